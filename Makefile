@@ -1,0 +1,35 @@
+# `make run` and `make test` are all that a newcomer needs; see README.md.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+EXPERIMENT_ARGS ?=
+PYTEST_ARGS ?=
+
+.PHONY: run test lint format docs clean
+
+run: $(INSTALLED)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake $(EXPERIMENT_ARGS)
+
+test: $(INSTALLED)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(PYTEST_ARGS)
+
+lint: $(INSTALLED)
+	@PATH="$(CURDIR)/$(BIN):$$PATH"; \
+	ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow/Snakefile rules && snakemake --lint
+
+format: $(INSTALLED)
+	@PATH="$(CURDIR)/$(BIN):$$PATH"; ruff check --fix . ; ruff format . ; snakefmt Snakefile workflow/Snakefile rules
+
+# config/README.md is generated from the schema
+docs: $(INSTALLED)
+	@$(BIN)/python -m nas_steps.config.docs > config/README.md.new && mv config/README.md.new config/README.md
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("nas-steps needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info

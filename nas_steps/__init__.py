@@ -1,0 +1,2 @@
+"""Neural architecture search as a Snakemake workflow."""
+

@@ -1,0 +1,21 @@
+"""The exception that means: the user can mend this; and the words for a name that is not known."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """Bad input, told in words: where, what was given, what is allowed, how to mend it.
+
+    Every step prints it without a traceback and exits with status 1; the Snakefile turns it into one line.
+    """
+
+
+def known(what: str, name: str, names: Iterable[str]) -> str:
+    """`name`, if it is one of `names`; else a ValueError that tells the nearest one and all of them."""
+    names = list(names)
+    if name in names:
+        return name
+    near = get_close_matches(name, names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ";"
+    raise ValueError(f"unknown {what} {name!r}{hint} known are: {', '.join(names)}")

@@ -1,0 +1,119 @@
+"""Fingerprints of code, settings and folders: what decides whether a step is stale."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from nas_steps.provenance.files import canonical_json, write_json
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def fingerprint(value: Any) -> str:
+    """Sixteen hexadecimal digits of the sha256 of a JSON value."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
+
+
+def code_fingerprint(module: str) -> str:
+    """Fingerprint of `module` and of every nas_steps module that it imports, directly or not.
+
+    Comments, docstrings and formatting do not count; imports inside functions do.
+    """
+    names = sorted(transitive_imports(module))
+    return fingerprint([[name, _module_hash(name)] for name in names])
+
+
+def transitive_imports(module: str) -> set[str]:
+    """`module` and the nas_steps modules that importing and running it can load."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        waiting.extend(_imports(name) - found)
+    return found
+
+
+def module_file(name: str) -> Path | None:
+    """The file of a nas_steps module (a package's is its __init__.py), or None where there is no such module."""
+    parts = name.split(".")
+    if parts[0] != PACKAGE.name:
+        return None
+    base = PACKAGE.joinpath(*parts[1:])
+    for file in (base.with_suffix(".py"), base / "__init__.py"):
+        if file.is_file():
+            return file
+    return None
+
+
+@cache
+def _tree(name: str) -> ast.Module:
+    file = module_file(name)
+    if file is None:
+        raise ValueError(f"there is no module {name}")
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
+def _imports(name: str) -> frozenset[str]:
+    parts = name.split(".")
+    found = {".".join(parts[:length]) for length in range(1, len(parts))}  # importing a.b.c runs a and a.b first
+    for node in ast.walk(_tree(name)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(child for child in found if module_file(child) is not None)
+
+
+@cache
+def _module_hash(name: str) -> str:
+    tree = ast.parse(ast.unparse(_tree(name)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
+            node.body
+            and isinstance(node.body[0], ast.Expr)
+            and isinstance(node.body[0].value, ast.Constant)
+            and isinstance(node.body[0].value.value, str)
+        ):
+            node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def files_fingerprint(path: str | Path, memory: str | Path) -> str:
+    """Fingerprint of the content of a file, or of all files below a folder: relative names and sha256 of each.
+
+    A file whose size and time of change are as remembered in the JSON file `memory` is not read again, so that this
+    is quick enough for every parse of the Snakefile, and touching a file changes nothing.
+    """
+    path = Path(path)
+    memory = Path(memory)
+    try:
+        known: dict[str, list[Any]] = json.loads(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}  # only a cache: what is not in it is read again
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    current: dict[str, list[Any]] = {}
+    for file in files:
+        status = file.stat()
+        stamp = [status.st_size, status.st_mtime_ns]
+        key = os.fspath(file.resolve())
+        old = known.get(key)
+        current[key] = [*stamp, old[2] if old and old[:2] == stamp else _file_hash(file)]
+    if current != {key: known.get(key) for key in current}:
+        write_json(memory, known | current)
+    return fingerprint([[file.relative_to(path).as_posix(), current[os.fspath(file.resolve())][2]] for file in files])
+
+
+def _file_hash(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
