@@ -78,6 +78,7 @@ class TrainingStep(Compute):
 
 class ShortlistStep(Slice):
     shortlist: int
+    kinds: dict[str, str]  # of each strategy
 
 
 class ScalingStep(TrainingStep):
@@ -110,7 +111,10 @@ def slices(config: Config) -> dict[str, Slice]:
         "evaluation": TrainingStep(
             **compute, space=config.space, network=config.search.network, recipe=config.search.estimator
         ),
-        "shortlist": ShortlistStep(shortlist=config.ranking.shortlist),
+        "shortlist": ShortlistStep(
+            shortlist=config.ranking.shortlist,
+            kinds={name: strategy.kind for name, strategy in config.search.strategies.items()},
+        ),
         "ranking": TrainingStep(**final, recipe=config.ranking.recipe),
         "retraining": TrainingStep(**final, recipe=config.retrain.recipe, train_on=config.retrain.train_on),
         # the number of seeds is the number of jobs, and the members' limits are no part of the grid

@@ -1,0 +1,75 @@
+"""What every reader of a source returns, and how arrays of images get the wanted side and channels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from nas_steps.config.schema import Data
+from nas_steps.data.photos import square
+from nas_steps.errors import UserError
+
+SMALLEST_SIDE = 4
+
+
+@dataclass
+class Labelled:
+    """Images uint8 (N, C, S, S) and labels int64 (N,), indices into the source's classes.
+
+    `names` are the file names of the images, where they have any.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    names: list[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass
+class Source:
+    """All images of a source: `train`, and `valid` and `test` where the source brings them.
+
+    `converted` counts images by what was done to them, `skipped` lists unreadable files with the reason,
+    `ignored` counts files (or keys of an archive) that were not taken for images at all.
+    """
+
+    classes: list[str]
+    splits: dict[str, Labelled]
+    converted: Counter[str] = field(default_factory=Counter)
+    skipped: list[dict[str, str]] = field(default_factory=list)
+    ignored: int = 0
+
+
+def fit(images: np.ndarray, data: Data, converted: Counter[str]) -> np.ndarray:
+    """Bring uint8 (N, H, W, C) to uint8 (N, C', S, S), as `data.resolution` and `data.channels` ask.
+
+    Without a resolution, S is the shorter side. Images are resized (bicubic, antialiased) so that their shorter
+    side is S, then centre-cropped. What was done is counted in `converted`. Raises UserError where the images are
+    too small to be stored as they are.
+    """
+    count, height, width, own = images.shape
+    side = data.resolution or min(height, width)
+    channels = own if data.channels == "auto" else data.channels
+    if side < SMALLEST_SIDE:
+        raise UserError(
+            f"the images of source {data.source} have {height} x {width} pixels, but at least {SMALLEST_SIDE} a side "
+            "are needed; set data.resolution to enlarge them"
+        )
+    if min(height, width) != side:
+        converted[f"resized from {height} x {width}"] += count
+    if height != width:
+        converted["centre-cropped"] += count
+    if own != channels:
+        converted["grey to RGB" if channels == 3 else "RGB to grey"] += count
+    if (height, width, own) == (side, side, channels):
+        return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    fitted = np.empty((count, channels, side, side), np.uint8)
+    for index, pixels in enumerate(images):
+        image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if own == 1 else pixels))
+        fitted[index] = square(image.convert("L" if channels == 1 else "RGB"), side)
+    return fitted

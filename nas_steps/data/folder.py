@@ -1,0 +1,135 @@
+"""Folders (and .zip files) of photos, one subfolder a class, read into arrays one photo at a time."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from nas_steps.config.schema import FOLDER_RESOLUTION, Data
+from nas_steps.data.arrays import Labelled, Source
+from nas_steps.data.layout import WANTED, Layout, Tree, arrange, opened, printable
+from nas_steps.data.photos import NotAnImage, Unreadable, is_image, named_as_image, read_photo
+from nas_steps.errors import UserError
+
+#: after so many unreadable files the reading stops, and all of them are named at once
+NAMED_AT_ONCE = 10
+
+
+def read_folder(data: Data) -> Source:
+    """Decode every image below `data.path`, in the order of its relative name.
+
+    Raises UserError for a wrong layout before anything is decoded; for unreadable files (`data.unreadable: refuse`)
+    after some of them, all named in one message.
+    """
+    path = Path(data.path or "").expanduser()
+    with opened(path) as tree:
+        layout = arrange(tree.names, tree.label)
+        _refuse_loose_images(tree, layout)
+        source = Source([], {}, ignored=len(layout.loose))
+        for split, classes in layout.splits.items():
+            for name in [name for name, files in classes.items() if not _any_image(tree, files)]:
+                source.ignored += len(classes.pop(name))
+            layout.splits[split] = classes
+        source.classes = _agreed_classes(tree, layout)
+        _decode(tree, layout, data, source)
+    return source
+
+
+def _decode(tree: Tree, layout: Layout, data: Data, source: Source) -> None:
+    side = data.resolution or FOLDER_RESOLUTION
+    channels = 1 if data.channels == 1 else 3
+    total = sum(len(files) for classes in layout.splits.values() for files in classes.values())
+    with tqdm(total=total, desc="reading images", unit="image", mininterval=2, file=sys.stderr) as progress:
+        for split, classes in layout.splits.items():
+            files = sorted((name, label) for label, key in enumerate(source.classes) for name in classes[key])
+            images = _empty((len(files), channels, side, side))
+            labels = np.empty(len(files), np.int64)
+            names: list[str] = []
+            for name, label in files:
+                progress.update()
+                try:
+                    with tree.open(name) as stream:
+                        pixels, notes = read_photo(stream, side, channels, data.max_image_pixels)
+                except (Unreadable, OSError, RuntimeError) as error:  # the latter two: it cannot even be opened
+                    if isinstance(error, NotAnImage) and not named_as_image(name):
+                        source.ignored += 1
+                        continue
+                    _add_unreadable(tree, data, source, name, error)
+                    continue
+                images[len(names)], labels[len(names)] = pixels, label
+                names.append(printable(name))
+                source.converted.update(notes)
+            source.splits[split] = Labelled(images[: len(names)], labels[: len(names)], names)
+    if source.skipped and data.unreadable == "refuse":
+        raise _unreadable(tree, source)
+
+
+def _add_unreadable(tree: Tree, data: Data, source: Source, name: str, error: Exception) -> None:
+    reason = (isinstance(error, OSError) and error.strerror) or str(error)
+    source.skipped.append({"file": printable(name), "reason": reason})
+    if data.unreadable == "refuse" and len(source.skipped) >= NAMED_AT_ONCE:
+        raise _unreadable(tree, source)
+
+
+def _unreadable(tree: Tree, source: Source) -> UserError:
+    count = len(source.skipped)
+    more = " (reading stopped there; there may be more)" if count >= NAMED_AT_ONCE else ""
+    listed = "\n".join(f"  {entry['file']}: {entry['reason']}" for entry in source.skipped)
+    return UserError(
+        f"{count} file{'s' * (count > 1)} in {tree.label} cannot be read as images{more}:\n{listed}\n"
+        "repair or remove them, or set data.unreadable: skip to leave such files out (meta.json lists them then)"
+    )
+
+
+def _refuse_loose_images(tree: Tree, layout: Layout) -> None:
+    for name in layout.loose:
+        if _readable(tree, name):
+            raise UserError(
+                f"{tree.label} holds the image {printable(name)} outside of any class folder; {WANTED}: "
+                "put each image into the subfolder of its class"
+            )
+
+
+def _any_image(tree: Tree, files: list[str]) -> bool:
+    return any(named_as_image(name) for name in files) or any(_readable(tree, name) for name in files)
+
+
+def _readable(tree: Tree, name: str) -> bool:
+    try:
+        with tree.open(name) as stream:
+            return is_image(stream)
+    except (OSError, RuntimeError):  # a dangling link, no right to read, an encrypted member: no image for us
+        return False
+
+
+def _agreed_classes(tree: Tree, layout: Layout) -> list[str]:
+    """The class names, sorted; the same in every split."""
+    classes = sorted(layout.splits.get("train", {}))
+    if not any(layout.splits.values()):
+        files = len(tree.names)
+        what = "is empty" if not files else f"has no class folder with images ({files} other files)"
+        raise UserError(f"data.path: {tree.label} {what}; {WANTED}")
+    for split, members in layout.splits.items():
+        missing, extra = sorted(set(classes) - set(members)), sorted(set(members) - set(classes))
+        if missing or extra:
+            parts = [f"{split}/ lacks {', '.join(missing)}"] * bool(missing)
+            parts += [f"train/ lacks {', '.join(extra)}, found in {split}/"] * bool(extra)
+            raise UserError(
+                f"the class folders in {tree.label} disagree: {' and '.join(parts)}; every split needs images of "
+                "the same classes under the same names"
+            )
+    return classes
+
+
+def _empty(shape: tuple[int, int, int, int]) -> np.ndarray:
+    try:
+        return np.empty(shape, np.uint8)
+    except MemoryError:
+        raise UserError(
+            f"{shape[0]} images of {shape[2]} x {shape[3]} pixels need {np.prod(shape, dtype=float) / 2**30:.1f} GiB "
+            "of memory, more than there is; lower data.resolution"
+        ) from None

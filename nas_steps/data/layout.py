@@ -1,0 +1,176 @@
+"""Which file belongs to which split and class, from the names in a folder or .zip; and how such files are opened."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO
+from zipfile import BadZipFile, ZipFile, is_zipfile
+
+from nas_steps.errors import UserError
+
+#: folder names of splits, in lower case
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "val": "valid",
+    "validation": "valid",
+    "test": "test",
+    "testing": "test",
+}
+WANTED = (
+    "wanted is one subfolder a class with its images, or train/, valid/ (or val/) and test/ above with one "
+    "subfolder a class in each"
+)
+
+
+@dataclass
+class Layout:
+    """File names by split and class, and the files that are in no class (`loose`); names sorted."""
+
+    splits: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    loose: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Tree:
+    """A folder or .zip: what to call it, the relative POSIX names of its files, and how to open one of them."""
+
+    label: str
+    names: list[str]
+    open: Callable[[str], IO[bytes]]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Tree]:
+    """The folder or .zip at `path`; hidden files and `__MACOSX` are left out. Nothing is extracted."""
+    if path.is_dir():
+        names = sorted(name for name in _walk(path) if not _hidden(name))
+        yield Tree(str(path), names, lambda name: (path / name).open("rb"))
+    elif not path.exists():
+        raise UserError(
+            f"data.path: {path} does not exist (seen from {Path.cwd()}); name a folder or a .zip of one"
+        )
+    elif not is_zipfile(path):
+        hint = "set data.source: npz to read it" if path.suffix == ".npz" else "name a folder or a .zip of one"
+        raise UserError(f"data.path: {path} is neither a folder nor an intact .zip; {hint}")
+    else:
+        try:
+            archive = ZipFile(path)
+        except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise UserError(f"data.path: {path} is a broken .zip ({error}); make it anew") from error
+        with archive:
+            members = _members(path, archive)
+            yield Tree(str(path), sorted(members), lambda name: archive.open(members[name]))
+
+
+def arrange(names: Iterable[str], label: str) -> Layout:
+    """Sort file names into splits (only `train` where there are no split folders) and classes.
+
+    One folder around all others is seen through. Raises UserError where the folders contradict each other.
+    """
+    names = sorted(names)
+    found = Layout(loose=[name for name in names if "/" not in name])
+    inner = {name: PurePosixPath(name).parts for name in names if "/" in name}
+    tops = {parts[0] for parts in inner.values()}
+    if len(tops) == 1 and any(len(parts) > 2 for parts in inner.values()):
+        found.loose += [name for name, parts in inner.items() if len(parts) == 2]
+        inner = {name: parts[1:] for name, parts in inner.items() if len(parts) > 2}
+        tops = {parts[0] for parts in inner.values()}
+    split_folders = {top: SPLITS[top.lower()] for top in sorted(tops) if top.lower() in SPLITS}
+    if split_folders and len(split_folders) == len(tops):
+        _check_splits(split_folders, label)
+        for name, parts in inner.items():
+            if len(parts) == 2:
+                found.loose.append(name)
+            else:
+                _put(found, split_folders[parts[0]], parts[1], name)
+        return found
+    if split_folders and any(parts[0] in split_folders and len(parts) > 2 for parts in inner.values()):
+        others = ", ".join(sorted(tops - set(split_folders)))
+        raise UserError(
+            f"{label} has split folders ({', '.join(split_folders)}) beside others ({others}); {WANTED}: "
+            "move the others away"
+        )
+    for name, parts in inner.items():
+        if len(parts) > 2 and parts[1].lower() in SPLITS:
+            raise UserError(f"{label} has {parts[1]}/ below {parts[0]}/; {WANTED}: put the splits above the classes")
+        _put(found, "train", parts[0], name)
+    return found
+
+
+def printable(name: str) -> str:
+    """`name` without the bytes that are no text, which a file name may hold."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _put(found: Layout, split: str, folder: str, name: str) -> None:
+    # one name may be spelt in two ways in Unicode, and macOS writes another one than Linux
+    class_name = unicodedata.normalize("NFC", printable(folder))
+    found.splits.setdefault(split, {}).setdefault(class_name, []).append(name)
+
+
+def _check_splits(split_folders: dict[str, str], label: str) -> None:
+    if "train" not in split_folders.values():
+        raise UserError(
+            f"{label} has {', '.join(split_folders)} but no train/; {WANTED}: train/ cannot be left out"
+        )
+    if len(set(split_folders.values())) < len(split_folders):
+        raise UserError(
+            f"{label} has several folders for one split among {', '.join(split_folders)}; keep one of each"
+        )
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    """Relative names of all files; links to folders are followed, each real folder once."""
+    seen = {os.path.realpath(folder)}
+
+    def refuse(error: OSError) -> None:
+        raise UserError(f"{error.filename} cannot be listed ({error.strerror}); give yourself the right to read it")
+
+    for base, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        relative = Path(base).relative_to(folder)
+        yield from ((relative / name).as_posix() for name in files)
+        kept = []
+        for name in sorted(folders):
+            real = os.path.realpath(os.path.join(base, name))
+            if real not in seen and not _hidden(name):
+                seen.add(real)
+                kept.append(name)
+        folders[:] = kept
+
+
+def _members(path: Path, archive: ZipFile) -> dict[str, str]:
+    """The name inside the archive of every visible file, by its relative POSIX name."""
+    members: dict[str, str] = {}
+    for info in archive.infolist():
+        if info.is_dir():
+            continue
+        name = info.filename
+        if not info.flag_bits & 0x800:  # not marked as UTF-8; macOS writes UTF-8 without the mark
+            try:
+                name = name.encode("cp437").decode("utf-8")
+            except UnicodeError:
+                name = info.filename  # in truth an old code page: read as zipfile reads it
+        name = name.replace("\\", "/")
+        parts = PurePosixPath(name).parts
+        if name.startswith("/") or ".." in parts or parts[0].endswith(":"):
+            raise UserError(
+                f"data.path: {path} holds {printable(name)!r}, which points out of the archive; make the .zip anew"
+            )
+        name = "/".join(parts)
+        if _hidden(name):
+            continue
+        if name in members:
+            raise UserError(f"data.path: {path} holds {printable(name)!r} twice; make the .zip anew")
+        members[name] = info.filename
+    return members
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))

@@ -1,0 +1,42 @@
+"""Every source by its name, and the one that needs no file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+
+from nas_steps.config.schema import Data
+from nas_steps.data.arrays import Labelled, Source, fit
+from nas_steps.data.downloads import read_cifar, read_fashion_mnist, read_svhn
+from nas_steps.data.folder import read_folder
+from nas_steps.data.npz import read_npz
+
+
+def read_digits(data: Data) -> Source:
+    """scikit-learn's 1797 handwritten digits (Alpaydin & Kaynak 1998), 8 x 8 values 0 to 16, scaled to 0 to 255."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
+    converted: Counter[str] = Counter()
+    labels = bunch.target.astype(np.int64)
+    classes = [str(name) for name in bunch.target_names]
+    return Source(classes, {"train": Labelled(fit(images, data, converted), labels)}, converted)
+
+
+READERS: dict[str, Callable[[Data], Source]] = {
+    "digits": read_digits,
+    "cifar10": read_cifar,
+    "cifar100": read_cifar,
+    "fashion_mnist": read_fashion_mnist,
+    "svhn": read_svhn,
+    "folder": read_folder,
+    "npz": read_npz,
+}
+
+
+def read_source(data: Data) -> Source:
+    """All images of `data.source` at the wanted side and channels; UserError where that cannot be."""
+    return READERS[data.source](data)

@@ -1,0 +1,1 @@
+"""What an architecture is worth, by one interface: an estimator maps architectures to `Estimate`s."""

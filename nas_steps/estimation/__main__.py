@@ -1,0 +1,49 @@
+"""Estimate one shard of proposed architectures by short training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nas_steps.config.stages import TrainingStep, read_slice
+from nas_steps.estimation.estimates import write_estimates
+from nas_steps.provenance.files import read_csv
+from nas_steps.provenance.ledger import measured
+from nas_steps.provenance.steps import parser, run
+
+MODULE = "nas_steps.estimation"
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = parser(MODULE, __doc__ or "")
+    options.add_argument("--settings", required=True, help="the step's slice of the config")
+    options.add_argument("--data", required=True, help="folder of the prepared data")
+    options.add_argument("--proposals", required=True, help="CSV with index and architecture")
+    options.add_argument("--stage", required=True, choices=["search", "ranking"], help="whom the scores are for")
+    options.add_argument("--seed", type=int, required=True, help="which repetition this is: 0, 1, ...")
+    options.add_argument("--shard", type=int, required=True, help="this job's share of the proposals: 0, 1, ...")
+    options.add_argument("--shards", type=int, required=True, help="number of shares")
+    options.add_argument("--output", required=True, help="CSV of estimates")
+    options.add_argument("--cost", required=True, help="JSON of what it cost")
+    given = options.parse_args(arguments)
+    step = read_slice(given.settings, TrainingStep)
+    with measured(given.cost, given.stage, f"evaluate {given.output}") as cost:
+        # an architecture can be proposed by several strategies; it is trained once
+        proposals = {int(row["index"]): row["architecture"] for row in read_csv(given.proposals)}
+        mine = [(index, text) for index, text in sorted(proposals.items()) if index % given.shards == given.shard]
+        estimates = []
+        if mine:
+            from nas_steps.estimation.short_training import short_training
+            from nas_steps.training.devices import describe, peak_gpu_memory_mb, prepare
+            from nas_steps.training.networks import load_images
+
+            device = prepare(step.device, step.threads)
+            print(f"device {describe(device)}, threads {step.threads}, seed {given.seed}", flush=True)
+            images = load_images(given.data, device)
+            estimates = list(short_training(mine, step, images, stage=given.stage, seed=given.seed))
+            cost.device, cost.peak_gpu_memory_mb = describe(device), peak_gpu_memory_mb(device)
+        cost.threads = step.threads
+        write_estimates(given.output, estimates)
+
+
+if __name__ == "__main__":
+    run(main, MODULE)

@@ -1,0 +1,57 @@
+"""The answer of every estimator, and the file it travels in. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from nas_steps.provenance.files import number, read_csv, write_csv
+
+COLUMNS = ("index", "architecture", "score", "status", "reason", "parameters", "macs", "seconds")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One architecture's worth. `score` is higher for better; NaN, with a status other than `ok`, where there is none.
+
+    `parameters` and `macs` are those of the network that was trained, `seconds` the training's.
+    """
+
+    index: int
+    architecture: str
+    score: float
+    status: str = "ok"
+    reason: str = ""
+    parameters: int = 0
+    macs: int = 0
+    seconds: float = 0.0
+
+    @property
+    def merit(self) -> float:
+        """The score, or minus infinity where there is none: what strategies and rankings compare by."""
+        return self.score if self.status == "ok" and math.isfinite(self.score) else -math.inf
+
+
+def write_estimates(path: str | Path, estimates: Iterable[Estimate]) -> None:
+    write_csv(path, (asdict(estimate) for estimate in estimates), COLUMNS)
+
+
+def read_estimates(paths: Iterable[str | Path]) -> list[Estimate]:
+    """All estimates of some shards, by index."""
+    rows = [row for path in paths for row in read_csv(path)]
+    found = [
+        Estimate(
+            index=int(row["index"]),
+            architecture=row["architecture"],
+            score=number(row["score"]),
+            status=row["status"],
+            reason=row["reason"],
+            parameters=int(row["parameters"]),
+            macs=int(row["macs"]),
+            seconds=number(row["seconds"]),
+        )
+        for row in rows
+    ]
+    return sorted(found, key=lambda estimate: estimate.index)

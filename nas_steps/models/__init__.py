@@ -1,0 +1,1 @@
+"""From an architecture's string to a torch module."""

@@ -1,0 +1,38 @@
+"""From any architecture's string to its network."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from nas_steps.config.schema import Network
+from nas_steps.models.baselines import build_baseline
+from nas_steps.models.cells import CellNetwork
+from nas_steps.models.count import Size, count
+from nas_steps.spaces.baselines import BASELINES
+from nas_steps.spaces.cells import parse_architecture
+
+
+def is_baseline(architecture: str) -> bool:
+    """Whether the string names a hand-designed network rather than cells."""
+    return architecture.startswith(BASELINES)
+
+
+def build(
+    architecture: str, network: Network, *, inputs: int, classes: int, side: int, auxiliary: bool = False
+) -> nn.Module:
+    """The network of `architecture` for images of (inputs, side, side).
+
+    `network` and `auxiliary` concern cells alone; a hand-designed network has its own skeleton. Raises UserError for
+    a string that is neither cells nor a baseline.
+    """
+    if is_baseline(architecture):
+        return build_baseline(architecture, inputs=inputs, classes=classes, side=side)
+    cells = parse_architecture(architecture)
+    return CellNetwork(cells, network, inputs=inputs, classes=classes, auxiliary=auxiliary)
+
+
+def size(architecture: str, network: Network, *, inputs: int, classes: int, side: int) -> Size:
+    """Parameters and MACs of what is deployed: without the auxiliary head."""
+    return count(
+        lambda: build(architecture, network, inputs=inputs, classes=classes, side=side), inputs=inputs, side=side
+    )

@@ -1,0 +1,240 @@
+"""The figures of the report as inline SVG strings. A figure without anything to show is None.
+
+Marks: a filled circle is a searched network, a diamond random search, a square a baseline, a triangle a member of
+the scaled family. Bars are 95 % intervals over training seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+from nas_steps.report import numbers
+from nas_steps.report.results import Entry, Member, Results, Search
+from nas_steps.report.signals import pareto
+from nas_steps.report.svg import COLOURS, inline_svg, new_figure, percent, place_labels, style
+
+MARKS = {"searched": "o", "random": "D", "baseline": "s", "scaled": "^"}
+WORDS = {"searched": "searched", "random": "random search", "baseline": "hand-designed", "scaled": "scaled family"}
+_CYCLE = ("searched", "scaled", "other", "spare", "baseline")
+
+
+def sampling_curves(results: Results, prefix: str = "sampling") -> str | None:
+    """Best validation accuracy so far against evaluations, one line a search; each evaluation is a dot."""
+    searches = [
+        search
+        for search in results.searches
+        if search.kind != "darts" and any(step.best is not None for step in search.history)
+    ]
+    if not searches:
+        return None
+    colours = _strategy_colours(results)
+    with style():
+        figure = new_figure(470, 400)
+        axes = figure.add_subplot()
+        ends: dict[str, tuple[float, float]] = {}
+        for search in searches:
+            colour = COLOURS[colours[search.strategy]]
+            known = [step for step in search.history if step.step is not None]
+            scored = [step for step in known if step.score is not None]
+            axes.plot(
+                [step.step for step in scored], [step.score for step in scored], "o", color=colour, ms=3.5, alpha=0.35, mew=0
+            )
+            best = [step for step in known if step.best is not None]
+            axes.step([step.step for step in best], [step.best for step in best], where="post", color=colour)
+            ends.setdefault(search.strategy, (best[-1].step or 0, best[-1].best or 0.0))
+        axes.set(title="Best so far, by evaluation", xlabel="evaluation", ylabel="validation accuracy")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        percent(axes.yaxis)
+        axes.margins(x=0.04, y=0.08)
+        for name in ends:
+            axes.plot([], [], color=COLOURS[colours[name]], label=name)
+        axes.legend(loc="lower right")
+        told = numbers.listed([f"{name} ends at {numbers.share(end[1])}" for name, end in ends.items()])
+        return inline_svg(figure, prefix, f"Best validation accuracy so far by evaluation: {told}")
+
+
+def darts_curves(results: Results, prefix: str = "darts") -> str | None:
+    """Supernet accuracy, share of edges without weights and entropy of the alphas, by epoch."""
+    searches = [search for search in results.searches if search.kind == "darts" and search.history]
+    if not searches:
+        return None
+    several = len(searches) > 1
+    largest = math.log(len(results.config.space.declared().operations))
+    panels = (
+        ("score", "Supernet accuracy (validation)"),
+        ("parameter_free", "Kept edges without weights (normal cell)"),
+        ("entropy", "Mean entropy of the alphas, nats"),
+    )
+    with style():
+        figure = new_figure(470, 400)
+        stack = figure.subplots(3, 1, sharex=True, height_ratios=[3, 2, 2])
+        for axes, (column, title) in zip(stack, panels, strict=True):
+            for number, search in enumerate(searches):
+                x, y = _column(search, column)
+                colour = COLOURS[_CYCLE[number % len(_CYCLE)]]
+                axes.plot(x, y, color=colour, label=search.name, drawstyle="steps-post" if column == "parameter_free" else None)
+            axes.set_title(title, fontsize=11)
+            axes.yaxis.set_major_locator(MaxNLocator(4))
+        for axes in stack[:2]:
+            percent(axes.yaxis)
+        stack[1].set_ylim(-0.04, 1.04)
+        stack[1].set_yticks([0, 0.5, 1])
+        stack[2].axhline(largest, color=COLOURS["muted"], linestyle=(0, (4, 3)), linewidth=1)
+        stack[2].set_ylim(0, 1.12 * largest)
+        stack[2].annotate(
+            "alphas all equal", (0, largest), (2, -3), xycoords=("axes fraction", "data"), textcoords="offset points",
+            va="top", fontsize=10, color=COLOURS["muted"],
+        )  # fmt: skip
+        stack[2].set_xlabel("epoch")
+        stack[2].xaxis.set_major_locator(MaxNLocator(integer=True))
+        if several:
+            stack[0].legend(loc="lower right", ncols=2)
+        names = numbers.listed([search.name for search in searches])
+        return inline_svg(figure, prefix, f"{names} by epoch: supernet accuracy, edges without weights, entropy of the alphas")
+
+
+def accuracy_against(results: Results, size: str, prefix: str = "size") -> str | None:
+    """Test accuracy against `parameters` or `macs` (log axis), entries and scaled family, with the Pareto line."""
+    shown = [entry for entry in results.entries if entry.test_mean is not None and getattr(entry, size)]
+    members = [one for one in results.family or () if one.test_mean is not None and getattr(one, size)]
+    if not shown and not members:
+        return None
+    words = {"parameters": "parameters", "macs": "multiply-accumulates an image"}[size]
+    with style():
+        figure = new_figure(470, 400)
+        axes = figure.add_subplot()
+        labels = []
+        for kind in MARKS:
+            group: Sequence[Entry | Member] = members if kind == "scaled" else [one for one in shown if one.kind == kind]
+            for one in group:
+                _marked(axes, getattr(one, size), one, kind)
+                name = one.member if isinstance(one, Member) else one.entry
+                labels.append((float(getattr(one, size)), one.test_mean or 0.0, name, COLOURS[kind]))
+            if group:
+                axes.plot([], [], MARKS[kind], color=COLOURS[kind], label=WORDS[kind])
+        if size == "macs" and len(best := pareto(shown)) > 1:
+            axes.step(
+                [one.macs for one in best], [one.test_mean for one in best], where="post", color=COLOURS["muted"],
+                linestyle=(0, (4, 3)), linewidth=1.1, zorder=1, label="best trade-offs",
+            )  # fmt: skip
+        _log_axis(axes, [label[0] for label in labels])
+        percent(axes.yaxis)
+        axes.margins(y=0.14)
+        axes.set(title=f"Accuracy against {words.split(' ')[0]}", xlabel=words, ylabel="test accuracy")
+        figure.legend(loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.2)
+        place_labels(axes, labels)
+        told = "; ".join(f"{name} {numbers.share(y)} at {numbers.macs(x)}" for x, y, name, _ in labels)
+        return inline_svg(figure, prefix, f"Test accuracy against {words}: {told}")
+
+
+def dots(results: Results, prefix: str = "dots") -> str | None:
+    """Each final training's test accuracy as a dot, with mean and 95 % interval, one row an entry, best on top."""
+    rows = sorted(results.entries, key=lambda one: one.test_mean if one.test_mean is not None else -1.0)
+    if not any(row.test_mean is not None for row in rows):
+        return None
+    with style():
+        figure = new_figure(760, 84 + 34 * len(rows))
+        axes = figure.add_subplot()
+        for place, row in enumerate(rows):
+            colour = COLOURS[row.kind]
+            own = [one.test_accuracy for one in results.trainings if one.entry == row.entry and one.test_accuracy is not None]
+            axes.plot(own, [place - 0.0] * len(own), "o", color=colour, ms=6, alpha=0.4, mew=0, zorder=2)
+            if row.test_mean is None:
+                axes.annotate(
+                    "no training ended with an accuracy", (0.01, place), xycoords=("axes fraction", "data"), va="center",
+                    fontsize=11, color=COLOURS["muted"], style="italic",
+                )  # fmt: skip
+                continue
+            if row.test_low is not None and row.test_high is not None:
+                axes.plot([row.test_low, row.test_high], [place, place], color=colour, linewidth=2, zorder=3)
+            axes.plot([row.test_mean], [place], "|", color=colour, ms=17, mew=2.4, zorder=4)
+        axes.set_yticks(range(len(rows)), [row.entry for row in rows])
+        for text, row in zip(axes.get_yticklabels(), rows, strict=True):
+            text.set_color(COLOURS[row.kind])
+        axes.set_ylim(-0.6, len(rows) - 0.4)
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        percent(axes.xaxis)
+        axes.set_xlabel("test accuracy: dots are trainings, the tick their mean, the bar its 95 % interval")
+        told = "; ".join(f"{row.entry} {numbers.share(row.test_mean)}" for row in reversed(rows))
+        return inline_svg(figure, prefix, f"Test accuracy of every final training: {told}")
+
+
+def family_curve(results: Results, prefix: str = "family") -> str | None:
+    """Test accuracy against MACs of the scaled family; members over the budget stand at the foot, untrained."""
+    members = [one for one in results.family or () if one.macs]
+    trained = [one for one in members if one.test_mean is not None]
+    if not trained:
+        return None
+    with style():
+        figure = new_figure(760, 330)
+        axes = figure.add_subplot()
+        for one in trained:
+            _marked(axes, one.macs or 0, one, "scaled")
+        axes.plot([one.macs for one in trained], [one.test_mean for one in trained], color=COLOURS["scaled"], alpha=0.5, lw=1.2)
+        budget = results.config.scaling.mac_budget
+        axes.axvline(budget, color=COLOURS["muted"], linestyle=(0, (4, 3)), linewidth=1)
+        _log_axis(axes, [float(one.macs or 0) for one in members] + [budget])
+        axes.margins(y=0.2)
+        axes.annotate(
+            "budget", (budget, 1), (4, -2), xycoords=("data", "axes fraction"), textcoords="offset points",
+            va="top", fontsize=10, color=COLOURS["muted"],
+        )  # fmt: skip
+        for one in members:
+            if one.test_mean is None:
+                axes.plot(
+                    [one.macs], [0.05], MARKS["scaled"], transform=axes.get_xaxis_transform(), mfc="none",
+                    mec=COLOURS["muted"], ms=7, clip_on=False,
+                )  # fmt: skip
+                axes.annotate(
+                    one.member, (one.macs or 0, 0.05), (0, 9), xycoords=("data", "axes fraction"),
+                    textcoords="offset points", ha="center", fontsize=11, color=COLOURS["muted"],
+                )  # fmt: skip
+        percent(axes.yaxis)
+        axes.set(xlabel="multiply-accumulates an image (hollow: described, not trained)", ylabel="test accuracy")
+        place_labels(axes, [(float(one.macs or 0), one.test_mean or 0.0, one.member, COLOURS["scaled"]) for one in trained])
+        told = "; ".join(f"{one.member} {numbers.share(one.test_mean)} at {numbers.macs(one.macs)}" for one in trained)
+        return inline_svg(figure, prefix, f"Test accuracy of the scaled family: {told}")
+
+
+def _marked(axes: Axes, x: float, one: Entry | Member, kind: str) -> None:
+    """One network's mark with its interval."""
+    if one.test_low is not None and one.test_high is not None:
+        axes.plot([x, x], [one.test_low, one.test_high], color=COLOURS[kind], linewidth=1.5, alpha=0.65)
+    axes.plot([x], [one.test_mean], MARKS[kind], color=COLOURS[kind], ms=8, mec=COLOURS["surface"], mew=1, zorder=3)
+
+
+def _log_axis(axes: Axes, values: list[float]) -> None:
+    """A logarithmic x axis around the values, with plain tick labels such as `500 k`."""
+    low, high = math.log10(min(values)), math.log10(max(values))
+    room = max(0.12 * (high - low), 0.12)
+    axes.set_xscale("log")
+    axes.set_xlim(10 ** (low - room), 10 ** (high + room))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high - low < 2.2 else (1,), numticks=12))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _round_number(value)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _round_number(value: float) -> str:
+    text = numbers.macs(value)
+    digits, _, prefix = text.partition(" ")
+    return f"{float(digits.replace(',', '')):g} {prefix}".strip()
+
+
+def _column(search: Search, name: str) -> tuple[list[int], list[float]]:
+    known = [(step.step, getattr(step, name)) for step in search.history if step.step is not None]
+    kept = [(x, y) for x, y in known if y is not None]
+    return [x for x, _ in kept], [y for _, y in kept]
+
+
+def _strategy_colours(results: Results) -> dict[str, str]:
+    """Random search keeps its colour; the others share the rest in the config's order."""
+    colours = dict.fromkeys(results.strategies(searched=False), "random")
+    others = [name for name in results.strategies(searched=True)]
+    return colours | {name: _CYCLE[place % len(_CYCLE)] for place, name in enumerate(others)}

@@ -1,0 +1,126 @@
+"""How numbers are spelled on the page. Every function takes None for `no figure` and answers in words."""
+
+from __future__ import annotations
+
+import math
+
+NO_FIGURE = "no figure"
+
+
+def share(value: float | None, decimals: int = 1) -> str:
+    """An accuracy of 0.9712 as `97.1 %`."""
+    return NO_FIGURE if value is None else f"{_rounded(100 * value, decimals)} %"
+
+
+def points(value: float | None, decimals: int = 1, *, sign: bool = False) -> str:
+    """A difference of 0.012 as `1.2`: percentage points, without the word; `sign` also writes a plus."""
+    if value is None:
+        return NO_FIGURE
+    text = _rounded(100 * value, decimals)
+    return "+" + text if sign and value > 0 and float(text.replace(",", "")) else text
+
+
+def decimals_for(low: float | None, high: float | None) -> int:
+    """Two decimals for an interval of shares narrower than 0.4 points, else one."""
+    return 2 if low is not None and high is not None and high - low < 0.004 else 1
+
+
+def interval(low: float | None, high: float | None, decimals: int | None = None) -> str:
+    """Shares 0.004 and 0.02 as `[0.4, 2.0]`, in points."""
+    if low is None or high is None:
+        return "no interval"
+    decimals = decimals_for(low, high) if decimals is None else decimals
+    return f"[{points(low, decimals)}, {points(high, decimals)}]"
+
+
+def count(value: float | None) -> str:
+    """`1,234,567`."""
+    return NO_FIGURE if value is None else _minus(f"{round(value):,}")
+
+
+def macs(value: float | None) -> str:
+    """Multiply-accumulates as `1.23 M`; three digits, the prefix chosen so that 1 <= number < 1000."""
+    if value is None:
+        return NO_FIGURE
+    for prefix, scale in (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= 0.9995 * scale:
+            return f"{_digits(value / scale)} {prefix}"
+    return _digits(value)
+
+
+def seconds(value: float | None) -> str:
+    """`0.42 s`, `13.4 s`, `2 min 13 s`, `3 h 05 min`, `2 d 04 h`."""
+    if value is None:
+        return "not measured"
+    if value < 59.95:
+        return f"{_digits(value)} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24:02d} h"
+
+
+def ratio(value: float | None) -> str:
+    """`0.42`, `3.1`, `1,200`, for `times`."""
+    if value is None:
+        return NO_FIGURE
+    if value == 0 or value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 2 else f"{value:.2f}" if value >= 0.01 else f"{value:.1g}"
+
+
+def megabytes(value: float | None) -> str:
+    """MB as `512 MB` or `1.21 GB`."""
+    if value is None:
+        return NO_FIGURE
+    return f"{value:.0f} MB" if value < 1000 else f"{_digits(value / 1000)} GB"
+
+
+def size(value: float | None) -> str:
+    """Bytes as `12.3 kB`."""
+    return NO_FIGURE if value is None else f"{macs(value)}B" if value >= 1000 else f"{value:.0f} B"
+
+
+def plain(value: float | None, decimals: int = 2) -> str:
+    """A number that has no unit, such as tau."""
+    return NO_FIGURE if value is None else _rounded(value, decimals)
+
+
+def small(value: float | None) -> str:
+    """A p value or a difference of logits: `0.034`, `< 0.001`."""
+    if value is None:
+        return NO_FIGURE
+    return "< 0.001" if 0 <= value < 0.001 else f"{value:.3f}"
+
+
+def scientific(value: float | None) -> str:
+    """`2.4e-07`."""
+    return NO_FIGURE if value is None else "0" if value == 0 else f"{value:.1e}"
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(names: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
+
+
+def _digits(value: float) -> str:
+    """Three significant digits without an exponent."""
+    if value == 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(abs(value)) + 1e-4))
+    return _minus(f"{value:,.{min(decimals, 3)}f}")
+
+
+def _rounded(value: float, decimals: int) -> str:
+    text = f"{value:,.{decimals}f}"
+    return _minus(text.lstrip("-") if not float(text.replace(",", "")) else text)
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,204 @@
+"""What else a reader must know before trusting a search: cost, collapse, ranking, failures, trade-offs.
+
+Pure functions that return sentences; the rules are in `RULES` and printed on the page.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from nas_steps.report import numbers
+from nas_steps.report.results import Agreement, Entry, Results, Search
+from nas_steps.spaces.operations import OPERATIONS
+
+Tone = Literal["plain", "win", "loss", "warning"]
+
+#: budgets are matched, and measured times agree, within this factor
+COST_FACTOR = 1.5
+#: a normal cell with at least this share of its kept edges without weights is called collapsed
+COLLAPSE_SHARE = 0.75
+#: alphas whose mean entropy is at least this share of the largest possible one have hardly decided
+UNDECIDED_SHARE = 0.95
+
+RULES = (
+    "Search cost is given twice: in multiply-accumulates, by which the budgets were matched, and in measured seconds. "
+    f"Where budgets agree within a factor of {COST_FACTOR} and the seconds do not, or the budgets do not agree, there "
+    "is a warning.",
+    f"A DARTS search is called collapsed if at least {100 * COLLAPSE_SHARE:.0f} % of the kept edges of its final normal "
+    "cell have no weights (skip connections and pooling). Its alphas have hardly decided if their mean entropy is at "
+    f"least {100 * UNDECIDED_SHARE:.0f} % of the largest possible one.",
+    "A search's score ranks if the 95 % bootstrap interval of Kendall's tau with the accuracy after separate training "
+    "lies above 0.",
+    "A network is a best trade-off if no other has both a higher mean test accuracy and fewer multiply-accumulates "
+    "(equal in one of the two counts for the better one). These are point estimates without a claim.",
+)
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One finding; the tone picks the mark beside it."""
+
+    text: str
+    tone: Tone = "plain"
+
+
+def cost(results: Results, strategy: str) -> list[Sentence]:
+    """What one search of a strategy cost, in final trainings, and against random search."""
+    seconds = results.search_seconds(strategy)
+    if seconds is None:
+        return [Sentence(f"What {strategy} cost was not measured.", "warning")]
+    final = one_training(results, strategy)
+    text = f"One search by {strategy} took {numbers.seconds(seconds)} of job time"
+    if final:
+        text += f", {numbers.ratio(seconds / final)} times one final training ({numbers.seconds(final)})"
+    sentences = []
+    for random in results.strategies(searched=False):
+        spent = results.search_seconds(random)
+        if not spent:
+            continue
+        told = results.budget["strategies"]
+        relative = (
+            told[strategy]["training_macs"] / told[random]["training_macs"]
+            if told[random]["training_macs"]
+            else None
+        )
+        text += f"; {random} took {numbers.seconds(spent)}"
+        times = seconds / spent
+        if relative is not None and not _agree(relative):
+            sentences.append(
+                Sentence(
+                    f"The budgets were not matched: {strategy} had {numbers.ratio(relative)} times the training "
+                    f"multiply-accumulates of {random}.",
+                    "warning",
+                )
+            )
+        elif not _agree(times):
+            sentences.append(
+                Sentence(
+                    f"Matched in multiply-accumulates, but not in time: {strategy} took {numbers.ratio(times)} times the "
+                    f"seconds of {random}.",
+                    "warning",
+                )
+            )
+    return [Sentence(text + "."), *sentences]
+
+
+def one_training(results: Results, strategy: str = "") -> float | None:
+    """Mean seconds of one finished final training of a strategy's winners, or else of all entries."""
+    names = {entry.entry for entry in results.of_strategy(strategy)}
+    ended = [one for one in results.trainings if one.status == "ok" and one.train_seconds is not None]
+    own = [one.train_seconds or 0.0 for one in ended if one.entry in names] or [
+        one.train_seconds or 0.0 for one in ended
+    ]
+    return sum(own) / len(own) if own else None
+
+
+def collapse(results: Results, strategy: str) -> list[Sentence]:
+    """Whether the searches of a differentiable strategy ended in cells without weights, or undecided."""
+    operations = results.config.space.declared().operations
+    choices = results.config.space.declared().choices
+    by_chance = sum(not OPERATIONS[operation] for operation in choices) / len(choices)
+    sentences = []
+    for search in results.searches:
+        ended = last(search, "parameter_free")
+        if search.strategy != strategy or search.kind != "darts" or ended is None:
+            continue
+        if ended >= COLLAPSE_SHARE:
+            sentences.append(
+                Sentence(
+                    f"{search.name} collapsed: {numbers.share(ended, 0)} of the kept edges of its final normal cell have "
+                    f"no weights (a uniform draw gives {numbers.share(by_chance, 0)} on average).",
+                    "warning",
+                )
+            )
+        entropy, largest = last(search, "entropy"), math.log(len(operations))
+        if entropy is not None and entropy >= UNDECIDED_SHARE * largest:
+            sentences.append(
+                Sentence(
+                    f"The alphas of {search.name} hardly decided: their mean entropy ended at {numbers.plain(entropy)} nats, "
+                    f"{numbers.plain(largest)} being the largest possible.",
+                    "warning",
+                )
+            )
+    return sentences
+
+
+def last(search: Search, figure: str) -> float | None:
+    """The last known value of a column of a search's history."""
+    known = [value for value in (getattr(step, figure) for step in search.history) if value is not None]
+    return known[-1] if known else None
+
+
+def ranking(row: Agreement) -> Sentence:
+    """Whether a search's score ranks architectures as separate training does."""
+    whose = "The searches' scores, all together," if row.strategy == "all" else f"The score of {row.strategy}"
+    if row.kendall_tau is None:
+        return Sentence(
+            f"{whose} could not be held against separate training: {row.note or 'no figure'}.", "warning"
+        )
+    many = numbers.plural(row.architectures or 0, "architecture")
+    tau = f"Kendall's tau {numbers.plain(row.kendall_tau)}"
+    if row.low is None or row.high is None:
+        return Sentence(
+            f"{whose} has {tau} with separate training over {many}, without an interval.", "warning"
+        )
+    told = f"{tau} [{numbers.plain(row.low)}, {numbers.plain(row.high)}] over {many}"
+    if row.low > 0:
+        return Sentence(
+            f"{whose} ranks architectures as separate training does, in part at least: {told}.", "win"
+        )
+    if row.high < 0:
+        return Sentence(f"{whose} ranks architectures the wrong way round: {told}.", "loss")
+    return Sentence(f"{whose} cannot be said to rank architectures: {told}.", "warning")
+
+
+def failures(results: Results) -> Sentence | None:
+    """Final trainings and candidates that gave no figure; None if there are none."""
+    parts = []
+    bad: dict[tuple[str, str], int] = {}
+    for training in results.trainings:
+        if training.status != "ok":
+            key = (training.entry, training.status or "without status")
+            bad[key] = bad.get(key, 0) + 1
+    if bad:
+        told = numbers.listed([f"{number} of {entry} ({status})" for (entry, status), number in bad.items()])
+        parts.append(
+            f"{sum(bad.values())} of {numbers.plural(len(results.trainings), 'final training')} gave no figure: {told}."
+        )
+    for search in results.searches:
+        statuses = {status: number for status, number in (search.statuses or {}).items() if status != "ok"}
+        if statuses:
+            told = numbers.listed([f"{number} {status}" for status, number in statuses.items()])
+            parts.append(f"Candidates of {search.name} without a score: {told}.")
+    return Sentence(" ".join(parts), "warning") if parts else None
+
+
+def trade_off(results: Results) -> Sentence | None:
+    """The networks that no other beats in both accuracy and MACs; None where no network has both figures."""
+    best = pareto(results.entries)
+    if not best:
+        return None
+    told = [f"{one.entry} ({numbers.share(one.test_mean)} at {numbers.macs(one.macs)})" for one in best]
+    return Sentence(
+        f"Best trade-offs of mean test accuracy and multiply-accumulates among all entries: {numbers.listed(told)}."
+    )
+
+
+def pareto(entries: Sequence[Entry]) -> list[Entry]:
+    """Entries that none other dominates in (fewer MACs, higher mean test accuracy), by rising MACs."""
+    known = sorted(
+        (entry for entry in entries if entry.macs is not None and entry.test_mean is not None),
+        key=lambda entry: (entry.macs or 0, -(entry.test_mean or 0.0)),
+    )
+    best: list[Entry] = []
+    for entry in known:
+        if not best or (entry.test_mean or 0.0) > (best[-1].test_mean or 0.0):
+            best.append(entry)
+    return best
+
+
+def _agree(times: float) -> bool:
+    return 1 / COST_FACTOR <= times <= COST_FACTOR

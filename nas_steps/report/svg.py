@@ -1,0 +1,193 @@
+"""Matplotlib figures as inline SVG: the same bytes each time, real text, colours that follow the page's theme.
+
+Figures are drawn with the light theme's colours. In the SVG each of them becomes `var(--name, colour)`: the page's
+style sheet sets the names for light and dark, and the drawing by itself keeps its colours.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+
+#: name of the CSS variable -> colour of the light theme; the data colours can be told apart by the colour-blind
+COLOURS = {
+    "ink": "#1c2530",
+    "muted": "#5a6572",
+    "grid": "#dfe3e8",
+    "surface": "#ffffff",
+    "searched": "#0067a8",
+    "random": "#c4500a",
+    "baseline": "#44505e",
+    "scaled": "#8a4fa3",
+    "other": "#00796b",
+    "spare": "#9c6b00",
+}
+
+#: one unit of a figure is one CSS pixel: 72 points an inch in matplotlib, 72 pixels an inch here
+PIXELS_PER_INCH = 72
+
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "nas-steps",
+    "text.parse_math": False,
+    "axes.unicode_minus": True,
+    "font.family": ["sans-serif"],
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 12,
+    "axes.titlesize": 12,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.titlepad": 10,
+    "axes.titlecolor": COLOURS["ink"],
+    "axes.labelsize": 12,
+    "axes.labelcolor": COLOURS["muted"],
+    "axes.edgecolor": COLOURS["muted"],
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.linewidth": 0.8,
+    "grid.color": COLOURS["grid"],
+    "grid.linewidth": 0.8,
+    "figure.facecolor": "none",
+    "text.color": COLOURS["ink"],
+    "xtick.color": COLOURS["muted"],
+    "ytick.color": COLOURS["muted"],
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+    "legend.frameon": False,
+    "legend.fontsize": 11,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Matplotlib's defaults with this report's settings on top, whatever the user's matplotlibrc says."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many CSS pixels, laid out when it is drawn."""
+    figure = Figure(figsize=(width / PIXELS_PER_INCH, height / PIXELS_PER_INCH), dpi=PIXELS_PER_INCH)
+    figure.set_layout_engine("constrained", w_pad=4 / PIXELS_PER_INCH, h_pad=4 / PIXELS_PER_INCH)
+    FigureCanvasSVG(figure)
+    return figure
+
+
+def inline_svg(figure: Figure, prefix: str, label: str) -> str:
+    """The figure as an `<svg>` element; ids start with `prefix`, so that several can stand in one page."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    body = text[text.index(">", text.index("<svg")) + 1 :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = body.replace("xlink:href", "href")
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', body)
+    body = re.sub(r'\bhref="#([^"]+)"', rf'href="#{prefix}-\1"', body)
+    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", body)
+    body = re.sub(r"font: ([0-9.]+px|bold [0-9.]+px|[0-9]+ [0-9.]+px) [^;\"]+", r"font: \1 sans-serif", body)
+    width, height = (PIXELS_PER_INCH * side for side in figure.get_size_inches())
+    return opened(width, height, label) + themed(body)
+
+
+def opened(width: float, height: float, label: str) -> str:
+    """The opening tag of an SVG of so many CSS pixels that shrinks with the page; `label` is read out instead."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
+        f'height="{height:g}" role="img" aria-label={quoteattr(label)}>'
+    )
+
+
+def themed(body: str) -> str:
+    """Replace each colour of `COLOURS` by its CSS variable."""
+    names = {colour: name for name, colour in COLOURS.items()}
+    return re.sub(
+        "#[0-9a-f]{6}",
+        lambda match: f"var(--{names[match[0]]}, {match[0]})" if match[0] in names else match[0],
+        body,
+    )
+
+
+def percent(axis: Any) -> None:
+    """Write the shares along an axis as per cent."""
+    axis.set_major_formatter(lambda value, _: f"{100 * value:.6g} %".replace("-", "\N{MINUS SIGN}"))
+
+
+def place_labels(axes: Axes, labels: list[tuple[float, float, str, str]]) -> None:
+    """Write a text beside each point (x, y, text, colour), clear of the other points and texts where that is possible.
+
+    The limits of the axes must be final. Of sixteen places around a point, the first free one is taken, or else the
+    one that covers least.
+    """
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()
+    renderer = figure.canvas.get_renderer() if hasattr(figure.canvas, "get_renderer") else None
+    frame = axes.get_window_extent(renderer)
+    spots = [axes.transData.transform((x, y)) for x, y, _, _ in labels]
+    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in spots]
+    for (x, y, text, colour), own in zip(labels, spots, strict=True):
+        best, least = None, float("inf")
+        for distance in (9, 18, 28, 40):
+            for dx, dy in ((1, 0), (-1, 0), (0.5, 1), (0.5, -1), (-0.5, 1), (-0.5, -1), (0, 1.2), (0, -1.2)):
+                note = Annotation(
+                    text,
+                    (x, y),
+                    xytext=(dx * distance, dy * distance),
+                    textcoords="offset points",
+                    ha="left" if dx > 0 else "right" if dx < 0 else "center",
+                    va="bottom" if dy > 0 else "top" if dy < 0 else "center",
+                    fontsize=11,
+                    color=colour,
+                )
+                note.set_figure(figure)
+                note.axes = axes
+                note.set_transform(axes.transData)
+                box = note.get_window_extent(renderer).extents
+                covered = sum(_overlap(box, other) for other in taken)
+                covered += 10 * _outside(box, frame.extents) + 3 * (distance - 9)
+                if covered < least:
+                    best, least = (note, box, distance), covered
+        assert best is not None
+        note, box, distance = best
+        if distance > 18:
+            axes.plot(
+                *zip((x, y), axes.transData.inverted().transform(_nearest(box, own)), strict=True),
+                color=colour,
+                linewidth=0.7,
+                alpha=0.6,
+            )
+        axes.add_artist(note)
+        taken.append(tuple(box))
+
+
+def _overlap(one: Any, other: Any) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return float(width * height) if width > 0 and height > 0 else 0.0
+
+
+def _outside(box: Any, frame: Any) -> float:
+    return float((box[2] - box[0]) * (box[3] - box[1])) - _overlap(box, frame)
+
+
+def _nearest(box: Any, point: Any) -> tuple[float, float]:
+    return min(max(point[0], box[0]), box[2]), min(max(point[1], box[1]), box[3])

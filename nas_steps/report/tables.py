@@ -1,0 +1,298 @@
+"""The tables of the report: raw rows for the CSV files, and how each cell is spelled on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nas_steps.report import numbers
+from nas_steps.report.results import Entry, JobCost, Results
+from nas_steps.report.signals import one_training
+from nas_steps.report.verdict import READING, outcome
+
+Cells = Mapping[str, Any]
+
+#: every table's file name, in the order of the page
+NAMES = ("search", "agreement", "retrained", "comparisons", "family", "exports", "costs")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the page's table: what heads it and how a row's cell reads. `key` is its column in the CSV."""
+
+    key: str
+    head: str
+    spell: Callable[[Cells], str]
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of raw figures under `keys` (the CSV), and the columns that the page shows of them."""
+
+    name: str
+    caption: str
+    keys: tuple[str, ...]
+    columns: tuple[Column, ...]
+    rows: tuple[Cells, ...] = field(default=())
+
+    def spelled(self) -> list[list[str]]:
+        """The cells of the page, row by row."""
+        return [[column.spell(row) for column in self.columns] for row in self.rows]
+
+    def showing(self, keys: Sequence[str], caption: str) -> Table:
+        """The same rows with fewer columns."""
+        columns = tuple(column for column in self.columns if column.key in keys)
+        return Table(self.name, caption, self.keys, columns, self.rows)
+
+
+def all_tables(results: Results) -> dict[str, Table]:
+    """Every table by its name; one without rows is there too."""
+    makers = (search, agreement, retrained, comparisons, family, exports, costs)
+    return {table.name: table for table in (make(results) for make in makers)}
+
+
+def text(key: str, head: str, empty: str = "") -> Column:
+    return Column(key, head, lambda row: str(row[key]) if row[key] not in (None, "") else empty, numeric=False)
+
+
+def figure(key: str, head: str, spell: Callable[[Any], str]) -> Column:
+    return Column(key, head, lambda row: spell(row[key]))
+
+
+def search(results: Results) -> Table:
+    """One row a search: its budget, how it went, what it cost."""
+    rows = []
+    for one in results.searches:
+        told = results.budget["strategies"].get(one.strategy, {})
+        spent = [cost for cost in results.costs if cost.search == one.name]
+        seconds = sum(cost.seconds for cost in spent) if spent else None
+        training = one_training(results, one.strategy)
+        statuses = one.statuses or {}
+        rows.append(
+            {
+                "search": one.name,
+                "strategy": one.strategy,
+                "kind": one.kind,
+                "search_seed": one.seed,
+                "evaluations": told.get("evaluations"),
+                "training_macs_per_image": told.get("training_macs"),
+                "relative_to_random": told.get("relative"),
+                "candidates": sum(statuses.values()),
+                "without_score": sum(number for status, number in statuses.items() if status != "ok"),
+                "jobs": len(spent),
+                "seconds": seconds,
+                "cpu_seconds": sum(cost.cpu_seconds for cost in spent) if spent else None,
+                "final_trainings": seconds / training if seconds is not None and training else None,
+            }
+        )
+    columns = (
+        text("search", "search"),
+        text("kind", "kind"),
+        Column("evaluations", "evaluations", lambda row: _evaluations(row)),
+        figure("training_macs_per_image", "training MACs per image", numbers.macs),
+        figure("relative_to_random", "relative to random", numbers.ratio),
+        figure("candidates", "candidates passed on", numbers.count),
+        figure("without_score", "of these without a score", numbers.count),
+        figure("jobs", "jobs", numbers.count),
+        figure("seconds", "time of all jobs", numbers.seconds),
+        figure("cpu_seconds", "processor time", numbers.seconds),
+        Column("final_trainings", "in final trainings", lambda row: _times(row["final_trainings"])),
+    )
+    keys = ("search", "strategy", "kind", "search_seed", "evaluations", "training_macs_per_image",
+            "relative_to_random", "candidates", "without_score", "jobs", "seconds", "cpu_seconds",
+            "final_trainings")  # fmt: skip
+    return Table("search", "Searches", keys, columns, tuple(rows))
+
+
+def agreement(results: Results) -> Table:
+    rows = [vars(row) for row in results.agreement]
+    columns = (
+        text("strategy", "strategy"),
+        text("estimator", "estimator", "several"),
+        figure("architectures", "architectures", numbers.count),
+        figure("kendall_tau", "Kendall's tau", numbers.plain),
+        Column("low", "95 % interval", lambda row: _bracket(row["low"], row["high"])),
+        figure("p_value", "p", numbers.small),
+        text("note", "note"),
+    )
+    keys = ("strategy", "estimator", "architectures", "kendall_tau", "low", "high", "p_value", "note")
+    caption = "Agreement of the search's score with accuracy after separate training"
+    return Table("agreement", caption, keys, columns, tuple(rows))
+
+
+def retrained(results: Results) -> Table:
+    """One row an entry, with one column a training seed; best mean test accuracy first."""
+    seeds = sorted({one.seed for one in results.trainings if one.seed is not None})
+    trainings = {(one.entry, one.seed): one for one in results.trainings}
+    rows = []
+    for entry in sorted(results.entries, key=lambda one: -1.0 if one.test_mean is None else one.test_mean, reverse=True):
+        row: dict[str, Any] = vars(entry).copy()
+        for seed in seeds:
+            one = trainings.get((entry.entry, seed))
+            row[f"test_seed_{seed}"] = one.test_accuracy if one else None
+            row[f"status_seed_{seed}"] = one.status if one else "not trained"
+        rows.append(row)
+    columns = (
+        text("entry", "entry"),
+        text("kind", "kind"),
+        figure("parameters", "parameters", numbers.count),
+        figure("macs", "MACs", numbers.macs),
+        *(_seed_column(seed) for seed in seeds),
+        figure("test_mean", "test mean", numbers.share),
+        figure("test_std", "std, points", lambda value: numbers.points(value, 2)),
+        Column("test_low", "95 % interval, %", lambda row: numbers.interval(row["test_low"], row["test_high"])),
+        figure("valid_mean", "validation mean", numbers.share),
+        figure("train_seconds", "training time, all seeds", numbers.seconds),
+    )
+    keys = ("entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged",
+            *(f"{what}_seed_{seed}" for seed in seeds for what in ("test", "status")),
+            "test_mean", "test_std", "test_low", "test_high", "valid_mean", "train_seconds")  # fmt: skip
+    return Table("retrained", "Final trainings: test accuracy, best mean first", keys, columns, tuple(rows))
+
+
+def comparisons(results: Results) -> Table:
+    rows = [vars(row) | {"reading": READING[outcome(row)]} for row in results.comparisons]
+    columns = (
+        text("entry", "entry"),
+        text("reading", "reading"),
+        text("against", "against"),
+        text("role", "role"),
+        figure("pairs", "paired seeds", numbers.count),
+        Column(
+            "difference",
+            "difference, points",
+            lambda row: numbers.points(
+                row["difference"], numbers.decimals_for(row["low"], row["high"]), sign=True
+            ),
+        ),
+        Column("low", "95 % interval, points", lambda row: numbers.interval(row["low"], row["high"])),
+        figure("p_value", "p", numbers.small),
+        figure("p_holm", "p, Holm", numbers.small),
+        text("note", "note"),
+    )
+    keys = ("entry", "strategy", "against", "role", "pairs", "difference", "low", "high", "p_value", "p_holm",
+            "reading", "note")  # fmt: skip
+    caption = "Searched networks against random search and baselines, paired over training seeds"
+    return Table("comparisons", caption, keys, columns, tuple(rows))
+
+
+def family(results: Results) -> Table:
+    rows = [vars(row) for row in results.family or ()]
+    columns = (
+        text("member", "member"),
+        figure("phi", "φ", lambda value: numbers.plain(value, 0)),
+        figure("depth", "depth ×", numbers.plain),
+        figure("width", "width ×", numbers.plain),
+        figure("resolution", "resolution ×", numbers.plain),
+        figure("cells", "cells", numbers.count),
+        figure("channels", "channels", numbers.count),
+        figure("side", "side, px", numbers.count),
+        figure("parameters", "parameters", numbers.count),
+        figure("macs", "MACs", numbers.macs),
+        Column("test_mean", "test mean", lambda row: _figure_or_status(row["test_mean"], row["status"])),
+        Column("test_low", "95 % interval, %", lambda row: _interval_or_nothing(row)),
+        figure("trainings", "trainings", lambda value: numbers.count(value or 0)),
+    )
+    keys = ("member", "phi", "depth", "width", "resolution", "cells", "channels", "side", "parameters", "macs",
+            "within_budget", "trainings", "test_mean", "test_std", "test_low", "test_high", "status")  # fmt: skip
+    return Table("family", "The scaled family", keys, columns, tuple(rows))
+
+
+def exports(results: Results) -> Table:
+    rows = [vars(row) for row in results.exports]
+    columns = (
+        text("file", "file"),
+        text("name", "network"),
+        text("kind", "kind"),
+        text("status", "check"),
+        figure("bytes", "size", numbers.size),
+        figure("images", "images compared", numbers.count),
+        figure("largest_difference", "largest difference of logits", numbers.scientific),
+        figure("top1_agreement", "same top class", numbers.share),
+        figure("test_accuracy", "test accuracy", numbers.share),
+        figure("seed", "training seed", numbers.count),
+        figure("opset", "opset", numbers.count),
+    )
+    keys = ("name", "file", "kind", "status", "seed", "parameters", "macs", "bytes", "images",
+            "largest_difference", "top1_agreement", "test_accuracy", "opset")  # fmt: skip
+    return Table("exports", "ONNX files, checked in onnxruntime against torch", keys, columns, tuple(rows))
+
+
+#: the order in which stages run; any other follows by name
+STAGES = ("data", "search", "ranking", "retraining", "scaling", "export")
+
+
+def costs(results: Results) -> Table:
+    """One row a stage and a last one for all: jobs, summed times, largest memory."""
+    found = {cost.stage for cost in results.costs}
+    order = [stage for stage in STAGES if stage in found] + sorted(found - set(STAGES))
+    rows = [_sum(stage, [cost for cost in results.costs if cost.stage == stage]) for stage in order]
+    if rows:
+        rows.append(_sum("all stages", list(results.costs)))
+    columns = (
+        text("stage", "stage"),
+        figure("jobs", "jobs", numbers.count),
+        figure("seconds", "time of all jobs", numbers.seconds),
+        figure("cpu_seconds", "processor time", numbers.seconds),
+        figure("peak_memory_mb", "largest memory of a job", numbers.megabytes),
+        Column(
+            "peak_gpu_memory_mb",
+            "largest GPU memory",
+            lambda row: numbers.megabytes(row["peak_gpu_memory_mb"]) if row["peak_gpu_memory_mb"] else "none used",
+        ),
+        text("devices", "devices"),
+    )
+    keys = ("stage", "jobs", "seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb", "devices")
+    return Table("costs", "Cost by stage", keys, columns, tuple(rows))
+
+
+def best_of_kind(results: Results, kind: str) -> Entry | None:
+    """The entry of a kind with the best validation mean (test mean where validation is not known)."""
+    known = [entry for entry in results.entries if entry.kind == kind and entry.test_mean is not None]
+    with_valid = [entry for entry in known if entry.valid_mean is not None]
+    if with_valid:
+        return max(with_valid, key=lambda entry: entry.valid_mean or 0.0)
+    return max(known, key=lambda entry: entry.test_mean or 0.0, default=None)
+
+
+def _sum(stage: str, spent: list[JobCost]) -> dict[str, Any]:
+    return {
+        "stage": stage,
+        "jobs": len(spent),
+        "seconds": sum(cost.seconds for cost in spent),
+        "cpu_seconds": sum(cost.cpu_seconds for cost in spent),
+        "peak_memory_mb": max(cost.peak_memory_mb for cost in spent),
+        "peak_gpu_memory_mb": max(cost.peak_gpu_memory_mb for cost in spent),
+        "devices": ", ".join(sorted({cost.device for cost in spent})),
+    }
+
+
+def _seed_column(seed: int) -> Column:
+    def spell(row: Cells) -> str:
+        return _figure_or_status(row[f"test_seed_{seed}"], row[f"status_seed_{seed}"])
+
+    return Column(f"test_seed_{seed}", f"seed {seed}", spell)
+
+
+def _figure_or_status(value: float | None, status: str) -> str:
+    if value is not None:
+        return numbers.share(value)
+    return status if status not in ("", "ok") else numbers.NO_FIGURE
+
+
+def _interval_or_nothing(row: Cells) -> str:
+    return "" if row["test_mean"] is None else numbers.interval(row["test_low"], row["test_high"])
+
+
+def _bracket(low: float | None, high: float | None) -> str:
+    return "no interval" if low is None or high is None else f"[{numbers.plain(low)}, {numbers.plain(high)}]"
+
+
+def _evaluations(row: Cells) -> str:
+    return "one supernet" if row["evaluations"] is None and row["kind"] == "darts" else numbers.count(row["evaluations"])
+
+
+def _times(value: float | None) -> str:
+    return numbers.NO_FIGURE if value is None else f"{numbers.ratio(value)} ×"

@@ -1,0 +1,1 @@
+"""Search strategies. Whatever searches ends in candidates.csv and history.csv."""

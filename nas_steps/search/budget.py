@@ -1,0 +1,79 @@
+"""What each strategy trains, in multiply-accumulates: the currency in which random search is matched.
+
+Seconds would differ from run to run, and with them the number of evaluations and so every result; multiply-accumulates
+can be counted before anything runs. The seconds are measured all the same, and the report compares them.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from nas_steps.config import schema
+from nas_steps.config.stages import BudgetStep
+from nas_steps.models.build import size
+from nas_steps.models.count import count
+from nas_steps.models.supernet import Supernet
+from nas_steps.provenance.seeds import derive_seed
+
+#: a backward pass costs about twice a forward pass
+TRAINING_FACTOR = 3
+#: a first-order DARTS step trains the weights on one batch and the alphas on another
+DARTS_BATCHES = 2
+#: architectures drawn to know the mean size of a candidate
+DRAWS = 64
+#: random search is never cut below this
+FEWEST_EVALUATIONS = 2
+
+UNIT = "training multiply-accumulates for each image of the training set"
+
+
+def budget(step: BudgetStep, *, inputs: int, classes: int, side: int) -> dict[str, Any]:
+    """The training cost of each strategy, and how many evaluations random search gets for the dearest other one."""
+    space = step.space.declared()
+    shape = {"inputs": inputs, "classes": classes}
+    supernet = count(lambda: Supernet(space, step.network, **shape), inputs=inputs, side=side).macs
+    random = Random(derive_seed(step.seed, "budget"))
+    drawn = [size(str(space.sample(random)), step.network, **shape, side=side).macs for _ in range(DRAWS)]
+    candidate = sum(drawn) / len(drawn)
+    evaluation = TRAINING_FACTOR * step.estimator_epochs * candidate
+
+    strategies: dict[str, dict[str, Any]] = {}
+    for name, settings in step.strategies.items():
+        if isinstance(settings, schema.Darts):
+            cost = TRAINING_FACTOR * DARTS_BATCHES * settings.epochs * supernet
+            strategies[name] = {"kind": settings.kind, "evaluations": None, "training_macs": float(cost)}
+        elif settings.evaluations != "auto":
+            evaluations = int(settings.evaluations)
+            strategies[name] = {
+                "kind": settings.kind,
+                "evaluations": evaluations,
+                "training_macs": evaluations * evaluation,
+            }
+    dearest = max(
+        (name for name, entry in strategies.items() if entry["kind"] != "random"),
+        key=lambda name: strategies[name]["training_macs"],
+        default=None,
+    )
+    for name, settings in step.strategies.items():
+        if isinstance(settings, schema.Random) and settings.evaluations == "auto":
+            assert dearest is not None  # the schema refuses a lone random strategy without a number
+            matched = max(FEWEST_EVALUATIONS, round(strategies[dearest]["training_macs"] / evaluation))
+            matched = min(matched, space.size())
+            strategies[name] = {
+                "kind": "random",
+                "evaluations": matched,
+                "training_macs": matched * evaluation,
+                "matched_to": dearest,
+            }
+    reference = next(entry["training_macs"] for entry in strategies.values() if entry["kind"] == "random")
+    for entry in strategies.values():
+        entry["relative"] = entry["training_macs"] / reference
+    matched_to = next((entry["matched_to"] for entry in strategies.values() if "matched_to" in entry), None)
+    return {
+        "unit": UNIT,
+        "supernet_macs": supernet,
+        "candidate_macs": candidate,
+        "matched_to": matched_to,
+        "strategies": strategies,
+    }

@@ -1,0 +1,1 @@
+"""The one training loop: supernets, candidates, final models and scaled ones alike."""

@@ -1,0 +1,78 @@
+"""A final training: train by the recipe, read the test set once, write the record and the weights.
+
+The only module that trains and opens the test set; retraining and scaling use it, searches and rankings do not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas_steps.config.schema import Network
+from nas_steps.config.stages import TrainingStep
+from nas_steps.data.batches import DeviceImages
+from nas_steps.data.store import load_split, read_meta, split_file
+from nas_steps.training.devices import describe
+from nas_steps.training.loop import evaluate
+from nas_steps.training.networks import Trained, load_images, train_network
+from nas_steps.training.progress import Progress
+from nas_steps.training.record import Entry, record, write
+
+
+def train_final(
+    entry: Entry,
+    step: TrainingStep,
+    data: str | Path,
+    output: Path,
+    *,
+    repetition: int,
+    seed: int,
+    device: torch.device,
+    network: Network | None = None,
+    side: int | None = None,
+) -> None:
+    """Train `entry` and write metrics.json, history.csv and weights.safetensors into `output`.
+
+    `repetition` is the number of this training (0, 1, ...), `seed` what its random numbers come from: the same for
+    all entries, so that they are compared in pairs.
+    """
+    network = network or step.network
+    images = load_images(data, device, side=side, merged=step.train_on == "train+valid")
+    with Progress(step.recipe.epochs, f"{entry.name}, seed {repetition}") as progress:
+        trained = train_network(entry.architecture, network, step.recipe, images, seed=seed, progress=progress)
+    metrics = record(entry, repetition) | {
+        "status": trained.status,
+        "reason": trained.reason,
+        "network": network.model_dump(),
+        "parameters": trained.parameters,
+        "macs": trained.macs,
+        "side": images.side,
+        "train_loss": trained.last("train_loss"),
+        "train_accuracy": trained.last("train_accuracy"),
+        "valid_loss": trained.last("valid_loss"),
+        "valid_accuracy": trained.last("valid_accuracy"),
+        "train_seconds": round(trained.seconds, 3),
+        "device": describe(device),
+    }
+    if trained.status == "ok":
+        metrics |= read_test(trained, data, images.side, device)
+    state = trained.model.state_dict()
+    tensors = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
+    write(output, metrics, trained.history, tensors)
+
+
+def read_test(trained: Trained, data: str | Path, side: int, device: torch.device) -> dict[str, Any]:
+    """The figures on the test set, and which file they come from."""
+    meta = read_meta(data)
+    split = load_split(data, "test")
+    test = DeviceImages(split.images, split.labels, meta.mean, meta.std, device, side)
+    loss, accuracy = evaluate(trained.model, test)
+    file = split_file(data, "test")
+    return {
+        "test_loss": loss,
+        "test_accuracy": accuracy,
+        "test_images": len(test),
+        "test_file": {"name": file.name, "sha256": meta.checksums[file.name]},
+    }

@@ -1,0 +1,105 @@
+"""Train one network from its string: what candidates, the shortlist, final models and scaled ones share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from nas_steps.config.schema import Network, Recipe
+from nas_steps.data.batches import DeviceImages
+from nas_steps.data.store import Meta, load_split, merge, read_meta
+from nas_steps.models.build import build, size
+from nas_steps.provenance.seeds import derive_seed
+from nas_steps.training.loop import DivergedError, Row, evaluate, fit
+from nas_steps.training.progress import Progress
+from nas_steps.training.supervised import SupervisedStep
+
+
+@dataclass(frozen=True)
+class Images:
+    """What a search may see: the training and the validation images, on the training device. Never the test set."""
+
+    meta: Meta
+    train: DeviceImages
+    valid: DeviceImages | None
+    side: int
+
+
+def load_images(folder: str | Path, device: torch.device, *, side: int | None = None, merged: bool = False) -> Images:
+    """Read the prepared data at `side` pixels (the stored side when None); `merged` trains on valid too."""
+    meta = read_meta(folder)
+    side = side or meta.shape[-1]
+    train, valid = load_split(folder, "train"), load_split(folder, "valid")
+    if merged:
+        train = merge(train, valid)
+    on_device = [
+        None if split is None else DeviceImages(split.images, split.labels, meta.mean, meta.std, device, side)
+        for split in (train, None if merged else valid)
+    ]
+    assert on_device[0] is not None
+    return Images(meta, on_device[0], on_device[1], side)
+
+
+@dataclass
+class Trained:
+    """A trained network. With status `diverged` the model is as it was left, and accuracies are NaN."""
+
+    model: nn.Module
+    parameters: int
+    macs: int
+    history: list[Row] = field(default_factory=list)
+    status: str = "ok"
+    reason: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Time spent in training steps."""
+        return sum(row["seconds"] for row in self.history)
+
+    def last(self, column: str) -> float:
+        """A figure of the last epoch; NaN where the training diverged or the column is not known."""
+        return self.history[-1].get(column, math.nan) if self.status == "ok" and self.history else math.nan
+
+
+def train_network(
+    architecture: str, network: Network, recipe: Recipe, images: Images, *, seed: int, progress: Progress
+) -> Trained:
+    """Build `architecture` and train it by `recipe`; deterministic in `seed` on one machine.
+
+    A loss that is no number ends the training; it is told in `status` and `reason`, not raised.
+    """
+    shape = {"inputs": images.meta.shape[0], "classes": len(images.meta.classes), "side": images.side}
+    counted = size(architecture, network, **shape)
+    torch.manual_seed(derive_seed(seed, "initialisation"))
+    model = build(architecture, network, **shape, auxiliary=recipe.auxiliary_weight > 0)
+    model = model.to(images.train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    trained = Trained(model, counted.parameters, counted.macs)
+    step = SupervisedStep(model, recipe, math.ceil(len(images.train) / recipe.batch_size))
+
+    def end_of_epoch(_epoch: int) -> Row:
+        row: Row = {"learning_rate": step.rate}
+        if images.valid is not None:
+            row["valid_loss"], row["valid_accuracy"] = evaluate(model, images.valid)
+        return row
+
+    try:
+        trained.history = fit(
+            step,
+            lambda epoch: images.train.batches(
+                recipe.batch_size, augment=recipe.augment, shuffle=True, seed=derive_seed(seed, "batches", epoch)
+            ),
+            epochs=recipe.epochs,
+            images=len(images.train),
+            seed=seed,
+            end_of_epoch=end_of_epoch,
+            progress=progress,
+        )
+    except DivergedError as error:
+        trained.history = error.history
+        trained.status, trained.reason = "diverged", str(error)
+        progress.skip(recipe.epochs - len(error.history))
+    return trained

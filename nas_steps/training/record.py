@@ -1,0 +1,77 @@
+"""The record of a final training: metrics.json, history.csv, weights.safetensors. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+
+from nas_steps.provenance.files import atomic, write_csv, write_json
+
+HISTORY = (
+    "epoch",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "valid_loss",
+    "valid_accuracy",
+    "seconds",
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is trained: its name, its kind (searched, random, baseline, scaled) and its string."""
+
+    name: str
+    kind: str
+    architecture: str
+
+
+def record(entry: Entry, repetition: int) -> dict[str, Any]:
+    """A record with every key of metrics.json and no figure yet."""
+    return {
+        "entry": entry.name,
+        "kind": entry.kind,
+        "architecture": entry.architecture or None,
+        "seed": repetition,
+        "status": "missing",
+        "reason": "",
+        "network": None,
+        "parameters": None,
+        "macs": None,
+        "side": None,
+        "train_loss": math.nan,
+        "train_accuracy": math.nan,
+        "valid_loss": math.nan,
+        "valid_accuracy": math.nan,
+        "test_loss": math.nan,
+        "test_accuracy": math.nan,
+        "test_images": None,
+        "test_file": None,
+        "train_seconds": 0.0,
+        "device": None,
+    }
+
+
+def write_untrained(output: Path, entry: Entry, repetition: int, *, status: str, reason: str, **known: Any) -> None:
+    """The files of a training that did not take place: a record that says why, no epochs, no tensors."""
+    write(output, record(entry, repetition) | {"status": status, "reason": reason} | known, [], {})
+
+
+def write(
+    output: Path,
+    metrics: Mapping[str, Any],
+    history: Sequence[Mapping[str, Any]],
+    tensors: Mapping[str, np.ndarray],
+) -> None:
+    """Write a training's three files; metrics.json, the record, comes last."""
+    write_csv(output / "history.csv", ({key: row.get(key) for key in HISTORY} for row in history), HISTORY)
+    with atomic(output / "weights.safetensors") as temporary:
+        temporary.write_bytes(save(dict(tensors)))
+    write_json(output / "metrics.json", metrics)
