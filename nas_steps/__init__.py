@@ -1,2 +1,1 @@
 """Neural architecture search as a Snakemake workflow."""
-

@@ -90,7 +90,7 @@ def _explain(problem: Any) -> str:
         hint = f"; did you mean {near[0]!r}?" if near else ";"
         return f"{where}: unknown key (given {given!r}){hint} allowed here: {', '.join(names)}"
     if kind == "value_error":
-        return f"{where}: {str(problem['ctx']['error'])}"
+        return f"{where}: {problem['ctx']['error']!s}"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         names = list(STRATEGY_KINDS)
         tag_given = given.get("kind") if isinstance(given, dict) else given
@@ -128,7 +128,10 @@ def section_type(annotation: Any) -> type[BaseModel] | None:
     """The config section in an annotation, or None where it is a plain value."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) in (typing.Union, typing.Annotated):
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) in (
+        typing.Union,
+        typing.Annotated,
+    ):
         for argument in typing.get_args(annotation):
             if (found := section_type(argument)) is not None:
                 return found

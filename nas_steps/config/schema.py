@@ -69,9 +69,7 @@ class Data(Section):
     test: Fraction = Field(
         0.2, description="Share of all images for the final test, where the source brings no test split."
     )
-    max_train: Positive | None = Field(
-        None, description="Keep at most so many training images (stratified, seeded)."
-    )
+    max_train: Positive | None = Field(None, description="Keep at most so many training images (stratified, seeded).")
     max_valid: Positive | None = Field(None, description="Keep at most so many validation images.")
     max_test: Positive | None = Field(None, description="Keep at most so many test images.")
     unreadable: Literal["refuse", "skip"] = Field(
@@ -114,9 +112,7 @@ class Space(Section):
         None,
         description="The choices on every edge, instead of the preset's. Known: " + ", ".join(OPERATIONS) + ".",
     )
-    nodes: int | None = Field(
-        None, ge=1, le=8, description="Intermediate nodes of a cell, instead of the preset's."
-    )
+    nodes: int | None = Field(None, ge=1, le=8, description="Intermediate nodes of a cell, instead of the preset's.")
     edges_per_node: int | None = Field(
         None, ge=1, le=8, description="Input edges that each node keeps, instead of the preset's."
     )
@@ -151,7 +147,10 @@ class Network(Section):
 
     channels: int = Field(8, ge=1, le=512, description="Channels of the first cell's nodes, doubled at each reduction.")
     cells: int = Field(
-        3, ge=1, le=100, description="How many cells are stacked; those at 1/3 and 2/3 of the depth halve the side."
+        3,
+        ge=1,
+        le=100,
+        description="How many cells are stacked; those at 1/3 and 2/3 of the depth halve the side.",
     )
     stem_multiplier: int = Field(3, ge=1, le=16, description="The stem has `stem_multiplier * channels` channels.")
 
@@ -177,7 +176,12 @@ class Recipe(Section):
     warmup_epochs: float = Field(1, ge=0, description="Epochs of linear warm-up.")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of the target spread over all classes.")
     gradient_clip: float | None = Field(5.0, gt=0, description="Largest gradient norm; null: no clipping.")
-    drop_path: float = Field(0.0, ge=0, lt=1, description="Largest probability of dropping a cell's edge, reached at the last epoch.")
+    drop_path: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Largest probability of dropping a cell's edge, reached at the last epoch.",
+    )
     auxiliary_weight: float = Field(0.0, ge=0, description="Weight of the auxiliary head's loss; 0: no such head.")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16 is autocast, worth it on a GPU.")
     augment: Augment = Field(default_factory=Augment, description="Made on the training device, batch by batch.")
@@ -221,9 +225,7 @@ class Evolution(Section):
     @model_validator(mode="after")
     def _sample_fits(self) -> Evolution:
         if self.sample > self.population:
-            raise ValueError(
-                f"sample ({self.sample}) is larger than population ({self.population}): lower sample"
-            )
+            raise ValueError(f"sample ({self.sample}) is larger than population ({self.population}): lower sample")
         return self
 
     @property
@@ -242,7 +244,9 @@ class Darts(Section):
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of the weights' SGD.")
     weight_decay: float = Field(3e-4, ge=0, description="Weight decay of the weights.")
     gradient_clip: float = Field(5.0, gt=0, description="Largest norm of the weights' gradient.")
-    alpha_learning_rate: float = Field(3e-3, gt=0, description="Learning rate of the alphas (Adam, betas 0.5 and 0.999).")
+    alpha_learning_rate: float = Field(
+        3e-3, gt=0, description="Learning rate of the alphas (Adam, betas 0.5 and 0.999)."
+    )
     alpha_weight_decay: float = Field(1e-3, ge=0, description="Weight decay of the alphas.")
     candidates: Positive = Field(5, description="The most likely genotypes under the final alphas to pass on.")
     augment: Augment = Field(default_factory=Augment, description="Augmentation of both halves.")
@@ -359,14 +363,19 @@ class Scaling(Section):
     width: Factors = Field([1.0, 1.1, 1.2], description="Grid of beta, the factor of the channels.")
     resolution: Factors = Field([1.0, 1.15, 1.3], description="Grid of gamma, the factor of the image side.")
     tolerance: float = Field(
-        0.1, gt=0, lt=1, description="Triples with alpha * beta^2 * gamma^2 within 2 * (1 +- tolerance) are tried."
+        0.1,
+        gt=0,
+        lt=1,
+        description="Triples with alpha * beta^2 * gamma^2 within 2 * (1 +- tolerance) are tried.",
     )
     recipe: Recipe = Field(
-        default_factory=lambda: Recipe(epochs=12), description="The short training that chooses the triple (on valid)."
+        default_factory=lambda: Recipe(epochs=12),
+        description="The short training that chooses the triple (on valid).",
     )
     members: int = Field(8, ge=1, le=16, description="Members of the family, phi = 0, 1, ...: B0 to B7.")
     mac_budget: Annotated[float, Field(gt=0)] = Field(
-        5e6, description="Members up to so many multiply-accumulates an image are trained by `retrain.recipe`."
+        5e6,
+        description="Members up to so many multiply-accumulates an image are trained by `retrain.recipe`.",
     )
     seeds: Positive = Field(2, description="Trainings of each member within the budget.")
     channel_divisor: Positive = Field(4, description="Scaled channels are rounded to a multiple of this.")
@@ -416,7 +425,8 @@ class Config(Section):
         "auto", description="`auto` takes a CUDA GPU, else Apple's MPS, else the CPU."
     )
     threads: Positive = Field(
-        1, description="CPU threads of a training. Results depend on it in the last bits, so it is not taken from the machine."
+        1,
+        description="CPU threads of a training. Results depend on it in the last bits, so it is not taken from the machine.",
     )
     shards: Positive = Field(2, description="Jobs among which a round of candidates is dealt out.")
     data: Data = Field(default_factory=Data, description="Images.")
@@ -447,7 +457,10 @@ class Config(Section):
                 "data.source is folder, but no folder is named: add `--config images=PATH` to the command, "
                 "or set data.path"
             )
-        for where, network in (("search.network", self.search.network), ("retrain.network", self.retrain.network)):
+        for where, network in (
+            ("search.network", self.search.network),
+            ("retrain.network", self.retrain.network),
+        ):
             if self.resolution() < 4 and network.cells >= 3:
                 raise ValueError(f"{where} halves the side twice, but images have {self.resolution()} pixels")
         for strategy in self.search.strategies:
@@ -458,4 +471,3 @@ class Config(Section):
     def resolution(self) -> int:
         """Side in pixels of the stored images."""
         return self.data.resolution or NATIVE_SHAPE.get(self.data.source, (FOLDER_RESOLUTION, 3))[0]
-

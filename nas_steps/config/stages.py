@@ -96,8 +96,8 @@ class ReportStep(Slice):
 
 def slices(config: Config) -> dict[str, Slice]:
     """Every step's slice, by the name of its settings file."""
-    compute = {"seed": config.seed, "device": config.device, "threads": config.threads}
-    final = {**compute, "space": config.space, "network": config.retrain.network}
+    compute: dict[str, Any] = {"seed": config.seed, "device": config.device, "threads": config.threads}
+    final: dict[str, Any] = {**compute, "space": config.space, "network": config.retrain.network}
     unused = Scaling()
     found: dict[str, Slice] = {
         "data": DataStep(seed=config.seed, data=config.data),

@@ -48,9 +48,9 @@ class Source:
 def fit(images: np.ndarray, data: Data, converted: Counter[str]) -> np.ndarray:
     """Bring uint8 (N, H, W, C) to uint8 (N, C', S, S), as `data.resolution` and `data.channels` ask.
 
-    Without a resolution, S is the shorter side. Images are resized (bicubic, antialiased) so that their shorter
-    side is S, then centre-cropped. What was done is counted in `converted`. Raises UserError where the images are
-    too small to be stored as they are.
+    Without a resolution, S is the shorter side. Images are resized (bicubic, antialiased) so that their
+    shorter side is S, then centre-cropped. What was done is counted in `converted`. Raises UserError where
+    the images are too small to be stored as they are.
     """
     count, height, width, own = images.shape
     side = data.resolution or min(height, width)

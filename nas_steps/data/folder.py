@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from tqdm import tqdm
@@ -12,28 +12,29 @@ from tqdm import tqdm
 from nas_steps.config.schema import FOLDER_RESOLUTION, Data
 from nas_steps.data.arrays import Labelled, Source
 from nas_steps.data.layout import WANTED, Layout, Tree, arrange, opened, printable
-from nas_steps.data.photos import NotAnImage, Unreadable, is_image, named_as_image, read_photo
+from nas_steps.data.photos import NotAnImageError, UnreadableError, is_image, named_as_image, read_photo
 from nas_steps.errors import UserError
 
 #: after so many unreadable files the reading stops, and all of them are named at once
 NAMED_AT_ONCE = 10
+#: a dangling link, no right to read it, a member that is encrypted or damaged
+_CANNOT_OPEN = (OSError, RuntimeError, BadZipFile)
 
 
 def read_folder(data: Data) -> Source:
     """Decode every image below `data.path`, in the order of its relative name.
 
-    Raises UserError for a wrong layout before anything is decoded; for unreadable files (`data.unreadable: refuse`)
-    after some of them, all named in one message.
+    Raises UserError for a wrong layout before anything is decoded; for unreadable files (`data.unreadable:
+    refuse`) after some of them, all named in one message.
     """
     path = Path(data.path or "").expanduser()
     with opened(path) as tree:
         layout = arrange(tree.names, tree.label)
         _refuse_loose_images(tree, layout)
         source = Source([], {}, ignored=len(layout.loose))
-        for split, classes in layout.splits.items():
+        for classes in layout.splits.values():
             for name in [name for name, files in classes.items() if not _any_image(tree, files)]:
                 source.ignored += len(classes.pop(name))
-            layout.splits[split] = classes
         source.classes = _agreed_classes(tree, layout)
         _decode(tree, layout, data, source)
     return source
@@ -54,8 +55,8 @@ def _decode(tree: Tree, layout: Layout, data: Data, source: Source) -> None:
                 try:
                     with tree.open(name) as stream:
                         pixels, notes = read_photo(stream, side, channels, data.max_image_pixels)
-                except (Unreadable, OSError, RuntimeError) as error:  # the latter two: it cannot even be opened
-                    if isinstance(error, NotAnImage) and not named_as_image(name):
+                except (UnreadableError, *_CANNOT_OPEN) as error:
+                    if isinstance(error, NotAnImageError) and not named_as_image(name):
                         source.ignored += 1
                         continue
                     _add_unreadable(tree, data, source, name, error)
@@ -102,7 +103,7 @@ def _readable(tree: Tree, name: str) -> bool:
     try:
         with tree.open(name) as stream:
             return is_image(stream)
-    except (OSError, RuntimeError):  # a dangling link, no right to read, an encrypted member: no image for us
+    except _CANNOT_OPEN:
         return False
 
 

@@ -53,9 +53,7 @@ def opened(path: Path) -> Iterator[Tree]:
         names = sorted(name for name in _walk(path) if not _hidden(name))
         yield Tree(str(path), names, lambda name: (path / name).open("rb"))
     elif not path.exists():
-        raise UserError(
-            f"data.path: {path} does not exist (seen from {Path.cwd()}); name a folder or a .zip of one"
-        )
+        raise UserError(f"data.path: {path} does not exist (seen from {Path.cwd()}); name a folder or a .zip of one")
     elif not is_zipfile(path):
         hint = "set data.source: npz to read it" if path.suffix == ".npz" else "name a folder or a .zip of one"
         raise UserError(f"data.path: {path} is neither a folder nor an intact .zip; {hint}")
@@ -117,13 +115,9 @@ def _put(found: Layout, split: str, folder: str, name: str) -> None:
 
 def _check_splits(split_folders: dict[str, str], label: str) -> None:
     if "train" not in split_folders.values():
-        raise UserError(
-            f"{label} has {', '.join(split_folders)} but no train/; {WANTED}: train/ cannot be left out"
-        )
+        raise UserError(f"{label} has {', '.join(split_folders)} but no train/; {WANTED}: train/ cannot be left out")
     if len(set(split_folders.values())) < len(split_folders):
-        raise UserError(
-            f"{label} has several folders for one split among {', '.join(split_folders)}; keep one of each"
-        )
+        raise UserError(f"{label} has several folders for one split among {', '.join(split_folders)}; keep one of each")
 
 
 def _walk(folder: Path) -> Iterator[str]:

@@ -34,8 +34,8 @@ _HELP = (
 def read_npz(data: Data) -> Source:
     """Read the archive at `data.path`: images and integer labels under one of the pairs of KEYS.
 
-    Images are uint8, or floating point from 0 to 1 (scaled by 255), of shape (N, H, W), (N, H, W, C) or
-    (N, C, H, W) with C 1 or 3. Labels of any integer values become classes in the order of the values; `classes`
+    Images are uint8, or floating point from 0 to 1 (scaled by 255), of shape (N, H, W), (N, H, W, C) or (N,
+    C, H, W) with C 1 or 3. Labels of any integer values become classes in the order of the values; `classes`
     may name them. Raises UserError that names the file and the key.
     """
     path = Path(data.path or "").expanduser()
@@ -145,9 +145,7 @@ def _images(path: Path, key: str, array: np.ndarray, converted: Counter[str]) ->
     return np.rint(array * 255).astype(np.uint8)
 
 
-def _labels(
-    path: Path, pair: tuple[str, str], array: np.ndarray, images: int, converted: Counter[str]
-) -> np.ndarray:
+def _labels(path: Path, pair: tuple[str, str], array: np.ndarray, images: int, converted: Counter[str]) -> np.ndarray:
     """As int64 (N,), values as they are."""
     where = f"{path}, key {pair[1]!r}:"
     if array.ndim == 2 and array.shape[1] == 1:
@@ -163,9 +161,7 @@ def _labels(
     if len(array) != images:
         raise UserError(f"{where} {len(array)} labels for {images} images of {pair[0]!r}; make them as many")
     if array.min() < 0:
-        raise UserError(
-            f"{where} negative label {array.min()}; allowed are 0 and above: leave unlabelled images out"
-        )
+        raise UserError(f"{where} negative label {array.min()}; allowed are 0 and above: leave unlabelled images out")
     if array.max() > np.iinfo(np.int64).max:
         raise UserError(f"{where} label {array.max()} is too large; number the classes from 0")
     return array.astype(np.int64)

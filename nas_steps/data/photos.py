@@ -15,15 +15,18 @@ from PIL import Image, UnidentifiedImageError
 
 # Formats with a firm signature. Left out are those that run another program (EPS) or would recognise any bytes (TGA).
 Image.init()
-FORMATS = [
-    name
+FORMATS = tuple(
+    str(name)
     for name in ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
     if name in Image.OPEN
-]
+)
 #: a file with such a name is meant as an image, even where its content cannot be read as one
-EXTENSIONS = frozenset(
-    ".avif .bmp .dib .gif .heic .heif .ico .j2k .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .psd .svg .tga "
-    ".tif .tiff .webp".split()
+EXTENSIONS = tuple(
+    f".{name}"
+    for name in (
+        *("avif", "bmp", "dib", "gif", "heic", "heif", "ico", "j2k", "jfif", "jp2", "jpe", "jpeg", "jpg", "pbm", "pgm"),
+        *("png", "pnm", "ppm", "psd", "svg", "tga", "tif", "tiff", "webp"),
+    )
 )
 #: what Pillow and zipfile raise on damaged content
 _BROKEN = (
@@ -54,11 +57,11 @@ _UPRIGHT = {
 _ORIENTATION = 274
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """A file that cannot be used as an image; the message is the reason, without the file's name."""
 
 
-class NotAnImage(Unreadable):
+class NotAnImageError(UnreadableError):
     """The content is of no format that is read here."""
 
 
@@ -78,25 +81,28 @@ def is_image(stream: IO[bytes]) -> bool:
 def read_photo(stream: IO[bytes], side: int, channels: int, max_pixels: int) -> tuple[np.ndarray, list[str]]:
     """Decode the first frame: uint8 (channels, side, side), and in words what had to be converted.
 
-    Turned upright by its EXIF orientation, transparency laid over white, 16-bit grey scaled to 8 bits, the shorter
-    side resized to `side`, centre-cropped. Raises Unreadable; a picture of more than `max_pixels` is not decoded.
+    Turned upright by its EXIF orientation, transparency laid over white, 16-bit grey scaled to 8 bits, the
+    shorter side resized to `side`, centre-cropped. Raises UnreadableError; a picture of more than `max_pixels` is
+    not decoded.
     """
     try:
         with _no_limit(), Image.open(stream, formats=FORMATS) as image:
             width, height = image.size
             if width * height > max_pixels:
-                raise Unreadable(
+                raise UnreadableError(
                     f"{width} x {height} pixels are more than data.max_image_pixels allows ({max_pixels}); "
                     "shrink it, or raise that limit"
                 )
             notes = ["first frame of several"] if getattr(image, "is_animated", False) else []
+            if min(width, height) < side:
+                notes.append("enlarged")
             image.load()
             plain = _eight_bit(_upright(image, notes), image.format or "", channels, notes)
             return square(plain, side), notes
     except UnidentifiedImageError:
-        raise NotAnImage(f"its content is of no known format (known are: {', '.join(FORMATS)})") from None
+        raise NotAnImageError(f"its content is of no known format (known are: {', '.join(FORMATS)})") from None
     except _BROKEN as error:
-        raise Unreadable(_reason(error)) from error
+        raise UnreadableError(_reason(error)) from error
 
 
 def square(image: Image.Image, side: int) -> np.ndarray:
@@ -108,12 +114,8 @@ def square(image: Image.Image, side: int) -> np.ndarray:
     shorter = min(width, height)
     left, top = (width - shorter) // 2, (height - shorter) // 2
     box = (left, top, left + shorter, top + shorter)
-    if shorter == side:
-        image = image.crop(box)
-    else:
-        # the filter still sees the pixels around the box: the same as resizing all, without the large picture between
-        image = image.resize((side, side), Image.Resampling.BICUBIC, box=box)
-    pixels = np.asarray(image)
+    # the filter still sees the pixels around the box: the same as resizing all, without the large picture between
+    pixels = np.asarray(image.resize((side, side), Image.Resampling.BICUBIC, box=box))
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
@@ -137,7 +139,7 @@ def _eight_bit(image: Image.Image, kind: str, channels: int, notes: list[str]) -
         deep = np.asarray(image).astype(np.int64)
         image = Image.fromarray(((deep + 128) // 257).astype(np.uint8))
     elif mode in ("I", "F"):
-        raise Unreadable("pixels of 32 bits have no known range; save it with 8 or 16 bits")
+        raise UnreadableError("pixels of 32 bits have no known range; save it with 8 or 16 bits")
     elif image.has_transparency_data:
         notes.append("transparency over white")
         image = image.convert("RGBA")

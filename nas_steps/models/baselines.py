@@ -99,7 +99,12 @@ def _replace_first_convolution(model: nn.Module, inputs: int) -> None:
     name, old = next((name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
     parent = model.get_submodule(name.rpartition(".")[0])
     new = nn.Conv2d(
-        inputs, old.out_channels, old.kernel_size, old.stride, old.padding, bias=old.bias is not None  # type: ignore[arg-type]
+        inputs,
+        old.out_channels,
+        old.kernel_size,
+        old.stride,
+        old.padding,
+        bias=old.bias is not None,  # type: ignore[arg-type]
     )
     nn.init.kaiming_normal_(new.weight, mode="fan_out")
     setattr(parent, name.rpartition(".")[2], new)

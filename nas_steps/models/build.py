@@ -34,5 +34,7 @@ def build(
 def size(architecture: str, network: Network, *, inputs: int, classes: int, side: int) -> Size:
     """Parameters and MACs of what is deployed: without the auxiliary head."""
     return count(
-        lambda: build(architecture, network, inputs=inputs, classes=classes, side=side), inputs=inputs, side=side
+        lambda: build(architecture, network, inputs=inputs, classes=classes, side=side),
+        inputs=inputs,
+        side=side,
     )

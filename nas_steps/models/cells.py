@@ -64,9 +64,10 @@ class DiscreteCell(nn.Module):
 
     def forward(self, before_last: Tensor, last: Tensor, drop: float) -> Tensor:
         states = self.preprocess(before_last, last)
-        for sources, operations in zip(self.sources, self.nodes, strict=True):
+        for sources, node in zip(self.sources, self.nodes, strict=True):
+            assert isinstance(node, nn.ModuleList)
             terms = []
-            for source, operation in zip(sources, operations, strict=True):  # type: ignore[arg-type]
+            for source, operation in zip(sources, node, strict=True):
                 term = operation(states[source])
                 if drop > 0 and self.training and not isinstance(operation, nn.Identity):
                     term = drop_path(term, drop)
@@ -105,7 +106,13 @@ class CellNetwork(nn.Module):
     """
 
     def __init__(
-        self, architecture: CellArchitecture, network: Network, *, inputs: int, classes: int, auxiliary: bool = False
+        self,
+        architecture: CellArchitecture,
+        network: Network,
+        *,
+        inputs: int,
+        classes: int,
+        auxiliary: bool = False,
     ) -> None:
         super().__init__()
         channels = network.channels

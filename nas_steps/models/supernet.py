@@ -32,9 +32,7 @@ class MixedOperation(nn.Module):
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
         """`x` (N, C, H, W), `weights` (operations of the space,)."""
-        terms = [
-            weights[index] * operation(x) for index, operation in zip(self.indices, self.operations, strict=True)
-        ]
+        terms = [weights[index] * operation(x) for index, operation in zip(self.indices, self.operations, strict=True)]
         return sum(terms[1:], terms[0])
 
 
@@ -42,7 +40,14 @@ class MixedCell(nn.Module):
     """A cell with all its possible edges."""
 
     def __init__(
-        self, space: CellSpace, before_last: int, last: int, channels: int, *, reduction: bool, halve_first: bool
+        self,
+        space: CellSpace,
+        before_last: int,
+        last: int,
+        channels: int,
+        *,
+        reduction: bool,
+        halve_first: bool,
     ) -> None:
         super().__init__()
         self.preprocess = Preprocess(before_last, last, channels, halve_first, affine=False)

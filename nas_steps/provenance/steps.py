@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 from nas_steps.errors import UserError
@@ -16,16 +17,18 @@ from nas_steps.errors import UserError
 def parser(module: str, description: str) -> argparse.ArgumentParser:
     """An argument parser for `python -m nas_steps.<module>`."""
     return argparse.ArgumentParser(
-        prog=f"python -m {module}", description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        prog=f"python -m {module}",
+        description=description,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
 
 
-def run(main: Callable[[Sequence[str]], Any], module: str) -> None:
+def run(main: Callable[[Sequence[str]], Any], module: str, arguments: Sequence[str] | None = None) -> None:
     """Call `main(arguments)`; print a UserError without a traceback and exit with status 1.
 
     `module` is the name to show in the log, so that the printed command can be pasted.
     """
-    arguments = sys.argv[1:]
+    arguments = sys.argv[1:] if arguments is None else arguments
     print(f"$ python -m {module} {shlex.join(arguments)}", flush=True)
     signal.signal(signal.SIGTERM, _terminated)
     try:
@@ -44,3 +47,18 @@ def run(main: Callable[[Sequence[str]], Any], module: str) -> None:
 def _terminated(_signal: int, _frame: object) -> None:
     """Leave through the `finally` blocks, so that nothing half-written stays behind."""
     raise SystemExit(143)
+
+
+def dispatch(package: str, steps: Sequence[str]) -> None:
+    """Run `python -m <package> <step> ...`: the step's own module `<package>.steps.<step>` and nothing else.
+
+    Steps are loaded by name, so that the fingerprint of one does not hold the code of another.
+    """
+    choice = argparse.ArgumentParser(prog=f"python -m {package}", add_help=False)
+    choice.add_argument("step", choices=steps)
+    if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
+        choice.print_help()
+        raise SystemExit(0 if len(sys.argv) > 1 else 2)
+    step = choice.parse_args(sys.argv[1:2]).step
+    module = import_module(f"{package}.steps.{step}")
+    run(module.main, f"{package} {step}", sys.argv[2:])

@@ -64,7 +64,9 @@ def ranked(shortlisted: Sequence[Mapping[str, str]], trainings: Sequence[Estimat
     return [{"rank": rank, **row} for rank, row in enumerate(rows, start=1)]
 
 
-def winners(shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def winners(
+    shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
     """The best ranked architecture that each (strategy, search seed) proposed, by entry name.
 
     An entry none of whose architectures could be trained is left out.

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-COLUMNS = ("index", "architecture", "strategy", "kind", "search_seed", "search_rank", "search_score", "estimator")
+COLUMNS = (
+    "index",
+    "architecture",
+    "strategy",
+    "kind",
+    "search_seed",
+    "search_rank",
+    "search_score",
+    "estimator",
+)
 
 
 def shortlist(

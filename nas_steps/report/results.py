@@ -6,7 +6,8 @@ A figure that is missing is None, never NaN: training diverged, nothing was foun
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -177,17 +178,21 @@ class JobCost:
 
 @dataclass(frozen=True)
 class Search:
-    """What one search left: its history, and how its candidates ended (status -> how many)."""
+    """What one search left: its history, and how many candidates it passed on."""
 
     strategy: str
     kind: str
     seed: int
     history: tuple[Step, ...] = ()
-    statuses: Mapping[str, int] | None = None
+    candidates: int = 0
 
     @property
     def name(self) -> str:
         return f"{self.strategy}-{self.seed}"
+
+    def failures(self) -> dict[str, int]:
+        """Steps without a score: status -> how many."""
+        return dict(Counter(step.status for step in self.history if step.status not in ("", "ok")))
 
 
 @dataclass(frozen=True)
@@ -287,11 +292,14 @@ def _required_json(path: Path) -> Mapping[str, Any]:
 
 def _search(folder: Path, strategy: str, kind: str, seed: int) -> Search:
     place = folder / f"{strategy}-{seed}"
-    statuses: dict[str, int] = {}
-    for row in read_csv(place / "candidates.csv") if (place / "candidates.csv").is_file() else []:
-        status = row.get("status") or "ok"
-        statuses[status] = statuses.get(status, 0) + 1
-    return Search(strategy, kind, seed, _optional(place / "history.csv", Step) or (), statuses)
+    candidates = place / "candidates.csv"
+    return Search(
+        strategy=strategy,
+        kind=kind,
+        seed=seed,
+        history=_optional(place / "history.csv", Step) or (),
+        candidates=len(read_csv(candidates)) if candidates.is_file() else 0,
+    )
 
 
 def _test_files(folder: Path) -> tuple[str, ...]:

@@ -71,7 +71,7 @@ def cost(results: Results, strategy: str) -> list[Sentence]:
             sentences.append(
                 Sentence(
                     f"The budgets were not matched: {strategy} had {numbers.ratio(relative)} times the training "
-                    f"multiply-accumulates of {random}.",
+                    f"multiply-accumulates of {random}, which favours {strategy if relative > 1 else random}.",
                     "warning",
                 )
             )
@@ -134,7 +134,9 @@ def last(search: Search, figure: str) -> float | None:
 
 def ranking(row: Agreement) -> Sentence:
     """Whether a search's score ranks architectures as separate training does."""
-    whose = "The searches' scores, all together," if row.strategy == "all" else f"The score of {row.strategy}"
+    whose = f"The score of {row.strategy}"
+    if row.strategy == "all":
+        whose = f"The score {row.estimator} of all strategies together" if row.estimator else "The score of all together"
     if row.kendall_tau is None:
         return Sentence(
             f"{whose} could not be held against separate training: {row.note or 'no figure'}.", "warning"
@@ -146,6 +148,7 @@ def ranking(row: Agreement) -> Sentence:
             f"{whose} has {tau} with separate training over {many}, without an interval.", "warning"
         )
     told = f"{tau} [{numbers.plain(row.low)}, {numbers.plain(row.high)}] over {many}"
+    told += f" ({row.note})" if row.note else ""
     if row.low > 0:
         return Sentence(
             f"{whose} ranks architectures as separate training does, in part at least: {told}.", "win"
@@ -169,10 +172,9 @@ def failures(results: Results) -> Sentence | None:
             f"{sum(bad.values())} of {numbers.plural(len(results.trainings), 'final training')} gave no figure: {told}."
         )
     for search in results.searches:
-        statuses = {status: number for status, number in (search.statuses or {}).items() if status != "ok"}
-        if statuses:
-            told = numbers.listed([f"{number} {status}" for status, number in statuses.items()])
-            parts.append(f"Candidates of {search.name} without a score: {told}.")
+        if search.failures():
+            told = numbers.listed([f"{number} {status}" for status, number in search.failures().items()])
+            parts.append(f"Evaluations of {search.name} without a score: {told}.")
     return Sentence(" ".join(parts), "warning") if parts else None
 
 

@@ -69,7 +69,6 @@ def search(results: Results) -> Table:
         spent = [cost for cost in results.costs if cost.search == one.name]
         seconds = sum(cost.seconds for cost in spent) if spent else None
         training = one_training(results, one.strategy)
-        statuses = one.statuses or {}
         rows.append(
             {
                 "search": one.name,
@@ -79,8 +78,8 @@ def search(results: Results) -> Table:
                 "evaluations": told.get("evaluations"),
                 "training_macs_per_image": told.get("training_macs"),
                 "relative_to_random": told.get("relative"),
-                "candidates": sum(statuses.values()),
-                "without_score": sum(number for status, number in statuses.items() if status != "ok"),
+                "candidates": one.candidates,
+                "without_score": sum(one.failures().values()),
                 "jobs": len(spent),
                 "seconds": seconds,
                 "cpu_seconds": sum(cost.cpu_seconds for cost in spent) if spent else None,
@@ -94,7 +93,7 @@ def search(results: Results) -> Table:
         figure("training_macs_per_image", "training MACs per image", numbers.macs),
         figure("relative_to_random", "relative to random", numbers.ratio),
         figure("candidates", "candidates passed on", numbers.count),
-        figure("without_score", "of these without a score", numbers.count),
+        figure("without_score", "without a score", numbers.count),
         figure("jobs", "jobs", numbers.count),
         figure("seconds", "time of all jobs", numbers.seconds),
         figure("cpu_seconds", "processor time", numbers.seconds),
@@ -144,7 +143,7 @@ def retrained(results: Results) -> Table:
         figure("test_std", "std, points", lambda value: numbers.points(value, 2)),
         Column("test_low", "95 % interval, %", lambda row: numbers.interval(row["test_low"], row["test_high"])),
         figure("valid_mean", "validation mean", numbers.share),
-        figure("train_seconds", "training time, all seeds", numbers.seconds),
+        figure("train_seconds", "time of one training", numbers.seconds),
     )
     keys = ("entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged",
             *(f"{what}_seed_{seed}" for seed in seeds for what in ("test", "status")),

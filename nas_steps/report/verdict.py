@@ -160,9 +160,10 @@ def contest(who: str, whom: str, rows: Sequence[Comparison]) -> Sentence:
         "few": f"{who} against {whom}: too few seeds for a claim. The measured difference is "
         f"{numbers.points(row.difference)} points over {numbers.plural(row.pairs or 0, 'seed')}; "
         f"{MIN_PAIRS} are needed.",
-        "missing": f"{who} cannot be compared with {whom}: {row.note or 'a figure is missing'}.",
+        "missing": f"{who} against {whom}: no claim, {row.note or 'a figure is missing'}"
+        + ("." if row.difference is None else f" (measured difference {figures})."),
     }[result]
-    return Sentence(text.replace("..", "."), tone)
+    return Sentence(text, tone)
 
 
 def searches_sentence(results: Results, strategy: str) -> Sentence | None:

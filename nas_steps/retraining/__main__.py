@@ -1,84 +1,8 @@
-"""The steps of retraining: train one entry with one seed, gather all of them."""
+"""The steps of retraining."""
 
-from __future__ import annotations
+from nas_steps.provenance.steps import dispatch
 
-import argparse
-from collections.abc import Sequence
-from pathlib import Path
-
-from nas_steps.config.stages import TrainingStep, read_slice
-from nas_steps.provenance.files import read_csv, read_json, write_csv
-from nas_steps.provenance.ledger import measured
-from nas_steps.provenance.seeds import derive_seed
-from nas_steps.provenance.steps import parser, run
-from nas_steps.retraining import summary
-
-MODULE = "nas_steps.retraining"
-
-
-def main(arguments: Sequence[str]) -> None:
-    options = parser(MODULE, __doc__ or "")
-    steps = options.add_subparsers(dest="step", required=True)
-
-    step = steps.add_parser("train", help="train one entry by the final recipe and test it once")
-    step.add_argument("--settings", required=True)
-    step.add_argument("--data", required=True, help="folder of the prepared data, test set included")
-    step.add_argument("--entry", required=True, help="a baseline's name, or <strategy>-<search seed>")
-    step.add_argument("--kind", required=True, choices=["searched", "random", "baseline"])
-    step.add_argument("--winners", help="winners.csv, where the architecture of a searched entry stands")
-    step.add_argument("--seed", type=int, required=True, help="the training seed: 0, 1, ...")
-    step.add_argument("--output", required=True, help="folder")
-
-    step = steps.add_parser("gather", help="summarise and compare all trainings")
-    step.add_argument("--trainings", nargs="+", required=True, help="metrics.json of all entries and seeds")
-    step.add_argument("--output", required=True, help="folder")
-
-    given = options.parse_args(arguments)
-    {"train": _train, "gather": _gather}[given.step](given)
-
-
-def _train(given: argparse.Namespace) -> None:
-    output = Path(given.output)
-    step = read_slice(given.settings, TrainingStep)
-    with measured(output / "cost.json", "retraining", f"{given.entry}-s{given.seed}") as cost:
-        from nas_steps.training.devices import describe, peak_gpu_memory_mb, prepare
-        from nas_steps.training.final import train_final
-        from nas_steps.training.record import Entry, write_untrained
-
-        architecture = given.entry if given.kind == "baseline" else _winner(given.winners, given.entry)
-        entry = Entry(given.entry, given.kind, architecture)
-        if not architecture:
-            reason = "none of the architectures that this search proposed could be trained"
-            write_untrained(output, entry, given.seed, status="missing", reason=reason)
-            return
-        device = prepare(step.device, step.threads)
-        print(f"device {describe(device)}, threads {step.threads}, seed {given.seed}", flush=True)
-        train_final(
-            entry,
-            step,
-            given.data,
-            output,
-            repetition=given.seed,
-            seed=derive_seed(step.seed, "retraining", given.seed),
-            device=device,
-        )
-        cost.device, cost.threads = describe(device), step.threads
-        cost.peak_gpu_memory_mb = peak_gpu_memory_mb(device)
-
-
-def _winner(path: str, entry: str) -> str:
-    """The entry's architecture; empty where its search has no winner."""
-    return next((row["architecture"] for row in read_csv(path) if row["entry"] == entry), "")
-
-
-def _gather(given: argparse.Namespace) -> None:
-    output = Path(given.output)
-    trainings = [read_json(path) for path in given.trainings]
-    rows = [{key: metrics[key] for key in summary.RETRAINED} for metrics in trainings]
-    write_csv(output / "retrained.csv", rows, summary.RETRAINED)
-    write_csv(output / "summary.csv", summary.summarise(trainings), summary.SUMMARY)
-    write_csv(output / "comparisons.csv", summary.compare(trainings), summary.COMPARISONS)
-
+STEPS = ("train", "gather")
 
 if __name__ == "__main__":
-    run(main, MODULE)
+    dispatch("nas_steps.retraining", STEPS)

@@ -9,7 +9,7 @@ from typing import Any
 
 from scipy import stats
 
-from nas_steps.provenance.statistics import mean_interval
+from nas_steps.intervals import mean_interval
 
 Metrics = Mapping[str, Any]
 
@@ -132,13 +132,23 @@ def paired(differences: Sequence[float]) -> dict[str, Any]:
         return {"difference": math.nan, **unknown, "note": "no pair of sound trainings"}
     mean = fmean(differences)
     if len(differences) < FEWEST_PAIRS:
-        return {"difference": mean, **unknown, "note": f"{len(differences)} of the {FEWEST_PAIRS} seeds that a claim needs"}
+        return {
+            "difference": mean,
+            **unknown,
+            "note": f"{len(differences)} of the {FEWEST_PAIRS} seeds that a claim needs",
+        }
     if max(differences) - min(differences) < 1e-12:
         note = "the difference is the same for every seed: its spread cannot be estimated"
         return {"difference": mean, **unknown, "note": note}
     interval = mean_interval(differences)
     p_value = float(stats.ttest_1samp(differences, 0.0).pvalue)
-    return {"difference": mean, "low": interval["low"], "high": interval["high"], "p_value": p_value, "note": ""}
+    return {
+        "difference": mean,
+        "low": interval["low"],
+        "high": interval["high"],
+        "p_value": p_value,
+        "note": "",
+    }
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -50,6 +50,4 @@ def scale(network: Network, side: int, factors: Factors, divisor: int) -> Member
             channels += divisor
     # a hair is taken off before rounding up: 5 * 1.2 is 6, not 7
     cells = math.ceil(network.cells * factors.depth - 1e-9)
-    return Member(
-        network.model_copy(update={"cells": cells, "channels": channels}), round(side * factors.resolution)
-    )
+    return Member(network.model_copy(update={"cells": cells, "channels": channels}), round(side * factors.resolution))

@@ -66,7 +66,10 @@ def choose(triples: Sequence[Mapping[str, str]], scores: Sequence[Mapping[str, s
         why = f"highest validation accuracy of {len(sound)} triples after a short training at phi = 1"
     else:
         best = min(triples, key=lambda row: abs(float(row["macs_ratio"]) - 2))
-        score, why = None, "no training of the grid was sound; this triple's MACs come nearest to twice the base's"
+        score, why = (
+            None,
+            "no training of the grid was sound; this triple's MACs come nearest to twice the base's",
+        )
     return {
         "depth": float(best["depth"]),
         "width": float(best["width"]),

@@ -113,7 +113,10 @@ def darts(step: DartsStep, images: Images, *, seed: int, progress: Progress) -> 
     def batches(epoch: int) -> Iterator[Batch]:
         bilevel.valid = endless(images.valid, settings, derive_seed(seed, "alpha batches", epoch))  # type: ignore[arg-type]
         return images.train.batches(
-            settings.batch_size, augment=settings.augment, shuffle=True, seed=derive_seed(seed, "batches", epoch)
+            settings.batch_size,
+            augment=settings.augment,
+            shuffle=True,
+            seed=derive_seed(seed, "batches", epoch),
         )
 
     def end_of_epoch(epoch: int) -> Row:

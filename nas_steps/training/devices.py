@@ -31,9 +31,7 @@ def prepare(device: str, threads: int) -> torch.device:
 
 def available(device: str) -> bool:
     """Whether torch has this device."""
-    return device == "cpu" or (
-        torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available()
-    )
+    return device == "cpu" or (torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available())
 
 
 def describe(device: torch.device) -> str:

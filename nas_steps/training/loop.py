@@ -63,17 +63,18 @@ def fit(
             hits.append(correct)
             seen += len(labels)
         train_loss = torch.stack(losses).sum().item() / seen
+        accuracy = torch.stack(hits).sum().item() / seen
         row: Row = {
             "epoch": epoch,
             "train_loss": train_loss,
-            "train_accuracy": torch.stack(hits).sum().item() / seen,
+            "train_accuracy": accuracy,
             "seconds": round(time.perf_counter() - started, 4),
         }
         if not torch.isfinite(torch.tensor(train_loss)):
             raise DivergedError(f"the training loss is {train_loss} in epoch {epoch}", history)
         row |= end_of_epoch(epoch)
         history.append(row)
-        progress.advance(loss=train_loss, accuracy=row.get("valid_accuracy", row["train_accuracy"]))
+        progress.advance(loss=train_loss, accuracy=row.get("valid_accuracy", accuracy))
     return history
 
 

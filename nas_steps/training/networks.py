@@ -90,7 +90,10 @@ def train_network(
         trained.history = fit(
             step,
             lambda epoch: images.train.batches(
-                recipe.batch_size, augment=recipe.augment, shuffle=True, seed=derive_seed(seed, "batches", epoch)
+                recipe.batch_size,
+                augment=recipe.augment,
+                shuffle=True,
+                seed=derive_seed(seed, "batches", epoch),
             ),
             epochs=recipe.epochs,
             images=len(images.train),

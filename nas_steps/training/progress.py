@@ -12,7 +12,14 @@ class Progress:
 
     def __init__(self, total: int, label: str) -> None:
         self._bar = tqdm(
-            total=total, desc=label, unit="epoch", file=sys.stderr, mininterval=2, ascii=True, dynamic_ncols=False, ncols=110
+            total=total,
+            desc=label,
+            unit="epoch",
+            file=sys.stderr,
+            mininterval=2,
+            ascii=True,
+            dynamic_ncols=False,
+            ncols=110,
         )
 
     def advance(self, *, loss: float, accuracy: float) -> None:

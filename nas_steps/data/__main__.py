@@ -1,0 +1,40 @@
+"""The data step: `python -m nas_steps.data --settings FILE --output DIR`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nas_steps.config.stages import DataStep, read_slice
+from nas_steps.data.prepare import prepare
+from nas_steps.provenance.ledger import measured
+from nas_steps.provenance.steps import parser, run
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = parser("nas_steps.data", "Read a source of images, split it and store it as arrays.")
+    options.add_argument("--settings", required=True, type=Path, help="JSON file of the step's settings")
+    options.add_argument("--output", required=True, type=Path, help="folder to write to")
+    given = options.parse_args(arguments)
+    step = read_slice(given.settings, DataStep)
+    print(f"seed {step.seed}, source {step.data.source}", flush=True)
+    with measured(given.output / "cost.json", "data", "data") as cost:
+        meta = prepare(step, given.output)
+        cost.extra = {"source": meta["source"], "content": meta["content"]}
+    sizes = ", ".join(f"{sum(counts.values())} {name}" for name, counts in meta["counts"].items())
+    print(f"{len(meta['classes'])} classes, images of {meta['shape']}: {sizes}")
+    for text, count in sorted(meta["converted"].items()):
+        print(f"converted: {text}: {count}")
+    for entry in meta["skipped"]:
+        print(f"skipped: {entry['file']}: {entry['reason']}")
+    left_out = meta["duplicates"]["same_class_left_out"], meta["duplicates"]["other_class_left_out"]
+    if any(left_out):
+        print(f"duplicates left out: {left_out[0]} of the same class, {left_out[1]} under different classes")
+    if meta["duplicates_across_splits"]:
+        print(f"duplicates across the source's own splits: {meta['duplicates_across_splits']} (kept)")
+    if meta["ignored"]:
+        print(f"files that are no images, ignored: {meta['ignored']}")
+
+
+if __name__ == "__main__":
+    run(main, "nas_steps.data")

@@ -1,0 +1,185 @@
+"""Batches made on the training device: no worker processes, no loop over images.
+
+All random numbers of an epoch come from one CPU generator, drawn at once, so they are the same on every
+device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from nas_steps.config.schema import Augment
+
+#: images larger than this stay memory-mapped when training on a CPU (or MPS, whose memory is the machine's)
+CPU_LIMIT = 2 * 2**30
+#: the share of a GPU's free memory that images may take
+GPU_SHARE = 0.25
+NO_AUGMENT = Augment(flip=False, crop=0, cutout=0)
+
+
+class DeviceImages:
+    """Images and labels for training or evaluation on `device`.
+
+    `images` is uint8 (N, C, S, S), `labels` int64 (N,), `mean` and `std` are per channel, of values scaled to
+    0 to 1. The uint8 images are moved to the device once, if they fit (CPU_LIMIT, GPU_SHARE); else each batch
+    is gathered from `images` and moved. Where `side` is given and is not S, batches are resized to it, after
+    augmentation.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        mean: Sequence[float],
+        std: Sequence[float],
+        device: torch.device | str,
+        side: int | None = None,
+    ) -> None:
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[2] != images.shape[3]:
+            raise ValueError(f"images must be uint8 (N, C, S, S), not {images.dtype} {images.shape}")
+        if labels.shape != (len(images),):
+            raise ValueError(f"{len(images)} images, but labels of shape {labels.shape}")
+        self.device = torch.device(device)
+        self.side = side or images.shape[2]
+        self._stored_side = images.shape[2]
+        self._mapped = images
+        self._resident = (
+            torch.from_numpy(np.array(images)).to(self.device) if fits(images.nbytes, self.device) else None
+        )
+        self._labels = torch.from_numpy(np.array(labels, np.int64)).to(self.device)
+        # (x / 255 - mean) / std, as one product and one sum
+        scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
+        shift = -torch.tensor(mean, dtype=torch.float64) / torch.tensor(std, dtype=torch.float64)
+        self._scale = scale.float().view(1, -1, 1, 1).to(self.device)
+        self._shift = shift.float().view(1, -1, 1, 1).to(self.device)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    @property
+    def resident(self) -> bool:
+        """Whether the images live on the device."""
+        return self._resident is not None
+
+    def steps(self, batch_size: int, *, shuffle: bool, drop_last: bool = False) -> int:
+        """How many batches `batches` yields with these arguments."""
+        return len(batch_bounds(len(self), batch_size, shuffle=shuffle, drop_last=drop_last))
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        augment: Augment | None = None,
+        shuffle: bool,
+        seed: int | None = None,
+        drop_last: bool = False,
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """One pass: normalised float32 images (B, C, side, side) in channels-last memory format, int64 labels
+        (B,).
+
+        Flip, crop and cutout follow `augment`, made anew for each image: a crop is cut from the raw image in
+        a border of zeros (black) and a cutout square is set to the mean (0 after normalisation), as in DARTS
+        (Liu et al. 2019). `seed` decides order and augmentation, so give each epoch its own; needed where
+        something is random.
+
+        When shuffling, a last batch of a single image is joined to the one before, since batch norm cannot
+        train on it. `drop_last` drops an incomplete last batch, unless it is the only one.
+        """
+        augment = augment or NO_AUGMENT
+        random = shuffle or augment != NO_AUGMENT
+        if random and seed is None:
+            raise ValueError("shuffling and augmentation need a seed")
+        generator = torch.Generator().manual_seed(seed or 0)
+        order = torch.randperm(len(self), generator=generator) if shuffle else torch.arange(len(self))
+        numbers = Numbers.draw(len(self), self._stored_side, augment, generator)
+        order_there, numbers_there = order.to(self.device), numbers.to(self.device)
+        for start, stop in batch_bounds(len(self), batch_size, shuffle=shuffle, drop_last=drop_last):
+            there = order_there[start:stop]
+            raw = (
+                self._resident[there]
+                if self._resident is not None
+                else torch.from_numpy(self._mapped[order[start:stop].numpy()]).to(self.device)
+            )
+            part = numbers_there.part(start, stop)
+            images = shift_and_flip(raw, augment.crop, part).float().mul_(self._scale).add_(self._shift)
+            if part.centre is not None:
+                images = cut_out(images, augment.cutout, part.centre)
+            if self.side != self._stored_side:
+                images = F.interpolate(images, size=(self.side, self.side), mode="bilinear", antialias=True)
+            yield images.contiguous(memory_format=torch.channels_last), self._labels[there]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Random numbers of N images: flip bool (N,); offset int64 (N, 2) of the crop and centre int64 (N, 2) of
+    the cutout, rows first. None where there is nothing to draw."""
+
+    flip: torch.Tensor | None
+    offset: torch.Tensor | None
+    centre: torch.Tensor | None
+
+    @staticmethod
+    def draw(count: int, side: int, augment: Augment, generator: torch.Generator) -> Numbers:
+        flip = torch.rand(count, generator=generator) < 0.5 if augment.flip else None
+        offset = torch.randint(2 * augment.crop + 1, (count, 2), generator=generator) if augment.crop else None
+        centre = torch.randint(side, (count, 2), generator=generator) if augment.cutout else None
+        return Numbers(flip, offset, centre)
+
+    def to(self, device: torch.device) -> Numbers:
+        moved = (None if part is None else part.to(device) for part in (self.flip, self.offset, self.centre))
+        return Numbers(*moved)
+
+    def part(self, start: int, stop: int) -> Numbers:
+        cut = (None if part is None else part[start:stop] for part in (self.flip, self.offset, self.centre))
+        return Numbers(*cut)
+
+
+def batch_bounds(count: int, batch_size: int, *, shuffle: bool, drop_last: bool) -> list[tuple[int, int]]:
+    """Start and stop of every batch of one pass; see `DeviceImages.batches` for what becomes of the last one."""
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+    bounds = [(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
+    if len(bounds) > 1 and bounds[-1][1] - bounds[-1][0] < batch_size:
+        if drop_last:
+            bounds.pop()
+        elif shuffle and bounds[-1][1] - bounds[-1][0] == 1:
+            bounds[-2:] = [(bounds[-2][0], count)]
+    return bounds
+
+
+def fits(size: int, device: torch.device) -> bool:
+    """Whether `size` bytes of images may live on `device`."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return size <= GPU_SHARE * free
+    return size <= CPU_LIMIT
+
+
+def shift_and_flip(images: torch.Tensor, padding: int, numbers: Numbers) -> torch.Tensor:
+    """Crop (B, C, S, S) out of itself in a border of zeros, at `numbers.offset`, and mirror at `numbers.flip`."""
+    if numbers.flip is None and numbers.offset is None:
+        return images
+    count, _, side, _ = images.shape
+    rows = torch.arange(side, device=images.device).expand(count, side)
+    columns = rows
+    if numbers.flip is not None:
+        columns = torch.where(numbers.flip[:, None], side - 1 - columns, columns)
+    if numbers.offset is not None:
+        images = F.pad(images, (padding, padding, padding, padding))
+        rows, columns = rows + numbers.offset[:, :1], columns + numbers.offset[:, 1:]
+    which = torch.arange(count, device=images.device)[:, None, None]
+    # the channels come last, which is the memory format that is wanted anyway
+    return images.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def cut_out(images: torch.Tensor, size: int, centre: torch.Tensor) -> torch.Tensor:
+    """Set one square of `size` pixels around `centre`, clipped at the border, to 0 (DeVries & Taylor 2017)."""
+    line = torch.arange(images.shape[2], device=images.device)
+    first = centre[:, :, None] - size // 2
+    inside = (line >= first) & (line < first + size)
+    return images.masked_fill((inside[:, 0, :, None] & inside[:, 1, None, :])[:, None], 0.0)

@@ -1,0 +1,159 @@
+"""From a source to the files that every later step reads: three splits and meta.json."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas_steps.config.schema import Data
+from nas_steps.config.stages import DataStep
+from nas_steps.data.arrays import Labelled, Source
+from nas_steps.data.layout import printable
+from nas_steps.data.sources import read_source
+from nas_steps.data.splitting import Duplicates, deal, digests, find_duplicates, subsample
+from nas_steps.data.store import META, SPLITS, split_file
+from nas_steps.errors import UserError
+from nas_steps.provenance.files import atomic, write_json
+from nas_steps.provenance.seeds import derive_seed
+
+#: groups of duplicate files named in meta.json; all of them are counted
+GROUPS_NAMED = 50
+#: a channel that never varies would be divided by 0; one grey level of 255 is the smallest step there is
+SMALLEST_STD = 1 / 255
+
+
+def prepare(step: DataStep, output: Path) -> dict[str, Any]:
+    """Read the source, split it and write `{train,valid,test}_{images,labels}.npy` and meta.json; return the
+    latter.
+
+    Splits that the source brings are kept as they are; the rest of its images is dealt out, stratified by
+    class and seeded. `data.valid` and `data.test` are shares of the images that are dealt out: of all images,
+    where the source has no splits; of those that are not test, where it has only a test split (and likewise
+    for only a valid split).
+
+    Exact duplicates are treated only among the images dealt out: those of one class are kept once, those of
+    several classes are all left out. Between the source's own splits they are only counted. Then `max_*`
+    thins each split, and mean and std are taken from what is left of train, of values scaled to 0 to 1.
+
+    Images keep the source's order within a split. Raises UserError for whatever the user can mend; then no
+    file is left behind.
+    """
+    source = read_source(step.data)
+    _check(source, step.data)
+    splits, duplicates = _split(source, step)
+    for name in SPLITS:
+        key = f"max_{name}"
+        seed = derive_seed(step.seed, "subsample", name)
+        part = splits[name]
+        chosen = subsample(part.labels, source.classes, getattr(step.data, key), seed, key)
+        splits[name] = Labelled(part.images[chosen], part.labels[chosen])
+    mean, std = statistics(splits["train"].images)
+    named = step.data.source in ("folder", "npz")  # torchvision's download folder is no part of the data
+    meta = {
+        "source": step.data.source,
+        "file": printable(Path(step.data.path).name) if named and step.data.path else None,
+        "seed": step.seed,
+        "classes": source.classes,
+        "counts": {name: _counts(part, source.classes) for name, part in splits.items()},
+        "own_splits": sorted(source.splits, key=SPLITS.index) if len(source.splits) > 1 else [],
+        "resolution": splits["train"].images.shape[2],
+        "shape": list(splits["train"].images.shape[1:]),
+        "mean": mean,
+        "std": std,
+        "converted": dict(source.converted),
+        "skipped": source.skipped,
+        "ignored": source.ignored,
+        **duplicates,
+    }
+    return _write(splits, meta, output)
+
+
+def statistics(images: np.ndarray) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel of uint8 (N, C, S, S), of values scaled to 0 to 1.
+
+    From counts of the 256 levels, so exact, whatever the number of images.
+    """
+    levels = np.arange(256) / 255
+    mean, std = [], []
+    for channel in range(images.shape[1]):
+        counts = sum(np.bincount(image[channel].ravel(), minlength=256) for image in images)
+        shares = counts / np.sum(counts)
+        centre = float(shares @ levels)
+        mean.append(centre)
+        std.append(max(float(np.sqrt(shares @ (levels - centre) ** 2)), SMALLEST_STD))
+    return mean, std
+
+
+def _counts(part: Labelled, classes: list[str]) -> dict[str, int]:
+    return dict(zip(classes, np.bincount(part.labels, minlength=len(classes)).tolist(), strict=True))
+
+
+def _check(source: Source, data: Data) -> None:
+    if len(source.classes) < 2:
+        found = f"only one class ({source.classes[0]})" if source.classes else "no class"
+        raise UserError(f"source {data.source} ({data.path}) has {found}; at least two classes are needed to classify")
+    for name, part in source.splits.items():
+        absent = [label for label, count in _counts(part, source.classes).items() if not count]
+        if absent:
+            raise UserError(
+                f"source {data.source} ({data.path}): its {name} images have none of class {', '.join(absent)}; "
+                "every split needs images of every class: add some, or remove the class"
+            )
+
+
+def _split(source: Source, step: DataStep) -> tuple[dict[str, Labelled], dict[str, Any]]:
+    """The three splits, and what meta.json tells of duplicates."""
+    splits = dict(source.splits)
+    prints = {name: digests(part.images) for name, part in splits.items()}
+    pool = splits["train"]
+    missing = [name for name in ("valid", "test") if name not in splits]
+    duplicates = Duplicates(np.ones(len(pool), bool))
+    if missing:
+        duplicates = find_duplicates(prints["train"], pool.labels)
+        kept = np.flatnonzero(duplicates.keep)
+        shares = {"train": 1.0} | {name: getattr(step.data, name) for name in missing}
+        shares["train"] -= sum(shares[name] for name in missing)
+        dealt = deal(pool.labels[kept], source.classes, shares, derive_seed(step.seed, "split"))
+        for name, chosen in dealt.items():
+            splits[name] = Labelled(pool.images[kept[chosen]], pool.labels[kept[chosen]])
+    across, seen = 0, set(prints["train"])
+    for name in ("valid", "test"):
+        if name in prints:
+            across += sum(fingerprint in seen for fingerprint in prints[name])
+            seen |= set(prints[name])
+    names = pool.names
+    return {name: splits[name] for name in SPLITS}, {
+        "duplicates": {
+            "groups": len(duplicates.groups),
+            "same_class_left_out": duplicates.same_class,
+            "other_class_left_out": duplicates.other_class,
+            "files": [[names[i] for i in group] for group in duplicates.groups[:GROUPS_NAMED]] if names else [],
+        },
+        "duplicates_across_splits": across,
+    }
+
+
+def _write(splits: dict[str, Labelled], meta: dict[str, Any], output: Path) -> dict[str, Any]:
+    """Write all files, meta.json last; on any failure take away those already written."""
+    checksums = {}
+    output.mkdir(parents=True, exist_ok=True)
+    (output / META).unlink(missing_ok=True)  # it describes files that are about to change
+    with ExitStack() as undo:
+        for name, part in splits.items():
+            for kind, array in (("images", part.images), ("labels", part.labels)):
+                path = split_file(output, name, kind)
+                undo.callback(path.unlink, missing_ok=True)
+                with atomic(path) as temporary:
+                    with temporary.open("wb") as file:
+                        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+                    with temporary.open("rb") as file:
+                        checksums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+        lines = "".join(f"{checksums[name]}  {name}\n" for name in sorted(checksums))
+        meta = {**meta, "checksums": checksums, "content": hashlib.sha256(lines.encode()).hexdigest()}
+        write_json(output / META, meta)
+        undo.pop_all()
+    return meta

@@ -1,0 +1,112 @@
+"""Who gets which image: duplicates, stratified splits and stratified subsampling; all of it seeded.
+
+Random orders are the ranks of a PCG64's raw output, which NumPy keeps the same in every version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nas_steps.errors import UserError
+
+
+@dataclass
+class Duplicates:
+    """Images with identical pixels, grouped.
+
+    `keep` is a mask (N,): false for every copy but the first of one class, and for all copies where the
+    classes differ, since the true one cannot be known. `same_class` and `other_class` count the images so
+    left out.
+    """
+
+    keep: np.ndarray
+    groups: list[list[int]] = field(default_factory=list)
+    same_class: int = 0
+    other_class: int = 0
+
+
+def digests(images: np.ndarray) -> list[bytes]:
+    """A fingerprint of each image's pixels."""
+    return [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images]
+
+
+def find_duplicates(prints: Sequence[bytes], labels: np.ndarray) -> Duplicates:
+    groups: dict[bytes, list[int]] = {}
+    for index, fingerprint in enumerate(prints):
+        groups.setdefault(fingerprint, []).append(index)
+    found = Duplicates(np.ones(len(labels), bool), [group for group in groups.values() if len(group) > 1])
+    for group in found.groups:
+        if len(set(labels[group].tolist())) == 1:
+            found.keep[group[1:]] = False
+            found.same_class += len(group) - 1
+        else:
+            found.keep[group] = False
+            found.other_class += len(group)
+    return found
+
+
+def apportion(total: int, weights: Sequence[float]) -> list[int]:
+    """Divide `total` by the largest remainder, at least 1 each; needs total >= len(weights).
+
+    Equal remainders go to the first in order; who would get nothing takes one from the largest part.
+    """
+    if total < len(weights):
+        raise ValueError(f"{total} cannot be divided into {len(weights)} parts of at least 1")
+    quotas = [total * weight / sum(weights) for weight in weights]
+    parts = [int(quota) for quota in quotas]
+    by_remainder = sorted(range(len(parts)), key=lambda index: parts[index] - quotas[index])
+    for index in by_remainder[: total - sum(parts)]:
+        parts[index] += 1
+    while 0 in parts:
+        parts[parts.index(max(parts))] -= 1
+        parts[parts.index(0)] += 1
+    return parts
+
+
+def deal(labels: np.ndarray, classes: Sequence[str], shares: dict[str, float], seed: int) -> dict[str, np.ndarray]:
+    """Indices (sorted) for each split of `shares`, class by class in proportion, at least one of each class.
+
+    Raises UserError where a class has fewer images than there are splits.
+    """
+    counts = np.bincount(labels, minlength=len(classes))
+    short = [f"{name} has {count}" for name, count in zip(classes, counts, strict=True) if count < len(shares)]
+    if short:
+        raise UserError(
+            f"too few images to split into {', '.join(shares)}: class {'; class '.join(short[:10])}"
+            f"{'; ...' if len(short) > 10 else ''} (exact duplicates not counted), but each class needs "
+            f"{len(shares)}, one for each; add images, or remove the class"
+        )
+    order = _shuffled(len(labels), seed)
+    dealt: dict[str, list[np.ndarray]] = {split: [] for split in shares}
+    for label, count in enumerate(counts):
+        members = order[labels[order] == label]
+        ends = np.cumsum(apportion(int(count), list(shares.values())))
+        for split, part in zip(shares, np.split(members, ends[:-1]), strict=True):
+            dealt[split].append(part)
+    return {split: np.sort(np.concatenate(parts)) for split, parts in dealt.items()}
+
+
+def subsample(labels: np.ndarray, classes: Sequence[str], limit: int | None, seed: int, key: str) -> np.ndarray:
+    """Indices (sorted) of at most `limit` images, classes in proportion, at least one of each.
+
+    `key` is the name of the limit's setting, for the UserError where the limit is below the number of
+    classes.
+    """
+    if limit is None or limit >= len(labels):
+        return np.arange(len(labels))
+    if limit < len(classes):
+        raise UserError(
+            f"data.{key} is {limit}, but there are {len(classes)} classes and each needs one image; "
+            f"set it to {len(classes)} or more"
+        )
+    order = _shuffled(len(labels), seed)
+    parts = apportion(limit, np.bincount(labels, minlength=len(classes)).tolist())
+    return np.sort(np.concatenate([order[labels[order] == label][:part] for label, part in enumerate(parts)]))
+
+
+def _shuffled(count: int, seed: int) -> np.ndarray:
+    return np.argsort(np.random.PCG64(seed).random_raw(count), kind="stable")

@@ -1,0 +1,119 @@
+"""The prepared images as later steps read them. No torch, no pickles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas_steps.errors import UserError
+from nas_steps.provenance.files import read_json
+
+META = "meta.json"
+SPLITS = ("train", "valid", "test")
+_MEND = "delete that folder and run snakemake again"
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What later steps need of meta.json.
+
+    `counts` is split -> class -> images; `shape` is (C, S, S); `mean` and `std` are per channel, of train's
+    values scaled to 0 to 1; `content` is a sha256 of all arrays.
+    """
+
+    classes: tuple[str, ...]
+    counts: dict[str, dict[str, int]]
+    shape: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    content: str
+
+    @property
+    def side(self) -> int:
+        return self.shape[1]
+
+    def size(self, name: str) -> int:
+        """Images in the split `name`."""
+        return sum(self.counts[name].values())
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images uint8 (N, C, S, S), memory-mapped and read-only unless merged; labels int64 (N,).
+
+    In the source's order, which is often by class: shuffle before taking a part.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def split_file(folder: str | Path, name: str, kind: str = "images") -> Path:
+    """The file of a split's `images` or `labels`."""
+    if name not in SPLITS:
+        raise ValueError(f"unknown split {name!r}; known are {', '.join(SPLITS)}")
+    return Path(folder) / f"{name}_{kind}.npy"
+
+
+def read_meta(folder: str | Path) -> Meta:
+    """Read meta.json; UserError where it is missing or is not what `prepare` writes."""
+    path = Path(folder) / META
+    if not path.is_file():
+        raise UserError(f"{path} is missing: the images were not prepared; run snakemake")
+    found: Any = read_json(path)
+    try:
+        channels, height, width = found["shape"]
+        return Meta(
+            classes=tuple(found["classes"]),
+            counts={name: dict(found["counts"][name]) for name in SPLITS},
+            shape=(int(channels), int(height), int(width)),
+            mean=tuple(map(float, found["mean"])),
+            std=tuple(map(float, found["std"])),
+            content=str(found["content"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} is not as this version writes it ({type(error).__name__}: {error}); {_MEND}"
+        ) from error
+
+
+def load_split(folder: str | Path, name: str) -> Split:
+    """Open a split; UserError where a file is missing or does not agree with meta.json."""
+    meta = read_meta(folder)
+    images = _open(split_file(folder, name, "images"), np.uint8)
+    labels = np.array(_open(split_file(folder, name, "labels"), np.int64))
+    wanted = (meta.size(name), *meta.shape)
+    if images.shape != wanted:
+        raise _disagrees(split_file(folder, name, "images"), f"shape {images.shape}", f"{wanted}")
+    counts = [meta.counts[name].get(label, 0) for label in meta.classes]
+    inside = labels.ndim == 1 and (not len(labels) or (labels.min() >= 0 and labels.max() < len(counts)))
+    if not inside or np.bincount(labels, minlength=len(counts)).tolist() != counts:
+        raise _disagrees(split_file(folder, name, "labels"), "other labels", f"{meta.counts[name]}")
+    return Split(images, labels)
+
+
+def merge(*splits: Split) -> Split:
+    """All images of several splits, one after another, in memory."""
+    return Split(np.concatenate([split.images for split in splits]), np.concatenate([split.labels for split in splits]))
+
+
+def _open(path: Path, kind: type[np.generic]) -> np.ndarray:
+    if not path.is_file():
+        raise UserError(f"{path} is missing; {_MEND}")
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path} cannot be read ({error}); {_MEND}") from error
+    if not isinstance(array, np.ndarray) or array.dtype != kind:
+        raise _disagrees(path, f"type {getattr(array, 'dtype', 'unknown')}", np.dtype(kind).name)
+    return array
+
+
+def _disagrees(path: Path, found: str, wanted: str) -> UserError:
+    return UserError(f"{path} does not agree with {META}: it has {found}, not {wanted}; {_MEND}")

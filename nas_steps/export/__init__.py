@@ -1,0 +1,1 @@
+"""ONNX files that take raw pixels, checked against torch on real test images."""

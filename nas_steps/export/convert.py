@@ -1,0 +1,94 @@
+"""From a trained network to an ONNX file."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from nas_steps.config.schema import Network
+from nas_steps.data.store import Meta
+from nas_steps.models.build import build
+from nas_steps.provenance.files import atomic
+
+INPUT, OUTPUT = "images", "logits"
+
+
+class Deployed(nn.Module):
+    """What is exported: raw pixels in, logits out.
+
+    (N, channels, stored side, stored side) uint8 -> normalised as in training, resized where the network's side is not
+    the stored one -> (N, classes) float32.
+    """
+
+    def __init__(self, network: nn.Module, meta: Meta, side: int) -> None:
+        super().__init__()
+        self.network = network
+        self.side = side
+        self.resized = side != meta.shape[-1]
+        self.register_buffer("mean", torch.tensor(meta.mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(meta.std).view(1, -1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = (images.float() / 255 - self.mean) / self.std  # type: ignore[operator]
+        if self.resized:
+            # enlarging only (the family grows from the stored side), where antialiasing would change nothing
+            x = F.interpolate(x, size=(self.side, self.side), mode="bilinear", align_corners=False)
+        return self.network(x)
+
+
+def trained_network(metrics: Mapping[str, Any], weights: str | Path, meta: Meta) -> Deployed:
+    """The network of a final training's record, with its weights, ready to be exported."""
+    network = build(
+        metrics["architecture"],
+        Network.model_validate(metrics["network"]),
+        inputs=meta.shape[0],
+        classes=len(meta.classes),
+        side=metrics["side"],
+    )
+    # the auxiliary head is for training alone
+    kept = {name: tensor for name, tensor in load_file(weights).items() if not name.startswith("auxiliary.")}
+    network.load_state_dict(kept)
+    return Deployed(network, meta, metrics["side"]).eval()
+
+
+def write_onnx(path: str | Path, deployed: Deployed, meta: Meta, opset: int, properties: Mapping[str, Any]) -> None:
+    """Write a checked ONNX file with a dynamic batch axis; `properties` become text entries of its metadata.
+
+    Raises onnx.checker.ValidationError for a file that the checker refuses.
+    """
+    example = torch.zeros((2, *meta.shape), dtype=torch.uint8)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore")  # the exporter's own deprecations; what it makes is checked below
+        program = torch.onnx.export(
+            deployed,
+            (example,),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            opset_version=opset,
+            dynamo=True,
+            dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    onnx.helper.set_model_props(
+        model,
+        {
+            key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            for key, value in properties.items()
+        },
+    )
+    onnx.checker.check_model(model, full_check=True)
+    with atomic(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())

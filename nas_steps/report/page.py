@@ -1,0 +1,197 @@
+"""The page itself: figures, tables and sentences put into one self-contained HTML file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from nas_steps.errors import UserError
+from nas_steps.report import figures, numbers
+from nas_steps.report.cells import draw_cell
+from nas_steps.report.results import Results, Winner
+from nas_steps.report.tables import Table, best_of_kind
+from nas_steps.report.verdict import Verdict
+from nas_steps.spaces.cells import parse_architecture
+
+PACKAGES = ("nas-steps", "torch", "torchvision", "snakemake", "numpy", "scipy", "pandas", "onnx", "onnxruntime")
+SPLITS = ("train", "valid", "test")
+
+
+def render(results: Results, tables: Mapping[str, Table], verdict: Verdict, folder: Path) -> str:
+    """The text of report.html, to be written into `folder`/report/."""
+    environment = Environment(
+        loader=PackageLoader("nas_steps.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    loader = environment.loader
+    assert loader is not None
+    css = loader.get_source(environment, "style.css")[0]
+    config = results.config
+    return environment.get_template("page.html.j2").render(
+        css=Markup(css),  # our own file: the only text, with the figures, that is not escaped
+        config=config,
+        config_yaml=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+        verdict=verdict,
+        tables=tables,
+        tiles=tiles(results),
+        images=images(results.meta),
+        space=config.space.declared(),
+        space_size=spelled_size(config.space.declared().size()),
+        budget=results.budget,
+        cells=drawn(results),
+        figures=all_figures(results),
+        chosen=chosen(results),
+        links=export_links(results, folder),
+        test_files=results.test_files,
+        versions=versions(),
+        n=numbers,
+    )
+
+
+def all_figures(results: Results) -> dict[str, Markup | None]:
+    """Every figure by its name; None where there is nothing to draw."""
+    found = {
+        "sampling": figures.sampling_curves(results),
+        "darts": figures.darts_curves(results),
+        "parameters": figures.accuracy_against(results, "parameters", "by-parameters"),
+        "macs": figures.accuracy_against(results, "macs", "by-macs"),
+        "dots": figures.dots(results),
+        "family": figures.family_curve(results),
+    }
+    return {name: None if text is None else Markup(text) for name, text in found.items()}
+
+
+def tiles(results: Results) -> list[dict[str, str]]:
+    """The figures at the top: one network of each kind, and what everything cost."""
+    found = []
+    words = {"searched": "Searched", "random": "Random search", "baseline": "Hand-designed"}
+    for kind, title in words.items():
+        entry = best_of_kind(results, kind)
+        if entry is None:
+            found.append({"title": title, "figure": "no figure", "note": "none was trained to the end", "kind": kind})
+            continue
+        low, high = entry.test_low, entry.test_high
+        spread = f"{numbers.interval(low, high)} · " if low is not None else ""
+        note = f"{entry.entry} · {spread}{numbers.macs(entry.macs)} MACs"
+        found.append({"title": title, "figure": numbers.share(entry.test_mean), "note": note, "kind": kind})
+    total = sum(cost.seconds for cost in results.costs)
+    search = sum(cost.seconds for cost in results.costs if cost.stage == "search")
+    note = f"of all jobs, {numbers.seconds(search)} of it for searching" if results.costs else "no job left its cost"
+    figure = numbers.seconds(total) if results.costs else "not measured"
+    return [*found, {"title": "Time", "figure": figure, "note": note, "kind": "time"}]
+
+
+def images(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What data/meta.json says, in the words of the page."""
+    shape = list(meta.get("shape") or [])
+    counts = meta.get("counts") or {}
+    skipped = meta.get("skipped") or []
+    converted = meta.get("converted") or {}
+    return {
+        "source": str(meta.get("source", "not told")),
+        "classes": [str(name) for name in meta.get("classes") or []],
+        "shape": f"{shape[1]} × {shape[2]} pixels, {'grey' if shape[0] == 1 else 'RGB'}" if len(shape) == 3 else "not told",
+        "counts": [(split, numbers.count(_size(counts.get(split)))) for split in SPLITS if split in counts],
+        "skipped": skipped if isinstance(skipped, int) else len(skipped),
+        "converted": [f"{what}: {_told(number)}" for what, number in converted.items()]
+        if isinstance(converted, Mapping)
+        else [str(converted)],
+        "checksums": list(meta["checksums"].items()) if isinstance(meta.get("checksums"), Mapping) else [],
+    }
+
+
+def drawn(results: Results) -> list[dict[str, Any]]:
+    """The winners with their cells; the best ranked one of each strategy is `open`, the others fold."""
+    winners = [winner for winner in results.winners if winner.kind != "baseline"]
+    best: dict[str, Winner] = {}
+    for winner in winners:
+        if winner.strategy not in best or _rank(winner) > _rank(best[winner.strategy]):
+            best[winner.strategy] = winner
+    found = []
+    for winner in winners:
+        told: dict[str, Any] = {"winner": winner, "open": best[winner.strategy] is winner, "problem": "", "cells": []}
+        found.append(told)
+        if not winner.architecture:
+            told["problem"] = "The search found no architecture that could be trained."
+            continue
+        try:
+            architecture = parse_architecture(winner.architecture)
+        except UserError as error:
+            told["problem"] = f"The architecture cannot be drawn: {error}"
+            continue
+        told["genotype"] = architecture.genotype()
+        for kind, title in (("normal", "Normal cell"), ("reduce", "Reduction cell")):
+            drawing = draw_cell(getattr(architecture, kind), f"{title} of {winner.entry}")
+            told["cells"].append((title, Markup(drawing)))
+    return found
+
+
+def chosen(results: Results) -> list[tuple[str, str]]:
+    """What scaling/chosen.json says, key by key, in words."""
+    return [(key.replace("_", " "), _told(value)) for key, value in (results.chosen or {}).items()]
+
+
+def export_links(results: Results, folder: Path) -> dict[str, str]:
+    """File as named in exports.csv -> its address as seen from the page, for the files that are there."""
+    found = {}
+    for exported in results.exports:
+        places = (folder / "export" / exported.file, folder / exported.file, Path(exported.file))
+        place = next((place for place in places if exported.file and place.is_file()), None)
+        if place is not None:
+            found[exported.file] = quote(Path(os.path.relpath(place, folder / "report")).as_posix())
+    return found
+
+
+def versions() -> list[tuple[str, str]]:
+    """The packages that shape results, with the versions that are installed now."""
+    found = []
+    for package in PACKAGES:
+        try:
+            found.append((package, metadata.version(package)))
+        except metadata.PackageNotFoundError:
+            found.append((package, "not installed"))
+    return found
+
+
+def spelled_size(size: int) -> str:
+    """The size of a space: `1,234,567`, or `1.05 × 10^18` as text with a real exponent."""
+    if size < 10**9:
+        return numbers.count(size)
+    digits, _, exponent = f"{size:.2e}".partition("e+")
+    return f"{digits} × 10{str(int(exponent)).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+def _rank(winner: Winner) -> float:
+    return -1.0 if winner.score is None else winner.score
+
+
+def _size(count: Any) -> float | None:
+    return count if isinstance(count, int | float) else None
+
+
+def _told(value: Any) -> str:
+    """A JSON value for readers."""
+    if value is None:
+        return "no figure"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    if isinstance(value, int):
+        return numbers.count(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key.replace('_', ' ')} {_told(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(_told(item) for item in value)
+    return str(value)

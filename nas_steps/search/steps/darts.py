@@ -1,0 +1,46 @@
+"""Search by first-order DARTS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nas_steps.config.stages import DartsStep, read_slice
+from nas_steps.provenance.files import write_json
+from nas_steps.provenance.ledger import measured
+from nas_steps.provenance.seeds import derive_seed
+from nas_steps.provenance.steps import parser
+from nas_steps.search.tables import write_candidates, write_history
+
+MODULE = "nas_steps.search darts"
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = parser(MODULE, __doc__ or "")
+    options.add_argument("--settings", required=True)
+    options.add_argument("--strategy", required=True, help="its name in the config")
+    options.add_argument("--seed", type=int, required=True, help="the search seed: 0, 1, ...")
+    options.add_argument("--data", required=True)
+    options.add_argument("--output", required=True, help="the strategy's folder")
+    given = options.parse_args(arguments)
+    output = Path(given.output)
+    step = read_slice(given.settings, DartsStep)
+    with measured(output / "cost.json", "search", f"{given.strategy}-{given.seed}") as cost:
+        from nas_steps.search.darts import darts
+        from nas_steps.training.devices import describe, peak_gpu_memory_mb, prepare
+        from nas_steps.training.networks import load_images
+        from nas_steps.training.progress import Progress
+
+        device = prepare(step.device, step.threads)
+        print(f"device {describe(device)}, threads {step.threads}, seed {given.seed}", flush=True)
+        images = load_images(given.data, device)
+        seed = derive_seed(step.seed, "search", given.strategy, given.seed)
+        with Progress(step.strategy.epochs, "supernet") as progress:
+            result = darts(step, images, seed=seed, progress=progress)
+        if result.reason:
+            print(f"the supernet diverged: {result.reason}", flush=True)
+        cost.device, cost.threads = describe(device), step.threads
+        cost.peak_gpu_memory_mb = peak_gpu_memory_mb(device)
+        write_json(output / "alphas.json", result.alphas)
+        write_history(output / "history.csv", result.history)
+        write_candidates(output / "candidates.csv", result.candidates, "alpha_likelihood")

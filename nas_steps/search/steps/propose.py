@@ -1,0 +1,47 @@
+"""Name the architectures of a sampling strategy's next round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nas_steps.config.stages import ProposeStep, read_slice
+from nas_steps.estimation.estimates import Estimate, read_estimates
+from nas_steps.provenance.files import read_json, write_csv
+from nas_steps.provenance.seeds import derive_seed
+from nas_steps.provenance.steps import parser
+from nas_steps.search.sampling import propose, round_size
+
+MODULE = "nas_steps.search propose"
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = parser(MODULE, __doc__ or "")
+    options.add_argument("--settings", required=True)
+    options.add_argument("--strategy", required=True, help="its name in the config")
+    options.add_argument("--seed", type=int, required=True, help="the search seed: 0, 1, ...")
+    options.add_argument("--budget", required=True, help="budget.json")
+    options.add_argument("--told", nargs="*", default=[], help="shards of the rounds before, oldest first")
+    options.add_argument("--output", required=True, help="proposals.csv")
+
+    given = options.parse_args(arguments)
+    step = read_slice(given.settings, ProposeStep)
+    told = _by_round(given.told)
+    evaluations = read_json(given.budget)["strategies"][given.strategy]["evaluations"]
+    proposals = propose(
+        step.strategy,
+        step.space.declared(),
+        told,
+        count=round_size(step.strategy, len(told), evaluations),
+        seed=derive_seed(step.seed, "search", given.strategy, given.seed),
+    )
+    rows = [{"index": index, "architecture": architecture} for index, architecture in enumerate(proposals)]
+    write_csv(given.output, rows, ("index", "architecture"))
+
+
+def _by_round(shards: Sequence[str]) -> list[list[Estimate]]:
+    """The estimates of the shards in each round's folder, rounds in the order in which they are named."""
+    folders: dict[Path, list[str]] = {}
+    for shard in shards:
+        folders.setdefault(Path(shard).parent, []).append(shard)
+    return [read_estimates(files) for files in folders.values()]
