@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from nas_steps.config.schema import STRATEGY_KINDS, Config
+from nas_steps.config.schema import STRATEGIES, STRATEGY_KINDS, Config
 from nas_steps.errors import UserError
 
 #: sources whose `path` must exist before any job can run
@@ -118,9 +118,7 @@ def _names_at(location: list[Any], tag: str | None) -> list[str]:
             if inner is not None:
                 model = inner
         elif tag is not None:
-            from nas_steps.config import schema
-
-            model = {"random": schema.Random, "evolution": schema.Evolution, "darts": schema.Darts}[tag]
+            model = STRATEGIES[tag]
     return list(model.model_fields)
 
 

@@ -261,7 +261,8 @@ class Darts(Section):
 
 
 Strategy = Annotated[Random | Evolution | Darts, Field(discriminator="kind")]
-STRATEGY_KINDS = ("random", "evolution", "darts")
+STRATEGIES: dict[str, type[Section]] = {"random": Random, "evolution": Evolution, "darts": Darts}
+STRATEGY_KINDS = tuple(STRATEGIES)
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_]*$"
 
 
@@ -426,7 +427,7 @@ class Config(Section):
     )
     threads: Positive = Field(
         1,
-        description="CPU threads of a training. Results depend on it in the last bits, so it is not taken from the machine.",
+        description="CPU threads of a training. Results depend on it in the last bits, so it is stated here.",
     )
     shards: Positive = Field(2, description="Jobs among which a round of candidates is dealt out.")
     data: Data = Field(default_factory=Data, description="Images.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -55,3 +55,11 @@ def read_estimates(paths: Iterable[str | Path]) -> list[Estimate]:
         for row in rows
     ]
     return sorted(found, key=lambda estimate: estimate.index)
+
+
+def by_round(shards: Sequence[str]) -> list[list[Estimate]]:
+    """The estimates of the shards in each round's folder, rounds in the order in which they are named."""
+    folders: dict[Path, list[str]] = {}
+    for shard in shards:
+        folders.setdefault(Path(shard).parent, []).append(shard)
+    return [read_estimates(files) for files in folders.values()]

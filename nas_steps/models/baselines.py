@@ -98,14 +98,8 @@ def _replace_first_convolution(model: nn.Module, inputs: int) -> None:
     """Give the first convolution another number of input channels."""
     name, old = next((name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
     parent = model.get_submodule(name.rpartition(".")[0])
-    new = nn.Conv2d(
-        inputs,
-        old.out_channels,
-        old.kernel_size,
-        old.stride,
-        old.padding,
-        bias=old.bias is not None,  # type: ignore[arg-type]
-    )
+    kernel, stride, padding = old.kernel_size[0], old.stride[0], old.kernel_size[0] // 2
+    new = nn.Conv2d(inputs, old.out_channels, kernel, stride, padding, bias=old.bias is not None)
     nn.init.kaiming_normal_(new.weight, mode="fan_out")
     setattr(parent, name.rpartition(".")[2], new)
 

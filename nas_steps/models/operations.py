@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from nas_steps.spaces.operations import OPERATIONS
 
-#: (channels, stride, affine) -> module that maps (N, channels, H, W) to (N, channels, ceil(H / stride), ceil(W / stride))
+#: (channels, stride, affine) -> module: (N, channels, H, W) to (N, channels, ceil(H / stride), ceil(W / stride))
 Builder = Callable[[int, int, bool], nn.Module]
 _BUILDERS: dict[str, Builder] = {}
 

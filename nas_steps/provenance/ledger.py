@@ -12,10 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nas_steps import STARTED
 from nas_steps.provenance.files import write_json
-
-#: set when Python has started this package, close to the start of the process
-_STARTED = time.perf_counter()
 
 
 @dataclass
@@ -40,7 +38,7 @@ def measured(path: str | Path, stage: str, step: str) -> Iterator[Cost]:
     cost = Cost(stage=stage, step=step)
     yield cost
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    cost.seconds = round(time.perf_counter() - _STARTED, 3)
+    cost.seconds = round(time.perf_counter() - STARTED, 3)
     cost.cpu_seconds = round(usage.ru_utime + usage.ru_stime, 3)
     cost.peak_memory_mb = round(usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3), 1)
     write_json(path, asdict(cost))

@@ -44,7 +44,7 @@ def ranked(shortlisted: Sequence[Mapping[str, str]], trainings: Sequence[Estimat
     by_index: dict[int, list[Estimate]] = {}
     for estimate in trainings:
         by_index.setdefault(estimate.index, []).append(estimate)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for index, estimates in by_index.items():
         scores = [estimate.score for estimate in estimates if math.isfinite(estimate.merit)]
         rows.append(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from statistics import fmean
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nas_steps.config.schema import Network, Scaling
+from nas_steps.intervals import mean_interval
 from nas_steps.scaling.compound import Factors, Member, scale
+from nas_steps.scaling.winner import Measure
 
 TRIPLES = (
     "index",
@@ -38,9 +38,6 @@ MEMBERS = (
     "within_budget",
 )
 FAMILY = (*MEMBERS, "trainings", "test_mean", "test_std", "test_low", "test_high", "status")
-
-#: (network, side) -> (parameters, macs)
-Measure = Callable[[Network, int], tuple[int, int]]
 
 
 def describe_triples(scaling: Scaling, network: Network, side: int, measure: Measure) -> list[dict[str, Any]]:
@@ -112,19 +109,18 @@ def _described(factors: Factors, member: Member, measure: Measure) -> dict[str, 
 def gather_family(
     members: Sequence[Mapping[str, str]],
     trainings: Sequence[Mapping[str, Any]],
-    interval: Callable[[Sequence[float]], Mapping[str, float]],
 ) -> list[dict[str, Any]]:
     """The members with the test accuracy of their trainings."""
     rows = []
     for member in members:
         mine = [metrics for metrics in trainings if metrics["entry"] == member["member"]]
         sound = [metrics["test_accuracy"] for metrics in mine if metrics["status"] == "ok"]
-        test = interval(sound)
+        test = mean_interval(sound)
         rows.append(
             {
                 **member,
                 "trainings": len(sound),
-                "test_mean": fmean(sound) if sound else math.nan,
+                "test_mean": test["mean"],
                 "test_std": test["std"],
                 "test_low": test["low"],
                 "test_high": test["high"],

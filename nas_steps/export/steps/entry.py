@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from nas_steps.config.stages import ExportStep, read_slice
-from nas_steps.provenance.files import read_json, write_json
+from nas_steps.export.model import best_training, export, records, without_model
+from nas_steps.provenance.files import write_json
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser
 
@@ -25,80 +24,13 @@ def main(arguments: Sequence[str]) -> None:
     given = options.parse_args(arguments)
     output = Path(given.output)
     step = read_slice(given.settings, ExportStep)
-    records = _records(given.trainings)
-    with measured(output / "cost.json", "export", records[0][1]["entry"]):
-        best = best_training(records)
+    trainings = records(given.trainings)
+    with measured(output / "cost.json", "export", trainings[0][1]["entry"]):
+        best = best_training(trainings)
         if best is None:
             # the workflow expects the file; an empty one is no model and check.json says why
             output.mkdir(parents=True, exist_ok=True)
             (output / "model.onnx").write_bytes(b"")
-            write_json(output / "check.json", _without_model(records[0][1]))
+            write_json(output / "check.json", without_model(trainings[0][1]))
             return
-        write_json(output / "check.json", _export(step, given.data, *best, output / "model.onnx"))
-
-
-def best_training(records: Sequence[tuple[Path, dict[str, Any]]]) -> tuple[Path, dict[str, Any]] | None:
-    """The sound training of best validation accuracy, the first where none is known; None without a sound one.
-
-    The test accuracy takes no part: it is told, not chosen by.
-    """
-    sound = [pair for pair in records if pair[1]["status"] == "ok"]
-    return max(sound, key=lambda pair: (pair[1]["valid_accuracy"] or 0.0, -pair[1]["seed"]), default=None)
-
-
-def _records(paths: Sequence[str]) -> list[tuple[Path, dict[str, Any]]]:
-    return [(Path(path).parent, read_json(path)) for path in paths]
-
-
-def _export(step: ExportStep, data: str, folder: Path, metrics: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Write one ONNX file, compare it with torch, and return its line for the table."""
-    from nas_steps.data.store import load_split, read_meta
-    from nas_steps.export.check import compare
-    from nas_steps.export.convert import trained_network, write_onnx
-    from nas_steps.training.devices import prepare
-
-    prepare("cpu", 1)
-    meta = read_meta(data)
-    deployed = trained_network(metrics, folder / "weights.safetensors", meta)
-    channels, side, _ = meta.shape
-    properties = {
-        "classes": list(meta.classes),
-        "input": f"uint8 pixels, (batch, {channels}, {side}, {side}), {'RGB' if channels == 3 else 'grey'}",
-        "resize": f"shorter side to {side} pixels, then the {side} x {side} centre",
-        "architecture": metrics["architecture"],
-        "test_accuracy": metrics["test_accuracy"],
-        "valid_accuracy": metrics["valid_accuracy"],
-        "data": meta.content,
-    }
-    write_onnx(path, deployed, meta, step.export.opset, properties)
-    test = load_split(data, "test")
-    count = min(step.export.images, len(test.labels))
-    check = compare(path, deployed, test.images[:count], test.labels[:count])
-    content = path.read_bytes()
-    exact = check["largest_difference"] <= step.export.tolerance
-    return {
-        "name": metrics["entry"],
-        "file": path.name,
-        "kind": metrics["kind"],
-        "status": "ok" if exact else f"differs by more than {step.export.tolerance:g}",
-        "seed": metrics["seed"],
-        "parameters": metrics["parameters"],
-        "macs": metrics["macs"],
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "test_accuracy": metrics["test_accuracy"],
-        "opset": step.export.opset,
-        **check,
-    }
-
-
-def _without_model(metrics: dict[str, Any]) -> dict[str, Any]:
-    empty = dict.fromkeys(EXPORTS)
-    return {
-        **empty,
-        "name": metrics["entry"],
-        "kind": metrics["kind"],
-        "status": metrics["status"],
-        "parameters": metrics["parameters"],
-        "macs": metrics["macs"],
-    }
+        write_json(output / "check.json", export(step, given.data, *best, output / "model.onnx"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from nas_steps.export.tables import EXPORTS
 from nas_steps.provenance.files import read_json, write_csv
 from nas_steps.provenance.steps import parser
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.schema import Network
 from nas_steps.config.stages import ScalingStep, read_slice
-from nas_steps.data.store import Meta, read_meta
+from nas_steps.data.store import read_meta
 from nas_steps.provenance.files import read_csv, write_csv, write_json
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser
 from nas_steps.scaling import family
 from nas_steps.scaling.compound import Factors
+from nas_steps.scaling.winner import NO_WINNER, measure, winner
 
 MODULE = "nas_steps.scaling choose"
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> None:
     step = read_slice(given.settings, ScalingStep)
     output = Path(given.output)
     with measured(given.cost, "scaling", "choose"):
-        architecture, meta = _winner(given.ranked), read_meta(given.data)
+        architecture, meta = winner(given.ranked), read_meta(given.data)
         if not architecture:
             write_csv(output / "members.csv", [], family.MEMBERS)
             write_json(output / "chosen.json", {"architecture": None, "why": NO_WINNER})
@@ -39,23 +39,7 @@ def main(arguments: Sequence[str]) -> None:
         scores = [row for path in given.scores for row in read_csv(path)]
         chosen = family.choose(read_csv(given.triples), scores)
         factors = Factors(chosen["depth"], chosen["width"], chosen["resolution"])
-        measure = _measure(architecture, meta)
-        members = family.describe_members(step.scaling, factors, step.network, meta.shape[-1], measure)
+        count = measure(architecture, meta)
+        members = family.describe_members(step.scaling, factors, step.network, meta.shape[-1], count)
         write_csv(output / "members.csv", members, family.MEMBERS)
         write_json(output / "chosen.json", {"architecture": architecture, **chosen})
-
-
-def _winner(ranked: str) -> str:
-    """The first ranked architecture; empty where none could be trained."""
-    rows = read_csv(ranked)
-    return rows[0]["architecture"] if rows and rows[0]["status"] == "ok" else ""
-
-
-def _measure(architecture: str, meta: Meta) -> family.Measure:
-    from nas_steps.models.build import size
-
-    def measure(network: Network, side: int) -> tuple[int, int]:
-        found = size(architecture, network, inputs=meta.shape[0], classes=len(meta.classes), side=side)
-        return found.parameters, found.macs
-
-    return measure

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nas_steps.config.schema import Network
 from nas_steps.config.stages import ScalingStep, read_slice
-from nas_steps.data.store import Meta, read_meta
-from nas_steps.provenance.files import read_csv, write_csv
+from nas_steps.data.store import read_meta
+from nas_steps.provenance.files import write_csv
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser
 from nas_steps.scaling import family
+from nas_steps.scaling.winner import measure, winner
 
 MODULE = "nas_steps.scaling describe"
 
@@ -27,25 +27,9 @@ def main(arguments: Sequence[str]) -> None:
     given = options.parse_args(arguments)
     step = read_slice(given.settings, ScalingStep)
     with measured(given.cost, "scaling", "describe"):
-        architecture, meta = _winner(given.ranked), read_meta(given.data)
+        architecture, meta = winner(given.ranked), read_meta(given.data)
         rows: list[dict[str, Any]] = []
         if architecture:
-            measure = _measure(architecture, meta)
-            rows = family.describe_triples(step.scaling, step.network, meta.shape[-1], measure)
+            count = measure(architecture, meta)
+            rows = family.describe_triples(step.scaling, step.network, meta.shape[-1], count)
         write_csv(given.output, rows, family.TRIPLES)
-
-
-def _winner(ranked: str) -> str:
-    """The first ranked architecture; empty where none could be trained."""
-    rows = read_csv(ranked)
-    return rows[0]["architecture"] if rows and rows[0]["status"] == "ok" else ""
-
-
-def _measure(architecture: str, meta: Meta) -> family.Measure:
-    from nas_steps.models.build import size
-
-    def measure(network: Network, side: int) -> tuple[int, int]:
-        found = size(architecture, network, inputs=meta.shape[0], classes=len(meta.classes), side=side)
-        return found.parameters, found.macs
-
-    return measure

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas_steps.intervals import mean_interval
 from nas_steps.provenance.files import read_csv, read_json, write_csv
 from nas_steps.provenance.steps import parser
 from nas_steps.scaling import family
@@ -19,5 +18,5 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--output", required=True, help="family.csv")
     given = options.parse_args(arguments)
     trainings = [read_json(path) for path in given.trainings]
-    rows = family.gather_family(read_csv(given.members), trainings, mean_interval)
+    rows = family.gather_family(read_csv(given.members), trainings)
     write_csv(given.output, rows, family.FAMILY)

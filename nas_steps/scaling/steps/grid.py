@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas_steps.config.schema import Network
 from nas_steps.config.stages import ScalingStep, read_slice
 from nas_steps.provenance.files import read_csv, write_csv
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.steps import parser
 from nas_steps.scaling import family
+from nas_steps.scaling.winner import network_of, winner
 
 MODULE = "nas_steps.scaling grid"
 
@@ -28,21 +28,21 @@ def main(arguments: Sequence[str]) -> None:
 
     given = options.parse_args(arguments)
     step = read_slice(given.settings, ScalingStep)
-    architecture = _winner(given.ranked)
+    architecture = winner(given.ranked)
     mine = [row for row in read_csv(given.triples) if int(row["index"]) % given.shards == given.shard]
     with measured(given.cost, "scaling", f"grid {given.shard}") as cost:
         rows = []
         if architecture and mine:
             from nas_steps.training.devices import describe, peak_gpu_memory_mb, prepare
-            from nas_steps.training.networks import load_images, train_network
+            from nas_steps.training.networks import load_images
             from nas_steps.training.progress import Progress
 
             device = prepare(step.device, step.threads)
             print(f"device {describe(device)}, threads {step.threads}", flush=True)
             with Progress(len(mine) * step.recipe.epochs, f"{len(mine)} triples") as progress:
                 for row in mine:
-                    network = _network(step.network, row)
-                    trained = train_network(
+                    network = network_of(step.network, row)
+                    trained = trainnetwork_of(
                         architecture,
                         network,
                         step.recipe,
@@ -62,13 +62,3 @@ def main(arguments: Sequence[str]) -> None:
             cost.device, cost.peak_gpu_memory_mb = describe(device), peak_gpu_memory_mb(device)
         cost.threads = step.threads
         write_csv(given.output, rows, family.GRID)
-
-
-def _winner(ranked: str) -> str:
-    """The first ranked architecture; empty where none could be trained."""
-    rows = read_csv(ranked)
-    return rows[0]["architecture"] if rows and rows[0]["status"] == "ok" else ""
-
-
-def _network(base: Network, row: dict[str, str]) -> Network:
-    return base.model_copy(update={"cells": int(row["cells"]), "channels": int(row["channels"])})

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.schema import Network
 from nas_steps.config.stages import ScalingStep, read_slice
 from nas_steps.provenance.files import read_csv, read_json
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.steps import parser
+from nas_steps.scaling.winner import NO_WINNER, network_of
 
 MODULE = "nas_steps.scaling train"
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
         if described is None:
             write_untrained(output, entry, given.seed, status="missing", reason=NO_WINNER)
             return
-        network, side = _network(step.network, described), int(described["side"])
+        network, side = network_of(step.network, described), int(described["side"])
         if described["within_budget"] != "yes":
             reason = (
                 f"{int(described['macs']):,} MACs are above the budget of {step.scaling.mac_budget:,.0f} "
@@ -71,7 +71,3 @@ def main(arguments: Sequence[str]) -> None:
         )
         cost.device, cost.threads = describe(device), step.threads
         cost.peak_gpu_memory_mb = peak_gpu_memory_mb(device)
-
-
-def _network(base: Network, row: dict[str, str]) -> Network:
-    return base.model_copy(update={"cells": int(row["cells"]), "channels": int(row["channels"])})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.estimation.estimates import Estimate, read_estimates
+from nas_steps.estimation.estimates import by_round
 from nas_steps.provenance.steps import parser
 from nas_steps.search.tables import gather
 
@@ -19,12 +19,4 @@ def main(arguments: Sequence[str]) -> None:
 
     given = options.parse_args(arguments)
     output = Path(given.output)
-    gather(_by_round(given.told), output / "candidates.csv", output / "history.csv", ESTIMATOR)
-
-
-def _by_round(shards: Sequence[str]) -> list[list[Estimate]]:
-    """The estimates of the shards in each round's folder, rounds in the order in which they are named."""
-    folders: dict[Path, list[str]] = {}
-    for shard in shards:
-        folders.setdefault(Path(shard).parent, []).append(shard)
-    return [read_estimates(files) for files in folders.values()]
+    gather(by_round(given.told), output / "candidates.csv", output / "history.csv", "short_training")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from nas_steps.config.stages import ProposeStep, read_slice
-from nas_steps.estimation.estimates import Estimate, read_estimates
+from nas_steps.estimation.estimates import by_round
 from nas_steps.provenance.files import read_json, write_csv
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.steps import parser
@@ -26,7 +25,7 @@ def main(arguments: Sequence[str]) -> None:
 
     given = options.parse_args(arguments)
     step = read_slice(given.settings, ProposeStep)
-    told = _by_round(given.told)
+    told = by_round(given.told)
     evaluations = read_json(given.budget)["strategies"][given.strategy]["evaluations"]
     proposals = propose(
         step.strategy,
@@ -37,11 +36,3 @@ def main(arguments: Sequence[str]) -> None:
     )
     rows = [{"index": index, "architecture": architecture} for index, architecture in enumerate(proposals)]
     write_csv(given.output, rows, ("index", "architecture"))
-
-
-def _by_round(shards: Sequence[str]) -> list[list[Estimate]]:
-    """The estimates of the shards in each round's folder, rounds in the order in which they are named."""
-    folders: dict[Path, list[str]] = {}
-    for shard in shards:
-        folders.setdefault(Path(shard).parent, []).append(shard)
-    return [read_estimates(files) for files in folders.values()]
