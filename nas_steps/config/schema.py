@@ -261,9 +261,13 @@ class Darts(Section):
 
 
 Strategy = Annotated[Random | Evolution | Darts, Field(discriminator="kind")]
-STRATEGIES: dict[str, type[Section]] = {"random": Random, "evolution": Evolution, "darts": Darts}
+STRATEGIES: dict[str, type[Random] | type[Evolution] | type[Darts]] = {"random": Random, "evolution": Evolution, "darts": Darts}
 STRATEGY_KINDS = tuple(STRATEGIES)
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_]*$"
+
+
+def _default_strategies() -> dict[str, Random | Evolution | Darts]:
+    return {"random": Random(), "evolution": Evolution(), "darts": Darts()}
 
 
 class Search(Section):
@@ -277,7 +281,7 @@ class Search(Section):
     )
     seeds: Positive = Field(1, description="How many times each strategy is run, with seeds 0, 1, ...")
     strategies: dict[Annotated[str, Field(pattern=NAME)], Strategy] = Field(
-        default_factory=lambda: {"random": Random(), "evolution": Evolution(), "darts": Darts()},
+        default_factory=_default_strategies,
         description="By name. `kind` may be left out where the name is a kind. A `random` one is not optional.",
     )
 

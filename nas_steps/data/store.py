@@ -21,7 +21,7 @@ class Meta:
     """What later steps need of meta.json.
 
     `counts` is split -> class -> images; `shape` is (C, S, S); `mean` and `std` are per channel, of train's
-    values scaled to 0 to 1; `content` is a sha256 of all arrays.
+    values scaled to 0 to 1; `content` is a sha256 of all arrays, `checksums` is npy file name -> sha256.
     """
 
     classes: tuple[str, ...]
@@ -30,6 +30,7 @@ class Meta:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     content: str
+    checksums: dict[str, str]
 
     @property
     def side(self) -> int:
@@ -76,6 +77,10 @@ def read_meta(folder: str | Path) -> Meta:
             mean=tuple(map(float, found["mean"])),
             std=tuple(map(float, found["std"])),
             content=str(found["content"]),
+            checksums={
+                path.name: str(found["checksums"][path.name])
+                for path in (split_file(folder, name, kind) for name in SPLITS for kind in ("images", "labels"))
+            },
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(

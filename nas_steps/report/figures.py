@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from nas_steps.report import numbers
 from nas_steps.report.results import Entry, Member, Results, Search
 from nas_steps.report.signals import pareto
-from nas_steps.report.svg import COLOURS, inline_svg, new_figure, percent, place_labels, style
+from nas_steps.report.svg import COLOURS, Segment, inline_svg, new_figure, percent, place_labels, style
 
 MARKS = {"searched": "o", "random": "D", "baseline": "s", "scaled": "^"}
 WORDS = {"searched": "searched", "random": "random search", "baseline": "hand-designed", "scaled": "scaled family"}
@@ -41,7 +41,13 @@ def sampling_curves(results: Results, prefix: str = "sampling") -> str | None:
             known = [step for step in search.history if step.step is not None]
             scored = [step for step in known if step.score is not None]
             axes.plot(
-                [step.step for step in scored], [step.score for step in scored], "o", color=colour, ms=3.5, alpha=0.35, mew=0
+                [step.step for step in scored],
+                [step.score for step in scored],
+                "o",
+                color=colour,
+                ms=4.5,
+                alpha=0.5,
+                mew=0,
             )
             best = [step for step in known if step.best is not None]
             axes.step([step.step for step in best], [step.best for step in best], where="post", color=colour)
@@ -76,7 +82,13 @@ def darts_curves(results: Results, prefix: str = "darts") -> str | None:
             for number, search in enumerate(searches):
                 x, y = _column(search, column)
                 colour = COLOURS[_CYCLE[number % len(_CYCLE)]]
-                axes.plot(x, y, color=colour, label=search.name, drawstyle="steps-post" if column == "parameter_free" else None)
+                axes.plot(
+                    x,
+                    y,
+                    color=colour,
+                    label=search.name,
+                    drawstyle="steps-post" if column == "parameter_free" else None,
+                )
             axes.set_title(title, fontsize=11)
             axes.yaxis.set_major_locator(MaxNLocator(4))
         for axes in stack[:2]:
@@ -84,17 +96,19 @@ def darts_curves(results: Results, prefix: str = "darts") -> str | None:
         stack[1].set_ylim(-0.04, 1.04)
         stack[1].set_yticks([0, 0.5, 1])
         stack[2].axhline(largest, color=COLOURS["muted"], linestyle=(0, (4, 3)), linewidth=1)
-        stack[2].set_ylim(0, 1.12 * largest)
+        stack[2].set_ylim(0, 1.4 * largest)
         stack[2].annotate(
-            "alphas all equal", (0, largest), (2, -3), xycoords=("axes fraction", "data"), textcoords="offset points",
-            va="top", fontsize=10, color=COLOURS["muted"],
+            "all alphas equal", (1, largest), (-2, 2), xycoords=("axes fraction", "data"), textcoords="offset points",
+            ha="right", va="bottom", fontsize=10, color=COLOURS["muted"],
         )  # fmt: skip
         stack[2].set_xlabel("epoch")
         stack[2].xaxis.set_major_locator(MaxNLocator(integer=True))
         if several:
             stack[0].legend(loc="lower right", ncols=2)
         names = numbers.listed([search.name for search in searches])
-        return inline_svg(figure, prefix, f"{names} by epoch: supernet accuracy, edges without weights, entropy of the alphas")
+        return inline_svg(
+            figure, prefix, f"{names} by epoch: supernet accuracy, edges without weights, entropy of the alphas"
+        )
 
 
 def accuracy_against(results: Results, size: str, prefix: str = "size") -> str | None:
@@ -109,14 +123,20 @@ def accuracy_against(results: Results, size: str, prefix: str = "size") -> str |
         axes = figure.add_subplot()
         labels = []
         for kind in MARKS:
-            group: Sequence[Entry | Member] = members if kind == "scaled" else [one for one in shown if one.kind == kind]
+            group: Sequence[Entry | Member] = (
+                members if kind == "scaled" else [one for one in shown if one.kind == kind]
+            )
             for one in group:
                 _marked(axes, getattr(one, size), one, kind)
                 name = one.member if isinstance(one, Member) else one.entry
                 labels.append((float(getattr(one, size)), one.test_mean or 0.0, name, COLOURS[kind]))
             if group:
                 axes.plot([], [], MARKS[kind], color=COLOURS[kind], label=WORDS[kind])
+        line: list[Segment] = []
         if size == "macs" and len(best := pareto(shown)) > 1:
+            for one, after in zip(best, best[1:], strict=False):
+                start, end, y = float(one.macs or 0), float(after.macs or 0), one.test_mean or 0.0
+                line += [((start, y), (end, y)), ((end, y), (end, after.test_mean or 0.0))]
             axes.step(
                 [one.macs for one in best], [one.test_mean for one in best], where="post", color=COLOURS["muted"],
                 linestyle=(0, (4, 3)), linewidth=1.1, zorder=1, label="best trade-offs",
@@ -126,7 +146,7 @@ def accuracy_against(results: Results, size: str, prefix: str = "size") -> str |
         axes.margins(y=0.14)
         axes.set(title=f"Accuracy against {words.split(' ')[0]}", xlabel=words, ylabel="test accuracy")
         figure.legend(loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.2)
-        place_labels(axes, labels)
+        place_labels(axes, labels, [*_bars([*shown, *members], size), *line])
         told = "; ".join(f"{name} {numbers.share(y)} at {numbers.macs(x)}" for x, y, name, _ in labels)
         return inline_svg(figure, prefix, f"Test accuracy against {words}: {told}")
 
@@ -137,12 +157,16 @@ def dots(results: Results, prefix: str = "dots") -> str | None:
     if not any(row.test_mean is not None for row in rows):
         return None
     with style():
-        figure = new_figure(760, 84 + 34 * len(rows))
+        figure = new_figure(900, 70 + 38 * len(rows))
         axes = figure.add_subplot()
         for place, row in enumerate(rows):
             colour = COLOURS[row.kind]
-            own = [one.test_accuracy for one in results.trainings if one.entry == row.entry and one.test_accuracy is not None]
-            axes.plot(own, [place - 0.0] * len(own), "o", color=colour, ms=6, alpha=0.4, mew=0, zorder=2)
+            own = [
+                one.test_accuracy
+                for one in results.trainings
+                if one.entry == row.entry and one.test_accuracy is not None
+            ]
+            axes.plot(own, [place - 0.17] * len(own), "o", color=colour, ms=6.5, alpha=0.55, mew=0, zorder=2)
             if row.test_mean is None:
                 axes.annotate(
                     "no training ended with an accuracy", (0.01, place), xycoords=("axes fraction", "data"), va="center",
@@ -150,8 +174,8 @@ def dots(results: Results, prefix: str = "dots") -> str | None:
                 )  # fmt: skip
                 continue
             if row.test_low is not None and row.test_high is not None:
-                axes.plot([row.test_low, row.test_high], [place, place], color=colour, linewidth=2, zorder=3)
-            axes.plot([row.test_mean], [place], "|", color=colour, ms=17, mew=2.4, zorder=4)
+                axes.plot([row.test_low, row.test_high], [place + 0.14] * 2, color=colour, linewidth=2, zorder=3)
+            axes.plot([row.test_mean], [place + 0.14], "|", color=colour, ms=13, mew=2.4, zorder=4)
         axes.set_yticks(range(len(rows)), [row.entry for row in rows])
         for text, row in zip(axes.get_yticklabels(), rows, strict=True):
             text.set_color(COLOURS[row.kind])
@@ -172,11 +196,17 @@ def family_curve(results: Results, prefix: str = "family") -> str | None:
     if not trained:
         return None
     with style():
-        figure = new_figure(760, 330)
+        figure = new_figure(900, 340)
         axes = figure.add_subplot()
         for one in trained:
             _marked(axes, one.macs or 0, one, "scaled")
-        axes.plot([one.macs for one in trained], [one.test_mean for one in trained], color=COLOURS["scaled"], alpha=0.5, lw=1.2)
+        axes.plot(
+            [one.macs for one in trained],
+            [one.test_mean for one in trained],
+            color=COLOURS["scaled"],
+            alpha=0.5,
+            lw=1.2,
+        )
         budget = results.config.scaling.mac_budget
         axes.axvline(budget, color=COLOURS["muted"], linestyle=(0, (4, 3)), linewidth=1)
         _log_axis(axes, [float(one.macs or 0) for one in members] + [budget])
@@ -197,9 +227,22 @@ def family_curve(results: Results, prefix: str = "family") -> str | None:
                 )  # fmt: skip
         percent(axes.yaxis)
         axes.set(xlabel="multiply-accumulates an image (hollow: described, not trained)", ylabel="test accuracy")
-        place_labels(axes, [(float(one.macs or 0), one.test_mean or 0.0, one.member, COLOURS["scaled"]) for one in trained])
+        place_labels(
+            axes,
+            [(float(one.macs or 0), one.test_mean or 0.0, one.member, COLOURS["scaled"]) for one in trained],
+            _bars(trained, "macs"),
+        )
         told = "; ".join(f"{one.member} {numbers.share(one.test_mean)} at {numbers.macs(one.macs)}" for one in trained)
         return inline_svg(figure, prefix, f"Test accuracy of the scaled family: {told}")
+
+
+def _bars(group: Sequence[Entry | Member], size: str) -> list[Segment]:
+    """Where the intervals are drawn, for labels to keep clear of."""
+    return [
+        ((getattr(one, size), one.test_low), (getattr(one, size), one.test_high))
+        for one in group
+        if one.test_low is not None and one.test_high is not None
+    ]
 
 
 def _marked(axes: Axes, x: float, one: Entry | Member, kind: str) -> None:
@@ -223,7 +266,7 @@ def _log_axis(axes: Axes, values: list[float]) -> None:
 
 def _round_number(value: float) -> str:
     text = numbers.macs(value)
-    digits, _, prefix = text.partition(" ")
+    digits, _, prefix = text.partition("\N{NO-BREAK SPACE}")
     return f"{float(digits.replace(',', '')):g} {prefix}".strip()
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 
 NO_FIGURE = "no figure"
+#: between a number and its unit, which must not be parted at the end of a line
+_SPACE = "\N{NO-BREAK SPACE}"
 
 
 def share(value: float | None, decimals: int = 1) -> str:
     """An accuracy of 0.9712 as `97.1 %`."""
-    return NO_FIGURE if value is None else f"{_rounded(100 * value, decimals)} %"
+    return NO_FIGURE if value is None else f"{_rounded(100 * value, decimals)}{_SPACE}%"
 
 
 def points(value: float | None, decimals: int = 1, *, sign: bool = False) -> str:
@@ -44,7 +46,7 @@ def macs(value: float | None) -> str:
         return NO_FIGURE
     for prefix, scale in (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(value) >= 0.9995 * scale:
-            return f"{_digits(value / scale)} {prefix}"
+            return f"{_digits(value / scale)}{_SPACE}{prefix}"
     return _digits(value)
 
 
@@ -53,12 +55,12 @@ def seconds(value: float | None) -> str:
     if value is None:
         return "not measured"
     if value < 59.95:
-        return f"{_digits(value)} s"
+        return f"{_digits(value)}{_SPACE}s"
     minutes, rest = divmod(round(value), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24:02d} h"
+    days, left = divmod(hours, 24)
+    text = f"{minutes} min {rest:02d} s" if not hours else f"{hours} h {minutes:02d} min"
+    return (text if hours < 48 else f"{days} d {left:02d} h").replace(" ", _SPACE)
 
 
 def ratio(value: float | None) -> str:
@@ -74,12 +76,12 @@ def megabytes(value: float | None) -> str:
     """MB as `512 MB` or `1.21 GB`."""
     if value is None:
         return NO_FIGURE
-    return f"{value:.0f} MB" if value < 1000 else f"{_digits(value / 1000)} GB"
+    return f"{value:.0f}{_SPACE}MB" if value < 1000 else f"{_digits(value / 1000)}{_SPACE}GB"
 
 
 def size(value: float | None) -> str:
     """Bytes as `12.3 kB`."""
-    return NO_FIGURE if value is None else f"{macs(value)}B" if value >= 1000 else f"{value:.0f} B"
+    return NO_FIGURE if value is None else f"{macs(value)}B" if value >= 1000 else f"{value:.0f}{_SPACE}B"
 
 
 def plain(value: float | None, decimals: int = 2) -> str:
@@ -88,10 +90,12 @@ def plain(value: float | None, decimals: int = 2) -> str:
 
 
 def small(value: float | None) -> str:
-    """A p value or a difference of logits: `0.034`, `< 0.001`."""
+    """A p value: `0.034`, `< 0.001`; one digit more beside 0.05, where it matters on which side it lies."""
     if value is None:
         return NO_FIGURE
-    return "< 0.001" if 0 <= value < 0.001 else f"{value:.3f}"
+    if value < 0.001:
+        return f"<{_SPACE}0.001"
+    return f"{value:.4f}" if f"{value:.3f}" == "0.050" else f"{value:.3f}"
 
 
 def scientific(value: float | None) -> str:

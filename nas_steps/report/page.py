@@ -94,20 +94,23 @@ def tiles(results: Results) -> list[dict[str, str]]:
 
 def images(meta: Mapping[str, Any]) -> dict[str, Any]:
     """What data/meta.json says, in the words of the page."""
-    shape = list(meta.get("shape") or [])
-    counts = meta.get("counts") or {}
-    skipped = meta.get("skipped") or []
-    converted = meta.get("converted") or {}
+    channels, height, width = meta["shape"]
+    duplicates = meta.get("duplicates") or {}
+    left_out = sum(duplicates.get(f"{which}_class_left_out", 0) for which in ("same", "other"))
+    done = [f"{text}: {numbers.count(number)}" for text, number in sorted((meta.get("converted") or {}).items())]
+    counted = {
+        "skipped as unreadable": len(meta.get("skipped") or []),
+        "left out as duplicates": left_out,
+        "duplicates across the source's own splits, kept": meta.get("duplicates_across_splits") or 0,
+    }
     return {
-        "source": str(meta.get("source", "not told")),
-        "classes": [str(name) for name in meta.get("classes") or []],
-        "shape": f"{shape[1]} × {shape[2]} pixels, {'grey' if shape[0] == 1 else 'RGB'}" if len(shape) == 3 else "not told",
-        "counts": [(split, numbers.count(_size(counts.get(split)))) for split in SPLITS if split in counts],
-        "skipped": skipped if isinstance(skipped, int) else len(skipped),
-        "converted": [f"{what}: {_told(number)}" for what, number in converted.items()]
-        if isinstance(converted, Mapping)
-        else [str(converted)],
-        "checksums": list(meta["checksums"].items()) if isinstance(meta.get("checksums"), Mapping) else [],
+        "source": ", ".join(str(part) for part in (meta["source"], meta.get("file")) if part),
+        "classes": [str(name) for name in meta["classes"]],
+        "shape": f"{height} × {width} pixels, {'grey' if channels == 1 else 'RGB'}",
+        "counts": [(split, numbers.count(sum(meta["counts"][split].values()))) for split in SPLITS],
+        "remarks": done + [f"{what}: {numbers.count(number)}" for what, number in counted.items() if number],
+        "content": str(meta.get("content") or "not recorded"),
+        "checksums": sorted((meta.get("checksums") or {}).items()),
     }
 
 
@@ -138,8 +141,24 @@ def drawn(results: Results) -> list[dict[str, Any]]:
 
 
 def chosen(results: Results) -> list[tuple[str, str]]:
-    """What scaling/chosen.json says, key by key, in words."""
-    return [(key.replace("_", " "), _told(value)) for key, value in (results.chosen or {}).items()]
+    """What scaling/chosen.json says, in the words of the page; empty where there is no such file."""
+    told = results.chosen or {}
+    factors = [f"{name} {told[name]:g}" for name in ("depth", "width", "resolution") if name in told]
+    lines = []
+    if factors:
+        lines.append(("Factors at φ = 1", ", ".join(factors)))
+        product, ratio = told.get("product"), told.get("macs_ratio")
+        growth = (
+            f"depth · width² · resolution² = {numbers.plain(product)}; counted {numbers.ratio(ratio)} times the MACs"
+        )
+        lines.append(("Growth", growth))
+    if told.get("score") is not None:
+        lines.append(("Validation accuracy", numbers.share(told["score"])))
+    if told.get("why"):
+        lines.append(("Why", str(told["why"])))
+    if told.get("architecture"):
+        lines.append(("Base", str(told["architecture"])))
+    return lines
 
 
 def export_links(results: Results, folder: Path) -> dict[str, str]:
@@ -174,24 +193,3 @@ def spelled_size(size: int) -> str:
 
 def _rank(winner: Winner) -> float:
     return -1.0 if winner.score is None else winner.score
-
-
-def _size(count: Any) -> float | None:
-    return count if isinstance(count, int | float) else None
-
-
-def _told(value: Any) -> str:
-    """A JSON value for readers."""
-    if value is None:
-        return "no figure"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.4g}"
-    if isinstance(value, int):
-        return numbers.count(value)
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key.replace('_', ' ')} {_told(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return ", ".join(_told(item) for item in value)
-    return str(value)

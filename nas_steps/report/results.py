@@ -220,9 +220,7 @@ class Results:
 
     def of_strategy(self, strategy: str) -> tuple[Entry, ...]:
         """The winners of a strategy's searches that were to be retrained."""
-        return tuple(
-            entry for entry in self.entries if entry.strategy == strategy and entry.kind != "baseline"
-        )
+        return tuple(entry for entry in self.entries if entry.strategy == strategy and entry.kind != "baseline")
 
     def strategies(self, *, searched: bool) -> list[str]:
         """Names of the strategies that are not random (`searched`), or of those that are, in the config's order."""

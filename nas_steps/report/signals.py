@@ -6,6 +6,7 @@ Pure functions that return sentences; the rules are in `RULES` and printed on th
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -61,9 +62,7 @@ def cost(results: Results, strategy: str) -> list[Sentence]:
             continue
         told = results.budget["strategies"]
         relative = (
-            told[strategy]["training_macs"] / told[random]["training_macs"]
-            if told[random]["training_macs"]
-            else None
+            told[strategy]["training_macs"] / told[random]["training_macs"] if told[random]["training_macs"] else None
         )
         text += f"; {random} took {numbers.seconds(spent)}"
         times = seconds / spent
@@ -136,57 +135,50 @@ def ranking(row: Agreement) -> Sentence:
     """Whether a search's score ranks architectures as separate training does."""
     whose = f"The score of {row.strategy}"
     if row.strategy == "all":
-        whose = f"The score {row.estimator} of all strategies together" if row.estimator else "The score of all together"
-    if row.kendall_tau is None:
-        return Sentence(
-            f"{whose} could not be held against separate training: {row.note or 'no figure'}.", "warning"
+        whose = (
+            f"The score {row.estimator} of all strategies together" if row.estimator else "The score of all together"
         )
+    if row.kendall_tau is None:
+        return Sentence(f"{whose} could not be held against separate training: {row.note or 'no figure'}.", "warning")
     many = numbers.plural(row.architectures or 0, "architecture")
     tau = f"Kendall's tau {numbers.plain(row.kendall_tau)}"
     if row.low is None or row.high is None:
-        return Sentence(
-            f"{whose} has {tau} with separate training over {many}, without an interval.", "warning"
-        )
+        return Sentence(f"{whose} has {tau} with separate training over {many}, without an interval.", "warning")
     told = f"{tau} [{numbers.plain(row.low)}, {numbers.plain(row.high)}] over {many}"
     told += f" ({row.note})" if row.note else ""
     if row.low > 0:
-        return Sentence(
-            f"{whose} ranks architectures as separate training does, in part at least: {told}.", "win"
-        )
+        return Sentence(f"{whose} ranks architectures as separate training does, in part at least: {told}.", "win")
     if row.high < 0:
         return Sentence(f"{whose} ranks architectures the wrong way round: {told}.", "loss")
     return Sentence(f"{whose} cannot be said to rank architectures: {told}.", "warning")
 
 
-def failures(results: Results) -> Sentence | None:
-    """Final trainings and candidates that gave no figure; None if there are none."""
-    parts = []
-    bad: dict[tuple[str, str], int] = {}
-    for training in results.trainings:
-        if training.status != "ok":
-            key = (training.entry, training.status or "without status")
-            bad[key] = bad.get(key, 0) + 1
+def failures(results: Results) -> list[Sentence]:
+    """Final trainings, and evaluations of the searches, that gave no figure."""
+    sentences = []
+    bad = Counter((one.entry, one.status or "without status") for one in results.trainings if one.status != "ok")
     if bad:
         told = numbers.listed([f"{number} of {entry} ({status})" for (entry, status), number in bad.items()])
-        parts.append(
-            f"{sum(bad.values())} of {numbers.plural(len(results.trainings), 'final training')} gave no figure: {told}."
-        )
-    for search in results.searches:
-        if search.failures():
-            told = numbers.listed([f"{number} {status}" for status, number in search.failures().items()])
-            parts.append(f"Evaluations of {search.name} without a score: {told}.")
-    return Sentence(" ".join(parts), "warning") if parts else None
+        trainings = numbers.plural(len(results.trainings), "final training")
+        sentences.append(Sentence(f"{sum(bad.values())} of {trainings} gave no figure: {told}.", "warning"))
+    lost = [
+        f"{number} of {search.name} ({status})"
+        for search in results.searches
+        for status, number in search.failures().items()
+    ]
+    if lost:
+        sentences.append(Sentence(f"Evaluations during the searches that gave no score: {numbers.listed(lost)}."))
+    return sentences
 
 
-def trade_off(results: Results) -> Sentence | None:
-    """The networks that no other beats in both accuracy and MACs; None where no network has both figures."""
+def trade_off(results: Results) -> list[Sentence]:
+    """The networks that no other beats in both accuracy and MACs."""
     best = pareto(results.entries)
     if not best:
-        return None
+        return []
     told = [f"{one.entry} ({numbers.share(one.test_mean)} at {numbers.macs(one.macs)})" for one in best]
-    return Sentence(
-        f"Best trade-offs of mean test accuracy and multiply-accumulates among all entries: {numbers.listed(told)}."
-    )
+    what = "Best trade-offs of mean test accuracy and multiply-accumulates among all entries"
+    return [Sentence(f"{what}: {numbers.listed(told)}.")]
 
 
 def pareto(entries: Sequence[Entry]) -> list[Entry]:

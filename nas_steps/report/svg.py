@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -32,6 +32,9 @@ COLOURS = {
     "other": "#00796b",
     "spare": "#9c6b00",
 }
+
+#: a drawn line from one point to another, in the units of the axes
+Segment = tuple[tuple[float, float], tuple[float, float]]
 
 #: one unit of a figure is one CSS pixel: 72 points an inch in matplotlib, 72 pixels an inch here
 PIXELS_PER_INCH = 72
@@ -131,11 +134,11 @@ def percent(axis: Any) -> None:
     axis.set_major_formatter(lambda value, _: f"{100 * value:.6g} %".replace("-", "\N{MINUS SIGN}"))
 
 
-def place_labels(axes: Axes, labels: list[tuple[float, float, str, str]]) -> None:
-    """Write a text beside each point (x, y, text, colour), clear of the other points and texts where that is possible.
+def place_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], lines: Sequence[Segment] = ()) -> None:
+    """Write a text beside each point (x, y, text, colour), clear of points, texts and `lines` where that is possible.
 
-    The limits of the axes must be final. Of sixteen places around a point, the first free one is taken, or else the
-    one that covers least.
+    The limits of the axes must be final; lines are upright or level. Of the places around a point, the one that
+    covers least is taken, of equals the nearest.
     """
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
@@ -144,6 +147,9 @@ def place_labels(axes: Axes, labels: list[tuple[float, float, str, str]]) -> Non
     frame = axes.get_window_extent(renderer)
     spots = [axes.transData.transform((x, y)) for x, y, _, _ in labels]
     taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in spots]
+    for line in lines:
+        (left, foot), (right, head) = sorted(axes.transData.transform(line).tolist())
+        taken.append((left - 2, min(foot, head) - 2, right + 2, max(foot, head) + 2))
     for (x, y, text, colour), own in zip(labels, spots, strict=True):
         best, least = None, float("inf")
         for distance in (9, 18, 28, 40):
@@ -163,7 +169,7 @@ def place_labels(axes: Axes, labels: list[tuple[float, float, str, str]]) -> Non
                 note.set_transform(axes.transData)
                 box = note.get_window_extent(renderer).extents
                 covered = sum(_overlap(box, other) for other in taken)
-                covered += 10 * _outside(box, frame.extents) + 3 * (distance - 9)
+                covered += 10 * _outside(box, frame.extents) + 1.5 * (distance - 9)
                 if covered < least:
                     best, least = (note, box, distance), covered
         assert best is not None

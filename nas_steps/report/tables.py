@@ -41,6 +41,11 @@ class Table:
         """The cells of the page, row by row."""
         return [[column.spell(row) for column in self.columns] for row in self.rows]
 
+    def without_empty(self) -> Table:
+        """The same table without columns of text that are empty in all rows."""
+        columns = tuple(one for one in self.columns if one.numeric or any(map(one.spell, self.rows)))
+        return Table(self.name, self.caption, self.keys, columns if self.rows else self.columns, self.rows)
+
     def showing(self, keys: Sequence[str], caption: str) -> Table:
         """The same rows with fewer columns."""
         columns = tuple(column for column in self.columns if column.key in keys)
@@ -50,7 +55,7 @@ class Table:
 def all_tables(results: Results) -> dict[str, Table]:
     """Every table by its name; one without rows is there too."""
     makers = (search, agreement, retrained, comparisons, family, exports, costs)
-    return {table.name: table for table in (make(results) for make in makers)}
+    return {table.name: table.without_empty() for table in (make(results) for make in makers)}
 
 
 def text(key: str, head: str, empty: str = "") -> Column:
@@ -89,7 +94,7 @@ def search(results: Results) -> Table:
     columns = (
         text("search", "search"),
         text("kind", "kind"),
-        Column("evaluations", "evaluations", lambda row: _evaluations(row)),
+        Column("evaluations", "evaluations", _evaluations),
         figure("training_macs_per_image", "training MACs per image", numbers.macs),
         figure("relative_to_random", "relative to random", numbers.ratio),
         figure("candidates", "candidates passed on", numbers.count),
@@ -126,7 +131,9 @@ def retrained(results: Results) -> Table:
     seeds = sorted({one.seed for one in results.trainings if one.seed is not None})
     trainings = {(one.entry, one.seed): one for one in results.trainings}
     rows = []
-    for entry in sorted(results.entries, key=lambda one: -1.0 if one.test_mean is None else one.test_mean, reverse=True):
+    for entry in sorted(
+        results.entries, key=lambda one: -1.0 if one.test_mean is None else one.test_mean, reverse=True
+    ):
         row: dict[str, Any] = vars(entry).copy()
         for seed in seeds:
             one = trainings.get((entry.entry, seed))
@@ -139,16 +146,16 @@ def retrained(results: Results) -> Table:
         figure("parameters", "parameters", numbers.count),
         figure("macs", "MACs", numbers.macs),
         *(_seed_column(seed) for seed in seeds),
-        figure("test_mean", "test mean", numbers.share),
-        figure("test_std", "std, points", lambda value: numbers.points(value, 2)),
-        Column("test_low", "95 % interval, %", lambda row: numbers.interval(row["test_low"], row["test_high"])),
-        figure("valid_mean", "validation mean", numbers.share),
-        figure("train_seconds", "time of one training", numbers.seconds),
+        figure("test_mean", "test mean", numbers.points),
+        figure("test_std", "std", lambda value: numbers.points(value, 2)),
+        Column("test_low", "95 % interval", lambda row: numbers.interval(row["test_low"], row["test_high"])),
+        figure("valid_mean", "valid mean", numbers.points),
+        figure("train_seconds", "one training", numbers.seconds),
     )
     keys = ("entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged",
             *(f"{what}_seed_{seed}" for seed in seeds for what in ("test", "status")),
             "test_mean", "test_std", "test_low", "test_high", "valid_mean", "train_seconds")  # fmt: skip
-    return Table("retrained", "Final trainings: test accuracy, best mean first", keys, columns, tuple(rows))
+    return Table("retrained", "Final trainings: accuracy in per cent, best test mean first", keys, columns, tuple(rows))
 
 
 def comparisons(results: Results) -> Table:
@@ -162,9 +169,7 @@ def comparisons(results: Results) -> Table:
         Column(
             "difference",
             "difference, points",
-            lambda row: numbers.points(
-                row["difference"], numbers.decimals_for(row["low"], row["high"]), sign=True
-            ),
+            lambda row: numbers.points(row["difference"], numbers.decimals_for(row["low"], row["high"]), sign=True),
         ),
         Column("low", "95 % interval, points", lambda row: numbers.interval(row["low"], row["high"])),
         figure("p_value", "p", numbers.small),
@@ -182,21 +187,21 @@ def family(results: Results) -> Table:
     columns = (
         text("member", "member"),
         figure("phi", "φ", lambda value: numbers.plain(value, 0)),
-        figure("depth", "depth ×", numbers.plain),
-        figure("width", "width ×", numbers.plain),
-        figure("resolution", "resolution ×", numbers.plain),
+        figure("depth", "depth", numbers.plain),
+        figure("width", "width", numbers.plain),
+        figure("resolution", "resolution", numbers.plain),
         figure("cells", "cells", numbers.count),
         figure("channels", "channels", numbers.count),
         figure("side", "side, px", numbers.count),
         figure("parameters", "parameters", numbers.count),
         figure("macs", "MACs", numbers.macs),
         Column("test_mean", "test mean", lambda row: _figure_or_status(row["test_mean"], row["status"])),
-        Column("test_low", "95 % interval, %", lambda row: _interval_or_nothing(row)),
+        Column("test_low", "95 % interval", _interval_or_nothing),
         figure("trainings", "trainings", lambda value: numbers.count(value or 0)),
     )
     keys = ("member", "phi", "depth", "width", "resolution", "cells", "channels", "side", "parameters", "macs",
             "within_budget", "trainings", "test_mean", "test_std", "test_low", "test_high", "status")  # fmt: skip
-    return Table("family", "The scaled family", keys, columns, tuple(rows))
+    return Table("family", "The scaled family, accuracy in per cent", keys, columns, tuple(rows))
 
 
 def exports(results: Results) -> Table:
@@ -277,7 +282,7 @@ def _seed_column(seed: int) -> Column:
 
 def _figure_or_status(value: float | None, status: str) -> str:
     if value is not None:
-        return numbers.share(value)
+        return numbers.points(value)
     return status if status not in ("", "ok") else numbers.NO_FIGURE
 
 
@@ -290,7 +295,9 @@ def _bracket(low: float | None, high: float | None) -> str:
 
 
 def _evaluations(row: Cells) -> str:
-    return "one supernet" if row["evaluations"] is None and row["kind"] == "darts" else numbers.count(row["evaluations"])
+    return (
+        "one supernet" if row["evaluations"] is None and row["kind"] == "darts" else numbers.count(row["evaluations"])
+    )
 
 
 def _times(value: float | None) -> str:

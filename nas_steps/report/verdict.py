@@ -76,16 +76,10 @@ def decide(results: Results) -> Verdict:
         if spread is not None:
             sentences.append(spread)
         if baseline is None:
-            text = (
-                f"{strategy} has no hand-designed baseline to be compared with: none was trained to the end."
-            )
+            text = f"{strategy} has no hand-designed baseline to be compared with: none was trained to the end."
             sentences.append(Sentence(text, "warning"))
         else:
-            rows = [
-                row
-                for row in results.comparisons
-                if row.strategy == strategy and row.against == baseline.entry
-            ]
+            rows = [row for row in results.comparisons if row.strategy == strategy and row.against == baseline.entry]
             against_baseline[strategy] = rows
             extra = f"{baseline.entry}, the {by}, {_relative_size(results.of_strategy(strategy), baseline)}"
             sentences.append(contest(strategy, extra.rstrip(", "), rows))
@@ -95,7 +89,7 @@ def decide(results: Results) -> Verdict:
         strategies.append(StrategyVerdict(strategy, combined(random), tuple(sentences)))
     headline, tone = head(against_random, against_baseline, baseline)
     general = [signals.ranking(row) for row in results.agreement if row.strategy == "all"]
-    general += [sentence for sentence in (signals.failures(results), signals.trade_off(results)) if sentence]
+    general += [*signals.failures(results), *signals.trade_off(results)]
     return Verdict(headline, tone, tuple(strategies), tuple(general))
 
 
@@ -130,9 +124,7 @@ def best_baseline(entries: Sequence[Entry]) -> tuple[Entry | None, str]:
     among = numbers.plural(sum(entry.kind == "baseline" for entry in entries), "baseline")
     known = [entry for entry in baselines if entry.valid_mean is not None]
     if known:
-        return max(
-            known, key=lambda entry: entry.valid_mean or 0.0
-        ), f"best of {among} by validation accuracy"
+        return max(known, key=lambda entry: entry.valid_mean or 0.0), f"best of {among} by validation accuracy"
     if baselines:
         best = max(baselines, key=lambda entry: entry.test_mean or 0.0)
         return best, f"best of {among} by test accuracy (validation accuracy is not known)"
@@ -144,9 +136,7 @@ def contest(who: str, whom: str, rows: Sequence[Comparison]) -> Sentence:
     result = combined(rows)
     name = whom.partition(",")[0]
     if not rows:
-        return Sentence(
-            f"{who} was not compared with {name}: there is no such row in the comparison table.", "warning"
-        )
+        return Sentence(f"{who} was not compared with {name}: there is no such row in the comparison table.", "warning")
     tone: signals.Tone = {"beat": "win", "lost": "loss", "tie": "plain"}.get(result, "warning")  # type: ignore[assignment]
     if len(rows) > 1:
         return Sentence(_several(who, whom, rows, result), tone)
@@ -156,7 +146,7 @@ def contest(who: str, whom: str, rows: Sequence[Comparison]) -> Sentence:
     text = {
         "beat": f"{who} beat {whom}: {figures} ({adjusted}).",
         "lost": f"{who} lost to {whom}: {figures} ({adjusted}).",
-        "tie": f"{who} cannot be told from {whom}: difference {figures} ({adjusted}).",
+        "tie": f"{who} cannot be told from {whom}: difference {figures} ({adjusted}{_although(row)}).",
         "few": f"{who} against {whom}: too few seeds for a claim. The measured difference is "
         f"{numbers.points(row.difference)} points over {numbers.plural(row.pairs or 0, 'seed')}; "
         f"{MIN_PAIRS} are needed.",
@@ -171,9 +161,7 @@ def searches_sentence(results: Results, strategy: str) -> Sentence | None:
     own = [entry.test_mean for entry in results.of_strategy(strategy)]
     if len(own) < 2:
         return None
-    other = [
-        entry.test_mean for name in results.strategies(searched=False) for entry in results.of_strategy(name)
-    ]
+    other = [entry.test_mean for name in results.strategies(searched=False) for entry in results.of_strategy(name)]
     text = f"Test accuracy over the winners of {strategy}: {_mean_and_best(own)}"
     if other:
         text += f"; over those of random search: {_mean_and_best(other)}"
@@ -190,8 +178,7 @@ def head(
         return "Only random search was run, so there is no search to judge.", "plain"
     results = {strategy: combined(rows) for strategy, rows in against_random.items()}
     by = {
-        kind: [name for name, found in results.items() if found == kind]
-        for kind in ("beat", "lost", "few", "missing")
+        kind: [name for name, found in results.items() if found == kind] for kind in ("beat", "lost", "few", "missing")
     }
     if len(by["missing"]) == len(results):
         return "No verdict: no searched network could be compared with random search.", "warning"
@@ -217,9 +204,13 @@ def head(
 
 def _difference(row: Comparison) -> str:
     decimals = numbers.decimals_for(row.low, row.high)
-    return (
-        f"{numbers.points(row.difference, decimals)} points {numbers.interval(row.low, row.high, decimals)}"
-    )
+    return f"{numbers.points(row.difference, decimals)} points {numbers.interval(row.low, row.high, decimals)}"
+
+
+def _although(row: Comparison) -> str:
+    """Why an interval that excludes 0 is no claim."""
+    excludes = row.low is not None and row.high is not None and not row.low <= 0 <= row.high
+    return ", so that the interval alone, which excludes 0, is not enough" if excludes else ""
 
 
 def _margin(rows: Sequence[Comparison]) -> str:
@@ -256,7 +247,9 @@ def _mean_and_best(values: Sequence[float | None]) -> str:
     if not known:
         return "no figure"
     missing = f" ({len(values) - len(known)} more without a figure)" if len(known) < len(values) else ""
-    return f"mean of {len(known)} {numbers.share(_mean(known))}, best of {len(known)} {numbers.share(max(known))}{missing}"
+    return (
+        f"mean of {len(known)} {numbers.share(_mean(known))}, best of {len(known)} {numbers.share(max(known))}{missing}"
+    )
 
 
 def _relative_size(entries: Sequence[Entry], baseline: Entry) -> str:

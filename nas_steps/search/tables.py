@@ -31,7 +31,7 @@ def gather(rounds: Sequence[Sequence[Estimate]], candidates: str | Path, history
 
     Candidates are those with a score, best first (of equals, the one found first); the history has them all.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     best = float("-inf")
     for number, estimates in enumerate(rounds):
         for estimate in estimates:

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> None:
             with Progress(len(mine) * step.recipe.epochs, f"{len(mine)} triples") as progress:
                 for row in mine:
                     network = network_of(step.network, row)
-                    trained = trainnetwork_of(
+                    trained = train_network(
                         architecture,
                         network,
                         step.recipe,

@@ -1,0 +1,20 @@
+# One YAML file says what to search; see README.md and config/README.md.
+from snakemake.utils import min_version
+
+min_version("9.6")
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/search.smk"
+include: "rules/ranking.smk"
+include: "rules/retraining.smk"
+include: "rules/scaling.smk"
+include: "rules/export.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        plan.report,

@@ -1,0 +1,39 @@
+# The validated config as `plan`: what every rule is filled in with.
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+# the package lies beside this workflow, whether or not it is installed
+sys.path.insert(0, str(Path(workflow.main_snakefile).resolve().parent))
+
+from nas_steps.errors import UserError
+from nas_steps.plan import DATA, EVALUATE, REPORT, SPLITS, Plan, check_files
+
+# an experiment's file stands alone: it is not laid over the default one
+if not workflow.config_settings.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+try:
+    origin = check_files(workflow.config_settings.configfiles or ["config/config.yaml"])
+    plan = Plan(config, origin)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+R = plan.folder
+GPU = min(1, plan.gpus)
+THREADS = plan.config.threads
+
+
+wildcard_constraints:
+    strategy="[A-Za-z0-9_]+",
+    seed=r"\d+",
+    number=r"\d+",
+    shard=r"\d+",
+    entry=r"[A-Za-z0-9_.-]+?",
+
+
+onsuccess:
+    print(f"The report is at {plan.report}")

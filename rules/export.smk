@@ -1,0 +1,57 @@
+# ONNX files, checked against torch on test images.
+rule export_entry:
+    input:
+        data=plan.data("test"),
+        trainings=lambda w: plan.trainings(w.entry),
+    output:
+        model=f"{R}/export/{{entry}}/model.onnx",
+        check=f"{R}/export/{{entry}}/check.json",
+        cost=f"{R}/export/{{entry}}/cost.json",
+    log:
+        f"{R}/logs/export/{{entry}}.log",
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=plan.settings["export"],
+        code=plan.code("export.entry"),
+    shell:
+        "python -m nas_steps.export entry --settings {params.settings} --data {R}/data"
+        " --trainings {input.trainings} --output {R}/export/{wildcards.entry} > {log} 2>&1"
+
+
+rule export_scaled:
+    input:
+        data=plan.data("test"),
+        trainings=plan.member_trainings(),
+    output:
+        # which members are trained is known only when they are counted: the list names their files and hashes
+        exports=f"{R}/export/scaled/exports.json",
+        cost=f"{R}/export/scaled/cost.json",
+    log:
+        f"{R}/logs/export/scaled.log",
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        settings=plan.settings["export"],
+        code=plan.code("export.scaled"),
+    shell:
+        "python -m nas_steps.export scaled --settings {params.settings} --data {R}/data"
+        " --trainings {input.trainings} --output {R}/export/scaled > {log} 2>&1"
+
+
+rule gather_exports:
+    input:
+        checks=plan.checks(),
+    output:
+        exports=f"{R}/export/exports.csv",
+    log:
+        f"{R}/logs/export/gather.log",
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=plan.code("export.gather"),
+    shell:
+        "python -m nas_steps.export gather --checks {input.checks} --output {output.exports} > {log} 2>&1"

@@ -1,0 +1,61 @@
+# The best candidates of every search, trained anew and ranked.
+rule shortlist:
+    input:
+        candidates=plan.candidates(),
+    output:
+        shortlist=f"{R}/ranking/shortlist.csv",
+    log:
+        f"{R}/logs/ranking/shortlist.log",
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        settings=plan.settings["shortlist"],
+        code=plan.code("ranking.shortlist"),
+    shell:
+        "python -m nas_steps.ranking shortlist --settings {params.settings} --candidates {input.candidates}"
+        " --output {output.shortlist} > {log} 2>&1"
+
+
+rule train_shortlist:
+    input:
+        data=plan.data("train", "valid"),
+        shortlist=f"{R}/ranking/shortlist.csv",
+    output:
+        estimates=f"{R}/ranking/seed-{{seed}}-shard-{{shard}}.csv",
+        cost=f"{R}/ranking/seed-{{seed}}-shard-{{shard}}.cost.json",
+    log:
+        f"{R}/logs/ranking/seed-{{seed}}-shard-{{shard}}.log",
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=480,
+    params:
+        settings=plan.settings["ranking"],
+        shards=len(plan.shards),
+        code=plan.code(EVALUATE),
+    shell:
+        "python -m nas_steps.estimation --stage ranking --settings {params.settings} --data {R}/data"
+        " --proposals {input.shortlist} --seed {wildcards.seed} --shard {wildcards.shard}"
+        " --shards {params.shards} --output {output.estimates} --cost {output.cost} > {log} 2>&1"
+
+
+rule rank:
+    input:
+        shortlist=f"{R}/ranking/shortlist.csv",
+        trainings=plan.ranking_trainings(),
+    output:
+        ranked=f"{R}/ranking/ranked.csv",
+        agreement=f"{R}/ranking/agreement.csv",
+        winners=f"{R}/ranking/winners.csv",
+    log:
+        f"{R}/logs/ranking/rank.log",
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=plan.code("ranking.rank"),
+    shell:
+        "python -m nas_steps.ranking rank --shortlist {input.shortlist} --trainings {input.trainings}"
+        " --output {R}/ranking > {log} 2>&1"

@@ -1,0 +1,16 @@
+rule report:
+    input:
+        plan.reported(),
+    output:
+        report=plan.report,
+        tables=plan.tables(),
+    log:
+        f"{R}/logs/report.log",
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=plan.settings["report"],
+        code=plan.code(REPORT),
+    shell:
+        "python -m nas_steps.report --settings {params.settings} --results {R} > {log} 2>&1"

@@ -1,0 +1,45 @@
+# Winners and baselines by one recipe. These are the first rules that have the test files among their inputs.
+rule retrain:
+    input:
+        data=plan.data("train", "valid", "test"),
+        winners=lambda w: plan.winners(w.entry),
+    output:
+        metrics=f"{R}/retraining/{{entry}}-s{{seed}}/metrics.json",
+        history=f"{R}/retraining/{{entry}}-s{{seed}}/history.csv",
+        weights=f"{R}/retraining/{{entry}}-s{{seed}}/weights.safetensors",
+        cost=f"{R}/retraining/{{entry}}-s{{seed}}/cost.json",
+    log:
+        f"{R}/logs/retraining/{{entry}}-s{{seed}}.log",
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=1440,
+    params:
+        settings=plan.settings["retraining"],
+        kind=lambda w: plan.entries[w.entry],
+        winners=lambda w, input: f"--winners {input.winners}" if input.winners else "",
+        code=plan.code("retraining.train"),
+    shell:
+        "python -m nas_steps.retraining train --settings {params.settings} --data {R}/data"
+        " --entry {wildcards.entry} --kind {params.kind} {params.winners} --seed {wildcards.seed}"
+        " --output {R}/retraining/{wildcards.entry}-s{wildcards.seed} > {log} 2>&1"
+
+
+rule gather_retraining:
+    input:
+        trainings=plan.trainings(),
+    output:
+        retrained=f"{R}/retraining/retrained.csv",
+        summary=f"{R}/retraining/summary.csv",
+        comparisons=f"{R}/retraining/comparisons.csv",
+    log:
+        f"{R}/logs/retraining/gather.log",
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=plan.code("retraining.gather"),
+    shell:
+        "python -m nas_steps.retraining gather --trainings {input.trainings}"
+        " --output {R}/retraining > {log} 2>&1"

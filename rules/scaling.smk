@@ -1,0 +1,112 @@
+# The first ranked architecture, scaled: a grid of triples, the best on valid, the members B0, B1, ...
+rule describe_grid:
+    input:
+        data=plan.data(),
+        ranked=f"{R}/ranking/ranked.csv",
+    output:
+        triples=f"{R}/scaling/triples.csv",
+        cost=f"{R}/scaling/triples.cost.json",
+    log:
+        f"{R}/logs/scaling/describe.log",
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=plan.settings["scaling_grid"],
+        code=plan.code("scaling.describe"),
+    shell:
+        "python -m nas_steps.scaling describe --settings {params.settings} --data {R}/data"
+        " --ranked {input.ranked} --output {output.triples} --cost {output.cost} > {log} 2>&1"
+
+
+rule train_grid:
+    input:
+        data=plan.data("train", "valid"),
+        ranked=f"{R}/ranking/ranked.csv",
+        triples=f"{R}/scaling/triples.csv",
+    output:
+        scores=f"{R}/scaling/grid-{{shard}}.csv",
+        cost=f"{R}/scaling/grid-{{shard}}.cost.json",
+    log:
+        f"{R}/logs/scaling/grid-{{shard}}.log",
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=480,
+    params:
+        settings=plan.settings["scaling_grid"],
+        shards=len(plan.shards),
+        code=plan.code("scaling.grid"),
+    shell:
+        "python -m nas_steps.scaling grid --settings {params.settings} --data {R}/data"
+        " --ranked {input.ranked} --triples {input.triples} --shard {wildcards.shard}"
+        " --shards {params.shards} --output {output.scores} --cost {output.cost} > {log} 2>&1"
+
+
+rule choose_scaling:
+    input:
+        data=plan.data(),
+        ranked=f"{R}/ranking/ranked.csv",
+        triples=f"{R}/scaling/triples.csv",
+        scores=plan.grid(),
+    output:
+        chosen=f"{R}/scaling/chosen.json",
+        members=f"{R}/scaling/members.csv",
+        cost=f"{R}/scaling/choose.cost.json",
+    log:
+        f"{R}/logs/scaling/choose.log",
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=plan.settings["scaling_members"],
+        code=plan.code("scaling.choose"),
+    shell:
+        "python -m nas_steps.scaling choose --settings {params.settings} --data {R}/data"
+        " --ranked {input.ranked} --triples {input.triples} --scores {input.scores}"
+        " --output {R}/scaling --cost {output.cost} > {log} 2>&1"
+
+
+rule train_member:
+    input:
+        data=plan.data("train", "valid", "test"),
+        chosen=f"{R}/scaling/chosen.json",
+        members=f"{R}/scaling/members.csv",
+    output:
+        metrics=f"{R}/scaling/B{{member}}-s{{seed}}/metrics.json",
+        history=f"{R}/scaling/B{{member}}-s{{seed}}/history.csv",
+        weights=f"{R}/scaling/B{{member}}-s{{seed}}/weights.safetensors",
+        cost=f"{R}/scaling/B{{member}}-s{{seed}}/cost.json",
+    log:
+        f"{R}/logs/scaling/B{{member}}-s{{seed}}.log",
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=1440,
+    params:
+        settings=plan.settings["scaling_members"],
+        code=plan.code("scaling.train"),
+    shell:
+        "python -m nas_steps.scaling train --settings {params.settings} --data {R}/data"
+        " --chosen {input.chosen} --members {input.members} --member B{wildcards.member}"
+        " --seed {wildcards.seed} --output {R}/scaling/B{wildcards.member}-s{wildcards.seed} > {log} 2>&1"
+
+
+rule gather_family:
+    input:
+        members=f"{R}/scaling/members.csv",
+        trainings=plan.member_trainings(),
+    output:
+        family=f"{R}/scaling/family.csv",
+    log:
+        f"{R}/logs/scaling/gather.log",
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=plan.code("scaling.gather"),
+    shell:
+        "python -m nas_steps.scaling gather --members {input.members} --trainings {input.trainings}"
+        " --output {output.family} > {log} 2>&1"

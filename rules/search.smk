@@ -1,0 +1,109 @@
+# Sampling strategies go propose -> evaluate (scattered) -> propose ..., gradient strategies are one job.
+rule budget:
+    input:
+        data=plan.data(),
+    output:
+        budget=f"{R}/search/budget.json",
+        cost=f"{R}/search/budget.cost.json",
+    log:
+        f"{R}/logs/search/budget.log",
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=plan.settings["budget"],
+        code=plan.code("search.budget"),
+    shell:
+        "python -m nas_steps.search budget --settings {params.settings} --data {R}/data"
+        " --output {output.budget} --cost {output.cost} > {log} 2>&1"
+
+
+rule propose:
+    input:
+        budget=f"{R}/search/budget.json",
+        told=lambda w: plan.told(w.strategy, w.seed, int(w.number)),
+    output:
+        proposals=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/proposals.csv",
+    log:
+        f"{R}/logs/search/{{strategy}}-{{seed}}/round-{{number}}-propose.log",
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        settings=lambda w: plan.settings[f"search_{w.strategy}"],
+        code=plan.code("search.propose"),
+    shell:
+        "python -m nas_steps.search propose --settings {params.settings} --strategy {wildcards.strategy}"
+        " --seed {wildcards.seed} --budget {input.budget} --told {input.told}"
+        " --output {output.proposals} > {log} 2>&1"
+
+
+rule evaluate:
+    input:
+        data=plan.data("train", "valid"),
+        proposals=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/proposals.csv",
+    output:
+        estimates=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/shard-{{shard}}.csv",
+        cost=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/shard-{{shard}}.cost.json",
+    log:
+        f"{R}/logs/search/{{strategy}}-{{seed}}/round-{{number}}-shard-{{shard}}.log",
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=480,
+    params:
+        settings=plan.settings["evaluation"],
+        shards=len(plan.shards),
+        code=plan.code(EVALUATE),
+    shell:
+        "python -m nas_steps.estimation --stage search --settings {params.settings} --data {R}/data"
+        " --proposals {input.proposals} --seed {wildcards.seed} --shard {wildcards.shard}"
+        " --shards {params.shards} --output {output.estimates} --cost {output.cost} > {log} 2>&1"
+
+
+rule gather_search:
+    input:
+        told=lambda w: plan.told(w.strategy, w.seed),
+    output:
+        candidates=f"{R}/search/{{strategy}}-{{seed}}/candidates.csv",
+        history=f"{R}/search/{{strategy}}-{{seed}}/history.csv",
+    log:
+        f"{R}/logs/search/{{strategy}}-{{seed}}/gather.log",
+    wildcard_constraints:
+        strategy="|".join(plan.sampling),
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=plan.code("search.gather"),
+    shell:
+        "python -m nas_steps.search gather --told {input.told}"
+        " --output {R}/search/{wildcards.strategy}-{wildcards.seed} > {log} 2>&1"
+
+
+rule darts:
+    input:
+        data=plan.data("train", "valid"),
+    output:
+        candidates=f"{R}/search/{{strategy}}-{{seed}}/candidates.csv",
+        history=f"{R}/search/{{strategy}}-{{seed}}/history.csv",
+        alphas=f"{R}/search/{{strategy}}-{{seed}}/alphas.json",
+        cost=f"{R}/search/{{strategy}}-{{seed}}/cost.json",
+    log:
+        f"{R}/logs/search/{{strategy}}-{{seed}}/darts.log",
+    wildcard_constraints:
+        # a constraint that nothing meets where the config has no such strategy
+        strategy="|".join(plan.gradient) or "(?!)",
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=16000,
+        runtime=1440,
+    params:
+        settings=lambda w: plan.settings[f"search_{w.strategy}"],
+        code=plan.code("search.darts"),
+    shell:
+        "python -m nas_steps.search darts --settings {params.settings} --strategy {wildcards.strategy}"
+        " --seed {wildcards.seed} --data {R}/data"
+        " --output {R}/search/{wildcards.strategy}-{wildcards.seed} > {log} 2>&1"
