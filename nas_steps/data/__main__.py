@@ -10,6 +10,9 @@ from nas_steps.data.prepare import prepare
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser, run
 
+#: with more classes than this the log does not name them
+CLASSES_NAMED = 20
+
 
 def main(arguments: Sequence[str]) -> None:
     options = parser("nas_steps.data", "Read a source of images, split it and store it as arrays.")
@@ -22,7 +25,8 @@ def main(arguments: Sequence[str]) -> None:
         meta = prepare(step, given.output)
         cost.extra = {"source": meta["source"], "content": meta["content"]}
     sizes = ", ".join(f"{sum(counts.values())} {name}" for name, counts in meta["counts"].items())
-    print(f"{len(meta['classes'])} classes, images of {meta['shape']}: {sizes}")
+    named = f" ({', '.join(meta['classes'])})" if len(meta["classes"]) <= CLASSES_NAMED else ""
+    print(f"{len(meta['classes'])} classes{named}, images of {meta['shape']}: {sizes}")
     for text, count in sorted(meta["converted"].items()):
         print(f"converted: {text}: {count}")
     for entry in meta["skipped"]:
@@ -33,7 +37,8 @@ def main(arguments: Sequence[str]) -> None:
     if meta["duplicates_across_splits"]:
         print(f"duplicates across the source's own splits: {meta['duplicates_across_splits']} (kept)")
     if meta["ignored"]:
-        print(f"files that are no images, ignored: {meta['ignored']}")
+        what = "keys of the archive that were not used" if step.data.source == "npz" else "files that are no images"
+        print(f"{what}, ignored: {meta['ignored']}")
 
 
 if __name__ == "__main__":

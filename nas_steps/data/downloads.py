@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import tarfile
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -69,8 +70,10 @@ def parse_cifar(archive: Path, data: Data) -> Source:
                 records = np.frombuffer(content, np.uint8).reshape(-1, label_bytes + 3 * 32 * 32)
                 images = records[:, label_bytes:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
                 labels = records[:, label_bytes - 1].astype(np.int64)
+                if labels.max(initial=0) >= len(classes):
+                    raise ValueError(f"{split} has label {labels.max()}, but there are {len(classes)} classes")
                 splits[split] = Labelled(fit(images, data, converted), labels)
-    except (tarfile.TarError, OSError, EOFError, KeyError, ValueError) as error:
+    except (tarfile.TarError, zlib.error, OSError, EOFError, KeyError, ValueError) as error:
         raise UserError(
             f"{archive} is not the binary version of {data.source} ({error}); delete it, and it is fetched anew"
         ) from error

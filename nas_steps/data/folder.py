@@ -27,7 +27,9 @@ def read_folder(data: Data) -> Source:
     Raises UserError for a wrong layout before anything is decoded; for unreadable files (`data.unreadable:
     refuse`) after some of them, all named in one message.
     """
-    path = Path(data.path or "").expanduser()
+    if data.path is None:
+        raise UserError("data.source is folder, but data.path names none; set it to a folder or a .zip of one")
+    path = Path(data.path).expanduser()
     with opened(path) as tree:
         layout = arrange(tree.names, tree.label)
         _refuse_loose_images(tree, layout)

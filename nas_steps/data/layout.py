@@ -51,7 +51,7 @@ def opened(path: Path) -> Iterator[Tree]:
     """The folder or .zip at `path`; hidden files and `__MACOSX` are left out. Nothing is extracted."""
     if path.is_dir():
         names = sorted(name for name in _walk(path) if not _hidden(name))
-        yield Tree(str(path), names, lambda name: (path / name).open("rb"))
+        yield Tree(str(path), names, lambda name: _regular(path / name).open("rb"))
     elif not path.exists():
         raise UserError(f"data.path: {path} does not exist (seen from {Path.cwd()}); name a folder or a .zip of one")
     elif not is_zipfile(path):
@@ -70,13 +70,13 @@ def opened(path: Path) -> Iterator[Tree]:
 def arrange(names: Iterable[str], label: str) -> Layout:
     """Sort file names into splits (only `train` where there are no split folders) and classes.
 
-    One folder around all others is seen through. Raises UserError where the folders contradict each other.
+    Folders around all others are seen through. Raises UserError where the folders contradict each other.
     """
     names = sorted(names)
     found = Layout(loose=[name for name in names if "/" not in name])
     inner = {name: PurePosixPath(name).parts for name in names if "/" in name}
     tops = {parts[0] for parts in inner.values()}
-    if len(tops) == 1 and any(len(parts) > 2 for parts in inner.values()):
+    while len(tops) == 1 and any(len(parts) > 2 for parts in inner.values()):
         found.loose += [name for name, parts in inner.items() if len(parts) == 2]
         inner = {name: parts[1:] for name, parts in inner.items() if len(parts) > 2}
         tops = {parts[0] for parts in inner.values()}
@@ -111,6 +111,12 @@ def _put(found: Layout, split: str, folder: str, name: str) -> None:
     # one name may be spelt in two ways in Unicode, and macOS writes another one than Linux
     class_name = unicodedata.normalize("NFC", printable(folder))
     found.splits.setdefault(split, {}).setdefault(class_name, []).append(name)
+
+
+def _regular(file: Path) -> Path:
+    if file.exists() and not file.is_file():
+        raise OSError("it is a pipe, socket or device, no file")  # opening a pipe would wait for ever
+    return file
 
 
 def _check_splits(split_folders: dict[str, str], label: str) -> None:
@@ -153,7 +159,7 @@ def _members(path: Path, archive: ZipFile) -> dict[str, str]:
                 name = info.filename  # in truth an old code page: read as zipfile reads it
         name = name.replace("\\", "/")
         parts = PurePosixPath(name).parts
-        if name.startswith("/") or ".." in parts or parts[0].endswith(":"):
+        if not parts or name.startswith("/") or ".." in parts or parts[0].endswith(":"):
             raise UserError(
                 f"data.path: {path} holds {printable(name)!r}, which points out of the archive; make the .zip anew"
             )

@@ -205,7 +205,8 @@ def _plate(x: float, y: float, edge: _Edge) -> str:
     return (
         f'<rect class="plate {edge.kind}" x="{x:g}" y="{y - PLATE_HEIGHT / 2:g}" width="{PLATE_WIDTH:g}" '
         f'height="{PLATE_HEIGHT:g}" rx="6"/>'
-        f'<text x="{x + PLATE_WIDTH / 2:g}" y="{y + 4.3:g}" text-anchor="middle">{escape(_words(edge.operation))}</text>'
+        f'<text x="{x + PLATE_WIDTH / 2:g}" y="{y + 4.3:g}" text-anchor="middle">'
+        f"{escape(_words(edge.operation))}</text>"
     )
 
 

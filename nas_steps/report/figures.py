@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from nas_steps.report import numbers
-from nas_steps.report.results import Entry, Member, Results, Search
+from nas_steps.report.records import Entry, Member, Search
+from nas_steps.report.results import Results
 from nas_steps.report.signals import pareto
 from nas_steps.report.svg import COLOURS, Segment, inline_svg, new_figure, percent, place_labels, style
 
@@ -24,42 +26,28 @@ _CYCLE = ("searched", "scaled", "other", "spare", "baseline")
 
 def sampling_curves(results: Results, prefix: str = "sampling") -> str | None:
     """Best validation accuracy so far against evaluations, one line a search; each evaluation is a dot."""
-    searches = [
-        search
-        for search in results.searches
-        if search.kind != "darts" and any(step.best is not None for step in search.history)
-    ]
+    searches = [search for search in results.searches if search.kind != "darts" and _column(search, "best")[0]]
     if not searches:
         return None
     colours = _strategy_colours(results)
     with style():
         figure = new_figure(470, 400)
         axes = figure.add_subplot()
-        ends: dict[str, tuple[float, float]] = {}
+        ends: dict[str, float] = {}
         for search in searches:
             colour = COLOURS[colours[search.strategy]]
-            known = [step for step in search.history if step.step is not None]
-            scored = [step for step in known if step.score is not None]
-            axes.plot(
-                [step.step for step in scored],
-                [step.score for step in scored],
-                "o",
-                color=colour,
-                ms=4.5,
-                alpha=0.5,
-                mew=0,
-            )
-            best = [step for step in known if step.best is not None]
-            axes.step([step.step for step in best], [step.best for step in best], where="post", color=colour)
-            ends.setdefault(search.strategy, (best[-1].step or 0, best[-1].best or 0.0))
+            axes.plot(*_column(search, "score"), "o", color=colour, ms=4.5, alpha=0.5, mew=0)
+            x, y = _column(search, "best")
+            axes.step(x, y, where="post", color=colour)
+            ends[search.strategy] = max(y[-1], ends.get(search.strategy, 0.0))
         axes.set(title="Best so far, by evaluation", xlabel="evaluation", ylabel="validation accuracy")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         percent(axes.yaxis)
         axes.margins(x=0.04, y=0.08)
         for name in ends:
             axes.plot([], [], color=COLOURS[colours[name]], label=name)
-        axes.legend(loc="lower right")
-        told = numbers.listed([f"{name} ends at {numbers.share(end[1])}" for name, end in ends.items()])
+        figure.legend(loc="outside lower center", ncols=4, columnspacing=1.2)
+        told = numbers.listed([f"{name} reaches {numbers.share(end)}" for name, end in ends.items()])
         return inline_svg(figure, prefix, f"Best validation accuracy so far by evaluation: {told}")
 
 
@@ -82,13 +70,8 @@ def darts_curves(results: Results, prefix: str = "darts") -> str | None:
             for number, search in enumerate(searches):
                 x, y = _column(search, column)
                 colour = COLOURS[_CYCLE[number % len(_CYCLE)]]
-                axes.plot(
-                    x,
-                    y,
-                    color=colour,
-                    label=search.name,
-                    drawstyle="steps-post" if column == "parameter_free" else None,
-                )
+                drawn = "steps-post" if column == "parameter_free" else "default"
+                axes.plot(x, y, color=colour, label=search.name, drawstyle=drawn)
             axes.set_title(title, fontsize=11)
             axes.yaxis.set_major_locator(MaxNLocator(4))
         for axes in stack[:2]:
@@ -134,12 +117,12 @@ def accuracy_against(results: Results, size: str, prefix: str = "size") -> str |
                 axes.plot([], [], MARKS[kind], color=COLOURS[kind], label=WORDS[kind])
         line: list[Segment] = []
         if size == "macs" and len(best := pareto(shown)) > 1:
-            for one, after in zip(best, best[1:], strict=False):
-                start, end, y = float(one.macs or 0), float(after.macs or 0), one.test_mean or 0.0
-                line += [((start, y), (end, y)), ((end, y), (end, after.test_mean or 0.0))]
+            corners = [(float(one.macs or 0), one.test_mean or 0.0) for one in best]
+            for (start, y), (end, above) in pairwise(corners):
+                line += [((start, y), (end, y)), ((end, y), (end, above))]
             axes.step(
-                [one.macs for one in best], [one.test_mean for one in best], where="post", color=COLOURS["muted"],
-                linestyle=(0, (4, 3)), linewidth=1.1, zorder=1, label="best trade-offs",
+                *zip(*corners, strict=True), where="post", color=COLOURS["muted"], linestyle=(0, (4, 3)),
+                linewidth=1.1, zorder=1, label="best trade-offs",
             )  # fmt: skip
         _log_axis(axes, [label[0] for label in labels])
         percent(axes.yaxis)
@@ -169,8 +152,8 @@ def dots(results: Results, prefix: str = "dots") -> str | None:
             axes.plot(own, [place - 0.17] * len(own), "o", color=colour, ms=6.5, alpha=0.55, mew=0, zorder=2)
             if row.test_mean is None:
                 axes.annotate(
-                    "no training ended with an accuracy", (0.01, place), xycoords=("axes fraction", "data"), va="center",
-                    fontsize=11, color=COLOURS["muted"], style="italic",
+                    "no training ended with an accuracy", (0.01, place), xycoords=("axes fraction", "data"),
+                    va="center", fontsize=11, color=COLOURS["muted"], style="italic",
                 )  # fmt: skip
                 continue
             if row.test_low is not None and row.test_high is not None:
@@ -200,13 +183,8 @@ def family_curve(results: Results, prefix: str = "family") -> str | None:
         axes = figure.add_subplot()
         for one in trained:
             _marked(axes, one.macs or 0, one, "scaled")
-        axes.plot(
-            [one.macs for one in trained],
-            [one.test_mean for one in trained],
-            color=COLOURS["scaled"],
-            alpha=0.5,
-            lw=1.2,
-        )
+        points = [(float(one.macs or 0), one.test_mean or 0.0) for one in trained]
+        axes.plot(*zip(*points, strict=True), color=COLOURS["scaled"], alpha=0.5, lw=1.2)
         budget = results.config.scaling.mac_budget
         axes.axvline(budget, color=COLOURS["muted"], linestyle=(0, (4, 3)), linewidth=1)
         _log_axis(axes, [float(one.macs or 0) for one in members] + [budget])
@@ -218,7 +196,7 @@ def family_curve(results: Results, prefix: str = "family") -> str | None:
         for one in members:
             if one.test_mean is None:
                 axes.plot(
-                    [one.macs], [0.05], MARKS["scaled"], transform=axes.get_xaxis_transform(), mfc="none",
+                    [one.macs or 0], [0.05], MARKS["scaled"], transform=axes.get_xaxis_transform(), mfc="none",
                     mec=COLOURS["muted"], ms=7, clip_on=False,
                 )  # fmt: skip
                 axes.annotate(
@@ -229,7 +207,7 @@ def family_curve(results: Results, prefix: str = "family") -> str | None:
         axes.set(xlabel="multiply-accumulates an image (hollow: described, not trained)", ylabel="test accuracy")
         place_labels(
             axes,
-            [(float(one.macs or 0), one.test_mean or 0.0, one.member, COLOURS["scaled"]) for one in trained],
+            [(x, y, one.member, COLOURS["scaled"]) for (x, y), one in zip(points, trained, strict=True)],
             _bars(trained, "macs"),
         )
         told = "; ".join(f"{one.member} {numbers.share(one.test_mean)} at {numbers.macs(one.macs)}" for one in trained)
@@ -249,7 +227,9 @@ def _marked(axes: Axes, x: float, one: Entry | Member, kind: str) -> None:
     """One network's mark with its interval."""
     if one.test_low is not None and one.test_high is not None:
         axes.plot([x, x], [one.test_low, one.test_high], color=COLOURS[kind], linewidth=1.5, alpha=0.65)
-    axes.plot([x], [one.test_mean], MARKS[kind], color=COLOURS[kind], ms=8, mec=COLOURS["surface"], mew=1, zorder=3)
+    axes.plot(
+        [x], [one.test_mean or 0.0], MARKS[kind], color=COLOURS[kind], ms=8, mec=COLOURS["surface"], mew=1, zorder=3
+    )
 
 
 def _log_axis(axes: Axes, values: list[float]) -> None:
@@ -279,5 +259,5 @@ def _column(search: Search, name: str) -> tuple[list[int], list[float]]:
 def _strategy_colours(results: Results) -> dict[str, str]:
     """Random search keeps its colour; the others share the rest in the config's order."""
     colours = dict.fromkeys(results.strategies(searched=False), "random")
-    others = [name for name in results.strategies(searched=True)]
-    return colours | {name: _CYCLE[place % len(_CYCLE)] for place, name in enumerate(others)}
+    others = enumerate(results.strategies(searched=True))
+    return colours | {name: _CYCLE[place % len(_CYCLE)] for place, name in others}

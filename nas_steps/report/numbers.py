@@ -23,8 +23,10 @@ def points(value: float | None, decimals: int = 1, *, sign: bool = False) -> str
 
 
 def decimals_for(low: float | None, high: float | None) -> int:
-    """Two decimals for an interval of shares narrower than 0.4 points, else one."""
-    return 2 if low is not None and high is not None and high - low < 0.004 else 1
+    """Two decimals for an interval of shares narrower than 0.4 points, or with an end that one would round to 0."""
+    if low is None or high is None:
+        return 1
+    return 2 if high - low < 0.004 or any(0 < abs(end) < 0.0005 for end in (low, high)) else 1
 
 
 def interval(low: float | None, high: float | None, decimals: int | None = None) -> str:

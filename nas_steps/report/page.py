@@ -16,7 +16,8 @@ from markupsafe import Markup
 from nas_steps.errors import UserError
 from nas_steps.report import figures, numbers
 from nas_steps.report.cells import draw_cell
-from nas_steps.report.results import Results, Winner
+from nas_steps.report.records import Winner
+from nas_steps.report.results import Results
 from nas_steps.report.tables import Table, best_of_kind
 from nas_steps.report.verdict import Verdict
 from nas_steps.spaces.cells import parse_architecture

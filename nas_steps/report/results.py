@@ -1,198 +1,28 @@
-"""Read the files of one experiment into plain records. `results/README.md` says what each file holds.
-
-A figure that is missing is None, never NaN: training diverged, nothing was found, or the budget did not allow it.
-"""
+"""Read the files of one experiment into records. `results/README.md` says what each file holds."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
-from nas_steps.provenance.files import number, read_csv, read_json
-
-Row = Mapping[str, str]
-
-
-def figure(cell: str | None) -> float | None:
-    """The float in a CSV cell; None where it is empty or no finite number."""
-    value = number(cell)
-    return value if math.isfinite(value) else None
-
-
-def whole(cell: str | None) -> int | None:
-    """The integer in a CSV cell; None where it is empty."""
-    value = figure(cell)
-    return None if value is None else round(value)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of retraining/summary.csv. Accuracies are shares, MACs are of one image's forward pass."""
-
-    entry: str
-    kind: str
-    strategy: str = ""
-    architecture: str = ""
-    parameters: int | None = None
-    macs: int | None = None
-    trainings: int | None = None
-    diverged: int | None = None
-    valid_mean: float | None = None
-    test_mean: float | None = None
-    test_std: float | None = None
-    test_low: float | None = None
-    test_high: float | None = None
-    train_seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Training:
-    """One line of retraining/retrained.csv: one final training."""
-
-    entry: str
-    kind: str
-    seed: int | None
-    status: str
-    valid_accuracy: float | None = None
-    test_accuracy: float | None = None
-    test_images: int | None = None
-    train_seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One line of retraining/comparisons.csv: `entry` minus `against`, in shares of test accuracy."""
-
-    entry: str
-    strategy: str
-    against: str
-    role: str
-    pairs: int | None = None
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    p_value: float | None = None
-    p_holm: float | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """One line of ranking/agreement.csv: Kendall's tau of a search's score with the ranking's accuracy."""
-
-    strategy: str
-    estimator: str = ""
-    architectures: int | None = None
-    kendall_tau: float | None = None
-    low: float | None = None
-    high: float | None = None
-    p_value: float | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One line of a search's history.csv: an evaluation, or an epoch of DARTS."""
-
-    step: int | None
-    architecture: str = ""
-    score: float | None = None
-    best: float | None = None
-    status: str = ""
-    entropy: float | None = None
-    parameter_free: float | None = None
-
-
-@dataclass(frozen=True)
-class Winner:
-    """One line of ranking/winners.csv."""
-
-    entry: str
-    kind: str
-    strategy: str
-    search_seed: int | None = None
-    architecture: str = ""
-    score: float | None = None
-
-
-@dataclass(frozen=True)
-class Member:
-    """One line of scaling/family.csv: a member of the scaled family."""
-
-    member: str
-    phi: float | None = None
-    depth: float | None = None
-    width: float | None = None
-    resolution: float | None = None
-    cells: int | None = None
-    channels: int | None = None
-    side: int | None = None
-    parameters: int | None = None
-    macs: int | None = None
-    within_budget: str = ""
-    trainings: int | None = None
-    test_mean: float | None = None
-    test_std: float | None = None
-    test_low: float | None = None
-    test_high: float | None = None
-    status: str = ""
-
-
-@dataclass(frozen=True)
-class Exported:
-    """One line of export/exports.csv."""
-
-    name: str
-    file: str = ""
-    kind: str = ""
-    status: str = ""
-    seed: int | None = None
-    parameters: int | None = None
-    macs: int | None = None
-    bytes: int | None = None
-    images: int | None = None
-    largest_difference: float | None = None
-    top1_agreement: float | None = None
-    test_accuracy: float | None = None
-    opset: int | None = None
-
-
-@dataclass(frozen=True)
-class JobCost:
-    """One cost.json. `search` is the search's name, such as `darts-0`, where the job belongs to one."""
-
-    stage: str
-    device: str
-    seconds: float
-    cpu_seconds: float
-    peak_memory_mb: float
-    peak_gpu_memory_mb: float
-    search: str = ""
-
-
-@dataclass(frozen=True)
-class Search:
-    """What one search left: its history, and how many candidates it passed on."""
-
-    strategy: str
-    kind: str
-    seed: int
-    history: tuple[Step, ...] = ()
-    candidates: int = 0
-
-    @property
-    def name(self) -> str:
-        return f"{self.strategy}-{self.seed}"
-
-    def failures(self) -> dict[str, int]:
-        """Steps without a score: status -> how many."""
-        return dict(Counter(step.status for step in self.history if step.status not in ("", "ok")))
+from nas_steps.provenance.files import read_csv, read_json
+from nas_steps.report.records import (
+    Agreement,
+    Comparison,
+    Entry,
+    Exported,
+    JobCost,
+    Member,
+    Search,
+    Step,
+    Training,
+    Winner,
+    record,
+)
 
 
 @dataclass(frozen=True)
@@ -265,12 +95,6 @@ def load_results(config: Config, folder: str | Path) -> Results:
     )
 
 
-def _record(kind: type[Any], row: Row) -> Any:
-    """A record from a CSV row: the field's type says how the cell is read; columns without a field are left."""
-    convert: dict[str, Any] = {"int | None": whole, "float | None": figure, "str": lambda cell: cell or ""}
-    return kind(**{field.name: convert[str(field.type)](row.get(field.name)) for field in fields(kind)})
-
-
 def _required(path: Path, kind: type[Any]) -> tuple[Any, ...]:
     rows = _optional(path, kind)
     if rows is None:
@@ -279,7 +103,7 @@ def _required(path: Path, kind: type[Any]) -> tuple[Any, ...]:
 
 
 def _optional(path: Path, kind: type[Any]) -> tuple[Any, ...] | None:
-    return tuple(_record(kind, row) for row in read_csv(path)) if path.is_file() else None
+    return tuple(record(kind, row) for row in read_csv(path)) if path.is_file() else None
 
 
 def _required_json(path: Path) -> Mapping[str, Any]:
@@ -308,9 +132,7 @@ def _test_files(folder: Path) -> tuple[str, ...]:
 
 def _test_file(metrics: Mapping[str, Any]) -> str:
     told = metrics.get("test_file")
-    parts: Sequence[Any] = (
-        list(told.values()) if isinstance(told, Mapping) else told if isinstance(told, list) else [told]
-    )
+    parts = told.values() if isinstance(told, Mapping) else [told]
     return ", ".join(str(part) for part in parts if part)
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nas_steps.report import numbers
-from nas_steps.report.results import Agreement, Entry, Results, Search
+from nas_steps.report.records import Agreement, Entry, Search
+from nas_steps.report.results import Results
 from nas_steps.spaces.operations import OPERATIONS
 
 Tone = Literal["plain", "win", "loss", "warning"]
@@ -28,9 +29,9 @@ RULES = (
     "Search cost is given twice: in multiply-accumulates, by which the budgets were matched, and in measured seconds. "
     f"Where budgets agree within a factor of {COST_FACTOR} and the seconds do not, or the budgets do not agree, there "
     "is a warning.",
-    f"A DARTS search is called collapsed if at least {100 * COLLAPSE_SHARE:.0f} % of the kept edges of its final normal "
-    "cell have no weights (skip connections and pooling). Its alphas have hardly decided if their mean entropy is at "
-    f"least {100 * UNDECIDED_SHARE:.0f} % of the largest possible one.",
+    f"A DARTS search is called collapsed if at least {100 * COLLAPSE_SHARE:.0f} % of the kept edges of its final "
+    "normal cell have no weights (skip connections and pooling). Its alphas have hardly decided if their mean entropy "
+    f"is at least {100 * UNDECIDED_SHARE:.0f} % of the largest possible one.",
     "A search's score ranks if the 95 % bootstrap interval of Kendall's tau with the accuracy after separate training "
     "lies above 0.",
     "A network is a best trade-off if no other has both a higher mean test accuracy and fewer multiply-accumulates "
@@ -75,13 +76,8 @@ def cost(results: Results, strategy: str) -> list[Sentence]:
                 )
             )
         elif not _agree(times):
-            sentences.append(
-                Sentence(
-                    f"Matched in multiply-accumulates, but not in time: {strategy} took {numbers.ratio(times)} times the "
-                    f"seconds of {random}.",
-                    "warning",
-                )
-            )
+            text_on_time = f"Matched in multiply-accumulates, but not in time: {strategy} took {numbers.ratio(times)}"
+            sentences.append(Sentence(f"{text_on_time} times the seconds of {random}.", "warning"))
     return [Sentence(text + "."), *sentences]
 
 
@@ -97,31 +93,31 @@ def one_training(results: Results, strategy: str = "") -> float | None:
 
 def collapse(results: Results, strategy: str) -> list[Sentence]:
     """Whether the searches of a differentiable strategy ended in cells without weights, or undecided."""
-    operations = results.config.space.declared().operations
-    choices = results.config.space.declared().choices
-    by_chance = sum(not OPERATIONS[operation] for operation in choices) / len(choices)
-    sentences = []
+    space = results.config.space.declared()
+    by_chance = sum(not OPERATIONS[operation] for operation in space.choices) / len(space.choices)
+    largest = math.log(len(space.operations))
+    collapsed, undecided = [], []
     for search in results.searches:
-        ended = last(search, "parameter_free")
-        if search.strategy != strategy or search.kind != "darts" or ended is None:
+        if search.strategy != strategy or search.kind != "darts":
             continue
-        if ended >= COLLAPSE_SHARE:
-            sentences.append(
-                Sentence(
-                    f"{search.name} collapsed: {numbers.share(ended, 0)} of the kept edges of its final normal cell have "
-                    f"no weights (a uniform draw gives {numbers.share(by_chance, 0)} on average).",
-                    "warning",
-                )
-            )
-        entropy, largest = last(search, "entropy"), math.log(len(operations))
+        free, entropy = last(search, "parameter_free"), last(search, "entropy")
+        if free is not None and free >= COLLAPSE_SHARE:
+            collapsed.append(f"{search.name} ({numbers.share(free, 0)})")
         if entropy is not None and entropy >= UNDECIDED_SHARE * largest:
-            sentences.append(
-                Sentence(
-                    f"The alphas of {search.name} hardly decided: their mean entropy ended at {numbers.plain(entropy)} nats, "
-                    f"{numbers.plain(largest)} being the largest possible.",
-                    "warning",
-                )
-            )
+            undecided.append(f"{search.name} ({numbers.plain(entropy)} nats)")
+    sentences = []
+    if collapsed:
+        text = (
+            f"Collapsed: most kept edges of the final normal cell have no weights in {numbers.listed(collapsed)}. "
+            f"A uniform draw would have {numbers.share(by_chance, 0)} on average."
+        )
+        sentences.append(Sentence(text, "warning"))
+    if undecided:
+        text = (
+            f"The alphas hardly decided in {numbers.listed(undecided)}: the largest possible mean entropy is "
+            f"{numbers.plain(largest)} nats."
+        )
+        sentences.append(Sentence(text, "warning"))
     return sentences
 
 

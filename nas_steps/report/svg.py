@@ -10,14 +10,13 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 from xml.sax.saxutils import quoteattr
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
 
 #: name of the CSS variable -> colour of the light theme; the data colours can be told apart by the colour-blind
 COLOURS = {
@@ -32,6 +31,9 @@ COLOURS = {
     "other": "#00796b",
     "spare": "#9c6b00",
 }
+
+#: where a label may stand, seen from its point
+_DIRECTIONS = ((1, 0), (-1, 0), (0.5, 1), (0.5, -1), (-0.5, 1), (-0.5, -1), (0, 1.2), (0, -1.2))
 
 #: a drawn line from one point to another, in the units of the axes
 Segment = tuple[tuple[float, float], tuple[float, float]]
@@ -83,7 +85,7 @@ def style() -> Iterator[None]:
     """Matplotlib's defaults with this report's settings on top, whatever the user's matplotlibrc says."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+        matplotlib.rcParams.update(cast(Any, _STYLE))  # its keys are known to be settings
         yield
 
 
@@ -95,8 +97,16 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def settle(figure: Figure) -> None:
+    """Lay the figure out, once: what is added later moves nothing."""
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+
+
 def inline_svg(figure: Figure, prefix: str, label: str) -> str:
     """The figure as an `<svg>` element; ids start with `prefix`, so that several can stand in one page."""
+    settle(figure)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
@@ -106,7 +116,8 @@ def inline_svg(figure: Figure, prefix: str, label: str) -> str:
     body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', body)
     body = re.sub(r'\bhref="#([^"]+)"', rf'href="#{prefix}-\1"', body)
     body = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", body)
-    body = re.sub(r"font: ([0-9.]+px|bold [0-9.]+px|[0-9]+ [0-9.]+px) [^;\"]+", r"font: \1 sans-serif", body)
+    # the page's own font: matplotlib's is only what the layout was measured with
+    body = body.replace(f"'{_STYLE['font.sans-serif'][0]}', sans-serif", "sans-serif")
     width, height = (PIXELS_PER_INCH * side for side in figure.get_size_inches())
     return opened(width, height, label) + themed(body)
 
@@ -142,47 +153,36 @@ def place_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], li
     """
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
-    figure.draw_without_rendering()
+    settle(figure)
     renderer = figure.canvas.get_renderer() if hasattr(figure.canvas, "get_renderer") else None
     frame = axes.get_window_extent(renderer)
     spots = [axes.transData.transform((x, y)) for x, y, _, _ in labels]
-    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in spots]
+    taken: list[Sequence[float]] = [(x - 6, y - 6, x + 6, y + 6) for x, y in spots]
+    crossed: list[Sequence[float]] = []
     for line in lines:
         (left, foot), (right, head) = sorted(axes.transData.transform(line).tolist())
-        taken.append((left - 2, min(foot, head) - 2, right + 2, max(foot, head) + 2))
+        crossed.append((left - 2, min(foot, head) - 2, right + 2, max(foot, head) + 2))
     for (x, y, text, colour), own in zip(labels, spots, strict=True):
-        best, least = None, float("inf")
+        note = axes.annotate(text, (x, y), (0, 0), textcoords="offset points", fontsize=11, color=colour)
+        measured = note.get_window_extent(renderer)
+        best, least = ((0.0, 0.0, 0.0, 0.0), 0), float("inf")
         for distance in (9, 18, 28, 40):
-            for dx, dy in ((1, 0), (-1, 0), (0.5, 1), (0.5, -1), (-0.5, 1), (-0.5, -1), (0, 1.2), (0, -1.2)):
-                note = Annotation(
-                    text,
-                    (x, y),
-                    xytext=(dx * distance, dy * distance),
-                    textcoords="offset points",
-                    ha="left" if dx > 0 else "right" if dx < 0 else "center",
-                    va="bottom" if dy > 0 else "top" if dy < 0 else "center",
-                    fontsize=11,
-                    color=colour,
-                )
-                note.set_figure(figure)
-                note.axes = axes
-                note.set_transform(axes.transData)
-                box = note.get_window_extent(renderer).extents
+            for dx, dy in _DIRECTIONS:
+                # the side of the text that faces the point is where it is held
+                left = own[0] + dx * distance - measured.width * (dx < 0) - measured.width / 2 * (dx == 0)
+                foot = own[1] + dy * distance - measured.height * (dy < 0) - measured.height / 2 * (dy == 0)
+                box = (left, foot, left + measured.width, foot + measured.height)
                 covered = sum(_overlap(box, other) for other in taken)
+                covered += 0.4 * sum(_overlap(box, other) for other in crossed)  # a thin line behind a text can be read
                 covered += 10 * _outside(box, frame.extents) + 1.5 * (distance - 9)
                 if covered < least:
-                    best, least = (note, box, distance), covered
-        assert best is not None
-        note, box, distance = best
+                    best, least = (box, distance), covered
+        box, distance = best
+        note.xyann = (box[0] - own[0], box[1] - own[1])
         if distance > 18:
-            axes.plot(
-                *zip((x, y), axes.transData.inverted().transform(_nearest(box, own)), strict=True),
-                color=colour,
-                linewidth=0.7,
-                alpha=0.6,
-            )
-        axes.add_artist(note)
-        taken.append(tuple(box))
+            ends = zip((x, y), axes.transData.inverted().transform(_nearest(box, own)), strict=True)
+            axes.plot(*ends, color=colour, linewidth=0.7, alpha=0.6)
+        taken.append(box)
 
 
 def _overlap(one: Any, other: Any) -> float:

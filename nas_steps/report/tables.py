@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nas_steps.report import numbers
-from nas_steps.report.results import Entry, JobCost, Results
+from nas_steps.report.records import Entry, JobCost
+from nas_steps.report.results import Results
 from nas_steps.report.signals import one_training
 from nas_steps.report.verdict import READING, outcome
 
@@ -145,11 +146,11 @@ def retrained(results: Results) -> Table:
         text("kind", "kind"),
         figure("parameters", "parameters", numbers.count),
         figure("macs", "MACs", numbers.macs),
-        *(_seed_column(seed) for seed in seeds),
         figure("test_mean", "test mean", numbers.points),
         figure("test_std", "std", lambda value: numbers.points(value, 2)),
         Column("test_low", "95 % interval", lambda row: numbers.interval(row["test_low"], row["test_high"])),
         figure("valid_mean", "valid mean", numbers.points),
+        *(_seed_column(seed) for seed in seeds),
         figure("train_seconds", "one training", numbers.seconds),
     )
     keys = ("entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged",
@@ -207,7 +208,7 @@ def family(results: Results) -> Table:
 def exports(results: Results) -> Table:
     rows = [vars(row) for row in results.exports]
     columns = (
-        text("file", "file"),
+        text("file", "file", "no file"),
         text("name", "network"),
         text("kind", "kind"),
         text("status", "check"),

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nas_steps.report import numbers, signals
-from nas_steps.report.results import Comparison, Entry, Results
+from nas_steps.report.records import Comparison, Entry
+from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
 
 #: below so many paired trainings the report makes no claim
@@ -34,11 +35,13 @@ RULES = (
     *signals.RULES,
 )
 
+_TONES: dict[Outcome, signals.Tone] = {"beat": "win", "lost": "loss", "tie": "plain"}
+
 #: what the comparison table says of one row
 READING: dict[Outcome, str] = {
     "beat": "beat",
     "lost": "lost",
-    "tie": "cannot be told apart",
+    "tie": "not told apart",
     "few": "too few seeds",
     "missing": "not compared",
 }
@@ -132,12 +135,12 @@ def best_baseline(entries: Sequence[Entry]) -> tuple[Entry | None, str]:
 
 
 def contest(who: str, whom: str, rows: Sequence[Comparison]) -> Sentence:
-    """One sentence on `who` against `whom`. The last word is always the figures."""
+    """One sentence on `who` against `whom`, with the figures that it rests on."""
     result = combined(rows)
     name = whom.partition(",")[0]
     if not rows:
         return Sentence(f"{who} was not compared with {name}: there is no such row in the comparison table.", "warning")
-    tone: signals.Tone = {"beat": "win", "lost": "loss", "tie": "plain"}.get(result, "warning")  # type: ignore[assignment]
+    tone = _TONES.get(result, "warning")
     if len(rows) > 1:
         return Sentence(_several(who, whom, rows, result), tone)
     row = rows[0]
@@ -247,9 +250,8 @@ def _mean_and_best(values: Sequence[float | None]) -> str:
     if not known:
         return "no figure"
     missing = f" ({len(values) - len(known)} more without a figure)" if len(known) < len(values) else ""
-    return (
-        f"mean of {len(known)} {numbers.share(_mean(known))}, best of {len(known)} {numbers.share(max(known))}{missing}"
-    )
+    mean, best = numbers.share(_mean(known)), numbers.share(max(known))
+    return f"{mean} in the mean of {len(known)}, {best} for the best of {len(known)}{missing}"
 
 
 def _relative_size(entries: Sequence[Entry], baseline: Entry) -> str:

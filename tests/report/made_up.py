@@ -221,13 +221,14 @@ def _retraining(folder: Path, config: Config, made: MadeUp, entries: list[dict[s
             cost(place_of / "cost.json", "retraining", 25.0 + place)
         mean, low, high, std = _interval(own)
         summary.append(
-            {**{column: entry[column] for column in ("entry", "kind", "strategy", "architecture")}, "parameters": parameters,
-             "macs": macs, "trainings": 0 if lost else len(own), "diverged": len(own) if lost else 0,
+            {**{column: entry[column] for column in ("entry", "kind", "strategy", "architecture")},
+             "parameters": parameters, "macs": macs, "trainings": 0 if lost else len(own),
+             "diverged": len(own) if lost else 0,
              "valid_mean": mean - 0.003 if made.valid_known else NAN, "test_mean": mean, "test_std": std,
              "test_low": low, "test_high": high, "train_seconds": NAN if lost else 21.0 + place}
         )  # fmt: skip
-    columns = ("entry", "kind", "seed", "status", "architecture", "parameters", "macs", "valid_accuracy", "test_accuracy",
-               "test_loss", "test_images", "train_seconds")  # fmt: skip
+    columns = ("entry", "kind", "seed", "status", "architecture", "parameters", "macs", "valid_accuracy",
+               "test_accuracy", "test_loss", "test_images", "train_seconds")  # fmt: skip
     write_csv(folder / "retraining/retrained.csv", retrained, columns)
     columns = ("entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged", "valid_mean",
                "test_mean", "test_std", "test_low", "test_high", "train_seconds")  # fmt: skip
@@ -296,11 +297,12 @@ def _scaling(folder: Path, config: Config, entries: list[dict[str, Any]]) -> Non
         row = {"member": f"B{phi}", "phi": phi, "depth": 1.2**phi, "width": 1.1**phi, "resolution": 1.15**phi,
                "cells": 5 + phi, "channels": 8 + 4 * (phi // 2), "side": round(8 * 1.15**phi),
                "parameters": 70_000 * 2**phi, "macs": macs, "within_budget": "no", "trainings": 0,
-               "test_mean": NAN, "test_std": NAN, "test_low": NAN, "test_high": NAN, "status": "over budget"}  # fmt: skip
+               "test_mean": NAN, "test_std": NAN, "test_low": NAN, "test_high": NAN,
+               "status": "over budget"}  # fmt: skip
         if macs <= config.scaling.mac_budget:
             mean = 0.962 + 0.004 * phi
-            row |= {"within_budget": "yes", "trainings": 2, "test_mean": mean, "test_std": 0.002, "test_low": mean - 0.006,
-                    "test_high": mean + 0.006, "status": "ok"}  # fmt: skip
+            row |= {"within_budget": "yes", "trainings": 2, "test_mean": mean, "test_std": 0.002,
+                    "test_low": mean - 0.006, "test_high": mean + 0.006, "status": "ok"}  # fmt: skip
         rows.append(row)
     columns = ("member", "phi", "depth", "width", "resolution", "cells", "channels", "side", "parameters", "macs",
                "within_budget", "trainings", "test_mean", "test_std", "test_low", "test_high", "status")  # fmt: skip

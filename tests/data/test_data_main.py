@@ -1,0 +1,66 @@
+"""The data step as it is run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nas_steps.config.schema import Data
+from nas_steps.config.stages import DataStep
+from nas_steps.data.__main__ import main
+from nas_steps.provenance.files import write_json
+
+
+def settings(folder: Path, **keys: object) -> Path:
+    step = DataStep(seed=0, data=Data(**keys))  # type: ignore[arg-type]
+    write_json(folder / "settings.json", step.model_dump(mode="json"))
+    return folder / "settings.json"
+
+
+def run(file: Path, output: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "nas_steps.data", "--settings", str(file), "--output", str(output)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_step_writes_the_data_and_its_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    main(["--settings", str(settings(tmp_path, max_train=20)), "--output", str(out)])
+    meta, cost = (json.loads((out / name).read_text()) for name in ("meta.json", "cost.json"))
+    assert (cost["stage"], cost["step"], cost["device"]) == ("data", "data", "cpu")
+    assert cost["seconds"] > 0
+    assert cost["extra"] == {"source": "digits", "content": meta["content"]}
+    assert "20 train" in capsys.readouterr().out
+
+
+def test_the_log_tells_what_was_left_out(
+    tmp_path: Path, photos: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = photos({"cat": 6, "dog": 6})
+    (root / "cat" / "bad.jpg").write_bytes(b"bad")
+    (root / "cat" / "notes.txt").write_text("notes")
+    (root / "cat" / "copy.png").write_bytes((root / "cat" / "0.png").read_bytes())
+    file = settings(tmp_path, source="folder", path=str(root), unreadable="skip", resolution=8, channels=1)
+    main(["--settings", str(file), "--output", str(tmp_path / "out")])
+    lines = capsys.readouterr().out.splitlines()
+    assert "converted: RGB to L: 13" in lines
+    assert any(line.startswith("skipped: cat/bad.jpg: ") for line in lines)
+    assert "duplicates left out: 1 of the same class, 0 under different classes" in lines
+    assert "files that are no images, ignored: 1" in lines
+
+
+def test_bad_input_is_told_without_a_traceback_and_leaves_nothing(tmp_path: Path) -> None:
+    done = run(settings(tmp_path, source="folder", path=str(tmp_path / "nowhere")), tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: data.path: {tmp_path / 'nowhere'} does not exist")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_importing_the_step_loads_no_torch() -> None:
+    code = "import sys, nas_steps.data.__main__; print([m for m in ('torch', 'torchvision') if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -1,0 +1,26 @@
+"""The made-up experiment, written once for the tests that only read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from made_up import MadeUp, write
+
+from nas_steps.config.stages import ReportStep, read_slice
+from nas_steps.report.__main__ import main
+from nas_steps.report.results import Results, load_results
+
+
+@pytest.fixture(scope="session")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an experiment in which nothing went wrong, with its report."""
+    folder, settings = write(tmp_path_factory.mktemp("usual"), MadeUp())
+    main(["--settings", str(settings), "--results", str(folder)])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def results(usual: Path) -> Results:
+    settings = next((usual / "settings").glob("report-*.json"))
+    return load_results(read_slice(settings, ReportStep).config, usual)

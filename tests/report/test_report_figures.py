@@ -1,0 +1,114 @@
+"""Figures and cells are SVG that can be inlined: same bytes, own ids, real text."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+
+import matplotlib
+import pytest
+
+from nas_steps.report import figures
+from nas_steps.report.cells import PLATE_HEIGHT, PLATE_WIDTH, draw_cell
+from nas_steps.report.results import Results
+from nas_steps.report.svg import COLOURS
+from nas_steps.spaces.cells import PRESETS, parse_architecture
+
+FIGURES: dict[str, Callable[[Results, str], str | None]] = {
+    "sampling": figures.sampling_curves,
+    "darts": figures.darts_curves,
+    "parameters": lambda results, prefix: figures.accuracy_against(results, "parameters", prefix),
+    "macs": lambda results, prefix: figures.accuracy_against(results, "macs", prefix),
+    "dots": figures.dots,
+    "family": figures.family_curve,
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_the_same_bytes_each_time(results: Results, name: str) -> None:
+    first = FIGURES[name](results, "a")
+    with matplotlib.rc_context({"font.size": 30, "svg.hashsalt": None, "axes.grid": False}):
+        assert FIGURES[name](results, "a") == first
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_well_formed_with_ids_of_its_own(results: Results, name: str) -> None:
+    svg = FIGURES[name](results, "mine")
+    assert svg is not None
+    root = ET.fromstring(svg)
+    ids = [element.get("id") for element in root.iter() if element.get("id")]
+    assert all(str(one).startswith("mine-") for one in ids)
+    assert len(ids) == len(set(ids))
+    references = re.findall(r'href="#([^"]+)"', svg) + re.findall(r"url\(#([^)]+)\)", svg)
+    assert references
+    assert set(references) <= set(ids)
+    assert "http://www.w3.org/2000/svg" in svg
+    assert len(re.findall("https?://", svg)) == 1  # the namespace, no licence, no date
+
+
+def test_text_stays_text_and_colours_follow_the_theme(results: Results) -> None:
+    svg = figures.dots(results) or ""
+    for entry in results.entries:
+        assert f">{entry.entry}</text>" in svg
+    assert f"var(--searched, {COLOURS['searched']})" in svg
+    assert "DejaVu" not in svg
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_to_show_is_no_figure(results: Results, name: str) -> None:
+    bare = replace(results, searches=(), entries=(), trainings=(), family=None)
+    assert FIGURES[name](bare, "a") is None
+
+
+def test_an_entry_without_an_accuracy_keeps_its_row(results: Results) -> None:
+    lost = replace(results.entries[0], test_mean=None, test_low=None, test_high=None)
+    svg = figures.dots(replace(results, entries=(lost, *results.entries[1:]), trainings=())) or ""
+    assert "no training ended with an accuracy" in svg
+
+
+def test_members_over_the_budget_are_shown_as_described_only(results: Results) -> None:
+    svg = figures.family_curve(results) or ""
+    for member in results.family or ():
+        assert f">{member.member}</text>" in svg
+    assert "not trained" in svg
+
+
+@pytest.mark.parametrize("nodes", [1, 3, 4, 8])
+def test_plates_of_a_cell_never_overlap(nodes: int) -> None:
+    space = PRESETS["darts"].replace(nodes=nodes)
+    for seed in range(40):
+        svg = draw_cell(space.sample(Random(seed)).normal, "cell")
+        root = ET.fromstring(svg)
+        plates = [
+            (float(one.get("x", 0)), float(one.get("y", 0)))
+            for one in root.iter()
+            if (one.get("class") or "").startswith("plate")
+        ]
+        assert len(plates) == space.nodes * space.edges_per_node
+        for place, (x, y) in enumerate(plates):
+            for left, top in plates[place + 1 :]:
+                assert abs(x - left) >= PLATE_WIDTH or abs(y - top) >= PLATE_HEIGHT
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_lines_never_pass_behind_a_plate(seed: int) -> None:
+    """A line may touch a plate only where it ends or starts at its side."""
+    svg = draw_cell(PRESETS["darts"].sample(Random(seed)).normal, "cell")
+    plates = re.findall(r'class="plate \w+" x="([\d.-]+)" y="([\d.-]+)"', svg)
+    for level, end in re.findall(r'class="edge \w+" d="M[^"]*? ([\d.-]+)H([\d.-]+)"', svg):
+        for x, y in plates:
+            if float(x) < float(end) < float(x) + 2 * PLATE_WIDTH:  # the lane runs beside this layer of plates
+                assert not float(y) <= float(level) <= float(y) + PLATE_HEIGHT
+
+
+def test_a_drawn_cell_names_operations_nodes_and_ends() -> None:
+    text = "normal:|sep_conv_3x3~0|skip_connect~1|+|dil_conv_5x5~0|max_pool_3x3~2|"
+    svg = draw_cell(parse_architecture(f"{text};reduce:{text.removeprefix('normal:')}").normal, "Normal cell")
+    for words in ("sep conv 3×3", "skip", "dil conv 5×5", "max pool 3×3", ">0<", ">1<", "k−2", "k−1", ">k<"):
+        assert words in svg
+    assert svg.count('class="plate free"') == 2
+    assert "node 1 sums dil conv 5×5 of the cell before the last and max pool 3×3 of node 0" in svg
+    assert " id=" not in svg
