@@ -261,7 +261,11 @@ class Darts(Section):
 
 
 Strategy = Annotated[Random | Evolution | Darts, Field(discriminator="kind")]
-STRATEGIES: dict[str, type[Random] | type[Evolution] | type[Darts]] = {"random": Random, "evolution": Evolution, "darts": Darts}
+STRATEGIES: dict[str, type[Random] | type[Evolution] | type[Darts]] = {
+    "random": Random,
+    "evolution": Evolution,
+    "darts": Darts,
+}
 STRATEGY_KINDS = tuple(STRATEGIES)
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_]*$"
 

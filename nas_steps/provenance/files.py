@@ -72,7 +72,7 @@ def number(cell: str | None) -> float:
 def _cell(value: Any) -> Any:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
-    return repr(value) if isinstance(value, float) else value
+    return repr(float(value)) if isinstance(value, float) else value  # NumPy floats are floats too
 
 
 def _finite(value: Any) -> Any:

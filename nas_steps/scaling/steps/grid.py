@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
         rows = []
         if architecture and mine:
             from nas_steps.training.devices import describe, peak_gpu_memory_mb, prepare
-            from nas_steps.training.networks import load_images
+            from nas_steps.training.networks import load_images, train_network
             from nas_steps.training.progress import Progress
 
             device = prepare(step.device, step.threads)
