@@ -1,0 +1,102 @@
+"""Write config/README.md from the schema: `python -m nas_steps.config.docs > config/README.md`."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from typing import Any, Literal
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from nas_steps.config.load import section_type
+from nas_steps.config.schema import STRATEGIES, Config
+
+HEAD = """# Every key of an experiment
+
+This page is generated from `nas_steps/config/schema.py` by `make docs`; a test holds the two together.
+
+An experiment is one YAML file; what it leaves out has the default below. Give it to Snakemake with
+`snakemake --configfile config/FILE.yaml`; single keys can be set on the command line, for instance
+`--config seed=3` or `--config 'retrain={seeds: 5}'`. Unknown keys, wrong types and impossible values are refused before
+any job starts. A file stands alone: it is not laid over `config.yaml`.
+
+| file | what it searches |
+|---|---|
+| `config.yaml` | the default: handwritten digits, minutes on a laptop |
+| `own_images.yaml` | a folder of your own images |
+| `cifar10.yaml` | CIFAR-10 as in the DARTS paper, for a GPU |
+"""
+
+
+def page() -> str:
+    """The whole of config/README.md."""
+    parts = [HEAD]
+    _section(Config, "", "The experiment", parts)
+    return "\n".join(parts)
+
+
+def _section(model: type[BaseModel], prefix: str, title: str, parts: list[str]) -> None:
+    parts.append(f"## {title}\n")
+    parts.append("| key | what it may be | default | meaning |\n|---|---|---|---|")
+    inner: list[tuple[str, type[BaseModel], str]] = []
+    for name, field in model.model_fields.items():
+        section = None if name == "strategies" else section_type(field.annotation)
+        kind = "keys below" if section else "strategies by name, below" if name == "strategies" else _kind(field)
+        default = "" if section or name == "strategies" else f"`{_default(field)}`"
+        parts.append(
+            f"| `{prefix}{name}` | {kind} | {default} | {(field.description or '').replace('|', chr(92) + '|')} |"
+        )
+        if section:
+            inner.append((f"{prefix}{name}.", section, f"`{prefix}{name}`"))
+        elif name == "strategies":
+            inner += [
+                (f"{prefix}{name}.{kind}.", strategy, f"`{prefix}{name}`: a strategy of kind `{kind}`")
+                for kind, strategy in STRATEGIES.items()
+            ]
+    parts.append("")
+    for inner_prefix, section, inner_title in inner:
+        _section(section, inner_prefix, inner_title, parts)
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True, validated_data={})
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _kind(field: FieldInfo) -> str:
+    words = _words(field.annotation)
+    limits = []
+    pattern = None
+    for limit in field.metadata:
+        for sign, attribute in (("≥", "ge"), (">", "gt"), ("≤", "le"), ("<", "lt")):
+            if (bound := getattr(limit, attribute, None)) is not None:
+                limits.append(f"{sign} {bound:g}")
+        pattern = getattr(limit, "pattern", None) or pattern
+    text = f"{words} {', '.join(limits)}".strip()
+    return text + (" of letters, digits, `_`, `.` and `-`" if pattern else "")
+
+
+def _words(annotation: Any) -> str:
+    origin = typing.get_origin(annotation)
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in typing.get_args(annotation))
+    if origin is typing.Annotated:
+        base, *limits = typing.get_args(annotation)
+        return _kind_of_limits(base, limits)
+    if origin is types.UnionType or origin is typing.Union:
+        return " or ".join(_words(argument) for argument in typing.get_args(annotation))
+    if origin is list:
+        return f"list of {_words(typing.get_args(annotation)[0])}"
+    names = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(annotation, str(annotation))
+
+
+def _kind_of_limits(base: Any, limits: list[Any]) -> str:
+    field = FieldInfo.from_annotation(typing.Annotated[(base, *limits)])
+    return _kind(field)
+
+
+if __name__ == "__main__":
+    print(page(), end="")
