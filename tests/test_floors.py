@@ -1,0 +1,91 @@
+"""The house's promises about itself: floors, torch, pickles, the generated page."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nas_steps.config.docs import page
+from nas_steps.provenance.fingerprint import PACKAGE, _imports
+
+ROOT = PACKAGE.parent
+FLOOR = {
+    "errors": 1,
+    "spaces": 1,
+    "provenance": 1,
+    "config": 1,
+    "intervals": 1,
+    "data": 2,
+    "models": 2,
+    "training": 3,
+    "estimation": 4,
+    "search": 5,
+    "ranking": 6,
+    "retraining": 6,
+    "scaling": 6,
+    "export": 6,
+    "predict": 6,
+    "report": 7,
+    "plan": 7,
+}
+MODULES = sorted(
+    ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in PACKAGE.rglob("*.py")
+)
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "nas_steps"])
+def test_a_module_imports_only_from_lower_floors_or_its_own_room(module: str) -> None:
+    room = module.split(".")[1]
+    for imported in _imports(module) - {"nas_steps"}:
+        other = imported.split(".")[1]
+        assert other == room or FLOOR[other] < FLOOR[room] or FLOOR[other] == FLOOR[room] == 1, f"{module}: {imported}"
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "nas_steps.plan",
+        "nas_steps.search.steps.propose",
+        "nas_steps.search.steps.gather",
+        "nas_steps.ranking.steps.rank",
+        "nas_steps.retraining.steps.gather",
+        "nas_steps.scaling.steps.train",
+        "nas_steps.estimation.__main__",
+        "nas_steps.report.__main__",
+        "nas_steps.data.__main__",
+        "nas_steps.predict",
+    ],
+)
+def test_steps_that_train_nothing_load_no_torch(module: str) -> None:
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_the_snakefile_is_parsed_without_torch_and_pandas() -> None:
+    code = "import sys, nas_steps.plan; sys.exit(bool({'torch', 'pandas', 'scipy', 'numpy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_nothing_is_unpickled() -> None:
+    for file in PACKAGE.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        assert "import pickle" not in text, file
+        assert "torch.load(" not in text, file
+        assert "allow_pickle=True" not in text, file
+
+
+def test_config_readme_is_what_the_schema_says() -> None:
+    assert (ROOT / "config" / "README.md").read_text(encoding="utf-8") == page(), "run `make docs`"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "config").glob("*.yaml")), ids=lambda file: Path(file).name)
+def test_shipped_configs_are_valid(file: Path) -> None:
+    from nas_steps.config.load import load, read_yaml
+
+    raw = read_yaml(file)
+    if raw["data"]["source"] == "folder":
+        raw["images"] = str(ROOT)
+    assert load(raw, str(file)).experiment == file.stem.replace("config", "digits")
