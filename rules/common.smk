@@ -23,8 +23,24 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 R = plan.folder
+ENVIRONMENT = "../workflow/envs/nas-steps.yaml"
 GPU = min(1, plan.gpus)
 THREADS = plan.config.threads
+
+
+def data_folder(wildcards, input):
+    """Where the prepared data lie."""
+    return str(Path(str(input.data).split()[0]).parent)
+
+
+def output_folder(wildcards, output):
+    """Where a rule's files go."""
+    return str(Path(output[0]).parent)
+
+
+def results_folder(wildcards, output):
+    """The experiment's folder, seen from the report."""
+    return str(Path(output.report).parents[1])
 
 
 wildcard_constraints:

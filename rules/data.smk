@@ -4,12 +4,15 @@ rule data:
         cost=f"{R}/data/cost.json",
     log:
         f"{R}/logs/data.log",
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=4000,
         runtime=240,
     params:
+        folder=output_folder,
         settings=plan.settings["data"],
         content=plan.data_content,
         code=plan.code(DATA),
     shell:
-        "python -m nas_steps.data --settings {params.settings} --output {R}/data > {log} 2>&1"
+        "python -m nas_steps.data --settings {params.settings} --output {params.folder} > {log} 2>&1"

@@ -9,15 +9,19 @@ rule export_entry:
         cost=f"{R}/export/{{entry}}/cost.json",
     log:
         f"{R}/logs/export/{{entry}}.log",
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=4000,
         runtime=60,
     params:
+        data=data_folder,
+        folder=output_folder,
         settings=plan.settings["export"],
         code=plan.code("export.entry"),
     shell:
-        "python -m nas_steps.export entry --settings {params.settings} --data {R}/data"
-        " --trainings {input.trainings} --output {R}/export/{wildcards.entry} > {log} 2>&1"
+        "python -m nas_steps.export entry --settings {params.settings} --data {params.data}"
+        " --trainings {input.trainings} --output {params.folder} > {log} 2>&1"
 
 
 rule export_scaled:
@@ -30,15 +34,19 @@ rule export_scaled:
         cost=f"{R}/export/scaled/cost.json",
     log:
         f"{R}/logs/export/scaled.log",
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=4000,
         runtime=120,
     params:
+        data=data_folder,
+        folder=output_folder,
         settings=plan.settings["export"],
         code=plan.code("export.scaled"),
     shell:
-        "python -m nas_steps.export scaled --settings {params.settings} --data {R}/data"
-        " --trainings {input.trainings} --output {R}/export/scaled > {log} 2>&1"
+        "python -m nas_steps.export scaled --settings {params.settings} --data {params.data}"
+        " --trainings {input.trainings} --output {params.folder} > {log} 2>&1"
 
 
 rule gather_exports:
@@ -48,6 +56,8 @@ rule gather_exports:
         exports=f"{R}/export/exports.csv",
     log:
         f"{R}/logs/export/gather.log",
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=1000,
         runtime=10,

@@ -6,6 +6,8 @@ rule shortlist:
         shortlist=f"{R}/ranking/shortlist.csv",
     log:
         f"{R}/logs/ranking/shortlist.log",
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=1000,
         runtime=10,
@@ -26,17 +28,20 @@ rule train_shortlist:
         cost=f"{R}/ranking/seed-{{seed}}-shard-{{shard}}.cost.json",
     log:
         f"{R}/logs/ranking/seed-{{seed}}-shard-{{shard}}.log",
+    conda:
+        ENVIRONMENT
     threads: THREADS
     resources:
         gpu=GPU,
         mem_mb=8000,
         runtime=480,
     params:
+        data=data_folder,
         settings=plan.settings["ranking"],
         shards=len(plan.shards),
         code=plan.code(EVALUATE),
     shell:
-        "python -m nas_steps.estimation --stage ranking --settings {params.settings} --data {R}/data"
+        "python -m nas_steps.estimation --stage ranking --settings {params.settings} --data {params.data}"
         " --proposals {input.shortlist} --seed {wildcards.seed} --shard {wildcards.shard}"
         " --shards {params.shards} --output {output.estimates} --cost {output.cost} > {log} 2>&1"
 
@@ -51,11 +56,14 @@ rule rank:
         winners=f"{R}/ranking/winners.csv",
     log:
         f"{R}/logs/ranking/rank.log",
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=1000,
         runtime=10,
     params:
+        folder=output_folder,
         code=plan.code("ranking.rank"),
     shell:
         "python -m nas_steps.ranking rank --shortlist {input.shortlist} --trainings {input.trainings}"
-        " --output {R}/ranking > {log} 2>&1"
+        " --output {params.folder} > {log} 2>&1"

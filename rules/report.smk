@@ -6,11 +6,14 @@ rule report:
         tables=plan.tables(),
     log:
         f"{R}/logs/report.log",
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=2000,
         runtime=30,
     params:
+        results=results_folder,
         settings=plan.settings["report"],
         code=plan.code(REPORT),
     shell:
-        "python -m nas_steps.report --settings {params.settings} --results {R} > {log} 2>&1"
+        "python -m nas_steps.report --settings {params.settings} --results {params.results} > {log} 2>&1"

@@ -10,20 +10,24 @@ rule retrain:
         cost=f"{R}/retraining/{{entry}}-s{{seed}}/cost.json",
     log:
         f"{R}/logs/retraining/{{entry}}-s{{seed}}.log",
+    conda:
+        ENVIRONMENT
     threads: THREADS
     resources:
         gpu=GPU,
         mem_mb=8000,
         runtime=1440,
     params:
+        data=data_folder,
+        folder=output_folder,
         settings=plan.settings["retraining"],
         kind=lambda w: plan.entries[w.entry],
         winners=lambda w, input: f"--winners {input.winners}" if input.winners else "",
         code=plan.code("retraining.train"),
     shell:
-        "python -m nas_steps.retraining train --settings {params.settings} --data {R}/data"
+        "python -m nas_steps.retraining train --settings {params.settings} --data {params.data}"
         " --entry {wildcards.entry} --kind {params.kind} {params.winners} --seed {wildcards.seed}"
-        " --output {R}/retraining/{wildcards.entry}-s{wildcards.seed} > {log} 2>&1"
+        " --output {params.folder} > {log} 2>&1"
 
 
 rule gather_retraining:
@@ -35,11 +39,14 @@ rule gather_retraining:
         comparisons=f"{R}/retraining/comparisons.csv",
     log:
         f"{R}/logs/retraining/gather.log",
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=1000,
         runtime=10,
     params:
+        folder=output_folder,
         code=plan.code("retraining.gather"),
     shell:
         "python -m nas_steps.retraining gather --trainings {input.trainings}"
-        " --output {R}/retraining > {log} 2>&1"
+        " --output {params.folder} > {log} 2>&1"

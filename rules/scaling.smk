@@ -8,14 +8,17 @@ rule describe_grid:
         cost=f"{R}/scaling/triples.cost.json",
     log:
         f"{R}/logs/scaling/describe.log",
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=2000,
         runtime=30,
     params:
+        data=data_folder,
         settings=plan.settings["scaling_grid"],
         code=plan.code("scaling.describe"),
     shell:
-        "python -m nas_steps.scaling describe --settings {params.settings} --data {R}/data"
+        "python -m nas_steps.scaling describe --settings {params.settings} --data {params.data}"
         " --ranked {input.ranked} --output {output.triples} --cost {output.cost} > {log} 2>&1"
 
 
@@ -29,17 +32,20 @@ rule train_grid:
         cost=f"{R}/scaling/grid-{{shard}}.cost.json",
     log:
         f"{R}/logs/scaling/grid-{{shard}}.log",
+    conda:
+        ENVIRONMENT
     threads: THREADS
     resources:
         gpu=GPU,
         mem_mb=8000,
         runtime=480,
     params:
+        data=data_folder,
         settings=plan.settings["scaling_grid"],
         shards=len(plan.shards),
         code=plan.code("scaling.grid"),
     shell:
-        "python -m nas_steps.scaling grid --settings {params.settings} --data {R}/data"
+        "python -m nas_steps.scaling grid --settings {params.settings} --data {params.data}"
         " --ranked {input.ranked} --triples {input.triples} --shard {wildcards.shard}"
         " --shards {params.shards} --output {output.scores} --cost {output.cost} > {log} 2>&1"
 
@@ -56,16 +62,20 @@ rule choose_scaling:
         cost=f"{R}/scaling/choose.cost.json",
     log:
         f"{R}/logs/scaling/choose.log",
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=2000,
         runtime=30,
     params:
+        data=data_folder,
+        folder=output_folder,
         settings=plan.settings["scaling_members"],
         code=plan.code("scaling.choose"),
     shell:
-        "python -m nas_steps.scaling choose --settings {params.settings} --data {R}/data"
+        "python -m nas_steps.scaling choose --settings {params.settings} --data {params.data}"
         " --ranked {input.ranked} --triples {input.triples} --scores {input.scores}"
-        " --output {R}/scaling --cost {output.cost} > {log} 2>&1"
+        " --output {params.folder} --cost {output.cost} > {log} 2>&1"
 
 
 rule train_member:
@@ -80,18 +90,22 @@ rule train_member:
         cost=f"{R}/scaling/B{{member}}-s{{seed}}/cost.json",
     log:
         f"{R}/logs/scaling/B{{member}}-s{{seed}}.log",
+    conda:
+        ENVIRONMENT
     threads: THREADS
     resources:
         gpu=GPU,
         mem_mb=8000,
         runtime=1440,
     params:
+        data=data_folder,
+        folder=output_folder,
         settings=plan.settings["scaling_members"],
         code=plan.code("scaling.train"),
     shell:
-        "python -m nas_steps.scaling train --settings {params.settings} --data {R}/data"
+        "python -m nas_steps.scaling train --settings {params.settings} --data {params.data}"
         " --chosen {input.chosen} --members {input.members} --member B{wildcards.member}"
-        " --seed {wildcards.seed} --output {R}/scaling/B{wildcards.member}-s{wildcards.seed} > {log} 2>&1"
+        " --seed {wildcards.seed} --output {params.folder} > {log} 2>&1"
 
 
 rule gather_family:
@@ -102,6 +116,8 @@ rule gather_family:
         family=f"{R}/scaling/family.csv",
     log:
         f"{R}/logs/scaling/gather.log",
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=1000,
         runtime=10,

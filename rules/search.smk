@@ -7,14 +7,17 @@ rule budget:
         cost=f"{R}/search/budget.cost.json",
     log:
         f"{R}/logs/search/budget.log",
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=2000,
         runtime=30,
     params:
+        data=data_folder,
         settings=plan.settings["budget"],
         code=plan.code("search.budget"),
     shell:
-        "python -m nas_steps.search budget --settings {params.settings} --data {R}/data"
+        "python -m nas_steps.search budget --settings {params.settings} --data {params.data}"
         " --output {output.budget} --cost {output.cost} > {log} 2>&1"
 
 
@@ -26,6 +29,8 @@ rule propose:
         proposals=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/proposals.csv",
     log:
         f"{R}/logs/search/{{strategy}}-{{seed}}/round-{{number}}-propose.log",
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=1000,
         runtime=10,
@@ -47,17 +52,20 @@ rule evaluate:
         cost=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/shard-{{shard}}.cost.json",
     log:
         f"{R}/logs/search/{{strategy}}-{{seed}}/round-{{number}}-shard-{{shard}}.log",
+    conda:
+        ENVIRONMENT
     threads: THREADS
     resources:
         gpu=GPU,
         mem_mb=8000,
         runtime=480,
     params:
+        data=data_folder,
         settings=plan.settings["evaluation"],
         shards=len(plan.shards),
         code=plan.code(EVALUATE),
     shell:
-        "python -m nas_steps.estimation --stage search --settings {params.settings} --data {R}/data"
+        "python -m nas_steps.estimation --stage search --settings {params.settings} --data {params.data}"
         " --proposals {input.proposals} --seed {wildcards.seed} --shard {wildcards.shard}"
         " --shards {params.shards} --output {output.estimates} --cost {output.cost} > {log} 2>&1"
 
@@ -72,14 +80,17 @@ rule gather_search:
         f"{R}/logs/search/{{strategy}}-{{seed}}/gather.log",
     wildcard_constraints:
         strategy="|".join(plan.sampling),
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=1000,
         runtime=10,
     params:
+        folder=output_folder,
         code=plan.code("search.gather"),
     shell:
         "python -m nas_steps.search gather --told {input.told}"
-        " --output {R}/search/{wildcards.strategy}-{wildcards.seed} > {log} 2>&1"
+        " --output {params.folder} > {log} 2>&1"
 
 
 rule darts:
@@ -95,15 +106,19 @@ rule darts:
     wildcard_constraints:
         # a constraint that nothing meets where the config has no such strategy
         strategy="|".join(plan.gradient) or "(?!)",
+    conda:
+        ENVIRONMENT
     threads: THREADS
     resources:
         gpu=GPU,
         mem_mb=16000,
         runtime=1440,
     params:
+        data=data_folder,
+        folder=output_folder,
         settings=lambda w: plan.settings[f"search_{w.strategy}"],
         code=plan.code("search.darts"),
     shell:
         "python -m nas_steps.search darts --settings {params.settings} --strategy {wildcards.strategy}"
-        " --seed {wildcards.seed} --data {R}/data"
-        " --output {R}/search/{wildcards.strategy}-{wildcards.seed} > {log} 2>&1"
+        " --seed {wildcards.seed} --data {params.data}"
+        " --output {params.folder} > {log} 2>&1"

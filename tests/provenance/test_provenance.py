@@ -1,0 +1,284 @@
+"""Whole files or none, fingerprints, seeds, the ledger, running a step."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nas_steps.errors import UserError
+from nas_steps.provenance import fingerprint as prints
+from nas_steps.provenance import steps
+from nas_steps.provenance.files import (
+    atomic,
+    canonical_json,
+    number,
+    read_csv,
+    read_json,
+    write_csv,
+    write_json,
+    write_text,
+)
+from nas_steps.provenance.fingerprint import code_fingerprint, files_fingerprint, fingerprint, transitive_imports
+from nas_steps.provenance.ledger import measured
+from nas_steps.provenance.seeds import derive_seed
+
+
+def fail_half_way(path: Path) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+
+
+def test_a_failure_leaves_neither_the_file_nor_a_part_of_it(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError):
+        fail_half_way(tmp_path / "deep" / "file")
+    assert list((tmp_path / "deep").iterdir()) == []
+
+
+def test_a_failure_leaves_the_old_file_as_it_was(tmp_path: Path) -> None:
+    write_text(tmp_path / "file", "old")
+    with pytest.raises(RuntimeError):
+        fail_half_way(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_file_appears_only_at_the_end(tmp_path: Path) -> None:
+    with atomic(tmp_path / "file") as temporary:
+        temporary.write_text("all")
+        assert not (tmp_path / "file").exists()
+        assert temporary.parent == tmp_path  # one file system, else a rename is no rename
+    assert (tmp_path / "file").read_text() == "all"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_table_comes_back_as_it_was(tmp_path: Path) -> None:
+    row = {
+        "a": 0.1 + 0.2,
+        "b": None,
+        "c": math.nan,
+        "d": np.float64(1 / 3),
+        "e": 'x,"y"\nü',
+        "f": 7,
+        "g": np.float64("nan"),
+    }
+    write_csv(tmp_path / "t.csv", [row, {"a": 1e-300}], "abcdefg")
+    first, second = read_csv(tmp_path / "t.csv")
+    assert number(first["a"]) == 0.1 + 0.2
+    assert first["b"] == first["c"] == first["g"] == ""
+    assert math.isnan(number(first["b"]))
+    assert number(first["d"]) == 1 / 3
+    assert (first["e"], first["f"]) == ('x,"y"\nü', "7")
+    assert (number(second["a"]), second["f"]) == (1e-300, "")
+    assert (tmp_path / "t.csv").read_bytes().startswith(b"a,b,c,d,e,f,g\n")
+
+
+def test_a_column_that_is_not_in_the_header_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="oops"):
+        write_csv(tmp_path / "t.csv", [{"oops": 1}], ["a"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_canonical_json_has_one_spelling() -> None:
+    assert canonical_json({"b": [1, 2.5, None], "a": "ü"}) == '{"a":"ü","b":[1,2.5,null]}'
+    assert canonical_json({"a": 1, "b": 2}) == canonical_json({"b": 2, "a": 1})
+    with pytest.raises(ValueError, match="JSON"):
+        canonical_json(math.nan)
+
+
+def test_json_writes_null_for_what_is_no_number(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"x": math.nan, "y": [np.float64("inf"), 1.5], "z": ({"w": -math.inf},)})
+    assert read_json(tmp_path / "a.json") == {"x": None, "y": [None, 1.5], "z": [{"w": None}]}
+
+
+def test_broken_json_is_told_in_words(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.json", "{")
+    with pytest.raises(UserError, match=r"a\.json is not valid JSON.*delete it"):
+        read_json(tmp_path / "a.json")
+
+
+def test_seeds_are_stable_and_hear_every_label() -> None:
+    assert derive_seed(0) == 0x5FECEB66FFC86F38 >> 1  # the sha256 of "0"
+    labels = [(0,), (1,), (0, "a"), (0, "b"), (0, "a", 0), (0, "a", 1), (0, 0, "a"), (10,), (1, 0)]
+    seeds = [derive_seed(*label) for label in labels]
+    assert len(set(seeds)) == len(labels)
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert derive_seed(3, "retrain", 2) == derive_seed(3, "retrain", 2)
+
+
+# ---------------------------------------------------------------------------------------- fingerprints
+
+
+def clear() -> None:
+    for cached in (prints._tree, prints._imports, prints._module_hash):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Writes modules of a made-up package that stands in for nas_steps."""
+    root = tmp_path / "nas_steps"
+    monkeypatch.setattr(prints, "PACKAGE", root)
+
+    def write(**modules: str) -> None:
+        for name, text in modules.items():
+            file = root.joinpath(*name.split("__")).with_suffix(".py")
+            for folder in (root, file.parent):
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / "__init__.py").touch()
+            file.write_text(text)
+        clear()
+
+    yield write
+    clear()
+
+
+def test_comments_docstrings_and_formatting_do_not_count(package: Callable[..., None]) -> None:
+    package(a="def f(x):\n    return x + 1\n")
+    plain = code_fingerprint("nas_steps.a")
+    package(a='"""Doc."""\n\n# comment\ndef f( x ):\n    """Doc."""\n    return (x + 1)  # why\n')
+    assert code_fingerprint("nas_steps.a") == plain
+    package(a="def f(x):\n    return x + 2\n")
+    assert code_fingerprint("nas_steps.a") != plain
+    package(a="def f(x):\n    'Doc.'\n    'no docstring'\n    return x + 1\n")
+    assert code_fingerprint("nas_steps.a") != plain
+
+
+def test_imports_inside_functions_and_of_imports_count(package: Callable[..., None]) -> None:
+    package(
+        a="def f():\n    from nas_steps.b import g\n    return g()\n", b="import nas_steps.room.c\n", room__c="x = 1\n"
+    )
+    package(d="x = 1\n")
+    assert transitive_imports("nas_steps.a") == {
+        "nas_steps",
+        "nas_steps.a",
+        "nas_steps.b",
+        "nas_steps.room",
+        "nas_steps.room.c",
+    }
+    before = code_fingerprint("nas_steps.a")
+    package(d="x = 2\n")
+    assert code_fingerprint("nas_steps.a") == before
+    package(room__c="x = 2\n")
+    changed = code_fingerprint("nas_steps.a")
+    assert changed != before
+    package(room____init__="y = 1\n")
+    assert code_fingerprint("nas_steps.a") != changed
+
+
+def test_a_module_imported_from_its_package_counts(package: Callable[..., None]) -> None:
+    package(a="from nas_steps.room import c\nimport os\n", room__c="x = 1\n")
+    assert "nas_steps.room.c" in transitive_imports("nas_steps.a")
+    assert not any(name.startswith("os") for name in transitive_imports("nas_steps.a"))
+
+
+def test_a_module_that_is_not_there_is_no_fingerprint(package: Callable[..., None]) -> None:
+    package(a="")
+    with pytest.raises(ValueError, match=r"no module nas_steps\.nowhere"):
+        code_fingerprint("nas_steps.nowhere")
+
+
+def test_fingerprint_is_of_the_value() -> None:
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1}) != fingerprint({"a": 1, "b": 3})
+    assert len(fingerprint(None)) == 16
+
+
+def test_touching_a_file_changes_nothing_and_content_and_names_do(tmp_path: Path) -> None:
+    folder, memory = tmp_path / "images", tmp_path / "memory.json"
+    (folder / "cat").mkdir(parents=True)
+    file = folder / "cat" / "a.png"
+    file.write_bytes(b"123")
+    first = files_fingerprint(folder, memory)
+    assert files_fingerprint(folder, memory) == first
+    os.utime(file, ns=(1, 1))
+    assert files_fingerprint(folder, memory) == first
+    file.write_bytes(b"124")
+    os.utime(file, ns=(2, 2))
+    changed = files_fingerprint(folder, memory)
+    assert changed != first
+    file.rename(folder / "cat" / "b.png")
+    renamed = files_fingerprint(folder, memory)
+    assert renamed not in (changed, first)
+    (folder / "cat" / "c.png").write_bytes(b"")
+    assert files_fingerprint(folder, memory) != renamed
+    memory.write_text("broken")
+    (folder / "cat" / "c.png").unlink()
+    assert files_fingerprint(folder, memory) == renamed
+
+
+def test_a_single_file_has_a_fingerprint_and_is_not_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.npz"
+    file.write_bytes(b"1")
+    first = files_fingerprint(file, tmp_path / "memory.json")
+    monkeypatch.setattr(prints, "_file_hash", lambda _file: pytest.fail("read again"))
+    assert files_fingerprint(file, tmp_path / "memory.json") == first
+
+
+# ----------------------------------------------------------------------------------------------- steps
+
+
+def test_a_user_error_has_no_traceback_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+    def main(_arguments: object) -> None:
+        raise UserError("add a folder")
+
+    with pytest.raises(SystemExit) as left:
+        steps.run(main, "nas_steps.data", ["--path", "my images"])
+    out, err = capsys.readouterr()
+    assert left.value.code == 1
+    assert left.value.__suppress_context__
+    assert err == "error: add a folder\n"
+    assert out == "$ python -m nas_steps.data --path 'my images'\n"
+
+
+def test_a_full_disk_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    def main(_arguments: object) -> None:
+        raise OSError(28, "No space left on device", "/data/x")
+
+    with pytest.raises(OSError, match="space"):
+        steps.run(main, "m", [])
+    assert capsys.readouterr().err == "error: No space left on device (/data/x)\n"
+
+
+def test_arguments_reach_the_step() -> None:
+    seen: list[object] = []
+    steps.run(seen.append, "m", ["a", "b"])
+    assert seen == [["a", "b"]]
+
+
+def test_an_unknown_step_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["x", "propse"])
+    with pytest.raises(SystemExit) as left:
+        steps.dispatch("nas_steps.search", ["propose", "gather"])
+    assert left.value.code == 2
+    err = capsys.readouterr().err
+    assert "propse" in err
+    assert "propose" in err
+    monkeypatch.setattr(sys, "argv", ["x"])
+    with pytest.raises(SystemExit) as left:
+        steps.dispatch("nas_steps.search", ["propose"])
+    assert left.value.code == 2
+
+
+def test_measured_writes_the_figures(tmp_path: Path) -> None:
+    with measured(tmp_path / "cost.json", "search", "propose") as cost:
+        cost.device = "cpu (made up)"
+        cost.extra["macs"] = 5
+    figures = json.loads((tmp_path / "cost.json").read_text())
+    assert (figures["stage"], figures["step"], figures["device"]) == ("search", "propose", "cpu (made up)")
+    assert figures["extra"] == {"macs": 5}
+    assert figures["seconds"] > 0
+    assert figures["cpu_seconds"] > 0
+    assert figures["peak_memory_mb"] > 1
+
+
+def test_a_step_that_fails_has_no_line_in_the_ledger(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), measured(tmp_path / "cost.json", "search", "propose"):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,63 @@
+"""Each command of the README is one that works."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```\n(.*?)^```", README, flags=re.S | re.M)
+COMMANDS = [line.split("  #")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small image folder."""
+    folder = tmp_path_factory.mktemp("photos")
+    generator = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (folder / name).mkdir()
+        for number in range(10):
+            pixels = generator.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("snakemake")])
+def test_snakemake_commands_make_a_plan(command: str, photos: Path, tmp_path: Path) -> None:
+    words = shlex.split(command.replace("images=PATH", f"images={photos}"))
+    # paths of configs and profiles are relative to the repository; what is written goes elsewhere
+    words = [str(ROOT / word) if word.startswith(("config/", "profiles/")) else word for word in words]
+    if "--configfile" not in words:
+        words += ["--configfile", str(ROOT / "config" / "config.yaml")]
+    flags = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(tmp_path), "--dry-run"]
+    result = subprocess.run(
+        [sys.executable, "-m", *words, *flags], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output[-3000:]
+    assert re.search(r"^report +1$", output, flags=re.M), output[-3000:]
+
+
+def test_all_commands_are_known_to_the_tests() -> None:
+    """`make run` and `make test` are what CI runs; predict is tested with the export stage."""
+    others = [line for line in COMMANDS if not line.startswith("snakemake")]
+    assert others == [
+        "make run",
+        "make test",
+        "python -m nas_steps.predict results/own_images/export/darts-0/model.onnx PHOTO.jpg",
+        "pip install -e '.[slurm]'",
+    ]
+
+
+def test_the_files_that_the_readme_names_exist() -> None:
+    for name in re.findall(r"`((?:config|nas_steps|profiles|results|docs)/[\w/.]+\.(?:py|md|yaml))`", README):
+        assert (ROOT / name).is_file(), name
