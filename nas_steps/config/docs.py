@@ -94,8 +94,8 @@ def _words(annotation: Any) -> str:
 
 
 def _kind_of_limits(base: Any, limits: list[Any]) -> str:
-    field = FieldInfo.from_annotation(typing.Annotated[(base, *limits)])
-    return _kind(field)
+    annotated: Any = typing.Annotated[(base, *limits)]
+    return _kind(FieldInfo.from_annotation(annotated))
 
 
 if __name__ == "__main__":

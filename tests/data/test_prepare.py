@@ -68,7 +68,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_split(
     assert other["counts"] == first["counts"]
 
 
-def test_own_splits_are_kept(run_prepare: Prepare, photos: Make, tmp_path: Path) -> None:
+def test_own_splits_are_kept(run_prepare: Prepare, photos: Make) -> None:
     root = photos({f"{split}/{kind}": 5 for split in ("train", "valid", "test") for kind in ("cat", "dog")})
     meta = run_prepare("folder", root)
     assert meta["own_splits"] == ["train", "valid", "test"]

@@ -44,7 +44,7 @@ def test_digits_use_the_whole_range() -> None:
     assert read_source(data("digits", resolution=16, channels=3)).splits["train"].images.shape == (1797, 3, 16, 16)
 
 
-def cifar(path: Path, source: str, *, records: int = 3, names: str | None = None) -> dict[str, np.ndarray]:
+def cifar(path: Path, source: str, *, records: int = 3) -> dict[str, np.ndarray]:
     """A small archive of CIFAR's binary layout; returns the records of each split."""
     _, _, folder, label_bytes, name_file = CIFAR[source]
     written: dict[str, np.ndarray] = {}
