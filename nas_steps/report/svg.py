@@ -101,7 +101,7 @@ def settle(figure: Figure) -> None:
     """Lay the figure out, once: what is added later moves nothing."""
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)
 
 
 def inline_svg(figure: Figure, prefix: str, label: str) -> str:

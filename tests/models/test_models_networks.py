@@ -178,12 +178,12 @@ def test_a_supernet_of_one_hot_alphas_is_the_discrete_network() -> None:
 
 def test_an_edge_mixes_its_operations_by_the_weights() -> None:
     space = CellSpace("s", ("none", "skip_connect", "nor_conv_3x3"), nodes=1)
-    net = Supernet(space, Network(channels=4, cells=1, stem_multiplier=1), inputs=1, classes=2)
+    net = Supernet(space, Network(channels=4, cells=3, stem_multiplier=1), inputs=1, classes=2)
     edge = net.cells[0].edges[0]
     x = torch.randn(2, 4, 4, 4)
     mixed = edge(x, torch.tensor([0.5, 0.2, 0.3]))
-    stride_two = edge.operations[0](x)
-    torch.testing.assert_close(mixed, 0.2 * stride_two + 0.3 * edge.operations[1](x))
+    skipped = edge.operations[0](x)
+    torch.testing.assert_close(mixed, 0.2 * skipped + 0.3 * edge.operations[1](x))
 
 
 def test_drop_path_drops_whole_samples_and_keeps_the_mean() -> None:

@@ -151,7 +151,7 @@ def test_comments_docstrings_and_formatting_do_not_count(package: Callable[..., 
     assert code_fingerprint("nas_steps.a") != plain
 
 
-def test_imports_inside_functions_and_of_imports_count(package: Callable[..., None]) -> None:
+def test_imports_inside_functions_and_of_imports_count(package: Callable[..., None], tmp_path: Path) -> None:
     package(
         a="def f():\n    from nas_steps.b import g\n    return g()\n", b="import nas_steps.room.c\n", room__c="x = 1\n"
     )
@@ -169,7 +169,8 @@ def test_imports_inside_functions_and_of_imports_count(package: Callable[..., No
     package(room__c="x = 2\n")
     changed = code_fingerprint("nas_steps.a")
     assert changed != before
-    package(room____init__="y = 1\n")
+    (tmp_path / "nas_steps" / "room" / "__init__.py").write_text("y = 1\n")
+    clear()
     assert code_fingerprint("nas_steps.a") != changed
 
 

@@ -1,0 +1,271 @@
+"""What a config may say, how it is refused, and which steps a key reaches."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas_steps.config.load import load, load_file, read_yaml
+from nas_steps.config.schema import Config, Darts, Evolution, Random
+from nas_steps.config.stages import DartsStep, TrainingStep, read_slice, write_slices
+from nas_steps.errors import UserError
+
+
+def refused(raw: dict[str, Any]) -> list[str]:
+    """The lines that tell what is wrong."""
+    with pytest.raises(UserError) as error:
+        load(raw, "my.yaml")
+    head, *lines = str(error.value).splitlines()
+    assert head == "my.yaml is refused:"
+    assert all(line.startswith("  ") for line in lines)
+    return [line.strip() for line in lines]
+
+
+def test_nothing_given_is_the_default() -> None:
+    config = load({})
+    assert config == Config()
+    assert {name: type(s) for name, s in config.search.strategies.items()} == {
+        "random": Random,
+        "evolution": Evolution,
+        "darts": Darts,
+    }
+
+
+def strategies(**given: Any) -> dict[str, Any]:
+    return {"search": {"strategies": {"random": {"evaluations": 4}, **given}}}
+
+
+@pytest.mark.parametrize(
+    ("raw", "where", "words"),
+    [
+        ({"sed": 1}, "sed", ["unknown key", "given 1", "did you mean 'seed'", "allowed here: experiment, images"]),
+        (
+            {"retrain": {"recipe": {"epocs": 2}}},
+            "retrain.recipe.epocs",
+            ["unknown key", "given 2", "'epochs'", "batch_size"],
+        ),
+        (
+            strategies(evolution={"populaton": 3}),
+            "search.strategies.evolution.populaton",
+            ["unknown key", "given 3", "'population'", "rounds"],
+        ),
+        (
+            strategies(mine={"kind": "darts", "augment": {"flp": True}}),
+            "search.strategies.mine.augment.flp",
+            ["unknown key", "given True", "'flip'", "cutout"],
+        ),
+        ({"zzzzzz": 1}, "zzzzzz", ["unknown key", "allowed here: experiment"]),
+        ({"seed": "two"}, "seed", ["given 'two'", "integer"]),
+        ({"seed": -1}, "seed", ["given -1", "greater than or equal to 0"]),
+        ({"data": 3}, "data", ["given 3", "keys and values"]),
+        ({"search": {"strategies": 3}}, "search.strategies", ["given 3", "keys and values"]),
+        ({"retrain": {"recipe": {"learning_rate": float("nan")}}}, "retrain.recipe.learning_rate", ["nan", "finite"]),
+        ({"data": {"source": "digit"}}, "data.source", ["given 'digit'", "'cifar10'", "did you mean 'digits'"]),
+        ({"data": {"channels": 2}}, "data.channels", ["given 2", "'auto', 1 or 3"]),
+        ({"search": {"strategies": {"darts": {}}}}, "search.strategies", ["no entry of kind random", "random: {}"]),
+        ({"search": {"strategies": {"random": {}}}}, "search.strategies", ["only strategy", "evaluations: 16"]),
+        (
+            strategies(x={"kind": "evolutoin"}),
+            "search.strategies.x.kind",
+            ["'evolutoin'", "did you mean 'evolution'", "random, evolution, darts"],
+        ),
+        (strategies(evolutoin={}), "search.strategies.evolutoin.kind", ["did you mean 'evolution'"]),
+        (strategies(**{"a b": {"kind": "darts"}}), "search.strategies.a b", ["pattern"]),
+        (strategies(evolution=3), "search.strategies.evolution", ["given 3", "keys and values"]),
+        (
+            {"retrain": {"baselines": ["resnet20", "resnt32"]}},
+            "retrain.baselines",
+            ["'resnt32'", "did you mean 'resnet32'", "efficientnet_b0"],
+        ),
+        ({"retrain": {"baselines": ["resnet20"]}}, "retrain.baselines", ["given ['resnet20']", "at least 2"]),
+        ({"retrain": {"baselines": ["resnet20", "resnet20"]}}, "retrain.baselines", ["twice"]),
+        (
+            {"space": {"operations": ["sep_conv_3x", "skip_connect"]}},
+            "space.operations",
+            ["'sep_conv_3x'", "did you mean 'sep_conv_3x3'", "nor_conv_1x1"],
+        ),
+        ({"space": {"operations": []}}, "space", ["nothing to choose"]),
+        ({"space": {"edges_per_node": 3}}, "space", ["edges_per_node is 3"]),
+        ({"space": {"preset": "smal"}}, "space.preset", ["did you mean 'small'", "darts"]),
+        ({"data": {"source": "folder"}}, "config", ["images=PATH", "data.path"]),
+        ({"data": {"source": "folder", "path": "/no/where"}}, "data.path", ["no folder", "'/no/where'"]),
+        ({"data": {"source": "npz", "path": "/no/where.npz"}}, "data.path", ["no file", "'/no/where.npz'"]),
+        ({"data": {"source": "npz"}}, "data", ["needs `path`"]),
+        ({"images": "a"}, "data", ["digits", "reads no path", "'a'"]),
+        ({"images": "a", "data": {"source": "folder", "path": "b"}}, "config", ["'a'", "'b'", "give one of them"]),
+        (strategies(evolution={"sample": 9}), "search.strategies.evolution", ["sample (9)", "population (8)"]),
+        ({"retrain": {"recipe": {"epochs": 3, "warmup_epochs": 3}}}, "retrain.recipe", ["warmup_epochs (3)", "(3)"]),
+        (strategies(darts={"learning_rate_min": 1}), "search.strategies.darts", ["learning_rate_min (1)", "(0.05)"]),
+        ({"scaling": {"depth": [3.0]}}, "scaling", ["no triple", "1.8 to 2.2"]),
+        ({"scaling": {"depth": []}}, "scaling.depth", ["given []", "at least 1"]),
+        ({"data": {"valid": 0.5, "test": 0.5}}, "data", ["valid + test is 1", "lower one"]),
+        (strategies(resnet20={"kind": "darts"}), "config", ["resnet20", "name of a baseline"]),
+        ({"experiment": "../x"}, "experiment", ["'../x'", "pattern"]),
+        # one key, one line
+        (
+            {"search": {"strategies": {"random": {"evaluations": -1}, "darts": {}}}},
+            "search.strategies.random.evaluations",
+            ["given -1", "auto"],
+        ),
+        # what stands under `data` is wrong whether or not `images` is given
+        ({"images": "x", "data": 3}, "data", ["given 3", "keys and values"]),
+        ({"images": "x", "data": ["a"]}, "data", ["given ['a']", "keys and values"]),
+    ],
+)
+def test_what_is_wrong_is_one_line(raw: dict[str, Any], where: str, words: list[str]) -> None:
+    (line,) = refused(raw)
+    assert line.startswith(f"{where}: ")
+    for word in words:
+        assert word in line
+
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    lines = refused({"sed": 1, "threads": 0, "data": {"source": "x"}, "retrain": {"recipe": {"epochs": "many"}}})
+    assert sorted(line.split(":")[0] for line in lines) == ["data.source", "retrain.recipe.epochs", "sed", "threads"]
+
+
+def test_text_from_the_command_line_is_read_as_numbers() -> None:
+    raw = {"retrain": {"recipe": {"learning_rate": "2e-1", "epochs": "7"}}, "data": {"channels": "1"}, "seed": "3"}
+    config = load(raw)
+    assert (config.retrain.recipe.learning_rate, config.retrain.recipe.epochs) == (0.2, 7)
+    assert (config.data.channels, config.seed) == (1, 3)
+    assert load({"search": {"strategies": {"random": {"evaluations": "5"}}}}).search.strategies["random"] == Random(
+        evaluations=5
+    )
+
+
+def test_the_kind_is_the_name_unless_it_is_given() -> None:
+    found = load(strategies(darts=None, fast={"kind": "darts", "epochs": 1})).search.strategies
+    assert (found["darts"], found["fast"]) == (Darts(), Darts(epochs=1))
+
+
+def test_images_is_short_for_the_path(tmp_path: Path) -> None:
+    given = {"images": str(tmp_path), "data": {"source": "folder"}}
+    assert load(given).data.path == str(tmp_path)
+    assert given == {"images": str(tmp_path), "data": {"source": "folder"}}  # not changed on the way
+
+
+# ------------------------------------------------------------------------------------------------- YAML
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seed: 1\nseed: 2\n", ["line 2", "'seed' stands twice"]),
+        ("data:\n  test: 0.1\n  test: 0.2\n", ["line 3", "'test' stands twice"]),
+        ("- a\n- b\n", ["keys and values", "['a', 'b']"]),
+        ("digits", ["keys and values", "'digits'"]),
+        ("a: [\n", ["not valid YAML"]),
+        ("? [a, b]\n: 1\n", ["a.yaml"]),
+    ],
+)
+def test_a_file_that_is_no_config_is_refused_by_name(tmp_path: Path, text: str, words: list[str]) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(UserError) as error:
+        read_yaml(tmp_path / "a.yaml")
+    assert "a.yaml" in str(error.value)
+    assert "\n" not in str(error.value)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_merge_key_is_yaml(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: &x {b: 1, d: 4}\nc: {<<: *x, d: 2}\n")
+    assert read_yaml(tmp_path / "a.yaml")["c"] == {"b": 1, "d": 2}
+
+
+def test_a_missing_and_an_empty_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"there is no config file .*a\.yaml"):
+        load_file(tmp_path / "a.yaml")
+    (tmp_path / "a.yaml").write_text("# nothing\n")
+    assert load_file(tmp_path / "a.yaml") == Config()
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\xfa")
+    with pytest.raises(UserError, match=r"a\.yaml is not valid YAML"):
+        read_yaml(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize("file", sorted((Path(__file__).parents[2] / "config").glob("*.yaml")), ids=lambda f: f.name)
+def test_the_configs_that_are_shipped_have_no_unknown_key(file: Path, tmp_path: Path) -> None:
+    raw = read_yaml(file)
+    if raw.get("data", {}).get("source") == "folder":
+        raw["data"]["path"] = str(tmp_path)
+    assert load(raw).experiment
+
+
+# ------------------------------------------------------------------------------------------------ slices
+
+
+def test_order_and_written_out_defaults_change_no_slice(tmp_path: Path) -> None:
+    def turned(value: Any) -> Any:
+        return {key: turned(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+    short = write_slices(load({}), tmp_path)
+    full = Config().model_dump(mode="json")
+    assert write_slices(load(full), tmp_path) == short
+    assert write_slices(load(turned(full)), tmp_path) == short
+    assert len(list(tmp_path.iterdir())) == len(short)
+
+
+def changed_by(tmp_path: Path, *keys: str, value: Any) -> set[str]:
+    """The slices whose file differs when this key does."""
+    raw = Config().model_dump(mode="json")
+    other = copy.deepcopy(raw)
+    place = other
+    for key in keys[:-1]:
+        place = place[key]
+    assert place[keys[-1]] != value
+    place[keys[-1]] = value
+    before, after = write_slices(load(raw), tmp_path), write_slices(load(other), tmp_path)
+    return {name for name in before if before[name] != after[name]}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("retrain.recipe.epochs", 31, {"retraining", "scaling_members"}),
+        ("retrain.train_on", "train+valid", {"retraining", "scaling_members"}),
+        ("retrain.seeds", 4, set()),
+        ("retrain.baselines", ["resnet20", "resnet32"], set()),
+        ("retrain.network.cells", 6, {"ranking", "retraining", "scaling_grid", "scaling_members"}),
+        ("search.strategies.evolution.rounds", 4, {"search_evolution", "budget"}),
+        ("search.strategies.random.evaluations", 9, {"search_random", "budget"}),
+        ("search.strategies.darts.epochs", 9, {"search_darts", "budget"}),
+        ("search.estimator.epochs", 9, {"evaluation", "budget"}),
+        ("search.estimator.learning_rate", 0.2, {"evaluation"}),
+        ("search.network.channels", 9, {"evaluation", "budget", "search_darts"}),
+        ("ranking.shortlist", 4, {"shortlist"}),
+        ("ranking.recipe.epochs", 9, {"ranking"}),
+        ("ranking.seeds", 2, set()),
+        ("scaling.recipe.epochs", 9, {"scaling_grid"}),
+        ("scaling.members", 3, {"scaling_members"}),
+        ("scaling.mac_budget", 1e6, {"scaling_members"}),
+        ("scaling.seeds", 3, set()),
+        ("export.tolerance", 0.1, {"export"}),
+        ("data.max_train", 100, {"data"}),
+        ("shards", 3, set()),
+        ("experiment", "other", set()),
+    ],
+)
+def test_a_key_reaches_only_the_steps_that_use_it(tmp_path: Path, key: str, value: Any, wanted: set[str]) -> None:
+    assert changed_by(tmp_path, *key.split("."), value=value) == wanted | {"report"}
+
+
+def test_a_slice_is_read_back_as_its_step_sees_it(tmp_path: Path) -> None:
+    config = load({"threads": 2, "retrain": {"train_on": "train+valid"}})
+    paths = write_slices(config, tmp_path)
+    step = read_slice(paths["retraining"], TrainingStep)
+    assert (step.recipe, step.train_on, step.threads) == (config.retrain.recipe, "train+valid", 2)
+    assert read_slice(paths["search_darts"], DartsStep).strategy == Darts()
+
+
+def test_a_slice_that_is_there_is_not_written_again(tmp_path: Path) -> None:
+    paths = write_slices(load({}), tmp_path)
+    Path(paths["data"]).write_text("{}")
+    assert write_slices(load({}), tmp_path) == paths
+    assert Path(paths["data"]).read_text() == "{}"

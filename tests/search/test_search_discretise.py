@@ -1,0 +1,88 @@
+"""From alphas to architectures, against every architecture of a tiny space."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations, product
+from random import Random
+
+import pytest
+
+from nas_steps.search.discretise import entropy, most_likely, parameter_free, softmax
+from nas_steps.spaces.cells import Cell, CellArchitecture, CellSpace
+
+SPACE = CellSpace("tiny", ("none", "skip_connect", "nor_conv_1x1"), nodes=2)  # 48 cells, 2304 architectures
+
+
+def all_cells() -> list[Cell]:
+    nodes = [
+        [
+            tuple(zip(chosen, kept, strict=True))
+            for kept in combinations(SPACE.sources(node), 2)
+            for chosen in product(SPACE.choices, repeat=2)
+        ]
+        for node in range(SPACE.nodes)
+    ]
+    return [tuple(cell) for cell in product(*nodes)]
+
+
+def likelihood(cell: Cell, mix: list[list[float]]) -> float:
+    row = {edge: mix[index] for index, edge in enumerate(SPACE.edges())}
+    return sum(
+        math.log(row[node, source][SPACE.operations.index(operation)])
+        for node, edges in enumerate(cell)
+        for operation, source in edges
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_most_likely_equals_brute_force(seed: int) -> None:
+    random = Random(seed)
+    mixes = {
+        kind: softmax([[random.gauss(0, 1.5) for _ in SPACE.operations] for _ in SPACE.edges()])
+        for kind in ("normal", "reduce")
+    }
+    cells = all_cells()
+    assert len(cells) ** 2 == SPACE.size()
+    scored = {kind: [(likelihood(cell, mix), cell) for cell in cells] for kind, mix in mixes.items()}
+    everything = [
+        (left + right, str(CellArchitecture(normal, reduce)))
+        for (left, normal), (right, reduce) in product(scored["normal"], scored["reduce"])
+    ]
+    everything.sort(reverse=True)
+    found = most_likely(SPACE, mixes, 40)
+    assert str(found[0][0]) == everything[0][1]
+    assert [str(architecture) for architecture, _ in found] == [text for _, text in everything[:40]]
+    assert [score for _, score in found] == pytest.approx([score for score, _ in everything[:40]])
+
+
+def test_none_is_never_chosen_however_likely() -> None:
+    mixes = {kind: softmax([[9.0, 0.0, 1.0]] * len(SPACE.edges())) for kind in ("normal", "reduce")}
+    (found, _), *_ = most_likely(SPACE, mixes, 1)
+    assert {operation for node in found.normal for operation, _ in node} == {"nor_conv_1x1"}
+
+
+def test_more_than_there_are_gives_all_once() -> None:
+    space = CellSpace("tiny", ("skip_connect", "nor_conv_1x1"), nodes=1)
+    mixes = {kind: softmax([[0.1, 0.3], [0.7, -0.2]]) for kind in ("normal", "reduce")}
+    assert len({str(architecture) for architecture, _ in most_likely(space, mixes, 100)}) == space.size() == 16
+
+
+def test_softmax() -> None:
+    (first, second) = softmax([[1.0, 2.0, 3.0], [1000.0, 1000.0, -1000.0]])
+    total = math.e + math.e**2 + math.e**3
+    assert first == pytest.approx([math.e / total, math.e**2 / total, math.e**3 / total])
+    assert second == pytest.approx([0.5, 0.5, 0.0])
+
+
+def test_entropy_from_undecided_to_decided() -> None:
+    assert entropy([[0.25] * 4] * 3) == pytest.approx(math.log(4))
+    assert entropy([[1.0, 0.0, 0.0]]) == 0
+    assert entropy([[1.0, 0.0], [0.5, 0.5]]) == pytest.approx(math.log(2) / 2)
+
+
+def test_parameter_free_share() -> None:
+    node = (("skip_connect", 0), ("nor_conv_1x1", 1))
+    assert parameter_free((node, node)) == 0.5
+    assert parameter_free((node, (("max_pool_3x3", 0), ("skip_connect", 1)))) == 0.75
+    assert parameter_free(((("sep_conv_3x3", 0), ("nor_conv_1x1", 1)),)) == 0

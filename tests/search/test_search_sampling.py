@@ -1,0 +1,119 @@
+"""Random search and evolution: what they ask next."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+import pytest
+
+from nas_steps.config import schema
+from nas_steps.errors import UserError
+from nas_steps.estimation.estimates import Estimate
+from nas_steps.search.sampling import RandomSearch, RegularisedEvolution, propose, round_size, rounds
+from nas_steps.spaces.cells import CellSpace
+
+SMALLEST = CellSpace("smallest", ("skip_connect", "nor_conv_1x1"), nodes=1)  # 16 architectures
+ROOMY = CellSpace("roomy", ("skip_connect", "max_pool_3x3", "nor_conv_1x1"), nodes=2)
+EVOLUTION = schema.Evolution(population=4, sample=4, children=2, rounds=3)
+
+
+def estimated(architectures: list[str], scores: list[float], status: str = "ok") -> list[Estimate]:
+    pairs = zip(architectures, scores, strict=True)
+    return [Estimate(index, text, score, status=status) for index, (text, score) in enumerate(pairs)]
+
+
+def drawn(count: int, seed: int = 5) -> list[str]:
+    return list(map(str, RandomSearch(ROOMY).ask(count, Random(seed))))
+
+
+def differences(first: str, second: str) -> int:
+    """How many edges of two architectures differ in source or operation."""
+    one, two = ROOMY.parse(first), ROOMY.parse(second)
+    return sum(
+        len(set(left) - set(right))
+        for kind in ("normal", "reduce")
+        for left, right in zip(getattr(one, kind), getattr(two, kind), strict=True)
+    )
+
+
+def test_random_search_visits_all_of_a_small_space_once_and_then_refuses() -> None:
+    search = RandomSearch(SMALLEST)
+    asked = [str(one) for _ in range(4) for one in search.ask(4, Random(3))]
+    assert len(set(asked)) == SMALLEST.size() == 16
+    with pytest.raises(UserError, match="space smallest has 16 architectures") as refused:
+        search.ask(1, Random(4))
+    assert "fewer evaluations" in str(refused.value)
+
+
+def test_random_search_does_not_ask_what_it_was_told() -> None:
+    everything = list(map(str, RandomSearch(SMALLEST).ask(16, Random(1))))
+    search = RandomSearch(SMALLEST)
+    search.tell(estimated(everything[:15], [0.5] * 15))
+    assert [str(one) for one in search.ask(1, Random(0))] == everything[15:]
+
+
+def test_the_oldest_die_however_good_they_are() -> None:
+    members = drawn(6)
+    search = RegularisedEvolution(ROOMY, EVOLUTION)
+    search.tell(estimated(members[:4], [0.9, 0.8, 0.1, 0.2]))
+    assert [str(one) for one, _ in search.population] == members[:4]
+    search.tell(estimated(members[4:], [0.3, 0.4]))
+    assert [(str(one), merit) for one, merit in search.population] == list(
+        zip(members[2:], [0.1, 0.2, 0.3, 0.4], strict=True)
+    )
+
+
+@pytest.mark.parametrize("best", range(4))
+def test_all_children_come_from_the_best_where_the_tournament_is_the_population(best: int) -> None:
+    members = drawn(4)
+    search = RegularisedEvolution(ROOMY, EVOLUTION)
+    search.tell(estimated(members, [0.9 if index == best else 0.1 for index in range(4)]))
+    children = list(map(str, search.ask(8, Random(2))))
+    assert len(set(children)) == 8
+    assert not set(children) & set(members)
+    assert all(differences(child, members[best]) == 1 for child in children)
+
+
+@pytest.mark.parametrize(("score", "status"), [(math.nan, "diverged"), (0.99, "diverged"), (math.nan, "ok")])
+def test_a_diverged_architecture_is_no_parent(score: float, status: str) -> None:
+    members = drawn(4)
+    search = RegularisedEvolution(ROOMY, EVOLUTION)
+    # the diverged one stands first: max() of NaNs would keep it
+    search.tell([Estimate(0, members[0], score, status=status), *estimated(members[1:], [0.1, 0.2, 0.15])])
+    assert search.population[0][1] == -math.inf
+    assert all(differences(str(child), members[2]) == 1 for child in search.ask(5, Random(0)))
+
+
+def test_a_population_that_all_diverged_still_breeds() -> None:
+    members = drawn(4)
+    search = RegularisedEvolution(ROOMY, EVOLUTION)
+    search.tell(estimated(members, [math.nan] * 4, status="diverged"))
+    assert len({str(child) for child in search.ask(4, Random(0))} - set(members)) == 4
+
+
+def test_proposals_follow_from_the_seed_and_the_history_alone() -> None:
+    first = propose(EVOLUTION, ROOMY, [], count=4, seed=7)
+    told = [estimated(first, [0.1, 0.5, 0.3, 0.2])]
+    second = propose(EVOLUTION, ROOMY, told, count=2, seed=7)
+    # the same whether or not the first round was asked for in between
+    assert propose(EVOLUTION, ROOMY, told, count=2, seed=7) == second
+    assert propose(EVOLUTION, ROOMY, [], count=4, seed=7) == first
+    assert propose(EVOLUTION, ROOMY, [], count=4, seed=8) != first
+    other = [estimated(first, [0.5, 0.1, 0.3, 0.2])]
+    assert propose(EVOLUTION, ROOMY, other, count=2, seed=7) != second
+    assert not set(first) & set(second)
+
+
+def test_proposals_end_where_the_space_ends() -> None:
+    asked = propose(schema.Random(), SMALLEST, [], count=50, seed=0)
+    assert len(set(asked)) == len(asked) == 16
+    assert propose(schema.Random(), SMALLEST, [estimated(asked, [0.0] * 16)], count=5, seed=0) == []
+
+
+def test_rounds_and_their_sizes() -> None:
+    assert rounds(schema.Random()) == 1
+    assert round_size(schema.Random(), 0, 23) == 23
+    assert rounds(EVOLUTION) == 3
+    assert [round_size(EVOLUTION, number, 23) for number in range(3)] == [4, 2, 2]
+    assert sum(round_size(EVOLUTION, number, 23) for number in range(3)) == EVOLUTION.evaluations

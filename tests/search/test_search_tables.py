@@ -1,0 +1,67 @@
+"""candidates.csv and history.csv, and the steps propose and gather."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from tiny_world import settings, tiny_config
+
+from nas_steps.estimation.estimates import Estimate, write_estimates
+from nas_steps.provenance.files import read_csv, write_json
+from nas_steps.search.steps import gather, propose
+from nas_steps.search.tables import CANDIDATES, HISTORY
+
+
+def test_gather_ranks_the_sound_and_records_them_all(tmp_path: Path) -> None:
+    first = [Estimate(0, "a", 0.3), Estimate(1, "b", math.nan, "diverged", "the loss is nan")]
+    second = [Estimate(0, "c", 0.5), Estimate(1, "d", 0.3), Estimate(2, "e", 0.4)]
+    shards = []
+    for number, estimates in enumerate([first, second]):
+        for shard in (0, 1):
+            shards.append(str(tmp_path / f"round-{number}" / f"shard-{shard}.csv"))
+            write_estimates(shards[-1], [one for one in estimates if one.index % 2 == shard])
+    gather.main(["--told", *shards, "--output", str(tmp_path / "out")])
+
+    candidates = read_csv(tmp_path / "out" / "candidates.csv")
+    assert tuple(candidates[0]) == CANDIDATES
+    assert [(row["rank"], row["architecture"], float(row["score"])) for row in candidates] == [
+        ("1", "c", 0.5),
+        ("2", "e", 0.4),
+        ("3", "a", 0.3),  # of equals, the one found first
+        ("4", "d", 0.3),
+    ]
+    assert {row["estimator"] for row in candidates} == {"short_training"}
+    history = read_csv(tmp_path / "out" / "history.csv")
+    assert tuple(history[0]) == HISTORY
+    assert [row["architecture"] for row in history] == ["a", "b", "c", "d", "e"]
+    assert [row["step"] for row in history] == ["1", "2", "3", "4", "5"]
+    assert [row["round"] for row in history] == ["0", "0", "1", "1", "1"]
+    assert [float(row["best"]) for row in history] == [0.3, 0.3, 0.5, 0.5, 0.5]
+    assert (history[1]["status"], history[1]["score"]) == ("diverged", "")
+
+
+def test_best_so_far_is_empty_until_something_is_sound(tmp_path: Path) -> None:
+    shard = str(tmp_path / "round-0" / "shard-0.csv")
+    write_estimates(shard, [Estimate(0, "a", math.nan, "diverged"), Estimate(1, "b", 0.2)])
+    gather.main(["--told", shard, "--output", str(tmp_path)])
+    assert [row["best"] for row in read_csv(tmp_path / "history.csv")] == ["", "0.2"]
+
+
+@pytest.mark.parametrize(("strategy", "count"), [("random", 6), ("evolution", 4)])
+def test_the_step_proposes_the_first_round(tmp_path: Path, strategy: str, count: int) -> None:
+    write_json(tmp_path / "budget.json", {"strategies": {strategy: {"evaluations": 6}}})
+
+    def proposed(seed: int) -> list[dict[str, str]]:
+        given = ["--settings", settings()[f"search_{strategy}"], "--strategy", strategy, "--seed", str(seed)]
+        output = tmp_path / "proposals.csv"
+        propose.main([*given, "--budget", str(tmp_path / "budget.json"), "--output", str(output)])
+        return read_csv(output)
+
+    rows = proposed(0)
+    assert [row["index"] for row in rows] == [str(index) for index in range(count)]
+    space = tiny_config().space.declared()
+    assert all(str(space.parse(row["architecture"])) == row["architecture"] for row in rows)
+    assert proposed(0) == rows
+    assert proposed(1) != rows
