@@ -145,17 +145,21 @@ class Plan:
         """All that the report reads, costs aside: they come with these files."""
         folder = self.folder
         files = [
+            f"{folder}/data/meta.json",
             *self.candidates(),
+            *(f"{folder}/search/{name}-{seed}/history.csv" for name, seed in self.searches),
             f"{folder}/search/budget.json",
             f"{folder}/ranking/ranked.csv",
+            f"{folder}/ranking/winners.csv",
             f"{folder}/ranking/agreement.csv",
+            f"{folder}/retraining/retrained.csv",
             f"{folder}/retraining/summary.csv",
             f"{folder}/retraining/comparisons.csv",
             f"{folder}/export/exports.csv",
             *self.trainings(),
         ]
         if self.config.scaling.enabled:
-            files += [f"{folder}/scaling/family.csv", f"{folder}/scaling/triples.csv", f"{folder}/scaling/chosen.json"]
+            files += [f"{folder}/scaling/family.csv", f"{folder}/scaling/chosen.json"]
         return files
 
     @property

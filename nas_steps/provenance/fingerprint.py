@@ -13,6 +13,8 @@ from typing import Any
 from nas_steps.provenance.files import canonical_json, write_json
 
 PACKAGE = Path(__file__).resolve().parents[1]
+#: files of a package that are no code but decide what it writes
+DATA_SUFFIXES = (".j2", ".css")
 
 
 def fingerprint(value: Any) -> str:
@@ -23,7 +25,7 @@ def fingerprint(value: Any) -> str:
 def code_fingerprint(module: str) -> str:
     """Fingerprint of `module` and of every nas_steps module that it imports, directly or not.
 
-    Comments, docstrings and formatting do not count; imports inside functions do.
+    Comments, docstrings and formatting do not count; imports inside functions and a package's templates do.
     """
     names = sorted(transitive_imports(module))
     return fingerprint([[name, _module_hash(name)] for name in names])
@@ -86,7 +88,14 @@ def _module_hash(name: str) -> str:
             and isinstance(node.body[0].value.value, str)
         ):
             node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    found = hashlib.sha256(ast.dump(tree).encode())
+    file = module_file(name)
+    if file is not None and file.name == "__init__.py":
+        # a package brings its templates and style sheets with it
+        for data in sorted(file.parent.iterdir()):
+            if data.suffix in DATA_SUFFIXES:
+                found.update(data.read_bytes())
+    return found.hexdigest()
 
 
 def files_fingerprint(path: str | Path, memory: str | Path) -> str:

@@ -93,7 +93,7 @@ def test_unreadable_files_are_named_together(photos: Make) -> None:
     half = (root / "dog" / "1.png").read_bytes()
     (root / "dog" / "1.png").write_bytes(half[: len(half) // 2])
     (root / "dog" / "gone.jpg").symlink_to(root / "nowhere.jpg")
-    with pytest.raises(UserError, match="3 files in .* cannot be read") as caught:
+    with pytest.raises(UserError, match=r"3 files in .* cannot be read") as caught:
         read_folder(data(root))
     message = str(caught.value)
     assert "cat/0.png: its content is of no known format" in message

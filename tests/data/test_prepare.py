@@ -106,7 +106,7 @@ def test_subsampling_thins_each_split(run_prepare: Prepare) -> None:
     meta = run_prepare("digits", max_train=100, max_valid=40, max_test=10)
     assert sizes(meta) == {"train": 100, "valid": 40, "test": 10}
     assert set(meta["counts"]["test"].values()) == {1}
-    with pytest.raises(UserError, match="data.max_valid is 9, but there are 10 classes"):
+    with pytest.raises(UserError, match=r"data\.max_valid is 9, but there are 10 classes"):
         run_prepare("digits", max_valid=9)
 
 
@@ -214,7 +214,7 @@ def test_nothing_is_left_after_a_failure_while_writing(
 
 
 @pytest.mark.skipif(not FLOWERS.is_file(), reason="the photos are not here")
-def test_real_photos(run_prepare: Prepare, tmp_path: Path) -> None:
+def test_real_photos(run_prepare: Prepare) -> None:
     meta = run_prepare("folder", FLOWERS, resolution=32)
     found = {label: sum(meta["counts"][split][label] for split in SPLITS) for label in meta["classes"]}
     # 764, 1052, 784, 733 and 984 files; 4 pairs are both a rose and a tulip, 2 sunflowers are there twice
@@ -224,4 +224,3 @@ def test_real_photos(run_prepare: Prepare, tmp_path: Path) -> None:
     assert meta["duplicates"]["other_class_left_out"] == 8
     assert meta["shape"] == [3, 32, 32]
     assert sum(sizes(meta).values()) == 4317 - 10
-    assert 0.5 < load_split(tmp_path / "out", "train").images.std() / 64 < 1.5

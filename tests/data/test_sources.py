@@ -87,7 +87,7 @@ def test_cifar_is_read_from_its_binary_version(tmp_path: Path, monkeypatch: pyte
 def test_a_file_that_is_not_cifar(tmp_path: Path) -> None:
     path = tmp_path / "a.tar.gz"
     path.write_bytes(b"no")
-    with pytest.raises(UserError, match="not the binary version of cifar10.*delete it"):
+    with pytest.raises(UserError, match=r"not the binary version of cifar10.*delete it"):
         parse_cifar(path, data("cifar10"))
     cifar(path, "cifar100")
     with pytest.raises(UserError, match="not the binary version of cifar10"):

@@ -84,7 +84,7 @@ def test_subsampling_is_stratified_and_seeded() -> None:
     assert not np.array_equal(chosen, subsample(labels, list("abc"), 30, 1, "max_train"))
     for limit in (None, 152, 1000):
         assert np.array_equal(subsample(labels, list("abc"), limit, 0, "max_train"), np.arange(152))
-    with pytest.raises(UserError, match="data.max_test is 2, but there are 3 classes.*set it to 3"):
+    with pytest.raises(UserError, match=r"data\.max_test is 2, but there are 3 classes.*set it to 3"):
         subsample(labels, list("abc"), 2, 0, "max_test")
 
 

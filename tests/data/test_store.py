@@ -58,7 +58,7 @@ def test_file_names() -> None:
 @pytest.mark.parametrize("content", ["{}", "[]", '{"shape": [1, 8]}', "null"])
 def test_a_meta_of_another_kind(folder: Path, content: str) -> None:
     (folder / "meta.json").write_text(content)
-    with pytest.raises(UserError, match="not as this version writes it.*delete that folder"):
+    with pytest.raises(UserError, match=r"not as this version writes it.*delete that folder"):
         read_meta(folder)
 
 

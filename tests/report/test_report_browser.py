@@ -36,11 +36,9 @@ def opened(page: Path, folder: Path) -> tuple[list[str], set[str]]:
     assert "</html>" in seen.stdout
     told = json.loads(log.read_text(encoding="utf-8"))
     source = told["constants"]["logSourceType"]["URL_REQUEST"]
-    addresses = {
-        event["params"]["url"]
-        for event in told["events"]
-        if event["source"]["type"] == source and "url" in event.get("params", {})
-    }
+    starts = [event["params"] for event in told["events"] if event["source"]["type"] == source and "params" in event]
+    # what the browser asks for on its own account, its updates say, has no origin
+    addresses = {start["url"] for start in starts if start.get("initiator", "not an origin") != "not an origin"}
     console = [line for line in seen.stderr.splitlines() if "CONSOLE" in line]
     return console, {address for address in addresses if urlsplit(address).scheme in ("http", "https", "ws", "wss")}
 

@@ -18,13 +18,14 @@ from nas_steps.search import darts as module
 from nas_steps.search.darts import BilevelStep, DartsResult, darts
 from nas_steps.search.discretise import most_likely, softmax
 from nas_steps.search.steps import darts as step_module
+from nas_steps.training.devices import prepare
 from nas_steps.training.networks import Images, load_images
 from nas_steps.training.progress import Progress
 
 
 @pytest.fixture(scope="module")
 def images() -> Images:
-    return load_images(prepared(), torch.device("cpu"))
+    return load_images(prepared(), prepare("cpu", 1))
 
 
 def darts_step(**changes: Any) -> DartsStep:

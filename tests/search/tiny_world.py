@@ -18,7 +18,7 @@ from nas_steps.ranking.rank import WINNERS
 ROOT = TemporaryDirectory(prefix="tiny-world-")  # gone with the interpreter
 
 RECIPE = {"epochs": 1, "warmup_epochs": 0, "batch_size": 20, "learning_rate": 0.05}
-NETWORK = {"channels": 4, "cells": 2, "stem_multiplier": 1}
+NETWORK = {"channels": 4, "cells": 3, "stem_multiplier": 1}
 TINY: dict[str, Any] = {
     "experiment": "tiny",
     "device": "cpu",

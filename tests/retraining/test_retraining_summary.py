@@ -1,0 +1,165 @@
+"""Means, intervals, paired comparisons, and the steps train and gather."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+from tiny_world import CONVOLUTION, MIXED, retrained, settings
+
+from nas_steps.errors import UserError
+from nas_steps.estimation.__main__ import main as estimate
+from nas_steps.intervals import mean_interval
+from nas_steps.provenance.files import read_csv, read_json, write_csv
+from nas_steps.ranking.rank import WINNERS
+from nas_steps.retraining.steps import gather, train
+from nas_steps.retraining.summary import compare, holm, paired, summarise
+from nas_steps.search.steps import budget, darts
+from nas_steps.training.record import Entry, record
+
+
+def metrics(entry: str, kind: str, seed: int, test: float, status: str = "ok") -> dict[str, Any]:
+    known = {"status": status, "test_accuracy": test, "valid_accuracy": 0.5, "train_seconds": 2.0, "macs": 7}
+    return record(Entry(entry, kind, entry), seed) | known
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.4], [0.7, 0.71, 0.69, 0.75], list(np.linspace(0, 1, 9))])
+def test_mean_interval_is_scipys(values: list[float]) -> None:
+    found = mean_interval(values)
+    low, high = stats.t.interval(0.95, len(values) - 1, loc=np.mean(values), scale=stats.sem(values))
+    assert (found["mean"], found["low"], found["high"]) == pytest.approx((np.mean(values), low, high))
+    assert found["std"] == pytest.approx(np.std(values, ddof=1))
+
+
+def test_mean_interval_of_too_few() -> None:
+    assert mean_interval([0.5])["mean"] == 0.5
+    assert all(math.isnan(mean_interval([0.5])[key]) for key in ("std", "low", "high"))
+    assert all(math.isnan(value) for value in mean_interval([]).values())
+
+
+def test_the_paired_comparison_is_scipys() -> None:
+    ours, theirs = [0.9, 0.85, 0.88, 0.95], [0.8, 0.86, 0.79, 0.9]
+    trainings = [metrics("darts-0", "searched", seed, value) for seed, value in enumerate(ours)]
+    # given in another order, so that pairs must be found by their seeds
+    trainings += [metrics("resnet20", "baseline", seed, theirs[seed]) for seed in (2, 0, 3, 1)]
+    (found,) = compare(trainings)
+    expected = stats.ttest_rel(ours, theirs)
+    interval = expected.confidence_interval(0.95)
+    assert found["pairs"] == 4
+    assert found["difference"] == pytest.approx(np.mean(np.subtract(ours, theirs)))
+    assert (found["low"], found["high"]) == pytest.approx((interval.low, interval.high))
+    assert found["p_value"] == found["p_holm"] == pytest.approx(expected.pvalue)
+    assert (found["strategy"], found["role"], found["note"]) == ("darts", "baseline", "")
+
+
+def test_searched_entries_meet_random_ones_and_baselines_only() -> None:
+    names = {"darts-0": "searched", "evolution-0": "searched", "random-0": "random", "resnet20": "baseline"}
+    trainings = [metrics(name, kind, seed, 0.1 * seed) for name, kind in names.items() for seed in range(3)]
+    assert [(row["entry"], row["against"]) for row in compare(trainings)] == [
+        ("darts-0", "random-0"),
+        ("darts-0", "resnet20"),
+        ("evolution-0", "random-0"),
+        ("evolution-0", "resnet20"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("differences", "note"),
+    [
+        ([], "no pair of sound trainings"),
+        ([0.1, 0.2], "2 of the 3 seeds that a claim needs"),
+        ([0.1, 0.1, 0.1], "same for every seed"),
+    ],
+)
+def test_no_claim_without_a_spread(differences: list[float], note: str) -> None:
+    found = paired(differences)
+    assert note in found["note"]
+    assert all(math.isnan(found[key]) for key in ("low", "high", "p_value"))
+
+
+@pytest.mark.parametrize("values", [[0.01, 0.04, 0.03], [0.5, 0.02, 0.02, 0.9, 0.001], [0.6, 0.7], [0.2]])
+def test_holm_is_the_brute_force_one(values: list[float]) -> None:
+    def brute(index: int) -> float:
+        """The largest level scaled by how many hypotheses are not smaller, over all that come before."""
+        order = sorted(range(len(values)), key=lambda other: (values[other], other))
+        place = order.index(index)
+        return max(min(1.0, (len(values) - rank) * values[order[rank]]) for rank in range(place + 1))
+
+    assert holm(values) == pytest.approx([brute(index) for index in range(len(values))])
+    with_gap = holm([*values, math.nan])
+    assert with_gap[:-1] == holm(values)
+    assert math.isnan(with_gap[-1])
+
+
+def test_diverged_trainings_are_counted_and_not_averaged() -> None:
+    trainings = [metrics("darts-0", "searched", 0, math.nan, "diverged")]
+    trainings += [metrics("darts-0", "searched", seed, 0.1 * seed) for seed in (1, 2)]
+    trainings += [metrics("resnet20", "baseline", 0, math.nan, "diverged")]
+    darts_row, resnet = summarise(trainings)
+    assert (darts_row["trainings"], darts_row["diverged"]) == (2, 1)
+    assert darts_row["test_mean"] == pytest.approx(0.15)
+    assert darts_row["strategy"] == "darts"
+    assert (resnet["trainings"], resnet["diverged"], resnet["strategy"]) == (0, 1, "")
+    assert all(math.isnan(resnet[key]) for key in ("test_mean", "valid_mean", "train_seconds"))
+    (row,) = compare(trainings)
+    assert row["pairs"] == 0
+
+
+def test_a_baseline_and_a_winner_are_trained_and_gathered(tmp_path: Path) -> None:
+    paths = [retrained("resnet20"), retrained("darts-0", MIXED)]
+    found = [read_json(path) for path in paths]
+    assert all(set(one) == set(record(Entry("x", "baseline", "x"), 0)) for one in found)
+    assert [(one["entry"], one["kind"], one["architecture"]) for one in found] == [
+        ("resnet20", "baseline", "resnet20"),
+        ("darts-0", "searched", MIXED),
+    ]
+    for path, one in zip(paths, found, strict=True):
+        assert (one["status"], one["test_images"], one["side"]) == ("ok", 60, 8)
+        assert one["test_file"]["name"] == "test_images.npy"
+        assert 0 <= one["test_accuracy"] <= 1
+        assert len(read_csv(Path(path).parent / "history.csv")) == 1
+        assert (Path(path).parent / "weights.safetensors").stat().st_size > 1000
+    gather.main(["--trainings", *paths, "--output", str(tmp_path)])
+    assert [row["entry"] for row in read_csv(tmp_path / "retrained.csv")] == ["resnet20", "darts-0"]
+    assert [row["trainings"] for row in read_csv(tmp_path / "summary.csv")] == ["1", "1"]
+    assert [row["note"] for row in read_csv(tmp_path / "comparisons.csv")] == ["1 of the 3 seeds that a claim needs"]
+
+
+def test_a_search_without_a_winner_is_missing(tmp_path: Path, data: str) -> None:
+    write_csv(tmp_path / "winners.csv", [{"entry": "other-0", "architecture": MIXED}], WINNERS)
+    given = ["--settings", settings()["retraining"], "--data", data, "--entry", "darts-0", "--kind", "searched"]
+    given += ["--winners", str(tmp_path / "winners.csv"), "--seed", "1", "--output", str(tmp_path / "out")]
+    train.main(given)
+    found = read_json(tmp_path / "out" / "metrics.json")
+    assert (found["status"], found["seed"], found["test_accuracy"]) == ("missing", 1, None)
+    assert "could be trained" in found["reason"]
+    gather.main(["--trainings", str(tmp_path / "out" / "metrics.json"), "--output", str(tmp_path)])
+    (row,) = read_csv(tmp_path / "summary.csv")
+    assert (row["trainings"], row["diverged"], row["test_mean"]) == ("0", "0", "")
+
+
+def test_only_final_trainings_need_the_test_set(tmp_path: Path, data: str) -> None:
+    without = tmp_path / "data"
+    shutil.copytree(data, without)
+    for file in without.glob("test_*"):
+        file.unlink()
+    files, cost = settings(), ["--cost", str(tmp_path / "cost.json")]
+    shared = ["--data", str(without)]
+    budget.main(["--settings", files["budget"], *shared, "--output", str(tmp_path / "budget.json"), *cost])
+    given = ["--strategy", "darts", "--seed", "0", "--output", str(tmp_path / "darts-0")]
+    darts.main(["--settings", files["search_darts"], *shared, *given])
+    write_csv(tmp_path / "some.csv", [{"index": 0, "architecture": CONVOLUTION}], ("index", "architecture"))
+    for stage, name in [("search", "evaluation"), ("ranking", "ranking")]:
+        given = ["--proposals", str(tmp_path / "some.csv"), "--stage", stage, "--seed", "0", "--shard", "0"]
+        given += ["--shards", "1", "--output", str(tmp_path / f"{stage}.csv"), *cost]
+        estimate(["--settings", files[name], *shared, *given])
+        assert [row["status"] for row in read_csv(tmp_path / f"{stage}.csv")] == ["ok"]
+    given = ["--entry", "resnet20", "--kind", "baseline", "--seed", "0", "--output", str(tmp_path / "out")]
+    with pytest.raises(UserError, match=r"test_images\.npy is missing"):
+        train.main(["--settings", files["retraining"], *shared, *given])
+    assert not (tmp_path / "out" / "metrics.json").exists()
