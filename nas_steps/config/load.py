@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from nas_steps.errors import UserError
 
 #: sources whose `path` must exist before any job can run
 READ_FROM_PATH = ("folder", "npz")
+#: how pydantic names the kinds of a union at the end of a location
+UNION_MEMBER = re.compile(r"literal\[.*\]|constrained-\w+|int|float|str")
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -24,12 +27,16 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-    seen: set[Any] = set()
+    seen: list[Any] = []
     for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue  # `<<: *anchor` may be overwritten: that is what it is for
         key = loader.construct_object(key_node, deep=True)
         if key in seen:
             raise UserError(f"line {key_node.start_mark.line + 1}: the key {key!r} stands twice; keep one")
-        seen.add(key)
+        seen.append(key)
+    if isinstance(node, yaml.MappingNode):
+        loader.flatten_mapping(node)
     return loader.construct_mapping(node, deep=deep)
 
 
@@ -59,7 +66,7 @@ def load(raw: Mapping[str, Any], origin: str = "config") -> Config:
     try:
         config = Config.model_validate(dict(raw))
     except ValidationError as error:
-        lines = [_explain(problem) for problem in error.errors()]
+        lines = _lines(error)
         raise UserError(f"{origin} is refused:\n" + "\n".join(f"  {line}" for line in lines)) from None
     path = config.data.path
     if path is not None and config.data.source in READ_FROM_PATH and not Path(path).exists():
@@ -71,6 +78,21 @@ def load(raw: Mapping[str, Any], origin: str = "config") -> Config:
 def load_file(path: str | Path) -> Config:
     """Read and validate one YAML file."""
     return load(read_yaml(path), str(path))
+
+
+def _lines(error: ValidationError) -> list[str]:
+    """One line for each place. A value that fits none of several kinds is one mistake, told with all of them."""
+    places: dict[tuple[Any, ...], list[Any]] = {}
+    for problem in error.errors():
+        location = problem["loc"]
+        of_union = bool(location) and UNION_MEMBER.fullmatch(str(location[-1])) is not None
+        places.setdefault(location[:-1] if of_union else location, []).append(problem)
+    lines = []
+    for location, problems in places.items():
+        told = [_explain({**problem, "loc": location}) for problem in problems]
+        first, *others = told
+        lines.append("; or ".join([first, *(line.split("; ", 1)[-1] for line in others)]))
+    return lines
 
 
 def _explain(problem: Any) -> str:

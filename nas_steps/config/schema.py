@@ -451,7 +451,10 @@ class Config(Section):
     def _images_is_path(cls, value: Any) -> Any:
         if not isinstance(value, dict) or value.get("images") is None:
             return value
-        data = dict(value.get("data") or {})
+        given = value.get("data") or {}
+        if not isinstance(given, dict):
+            return value  # refused where `data` is read
+        data = dict(given)
         if data.get("path") not in (None, value["images"]):
             raise ValueError(
                 f"images ({value['images']!r}) and data.path ({data['path']!r}) name two places; give one of them"

@@ -5,16 +5,16 @@ from __future__ import annotations
 from torch import nn
 
 from nas_steps.config.schema import Network
+from nas_steps.errors import UserError
 from nas_steps.models.baselines import build_baseline
 from nas_steps.models.cells import CellNetwork
 from nas_steps.models.count import Size, count
-from nas_steps.spaces.baselines import BASELINES
 from nas_steps.spaces.cells import parse_architecture
 
 
 def is_baseline(architecture: str) -> bool:
     """Whether the string names a hand-designed network rather than cells."""
-    return architecture.startswith(BASELINES)
+    return ":" not in architecture and "(" not in architecture
 
 
 def build(
@@ -26,7 +26,10 @@ def build(
     a string that is neither cells nor a baseline.
     """
     if is_baseline(architecture):
-        return build_baseline(architecture, inputs=inputs, classes=classes, side=side)
+        try:
+            return build_baseline(architecture, inputs=inputs, classes=classes, side=side)
+        except ValueError as error:
+            raise UserError(f"{architecture!r} is neither cells nor a baseline: {error}") from None
     cells = parse_architecture(architecture)
     return CellNetwork(cells, network, inputs=inputs, classes=classes, auxiliary=auxiliary)
 
