@@ -148,9 +148,9 @@ class Network(Section):
     channels: int = Field(8, ge=1, le=512, description="Channels of the first cell's nodes, doubled at each reduction.")
     cells: int = Field(
         3,
-        ge=1,
+        ge=3,
         le=100,
-        description="How many cells are stacked; those at 1/3 and 2/3 of the depth halve the side.",
+        description="How many cells are stacked; those at 1/3 and 2/3 of the depth halve the side, the others are normal.",
     )
     stem_multiplier: int = Field(3, ge=1, le=16, description="The stem has `stem_multiplier * channels` channels.")
 
@@ -469,12 +469,6 @@ class Config(Section):
                 "data.source is folder, but no folder is named: add `--config images=PATH` to the command, "
                 "or set data.path"
             )
-        for where, network in (
-            ("search.network", self.search.network),
-            ("retrain.network", self.retrain.network),
-        ):
-            if self.resolution() < 4 and network.cells >= 3:
-                raise ValueError(f"{where} halves the side twice, but images have {self.resolution()} pixels")
         for strategy in self.search.strategies:
             if strategy in {name.split("_x")[0] for name in self.retrain.baselines} | set(self.retrain.baselines):
                 raise ValueError(f"search.strategies.{strategy} has the name of a baseline; rename the strategy")

@@ -32,7 +32,7 @@ from nas_steps.training.record import HISTORY, Entry, record, write_untrained
 from nas_steps.training.supervised import SupervisedStep, cosine, decay_groups
 
 CPU = torch.device("cpu")
-NETWORK = Network(channels=4, cells=2, stem_multiplier=2)
+NETWORK = Network(channels=4, cells=3, stem_multiplier=2)
 ARCHITECTURE = "normal:|skip_connect~0|nor_conv_3x3~1|;reduce:|skip_connect~0|nor_conv_3x3~1|"
 RECIPE = Recipe(epochs=2, batch_size=16, learning_rate=0.1, drop_path=0.2, auxiliary_weight=0.3)
 ENTRY = Entry("mine", "searched", ARCHITECTURE)

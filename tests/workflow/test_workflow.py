@@ -23,7 +23,7 @@ TINY: dict[str, Any] = {
     "shards": 1,
     "data": {"source": "digits", "max_train": 60, "max_valid": 60, "max_test": 80},
     "search": {
-        "network": {"channels": 4, "cells": 2},
+        "network": {"channels": 4, "cells": 3},
         "estimator": RECIPE,
         "strategies": {
             "random": {"evaluations": 2},
@@ -33,7 +33,7 @@ TINY: dict[str, Any] = {
     },
     "ranking": {"shortlist": 1, "recipe": RECIPE},
     "retrain": {
-        "network": {"channels": 4, "cells": 2},
+        "network": {"channels": 4, "cells": 3},
         "recipe": RECIPE,
         "seeds": 1,
         "baselines": ["resnet20_x0.25", "mobilenet_v3_small_x0.5"],
