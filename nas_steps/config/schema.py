@@ -150,7 +150,7 @@ class Network(Section):
         3,
         ge=3,
         le=100,
-        description="How many cells are stacked; those at 1/3 and 2/3 of the depth halve the side, the others are normal.",
+        description="How many cells are stacked; those at 1/3 and 2/3 of the depth halve the side.",
     )
     stem_multiplier: int = Field(3, ge=1, le=16, description="The stem has `stem_multiplier * channels` channels.")
 
