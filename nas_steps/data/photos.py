@@ -16,7 +16,9 @@ from PIL import Image, UnidentifiedImageError
 # Formats with a firm signature. Left out are those that run another program (EPS) or would recognise any bytes (TGA).
 Image.init()
 FORMATS = tuple(
-    str(name) for name in ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP") if name in Image.OPEN
+    str(name)
+    for name in ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+    if name in Image.OPEN
 )
 #: a file with such a name is meant as an image, even where its content cannot be read as one
 EXTENSIONS = tuple(
