@@ -20,6 +20,9 @@ RESNETS: dict[str, tuple[list[int], list[int]]] = {
     "resnet18": ([2, 2, 2, 2], [64, 128, 256, 512]),
 }
 
+#: torch's default, the one that the searched networks have too
+BATCH_NORM_MOMENTUM = 0.1
+
 #: below this side a network's first strides are taken away
 SMALL_IMAGE = 96
 #: side that the last feature map of a fitted network keeps at least
@@ -62,6 +65,11 @@ def build_baseline(name: str, *, inputs: int, classes: int, side: int) -> nn.Mod
         blocks, channels = RESNETS[base]
         return ResNet(blocks, [max(1, round(c * width)) for c in channels], inputs=inputs, classes=classes)
     model = _torchvision(base, width, classes)
+    for module in model.modules():
+        # torchvision's MobileNetV3 and EfficientNet average their statistics over a hundred steps and more, which a
+        # short training does not have: they would look far worse than they are
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = BATCH_NORM_MOMENTUM
     if inputs != 3:
         _replace_first_convolution(model, inputs)
     if side < SMALL_IMAGE:

@@ -243,3 +243,9 @@ def test_counting_draws_no_random_number_and_counts_by_hand() -> None:
     assert torch.equal(before, torch.get_rng_state())
     assert found.parameters == (2 * 5 * 9 + 5) + (180 * 4 + 4)
     assert found.macs == 36 * 5 * 2 * 9 + 180 * 4
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_all_baselines_average_their_statistics_as_searched_networks_do(name: str) -> None:
+    model = build(name, PAPER, inputs=3, classes=10, side=32)
+    assert {module.momentum for module in model.modules() if isinstance(module, nn.BatchNorm2d)} == {0.1}
