@@ -48,6 +48,13 @@ def test_photos_are_read_in_the_order_of_their_names(photos: Make) -> None:
     assert np.array_equal(train.images[4], np.asarray(whole).transpose(2, 0, 1))
 
 
+def test_the_order_is_that_of_the_names_even_where_classes_sort_otherwise(photos: Make) -> None:
+    source = read_folder(data(photos({"chat": 1, "chat noir": 1})))
+    assert source.classes == ["chat", "chat noir"]
+    assert source.splits["train"].names == ["chat noir/0.png", "chat/0.png"]
+    assert source.splits["train"].labels.tolist() == [1, 0]
+
+
 def test_a_zip_of_the_folder_gives_the_same(photos: Make) -> None:
     root = photos({"dog": 2, "chat noir": 2, "кот": 2})
     Image.new("RGB", (9, 9), "red").save(root / "dog" / "red.tiff", compression="tiff_lzw")
@@ -175,3 +182,8 @@ def test_more_images_than_memory(photos: Make, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(np, "empty", full)
     with pytest.raises(UserError, match=r"2 images of 8 x 8 pixels need 0.0 GiB.*lower data.resolution"):
         read_folder(data(root))
+
+
+def test_no_path() -> None:
+    with pytest.raises(UserError, match=r"data\.path names none"):
+        read_folder(Data(source="folder"))

@@ -126,12 +126,16 @@ def test_duplicates_are_treated_where_we_split(run_prepare: Prepare, photos: Mak
     assert len(set(everything)) == len(everything)
 
 
-def test_duplicates_across_own_splits_are_only_counted(run_prepare: Prepare, photos: Make) -> None:
+def test_duplicates_across_own_splits_are_only_counted(run_prepare: Prepare, photos: Make, photo: Make) -> None:
     root = photos({f"{split}/{kind}": 4 for split in ("train", "valid", "test") for kind in ("cat", "dog")})
     # the fixture's pixels depend on class and number, so each valid and test image stands in train too
     meta = run_prepare("folder", root)
     assert sizes(meta) == {"train": 8, "valid": 8, "test": 8}
     assert meta["duplicates_across_splits"] == 16
+    for kind in ("cat", "dog"):
+        for index in range(4):
+            photo(root / "train" / kind / f"{index}.png", (13, 13))  # now valid and test alone are alike
+    assert run_prepare("folder", root)["duplicates_across_splits"] == 8
     assert meta["duplicates"]["groups"] == 0
 
 
