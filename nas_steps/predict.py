@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from PIL import Image, ImageOps, UnidentifiedImageError
 
+from nas_steps.data.photos import UnreadableError, read_photo
 from nas_steps.errors import UserError
 from nas_steps.provenance.steps import parser, run
 
 MODULE = "nas_steps.predict"
+#: a larger picture is not decoded
+MAX_PIXELS = 200_000_000
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -53,15 +55,14 @@ def predict(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarr
     entry = session.get_inputs()[0]
     _, channels, side, _ = entry.shape
     try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened).convert("L" if channels == 1 else "RGB")
+        with Path(path).open("rb") as stream:
+            # the very code that read the training images
+            pixels, _ = read_photo(stream, side, channels, MAX_PIXELS)
     except FileNotFoundError:
         raise UserError(f"there is no image {path}") from None
-    except (UnidentifiedImageError, OSError) as error:
+    except (UnreadableError, OSError) as error:
         raise UserError(f"{path} cannot be read as an image: {error}") from None
-    image = ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
-    pixels = np.asarray(image, dtype=np.uint8).reshape(side, side, channels).transpose(2, 0, 1)[None]
-    (logits,) = session.run(None, {entry.name: np.ascontiguousarray(pixels)})
+    (logits,) = session.run(None, {entry.name: np.ascontiguousarray(pixels[None])})
     powers = np.exp(logits[0] - logits[0].max())
     return powers / powers.sum()
 

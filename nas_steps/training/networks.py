@@ -78,7 +78,7 @@ def train_network(
     model = build(architecture, network, **shape, auxiliary=recipe.auxiliary_weight > 0)
     model = model.to(images.train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     trained = Trained(model, counted.parameters, counted.macs)
-    step = SupervisedStep(model, recipe, math.ceil(len(images.train) / recipe.batch_size))
+    step = SupervisedStep(model, recipe, images.train.steps(recipe.batch_size, shuffle=True))
 
     def end_of_epoch(_epoch: int) -> Row:
         row: Row = {"learning_rate": step.rate}
