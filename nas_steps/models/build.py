@@ -5,16 +5,20 @@ from __future__ import annotations
 from torch import nn
 
 from nas_steps.config.schema import Network
-from nas_steps.errors import UserError
 from nas_steps.models.baselines import build_baseline
 from nas_steps.models.cells import CellNetwork
 from nas_steps.models.count import Size, count
+from nas_steps.spaces.baselines import parse_baseline
 from nas_steps.spaces.cells import parse_architecture
 
 
 def is_baseline(architecture: str) -> bool:
     """Whether the string names a hand-designed network rather than cells."""
-    return ":" not in architecture and "(" not in architecture
+    try:
+        parse_baseline(architecture)
+    except ValueError:
+        return False
+    return True
 
 
 def build(
@@ -26,10 +30,7 @@ def build(
     a string that is neither cells nor a baseline.
     """
     if is_baseline(architecture):
-        try:
-            return build_baseline(architecture, inputs=inputs, classes=classes, side=side)
-        except ValueError as error:
-            raise UserError(f"{architecture!r} is neither cells nor a baseline: {error}") from None
+        return build_baseline(architecture, inputs=inputs, classes=classes, side=side)
     cells = parse_architecture(architecture)
     return CellNetwork(cells, network, inputs=inputs, classes=classes, auxiliary=auxiliary)
 
