@@ -14,7 +14,8 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```\n(.*?)^```", README, flags=re.S | re.M)
+# fenced blocks in their order; those with a language are no commands
+BLOCKS = [text for language, text in re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.S | re.M) if not language]
 COMMANDS = [line.split("  #")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
 
 
