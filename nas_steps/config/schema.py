@@ -473,7 +473,3 @@ class Config(Section):
             if strategy in {name.split("_x")[0] for name in self.retrain.baselines} | set(self.retrain.baselines):
                 raise ValueError(f"search.strategies.{strategy} has the name of a baseline; rename the strategy")
         return self
-
-    def resolution(self) -> int:
-        """Side in pixels of the stored images."""
-        return self.data.resolution or NATIVE_SHAPE.get(self.data.source, (FOLDER_RESOLUTION, 3))[0]
