@@ -5,8 +5,6 @@ Everything here is known from the config alone, so that a dry run shows the whol
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +32,6 @@ class Plan:
         self.folder = f"{root}/{self.config.experiment}"
         self.settings = write_slices(self.config, f"{self.folder}/settings")
         self.data_content = self._data_content()
-        self.gpus = 0 if self.config.device == "cpu" else count_gpus()
 
     def code(self, module: str) -> str:
         """The fingerprint of a step's code; `search.propose` is short for nas_steps.search.steps.propose."""
@@ -168,18 +165,6 @@ class Plan:
 
     def tables(self) -> list[str]:
         return [f"{self.folder}/report/tables/{table}.csv" for table in TABLES]
-
-
-def count_gpus() -> int:
-    """How many CUDA GPUs this machine offers, asked without loading torch."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([device for device in visible.split(",") if device.strip() not in ("", "-1")])
-    try:
-        listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=20, check=False)
-    except (FileNotFoundError, subprocess.TimeoutExpired):
-        return 0
-    return len(listed.stdout.splitlines()) if listed.returncode == 0 else 0
 
 
 def check_files(paths: list[str | Path]) -> str:

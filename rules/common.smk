@@ -1,36 +1,68 @@
-# The validated config as `plan`: what every rule is filled in with.
+# The validated config as `plan`, and the environment of the jobs: what every rule is filled in with.
+import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-# the package lies beside this workflow, whether or not it is installed
-sys.path.insert(0, str(Path(workflow.main_snakefile).resolve().parent))
+# the package lies beside this workflow in a checkout, and is installed where the workflow came with a wheel
+HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parent
+if (HOME / "nas_steps").is_dir():
+    sys.path.insert(0, str(HOME))
+
+try:
+    from nas_steps.machine import count_gpus, gpus_of_a_job, let_jobs_find_the_package
+except ModuleNotFoundError as error:
+    raise WorkflowError(
+        f"{error}: the package nas_steps lies neither beside the Snakefile ({HOME}) nor in this Python ({sys.executable}); "
+        "run the Snakefile of a checkout, or install nas-steps here with pip"
+    ) from None
 
 from nas_steps.errors import UserError
 from nas_steps.plan import DATA, EVALUATE, REPORT, SPLITS, Plan, check_files
 
+# as a module of another workflow: the config is what that workflow hands over
+ALONE = workflow.modifier.is_main_snakefile()
 # an experiment's file stands alone: it is not laid over the default one
-if not workflow.config_settings.configfiles:
+DEFAULT = (
+    "config/config.yaml"
+    if Path("config/config.yaml").exists()
+    else str(HOME / "config" / "config.yaml")
+)
+if ALONE and not workflow.config_settings.configfiles:
 
-    configfile: "config/config.yaml"
+    configfile: DEFAULT
 
 
 try:
-    origin = check_files(workflow.config_settings.configfiles or ["config/config.yaml"])
+    let_jobs_find_the_package(HOME)
+    if ALONE:
+        origin = check_files(workflow.config_settings.configfiles or [DEFAULT])
+    else:
+        origin = f"the config of module {workflow.modifier.namespace}"
     plan = Plan(config, origin)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 R = plan.folder
 ENVIRONMENT = "../workflow/envs/nas-steps.yaml"
-GPU = min(1, plan.gpus)
 THREADS = plan.config.threads
+# A submitting Snakemake cannot tell its executor here: jobs and default-resources are what a cluster's profile has.
+settings = workflow.resource_settings
+CLUSTER = workflow.remote_exec or (
+    settings.nodes is not None and settings.default_resources is not None
+)
+GPU = gpus_of_a_job(plan.config.device, CLUSTER, submitted=workflow.remote_exec)
+if not CLUSTER and "gpu" not in workflow.global_resources:
+    # as many GPU jobs at once as there are devices; `--resources gpu=N` or a profile says otherwise
+    workflow.global_resources["gpu"] = max(1, count_gpus())
 
 
 def data_folder(wildcards, input):
     """Where the prepared data lie."""
-    return str(Path(str(input.data).split()[0]).parent)
+    return str(
+        Path(input.data if isinstance(input.data, str) else input.data[0]).parent
+    )
 
 
 def output_folder(wildcards, output):
@@ -41,6 +73,12 @@ def output_folder(wildcards, output):
 def results_folder(wildcards, output):
     """The experiment's folder, seen from the report."""
     return str(Path(output.report).parents[1])
+
+
+def winners_option(wildcards, input):
+    """The winners' table for a step that needs it: baselines wait for no search."""
+    files = [input.winners] if isinstance(input.winners, str) else input.winners
+    return shlex.join(["--winners", *files]) if files else ""
 
 
 wildcard_constraints:

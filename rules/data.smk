@@ -15,4 +15,4 @@ rule data:
         content=plan.data_content,
         code=plan.code(DATA),
     shell:
-        "python -m nas_steps.data --settings {params.settings} --output {params.folder} > {log} 2>&1"
+        "python -m nas_steps.data --settings {params.settings:q} --output {params.folder:q} > {log:q} 2>&1"

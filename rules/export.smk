@@ -20,8 +20,8 @@ rule export_entry:
         settings=plan.settings["export"],
         code=plan.code("export.entry"),
     shell:
-        "python -m nas_steps.export entry --settings {params.settings} --data {params.data}"
-        " --trainings {input.trainings} --output {params.folder} > {log} 2>&1"
+        "python -m nas_steps.export entry --settings {params.settings:q} --data {params.data:q}"
+        " --trainings {input.trainings:q} --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule export_scaled:
@@ -45,8 +45,8 @@ rule export_scaled:
         settings=plan.settings["export"],
         code=plan.code("export.scaled"),
     shell:
-        "python -m nas_steps.export scaled --settings {params.settings} --data {params.data}"
-        " --trainings {input.trainings} --output {params.folder} > {log} 2>&1"
+        "python -m nas_steps.export scaled --settings {params.settings:q} --data {params.data:q}"
+        " --trainings {input.trainings:q} --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule gather_exports:
@@ -64,4 +64,4 @@ rule gather_exports:
     params:
         code=plan.code("export.gather"),
     shell:
-        "python -m nas_steps.export gather --checks {input.checks} --output {output.exports} > {log} 2>&1"
+        "python -m nas_steps.export gather --checks {input.checks:q} --output {output.exports:q} > {log:q} 2>&1"

@@ -16,4 +16,4 @@ rule report:
         settings=plan.settings["report"],
         code=plan.code(REPORT),
     shell:
-        "python -m nas_steps.report --settings {params.settings} --results {params.results} > {log} 2>&1"
+        "python -m nas_steps.report --settings {params.settings:q} --results {params.results:q} > {log:q} 2>&1"

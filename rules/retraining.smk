@@ -22,12 +22,12 @@ rule retrain:
         folder=output_folder,
         settings=plan.settings["retraining"],
         kind=lambda w: plan.entries[w.entry],
-        winners=lambda w, input: f"--winners {input.winners}" if input.winners else "",
+        winners=winners_option,
         code=plan.code("retraining.train"),
     shell:
-        "python -m nas_steps.retraining train --settings {params.settings} --data {params.data}"
+        "python -m nas_steps.retraining train --settings {params.settings:q} --data {params.data:q}"
         " --entry {wildcards.entry} --kind {params.kind} {params.winners} --seed {wildcards.seed}"
-        " --output {params.folder} > {log} 2>&1"
+        " --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule gather_retraining:
@@ -48,5 +48,5 @@ rule gather_retraining:
         folder=output_folder,
         code=plan.code("retraining.gather"),
     shell:
-        "python -m nas_steps.retraining gather --trainings {input.trainings}"
-        " --output {params.folder} > {log} 2>&1"
+        "python -m nas_steps.retraining gather --trainings {input.trainings:q}"
+        " --output {params.folder:q} > {log:q} 2>&1"

@@ -18,8 +18,8 @@ rule describe_grid:
         settings=plan.settings["scaling_grid"],
         code=plan.code("scaling.describe"),
     shell:
-        "python -m nas_steps.scaling describe --settings {params.settings} --data {params.data}"
-        " --ranked {input.ranked} --output {output.triples} --cost {output.cost} > {log} 2>&1"
+        "python -m nas_steps.scaling describe --settings {params.settings:q} --data {params.data:q}"
+        " --ranked {input.ranked:q} --output {output.triples:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
 rule train_grid:
@@ -45,9 +45,9 @@ rule train_grid:
         shards=len(plan.shards),
         code=plan.code("scaling.grid"),
     shell:
-        "python -m nas_steps.scaling grid --settings {params.settings} --data {params.data}"
-        " --ranked {input.ranked} --triples {input.triples} --shard {wildcards.shard}"
-        " --shards {params.shards} --output {output.scores} --cost {output.cost} > {log} 2>&1"
+        "python -m nas_steps.scaling grid --settings {params.settings:q} --data {params.data:q}"
+        " --ranked {input.ranked:q} --triples {input.triples:q} --shard {wildcards.shard}"
+        " --shards {params.shards} --output {output.scores:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
 rule choose_scaling:
@@ -73,9 +73,9 @@ rule choose_scaling:
         settings=plan.settings["scaling_members"],
         code=plan.code("scaling.choose"),
     shell:
-        "python -m nas_steps.scaling choose --settings {params.settings} --data {params.data}"
-        " --ranked {input.ranked} --triples {input.triples} --scores {input.scores}"
-        " --output {params.folder} --cost {output.cost} > {log} 2>&1"
+        "python -m nas_steps.scaling choose --settings {params.settings:q} --data {params.data:q}"
+        " --ranked {input.ranked:q} --triples {input.triples:q} --scores {input.scores:q}"
+        " --output {params.folder:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
 rule train_member:
@@ -103,9 +103,9 @@ rule train_member:
         settings=plan.settings["scaling_members"],
         code=plan.code("scaling.train"),
     shell:
-        "python -m nas_steps.scaling train --settings {params.settings} --data {params.data}"
-        " --chosen {input.chosen} --members {input.members} --member B{wildcards.member}"
-        " --seed {wildcards.seed} --output {params.folder} > {log} 2>&1"
+        "python -m nas_steps.scaling train --settings {params.settings:q} --data {params.data:q}"
+        " --chosen {input.chosen:q} --members {input.members:q} --member B{wildcards.member}"
+        " --seed {wildcards.seed} --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule gather_family:
@@ -124,5 +124,5 @@ rule gather_family:
     params:
         code=plan.code("scaling.gather"),
     shell:
-        "python -m nas_steps.scaling gather --members {input.members} --trainings {input.trainings}"
-        " --output {output.family} > {log} 2>&1"
+        "python -m nas_steps.scaling gather --members {input.members:q} --trainings {input.trainings:q}"
+        " --output {output.family:q} > {log:q} 2>&1"

@@ -17,8 +17,8 @@ rule budget:
         settings=plan.settings["budget"],
         code=plan.code("search.budget"),
     shell:
-        "python -m nas_steps.search budget --settings {params.settings} --data {params.data}"
-        " --output {output.budget} --cost {output.cost} > {log} 2>&1"
+        "python -m nas_steps.search budget --settings {params.settings:q} --data {params.data:q}"
+        " --output {output.budget:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
 rule propose:
@@ -38,9 +38,9 @@ rule propose:
         settings=lambda w: plan.settings[f"search_{w.strategy}"],
         code=plan.code("search.propose"),
     shell:
-        "python -m nas_steps.search propose --settings {params.settings} --strategy {wildcards.strategy}"
-        " --seed {wildcards.seed} --budget {input.budget} --told {input.told}"
-        " --output {output.proposals} > {log} 2>&1"
+        "python -m nas_steps.search propose --settings {params.settings:q} --strategy {wildcards.strategy}"
+        " --seed {wildcards.seed} --budget {input.budget:q} --told {input.told:q}"
+        " --output {output.proposals:q} > {log:q} 2>&1"
 
 
 rule evaluate:
@@ -65,9 +65,9 @@ rule evaluate:
         shards=len(plan.shards),
         code=plan.code(EVALUATE),
     shell:
-        "python -m nas_steps.estimation --stage search --settings {params.settings} --data {params.data}"
-        " --proposals {input.proposals} --seed {wildcards.seed} --shard {wildcards.shard}"
-        " --shards {params.shards} --output {output.estimates} --cost {output.cost} > {log} 2>&1"
+        "python -m nas_steps.estimation --stage search --settings {params.settings:q} --data {params.data:q}"
+        " --proposals {input.proposals:q} --seed {wildcards.seed} --shard {wildcards.shard}"
+        " --shards {params.shards} --output {output.estimates:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
 rule gather_search:
@@ -89,8 +89,8 @@ rule gather_search:
         folder=output_folder,
         code=plan.code("search.gather"),
     shell:
-        "python -m nas_steps.search gather --told {input.told}"
-        " --output {params.folder} > {log} 2>&1"
+        "python -m nas_steps.search gather --told {input.told:q}"
+        " --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule darts:
@@ -119,6 +119,6 @@ rule darts:
         settings=lambda w: plan.settings[f"search_{w.strategy}"],
         code=plan.code("search.darts"),
     shell:
-        "python -m nas_steps.search darts --settings {params.settings} --strategy {wildcards.strategy}"
-        " --seed {wildcards.seed} --data {params.data}"
-        " --output {params.folder} > {log} 2>&1"
+        "python -m nas_steps.search darts --settings {params.settings:q} --strategy {wildcards.strategy}"
+        " --seed {wildcards.seed} --data {params.data:q}"
+        " --output {params.folder:q} > {log:q} 2>&1"

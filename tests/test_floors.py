@@ -30,6 +30,7 @@ FLOOR = {
     "predict": 6,
     "report": 7,
     "plan": 7,
+    "machine": 7,
 }
 MODULES = sorted(
     ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in PACKAGE.rglob("*.py")

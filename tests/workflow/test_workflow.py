@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,11 @@ def test_only_open_formats_are_written(finished: Path) -> None:
 
 def test_nothing_is_to_be_done_afterwards(finished: Path) -> None:
     assert rules_to_run(finished, TINY) == set()
+
+
+def test_nothing_is_to_be_done_after_the_folder_was_moved(finished: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(finished, tmp_path / "moved elsewhere")
+    assert rules_to_run(moved, TINY) == set()
 
 
 def test_a_second_run_from_scratch_is_identical(finished: Path, tmp_path: Path) -> None:
