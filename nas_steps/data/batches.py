@@ -78,6 +78,7 @@ class DeviceImages:
         shuffle: bool,
         seed: int | None = None,
         drop_last: bool = False,
+        start: int = 0,
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """One pass: normalised float32 images (B, C, side, side) in channels-last memory format, int64 labels
         (B,).
@@ -88,7 +89,8 @@ class DeviceImages:
         something is random.
 
         When shuffling, a last batch of a single image is joined to the one before, since batch norm cannot
-        train on it. `drop_last` drops an incomplete last batch, unless it is the only one.
+        train on it. `drop_last` drops an incomplete last batch, unless it is the only one. The first `start`
+        batches are left out; those that follow are the same as without.
         """
         augment = augment or NO_AUGMENT
         random = shuffle or augment != NO_AUGMENT
@@ -98,14 +100,14 @@ class DeviceImages:
         order = torch.randperm(len(self), generator=generator) if shuffle else torch.arange(len(self))
         numbers = Numbers.draw(len(self), self._stored_side, augment, generator)
         order_there, numbers_there = order.to(self.device), numbers.to(self.device)
-        for start, stop in batch_bounds(len(self), batch_size, shuffle=shuffle, drop_last=drop_last):
-            there = order_there[start:stop]
+        for first, stop in batch_bounds(len(self), batch_size, shuffle=shuffle, drop_last=drop_last)[start:]:
+            there = order_there[first:stop]
             raw = (
                 self._resident[there]
                 if self._resident is not None
-                else torch.from_numpy(self._mapped[order[start:stop].numpy()]).to(self.device)
+                else torch.from_numpy(self._mapped[order[first:stop].numpy()]).to(self.device)
             )
-            part = numbers_there.part(start, stop)
+            part = numbers_there.part(first, stop)
             images = shift_and_flip(raw, augment.crop, part).float().mul_(self._scale).add_(self._shift)
             if part.centre is not None:
                 images = cut_out(images, augment.cutout, part.centre)

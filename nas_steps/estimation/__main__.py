@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nas_steps.config.stages import TrainingStep, read_slice
 from nas_steps.estimation.estimates import write_estimates
-from nas_steps.provenance.files import read_csv
+from nas_steps.provenance.files import canonical_json, read_csv
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser, run
 
@@ -30,19 +30,27 @@ def main(arguments: Sequence[str]) -> None:
         # an architecture can be proposed by several strategies; it is trained once
         proposals = {int(row["index"]): row["architecture"] for row in read_csv(given.proposals)}
         mine = [(index, text) for index, text in sorted(proposals.items()) if index % given.shards == given.shard]
-        estimates = []
         if mine:
             from nas_steps.estimation.short_training import short_training
-            from nas_steps.training.devices import describe, peak_gpu_memory_mb, prepare
+            from nas_steps.training.job import training_job
             from nas_steps.training.networks import load_images
 
-            device = prepare(step.device, step.threads)
-            print(f"device {describe(device)}, threads {step.threads}, seed {given.seed}", flush=True)
-            images = load_images(given.data, device)
-            estimates = list(short_training(mine, step, images, stage=given.stage, seed=given.seed))
-            cost.device, cost.peak_gpu_memory_mb = describe(device), peak_gpu_memory_mb(device)
-        cost.threads = step.threads
-        write_estimates(given.output, estimates)
+            with training_job(
+                MODULE + ".__main__",
+                step,
+                given.output,
+                cost,
+                settings=given.settings,
+                data=given.data,
+                stage=given.stage,
+                proposals=canonical_json(mine),
+                seed=given.seed,
+            ) as job:
+                images = load_images(given.data, job.device)
+                estimates = short_training(mine, step, images, stage=given.stage, seed=given.seed, job=job)
+                write_estimates(given.output, estimates)
+        else:
+            write_estimates(given.output, [])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from nas_steps.provenance.files import write_json
 
 @dataclass
 class Cost:
-    """One job's line of the ledger. `device` and `extra` are filled in by the step."""
+    """One job's line of the ledger. `device` and `extra` are filled in by the step, times and memory at its end."""
 
     stage: str
     step: str
@@ -29,7 +29,27 @@ class Cost:
     peak_memory_mb: float = 0.0
     peak_gpu_memory_mb: float = 0.0
     machine: str = field(default_factory=platform.machine)
+    attempts: int = 1
     extra: dict[str, Any] = field(default_factory=dict)
+    _earlier: dict[str, float] = field(default_factory=dict)
+
+    def spent(self) -> dict[str, float]:
+        """What the step has cost until now, with the attempts that were interrupted."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        before = self._earlier
+        return {
+            "seconds": round(time.perf_counter() - STARTED + before.get("seconds", 0), 3),
+            "cpu_seconds": round(usage.ru_utime + usage.ru_stime + before.get("cpu_seconds", 0), 3),
+            "peak_memory_mb": max(
+                round(usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3), 1), before.get("peak_memory_mb", 0)
+            ),
+            "attempts": int(before.get("attempts", 0)) + 1,
+        }
+
+    def add_earlier(self, spent: Mapping[str, float]) -> None:
+        """What an interrupted attempt had spent when it wrote its checkpoint; of several, the last one counts."""
+        if spent["seconds"] > self._earlier.get("seconds", 0):
+            self._earlier = dict(spent)
 
 
 @contextmanager
@@ -37,8 +57,5 @@ def measured(path: str | Path, stage: str, step: str) -> Iterator[Cost]:
     """Measure the process from its start to the end of the block and write the figures to `path`."""
     cost = Cost(stage=stage, step=step)
     yield cost
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    cost.seconds = round(time.perf_counter() - STARTED, 3)
-    cost.cpu_seconds = round(usage.ru_utime + usage.ru_stime, 3)
-    cost.peak_memory_mb = round(usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3), 1)
-    write_json(path, asdict(cost))
+    figures = {name: value for name, value in asdict(cost).items() if not name.startswith("_")}
+    write_json(path, figures | cost.spent())

@@ -18,7 +18,9 @@ from nas_steps.models.supernet import KINDS, Supernet
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.discretise import entropy, most_likely, parameter_free, softmax
 from nas_steps.spaces.cells import CellSpace
+from nas_steps.training.checkpoint import Checkpoint, State
 from nas_steps.training.loop import Batch, DivergedError, Row, evaluate, fit
+from nas_steps.training.memory import Parts
 from nas_steps.training.networks import Images
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import cosine
@@ -34,6 +36,7 @@ class DartsResult:
     history: list[Row] = field(default_factory=list)
     alphas: list[dict[str, list[list[float]]]] = field(default_factory=list)
     reason: str = ""
+    parts: int = 1  # that batches were learnt in, since memory ran out
 
 
 class BilevelStep:
@@ -43,6 +46,7 @@ class BilevelStep:
         self.supernet = supernet
         self.settings = settings
         self.valid = valid
+        self.parts = Parts(supernet)
         self.weights = supernet.weights()
         self.alphas = list(supernet.alphas.values())
         self.weight_optimizer = torch.optim.SGD(
@@ -63,20 +67,35 @@ class BilevelStep:
         valid_images, valid_labels = next(self.valid)
         # each half computes the gradients that it uses and no others
         self._learn(self.alphas, frozen=self.weights)
-        self.alpha_optimizer.zero_grad(set_to_none=True)
-        F.cross_entropy(self.supernet(valid_images), valid_labels).backward()
+        self.parts.backward(self.alphas, valid_images, valid_labels, self._loss)
         self.alpha_optimizer.step()
 
         self._learn(self.weights, frozen=self.alphas)
         for group in self.weight_optimizer.param_groups:
             group["lr"] = cosine(self.settings.learning_rate, done, floor=self.settings.learning_rate_min)
-        self.weight_optimizer.zero_grad(set_to_none=True)
-        logits = self.supernet(images)
-        loss = F.cross_entropy(logits, labels)
-        loss.backward()
+        learnt = self.parts.backward(self.weights, images, labels, self._loss)
         nn.utils.clip_grad_norm_(self.weights, self.settings.gradient_clip)
         self.weight_optimizer.step()
-        return loss.detach() * len(labels), (logits.detach().argmax(1) == labels).sum()
+        return learnt
+
+    def _loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        logits = self.supernet(images)
+        loss = F.cross_entropy(logits, labels)
+        return loss, loss, (logits.detach().argmax(1) == labels).sum()
+
+    def state(self) -> State:
+        return {
+            "supernet": self.supernet.state_dict(),
+            "weight_optimizer": self.weight_optimizer.state_dict(),
+            "alpha_optimizer": self.alpha_optimizer.state_dict(),
+            "parts": self.parts.count,
+        }
+
+    def restore(self, state: State) -> None:
+        self.supernet.load_state_dict(state["supernet"])
+        self.weight_optimizer.load_state_dict(state["weight_optimizer"])
+        self.alpha_optimizer.load_state_dict(state["alpha_optimizer"])
+        self.parts.count = state["parts"]
 
     @staticmethod
     def _learn(parameters: list[nn.Parameter], *, frozen: list[nn.Parameter]) -> None:
@@ -86,61 +105,75 @@ class BilevelStep:
             parameter.requires_grad_(False)
 
 
-def endless(data: DeviceImages, settings: Darts, seed: int) -> Iterator[Batch]:
-    """Shuffled, augmented batches of `data` without end; each pass over it has its own seed."""
-    turn = 0
+def endless(data: DeviceImages, settings: Darts, seed: int, start: int = 0) -> Iterator[Batch]:
+    """Shuffled, augmented batches of `data` without end, from number `start` on; each pass has its own seed."""
+    turn, start = divmod(start, data.steps(settings.batch_size, shuffle=True))
     while True:
         turn += 1
         yield from data.batches(
-            settings.batch_size, augment=settings.augment, shuffle=True, seed=derive_seed(seed, "turn", turn)
+            settings.batch_size,
+            augment=settings.augment,
+            shuffle=True,
+            seed=derive_seed(seed, "turn", turn),
+            start=start,
         )
+        start = 0
 
 
-def darts(step: DartsStep, images: Images, *, seed: int, progress: Progress) -> DartsResult:
+def darts(
+    step: DartsStep, images: Images, *, seed: int, progress: Progress, checkpoint: Checkpoint | None = None
+) -> DartsResult:
     """Search. A supernet that diverges ends the search; the alphas of its last sound epoch are used.
 
     Raises nothing for divergence: without any sound epoch the result has no candidates and a `reason`.
     """
     settings, space = step.strategy, step.space.declared()
-    assert images.valid is not None  # the alphas learn from validation images
+    train, valid = images.train, images.valid
+    assert valid is not None  # the alphas learn from validation images
     torch.manual_seed(derive_seed(seed, "initialisation"))
     supernet = Supernet(space, step.network, inputs=images.meta.shape[0], classes=len(images.meta.classes))
-    supernet = supernet.to(images.train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    result = DartsResult()
+    supernet = supernet.to(train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     # batches of the alphas are drawn anew in each epoch, so that an epoch depends on its number alone
     bilevel = BilevelStep(supernet, settings, iter(()))
 
-    def batches(epoch: int) -> Iterator[Batch]:
-        bilevel.valid = endless(images.valid, settings, derive_seed(seed, "alpha batches", epoch))  # type: ignore[arg-type]
-        return images.train.batches(
+    def batches(epoch: int, start: int) -> Iterator[Batch]:
+        bilevel.valid = endless(valid, settings, derive_seed(seed, "alpha batches", epoch), start)
+        return train.batches(
             settings.batch_size,
             augment=settings.augment,
             shuffle=True,
             seed=derive_seed(seed, "batches", epoch),
+            start=start,
         )
 
     def end_of_epoch(epoch: int) -> Row:
-        loss, accuracy = evaluate(supernet, images.valid)  # type: ignore[arg-type]
+        loss, accuracy = evaluate(supernet, valid)
         alphas = {kind: supernet.alphas[kind].detach().cpu().tolist() for kind in KINDS}
         if not all(math.isfinite(value) for rows in alphas.values() for row in rows for value in row):
-            raise DivergedError(f"an alpha is no number after epoch {epoch}", result.history)
-        result.alphas.append(alphas)
-        result.history.append(history_row(space, alphas, epoch, loss, accuracy))
-        return {"valid_loss": loss, "valid_accuracy": accuracy}
+            raise DivergedError(f"an alpha is no number after epoch {epoch}")
+        return {"valid_loss": loss, "valid_accuracy": accuracy, "alphas": alphas}
 
+    result = DartsResult()
     try:
-        fit(
+        rows = fit(
             bilevel,
             batches,
             epochs=settings.epochs,
-            images=len(images.train),
+            images=len(train),
             seed=seed,
             end_of_epoch=end_of_epoch,
             progress=progress,
+            checkpoint=checkpoint,
         )
     except DivergedError as error:
-        result.reason = str(error)
-        result.history.append({"step": len(result.history) + 1, "status": "diverged"})
+        rows, result.reason = error.history, str(error)
+    result.parts = bilevel.parts.count
+    result.alphas = [row["alphas"] for row in rows]
+    result.history = [
+        history_row(space, row["alphas"], row["epoch"], row["valid_loss"], row["valid_accuracy"]) for row in rows
+    ]
+    if result.reason:
+        result.history.append({"step": len(rows) + 1, "status": "diverged"})
     if result.alphas:
         mixes = {kind: softmax(rows) for kind, rows in result.alphas[-1].items()}
         result.candidates = [(str(found), score) for found, score in most_likely(space, mixes, settings.candidates)]

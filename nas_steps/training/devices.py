@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -27,6 +33,43 @@ def prepare(device: str, threads: int) -> torch.device:
             f"device: {device} is asked for, but torch {torch.__version__} finds none here; set device: auto or cpu"
         )
     return torch.device(device)
+
+
+@contextmanager
+def claimed(device: str, threads: int) -> Iterator[torch.device]:
+    """The device that `prepare` chooses; a CUDA GPU is this process's own in the block, as long as all processes on
+    this machine ask in this way. Waits where all GPUs are taken.
+
+    The claim is a locked file a GPU, so the kernel ends it however the process ends.
+    """
+    found = prepare(device, threads)
+    if found.type != "cuda":
+        yield found
+        return
+    locks = Path(tempfile.gettempdir()) / f"nas-steps-gpus-{os.getuid()}"
+    with claim(locks, [str(torch.cuda.get_device_properties(n).uuid) for n in range(torch.cuda.device_count())]) as n:
+        torch.cuda.set_device(n)
+        yield torch.device("cuda", n)
+
+
+@contextmanager
+def claim(folder: Path, names: Sequence[str], wait: float = 1.0) -> Iterator[int]:
+    """The number of a name that no other process claims; looks again every `wait` seconds until there is one."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    told = False
+    while True:
+        for number, name in enumerate(names):
+            with (folder / f"{name}.lock").open("w", encoding="utf-8") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                yield number
+                return
+        if not told:
+            print(f"all {len(names)} GPUs are taken by other steps (locks in {folder}): waiting", flush=True)
+            told = True
+        time.sleep(wait)
 
 
 def available(device: str) -> bool:

@@ -15,6 +15,7 @@ from nas_steps.config.stages import TrainingStep
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import load_split, read_meta, split_file
 from nas_steps.training.devices import describe
+from nas_steps.training.job import Job
 from nas_steps.training.loop import evaluate
 from nas_steps.training.networks import Trained, load_images, train_network
 from nas_steps.training.progress import Progress
@@ -29,7 +30,7 @@ def train_final(
     *,
     repetition: int,
     seed: int,
-    device: torch.device,
+    job: Job,
     network: Network | None = None,
     side: int | None = None,
 ) -> None:
@@ -39,9 +40,19 @@ def train_final(
     all entries, so that they are compared in pairs.
     """
     network = network or step.network
+    device = job.device
     images = load_images(data, device, side=side, merged=step.train_on == "train+valid")
     with Progress(step.recipe.epochs, f"{entry.name}, seed {repetition}") as progress:
-        trained = train_network(entry.architecture, network, step.recipe, images, seed=seed, progress=progress)
+        trained = train_network(
+            entry.architecture,
+            network,
+            step.recipe,
+            images,
+            seed=seed,
+            progress=progress,
+            checkpoint=job.checkpoints.of("training"),
+        )
+    job.learnt_in(trained.parts)
     metrics = record(entry, repetition) | {
         "status": trained.status,
         "reason": trained.reason,
@@ -53,6 +64,7 @@ def train_final(
         "train_accuracy": trained.last("train_accuracy"),
         "valid_loss": trained.last("valid_loss"),
         "valid_accuracy": trained.last("valid_accuracy"),
+        "batch_parts": trained.parts,
         "train_seconds": round(trained.seconds, 3),
         "device": describe(device),
     }

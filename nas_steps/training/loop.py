@@ -1,14 +1,17 @@
-"""Epochs, steps, divergence, history: the loop that everything is trained by.
+"""Epochs, steps, divergence, history, resuming: the loop that everything is trained by.
 
-What a step does is the caller's: `fit` takes a step function. All random numbers of an epoch come from seeds derived
-from (seed, epoch), never from what ran before, so an epoch can be repeated by itself.
+What a step does is the caller's: `fit` takes a step. All random numbers of an epoch come from seeds derived from
+(seed, epoch), never from what ran before, so an epoch can be repeated by itself.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -16,75 +19,161 @@ from torch import Tensor, nn
 
 from nas_steps.data.batches import DeviceImages
 from nas_steps.provenance.seeds import derive_seed
+from nas_steps.training.checkpoint import Checkpoint, Interrupted, Interrupts, State
+from nas_steps.training.memory import out_of_memory
 from nas_steps.training.progress import Progress
 
 Batch = tuple[Tensor, Tensor]
-#: (images, labels, share of the training that is done) -> (summed loss, number of correct answers), both on the device
-Step = Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]
 Row = dict[str, Any]
 
 EVALUATION_BATCH = 512
 
 
-class DivergedError(ArithmeticError):
-    """The training loss is no longer a number. `history` holds the epochs before."""
+class Step(Protocol):
+    """One optimiser step on one batch."""
 
-    def __init__(self, message: str, history: list[Row]) -> None:
+    def __call__(self, images: Tensor, labels: Tensor, done: float) -> tuple[Tensor, Tensor]:
+        """Learn from a batch when the share `done` of the training is over; the summed loss and the number of correct
+        answers, both on the device."""
+
+    def state(self) -> State:
+        """All that later steps depend on: weights, optimisers."""
+
+    def restore(self, state: State) -> None:
+        """Become what `state` was taken from."""
+
+
+class DivergedError(ArithmeticError):
+    """The training loss, or what an epoch ends in, is no longer a number. `history` holds the epochs before."""
+
+    def __init__(self, message: str, history: Sequence[Row] = ()) -> None:
         super().__init__(message)
-        self.history = history
+        self.history = list(history)
+
+
+@dataclass
+class Position:
+    """How far a training has come: `batches` of epoch `epoch` (from 1) are learnt, with their losses and hits."""
+
+    epoch: int = 1
+    batches: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+    losses: list[Tensor] = field(default_factory=list)
+    hits: list[Tensor] = field(default_factory=list)
+    history: list[Row] = field(default_factory=list)
+
+    def learnt(self, loss: Tensor, correct: Tensor, images: int) -> None:
+        self.losses.append(loss)
+        self.hits.append(correct)
+        self.seen += images
+        self.batches += 1
+
+    def next_epoch(self, row: Row) -> None:
+        self.history.append(row)
+        self.epoch, self.batches, self.seen, self.seconds = self.epoch + 1, 0, 0, 0.0
+        self.losses, self.hits = [], []
 
 
 def fit(
     step: Step,
-    batches: Callable[[int], Iterator[Batch]],
+    batches: Callable[[int, int], Iterator[Batch]],
     *,
     epochs: int,
     images: int,
     seed: int,
     end_of_epoch: Callable[[int], Row],
     progress: Progress,
+    checkpoint: Checkpoint | None = None,
 ) -> list[Row]:
-    """Run `epochs` epochs of `step` over `batches(epoch)`, which yield `images` images in all.
+    """Run `epochs` epochs of `step` over `batches(epoch, start)`: the batches of an epoch from number `start` on, which
+    hold `images` images in all.
 
     Returns one row an epoch (counted from 1): `train_loss` and `train_accuracy`, means over the epoch's images while
-    they were learnt; `seconds` of training; and whatever `end_of_epoch(epoch)` adds. Raises DivergedError at the end
-    of the epoch in which the loss stopped being finite.
+    they were learnt; `seconds` of training; and whatever `end_of_epoch(epoch)` adds, which must depend on the step's
+    state alone and leave it as it is. Raises DivergedError at the end of the epoch in which the loss stopped being
+    finite.
+
+    With a `checkpoint`, the training goes on from it, saves its state there from time to time and on SIGTERM or SIGINT
+    (raising Interrupted); it ends with the same numbers as one that never stopped, seconds aside.
     """
-    history: list[Row] = []
-    for epoch in range(1, epochs + 1):
-        torch.manual_seed(derive_seed(seed, "epoch", epoch))
-        started = time.perf_counter()
-        losses: list[Tensor] = []
-        hits: list[Tensor] = []
-        seen = 0
-        for inputs, labels in batches(epoch):
-            loss, correct = step(inputs, labels, (epoch - 1 + seen / images) / epochs)
-            losses.append(loss)
-            hits.append(correct)
-            seen += len(labels)
-        train_loss = torch.stack(losses).sum().item() / seen
-        accuracy = torch.stack(hits).sum().item() / seen
-        row: Row = {
-            "epoch": epoch,
-            "train_loss": train_loss,
-            "train_accuracy": accuracy,
-            "seconds": round(time.perf_counter() - started, 4),
-        }
-        if not torch.isfinite(torch.tensor(train_loss)):
-            raise DivergedError(f"the training loss is {train_loss} in epoch {epoch}", history)
-        row |= end_of_epoch(epoch)
-        history.append(row)
-        progress.advance(loss=train_loss, accuracy=row.get("valid_accuracy", accuracy))
-    return history
+    position = Position()
+    if checkpoint is not None and (found := checkpoint.read()) is not None:
+        position = _restore(found, step)
+        progress.resume(len(position.history))
+        print(f"going on with {checkpoint.name} from epoch {position.epoch}, batch {position.batches}", flush=True)
+    with Interrupts() if checkpoint is not None else nullcontext() as interrupts:
+        while position.epoch <= epochs:
+            epoch = position.epoch
+            if position.batches == 0:
+                torch.manual_seed(derive_seed(seed, "epoch", epoch))
+            started = time.perf_counter()
+            before = position.seconds
+            for inputs, labels in batches(epoch, position.batches):
+                position.learnt(*step(inputs, labels, (epoch - 1 + position.seen / images) / epochs), len(labels))
+                position.seconds = before + time.perf_counter() - started
+                if interrupts is not None and checkpoint is not None and (interrupts.caught or checkpoint.due):
+                    checkpoint.write(_state(position, step))
+                    if interrupts.caught:
+                        interrupts.leave()
+            row = {"epoch": epoch, **_means(position)}
+            position.seconds = before + time.perf_counter() - started
+            row["seconds"] = round(position.seconds, 4)
+            try:
+                with interrupts.at_once() if interrupts is not None else nullcontext():
+                    row |= end_of_epoch(epoch)
+            except DivergedError as error:
+                error.history = list(position.history)
+                raise
+            except Interrupted:
+                assert checkpoint is not None
+                checkpoint.write(_state(position, step))
+                raise
+            position.next_epoch(row)
+            progress.advance(loss=row["train_loss"], accuracy=row.get("valid_accuracy", row["train_accuracy"]))
+    return position.history
+
+
+def _means(position: Position) -> Row:
+    """Mean loss and accuracy of an epoch's batches. Raises DivergedError where the loss is no number."""
+    loss = torch.stack(position.losses).sum().item() / position.seen
+    if not math.isfinite(loss):
+        raise DivergedError(f"the training loss is {loss} in epoch {position.epoch}", position.history)
+    return {"train_loss": loss, "train_accuracy": torch.stack(position.hits).sum().item() / position.seen}
+
+
+def _state(position: Position, step: Step) -> State:
+    """All that the rest of a training depends on."""
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
+    return {"step": step.state(), "position": vars(position), "random": {"cpu": torch.get_rng_state(), "cuda": cuda}}
+
+
+def _restore(state: State, step: Step) -> Position:
+    step.restore(state["step"])
+    torch.set_rng_state(state["random"]["cpu"])
+    if state["random"]["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["random"]["cuda"])
+    return Position(**state["position"])
+
+
+def evaluate(model: nn.Module, data: DeviceImages) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy of `model` on all of `data`, in evaluation mode."""
+    batch = EVALUATION_BATCH
+    while True:
+        try:
+            return _evaluate(model, data, batch)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error) or batch == 1:
+                raise
+        batch //= 2
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, data: DeviceImages) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy of `model` on all of `data`, in evaluation mode."""
+def _evaluate(model: nn.Module, data: DeviceImages, batch: int) -> tuple[float, float]:
     was_training = model.training
     model.eval()
     loss = correct = torch.zeros((), device=data.device)
-    for inputs, labels in data.batches(EVALUATION_BATCH, shuffle=False):
+    for inputs, labels in data.batches(batch, shuffle=False):
         logits = model(inputs).float()
         loss = loss + F.cross_entropy(logits, labels, reduction="sum")
         correct = correct + (logits.argmax(1) == labels).sum()

@@ -14,6 +14,7 @@ from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import Meta, load_split, merge, read_meta
 from nas_steps.models.build import build, size
 from nas_steps.provenance.seeds import derive_seed
+from nas_steps.training.checkpoint import Checkpoint
 from nas_steps.training.loop import DivergedError, Row, evaluate, fit
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import SupervisedStep
@@ -54,6 +55,7 @@ class Trained:
     history: list[Row] = field(default_factory=list)
     status: str = "ok"
     reason: str = ""
+    parts: int = 1  # that batches were learnt in, since memory ran out
 
     @property
     def seconds(self) -> float:
@@ -66,9 +68,16 @@ class Trained:
 
 
 def train_network(
-    architecture: str, network: Network, recipe: Recipe, images: Images, *, seed: int, progress: Progress
+    architecture: str,
+    network: Network,
+    recipe: Recipe,
+    images: Images,
+    *,
+    seed: int,
+    progress: Progress,
+    checkpoint: Checkpoint | None = None,
 ) -> Trained:
-    """Build `architecture` and train it by `recipe`; deterministic in `seed` on one machine.
+    """Build `architecture` and train it by `recipe`; deterministic in `seed` on one machine, interrupted or not.
 
     A loss that is no number ends the training; it is told in `status` and `reason`, not raised.
     """
@@ -89,20 +98,23 @@ def train_network(
     try:
         trained.history = fit(
             step,
-            lambda epoch: images.train.batches(
+            lambda epoch, start: images.train.batches(
                 recipe.batch_size,
                 augment=recipe.augment,
                 shuffle=True,
                 seed=derive_seed(seed, "batches", epoch),
+                start=start,
             ),
             epochs=recipe.epochs,
             images=len(images.train),
             seed=seed,
             end_of_epoch=end_of_epoch,
             progress=progress,
+            checkpoint=checkpoint,
         )
     except DivergedError as error:
         trained.history = error.history
         trained.status, trained.reason = "diverged", str(error)
         progress.skip(recipe.epochs - len(error.history))
+    trained.parts = step.parts.count
     return trained

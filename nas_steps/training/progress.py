@@ -27,6 +27,11 @@ class Progress:
         self._bar.set_postfix_str(f"loss {loss:.3f}, accuracy {100 * accuracy:.1f} %", refresh=False)
         self._bar.update()
 
+    def resume(self, epochs: int) -> None:
+        """Epochs that an earlier attempt has run: they do not count for the estimate."""
+        self._bar.initial += epochs
+        self._bar.update(epochs)
+
     def skip(self, epochs: int) -> None:
         """Epochs that will not be run."""
         self._bar.update(epochs)

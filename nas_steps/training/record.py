@@ -54,6 +54,7 @@ def record(entry: Entry, repetition: int) -> dict[str, Any]:
         "test_accuracy": math.nan,
         "test_images": None,
         "test_file": None,
+        "batch_parts": None,
         "train_seconds": 0.0,
         "device": None,
     }

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas_steps.config.schema import Recipe
+from nas_steps.training.checkpoint import State
+from nas_steps.training.memory import Parts
 
 #: weight of the new value in AdamW's moving averages is 1 - these
 ADAMW_BETAS = (0.9, 0.999)
@@ -35,6 +37,7 @@ class SupervisedStep:
     def __init__(self, model: nn.Module, recipe: Recipe, steps_per_epoch: int) -> None:
         self.model = model
         self.recipe = recipe
+        self.parts = Parts(model)
         groups = decay_groups(model, recipe.weight_decay)
         self.optimizer: torch.optim.Optimizer
         if recipe.optimizer == "sgd":
@@ -56,6 +59,14 @@ class SupervisedStep:
         if hasattr(self.model, "drop_path"):
             self.model.drop_path = recipe.drop_path * done  # type: ignore[assignment]
         self.model.train()
+        learnt = self.parts.backward(list(self.model.parameters()), images, labels, self._loss)
+        if recipe.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.gradient_clip)
+        self.optimizer.step()
+        return learnt
+
+    def _loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        recipe = self.recipe
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             output = self.model(images)
             logits, auxiliary = output if isinstance(output, tuple) else (output, None)
@@ -64,12 +75,19 @@ class SupervisedStep:
             if auxiliary is not None:
                 second = F.cross_entropy(auxiliary.float(), labels, label_smoothing=recipe.label_smoothing)
                 total = loss + recipe.auxiliary_weight * second
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        if recipe.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.gradient_clip)
-        self.optimizer.step()
-        return loss.detach() * len(labels), (logits.detach().argmax(1) == labels).sum()
+        return total, loss, (logits.detach().argmax(1) == labels).sum()
+
+    def state(self) -> State:
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "parts": self.parts.count,
+        }
+
+    def restore(self, state: State) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.parts.count = state["parts"]
 
     @property
     def rate(self) -> float:

@@ -23,8 +23,11 @@ from nas_steps.data.store import split_file
 from nas_steps.errors import UserError
 from nas_steps.models.build import build
 from nas_steps.provenance.files import read_csv
+from nas_steps.provenance.ledger import Cost
 from nas_steps.training import devices
+from nas_steps.training.checkpoint import opened
 from nas_steps.training.final import train_final
+from nas_steps.training.job import Job
 from nas_steps.training.loop import EVALUATION_BATCH, DivergedError, evaluate, fit
 from nas_steps.training.networks import Trained, load_images, train_network
 from nas_steps.training.progress import Progress
@@ -126,18 +129,27 @@ def fitted(losses: list[float], seed: int = 0) -> tuple[list[dict[str, Any]], li
     done: list[float] = []
     now = [0]
 
-    def batches(epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def batches(epoch: int, _start: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         now[0] = epoch
         yield torch.zeros(2, 1), torch.zeros(2)
         yield torch.zeros(1, 1), torch.zeros(1)
 
-    def step(_images: torch.Tensor, labels: torch.Tensor, share: float) -> tuple[torch.Tensor, torch.Tensor]:
-        done.append(share)
-        return torch.tensor(losses[now[0] - 1] * len(labels)), torch.tensor(len(labels) - 1)
+    class Given:
+        def __call__(
+            self, _images: torch.Tensor, labels: torch.Tensor, share: float
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            done.append(share)
+            return torch.tensor(losses[now[0] - 1] * len(labels)), torch.tensor(len(labels) - 1)
+
+        def state(self) -> dict[str, Any]:
+            return {}
+
+        def restore(self, _state: dict[str, Any]) -> None:
+            raise AssertionError
 
     with Progress(len(losses), "test") as progress:
         history = fit(
-            step,
+            Given(),
             batches,
             epochs=len(losses),
             images=3,
@@ -289,7 +301,9 @@ def copied(data: Path, tmp_path: Path) -> Path:
 def final(data: Path, output: Path, recipe: Recipe = RECIPE, **more: Any) -> dict[str, Any]:
     compute = {"seed": 0, "device": "cpu", "threads": 1}
     step = TrainingStep(**compute, space={}, network=NETWORK, recipe=recipe, **more)  # type: ignore[arg-type]
-    train_final(ENTRY, step, data, output, repetition=2, seed=5, device=CPU)
+    cost = Cost("retraining", "made up")
+    with opened(output, {}, cost) as checkpoints:
+        train_final(ENTRY, step, data, output, repetition=2, seed=5, job=Job(CPU, checkpoints, cost))
     return json.loads((output / "metrics.json").read_text())
 
 

@@ -28,8 +28,6 @@ def main(arguments: Sequence[str]) -> None:
     output = Path(given.output)
     step = read_slice(given.settings, TrainingStep)
     with measured(output / "cost.json", "retraining", f"{given.entry}-s{given.seed}") as cost:
-        from nas_steps.training.devices import describe, peak_gpu_memory_mb, prepare
-        from nas_steps.training.final import train_final
         from nas_steps.training.record import Entry, write_untrained
 
         architecture = given.entry if given.kind == "baseline" else _winner(given.winners, given.entry)
@@ -38,19 +36,29 @@ def main(arguments: Sequence[str]) -> None:
             reason = "none of the architectures that this search proposed could be trained"
             write_untrained(output, entry, given.seed, status="missing", reason=reason)
             return
-        device = prepare(step.device, step.threads)
-        print(f"device {describe(device)}, threads {step.threads}, seed {given.seed}", flush=True)
-        train_final(
-            entry,
+
+        from nas_steps.training.final import train_final
+        from nas_steps.training.job import training_job
+
+        with training_job(
+            __name__,
             step,
-            given.data,
             output,
-            repetition=given.seed,
-            seed=derive_seed(step.seed, "retraining", given.seed),
-            device=device,
-        )
-        cost.device, cost.threads = describe(device), step.threads
-        cost.peak_gpu_memory_mb = peak_gpu_memory_mb(device)
+            cost,
+            settings=given.settings,
+            data=given.data,
+            architecture=architecture,
+            seed=given.seed,
+        ) as job:
+            train_final(
+                entry,
+                step,
+                given.data,
+                output,
+                repetition=given.seed,
+                seed=derive_seed(step.seed, "retraining", given.seed),
+                job=job,
+            )
 
 
 def _winner(path: str, entry: str) -> str:

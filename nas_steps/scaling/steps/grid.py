@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas_steps.config.stages import ScalingStep, read_slice
-from nas_steps.provenance.files import read_csv, write_csv
+from nas_steps.provenance.files import canonical_json, read_csv, write_csv
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.steps import parser
@@ -31,34 +31,46 @@ def main(arguments: Sequence[str]) -> None:
     architecture = winner(given.ranked)
     mine = [row for row in read_csv(given.triples) if int(row["index"]) % given.shards == given.shard]
     with measured(given.cost, "scaling", f"grid {given.shard}") as cost:
-        rows = []
-        if architecture and mine:
-            from nas_steps.training.devices import describe, peak_gpu_memory_mb, prepare
-            from nas_steps.training.networks import load_images, train_network
-            from nas_steps.training.progress import Progress
+        if not (architecture and mine):
+            write_csv(given.output, [], family.GRID)
+            return
+        from nas_steps.training.job import training_job
+        from nas_steps.training.networks import load_images, train_network
+        from nas_steps.training.progress import Progress
 
-            device = prepare(step.device, step.threads)
-            print(f"device {describe(device)}, threads {step.threads}", flush=True)
-            with Progress(len(mine) * step.recipe.epochs, f"{len(mine)} triples") as progress:
-                for row in mine:
-                    network = network_of(step.network, row)
-                    trained = train_network(
-                        architecture,
-                        network,
-                        step.recipe,
-                        load_images(given.data, device, side=int(row["side"])),
-                        seed=derive_seed(step.seed, "scaling grid"),
-                        progress=progress,
-                    )
-                    rows.append(
-                        {
-                            "index": row["index"],
-                            "score": trained.last("valid_accuracy"),
-                            "status": trained.status,
-                            "reason": trained.reason,
-                            "seconds": round(trained.seconds, 3),
-                        }
-                    )
-            cost.device, cost.peak_gpu_memory_mb = describe(device), peak_gpu_memory_mb(device)
-        cost.threads = step.threads
-        write_csv(given.output, rows, family.GRID)
+        with (
+            training_job(
+                __name__,
+                step,
+                given.output,
+                cost,
+                settings=given.settings,
+                data=given.data,
+                architecture=architecture,
+                triples=canonical_json(mine),
+            ) as job,
+            Progress(len(mine) * step.recipe.epochs, f"{len(mine)} triples") as progress,
+        ):
+            finished = job.finished("triples")
+            progress.resume(len(finished.rows) * step.recipe.epochs)
+            for row in mine[len(finished.rows) :]:
+                checkpoint = job.checkpoints.of(f"triple-{row['index']}")
+                trained = train_network(
+                    architecture,
+                    network_of(step.network, row),
+                    step.recipe,
+                    load_images(given.data, job.device, side=int(row["side"])),
+                    seed=derive_seed(step.seed, "scaling grid"),
+                    progress=progress,
+                    checkpoint=checkpoint,
+                )
+                job.learnt_in(trained.parts)
+                score = {
+                    "index": row["index"],
+                    "score": trained.last("valid_accuracy"),
+                    "status": trained.status,
+                    "reason": trained.reason,
+                    "seconds": round(trained.seconds, 3),
+                }
+                finished.add(score, of=checkpoint)
+            write_csv(given.output, finished.rows, family.GRID)

@@ -52,22 +52,30 @@ def main(arguments: Sequence[str]) -> None:
             write_untrained(output, entry, given.seed, status="over budget", reason=reason, **known)
             return
 
-        from nas_steps.training.devices import describe, peak_gpu_memory_mb, prepare
         from nas_steps.training.final import train_final
+        from nas_steps.training.job import training_job
 
-        device = prepare(step.device, step.threads)
-        print(f"device {describe(device)}, threads {step.threads}, seed {given.seed}", flush=True)
-        train_final(
-            entry,
+        with training_job(
+            __name__,
             step,
-            given.data,
             output,
-            repetition=given.seed,
-            # the seeds of retraining, so that B0's trainings are the winner's own
-            seed=derive_seed(step.seed, "retraining", given.seed),
-            device=device,
+            cost,
+            settings=given.settings,
+            data=given.data,
+            architecture=architecture,
             network=network,
             side=side,
-        )
-        cost.device, cost.threads = describe(device), step.threads
-        cost.peak_gpu_memory_mb = peak_gpu_memory_mb(device)
+            seed=given.seed,
+        ) as job:
+            train_final(
+                entry,
+                step,
+                given.data,
+                output,
+                repetition=given.seed,
+                # the seeds of retraining, so that B0's trainings are the winner's own
+                seed=derive_seed(step.seed, "retraining", given.seed),
+                job=job,
+                network=network,
+                side=side,
+            )

@@ -27,20 +27,29 @@ def main(arguments: Sequence[str]) -> None:
     step = read_slice(given.settings, DartsStep)
     with measured(output / "cost.json", "search", f"{given.strategy}-{given.seed}") as cost:
         from nas_steps.search.darts import darts
-        from nas_steps.training.devices import describe, peak_gpu_memory_mb, prepare
+        from nas_steps.training.job import training_job
         from nas_steps.training.networks import load_images
         from nas_steps.training.progress import Progress
 
-        device = prepare(step.device, step.threads)
-        print(f"device {describe(device)}, threads {step.threads}, seed {given.seed}", flush=True)
-        images = load_images(given.data, device)
         seed = derive_seed(step.seed, "search", given.strategy, given.seed)
-        with Progress(step.strategy.epochs, "supernet") as progress:
-            result = darts(step, images, seed=seed, progress=progress)
-        if result.reason:
-            print(f"the supernet diverged: {result.reason}", flush=True)
-        cost.device, cost.threads = describe(device), step.threads
-        cost.peak_gpu_memory_mb = peak_gpu_memory_mb(device)
-        write_json(output / "alphas.json", result.alphas)
-        write_history(output / "history.csv", result.history)
-        write_candidates(output / "candidates.csv", result.candidates, "alpha_likelihood")
+        with (
+            training_job(
+                __name__,
+                step,
+                output,
+                cost,
+                settings=given.settings,
+                data=given.data,
+                strategy=given.strategy,
+                seed=given.seed,
+            ) as job,
+            Progress(step.strategy.epochs, "supernet") as progress,
+        ):
+            images = load_images(given.data, job.device)
+            result = darts(step, images, seed=seed, progress=progress, checkpoint=job.checkpoints.of("supernet"))
+            if result.reason:
+                print(f"the supernet diverged: {result.reason}", flush=True)
+            job.learnt_in(result.parts)
+            write_json(output / "alphas.json", result.alphas)
+            write_history(output / "history.csv", result.history)
+            write_candidates(output / "candidates.csv", result.candidates, "alpha_likelihood")

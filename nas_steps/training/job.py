@@ -1,0 +1,96 @@
+"""What every training step does around its training: device, log header, checkpoints, cost."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas_steps import STARTED
+from nas_steps.config.stages import Compute
+from nas_steps.data.store import read_meta
+from nas_steps.provenance.fingerprint import PACKAGE, code_fingerprint
+from nas_steps.provenance.ledger import Cost
+from nas_steps.training.checkpoint import Checkpoint, Checkpoints, opened
+from nas_steps.training.devices import claimed, describe, peak_gpu_memory_mb
+
+
+class Finished:
+    """Rows of plain values, one a training that has ended, in the order in which they ended; kept over a kill."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self.rows: list[dict[str, Any]] = (checkpoint.read() or {"rows": []})["rows"]
+        if self.rows:
+            print(f"going on after {len(self.rows)} finished trainings", flush=True)
+
+    def add(self, row: dict[str, Any], *, of: Checkpoint) -> None:
+        """Keep the result of a training, whose checkpoint `of` is no longer needed."""
+        self.rows.append(row)
+        self._checkpoint.write({"rows": self.rows})
+        of.remove()
+
+
+@dataclass
+class Job:
+    """Where a step trains, and what it goes on from when it was killed."""
+
+    device: torch.device
+    checkpoints: Checkpoints
+    cost: Cost
+
+    def finished(self, name: str) -> Finished:
+        """The table of a step's trainings that have ended, for a step that has many."""
+        return Finished(self.checkpoints.of(name))
+
+    def learnt_in(self, parts: int) -> None:
+        """Write down that batches were learnt in parts, where they were."""
+        if parts > 1:
+            self.cost.extra["batch_parts"] = max(parts, self.cost.extra.get("batch_parts", 1))
+
+
+@contextmanager
+def training_job(
+    module: str,
+    step: Compute,
+    target: str | Path,
+    cost: Cost,
+    *,
+    settings: str | Path,
+    data: str | Path,
+    **what: object,
+) -> Iterator[Job]:
+    """Train in the block: what `module` makes as `target`, a file or a folder.
+
+    A checkpoint is used again where the settings, the data, the code, torch and `what` (a name and a value for
+    everything else that the training depends on) are the same.
+    """
+    key = {
+        "settings": lambda: hashlib.sha256(Path(settings).read_bytes()).hexdigest(),
+        "data": lambda: read_meta(data).content,
+        "code": lambda: _code(module),
+        "torch": lambda: torch.__version__,
+        **{name: lambda value=value: str(value) for name, value in what.items()},  # type: ignore[misc]
+    }
+    with claimed(step.device, step.threads) as device:
+        told = ", ".join(f"{name} {value}" for name, value in what.items() if isinstance(value, int))
+        print(", ".join(filter(None, [f"device {describe(device)}, threads {step.threads}", told])), flush=True)
+        with opened(Path(target), key, cost) as checkpoints:
+            yield Job(device, checkpoints, cost)
+        cost.device, cost.threads = describe(device), step.threads
+        cost.peak_gpu_memory_mb = peak_gpu_memory_mb(device)
+
+
+def _code(module: str) -> str:
+    """The fingerprint of the code that this process runs; of none, where it was edited after the process had begun."""
+    began = time.time() - (time.perf_counter() - STARTED)
+    files = {Path(str(found.__file__)) for found in list(sys.modules.values()) if getattr(found, "__file__", None)}
+    edited = [file for file in files if PACKAGE in file.parents and file.stat().st_mtime > began]
+    return f"edited at {max(file.stat().st_mtime for file in edited)}" if edited else code_fingerprint(module)

@@ -1,0 +1,231 @@
+"""Kills training steps at random moments and runs them again until they end; prints as JSON what came of it.
+
+A process of its own, run by test_training_kills.py: it forks a child for each attempt, which spares the imports, and
+so must not have used torch itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "search"))
+
+import torch  # noqa: F401 - loaded once, for all children
+from tiny_world import CONVOLUTION, MIXED, POOLS, prepared, settings
+
+import nas_steps.models.build
+import nas_steps.search.darts
+import nas_steps.training.final  # noqa: F401 - likewise
+from nas_steps.estimation.__main__ import main as estimate
+from nas_steps.provenance import steps
+from nas_steps.provenance.files import write_csv, write_json
+from nas_steps.retraining.steps.train import main as retrain
+from nas_steps.scaling.steps.grid import main as grid
+from nas_steps.scaling.steps.train import main as member
+from nas_steps.search.steps.darts import main as darts
+from nas_steps.training.checkpoint import checkpoint_folder
+
+#: all that draws random numbers or keeps a state: drop path, both optimisers, the auxiliary head, augmentation
+RECIPE = {
+    "epochs": 3,
+    "batch_size": 12,
+    "learning_rate": 0.05,
+    "warmup_epochs": 1,
+    "drop_path": 0.3,
+    "auxiliary_weight": 0.4,
+    "augment": {"flip": True, "crop": 1, "cutout": 2},
+}
+ADAMW = {**RECIPE, "optimizer": "adamw", "learning_rate": 1e-3}
+TRIPLES = [
+    {"index": index, "depth": 1.0, "width": 1.2 + index, "resolution": 1.1, "cells": 4, "channels": 4, "side": 9}
+    for index in range(2)
+]
+
+
+@dataclass
+class Kind:
+    """A kind of training step: how it is run on `target`, and which files it leaves."""
+
+    name: str
+    main: Callable[[Sequence[str]], None]
+    arguments: Callable[[Path], list[str]]
+    target: Callable[[Path], Path]
+    kills: int = 0
+    in_write: int = 0
+    resumed: int = 0
+    files: list[str] = field(default_factory=list)
+
+
+def kinds(world: Path, data: str) -> list[Kind]:
+    """Every kind of training step."""
+    files = settings(
+        search__estimator=ADAMW,
+        ranking__recipe=RECIPE,
+        retrain__recipe=RECIPE,
+        scaling__recipe=RECIPE,
+        search__strategies__darts={"epochs": 3, "batch_size": 12, "candidates": 3, "augment": RECIPE["augment"]},
+    )
+    winners, proposals, ranked = world / "winners.csv", world / "proposals.csv", world / "ranked.csv"
+    triples, chosen, members = world / "triples.csv", world / "chosen.json", world / "members.csv"
+    write_csv(winners, [{"entry": "mine-0", "architecture": MIXED}], ("entry", "architecture"))
+    rows = [{"index": index, "architecture": text} for index, text in enumerate((MIXED, CONVOLUTION, POOLS))]
+    write_csv(proposals, rows, ("index", "architecture"))
+    write_csv(ranked, [{"architecture": MIXED, "rank": 1, "status": "ok"}], ("architecture", "rank", "status"))
+    write_csv(triples, TRIPLES, tuple(TRIPLES[0]))
+    write_json(chosen, {"architecture": CONVOLUTION})
+    described = {**TRIPLES[0], "member": "B1", "macs": 10, "parameters": 10, "within_budget": "yes"}
+    write_csv(members, [described], tuple(described))
+
+    def with_settings(name: str, *more: object) -> list[str]:
+        return ["--settings", files[name], "--data", data, *map(str, more)]
+
+    def shard(name: str, stage: str) -> Callable[[Path], list[str]]:
+        return lambda out: with_settings(
+            name, "--proposals", proposals, "--stage", stage, "--seed", 0, "--shard", 0, "--shards", 1,
+            "--output", out / "shard.csv", "--cost", out / "cost.json",
+        )  # fmt: skip
+
+    def final(entry: str, kind: str) -> Callable[[Path], list[str]]:
+        return lambda out: with_settings(
+            "retraining", "--entry", entry, "--kind", kind, "--winners", winners, "--seed", 0, "--output", out
+        )
+
+    def own(out: Path) -> Path:
+        return out
+
+    return [
+        Kind("search candidates", estimate, shard("evaluation", "search"), lambda out: out / "shard.csv"),
+        Kind("shortlist", estimate, shard("ranking", "ranking"), lambda out: out / "shard.csv"),
+        Kind(
+            "supernet",
+            darts,
+            lambda out: with_settings("search_darts", "--strategy", "darts", "--seed", 0, "--output", out),
+            own,
+        ),
+        Kind("retraining", retrain, final("mine-0", "searched"), own),
+        Kind("baseline", retrain, final("resnet20", "baseline"), own),
+        Kind(
+            "grid",
+            grid,
+            lambda out: with_settings(
+                "scaling_grid", "--ranked", ranked, "--triples", triples, "--shard", 0, "--shards", 1,
+                "--output", out / "grid.csv", "--cost", out / "cost.json",
+            ),
+            lambda out: out / "grid.csv",
+        ),
+        Kind(
+            "scaled member",
+            member,
+            lambda out: with_settings(
+                "scaling_members", "--chosen", chosen, "--members", members, "--member", "B1", "--seed", 0,
+                "--output", out,
+            ),
+            own,
+        ),
+    ]  # fmt: skip
+
+
+def attempt(kind: Kind, out: Path, log: Path, *, in_write: int = 0) -> int:
+    """Start the step in a child; return its process id. With `in_write` it kills itself in that checkpoint write."""
+    child = os.fork()
+    if child:
+        return child
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    writes = [0]
+    fsync = os.fsync
+
+    def deadly(file: int) -> None:
+        writes[0] += 1
+        if writes[0] == in_write:
+            os.ftruncate(file, os.fstat(file).st_size // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+        fsync(file)
+
+    os.fsync = deadly  # type: ignore[assignment]
+    status = 1
+    try:
+        steps.run(kind.main, kind.name, kind.arguments(out))
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def unbroken(kind: Kind, out: Path) -> float:
+    """Run the step to its end; the seconds that it took."""
+    started = time.perf_counter()
+    _, status = os.waitpid(attempt(kind, out, out / "log.txt"), 0)
+    assert status == 0, (out / "log.txt").read_text()
+    return time.perf_counter() - started
+
+
+def killed(kind: Kind, out: Path, seconds: float, kills: int, chance: random.Random) -> None:
+    """Kill the step `kills` times, at random moments and in random writes, then let it end."""
+    log = out / "log.txt"
+    while kind.kills < kills:
+        os.environ["NAS_STEPS_CHECKPOINT_SECONDS"] = chance.choice(["0", "0", "0.05"])
+        in_write = chance.randint(1, 12) if chance.random() < 0.3 else 0
+        child = attempt(kind, out, log, in_write=in_write)
+        if not in_write:
+            time.sleep(chance.uniform(0.02, seconds))
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status):
+            kind.kills += 1
+            kind.in_write += bool(in_write)
+        else:
+            assert status == 0, log.read_text()
+            # it ended before it was hit: the next attempt starts over, as a forced rerun does
+            assert not checkpoint_folder(kind.target(out)).exists()
+    os.environ["NAS_STEPS_CHECKPOINT_SECONDS"] = "0"
+    _, status = os.waitpid(attempt(kind, out, log), 0)
+    assert status == 0, log.read_text()
+    assert not checkpoint_folder(kind.target(out)).exists()
+    kind.resumed = log.read_text().count("going on with")
+
+
+def main() -> None:
+    world, seed, kills = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    chance = random.Random(seed)
+    child = os.fork()  # the data are made in a child too: the parent never computes
+    if not child:
+        prepared()
+        os._exit(0)
+    os.waitpid(child, 0)
+    found = kinds(world, prepared_folder())
+    for kind in found:
+        whole, broken = world / kind.name / "whole", world / kind.name / "broken"
+        whole.mkdir(parents=True)
+        broken.mkdir(parents=True)
+        seconds = unbroken(kind, whole)
+        killed(kind, broken, seconds, kills, chance)
+        kind.files = sorted(file.relative_to(whole).as_posix() for file in whole.rglob("*") if file.is_file())
+    told = [
+        {"name": k.name, "kills": k.kills, "in_write": k.in_write, "resumed": k.resumed, "files": k.files}
+        for k in found
+    ]
+    (world / "told.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def prepared_folder() -> str:
+    """Where the child has put the prepared data."""
+    from tiny_world import ROOT
+
+    return str(Path(ROOT.name) / "data")
+
+
+if __name__ == "__main__":
+    main()
