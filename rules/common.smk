@@ -58,6 +58,17 @@ if not CLUSTER and "gpu" not in workflow.global_resources:
     workflow.global_resources["gpu"] = max(1, count_gpus())
 
 
+# seconds without torch, between rounds or at the end of a stage: no cluster job is worth its wait in the queue
+localrules:
+    propose,
+    gather_search,
+    shortlist,
+    rank,
+    gather_retraining,
+    gather_family,
+    gather_exports,
+
+
 def data_folder(wildcards, input):
     """Where the prepared data lie."""
     return str(
