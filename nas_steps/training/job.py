@@ -91,6 +91,7 @@ def training_job(
 def _code(module: str) -> str:
     """The fingerprint of the code that this process runs; of none, where it was edited after the process had begun."""
     began = time.time() - (time.perf_counter() - STARTED)
-    files = {Path(str(found.__file__)) for found in list(sys.modules.values()) if getattr(found, "__file__", None)}
-    edited = [file for file in files if PACKAGE in file.parents and file.stat().st_mtime > began]
-    return f"edited at {max(file.stat().st_mtime for file in edited)}" if edited else code_fingerprint(module)
+    own = f"{PACKAGE.name}."
+    files = [Path(str(found.__file__)) for name, found in list(sys.modules.items()) if name.startswith(own)]
+    latest = max(file.stat().st_mtime for file in files)
+    return f"edited at {latest}" if latest > began else code_fingerprint(module)
