@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.main_snakefile).resolve().parent))
 
 from nas_steps.errors import UserError
-from nas_steps.plan import DATA, EVALUATE, REPORT, SPLITS, Plan, check_files
+from nas_steps.plan import Plan, check_files
 
 # an experiment's file stands alone: it is not laid over the default one
 if not workflow.config_settings.configfiles:
@@ -26,11 +26,19 @@ R = plan.folder
 ENVIRONMENT = "../workflow/envs/nas-steps.yaml"
 GPU = min(1, plan.gpus)
 THREADS = plan.config.threads
+# the cache between workflows, for who asks for it by --cache; without it Snakemake would warn at each start
+CACHE = workflow.workflow_settings.cache is not None
 
 
 def data_folder(wildcards, input):
     """Where the prepared data lie."""
     return str(Path(str(input.data).split()[0]).parent)
+
+
+def data_path(wildcards, output):
+    """Where the user's images lie. A function of the output, so that Snakemake does not watch it: their content does
+    count, and is in the settings; a folder that was moved is the same data."""
+    return plan.data_path
 
 
 def output_folder(wildcards, output):

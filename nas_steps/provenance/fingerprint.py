@@ -27,8 +27,12 @@ def code_fingerprint(module: str) -> str:
 
     Comments, docstrings and formatting do not count; imports inside functions and a package's templates do.
     """
-    names = sorted(transitive_imports(module))
-    return fingerprint([[name, _module_hash(name)] for name in names])
+    return fingerprint(module_hashes(module))
+
+
+def module_hashes(module: str) -> dict[str, str]:
+    """What `code_fingerprint` is made of: module name -> hash."""
+    return {name: _module_hash(name)[:16] for name in sorted(transitive_imports(module))}
 
 
 def transitive_imports(module: str) -> set[str]:
