@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,24 @@ WATCHED = {
     "export_scaled": Watched("nas_steps.export.steps.scaled", "export", CONVERTS),
     "gather_exports": Watched("nas_steps.export.steps.gather"),
     "report": Watched("nas_steps.report.__main__", "report"),
+    "manifest": Watched("nas_steps.manifest.write"),
 }
+
+
+@dataclass(frozen=True)
+class Made:
+    """Files that one rule makes by one slice of the config."""
+
+    rule: str
+    strategy: str
+    files: list[str]
+
+    @property
+    def name(self) -> str:
+        """The rule, and the strategy whose settings it goes by: `propose evolution`."""
+        return f"{self.rule} {self.strategy}".strip()
+
+
 SPLITS = ("train", "valid", "test")
 TABLES = ("retrained", "comparisons", "agreement", "search", "family", "exports", "costs")
 
@@ -77,6 +94,7 @@ class Plan:
         self.slices = write_slices(self.config, self.store, self._data_content())
         identity = Path(self.slices["data"]).stem.removeprefix("data-")
         self.data_folder = f"{root}/data/{self.config.data.source}-{identity}"
+        self._code: dict[str, str] = {}
         self.gpus = 0 if self.config.device == "cpu" else count_gpus()
 
     def settings(self, rule: str, strategy: str = "") -> str:
@@ -87,8 +105,10 @@ class Plan:
     def code(self, rule: str) -> str:
         """The fingerprint of the code that a rule runs. `code-<fingerprint>.json` among the settings spells it out,
         so that a later run can name the modules that changed."""
-        path = write_settings("code", module_hashes(WATCHED[rule].module), self.store)
-        return Path(path).stem.removeprefix("code-")
+        if rule not in self._code:
+            path = write_settings("code", module_hashes(WATCHED[rule].module), self.store)
+            self._code[rule] = Path(path).stem.removeprefix("code-")
+        return self._code[rule]
 
     def versions(self, rule: str) -> str:
         """The packages whose version shapes a rule's numbers, as text."""
@@ -205,6 +225,10 @@ class Plan:
         entries = [f"{self.folder}/export/{entry}/check.json" for entry in self.entries]
         return entries + ([f"{self.folder}/export/scaled/exports.json"] if self.config.scaling.enabled else [])
 
+    def models(self) -> list[str]:
+        """The ONNX file of each entry."""
+        return [f"{self.folder}/export/{entry}/model.onnx" for entry in self.entries]
+
     def reported(self) -> list[str]:
         """All that the report reads, the data and the costs aside: costs come with these files."""
         folder = self.folder
@@ -229,8 +253,87 @@ class Plan:
     def report(self) -> str:
         return f"{self.folder}/report/report.html"
 
+    @property
+    def manifest(self) -> str:
+        return f"{self.folder}/manifest.json"
+
     def tables(self) -> list[str]:
         return [f"{self.folder}/report/tables/{table}.csv" for table in TABLES]
+
+    # -------------------------------------------------------------------------------------------- manifest
+
+    def made(self) -> list[Made]:
+        """Every file that lasts, by the rule that makes it; logs and what preparing the data cost aside."""
+        return [Made(rule, strategy, files) for rule, strategy, files in self._made() if files]
+
+    def _made(self) -> Iterator[tuple[str, str, list[str]]]:
+        search, ranking, scaling, export = (
+            f"{self.folder}/{name}" for name in ("search", "ranking", "scaling", "export")
+        )
+        yield "data", "", self.data(*SPLITS)
+        yield "budget", "", with_costs([f"{search}/budget.json"])
+        for name, seed in self.searches:
+            folder = f"{search}/{name}-{seed}"
+            ends = [f"{folder}/candidates.csv", f"{folder}/history.csv"]
+            if name in self.gradient:
+                yield "darts", name, [*ends, f"{folder}/alphas.json", f"{folder}/cost.json"]
+                continue
+            told = self.told(name, seed)
+            yield "propose", name, sorted({f"{Path(shard).parent.as_posix()}/proposals.csv" for shard in told})
+            yield "evaluate", "", with_costs(told)
+            yield "gather_search", "", ends
+        yield "shortlist", "", [f"{ranking}/shortlist.csv"]
+        yield "train_shortlist", "", with_costs(self.ranking_trainings())
+        yield "rank", "", [f"{ranking}/{name}.csv" for name in ("ranked", "agreement", "winners")]
+        yield "retrain", "", training_files(self.trainings())
+        gathered = ("retrained", "summary", "comparisons")
+        yield "gather_retraining", "", [f"{self.folder}/retraining/{name}.csv" for name in gathered]
+        if self.config.scaling.enabled:
+            yield "describe_grid", "", with_costs([f"{scaling}/triples.csv"])
+            yield "train_grid", "", with_costs(self.grid())
+            chosen = ("chosen.json", "members.csv", "choose.cost.json")
+            yield "choose_scaling", "", [f"{scaling}/{name}" for name in chosen]
+            yield "train_member", "", training_files(self.member_trainings())
+            yield "gather_family", "", [f"{scaling}/family.csv"]
+            yield "export_scaled", "", [f"{export}/scaled/exports.json", f"{export}/scaled/cost.json"]
+        kinds = ("model.onnx", "check.json", "cost.json")
+        yield "export_entry", "", [f"{export}/{entry}/{name}" for entry in self.entries for name in kinds]
+        yield "gather_exports", "", [f"{export}/exports.csv"]
+        yield "report", "", [self.report, *self.tables()]
+
+    def listed(self) -> list[str]:
+        """What the manifest is made from. The arrays are not among it: meta.json holds their checksums."""
+        files = [file for made in self.made() if made.rule != "data" for file in made.files]
+        return [*self.data(), *files]
+
+    def fingerprints(self) -> dict[str, dict[str, str]]:
+        """What each rule's files are made with now, by `Made.name`: name of the settings, code, versions."""
+        return {
+            made.name: {
+                "rule": made.rule,
+                "settings": Path(self.settings(made.rule, made.strategy)).stem,
+                "code": self.code(made.rule),
+                "versions": self.versions(made.rule),
+            }
+            for made in self.made()
+        }
+
+    def manifest_settings(self) -> str:
+        """The settings file of the manifest: which files there are, and what they are made with."""
+        files = {os.path.relpath(file, self.folder): made.name for made in self.made() for file in made.files}
+        value = {"config": self.config.model_dump(mode="json"), "rules": self.fingerprints(), "files": files}
+        return write_settings("manifest", value, self.store)
+
+
+def with_costs(files: list[str]) -> list[str]:
+    """Files, each with the ledger's line of the job that made it."""
+    return [name for file in files for name in (file, f"{file.rpartition('.')[0]}.cost.json")]
+
+
+def training_files(records: list[str]) -> list[str]:
+    """All files of final trainings whose metrics.json are given."""
+    names = ("metrics.json", "history.csv", "weights.safetensors", "cost.json")
+    return [f"{file.removesuffix('metrics.json')}{name}" for file in records for name in names]
 
 
 def count_gpus() -> int:

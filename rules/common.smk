@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.main_snakefile).resolve().parent))
 
 from nas_steps.errors import UserError
+from nas_steps.manifest.trust import check_trust
 from nas_steps.plan import Plan, check_files
 
 # an experiment's file stands alone: it is not laid over the default one
@@ -19,6 +20,9 @@ if not workflow.config_settings.configfiles:
 try:
     origin = check_files(workflow.config_settings.configfiles or ["config/config.yaml"])
     plan = Plan(config, origin)
+    # jobs of their own process, and `--touch`, which makes files known, have nothing to ask
+    if workflow.is_main_process and not workflow.touch:
+        check_trust(plan)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

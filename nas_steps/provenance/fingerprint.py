@@ -121,12 +121,13 @@ def files_fingerprint(path: str | Path, memory: str | Path) -> str:
         stamp = [status.st_size, status.st_mtime_ns]
         key = os.fspath(file.resolve())
         old = known.get(key)
-        current[key] = [*stamp, old[2] if old and old[:2] == stamp else _file_hash(file)]
+        current[key] = [*stamp, old[2] if old and old[:2] == stamp else file_hash(file)]
     if current != {key: known.get(key) for key in current}:
         write_json(memory, known | current)
     return fingerprint([[file.relative_to(path).as_posix(), current[os.fspath(file.resolve())][2]] for file in files])
 
 
-def _file_hash(file: Path) -> str:
+def file_hash(file: Path) -> str:
+    """The sha256 of a file's content."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -7,9 +7,12 @@ from importlib import metadata
 
 
 def version(package: str) -> str | None:
-    """The installed version; None where there is none, as on the head node of a cluster whose jobs use conda."""
+    """The installed version; None where there is none, as on the head node of a cluster whose jobs use conda.
+
+    Without its local part (`+cpu`, `+cu128`): that says which device it was built for, and devices do not count.
+    """
     try:
-        return metadata.version(package)
+        return metadata.version(package).partition("+")[0]
     except metadata.PackageNotFoundError:
         return None
 

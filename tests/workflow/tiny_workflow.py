@@ -111,9 +111,9 @@ def finish(folder: Path, config: dict[str, Any], *flags: str, **environment: str
     return output
 
 
-def jobs_to_run(folder: Path, config: dict[str, Any], *flags: str, root: Path = ROOT) -> list[str]:
+def jobs_to_run(folder: Path, config: dict[str, Any], *flags: str, root: Path = ROOT, **environment: str) -> list[str]:
     """The jobs of a dry run: each as its rule and its wildcards, such as `retrain entry=darts-0, seed=0`."""
-    result = snakemake(folder, config, "--dry-run", *flags, root=root)
+    result = snakemake(folder, config, "--dry-run", *flags, root=root, **environment)
     output = result.stdout + result.stderr
     assert result.returncode == 0, output
     jobs = []
@@ -122,8 +122,3 @@ def jobs_to_run(folder: Path, config: dict[str, Any], *flags: str, root: Path = 
             wildcards = re.search(r"^ +wildcards: (.*)$", block, flags=re.M)
             jobs.append(" ".join([rule[1], *([wildcards[1]] if wildcards else [])]))
     return sorted(job for job in jobs if job != "all")
-
-
-def rules_to_run(folder: Path, config: dict[str, Any], *flags: str, root: Path = ROOT) -> dict[str, int]:
-    """How many jobs of each rule a dry run would run."""
-    return dict(Counter(job.split()[0] for job in jobs_to_run(folder, config, *flags, root=root)))
