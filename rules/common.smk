@@ -8,7 +8,8 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.main_snakefile).resolve().parent))
 
 from nas_steps.errors import UserError
-from nas_steps.plan import DATA, EVALUATE, REPORT, SPLITS, Plan, check_files
+from nas_steps.manifest.trust import check_trust
+from nas_steps.plan import Plan, check_files
 
 # an experiment's file stands alone: it is not laid over the default one
 if not workflow.config_settings.configfiles:
@@ -19,6 +20,9 @@ if not workflow.config_settings.configfiles:
 try:
     origin = check_files(workflow.config_settings.configfiles or ["config/config.yaml"])
     plan = Plan(config, origin)
+    # jobs of their own process, and `--touch`, which makes files known, have nothing to ask
+    if workflow.is_main_process and not workflow.touch:
+        check_trust(plan)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -26,11 +30,19 @@ R = plan.folder
 ENVIRONMENT = "../workflow/envs/nas-steps.yaml"
 GPU = min(1, plan.gpus)
 THREADS = plan.config.threads
+# the cache between workflows, for who asks for it by --cache; without it Snakemake would warn at each start
+CACHE = workflow.workflow_settings.cache is not None
 
 
 def data_folder(wildcards, input):
     """Where the prepared data lie."""
     return str(Path(str(input.data).split()[0]).parent)
+
+
+def data_path(wildcards, output):
+    """Where the user's images lie. A function of the output, so that Snakemake does not watch it: their content does
+    count, and is in the settings; a folder that was moved is the same data."""
+    return plan.data_path
 
 
 def output_folder(wildcards, output):

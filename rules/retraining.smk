@@ -20,10 +20,11 @@ rule retrain:
     params:
         data=data_folder,
         folder=output_folder,
-        settings=plan.settings["retraining"],
+        settings=plan.settings("retrain"),
         kind=lambda w: plan.entries[w.entry],
         winners=lambda w, input: f"--winners {input.winners}" if input.winners else "",
-        code=plan.code("retraining.train"),
+        code=plan.code("retrain"),
+        versions=plan.versions("retrain"),
     shell:
         "python -m nas_steps.retraining train --settings {params.settings} --data {params.data}"
         " --entry {wildcards.entry} --kind {params.kind} {params.winners} --seed {wildcards.seed}"
@@ -46,7 +47,7 @@ rule gather_retraining:
         runtime=10,
     params:
         folder=output_folder,
-        code=plan.code("retraining.gather"),
+        code=plan.code("gather_retraining"),
     shell:
         "python -m nas_steps.retraining gather --trainings {input.trainings}"
         " --output {params.folder} > {log} 2>&1"
