@@ -12,9 +12,12 @@ include: "rules/retraining.smk"
 include: "rules/scaling.smk"
 include: "rules/export.smk"
 include: "rules/report.smk"
+include: "rules/manifest.smk"
 
 
 rule all:
     default_target: True
     input:
         plan.report,
+        plan.models(),
+        plan.manifest,

@@ -21,3 +21,14 @@ def mean_interval(values: Sequence[float]) -> dict[str, float]:
     deviation = stdev(values)
     half = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * deviation / math.sqrt(len(values))
     return {"mean": mean, "std": deviation, "low": mean - half, "high": mean + half}
+
+
+def accuracy_interval(values: Sequence[float]) -> dict[str, float]:
+    """`mean_interval` of shares, cut off at 0 and 1: few seeds far apart would give bounds that no share can have."""
+    found = mean_interval(values)
+    # written so that NaN stays NaN
+    return {
+        **found,
+        "low": 0.0 if found["low"] < 0 else found["low"],
+        "high": 1.0 if found["high"] > 1 else found["high"],
+    }

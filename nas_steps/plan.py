@@ -5,18 +5,77 @@ Everything here is known from the config alone, so that a dry run shows the whol
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nas_steps.config.load import load, read_yaml
-from nas_steps.config.schema import Darts
-from nas_steps.config.stages import write_slices
-from nas_steps.provenance.fingerprint import code_fingerprint, files_fingerprint
+from nas_steps.config.schema import Darts, Random
+from nas_steps.config.stages import write_settings, write_slices
+from nas_steps.provenance.fingerprint import files_fingerprint, module_hashes
+from nas_steps.provenance.versions import describe_versions
 from nas_steps.search.sampling import rounds
 
-#: what a rule's command runs: the module whose fingerprint decides whether the rule is stale
-DATA, REPORT, EVALUATE = "nas_steps.data.__main__", "nas_steps.report.__main__", "nas_steps.estimation.__main__"
+
+@dataclass(frozen=True)
+class Watched:
+    """What decides, its input files aside, whether a rule's files are stale.
+
+    `module` is what its command runs: that and all it imports are fingerprinted. `settings` is its slice of the
+    config (empty: none; `search_` stands for the strategy's). The versions of `packages` count where they shape the
+    numbers: a torch update changes what trains, not what counts or gathers.
+    """
+
+    module: str
+    settings: str = ""
+    packages: tuple[str, ...] = ()
+
+
+TRAINS = ("torch", "torchvision")
+CONVERTS = ("torch", "onnx", "onnxscript", "onnxruntime")
+#: by rule; the version of nas_steps itself is not among them, since the fingerprint of its code says more
+WATCHED = {
+    "data": Watched("nas_steps.data.__main__", "data"),
+    "budget": Watched("nas_steps.search.steps.budget", "budget"),
+    "propose": Watched("nas_steps.search.steps.propose", "search_"),
+    "evaluate": Watched("nas_steps.estimation.__main__", "evaluation", TRAINS),
+    "gather_search": Watched("nas_steps.search.steps.gather"),
+    "darts": Watched("nas_steps.search.steps.darts", "search_", TRAINS),
+    "shortlist": Watched("nas_steps.ranking.steps.shortlist", "shortlist"),
+    "train_shortlist": Watched("nas_steps.estimation.__main__", "ranking", TRAINS),
+    "rank": Watched("nas_steps.ranking.steps.rank"),
+    "retrain": Watched("nas_steps.retraining.steps.train", "retraining", TRAINS),
+    "gather_retraining": Watched("nas_steps.retraining.steps.gather"),
+    "describe_grid": Watched("nas_steps.scaling.steps.describe", "scaling_grid"),
+    "train_grid": Watched("nas_steps.scaling.steps.grid", "scaling_grid", TRAINS),
+    "choose_scaling": Watched("nas_steps.scaling.steps.choose", "scaling_members"),
+    "train_member": Watched("nas_steps.scaling.steps.train", "scaling_members", TRAINS),
+    "gather_family": Watched("nas_steps.scaling.steps.gather"),
+    "export_entry": Watched("nas_steps.export.steps.entry", "export", CONVERTS),
+    "export_scaled": Watched("nas_steps.export.steps.scaled", "export", CONVERTS),
+    "gather_exports": Watched("nas_steps.export.steps.gather"),
+    "report": Watched("nas_steps.report.__main__", "report"),
+    "manifest": Watched("nas_steps.manifest.write"),
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """Files that one rule makes by one slice of the config."""
+
+    rule: str
+    strategy: str
+    files: list[str]
+
+    @property
+    def name(self) -> str:
+        """The rule, and the strategy whose settings it goes by: `propose evolution`."""
+        return f"{self.rule} {self.strategy}".strip()
+
+
 SPLITS = ("train", "valid", "test")
 TABLES = ("retrained", "comparisons", "agreement", "search", "family", "exports", "costs")
 
@@ -30,27 +89,47 @@ class Plan:
     def __init__(self, raw: Mapping[str, Any], origin: str = "config", root: str = "results") -> None:
         self.config = load(raw, origin)
         self.folder = f"{root}/{self.config.experiment}"
-        self.settings = write_slices(self.config, f"{self.folder}/settings")
-        self.data_content = self._data_content()
+        self.store = f"{root}/settings"
+        self.slices = write_slices(self.config, self.store, self._data_content())
+        identity = Path(self.slices["data"]).stem.removeprefix("data-")
+        self.data_folder = f"{root}/data/{self.config.data.source}-{identity}"
+        self._code: dict[str, str] = {}
 
-    def code(self, module: str) -> str:
-        """The fingerprint of a step's code; `search.propose` is short for nas_steps.search.steps.propose."""
-        stage, _, step = module.partition(".")
-        return code_fingerprint(module if stage == "nas_steps" else f"nas_steps.{stage}.steps.{step}")
+    def settings(self, rule: str, strategy: str = "") -> str:
+        """The settings file of a rule (of one strategy); empty where it reads none."""
+        name = WATCHED[rule].settings
+        return self.slices[f"search_{strategy}" if name == "search_" else name] if name else ""
+
+    def code(self, rule: str) -> str:
+        """The fingerprint of the code that a rule runs. `code-<fingerprint>.json` among the settings spells it out,
+        so that a later run can name the modules that changed."""
+        if rule not in self._code:
+            path = write_settings("code", module_hashes(WATCHED[rule].module), self.store)
+            self._code[rule] = Path(path).stem.removeprefix("code-")
+        return self._code[rule]
+
+    def versions(self, rule: str) -> str:
+        """The packages whose version shapes a rule's numbers, as text."""
+        return describe_versions(WATCHED[rule].packages)
 
     def _data_content(self) -> str:
         """A fingerprint of the files that the data stage reads; empty where it reads none of the user's."""
         data = self.config.data
         if data.source not in ("folder", "npz") or data.path is None:
             return ""
-        return files_fingerprint(data.path, f"{self.folder}/settings/file_hashes.json")
+        return files_fingerprint(data.path, f"{self.store}/file_hashes.json")
 
     # ------------------------------------------------------------------------------------------------ data
 
     def data(self, *splits: str) -> list[str]:
         """The prepared files of some splits, and meta.json."""
-        arrays = [f"{self.folder}/data/{split}_{what}.npy" for split in splits for what in ("images", "labels")]
-        return [*arrays, f"{self.folder}/data/meta.json"]
+        arrays = [f"{self.data_folder}/{split}_{what}.npy" for split in splits for what in ("images", "labels")]
+        return [*arrays, f"{self.data_folder}/meta.json"]
+
+    @property
+    def data_path(self) -> str:
+        """The option that says where the user's files lie; empty where the source needs none."""
+        return "" if self.config.data.path is None else f"--path {shlex.quote(self.config.data.path)}"
 
     # ---------------------------------------------------------------------------------------------- search
 
@@ -83,6 +162,12 @@ class Plan:
         assert not isinstance(settings, Darts)
         last = rounds(settings) if before is None else before
         return [shard for number in range(last) for shard in self.round_shards(strategy, seed, number)]
+
+    def budget(self, strategy: str) -> list[str]:
+        """The counted budget, for the strategy that is matched to it; the others know their own."""
+        settings = self.config.search.strategies[strategy]
+        matched = isinstance(settings, Random) and settings.evaluations == "auto"
+        return [f"{self.folder}/search/budget.json"] if matched else []
 
     def candidates(self) -> list[str]:
         return [f"{self.folder}/search/{name}-{seed}/candidates.csv" for name, seed in self.searches]
@@ -138,11 +223,14 @@ class Plan:
         entries = [f"{self.folder}/export/{entry}/check.json" for entry in self.entries]
         return entries + ([f"{self.folder}/export/scaled/exports.json"] if self.config.scaling.enabled else [])
 
+    def models(self) -> list[str]:
+        """The ONNX file of each entry."""
+        return [f"{self.folder}/export/{entry}/model.onnx" for entry in self.entries]
+
     def reported(self) -> list[str]:
-        """All that the report reads, costs aside: they come with these files."""
+        """All that the report reads, the data and the costs aside: costs come with these files."""
         folder = self.folder
         files = [
-            f"{folder}/data/meta.json",
             *self.candidates(),
             *(f"{folder}/search/{name}-{seed}/history.csv" for name, seed in self.searches),
             f"{folder}/search/budget.json",
@@ -163,8 +251,87 @@ class Plan:
     def report(self) -> str:
         return f"{self.folder}/report/report.html"
 
+    @property
+    def manifest(self) -> str:
+        return f"{self.folder}/manifest.json"
+
     def tables(self) -> list[str]:
         return [f"{self.folder}/report/tables/{table}.csv" for table in TABLES]
+
+    # -------------------------------------------------------------------------------------------- manifest
+
+    def made(self) -> list[Made]:
+        """Every file that lasts, by the rule that makes it; logs and what preparing the data cost aside."""
+        return [Made(rule, strategy, files) for rule, strategy, files in self._made() if files]
+
+    def _made(self) -> Iterator[tuple[str, str, list[str]]]:
+        search, ranking, scaling, export = (
+            f"{self.folder}/{name}" for name in ("search", "ranking", "scaling", "export")
+        )
+        yield "data", "", self.data(*SPLITS)
+        yield "budget", "", with_costs([f"{search}/budget.json"])
+        for name, seed in self.searches:
+            folder = f"{search}/{name}-{seed}"
+            ends = [f"{folder}/candidates.csv", f"{folder}/history.csv"]
+            if name in self.gradient:
+                yield "darts", name, [*ends, f"{folder}/alphas.json", f"{folder}/cost.json"]
+                continue
+            told = self.told(name, seed)
+            yield "propose", name, sorted({f"{Path(shard).parent.as_posix()}/proposals.csv" for shard in told})
+            yield "evaluate", "", with_costs(told)
+            yield "gather_search", "", ends
+        yield "shortlist", "", [f"{ranking}/shortlist.csv"]
+        yield "train_shortlist", "", with_costs(self.ranking_trainings())
+        yield "rank", "", [f"{ranking}/{name}.csv" for name in ("ranked", "agreement", "winners")]
+        yield "retrain", "", training_files(self.trainings())
+        gathered = ("retrained", "summary", "comparisons")
+        yield "gather_retraining", "", [f"{self.folder}/retraining/{name}.csv" for name in gathered]
+        if self.config.scaling.enabled:
+            yield "describe_grid", "", with_costs([f"{scaling}/triples.csv"])
+            yield "train_grid", "", with_costs(self.grid())
+            chosen = ("chosen.json", "members.csv", "choose.cost.json")
+            yield "choose_scaling", "", [f"{scaling}/{name}" for name in chosen]
+            yield "train_member", "", training_files(self.member_trainings())
+            yield "gather_family", "", [f"{scaling}/family.csv"]
+            yield "export_scaled", "", [f"{export}/scaled/exports.json", f"{export}/scaled/cost.json"]
+        kinds = ("model.onnx", "check.json", "cost.json")
+        yield "export_entry", "", [f"{export}/{entry}/{name}" for entry in self.entries for name in kinds]
+        yield "gather_exports", "", [f"{export}/exports.csv"]
+        yield "report", "", [self.report, *self.tables()]
+
+    def listed(self) -> list[str]:
+        """What the manifest is made from. The arrays are not among it: meta.json holds their checksums."""
+        files = [file for made in self.made() if made.rule != "data" for file in made.files]
+        return [*self.data(), *files]
+
+    def fingerprints(self) -> dict[str, dict[str, str]]:
+        """What each rule's files are made with now, by `Made.name`: name of the settings, code, versions."""
+        return {
+            made.name: {
+                "rule": made.rule,
+                "settings": Path(self.settings(made.rule, made.strategy)).stem,
+                "code": self.code(made.rule),
+                "versions": self.versions(made.rule),
+            }
+            for made in self.made()
+        }
+
+    def manifest_settings(self) -> str:
+        """The settings file of the manifest: which files there are, and what they are made with."""
+        files = {os.path.relpath(file, self.folder): made.name for made in self.made() for file in made.files}
+        value = {"config": self.config.model_dump(mode="json"), "rules": self.fingerprints(), "files": files}
+        return write_settings("manifest", value, self.store)
+
+
+def with_costs(files: list[str]) -> list[str]:
+    """Files, each with the ledger's line of the job that made it."""
+    return [name for file in files for name in (file, f"{file.rpartition('.')[0]}.cost.json")]
+
+
+def training_files(records: list[str]) -> list[str]:
+    """All files of final trainings whose metrics.json are given."""
+    names = ("metrics.json", "history.csv", "weights.safetensors", "cost.json")
+    return [f"{file.removesuffix('metrics.json')}{name}" for file in records for name in names]
 
 
 def check_files(paths: list[str | Path]) -> str:

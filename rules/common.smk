@@ -19,7 +19,8 @@ except ModuleNotFoundError as error:
     ) from None
 
 from nas_steps.errors import UserError
-from nas_steps.plan import DATA, EVALUATE, REPORT, SPLITS, Plan, check_files
+from nas_steps.manifest.trust import check_trust
+from nas_steps.plan import Plan, check_files
 
 # as a module of another workflow: the config is what that workflow hands over
 ALONE = workflow.modifier.is_main_snakefile()
@@ -41,6 +42,9 @@ try:
     else:
         origin = f"the config of module {workflow.modifier.namespace}"
     plan = Plan(config, origin)
+    # jobs of their own process, and `--touch`, which makes files known, have nothing to ask
+    if workflow.is_main_process and not workflow.touch:
+        check_trust(plan)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -69,11 +73,21 @@ localrules:
     gather_exports,
 
 
+# the cache between workflows, for who asks for it by --cache; without it Snakemake would warn at each start
+CACHE = workflow.workflow_settings.cache is not None
+
+
 def data_folder(wildcards, input):
     """Where the prepared data lie."""
     return str(
         Path(input.data if isinstance(input.data, str) else input.data[0]).parent
     )
+
+
+def data_path(wildcards, output):
+    """Where the user's images lie. A function of the output, so that Snakemake does not watch it: their content does
+    count, and is in the settings; a folder that was moved is the same data."""
+    return plan.data_path
 
 
 def output_folder(wildcards, output):
@@ -86,10 +100,14 @@ def results_folder(wildcards, output):
     return str(Path(output.report).parents[1])
 
 
-def winners_option(wildcards, input):
-    """The winners' table for a step that needs it: baselines wait for no search."""
-    files = [input.winners] if isinstance(input.winners, str) else input.winners
-    return shlex.join(["--winners", *files]) if files else ""
+def option(name):
+    """The option of an input that some of a rule's jobs do not have: `--name FILE`, or nothing."""
+
+    def given(wildcards, input):
+        files = [input[name]] if isinstance(input[name], str) else input[name]
+        return shlex.join([f"--{name}", *files]) if files else ""
+
+    return given
 
 
 wildcard_constraints:

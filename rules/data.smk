@@ -1,9 +1,21 @@
+# Named by its settings and the content of the user's images, so that experiments share what is prepared.
 rule data:
     output:
-        plan.data(*SPLITS),
-        cost=f"{R}/data/cost.json",
+        multiext(
+            f"{plan.data_folder}/",
+            "train_images.npy",
+            "train_labels.npy",
+            "valid_images.npy",
+            "valid_labels.npy",
+            "test_images.npy",
+            "test_labels.npy",
+            "meta.json",
+            "cost.json",
+        ),
     log:
-        f"{R}/logs/data.log",
+        f"{plan.data_folder}/data.log",
+    # what is hashed for the cache between workflows is the shell text and the params: no experiment is in them
+    cache: CACHE
     conda:
         ENVIRONMENT
     resources:
@@ -11,8 +23,8 @@ rule data:
         runtime=240,
     params:
         folder=output_folder,
-        settings=plan.settings["data"],
-        content=plan.data_content,
-        code=plan.code(DATA),
+        path=data_path,
+        settings=plan.settings("data"),
+        code=plan.code("data"),
     shell:
-        "python -m nas_steps.data --settings {params.settings:q} --output {params.folder:q} > {log:q} 2>&1"
+        "python -m nas_steps.data --settings {params.settings:q} {params.path} --output {params.folder:q} > {log:q} 2>&1"

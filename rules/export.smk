@@ -17,8 +17,9 @@ rule export_entry:
     params:
         data=data_folder,
         folder=output_folder,
-        settings=plan.settings["export"],
-        code=plan.code("export.entry"),
+        settings=plan.settings("export_entry"),
+        code=plan.code("export_entry"),
+        versions=plan.versions("export_entry"),
     shell:
         "python -m nas_steps.export entry --settings {params.settings:q} --data {params.data:q}"
         " --trainings {input.trainings:q} --output {params.folder:q} > {log:q} 2>&1"
@@ -42,8 +43,9 @@ rule export_scaled:
     params:
         data=data_folder,
         folder=output_folder,
-        settings=plan.settings["export"],
-        code=plan.code("export.scaled"),
+        settings=plan.settings("export_scaled"),
+        code=plan.code("export_scaled"),
+        versions=plan.versions("export_scaled"),
     shell:
         "python -m nas_steps.export scaled --settings {params.settings:q} --data {params.data:q}"
         " --trainings {input.trainings:q} --output {params.folder:q} > {log:q} 2>&1"
@@ -62,6 +64,6 @@ rule gather_exports:
         mem_mb=1000,
         runtime=10,
     params:
-        code=plan.code("export.gather"),
+        code=plan.code("gather_exports"),
     shell:
         "python -m nas_steps.export gather --checks {input.checks:q} --output {output.exports:q} > {log:q} 2>&1"

@@ -12,8 +12,8 @@ rule shortlist:
         mem_mb=1000,
         runtime=10,
     params:
-        settings=plan.settings["shortlist"],
-        code=plan.code("ranking.shortlist"),
+        settings=plan.settings("shortlist"),
+        code=plan.code("shortlist"),
     shell:
         "python -m nas_steps.ranking shortlist --settings {params.settings:q} --candidates {input.candidates:q}"
         " --output {output.shortlist:q} > {log:q} 2>&1"
@@ -37,9 +37,10 @@ rule train_shortlist:
         runtime=480,
     params:
         data=data_folder,
-        settings=plan.settings["ranking"],
+        settings=plan.settings("train_shortlist"),
         shards=len(plan.shards),
-        code=plan.code(EVALUATE),
+        code=plan.code("train_shortlist"),
+        versions=plan.versions("train_shortlist"),
     shell:
         "python -m nas_steps.estimation --stage ranking --settings {params.settings:q} --data {params.data:q}"
         " --proposals {input.shortlist:q} --seed {wildcards.seed} --shard {wildcards.shard}"
@@ -63,7 +64,7 @@ rule rank:
         runtime=10,
     params:
         folder=output_folder,
-        code=plan.code("ranking.rank"),
+        code=plan.code("rank"),
     shell:
         "python -m nas_steps.ranking rank --shortlist {input.shortlist:q} --trainings {input.trainings:q}"
         " --output {params.folder:q} > {log:q} 2>&1"

@@ -1,6 +1,7 @@
 rule report:
     input:
-        plan.reported(),
+        data=plan.data(),
+        results=plan.reported(),
     output:
         report=plan.report,
         tables=plan.tables(),
@@ -12,8 +13,10 @@ rule report:
         mem_mb=2000,
         runtime=30,
     params:
-        results=results_folder,
-        settings=plan.settings["report"],
-        code=plan.code(REPORT),
+        folder=results_folder,
+        data=data_folder,
+        settings=plan.settings("report"),
+        code=plan.code("report"),
     shell:
-        "python -m nas_steps.report --settings {params.settings:q} --results {params.results:q} > {log:q} 2>&1"
+        "python -m nas_steps.report --settings {params.settings:q} --results {params.folder:q}"
+        " --data {params.data:q} > {log:q} 2>&1"

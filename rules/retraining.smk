@@ -20,10 +20,11 @@ rule retrain:
     params:
         data=data_folder,
         folder=output_folder,
-        settings=plan.settings["retraining"],
+        settings=plan.settings("retrain"),
         kind=lambda w: plan.entries[w.entry],
-        winners=winners_option,
-        code=plan.code("retraining.train"),
+        winners=option("winners"),
+        code=plan.code("retrain"),
+        versions=plan.versions("retrain"),
     shell:
         "python -m nas_steps.retraining train --settings {params.settings:q} --data {params.data:q}"
         " --entry {wildcards.entry} --kind {params.kind} {params.winners} --seed {wildcards.seed}"
@@ -46,7 +47,7 @@ rule gather_retraining:
         runtime=10,
     params:
         folder=output_folder,
-        code=plan.code("retraining.gather"),
+        code=plan.code("gather_retraining"),
     shell:
         "python -m nas_steps.retraining gather --trainings {input.trainings:q}"
         " --output {params.folder:q} > {log:q} 2>&1"

@@ -15,8 +15,8 @@ rule describe_grid:
         runtime=30,
     params:
         data=data_folder,
-        settings=plan.settings["scaling_grid"],
-        code=plan.code("scaling.describe"),
+        settings=plan.settings("describe_grid"),
+        code=plan.code("describe_grid"),
     shell:
         "python -m nas_steps.scaling describe --settings {params.settings:q} --data {params.data:q}"
         " --ranked {input.ranked:q} --output {output.triples:q} --cost {output.cost:q} > {log:q} 2>&1"
@@ -41,9 +41,10 @@ rule train_grid:
         runtime=480,
     params:
         data=data_folder,
-        settings=plan.settings["scaling_grid"],
+        settings=plan.settings("train_grid"),
         shards=len(plan.shards),
-        code=plan.code("scaling.grid"),
+        code=plan.code("train_grid"),
+        versions=plan.versions("train_grid"),
     shell:
         "python -m nas_steps.scaling grid --settings {params.settings:q} --data {params.data:q}"
         " --ranked {input.ranked:q} --triples {input.triples:q} --shard {wildcards.shard}"
@@ -70,8 +71,8 @@ rule choose_scaling:
     params:
         data=data_folder,
         folder=output_folder,
-        settings=plan.settings["scaling_members"],
-        code=plan.code("scaling.choose"),
+        settings=plan.settings("choose_scaling"),
+        code=plan.code("choose_scaling"),
     shell:
         "python -m nas_steps.scaling choose --settings {params.settings:q} --data {params.data:q}"
         " --ranked {input.ranked:q} --triples {input.triples:q} --scores {input.scores:q}"
@@ -100,8 +101,9 @@ rule train_member:
     params:
         data=data_folder,
         folder=output_folder,
-        settings=plan.settings["scaling_members"],
-        code=plan.code("scaling.train"),
+        settings=plan.settings("train_member"),
+        code=plan.code("train_member"),
+        versions=plan.versions("train_member"),
     shell:
         "python -m nas_steps.scaling train --settings {params.settings:q} --data {params.data:q}"
         " --chosen {input.chosen:q} --members {input.members:q} --member B{wildcards.member}"
@@ -122,7 +124,7 @@ rule gather_family:
         mem_mb=1000,
         runtime=10,
     params:
-        code=plan.code("scaling.gather"),
+        code=plan.code("gather_family"),
     shell:
         "python -m nas_steps.scaling gather --members {input.members:q} --trainings {input.trainings:q}"
         " --output {output.family:q} > {log:q} 2>&1"

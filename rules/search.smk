@@ -14,8 +14,8 @@ rule budget:
         runtime=30,
     params:
         data=data_folder,
-        settings=plan.settings["budget"],
-        code=plan.code("search.budget"),
+        settings=plan.settings("budget"),
+        code=plan.code("budget"),
     shell:
         "python -m nas_steps.search budget --settings {params.settings:q} --data {params.data:q}"
         " --output {output.budget:q} --cost {output.cost:q} > {log:q} 2>&1"
@@ -23,7 +23,7 @@ rule budget:
 
 rule propose:
     input:
-        budget=f"{R}/search/budget.json",
+        budget=lambda w: plan.budget(w.strategy),
         told=lambda w: plan.told(w.strategy, w.seed, int(w.number)),
     output:
         proposals=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/proposals.csv",
@@ -35,11 +35,12 @@ rule propose:
         mem_mb=1000,
         runtime=10,
     params:
-        settings=lambda w: plan.settings[f"search_{w.strategy}"],
-        code=plan.code("search.propose"),
+        budget=option("budget"),
+        settings=lambda w: plan.settings("propose", w.strategy),
+        code=plan.code("propose"),
     shell:
         "python -m nas_steps.search propose --settings {params.settings:q} --strategy {wildcards.strategy}"
-        " --seed {wildcards.seed} --budget {input.budget:q} --told {input.told:q}"
+        " --seed {wildcards.seed} {params.budget} --told {input.told:q}"
         " --output {output.proposals:q} > {log:q} 2>&1"
 
 
@@ -61,9 +62,10 @@ rule evaluate:
         runtime=480,
     params:
         data=data_folder,
-        settings=plan.settings["evaluation"],
+        settings=plan.settings("evaluate"),
         shards=len(plan.shards),
-        code=plan.code(EVALUATE),
+        code=plan.code("evaluate"),
+        versions=plan.versions("evaluate"),
     shell:
         "python -m nas_steps.estimation --stage search --settings {params.settings:q} --data {params.data:q}"
         " --proposals {input.proposals:q} --seed {wildcards.seed} --shard {wildcards.shard}"
@@ -87,7 +89,7 @@ rule gather_search:
         runtime=10,
     params:
         folder=output_folder,
-        code=plan.code("search.gather"),
+        code=plan.code("gather_search"),
     shell:
         "python -m nas_steps.search gather --told {input.told:q}"
         " --output {params.folder:q} > {log:q} 2>&1"
@@ -116,8 +118,9 @@ rule darts:
     params:
         data=data_folder,
         folder=output_folder,
-        settings=lambda w: plan.settings[f"search_{w.strategy}"],
-        code=plan.code("search.darts"),
+        settings=lambda w: plan.settings("darts", w.strategy),
+        code=plan.code("darts"),
+        versions=plan.versions("darts"),
     shell:
         "python -m nas_steps.search darts --settings {params.settings:q} --strategy {wildcards.strategy}"
         " --seed {wildcards.seed} --data {params.data:q}"

@@ -39,6 +39,8 @@ NATIVE_SHAPE: dict[str, tuple[int, int]] = {
     "svhn": (32, 3),
 }
 FOLDER_RESOLUTION = 32
+#: folders below results/ that are no experiment's
+SHARED_FOLDERS = ("data", "settings")
 
 
 class Data(Section):
@@ -445,6 +447,15 @@ class Config(Section):
     retrain: Retrain = Field(default_factory=Retrain, description="Final trainings, the only readers of the test set.")
     scaling: Scaling = Field(default_factory=Scaling, description="Compound scaling of the winner.")
     export: Export = Field(default_factory=Export, description="ONNX files.")
+
+    @field_validator("experiment")
+    @classmethod
+    def _its_own_folder(cls, value: str) -> str:
+        if value.lower() in SHARED_FOLDERS:
+            raise ValueError(
+                f"results/{value} is for what experiments share ({' and '.join(SHARED_FOLDERS)}); choose another name"
+            )
+        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -6,8 +6,9 @@ used without being watched nor be watched without being used.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,21 +42,35 @@ class Compute(Slice):
 
 
 class DataStep(Slice):
+    """`content` is the fingerprint of the user's files, empty where none are read. Where they lie is told apart from
+    this: a folder that was moved is the same data, so `data.path` is its last part alone."""
+
     seed: int
     data: Data
+    content: str = ""
+
+
+class Counted(Slice):
+    """What the budget counts of a strategy: the epochs of a supernet, or the evaluations."""
+
+    kind: str
+    epochs: int | None = None
+    evaluations: int | Literal["auto"] | None = None
 
 
 class BudgetStep(Slice):
-    """Enough to count what each strategy will train."""
+    """Enough to count what each strategy will train, and no more."""
 
     seed: int
     space: Space
     network: Network
     estimator_epochs: int
-    strategies: dict[str, Strategy]
+    strategies: dict[str, Counted]
 
 
 class ProposeStep(Slice):
+    """The number of rounds is the number of jobs: it is no part of a round."""
+
     seed: int
     space: Space
     strategy: Random | Evolution = Field(discriminator="kind")
@@ -94,19 +109,19 @@ class ReportStep(Slice):
     config: Config
 
 
-def slices(config: Config) -> dict[str, Slice]:
-    """Every step's slice, by the name of its settings file."""
+def slices(config: Config, content: str = "") -> dict[str, Slice]:
+    """Every step's slice, by the name of its settings file; `content` is the fingerprint of the user's images."""
     compute: dict[str, Any] = {"seed": config.seed, "device": config.device, "threads": config.threads}
     final: dict[str, Any] = {**compute, "space": config.space, "network": config.retrain.network}
     unused = Scaling()
     found: dict[str, Slice] = {
-        "data": DataStep(seed=config.seed, data=config.data),
+        "data": DataStep(seed=config.seed, data=_unplaced(config.data), content=content),
         "budget": BudgetStep(
             seed=config.seed,
             space=config.space,
             network=config.search.network,
             estimator_epochs=config.search.estimator.epochs,
-            strategies=config.search.strategies,
+            strategies={name: _counted(strategy) for name, strategy in config.search.strategies.items()},
         ),
         "evaluation": TrainingStep(
             **compute, space=config.space, network=config.search.network, recipe=config.search.estimator
@@ -145,23 +160,41 @@ def slices(config: Config) -> dict[str, Slice]:
                 **compute, space=config.space, network=config.search.network, strategy=strategy
             )
         else:
+            if isinstance(strategy, Evolution):
+                strategy = strategy.model_copy(update={"rounds": 1})
             found[f"search_{name}"] = ProposeStep(seed=config.seed, space=config.space, strategy=strategy)
     return found
 
 
-def write_slices(config: Config, folder: str | Path) -> dict[str, str]:
+def _unplaced(data: Data) -> Data:
+    """`data` without the place of its files: the name of what is read, nothing of where downloads go."""
+    named = data.source in ("folder", "npz") and data.path is not None
+    return data.model_copy(update={"path": os.path.basename(os.path.abspath(data.path or "")) if named else None})
+
+
+def _counted(strategy: Strategy) -> Counted:
+    if isinstance(strategy, Darts):
+        return Counted(kind=strategy.kind, epochs=strategy.epochs)
+    return Counted(kind=strategy.kind, evaluations=strategy.evaluations)
+
+
+def write_slices(config: Config, folder: str | Path, content: str = "") -> dict[str, str]:
     """Write each slice to `<folder>/<name>-<fingerprint>.json`, where it is not there yet; return the paths.
 
     The content is in the name: a file is never changed, so a running job cannot meet the settings of a later run.
     """
     paths = {}
-    for name, settings in slices(config).items():
-        value: Any = settings.model_dump(mode="json")
-        path = Path(folder) / f"{name}-{fingerprint(value)}.json"
-        if not path.exists():
-            write_text(path, canonical_json(value) + "\n")
-        paths[name] = path.as_posix()
+    for name, settings in slices(config, content).items():
+        paths[name] = write_settings(name, settings.model_dump(mode="json"), folder)
     return paths
+
+
+def write_settings(name: str, value: Any, folder: str | Path) -> str:
+    """Write one settings file, if it is not there yet; return its path."""
+    path = Path(folder) / f"{name}-{fingerprint(value)}.json"
+    if not path.exists():
+        write_text(path, canonical_json(value) + "\n")
+    return path.as_posix()
 
 
 Step = TypeVar("Step", bound=Slice)

@@ -17,12 +17,14 @@ CLASSES_NAMED = 20
 def main(arguments: Sequence[str]) -> None:
     options = parser("nas_steps.data", "Read a source of images, split it and store it as arrays.")
     options.add_argument("--settings", required=True, type=Path, help="JSON file of the step's settings")
+    options.add_argument("--path", help="where the source's files lie, for sources that read some")
     options.add_argument("--output", required=True, type=Path, help="folder to write to")
     given = options.parse_args(arguments)
     step = read_slice(given.settings, DataStep)
+    data = step.data if given.path is None else step.data.model_copy(update={"path": given.path})
     print(f"seed {step.seed}, source {step.data.source}", flush=True)
     with measured(given.output / "cost.json", "data", "data") as cost:
-        meta = prepare(step, given.output)
+        meta = prepare(step.model_copy(update={"data": data}), given.output)
         cost.extra = {"source": meta["source"], "content": meta["content"]}
     sizes = ", ".join(f"{sum(counts.values())} {name}" for name, counts in meta["counts"].items())
     named = f" ({', '.join(meta['classes'])})" if len(meta["classes"]) <= CLASSES_NAMED else ""

@@ -27,8 +27,12 @@ def code_fingerprint(module: str) -> str:
 
     Comments, docstrings and formatting do not count; imports inside functions and a package's templates do.
     """
-    names = sorted(transitive_imports(module))
-    return fingerprint([[name, _module_hash(name)] for name in names])
+    return fingerprint(module_hashes(module))
+
+
+def module_hashes(module: str) -> dict[str, str]:
+    """What `code_fingerprint` is made of: module name -> hash."""
+    return {name: _module_hash(name)[:16] for name in sorted(transitive_imports(module))}
 
 
 def transitive_imports(module: str) -> set[str]:
@@ -117,12 +121,13 @@ def files_fingerprint(path: str | Path, memory: str | Path) -> str:
         stamp = [status.st_size, status.st_mtime_ns]
         key = os.fspath(file.resolve())
         old = known.get(key)
-        current[key] = [*stamp, old[2] if old and old[:2] == stamp else _file_hash(file)]
+        current[key] = [*stamp, old[2] if old and old[:2] == stamp else file_hash(file)]
     if current != {key: known.get(key) for key in current}:
         write_json(memory, known | current)
     return fingerprint([[file.relative_to(path).as_posix(), current[os.fspath(file.resolve())][2]] for file in files])
 
 
-def _file_hash(file: Path) -> str:
+def file_hash(file: Path) -> str:
+    """The sha256 of a file's content."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
 import sys
@@ -57,5 +58,7 @@ def measured(path: str | Path, stage: str, step: str) -> Iterator[Cost]:
     """Measure the process from its start to the end of the block and write the figures to `path`."""
     cost = Cost(stage=stage, step=step)
     yield cost
+    if os.environ.get("RANK", "0") != "0":
+        return  # of several processes that train together, the first one's figures stand for all
     figures = {name: value for name, value in asdict(cost).items() if not name.startswith("_")}
     write_json(path, figures | cost.spent())

@@ -30,7 +30,8 @@ def run(main: Callable[[Sequence[str]], Any], module: str, arguments: Sequence[s
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     print(f"$ python -m {module} {shlex.join(arguments)}", flush=True)
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _terminated)
     try:
         main(arguments)
     except UserError as error:
@@ -44,9 +45,9 @@ def run(main: Callable[[Sequence[str]], Any], module: str, arguments: Sequence[s
         raise
 
 
-def _terminated(_signal: int, _frame: object) -> None:
+def _terminated(number: int, _frame: object) -> None:
     """Leave through the `finally` blocks, so that nothing half-written stays behind."""
-    raise SystemExit(143)
+    raise SystemExit(128 + number)
 
 
 def dispatch(package: str, steps: Sequence[str]) -> None:

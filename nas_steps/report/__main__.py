@@ -1,4 +1,4 @@
-"""`python -m nas_steps.report --settings FILE --results results/<experiment>`: write the report and its tables.
+"""`python -m nas_steps.report --settings FILE --results results/<experiment> --data FOLDER`: write the report.
 
 Reads only files that other stages wrote; writes `report/tables/*.csv`, and last `report/report.html`.
 """
@@ -22,9 +22,10 @@ def main(arguments: Sequence[str]) -> None:
     options = parser("nas_steps.report", "Write the report of an experiment.")
     options.add_argument("--settings", required=True, help="the step's settings file, made by the Snakefile")
     options.add_argument("--results", required=True, help="the experiment's folder, results/<experiment>")
+    options.add_argument("--data", required=True, help="the folder of the prepared data")
     given = options.parse_args(arguments)
     folder = Path(given.results)
-    results = load_results(read_slice(given.settings, ReportStep).config, folder)
+    results = load_results(read_slice(given.settings, ReportStep).config, folder, given.data)
     tables = all_tables(results)
     verdict = decide(results)
     page = render(results, tables, verdict, folder)

@@ -64,13 +64,14 @@ class Results:
         return sum(spent) / len(names) if spent else None
 
 
-def load_results(config: Config, folder: str | Path) -> Results:
-    """Read `results/<experiment>`. Raises UserError where a file that every experiment has is missing.
+def load_results(config: Config, folder: str | Path, data: str | Path) -> Results:
+    """Read `results/<experiment>` and the meta.json of its prepared data.
 
-    Scaling and export are taken as not done where their files are missing.
+    Raises UserError where a file that every experiment has is missing. Scaling and export are taken as not done
+    where their files are missing.
     """
     folder = Path(folder)
-    meta, budget = (_required_json(folder / name) for name in ("data/meta.json", "search/budget.json"))
+    meta, budget = (_required_json(path) for path in (Path(data) / "meta.json", folder / "search/budget.json"))
     family = _optional(folder / "scaling/family.csv", Member)
     chosen = folder / "scaling/chosen.json"
     return Results(
@@ -91,7 +92,7 @@ def load_results(config: Config, folder: str | Path) -> Results:
         chosen=read_json(chosen) if config.scaling.enabled and chosen.is_file() else None,
         family=family if config.scaling.enabled else None,
         exports=_optional(folder / "export/exports.csv", Exported) or (),
-        costs=tuple(_costs(folder, set(config.search.strategies))),
+        costs=tuple(_costs(folder, Path(data), set(config.search.strategies))),
     )
 
 
@@ -136,11 +137,12 @@ def _test_file(metrics: Mapping[str, Any]) -> str:
     return ", ".join(str(part) for part in parts if part)
 
 
-def _costs(folder: Path, strategies: set[str]) -> list[JobCost]:
+def _costs(folder: Path, data: Path, strategies: set[str]) -> list[JobCost]:
+    """The ledger of all jobs. What preparing the data cost counts in each experiment that uses them."""
     found = []
-    for path in sorted(folder.rglob("*cost.json")):
+    for path in [*data.glob("cost.json"), *sorted(folder.rglob("*cost.json"))]:
         told = read_json(path)
-        place = path.relative_to(folder).parts
+        place = path.relative_to(folder).parts if path.is_relative_to(folder) else ()
         search = place[1] if len(place) > 2 and place[0] == "search" else ""
         found.append(
             JobCost(

@@ -9,7 +9,7 @@ from typing import Any
 
 from scipy import stats
 
-from nas_steps.intervals import mean_interval
+from nas_steps.intervals import accuracy_interval, mean_interval
 
 Metrics = Mapping[str, Any]
 
@@ -66,7 +66,7 @@ def summarise(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
     for name, mine in by_entry(trainings).items():
         sound = [metrics for metrics in mine if metrics["status"] == "ok"]
         first = sound[0] if sound else mine[0]
-        test = mean_interval([metrics["test_accuracy"] for metrics in sound])
+        test = accuracy_interval([metrics["test_accuracy"] for metrics in sound])
         valid = [metrics["valid_accuracy"] for metrics in sound if metrics["valid_accuracy"] is not None]
         rows.append(
             {

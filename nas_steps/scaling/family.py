@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nas_steps.config.schema import Network, Scaling
-from nas_steps.intervals import mean_interval
+from nas_steps.intervals import accuracy_interval
 from nas_steps.scaling.compound import Factors, Member, scale
 from nas_steps.scaling.winner import Measure
 
@@ -115,7 +115,7 @@ def gather_family(
     for member in members:
         mine = [metrics for metrics in trainings if metrics["entry"] == member["member"]]
         sound = [metrics["test_accuracy"] for metrics in mine if metrics["status"] == "ok"]
-        test = mean_interval(sound)
+        test = accuracy_interval(sound)
         rows.append(
             {
                 **member,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from nas_steps.config import schema
 from nas_steps.config.stages import BudgetStep
 from nas_steps.models.build import size
 from nas_steps.models.count import count
@@ -40,11 +39,11 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int) -> dict[st
 
     strategies: dict[str, dict[str, Any]] = {}
     for name, settings in step.strategies.items():
-        if isinstance(settings, schema.Darts):
+        if settings.epochs is not None:
             cost = TRAINING_FACTOR * DARTS_BATCHES * settings.epochs * supernet
             strategies[name] = {"kind": settings.kind, "evaluations": None, "training_macs": float(cost)}
-        elif settings.evaluations != "auto":
-            evaluations = int(settings.evaluations)
+        elif isinstance(settings.evaluations, int):
+            evaluations = settings.evaluations
             strategies[name] = {
                 "kind": settings.kind,
                 "evaluations": evaluations,
@@ -56,7 +55,7 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int) -> dict[st
         default=None,
     )
     for name, settings in step.strategies.items():
-        if isinstance(settings, schema.Random) and settings.evaluations == "auto":
+        if settings.evaluations == "auto":
             assert dearest is not None  # the schema refuses a lone random strategy without a number
             matched = max(FEWEST_EVALUATIONS, round(strategies[dearest]["training_macs"] / evaluation))
             matched = min(matched, space.size())

@@ -19,6 +19,7 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.discretise import entropy, most_likely, parameter_free, softmax
 from nas_steps.spaces.cells import CellSpace
 from nas_steps.training.checkpoint import Checkpoint, State
+from nas_steps.training.distributed import synchronise
 from nas_steps.training.loop import Batch, DivergedError, Row, evaluate, fit
 from nas_steps.training.memory import Parts
 from nas_steps.training.networks import Images
@@ -133,6 +134,7 @@ def darts(
     torch.manual_seed(derive_seed(seed, "initialisation"))
     supernet = Supernet(space, step.network, inputs=images.meta.shape[0], classes=len(images.meta.classes))
     supernet = supernet.to(train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    synchronise(supernet)
     # batches of the alphas are drawn anew in each epoch, so that an epoch depends on its number alone
     bilevel = BilevelStep(supernet, settings, iter(()))
 

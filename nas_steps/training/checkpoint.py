@@ -28,6 +28,7 @@ import torch
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import atomic
 from nas_steps.provenance.ledger import Cost
+from nas_steps.training.distributed import world
 
 MAGIC = b"nas-steps checkpoint 1\n"
 #: seconds between two checkpoints of a training: what a SIGKILL can cost
@@ -67,8 +68,8 @@ class Checkpoints:
 
     @property
     def due(self) -> bool:
-        """Whether the last checkpoint is old enough for another one."""
-        return time.monotonic() - self._last >= self.interval
+        """Whether the last checkpoint is old enough for another one; the first of several processes decides."""
+        return world().writes and time.monotonic() - self._last >= self.interval
 
     def of(self, name: str) -> Checkpoint:
         """The checkpoint of one of the step's trainings."""
@@ -78,7 +79,10 @@ class Checkpoints:
         return self.folder / f"{name}.checkpoint"
 
     def write(self, name: str, state: State) -> None:
-        """Replace the checkpoint `name`; the one before stays whole until the new one is."""
+        """Replace the checkpoint `name`; the one before stays whole until the new one is. Of several processes, whose
+        states are the same, the first one writes."""
+        if not world().writes:
+            return
         body = io.BytesIO()
         body.write(json.dumps({"key": self.key, "spent": self._cost.spent()}, sort_keys=True).encode() + b"\n")
         torch.save(state, body)
@@ -99,7 +103,14 @@ class Checkpoints:
         self._last = time.monotonic()
 
     def read(self, name: str) -> State | None:
-        """The state in the checkpoint `name`, or None where there is none that can be trusted."""
+        """The state in the checkpoint `name`, or None where there is none that can be trusted.
+
+        Of several processes, the first one reads for all.
+        """
+        content = world().from_first(self._trusted(name) if world().writes else None)
+        return None if content is None else torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
+    def _trusted(self, name: str) -> bytes | None:
         path = self.file(name)
         if not path.exists():
             return None
@@ -115,10 +126,11 @@ class Checkpoints:
             self._set_aside(path, "foreign", f"it was made with another {' and another '.join(differing)}")
             return None
         self._cost.add_earlier(header["spent"])
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        return content
 
     def remove(self, name: str) -> None:
-        self.file(name).unlink(missing_ok=True)
+        if world().writes:
+            self.file(name).unlink(missing_ok=True)
 
     def _set_aside(self, path: Path, kind: str, why: str) -> None:
         number = 1
@@ -171,6 +183,9 @@ def opened(target: Path, key: Mapping[str, Callable[[], str]], cost: Cost) -> It
     folder = checkpoint_folder(target)
     folder.mkdir(parents=True, exist_ok=True)
     interval = _interval()
+    if not world().writes:
+        yield Checkpoints(folder, key, cost, interval)
+        return
     with _owned(folder):
         for left in folder.glob(".*.partial"):  # of a process killed while it wrote
             left.unlink()
@@ -258,11 +273,11 @@ class Interrupted(SystemExit):
 class Interrupts:
     """SIGTERM and SIGINT, held until the training is at a place where its state can be saved.
 
-    In the block, `caught` is the signal that came, or None; in `at_once`, the signal raises Interrupted.
+    In the block, `caught` is the signal that came, or 0; in `at_once`, the signal raises Interrupted.
     """
 
     def __init__(self) -> None:
-        self.caught: int | None = None
+        self.caught = 0
         self._at_once = False
 
     def __enter__(self) -> Interrupts:
@@ -280,7 +295,6 @@ class Interrupts:
             self.leave()
 
     def leave(self) -> None:
-        assert self.caught is not None
         print(f"interrupted by {signal.Signals(self.caught).name}", file=sys.stderr, flush=True)
         raise Interrupted(128 + self.caught)
 
@@ -289,7 +303,7 @@ class Interrupts:
         """A block that changes no state of the training, such as its evaluation."""
         self._at_once = True
         try:
-            if self.caught is not None:
+            if self.caught:
                 self.leave()
             yield
         finally:

@@ -70,6 +70,8 @@ def train_final(
     }
     if trained.status == "ok":
         metrics |= read_test(trained, data, images.side, device)
+    if not job.writes:
+        return
     state = trained.model.state_dict()
     tensors = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
     write(output, metrics, trained.history, tensors)

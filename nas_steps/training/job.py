@@ -20,6 +20,7 @@ from nas_steps.provenance.fingerprint import PACKAGE, code_fingerprint
 from nas_steps.provenance.ledger import Cost
 from nas_steps.training.checkpoint import Checkpoint, Checkpoints, opened
 from nas_steps.training.devices import claimed, describe, peak_gpu_memory_mb
+from nas_steps.training.distributed import joined, world
 
 
 class Finished:
@@ -50,6 +51,11 @@ class Job:
         """The table of a step's trainings that have ended, for a step that has many."""
         return Finished(self.checkpoints.of(name))
 
+    @property
+    def writes(self) -> bool:
+        """Whether this process is the one that writes the outputs."""
+        return world().writes
+
     def learnt_in(self, parts: int) -> None:
         """Write down that batches were learnt in parts, where they were."""
         if parts > 1:
@@ -65,12 +71,13 @@ def training_job(
     *,
     settings: str | Path,
     data: str | Path,
+    processes: int = 1,
     **what: object,
 ) -> Iterator[Job]:
     """Train in the block: what `module` makes as `target`, a file or a folder.
 
     A checkpoint is used again where the settings, the data, the code, torch and `what` (a name and a value for
-    everything else that the training depends on) are the same.
+    everything else that the training depends on) are the same. With several `processes`, all of them call this.
     """
     key = {
         "settings": lambda: hashlib.sha256(Path(settings).read_bytes()).hexdigest(),
@@ -79,11 +86,16 @@ def training_job(
         "torch": lambda: torch.__version__,
         **{name: lambda value=value: str(value) for name, value in what.items()},  # type: ignore[misc]
     }
-    with claimed(step.device, step.threads) as device:
+    with claimed(step.device, step.threads) as device, joined(processes, device):
         told = ", ".join(f"{name} {value}" for name, value in what.items() if isinstance(value, int))
-        print(", ".join(filter(None, [f"device {describe(device)}, threads {step.threads}", told])), flush=True)
+        where = f"device {describe(device)}, threads {step.threads}"
+        if processes > 1:
+            where = f"process {world().rank + 1} of {processes}, {where}"
+        print(", ".join(filter(None, [where, told])), flush=True)
         with opened(Path(target), key, cost) as checkpoints:
             yield Job(device, checkpoints, cost)
+        if processes > 1:
+            cost.extra["processes"] = processes
         cost.device, cost.threads = describe(device), step.threads
         cost.peak_gpu_memory_mb = peak_gpu_memory_mb(device)
 
@@ -91,6 +103,7 @@ def training_job(
 def _code(module: str) -> str:
     """The fingerprint of the code that this process runs; of none, where it was edited after the process had begun."""
     began = time.time() - (time.perf_counter() - STARTED)
-    files = {Path(str(found.__file__)) for found in list(sys.modules.values()) if getattr(found, "__file__", None)}
-    edited = [file for file in files if PACKAGE in file.parents and file.stat().st_mtime > began]
-    return f"edited at {max(file.stat().st_mtime for file in edited)}" if edited else code_fingerprint(module)
+    own = f"{PACKAGE.name}."
+    files = [Path(str(found.__file__)) for name, found in list(sys.modules.items()) if name.startswith(own)]
+    latest = max(file.stat().st_mtime for file in files)
+    return f"edited at {latest}" if latest > began else code_fingerprint(module)

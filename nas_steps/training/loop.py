@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from nas_steps.data.batches import DeviceImages
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.checkpoint import Checkpoint, Interrupted, Interrupts, State
+from nas_steps.training.distributed import world
 from nas_steps.training.memory import out_of_memory
 from nas_steps.training.progress import Progress
 
@@ -97,7 +98,7 @@ def fit(
     With a `checkpoint`, the training goes on from it, saves its state there from time to time and on SIGTERM or SIGINT
     (raising Interrupted); it ends with the same numbers as one that never stopped, seconds aside.
     """
-    position = Position()
+    position, all_of_us = Position(), world()
     if checkpoint is not None and (found := checkpoint.read()) is not None:
         position = _restore(found, step)
         progress.resume(len(position.history))
@@ -112,15 +113,20 @@ def fit(
             for inputs, labels in batches(epoch, position.batches):
                 position.learnt(*step(inputs, labels, (epoch - 1 + position.seen / images) / epochs), len(labels))
                 position.seconds = before + time.perf_counter() - started
-                if interrupts is not None and checkpoint is not None and (interrupts.caught or checkpoint.due):
-                    checkpoint.write(_state(position, step))
+                if interrupts is not None and checkpoint is not None:
+                    # several processes stop and save at the same batch
+                    interrupts.caught, save = all_of_us.largest(interrupts.caught, int(checkpoint.due))
+                    if interrupts.caught or save:
+                        checkpoint.write(_state(position, step))
                     if interrupts.caught:
                         interrupts.leave()
             row = {"epoch": epoch, **_means(position)}
             position.seconds = before + time.perf_counter() - started
             row["seconds"] = round(position.seconds, 4)
             try:
-                with interrupts.at_once() if interrupts is not None else nullcontext():
+                # a process that left its evaluation would keep the others waiting
+                alone = interrupts is not None and all_of_us.size == 1
+                with interrupts.at_once() if interrupts is not None and alone else nullcontext():
                     row |= end_of_epoch(epoch)
             except DivergedError as error:
                 error.history = list(position.history)
@@ -129,6 +135,7 @@ def fit(
                 assert checkpoint is not None
                 checkpoint.write(_state(position, step))
                 raise
+            all_of_us.assert_same(step.state(), f"after epoch {epoch}")
             position.next_epoch(row)
             progress.advance(loss=row["train_loss"], accuracy=row.get("valid_accuracy", row["train_accuracy"]))
     return position.history
@@ -163,7 +170,7 @@ def evaluate(model: nn.Module, data: DeviceImages) -> tuple[float, float]:
         try:
             return _evaluate(model, data, batch)
         except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error) or batch == 1:
+            if not out_of_memory(error) or batch == 1 or world().size > 1:
                 raise
         batch //= 2
 
@@ -173,9 +180,13 @@ def _evaluate(model: nn.Module, data: DeviceImages, batch: int) -> tuple[float, 
     was_training = model.training
     model.eval()
     loss = correct = torch.zeros((), device=data.device)
-    for inputs, labels in data.batches(batch, shuffle=False):
+    all_of_us = world()
+    for number, (inputs, labels) in enumerate(data.batches(batch, shuffle=False)):
+        if number % all_of_us.size != all_of_us.rank:
+            continue
         logits = model(inputs).float()
         loss = loss + F.cross_entropy(logits, labels, reduction="sum")
         correct = correct + (logits.argmax(1) == labels).sum()
     model.train(was_training)
+    loss, correct = all_of_us.sum(loss, correct)
     return loss.item() / len(data), correct.item() / len(data)

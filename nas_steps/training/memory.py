@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nas_steps.errors import UserError
+from nas_steps.training.distributed import world
 
 #: (images, labels) -> (what is differentiated, loss to report: both means over the images; number of correct answers)
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
@@ -41,18 +42,26 @@ class Parts:
         """Set the gradients of `parameters` to those of the mean loss of a batch.
 
         Returns the summed loss and the number of correct answers. Raises UserError where not even two images fit.
+        Where several processes train, each learns its share of the batch and all get the same gradients and sums.
         """
+        all_of_us = world()
+        first, last = all_of_us.share(len(labels))
+        mine, their = images[first:last], labels[first:last]
         while True:
             kept = None if self._proven else self._keep(images.device)
             try:
-                found = self._backward(parameters, images, labels, loss)
+                found = self._backward(parameters, mine, their, loss)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
                 message = str(error).strip().splitlines()[0] if str(error).strip() else "no memory left"
             else:
                 self._proven = True
-                return found
+                all_of_us.sum_gradients(parameters, len(their), len(labels))
+                if all_of_us.together:
+                    return found
+                total, hits = all_of_us.sum(*found)
+                return total, hits
             # here and not above, where the error would hold the failed pass's tensors
             for parameter in parameters:
                 parameter.grad = None
@@ -60,6 +69,12 @@ class Parts:
                 self._put_back(kept, images.device)
             if images.device.type == "cuda":
                 torch.cuda.empty_cache()
+            if all_of_us.size > 1:
+                # the others wait for this process in the middle of their pass, and cannot be told
+                raise UserError(
+                    f"out of memory with {len(their)} images in each of {all_of_us.size} processes ({message}); "
+                    "make batch_size smaller or processes more"
+                )
             if self.count * 4 > len(labels):
                 raise UserError(
                     f"out of memory with {len(labels) // self.count} images at once ({message}); "

@@ -15,6 +15,7 @@ from nas_steps.data.store import Meta, load_split, merge, read_meta
 from nas_steps.models.build import build, size
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.checkpoint import Checkpoint
+from nas_steps.training.distributed import synchronise
 from nas_steps.training.loop import DivergedError, Row, evaluate, fit
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import SupervisedStep
@@ -86,6 +87,7 @@ def train_network(
     torch.manual_seed(derive_seed(seed, "initialisation"))
     model = build(architecture, network, **shape, auxiliary=recipe.auxiliary_weight > 0)
     model = model.to(images.train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    synchronise(model)
     trained = Trained(model, counted.parameters, counted.macs)
     step = SupervisedStep(model, recipe, images.train.steps(recipe.batch_size, shuffle=True))
 

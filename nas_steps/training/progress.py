@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from tqdm import tqdm
@@ -20,6 +21,7 @@ class Progress:
             ascii=True,
             dynamic_ncols=False,
             ncols=110,
+            disable=os.environ.get("RANK", "0") != "0",  # of several processes, the first one tells
         )
 
     def advance(self, *, loss: float, accuracy: float) -> None:

@@ -64,6 +64,7 @@ def strategies(**given: Any) -> dict[str, Any]:
         ({"search": {"strategies": 3}}, "search.strategies", ["given 3", "keys and values"]),
         ({"retrain": {"recipe": {"learning_rate": float("nan")}}}, "retrain.recipe.learning_rate", ["nan", "finite"]),
         ({"data": {"source": "digit"}}, "data.source", ["given 'digit'", "'cifar10'", "did you mean 'digits'"]),
+        ({"experiment": "Data"}, "experiment", ["results/Data", "choose another name"]),
         ({"data": {"channels": 2}}, "data.channels", ["given 2", "'auto', 1 or 3"]),
         ({"search": {"strategies": {"darts": {}}}}, "search.strategies", ["no entry of kind random", "random: {}"]),
         ({"search": {"strategies": {"random": {}}}}, "search.strategies", ["only strategy", "evaluations: 16"]),
@@ -233,7 +234,9 @@ def changed_by(tmp_path: Path, *keys: str, value: Any) -> set[str]:
         ("retrain.seeds", 4, set()),
         ("retrain.baselines", ["resnet20", "resnet32"], set()),
         ("retrain.network.cells", 6, {"ranking", "retraining", "scaling_grid", "scaling_members"}),
-        ("search.strategies.evolution.rounds", 4, {"search_evolution", "budget"}),
+        ("search.strategies.evolution.rounds", 4, {"budget"}),  # a round knows nothing of how many there are
+        ("search.strategies.evolution.sample", 2, {"search_evolution"}),
+        ("search.strategies.darts.alpha_learning_rate", 0.01, {"search_darts"}),
         ("search.strategies.random.evaluations", 9, {"search_random", "budget"}),
         ("search.strategies.darts.epochs", 9, {"search_darts", "budget"}),
         ("search.estimator.epochs", 9, {"evaluation", "budget"}),
@@ -269,3 +272,15 @@ def test_a_slice_that_is_there_is_not_written_again(tmp_path: Path) -> None:
     Path(paths["data"]).write_text("{}")
     assert write_slices(load({}), tmp_path) == paths
     assert Path(paths["data"]).read_text() == "{}"
+
+
+def test_a_folder_that_was_moved_is_the_same_data_and_other_content_is_not(tmp_path: Path) -> None:
+    places = [tmp_path / "a" / "photos", tmp_path / "b" / "photos", tmp_path / "b" / "others"]
+    for place in places:
+        place.mkdir(parents=True)
+    configs = [load({"data": {"source": "folder", "path": str(place)}}) for place in places]
+    here, moved, renamed = (write_slices(config, tmp_path, "abc")["data"] for config in configs)
+    assert here == moved != renamed  # the name stands in meta.json
+    assert write_slices(configs[0], tmp_path, "abd")["data"] != here
+    downloads = [load({"data": {"source": "cifar10", "path": place}}) for place in ("x", "y")]
+    assert len({write_slices(config, tmp_path)["data"] for config in downloads}) == 1

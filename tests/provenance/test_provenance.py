@@ -218,7 +218,7 @@ def test_a_single_file_has_a_fingerprint_and_is_not_read_twice(tmp_path: Path, m
     file = tmp_path / "a.npz"
     file.write_bytes(b"1")
     first = files_fingerprint(file, tmp_path / "memory.json")
-    monkeypatch.setattr(prints, "_file_hash", lambda _file: pytest.fail("read again"))
+    monkeypatch.setattr(prints, "file_hash", lambda _file: pytest.fail("read again"))
     assert files_fingerprint(file, tmp_path / "memory.json") == first
 
 

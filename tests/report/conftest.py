@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made_up import MadeUp, write
+from made_up import MadeUp, arguments, write
 
 from nas_steps.config.stages import ReportStep, read_slice
 from nas_steps.report.__main__ import main
@@ -16,11 +16,11 @@ from nas_steps.report.results import Results, load_results
 def usual(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of an experiment in which nothing went wrong, with its report."""
     folder, settings = write(tmp_path_factory.mktemp("usual"), MadeUp())
-    main(["--settings", str(settings), "--results", str(folder)])
+    main(arguments(folder, settings))
     return folder
 
 
 @pytest.fixture(scope="session")
 def results(usual: Path) -> Results:
-    settings = next((usual / "settings").glob("report-*.json"))
-    return load_results(read_slice(settings, ReportStep).config, usual)
+    settings = next((usual.parent / "settings").glob("report-*.json"))
+    return load_results(read_slice(settings, ReportStep).config, usual, usual.parent / "data")

@@ -40,12 +40,12 @@ class MadeUp:
 
 
 def write(folder: Path, made: MadeUp) -> tuple[Path, Path]:
-    """Write the tree; return its folder and the report's settings file."""
+    """Write the tree, prepared data beside it; return its folder and the report's settings file."""
     config = Config.model_validate(made.config)
     folder = folder / "results" / config.experiment
-    settings = write_slices(config, folder / "settings")["report"]
+    settings = write_slices(config, folder.parent / "settings")["report"]
     dice = random.Random(7)
-    _data(folder, config, made)
+    _data(folder.parent / "data", config, made)
     _searches(folder, config, made, dice)
     entries = _ranking(folder, config, made, dice)
     _retraining(folder, config, made, entries, dice)
@@ -53,6 +53,11 @@ def write(folder: Path, made: MadeUp) -> tuple[Path, Path]:
         _scaling(folder, config, entries)
     _export(folder, entries)
     return folder, Path(settings)
+
+
+def arguments(folder: Path, settings: Path) -> list[str]:
+    """What the report is called with."""
+    return ["--settings", str(settings), "--results", str(folder), "--data", str(folder.parent / "data")]
 
 
 def cost(path: Path, stage: str, seconds: float) -> None:
@@ -64,7 +69,7 @@ def cost(path: Path, stage: str, seconds: float) -> None:
     )  # fmt: skip
 
 
-def _data(folder: Path, config: Config, made: MadeUp) -> None:
+def _data(data: Path, config: Config, made: MadeUp) -> None:
     names = [f"{split}_{kind}.npy" for split in ("train", "valid", "test") for kind in ("images", "labels")]
     meta = {
         "source": config.data.source,
@@ -84,8 +89,8 @@ def _data(folder: Path, config: Config, made: MadeUp) -> None:
         "checksums": {name: f"{place:064x}" for place, name in enumerate(names, start=11)},
         "content": "ab" * 32,
     }
-    write_json(folder / "data/meta.json", meta)
-    cost(folder / "data/cost.json", "data", 2.5)
+    write_json(data / "meta.json", meta)
+    cost(data / "cost.json", "data", 2.5)
 
 
 def _searches(folder: Path, config: Config, made: MadeUp, dice: random.Random) -> None:

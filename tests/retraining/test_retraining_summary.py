@@ -14,7 +14,7 @@ from tiny_world import CONVOLUTION, MIXED, retrained, settings
 
 from nas_steps.errors import UserError
 from nas_steps.estimation.__main__ import main as estimate
-from nas_steps.intervals import mean_interval
+from nas_steps.intervals import accuracy_interval, mean_interval
 from nas_steps.provenance.files import read_csv, read_json, write_csv
 from nas_steps.ranking.rank import WINNERS
 from nas_steps.retraining.steps import gather, train
@@ -40,6 +40,14 @@ def test_mean_interval_of_too_few() -> None:
     assert mean_interval([0.5])["mean"] == 0.5
     assert all(math.isnan(mean_interval([0.5])[key]) for key in ("std", "low", "high"))
     assert all(math.isnan(value) for value in mean_interval([]).values())
+
+
+def test_an_interval_of_accuracies_stays_between_0_and_1() -> None:
+    wide = accuracy_interval([0.3, 0.9])
+    assert (wide["low"], wide["high"]) == (0.0, 1.0)
+    assert wide["mean"] == pytest.approx(0.6)
+    assert accuracy_interval([0.5, 0.51]) == mean_interval([0.5, 0.51])
+    assert math.isnan(accuracy_interval([0.5])["low"])
 
 
 def test_the_paired_comparison_is_scipys() -> None:

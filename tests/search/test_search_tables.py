@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tiny_world import settings, tiny_config
 
+from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate, write_estimates
 from nas_steps.provenance.files import read_csv, write_json
 from nas_steps.search.steps import gather, propose
@@ -65,3 +66,17 @@ def test_the_step_proposes_the_first_round(tmp_path: Path, strategy: str, count:
     assert all(str(space.parse(row["architecture"])) == row["architecture"] for row in rows)
     assert proposed(0) == rows
     assert proposed(1) != rows
+
+
+def test_only_random_search_that_is_matched_needs_the_budget(tmp_path: Path) -> None:
+    output = tmp_path / "proposals.csv"
+
+    def proposed(file: str, strategy: str) -> int:
+        propose.main(["--settings", file, "--strategy", strategy, "--seed", "0", "--output", str(output)])
+        return len(read_csv(output))
+
+    assert proposed(settings()["search_evolution"], "evolution") == 4
+    number = settings(search__strategies={"random": {"evaluations": 5}})
+    assert proposed(number["search_random"], "random") == 5
+    with pytest.raises(UserError, match=r"--budget: strategy random has evaluations: auto; name the budget\.json"):
+        proposed(settings()["search_random"], "random")

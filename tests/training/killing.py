@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "search"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch  # noqa: F401 - loaded once, for all children
 from tiny_world import CONVOLUTION, MIXED, POOLS, prepared, settings
@@ -28,6 +28,7 @@ import nas_steps.training.final  # noqa: F401 - likewise
 from nas_steps.estimation.__main__ import main as estimate
 from nas_steps.provenance import steps
 from nas_steps.provenance.files import write_csv, write_json
+from nas_steps.provenance.fingerprint import code_fingerprint
 from nas_steps.retraining.steps.train import main as retrain
 from nas_steps.scaling.steps.grid import main as grid
 from nas_steps.scaling.steps.train import main as member
@@ -157,7 +158,7 @@ def attempt(kind: Kind, out: Path, log: Path, *, in_write: int = 0) -> int:
     try:
         steps.run(kind.main, kind.name, kind.arguments(out))
         status = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the child must say what went wrong before it is gone
         traceback.print_exc()
     finally:
         sys.stdout.flush()
@@ -206,6 +207,8 @@ def main() -> None:
         os._exit(0)
     os.waitpid(child, 0)
     found = kinds(world, prepared_folder())
+    for kind in found:
+        code_fingerprint(kind.main.__module__)  # remembered, for all children
     for kind in found:
         whole, broken = world / kind.name / "whole", world / kind.name / "broken"
         whole.mkdir(parents=True)

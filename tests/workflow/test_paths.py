@@ -62,10 +62,16 @@ def succeeds(result: subprocess.CompletedProcess[str]) -> str:
     return output
 
 
+def data_log(results: Path) -> str:
+    """What the data stage printed."""
+    (log,) = results.glob("data/*/data.log")
+    return log.read_text(encoding="utf-8")
+
+
 def test_another_working_directory_and_spaces_in_both_paths(checkout: Path, folder: Path) -> None:
     flags = ["--snakefile", checkout / "Snakefile", "--directory", folder, "--configfile", folder / "tiny.yaml"]
     succeeds(snakemake(Path("/"), "data", *flags))
-    assert MARK in (folder / "results/tiny/logs/data.log").read_text(encoding="utf-8")
+    assert MARK in data_log(folder / "results")
     assert not (checkout / "results").exists()
 
 
@@ -78,7 +84,7 @@ def test_python_need_not_be_on_the_path(checkout: Path, folder: Path) -> None:
     """As when Snakemake is called by its full path, with no environment activated."""
     flags = ["data", "--snakefile", checkout / "Snakefile", "--configfile", "tiny.yaml"]
     succeeds(snakemake(folder, *flags, PATH="/usr/bin:/bin"))
-    assert MARK in (folder / "results/tiny/logs/data.log").read_text(encoding="utf-8")
+    assert MARK in data_log(folder / "results")
 
 
 def test_moving_the_folder_makes_nothing_stale(checkout: Path, tmp_path: Path) -> None:
@@ -129,7 +135,7 @@ def test_a_module_of_another_workflow(checkout: Path, folder: Path, prefix: str)
     unquoted = [command for command in commands if "my networks" in re.sub(r"'[^']*'", "", command)]
     assert unquoted == []
     succeeds(snakemake(folder, "nas_data"))
-    assert MARK in (folder / results / "tiny/logs/data.log").read_text(encoding="utf-8")
+    assert MARK in data_log(folder / results)
 
 
 def test_what_is_wrong_in_a_module_is_told_with_its_name(checkout: Path, folder: Path) -> None:
@@ -162,7 +168,7 @@ def test_an_installed_source_archive_brings_the_workflow_with_it(checkout: Path,
     assert not (snakefile.parent / "nas_steps").exists()
     flags = ["data", "--snakefile", snakefile, "--configfile", "tiny.yaml"]
     succeeds(snakemake(folder, *flags, PYTHONPATH=str(target)))
-    assert MARK in (folder / "results/tiny/logs/data.log").read_text(encoding="utf-8")
+    assert MARK in data_log(folder / "results")
     for profile in ("default", "slurm", "generic", "kubernetes"):
         assert (snakefile.parent / "profiles" / profile / "config.yaml").is_file()
 
@@ -175,7 +181,7 @@ def test_a_checkout_goes_before_an_installed_package(checkout: Path, folder: Pat
     marked.write_text(marked.read_text(encoding="utf-8").replace(MARK, "edited since"), encoding="utf-8")
     flags = ["data", "--snakefile", checkout / "Snakefile", "--configfile", "tiny.yaml"]
     succeeds(snakemake(folder, *flags, PYTHONPATH=str(installed)))
-    assert "edited since" in (folder / "results/tiny/logs/data.log").read_text(encoding="utf-8")
+    assert "edited since" in data_log(folder / "results")
 
 
 def test_another_package_in_the_working_directory_is_refused(checkout: Path, folder: Path) -> None:

@@ -5,77 +5,13 @@ from __future__ import annotations
 import csv
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tiny_workflow import RECIPE, TINY, finish, jobs_to_run, snakemake
 
 from nas_steps.provenance.files import read_csv, read_json
-
-ROOT = Path(__file__).resolve().parents[2]
-SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-
-RECIPE = {"epochs": 2, "learning_rate": 0.05}
-TINY: dict[str, Any] = {
-    "experiment": "tiny",
-    "shards": 1,
-    "data": {"source": "digits", "max_train": 60, "max_valid": 60, "max_test": 80},
-    "search": {
-        "network": {"channels": 4, "cells": 3},
-        "estimator": RECIPE,
-        "strategies": {
-            "random": {"evaluations": 2},
-            "evolution": {"population": 2, "sample": 1, "children": 1, "rounds": 2},
-            "darts": {"epochs": 1, "candidates": 2},
-        },
-    },
-    "ranking": {"shortlist": 1, "recipe": RECIPE},
-    "retrain": {
-        "network": {"channels": 4, "cells": 3},
-        "recipe": RECIPE,
-        "seeds": 1,
-        "baselines": ["resnet20_x0.25", "mobilenet_v3_small_x0.5"],
-    },
-    "scaling": {
-        "depth": [1.2],
-        "width": [1.1],
-        "resolution": [1.15],
-        "recipe": RECIPE,
-        "members": 3,
-        "mac_budget": 4e5,
-        "channel_divisor": 1,
-        "seeds": 1,
-    },
-}
-
-
-def snakemake(folder: Path, config: dict[str, Any], *flags: str) -> subprocess.CompletedProcess[str]:
-    """Run snakemake in `folder` on a config written there."""
-    folder.mkdir(exist_ok=True)
-    file = folder / "config.yaml"
-    file.write_text(yaml.safe_dump(config), encoding="utf-8")
-    command = [*SNAKEMAKE, "--directory", str(folder), "--cores", "2", "--configfile", str(file), *flags]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-def rules_to_run(folder: Path, config: dict[str, Any]) -> set[str]:
-    """The rules that a dry run would run."""
-    result = snakemake(folder, config, "--dry-run")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return set(re.findall(r"^(?:local)?rule (\w+):", result.stdout + result.stderr, flags=re.M)) - {"all"}
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the tiny experiment has run to its end."""
-    folder = tmp_path_factory.mktemp("finished")
-    result = snakemake(folder, TINY)
-    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-8000:]
-    assert "The report is at results/tiny/report/report.html" in result.stdout + result.stderr
-    return folder
 
 
 def without_seconds(path: Path) -> object:
@@ -110,18 +46,13 @@ def test_only_open_formats_are_written(finished: Path) -> None:
     assert suffixes <= {".csv", ".json", ".npy", ".safetensors", ".onnx", ".html", ".svg", ".png", ".log"}
 
 
-def test_nothing_is_to_be_done_afterwards(finished: Path) -> None:
-    assert rules_to_run(finished, TINY) == set()
-
-
 def test_nothing_is_to_be_done_after_the_folder_was_moved(finished: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(finished, tmp_path / "moved elsewhere")
-    assert rules_to_run(moved, TINY) == set()
+    assert jobs_to_run(moved, TINY) == []
 
 
 def test_a_second_run_from_scratch_is_identical(finished: Path, tmp_path: Path) -> None:
-    result = snakemake(tmp_path, TINY)
-    assert result.returncode == 0, result.stderr[-8000:]
+    finish(tmp_path, TINY)
     first, second = finished / "results" / "tiny", tmp_path / "results" / "tiny"
     compared = 0
     for file in sorted(first.rglob("*")):
@@ -131,36 +62,6 @@ def test_a_second_run_from_scratch_is_identical(finished: Path, tmp_path: Path) 
         assert without_seconds(file) == without_seconds(second / relative), relative
         compared += 1
     assert compared > 60
-
-
-def test_a_retrain_key_reruns_retraining_and_what_follows_alone(finished: Path) -> None:
-    changed = {**TINY, "retrain": {**TINY["retrain"], "recipe": {**RECIPE, "epochs": 3}}}
-    assert rules_to_run(finished, changed) == {
-        "retrain",
-        "gather_retraining",
-        "choose_scaling",
-        "train_member",
-        "gather_family",
-        "export_entry",
-        "export_scaled",
-        "gather_exports",
-        "report",
-    }
-
-
-def test_another_strategy_leaves_the_searches_alone(finished: Path) -> None:
-    strategies = {**TINY["search"]["strategies"], "darts_long": {"kind": "darts", "epochs": 2}}
-    changed = {**TINY, "search": {**TINY["search"], "strategies": strategies}}
-    result = snakemake(finished, changed, "--dry-run")
-    output = result.stdout + result.stderr
-    assert re.search(r"^darts +1$", output, flags=re.M), output[-3000:]
-    assert not re.search(r"^evaluate +", output, flags=re.M) or "budget" in output
-
-
-def test_spelling_of_the_config_does_not_matter(finished: Path) -> None:
-    spelled = {key: TINY[key] for key in reversed(TINY)}
-    spelled["ranking"] = {"recipe": {"learning_rate": "5e-2", "epochs": "2", "momentum": 0.9}, "shortlist": 1}
-    assert rules_to_run(finished, spelled) == set()
 
 
 def test_no_search_or_ranking_rule_has_the_test_files_among_its_inputs(tmp_path: Path) -> None:
@@ -184,9 +85,8 @@ def test_a_run_in_which_no_search_succeeds_still_ends_in_a_report(tmp_path: Path
         "search": {**TINY["search"], "estimator": wild},
         "ranking": {"shortlist": 1, "recipe": wild},
     }
-    result = snakemake(tmp_path, config)
+    finish(tmp_path, config)
     results = tmp_path / "results" / "wild"
-    assert result.returncode == 0, result.stderr[-8000:]
     with (results / "retraining" / "retrained.csv").open(newline="", encoding="utf-8") as file:
         status = {row["entry"]: row["status"] for row in csv.DictReader(file)}
     assert status["random-0"] == "missing"

@@ -50,6 +50,7 @@ def main(arguments: Sequence[str]) -> None:
             if result.reason:
                 print(f"the supernet diverged: {result.reason}", flush=True)
             job.learnt_in(result.parts)
-            write_json(output / "alphas.json", result.alphas)
-            write_history(output / "history.csv", result.history)
-            write_candidates(output / "candidates.csv", result.candidates, "alpha_likelihood")
+            if job.writes:
+                write_json(output / "alphas.json", result.alphas)
+                write_history(output / "history.csv", result.history)
+                write_candidates(output / "candidates.csv", result.candidates, "alpha_likelihood")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas_steps.config.stages import ProposeStep, read_slice
+from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import by_round
 from nas_steps.provenance.files import read_json, write_csv
 from nas_steps.provenance.seeds import derive_seed
@@ -19,14 +20,18 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--settings", required=True)
     options.add_argument("--strategy", required=True, help="its name in the config")
     options.add_argument("--seed", type=int, required=True, help="the search seed: 0, 1, ...")
-    options.add_argument("--budget", required=True, help="budget.json")
+    options.add_argument("--budget", help="budget.json, for random search that is matched to it")
     options.add_argument("--told", nargs="*", default=[], help="shards of the rounds before, oldest first")
     options.add_argument("--output", required=True, help="proposals.csv")
 
     given = options.parse_args(arguments)
     step = read_slice(given.settings, ProposeStep)
     told = by_round(given.told)
-    evaluations = read_json(given.budget)["strategies"][given.strategy]["evaluations"]
+    evaluations = step.strategy.evaluations
+    if evaluations == "auto":
+        if given.budget is None:
+            raise UserError(f"--budget: strategy {given.strategy} has evaluations: auto; name the budget.json to read")
+        evaluations = read_json(given.budget)["strategies"][given.strategy]["evaluations"]
     proposals = propose(
         step.strategy,
         step.space.declared(),

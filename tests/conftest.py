@@ -1,4 +1,4 @@
-"""One thread: on a busy machine more of them only wait for one another."""
+"""What all tests share; the tiny experiment is `tests/tiny_world.py`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from tiny_world import prepared
+
+
+@pytest.fixture(scope="session")
+def data() -> str:
+    """The folder of the prepared digits."""
+    return prepared()
 
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
+    """On a busy machine more threads only wait for one another."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

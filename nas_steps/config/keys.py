@@ -1,0 +1,34 @@
+"""Where a slice's fields stand in the config. For messages alone: no step imports it, so no edit here is stale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+#: where the fields of a slice stand in the config; a field that is not here stands under its own name
+CONFIG_KEYS: dict[str, dict[str, str]] = {
+    "budget": {
+        "network": "search.network",
+        "estimator_epochs": "search.estimator.epochs",
+        "strategies": "search.strategies",
+    },
+    "evaluation": {"network": "search.network", "recipe": "search.estimator"},
+    "shortlist": {"shortlist": "ranking.shortlist", "kinds": "search.strategies"},
+    "ranking": {"network": "retrain.network", "recipe": "ranking.recipe"},
+    "retraining": {"network": "retrain.network", "recipe": "retrain.recipe", "train_on": "retrain.train_on"},
+    "scaling_grid": {"network": "retrain.network", "recipe": "scaling.recipe"},
+    "scaling_members": {"network": "retrain.network", "recipe": "retrain.recipe", "train_on": "retrain.train_on"},
+    "report": {"config": ""},
+    "manifest": {"config": ""},
+}
+
+
+def config_key(name: str, path: Sequence[str]) -> str:
+    """The config's spelling of a value's place in the slice `name`: `retraining`, (recipe, epochs) is
+    `retrain.recipe.epochs`."""
+    first, *rest = path
+    if name.startswith("search_"):
+        strategy = f"search.strategies.{name.removeprefix('search_')}"
+        first = {"strategy": strategy, "network": "search.network"}.get(first, first)
+    else:
+        first = CONFIG_KEYS.get(name, {}).get(first, first)
+    return ".".join(part for part in (first, *rest) if part)

@@ -1,0 +1,80 @@
+"""Tell Snakemake anew what it knew of results that came without `.snakemake`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from nas_steps.config.load import load, read_yaml
+from nas_steps.errors import UserError
+from nas_steps.manifest.compare import changed_files, read_manifest
+from nas_steps.manifest.trust import records
+from nas_steps.plan import Plan
+from nas_steps.provenance.files import read_json, write_text
+from nas_steps.provenance.fingerprint import PACKAGE
+
+SNAKEFILE = PACKAGE.parent / "Snakefile"
+
+
+def adopt(folder: str | Path, configs: Sequence[str] = ()) -> int:
+    """Check every file, restore the order of their times and Snakemake's records of them; return how many there are.
+
+    The records say what the files were made with by the manifest, not what the config and the code are now: what has
+    changed since is stale afterwards, and nothing else. Raises UserError where a file is not as the manifest lists it.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    wrong = changed_files(folder, manifest)
+    if wrong:
+        raise UserError(
+            f"{folder} is not what its manifest lists:\n"
+            + "\n".join(f"  {line}" for line in wrong)
+            + "\nbring these files as they were, or delete the folder to start anew"
+        )
+    raw: dict[str, Any] = dict(manifest["config"])
+    for path in configs:
+        raw |= read_yaml(path)
+    if Path("results", raw["experiment"]).resolve() != folder.resolve():
+        raise UserError(
+            f"{folder} is experiment {raw['experiment']!r}, whose place is results/{raw['experiment']} of the folder "
+            "that snakemake is started in; move it there, and start this command in that folder"
+        )
+    load(raw, f"the config of {folder}")  # told in words here, not by the other process
+    with TemporaryDirectory() as temporary:
+        config = Path(temporary, "config.json")
+        write_text(config, json.dumps(raw))
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--configfile", str(config)]
+        result = subprocess.run(
+            [*command, "--cores", "4", "--touch", "--forceall"], capture_output=True, text=True, check=False
+        )
+    if result.returncode:
+        raise UserError(f"snakemake --touch failed:\n{result.stdout}{result.stderr}")
+    plan = Plan(raw)
+    now = plan.fingerprints()
+    adopted = 0
+    for made in plan.made():
+        then = manifest["rules"].get(made.name)
+        if then is None:
+            continue
+        for file in made.files:
+            _say(file, plan.store, now[made.name], then)
+            adopted += 1
+    return adopted
+
+
+def _say(file: str, store: str, now: Mapping[str, str], then: Mapping[str, str]) -> None:
+    """Put what a file was made with into Snakemake's record of it."""
+    path = next(records(file, Path(".snakemake")))
+    record = read_json(path)
+    told = {
+        repr(now["code"]): repr(then["code"]),
+        repr(now["versions"]): repr(then["versions"]),
+        repr(f"{store}/{now['settings']}.json"): repr(f"{store}/{then['settings']}.json"),
+    }
+    record["params"] = sorted(told.get(value, value) for value in record["params"])
+    write_text(path, json.dumps(record))

@@ -1,0 +1,65 @@
+"""Write the manifest of an experiment that has run to its end."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nas_steps.provenance.files import read_json, write_json
+from nas_steps.provenance.fingerprint import file_hash
+from nas_steps.provenance.versions import version
+
+MANIFEST = "manifest.json"
+PACKAGES = ("torch", "torchvision", "numpy", "snakemake", "onnx", "onnxruntime")
+OWN_PACKAGE = "nas-steps"
+
+
+def write(folder: str | Path, settings: str | Path) -> dict[str, Any]:
+    """Write `folder`/manifest.json and return it. `settings` is the file of `Plan.manifest_settings`."""
+    folder, settings = Path(folder), Path(settings)
+    step = read_json(settings)
+    files = {name: {**_described(folder / name), "by": by} for name, by in step["files"].items()}
+    for name, by in _undeclared(folder, step["files"]).items():
+        files[name] = {**_described(folder / name), "by": by}
+    rules: Mapping[str, Mapping[str, str]] = step["rules"]
+    found = {
+        "config": step["config"],
+        "rules": rules,
+        "settings": {
+            rule["settings"]: read_json(settings.with_name(f"{rule['settings']}.json"))
+            for rule in rules.values()
+            if rule["settings"]
+        },
+        "code": {rule["code"]: read_json(settings.with_name(f"code-{rule['code']}.json")) for rule in rules.values()},
+        "packages": {"python": platform.python_version()}
+        | {package: version(package) for package in (*PACKAGES, OWN_PACKAGE)},
+        "devices": _devices(folder, files),
+        "files": files,
+    }
+    write_json(folder / MANIFEST, found)
+    return found
+
+
+def _described(file: Path) -> dict[str, Any]:
+    """Size and sha256. The arrays' hashes were taken when they were written: they stand in meta.json beside them."""
+    known = file.suffix == ".npy" and read_json(file.with_name("meta.json"))["checksums"].get(file.name)
+    return {"bytes": file.stat().st_size, "sha256": known or file_hash(file)}
+
+
+def _undeclared(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
+    """The scaled members' ONNX files: which there are is known only when the members are counted."""
+    found = {}
+    for name, by in files.items():
+        if name.endswith("scaled/exports.json"):
+            for line in read_json(folder / name):
+                if line.get("file"):
+                    found[f"{name.removesuffix('exports.json')}{line['file']}"] = by
+    return found
+
+
+def _devices(folder: Path, files: Mapping[str, Any]) -> list[str]:
+    """The devices that the jobs say they used."""
+    told = {str(read_json(folder / name).get("device") or "") for name in files if name.endswith("cost.json")}
+    return sorted(told - {""})

@@ -1,0 +1,190 @@
+"""Several processes that train one network: each learns its share of every batch, the gradients are summed.
+
+Started by torchrun, which sets RANK and WORLD_SIZE. What they end with is what one process ends with that learns the
+same batches, rounding aside: batch norms see the whole batch (Ioffe & Szegedy 2015, algorithm 1, with sums over all
+processes), a batch too small to be shared is learnt by all. Gradients are summed by hand and not by
+DistributedDataParallel, which wants every parameter to learn in every step, and shares of equal size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+
+from nas_steps.errors import UserError
+
+
+class World:
+    """The processes that train together. `rank` is this one's number; rank 0 alone writes files."""
+
+    def __init__(self, rank: int = 0, size: int = 1, control: dist.ProcessGroup | None = None) -> None:
+        self.rank = rank
+        self.size = size
+        # messages between CPUs, whatever device trains
+        self._control = control
+        #: whether all processes learn the same images at present, and not each its share
+        self.together = size == 1
+
+    @property
+    def writes(self) -> bool:
+        return self.rank == 0
+
+    def share(self, count: int) -> tuple[int, int]:
+        """First and last of this process's images in a batch of `count`: all of them where the batch is too small for
+        two images each, which a batch norm needs."""
+        self.together = self.size == 1 or count < 2 * self.size
+        if self.together:
+            return 0, count
+        each, more = divmod(count, self.size)
+        first = self.rank * each + min(self.rank, more)
+        return first, first + each + (self.rank < more)
+
+    def sum_gradients(self, parameters: Sequence[nn.Parameter], mine: int, all_images: int) -> None:
+        """Make each gradient of a mean over `mine` images that of the mean over the whole batch's `all_images`."""
+        if self.size == 1 or self.together:
+            return
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients]) * (mine / all_images)
+        dist.all_reduce(flat)
+        for gradient, summed in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+            gradient.copy_(summed.view_as(gradient))
+
+    def sum(self, *values: Tensor) -> list[Tensor]:
+        """Sums of scalars over all processes."""
+        if self.size == 1:
+            return list(values)
+        told = torch.stack([value.double() for value in values])
+        dist.all_reduce(told)
+        return [total.to(value.dtype) for total, value in zip(told, values, strict=True)]
+
+    def largest(self, *numbers: int) -> list[int]:
+        """The largest of all processes' numbers, place by place: how they agree to stop or to save."""
+        if self.size == 1:
+            return list(numbers)
+        told = torch.tensor(numbers)
+        dist.all_reduce(told, dist.ReduceOp.MAX, group=self._control)
+        return [int(number) for number in told]
+
+    def from_first(self, data: bytes | None) -> bytes | None:
+        """What rank 0 gives, on all processes."""
+        if self.size == 1:
+            return data
+        length = torch.tensor([-1 if data is None else len(data)])
+        dist.broadcast(length, 0, group=self._control)
+        if int(length) < 0:
+            return None
+        body = (
+            torch.frombuffer(bytearray(data), dtype=torch.uint8)
+            if data and self.rank == 0
+            else torch.empty(int(length), dtype=torch.uint8)
+        )
+        dist.broadcast(body, 0, group=self._control)
+        return body.numpy().tobytes()
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.size > 1:
+            dist.barrier(group=self._control)
+
+    def assert_same(self, state: Any, what: str) -> None:
+        """Raises RuntimeError where a tensor of `state` differs between processes, in any bit: weights, alphas,
+        optimisers."""
+        if self.size == 1:
+            return
+        found = hashlib.sha256()
+        for tensor in _tensors(state):
+            found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        mine = torch.tensor(list(found.digest()))
+        theirs = [torch.empty_like(mine) for _ in range(self.size)]
+        dist.all_gather(theirs, mine, group=self._control)
+        different = [rank for rank, digest in enumerate(theirs) if not torch.equal(digest, theirs[0])]
+        if different:
+            raise RuntimeError(f"{what}: processes {different} do not have the state of process 0")
+
+
+def _tensors(state: Any) -> Iterator[Tensor]:
+    if isinstance(state, Tensor):
+        yield state
+    elif isinstance(state, dict):
+        for key in sorted(state, key=str):
+            yield from _tensors(state[key])
+    elif isinstance(state, list | tuple):
+        for item in state:
+            yield from _tensors(item)
+
+
+_world = World()
+
+
+def world() -> World:
+    """The processes that this one trains with; only itself, outside of `joined`."""
+    return _world
+
+
+@contextmanager
+def joined(processes: int, device: torch.device) -> Iterator[World]:
+    """Train together with the processes that torchrun has started. Raises UserError where it has started another
+    number of them than the config says."""
+    global _world
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if started != processes:
+        raise UserError(
+            f"{started} processes were started, but the config says processes: {processes}; run the command by "
+            f"`python -m torch.distributed.run --standalone --nproc-per-node {processes} -m ...` or by snakemake"
+        )
+    if processes == 1:
+        yield _world
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(minutes=10))
+    try:
+        control = dist.new_group(backend="gloo")
+        assert isinstance(control, dist.ProcessGroup)  # this process is a member
+        _world = World(dist.get_rank(), processes, control)
+        yield _world
+    finally:
+        _world = World()
+        dist.destroy_process_group()
+
+
+class SynchronisedBatchNorm2d(nn.BatchNorm2d):
+    """A batch norm whose statistics are those of all processes' images. Its state is a BatchNorm2d's."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or _world.together:
+            return super().forward(x)
+        count = self._sum(x.new_tensor([x.numel() / x.shape[1]], dtype=torch.float32))
+        mean = self._sum(x.float().sum((0, 2, 3))) / count
+        centred = x.float() - mean.view(1, -1, 1, 1)
+        variance = self._sum((centred * centred).sum((0, 2, 3))) / count
+        if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
+            with torch.no_grad():
+                assert self.num_batches_tracked is not None
+                self.num_batches_tracked.add_(1)
+                share = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
+                self.running_mean.lerp_(mean, share)
+                self.running_var.lerp_(variance * (count / (count - 1)), share)
+        found = centred * torch.rsqrt(variance + self.eps).view(1, -1, 1, 1)
+        if self.affine:
+            found = found * self.weight.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
+        return found.to(x.dtype)
+
+    @staticmethod
+    def _sum(value: Tensor) -> Tensor:
+        return all_reduce(value)
+
+
+def synchronise(model: nn.Module) -> None:
+    """Make the batch norms of `model` see all processes' images, where there are several."""
+    if _world.size > 1:
+        for module in model.modules():
+            if type(module) is nn.BatchNorm2d:
+                module.__class__ = SynchronisedBatchNorm2d
