@@ -24,9 +24,11 @@ rule budget:
 rule propose:
     input:
         budget=lambda w: plan.budget(w.strategy),
-        told=lambda w: plan.told(w.strategy, w.seed, int(w.number)),
+        earlier=lambda w: plan.earlier(w.strategy, w.seed, int(w.number)),
+        told=lambda w: plan.last(w.strategy, w.seed, int(w.number)),
     output:
         proposals=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/proposals.csv",
+        told=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/told.csv",
     log:
         f"{R}/logs/search/{{strategy}}-{{seed}}/round-{{number}}-propose.log",
     conda:
@@ -36,12 +38,13 @@ rule propose:
         runtime=10,
     params:
         budget=option("budget"),
+        earlier=option("earlier"),
         settings=lambda w: plan.settings("propose", w.strategy),
         code=plan.code("propose"),
     shell:
         "python -m nas_steps.search propose --settings {params.settings:q} --strategy {wildcards.strategy}"
-        " --seed {wildcards.seed} {params.budget} --told {input.told:q}"
-        " --output {output.proposals:q} > {log:q} 2>&1"
+        " --seed {wildcards.seed} {params.budget} {params.earlier} --told {input.told:q}"
+        " --output {output.proposals:q} --so-far {output.told:q} > {log:q} 2>&1"
 
 
 rule evaluate:
@@ -74,7 +77,9 @@ rule evaluate:
 
 rule gather_search:
     input:
-        told=lambda w: plan.told(w.strategy, w.seed),
+        # only the last of them is read; all are named, so that Snakemake walks from round to round, not down all at once
+        rounds=lambda w: plan.told_files(w.strategy, w.seed),
+        told=lambda w: plan.last(w.strategy, w.seed),
     output:
         candidates=f"{R}/search/{{strategy}}-{{seed}}/candidates.csv",
         history=f"{R}/search/{{strategy}}-{{seed}}/history.csv",
@@ -88,10 +93,11 @@ rule gather_search:
         mem_mb=1000,
         runtime=10,
     params:
+        earlier=lambda w, input: shlex.quote(input.rounds[-1]),
         folder=output_folder,
         code=plan.code("gather_search"),
     shell:
-        "python -m nas_steps.search gather --told {input.told:q}"
+        "python -m nas_steps.search gather --earlier {params.earlier} --told {input.told:q}"
         " --output {params.folder:q} > {log:q} 2>&1"
 
 
