@@ -56,6 +56,7 @@ def test_all_commands_are_known_to_the_tests() -> None:
         "make test",
         "python -m nas_steps.predict results/own_images/export/darts-0/model.onnx PHOTO.jpg",
         "pip install -e '.[slurm]'",
+        "pip install -e '.[generic]'",
     ]
 
 
