@@ -121,6 +121,13 @@ class Plan:
             return ""
         return files_fingerprint(data.path, f"{self.store}/file_hashes.json")
 
+    def processes(self, strategy: str = "") -> int:
+        """How many processes train one supernet of `strategy`, or one final network."""
+        if not strategy:
+            return self.config.retrain.processes
+        settings = self.config.search.strategies[strategy]
+        return settings.processes if isinstance(settings, Darts) else 1
+
     # ------------------------------------------------------------------------------------------------ data
 
     def data(self, *splits: str) -> list[str]:
@@ -356,3 +363,10 @@ def check_files(paths: list[str | Path]) -> str:
     for path in paths:
         read_yaml(path)
     return ", ".join(map(str, paths)) or "config"
+
+
+def launcher(processes: int) -> str:
+    """What starts a step in so many processes."""
+    if processes == 1:
+        return "python -m"
+    return f"python -m torch.distributed.run --standalone --nproc-per-node {processes} -m"

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(workflow.main_snakefile).resolve().parent))
 
 from nas_steps.errors import UserError
 from nas_steps.manifest.trust import check_trust
-from nas_steps.plan import Plan, check_files
+from nas_steps.plan import Plan, check_files, launcher
 
 # an experiment's file stands alone: it is not laid over the default one
 if not workflow.config_settings.configfiles:

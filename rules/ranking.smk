@@ -42,7 +42,7 @@ rule train_shortlist:
         code=plan.code("train_shortlist"),
         versions=plan.versions("train_shortlist"),
     shell:
-        "python -m nas_steps.estimation --stage ranking --settings {params.settings} --data {params.data}"
+        "python -m nas_steps.estimation --stage ranking --settings {params.settings} --data {params.data} --threads {threads}"
         " --proposals {input.shortlist} --seed {wildcards.seed} --shard {wildcards.shard}"
         " --shards {params.shards} --output {output.estimates} --cost {output.cost} > {log} 2>&1"
 

@@ -67,7 +67,7 @@ rule evaluate:
         code=plan.code("evaluate"),
         versions=plan.versions("evaluate"),
     shell:
-        "python -m nas_steps.estimation --stage search --settings {params.settings} --data {params.data}"
+        "python -m nas_steps.estimation --stage search --settings {params.settings} --data {params.data} --threads {threads}"
         " --proposals {input.proposals} --seed {wildcards.seed} --shard {wildcards.shard}"
         " --shards {params.shards} --output {output.estimates} --cost {output.cost} > {log} 2>&1"
 
@@ -110,18 +110,19 @@ rule darts:
         strategy="|".join(plan.gradient) or "(?!)",
     conda:
         ENVIRONMENT
-    threads: THREADS
+    threads: lambda w: THREADS * plan.processes(w.strategy)
     resources:
-        gpu=GPU,
+        gpu=lambda w: GPU * plan.processes(w.strategy),
         mem_mb=16000,
         runtime=1440,
     params:
+        launcher=lambda w: launcher(plan.processes(w.strategy)),
         data=data_folder,
         folder=output_folder,
         settings=lambda w: plan.settings("darts", w.strategy),
         code=plan.code("darts"),
         versions=plan.versions("darts"),
     shell:
-        "python -m nas_steps.search darts --settings {params.settings} --strategy {wildcards.strategy}"
-        " --seed {wildcards.seed} --data {params.data}"
+        "{params.launcher} nas_steps.search darts --settings {params.settings} --strategy {wildcards.strategy}"
+        " --seed {wildcards.seed} --data {params.data} --threads {threads}"
         " --output {params.folder} > {log} 2>&1"
