@@ -169,7 +169,12 @@ class Plan:
         """The counted budget, for the strategy that is matched to it; the others know their own."""
         settings = self.config.search.strategies[strategy]
         matched = isinstance(settings, Random) and settings.evaluations == "auto"
-        return [f"{self.folder}/search/budget.json"] if matched else []
+        return [self.budgeted] if matched else []
+
+    @property
+    def budgeted(self) -> str:
+        """The training cost of each strategy: the first file of an experiment that is made from the data."""
+        return f"{self.folder}/search/budget.json"
 
     def candidates(self) -> list[str]:
         return [f"{self.folder}/search/{name}-{seed}/candidates.csv" for name, seed in self.searches]
@@ -235,7 +240,7 @@ class Plan:
         files = [
             *self.candidates(),
             *(f"{folder}/search/{name}-{seed}/history.csv" for name, seed in self.searches),
-            f"{folder}/search/budget.json",
+            self.budgeted,
             f"{folder}/ranking/ranked.csv",
             f"{folder}/ranking/winners.csv",
             f"{folder}/ranking/agreement.csv",
@@ -271,7 +276,7 @@ class Plan:
             f"{self.folder}/{name}" for name in ("search", "ranking", "scaling", "export")
         )
         yield "data", "", self.data(*SPLITS)
-        yield "budget", "", with_costs([f"{search}/budget.json"])
+        yield "budget", "", with_costs([self.budgeted])
         for name, seed in self.searches:
             folder = f"{search}/{name}-{seed}"
             ends = [f"{folder}/candidates.csv", f"{folder}/history.csv"]
@@ -300,6 +305,10 @@ class Plan:
         yield "export_entry", "", [f"{export}/{entry}/{name}" for entry in self.entries for name in kinds]
         yield "gather_exports", "", [f"{export}/exports.csv"]
         yield "report", "", [self.report, *self.tables()]
+
+    def order(self) -> list[str]:
+        """The rules, as a run comes to them."""
+        return [*WATCHED]
 
     def listed(self) -> list[str]:
         """What the manifest is made from. The arrays are not among it: meta.json holds their checksums."""
