@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from nas_steps.config.load import load, read_yaml
 from nas_steps.config.schema import Darts, Random
 from nas_steps.config.stages import write_settings, write_slices
+from nas_steps.errors import UserError
 from nas_steps.provenance.fingerprint import files_fingerprint, module_hashes
 from nas_steps.provenance.versions import describe_versions
 from nas_steps.search.sampling import rounds
@@ -355,6 +356,21 @@ def count_gpus() -> int:
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return 0
     return len(listed.stdout.splitlines()) if listed.returncode == 0 else 0
+
+
+def merged(paths: Iterable[str | Path], overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Configs and `key=value` overrides laid over each other as Snakemake does it, without a workflow."""
+    from snakemake.cli import parse_config
+    from snakemake.utils import update_config
+
+    raw: dict[str, Any] = {}
+    for path in paths:
+        update_config(raw, read_yaml(path))
+    try:
+        update_config(raw, parse_config(overrides))
+    except ValueError as error:
+        raise UserError(f"--config {' '.join(overrides)}: {error}; write for instance --config seed=3") from None
+    return raw
 
 
 def check_files(paths: list[str | Path]) -> str:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas_steps.config.load import read_yaml
-from nas_steps.errors import UserError
-from nas_steps.plan import Plan, check_files
+from nas_steps.plan import Plan, check_files, merged
 from nas_steps.provenance.steps import parser, run
 from nas_steps.why.causes import FOLLOWS, Causes
 from nas_steps.why.costs import Estimate, Ledger
@@ -31,21 +29,6 @@ def main(arguments: Sequence[str]) -> None:
     plan = Plan(merged(configs, given.config), check_files(list(configs)))
     jobs = dry_run(configs, given.config)
     print(table(plan, jobs))
-
-
-def merged(configs: Sequence[str], overrides: Sequence[str]) -> dict[str, object]:
-    """The config as Snakemake puts it together."""
-    from snakemake.cli import parse_config
-    from snakemake.utils import update_config
-
-    raw: dict[str, object] = {}
-    for path in configs:
-        update_config(raw, read_yaml(path))
-    try:
-        update_config(raw, parse_config(overrides))
-    except ValueError as error:
-        raise UserError(f"--config {' '.join(overrides)}: {error}; write for instance --config seed=3") from None
-    return raw
 
 
 def table(plan: Plan, jobs: Sequence[Job]) -> str:
