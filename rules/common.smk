@@ -20,8 +20,9 @@ if not workflow.config_settings.configfiles:
 try:
     origin = check_files(workflow.config_settings.configfiles or ["config/config.yaml"])
     plan = Plan(config, origin)
-    # jobs of their own process, and `--touch`, which makes files known, have nothing to ask
-    if workflow.is_main_process and not workflow.touch:
+    # a job in a process of its own has nothing to ask; records in a database are not lost with a copy of results/
+    in_a_database = "DB" in str(getattr(workflow.workflow_settings, "persistence_backend", ""))
+    if workflow.is_main_process and not in_a_database:
         check_trust(plan)
 except UserError as error:
     raise WorkflowError(str(error)) from None

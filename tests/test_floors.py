@@ -31,7 +31,7 @@ FLOOR = {
     "report": 7,
     "plan": 7,
     "manifest": 8,
-    "why": 8,
+    "why": 9,
 }
 MODULES = sorted(
     ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in PACKAGE.rglob("*.py")
