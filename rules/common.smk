@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(workflow.main_snakefile).resolve().parent))
 from nas_steps.errors import UserError
 from nas_steps.manifest.trust import check_trust
 from nas_steps.plan import Plan, check_files, launcher
+from nas_steps.provenance.runs import claim_run
 
 # an experiment's file stands alone: it is not laid over the default one
 if not workflow.config_settings.configfiles:
@@ -21,9 +22,17 @@ try:
     origin = check_files(workflow.config_settings.configfiles or ["config/config.yaml"])
     plan = Plan(config, origin)
     # a job in a process of its own has nothing to ask; records in a database are not lost with a copy of results/
-    in_a_database = "DB" in str(getattr(workflow.workflow_settings, "persistence_backend", ""))
+    in_a_database = "DB" in str(
+        getattr(workflow.workflow_settings, "persistence_backend", "")
+    )
     if workflow.is_main_process and not in_a_database:
         check_trust(plan)
+    # for as long as this process lives
+    run = (
+        claim_run(plan.folder, Path(".snakemake"))
+        if workflow.is_main_process and not workflow.dryrun
+        else None
+    )
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
