@@ -81,6 +81,7 @@ def training_job(
     everything else that the training depends on) are the same. `threads` are those of all processes.
     With several `processes`, all of them call this.
     """
+    cost.loaded()
     key = {
         "settings": lambda: hashlib.sha256(Path(settings).read_bytes()).hexdigest(),
         "data": lambda: read_meta(data).content,
