@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +95,6 @@ class Plan:
         identity = Path(self.slices["data"]).stem.removeprefix("data-")
         self.data_folder = f"{root}/data/{self.config.data.source}-{identity}"
         self._code: dict[str, str] = {}
-        self.gpus = 0 if self.config.device == "cpu" else count_gpus()
 
     def settings(self, rule: str, strategy: str = "") -> str:
         """The settings file of a rule (of one strategy); empty where it reads none."""
@@ -166,12 +164,29 @@ class Plan:
         """The evaluated shards of round `number` (from 0)."""
         return [f"{self.folder}/search/{strategy}-{seed}/round-{number}/shard-{shard}.csv" for shard in self.shards]
 
-    def told(self, strategy: str, seed: str | int, before: int | None = None) -> list[str]:
-        """The evaluated shards of all rounds before round `before`, of all rounds when None."""
+    def rounds(self, strategy: str) -> range:
+        """The rounds of a strategy that asks and tells."""
         settings = self.config.search.strategies[strategy]
         assert not isinstance(settings, Darts)
-        last = rounds(settings) if before is None else before
-        return [shard for number in range(last) for shard in self.round_shards(strategy, seed, number)]
+        return range(rounds(settings))
+
+    def told(self, strategy: str, seed: str | int) -> list[str]:
+        """The evaluated shards of all rounds."""
+        return [shard for number in self.rounds(strategy) for shard in self.round_shards(strategy, seed, number)]
+
+    def told_files(self, strategy: str, seed: str | int) -> list[str]:
+        """Of each round, the file with the estimates of all rounds before it."""
+        folder = f"{self.folder}/search/{strategy}-{seed}"
+        return [f"{folder}/round-{number}/told.csv" for number in self.rounds(strategy)]
+
+    def last(self, strategy: str, seed: str | int, number: int | None = None) -> list[str]:
+        """The evaluated shards of the round before round `number`, of the last round when None."""
+        number = len(self.rounds(strategy)) if number is None else number
+        return self.round_shards(strategy, seed, number - 1) if number else []
+
+    def earlier(self, strategy: str, seed: str | int, number: int) -> list[str]:
+        """The file with all rounds before that one: a job has few inputs, however many rounds there were."""
+        return self.told_files(strategy, seed)[number - 1 : number] if number else []
 
     def budget(self, strategy: str) -> list[str]:
         """The counted budget, for the strategy that is matched to it; the others know their own."""
@@ -292,7 +307,8 @@ class Plan:
                 yield "darts", name, [*ends, f"{folder}/alphas.json", f"{folder}/cost.json"]
                 continue
             told = self.told(name, seed)
-            yield "propose", name, sorted({f"{Path(shard).parent.as_posix()}/proposals.csv" for shard in told})
+            made = ("proposals.csv", "told.csv")
+            yield "propose", name, [f"{folder}/round-{n}/{file}" for n in self.rounds(name) for file in made]
             yield "evaluate", "", with_costs(told)
             yield "gather_search", "", ends
         yield "shortlist", "", [f"{ranking}/shortlist.csv"]
@@ -351,18 +367,6 @@ def training_files(records: list[str]) -> list[str]:
     """All files of final trainings whose metrics.json are given."""
     names = ("metrics.json", "history.csv", "weights.safetensors", "cost.json")
     return [f"{file.removesuffix('metrics.json')}{name}" for file in records for name in names]
-
-
-def count_gpus() -> int:
-    """How many CUDA GPUs this machine offers, asked without loading torch."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([device for device in visible.split(",") if device.strip() not in ("", "-1")])
-    try:
-        listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=20, check=False)
-    except (FileNotFoundError, subprocess.TimeoutExpired):
-        return 0
-    return len(listed.stdout.splitlines()) if listed.returncode == 0 else 0
 
 
 def merged(paths: Iterable[str | Path], overrides: Sequence[str] = ()) -> dict[str, Any]:

@@ -1,25 +1,47 @@
-# The validated config as `plan`: what every rule is filled in with.
+# The validated config as `plan`, and the environment of the jobs: what every rule is filled in with.
+import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-# the package lies beside this workflow, whether or not it is installed
-sys.path.insert(0, str(Path(workflow.main_snakefile).resolve().parent))
+# the package lies beside this workflow in a checkout, and is installed where the workflow came with a wheel
+HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parent
+if (HOME / "nas_steps").is_dir():
+    sys.path.insert(0, str(HOME))
+
+try:
+    from nas_steps.machine import count_gpus, gpus_of_a_job, let_jobs_find_the_package
+except ModuleNotFoundError as error:
+    raise WorkflowError(
+        f"{error}: the package nas_steps lies neither beside the Snakefile ({HOME}) nor in this Python ({sys.executable}); "
+        "run the Snakefile of a checkout, or install nas-steps here with pip"
+    ) from None
 
 from nas_steps.errors import UserError
 from nas_steps.manifest.trust import check_trust
 from nas_steps.plan import Plan, check_files, launcher
 from nas_steps.provenance.runs import claim_run
 
+# as a module of another workflow: the config is what that workflow hands over
+ALONE = workflow.modifier.is_main_snakefile()
 # an experiment's file stands alone: it is not laid over the default one
-if not workflow.config_settings.configfiles:
+DEFAULT = (
+    "config/config.yaml"
+    if Path("config/config.yaml").exists()
+    else str(HOME / "config" / "config.yaml")
+)
+if ALONE and not workflow.config_settings.configfiles:
 
-    configfile: "config/config.yaml"
+    configfile: DEFAULT
 
 
 try:
-    origin = check_files(workflow.config_settings.configfiles or ["config/config.yaml"])
+    let_jobs_find_the_package(HOME)
+    if ALONE:
+        origin = check_files(workflow.config_settings.configfiles or [DEFAULT])
+    else:
+        origin = f"the config of module {workflow.modifier.namespace}"
     plan = Plan(config, origin)
     # a job in a process of its own has nothing to ask; records in a database are not lost with a copy of results/
     in_a_database = "DB" in str(
@@ -38,15 +60,38 @@ except UserError as error:
 
 R = plan.folder
 ENVIRONMENT = "../workflow/envs/nas-steps.yaml"
-GPU = min(1, plan.gpus)
 THREADS = plan.config.threads
+# A submitting Snakemake cannot tell its executor here: jobs and default-resources are what a cluster's profile has.
+settings = workflow.resource_settings
+CLUSTER = workflow.remote_exec or (
+    settings.nodes is not None and settings.default_resources is not None
+)
+GPU = gpus_of_a_job(plan.config.device, CLUSTER, submitted=workflow.remote_exec)
+if not CLUSTER and "gpu" not in workflow.global_resources:
+    # as many GPU jobs at once as there are devices; `--resources gpu=N` or a profile says otherwise
+    workflow.global_resources["gpu"] = max(1, count_gpus())
+
+
+# seconds without torch, between rounds or at the end of a stage: no cluster job is worth its wait in the queue
+localrules:
+    propose,
+    gather_search,
+    shortlist,
+    rank,
+    gather_retraining,
+    gather_family,
+    gather_exports,
+
+
 # the cache between workflows, for who asks for it by --cache; without it Snakemake would warn at each start
 CACHE = workflow.workflow_settings.cache is not None
 
 
 def data_folder(wildcards, input):
     """Where the prepared data lie."""
-    return str(Path(str(input.data).split()[0]).parent)
+    return str(
+        Path(input.data if isinstance(input.data, str) else input.data[0]).parent
+    )
 
 
 def data_path(wildcards, output):
@@ -63,6 +108,16 @@ def output_folder(wildcards, output):
 def results_folder(wildcards, output):
     """The experiment's folder, seen from the report."""
     return str(Path(output.report).parents[1])
+
+
+def option(name):
+    """The option of an input that some of a rule's jobs do not have: `--name FILE`, or nothing."""
+
+    def given(wildcards, input):
+        files = [input[name]] if isinstance(input[name], str) else input[name]
+        return shlex.join([f"--{name}", *files]) if files else ""
+
+    return given
 
 
 wildcard_constraints:

@@ -27,4 +27,4 @@ rule data:
         settings=plan.settings("data"),
         code=plan.code("data"),
     shell:
-        "python -m nas_steps.data --settings {params.settings} {params.path} --output {params.folder} > {log} 2>&1"
+        "python -m nas_steps.data --settings {params.settings:q} {params.path} --output {params.folder:q} > {log:q} 2>&1"

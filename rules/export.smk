@@ -21,8 +21,8 @@ rule export_entry:
         code=plan.code("export_entry"),
         versions=plan.versions("export_entry"),
     shell:
-        "python -m nas_steps.export entry --settings {params.settings} --data {params.data}"
-        " --trainings {input.trainings} --output {params.folder} > {log} 2>&1"
+        "python -m nas_steps.export entry --settings {params.settings:q} --data {params.data:q}"
+        " --trainings {input.trainings:q} --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule export_scaled:
@@ -47,8 +47,8 @@ rule export_scaled:
         code=plan.code("export_scaled"),
         versions=plan.versions("export_scaled"),
     shell:
-        "python -m nas_steps.export scaled --settings {params.settings} --data {params.data}"
-        " --trainings {input.trainings} --output {params.folder} > {log} 2>&1"
+        "python -m nas_steps.export scaled --settings {params.settings:q} --data {params.data:q}"
+        " --trainings {input.trainings:q} --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule gather_exports:
@@ -66,4 +66,4 @@ rule gather_exports:
     params:
         code=plan.code("gather_exports"),
     shell:
-        "python -m nas_steps.export gather --checks {input.checks} --output {output.exports} > {log} 2>&1"
+        "python -m nas_steps.export gather --checks {input.checks:q} --output {output.exports:q} > {log:q} 2>&1"

@@ -16,4 +16,4 @@ rule manifest:
         settings=plan.manifest_settings(),
         code=plan.code("manifest"),
     shell:
-        "python -m nas_steps.manifest --write {params.folder} --settings {params.settings} > {log} 2>&1"
+        "python -m nas_steps.manifest --write {params.folder:q} --settings {params.settings:q} > {log:q} 2>&1"

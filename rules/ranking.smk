@@ -15,8 +15,8 @@ rule shortlist:
         settings=plan.settings("shortlist"),
         code=plan.code("shortlist"),
     shell:
-        "python -m nas_steps.ranking shortlist --settings {params.settings} --candidates {input.candidates}"
-        " --output {output.shortlist} > {log} 2>&1"
+        "python -m nas_steps.ranking shortlist --settings {params.settings:q} --candidates {input.candidates:q}"
+        " --output {output.shortlist:q} > {log:q} 2>&1"
 
 
 rule train_shortlist:
@@ -42,9 +42,9 @@ rule train_shortlist:
         code=plan.code("train_shortlist"),
         versions=plan.versions("train_shortlist"),
     shell:
-        "python -m nas_steps.estimation --stage ranking --settings {params.settings} --data {params.data} --threads {threads}"
-        " --proposals {input.shortlist} --seed {wildcards.seed} --shard {wildcards.shard}"
-        " --shards {params.shards} --output {output.estimates} --cost {output.cost} > {log} 2>&1"
+        "python -m nas_steps.estimation --stage ranking --settings {params.settings:q} --data {params.data:q} --threads {threads}"
+        " --proposals {input.shortlist:q} --seed {wildcards.seed} --shard {wildcards.shard}"
+        " --shards {params.shards} --output {output.estimates:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
 rule rank:
@@ -66,5 +66,5 @@ rule rank:
         folder=output_folder,
         code=plan.code("rank"),
     shell:
-        "python -m nas_steps.ranking rank --shortlist {input.shortlist} --trainings {input.trainings}"
-        " --output {params.folder} > {log} 2>&1"
+        "python -m nas_steps.ranking rank --shortlist {input.shortlist:q} --trainings {input.trainings:q}"
+        " --output {params.folder:q} > {log:q} 2>&1"

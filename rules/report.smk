@@ -18,5 +18,5 @@ rule report:
         settings=plan.settings("report"),
         code=plan.code("report"),
     shell:
-        "python -m nas_steps.report --settings {params.settings} --results {params.folder}"
-        " --data {params.data} > {log} 2>&1"
+        "python -m nas_steps.report --settings {params.settings:q} --results {params.folder:q}"
+        " --data {params.data:q} > {log:q} 2>&1"

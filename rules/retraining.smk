@@ -23,13 +23,13 @@ rule retrain:
         folder=output_folder,
         settings=plan.settings("retrain"),
         kind=lambda w: plan.entries[w.entry],
-        winners=lambda w, input: f"--winners {input.winners}" if input.winners else "",
+        winners=option("winners"),
         code=plan.code("retrain"),
         versions=plan.versions("retrain"),
     shell:
-        "{params.launcher} nas_steps.retraining train --settings {params.settings} --data {params.data} --threads {threads}"
+        "{params.launcher} nas_steps.retraining train --settings {params.settings:q} --data {params.data:q} --threads {threads}"
         " --entry {wildcards.entry} --kind {params.kind} {params.winners} --seed {wildcards.seed}"
-        " --output {params.folder} > {log} 2>&1"
+        " --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule gather_retraining:
@@ -50,5 +50,5 @@ rule gather_retraining:
         folder=output_folder,
         code=plan.code("gather_retraining"),
     shell:
-        "python -m nas_steps.retraining gather --trainings {input.trainings}"
-        " --output {params.folder} > {log} 2>&1"
+        "python -m nas_steps.retraining gather --trainings {input.trainings:q}"
+        " --output {params.folder:q} > {log:q} 2>&1"

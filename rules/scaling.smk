@@ -18,8 +18,8 @@ rule describe_grid:
         settings=plan.settings("describe_grid"),
         code=plan.code("describe_grid"),
     shell:
-        "python -m nas_steps.scaling describe --settings {params.settings} --data {params.data}"
-        " --ranked {input.ranked} --output {output.triples} --cost {output.cost} > {log} 2>&1"
+        "python -m nas_steps.scaling describe --settings {params.settings:q} --data {params.data:q}"
+        " --ranked {input.ranked:q} --output {output.triples:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
 rule train_grid:
@@ -46,9 +46,9 @@ rule train_grid:
         code=plan.code("train_grid"),
         versions=plan.versions("train_grid"),
     shell:
-        "python -m nas_steps.scaling grid --settings {params.settings} --data {params.data} --threads {threads}"
-        " --ranked {input.ranked} --triples {input.triples} --shard {wildcards.shard}"
-        " --shards {params.shards} --output {output.scores} --cost {output.cost} > {log} 2>&1"
+        "python -m nas_steps.scaling grid --settings {params.settings:q} --data {params.data:q} --threads {threads}"
+        " --ranked {input.ranked:q} --triples {input.triples:q} --shard {wildcards.shard}"
+        " --shards {params.shards} --output {output.scores:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
 rule choose_scaling:
@@ -74,9 +74,9 @@ rule choose_scaling:
         settings=plan.settings("choose_scaling"),
         code=plan.code("choose_scaling"),
     shell:
-        "python -m nas_steps.scaling choose --settings {params.settings} --data {params.data}"
-        " --ranked {input.ranked} --triples {input.triples} --scores {input.scores}"
-        " --output {params.folder} --cost {output.cost} > {log} 2>&1"
+        "python -m nas_steps.scaling choose --settings {params.settings:q} --data {params.data:q}"
+        " --ranked {input.ranked:q} --triples {input.triples:q} --scores {input.scores:q}"
+        " --output {params.folder:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
 rule train_member:
@@ -106,9 +106,9 @@ rule train_member:
         code=plan.code("train_member"),
         versions=plan.versions("train_member"),
     shell:
-        "{params.launcher} nas_steps.scaling train --settings {params.settings} --data {params.data} --threads {threads}"
-        " --chosen {input.chosen} --members {input.members} --member B{wildcards.member}"
-        " --seed {wildcards.seed} --output {params.folder} > {log} 2>&1"
+        "{params.launcher} nas_steps.scaling train --settings {params.settings:q} --data {params.data:q} --threads {threads}"
+        " --chosen {input.chosen:q} --members {input.members:q} --member B{wildcards.member}"
+        " --seed {wildcards.seed} --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule gather_family:
@@ -127,5 +127,5 @@ rule gather_family:
     params:
         code=plan.code("gather_family"),
     shell:
-        "python -m nas_steps.scaling gather --members {input.members} --trainings {input.trainings}"
-        " --output {output.family} > {log} 2>&1"
+        "python -m nas_steps.scaling gather --members {input.members:q} --trainings {input.trainings:q}"
+        " --output {output.family:q} > {log:q} 2>&1"

@@ -17,16 +17,18 @@ rule budget:
         settings=plan.settings("budget"),
         code=plan.code("budget"),
     shell:
-        "python -m nas_steps.search budget --settings {params.settings} --data {params.data}"
-        " --output {output.budget} --cost {output.cost} > {log} 2>&1"
+        "python -m nas_steps.search budget --settings {params.settings:q} --data {params.data:q}"
+        " --output {output.budget:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
 rule propose:
     input:
         budget=lambda w: plan.budget(w.strategy),
-        told=lambda w: plan.told(w.strategy, w.seed, int(w.number)),
+        earlier=lambda w: plan.earlier(w.strategy, w.seed, int(w.number)),
+        told=lambda w: plan.last(w.strategy, w.seed, int(w.number)),
     output:
         proposals=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/proposals.csv",
+        told=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/told.csv",
     log:
         f"{R}/logs/search/{{strategy}}-{{seed}}/round-{{number}}-propose.log",
     conda:
@@ -35,13 +37,14 @@ rule propose:
         mem_mb=1000,
         runtime=10,
     params:
-        budget=lambda w, input: f"--budget {input.budget}" if input.budget else "",
+        budget=option("budget"),
+        earlier=option("earlier"),
         settings=lambda w: plan.settings("propose", w.strategy),
         code=plan.code("propose"),
     shell:
-        "python -m nas_steps.search propose --settings {params.settings} --strategy {wildcards.strategy}"
-        " --seed {wildcards.seed} {params.budget} --told {input.told}"
-        " --output {output.proposals} > {log} 2>&1"
+        "python -m nas_steps.search propose --settings {params.settings:q} --strategy {wildcards.strategy}"
+        " --seed {wildcards.seed} {params.budget} {params.earlier} --told {input.told:q}"
+        " --output {output.proposals:q} --so-far {output.told:q} > {log:q} 2>&1"
 
 
 rule evaluate:
@@ -67,14 +70,16 @@ rule evaluate:
         code=plan.code("evaluate"),
         versions=plan.versions("evaluate"),
     shell:
-        "python -m nas_steps.estimation --stage search --settings {params.settings} --data {params.data} --threads {threads}"
-        " --proposals {input.proposals} --seed {wildcards.seed} --shard {wildcards.shard}"
-        " --shards {params.shards} --output {output.estimates} --cost {output.cost} > {log} 2>&1"
+        "python -m nas_steps.estimation --stage search --settings {params.settings:q} --data {params.data:q} --threads {threads}"
+        " --proposals {input.proposals:q} --seed {wildcards.seed} --shard {wildcards.shard}"
+        " --shards {params.shards} --output {output.estimates:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
 rule gather_search:
     input:
-        told=lambda w: plan.told(w.strategy, w.seed),
+        # only the last of them is read; all are named, so that Snakemake walks from round to round, not down all at once
+        rounds=lambda w: plan.told_files(w.strategy, w.seed),
+        told=lambda w: plan.last(w.strategy, w.seed),
     output:
         candidates=f"{R}/search/{{strategy}}-{{seed}}/candidates.csv",
         history=f"{R}/search/{{strategy}}-{{seed}}/history.csv",
@@ -88,11 +93,12 @@ rule gather_search:
         mem_mb=1000,
         runtime=10,
     params:
+        earlier=lambda w, input: shlex.quote(input.rounds[-1]),
         folder=output_folder,
         code=plan.code("gather_search"),
     shell:
-        "python -m nas_steps.search gather --told {input.told}"
-        " --output {params.folder} > {log} 2>&1"
+        "python -m nas_steps.search gather --earlier {params.earlier} --told {input.told:q}"
+        " --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule darts:
@@ -123,6 +129,6 @@ rule darts:
         code=plan.code("darts"),
         versions=plan.versions("darts"),
     shell:
-        "{params.launcher} nas_steps.search darts --settings {params.settings} --strategy {wildcards.strategy}"
-        " --seed {wildcards.seed} --data {params.data} --threads {threads}"
-        " --output {params.folder} > {log} 2>&1"
+        "{params.launcher} nas_steps.search darts --settings {params.settings:q} --strategy {wildcards.strategy}"
+        " --seed {wildcards.seed} --data {params.data:q} --threads {threads}"
+        " --output {params.folder:q} > {log:q} 2>&1"

@@ -30,6 +30,7 @@ FLOOR = {
     "predict": 6,
     "report": 7,
     "plan": 7,
+    "machine": 7,
     "manifest": 8,
     "why": 9,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -40,21 +40,21 @@ def write_estimates(path: str | Path, estimates: Iterable[Estimate]) -> None:
 
 def read_estimates(paths: Iterable[str | Path]) -> list[Estimate]:
     """All estimates of some shards, by index."""
-    rows = [row for path in paths for row in read_csv(path)]
-    found = [
-        Estimate(
-            index=int(row["index"]),
-            architecture=row["architecture"],
-            score=number(row["score"]),
-            status=row["status"],
-            reason=row["reason"],
-            parameters=int(row["parameters"]),
-            macs=int(row["macs"]),
-            seconds=number(row["seconds"]),
-        )
-        for row in rows
-    ]
+    found = [_estimate(row) for path in paths for row in read_csv(path)]
     return sorted(found, key=lambda estimate: estimate.index)
+
+
+def _estimate(row: Mapping[str, str]) -> Estimate:
+    return Estimate(
+        index=int(row["index"]),
+        architecture=row["architecture"],
+        score=number(row["score"]),
+        status=row["status"],
+        reason=row["reason"],
+        parameters=int(row["parameters"]),
+        macs=int(row["macs"]),
+        seconds=number(row["seconds"]),
+    )
 
 
 def by_round(shards: Sequence[str]) -> list[list[Estimate]]:
@@ -63,3 +63,17 @@ def by_round(shards: Sequence[str]) -> list[list[Estimate]]:
     for shard in shards:
         folders.setdefault(Path(shard).parent, []).append(shard)
     return [read_estimates(files) for files in folders.values()]
+
+
+def write_told(path: str | Path, rounds: Iterable[Sequence[Estimate]]) -> None:
+    """Write the estimates of rounds 0, 1, ... into one file."""
+    rows = ({"round": place, **asdict(one)} for place, estimates in enumerate(rounds) for one in estimates)
+    write_csv(path, rows, ("round", *COLUMNS))
+
+
+def read_told(path: str | Path) -> list[list[Estimate]]:
+    """The rounds of such a file; rounds without estimates at its end are not in it."""
+    rounds: dict[int, list[Estimate]] = {}
+    for row in read_csv(path):
+        rounds.setdefault(int(row["round"]), []).append(_estimate(row))
+    return [rounds.get(place, []) for place in range(max(rounds, default=-1) + 1)]

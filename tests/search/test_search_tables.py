@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from random import Random
 
 import pytest
 from tiny_world import settings, tiny_config
@@ -50,6 +51,10 @@ def test_best_so_far_is_empty_until_something_is_sound(tmp_path: Path) -> None:
     assert [row["best"] for row in read_csv(tmp_path / "history.csv")] == ["", "0.2"]
 
 
+def outputs(folder: Path) -> list[str]:
+    return ["--output", str(folder / "proposals.csv"), "--so-far", str(folder / "told.csv")]
+
+
 @pytest.mark.parametrize(("strategy", "count"), [("random", 6), ("evolution", 4)])
 def test_the_step_proposes_the_first_round(tmp_path: Path, strategy: str, count: int) -> None:
     write_json(tmp_path / "budget.json", {"strategies": {strategy: {"evaluations": 6}}})
@@ -57,7 +62,7 @@ def test_the_step_proposes_the_first_round(tmp_path: Path, strategy: str, count:
     def proposed(seed: int) -> list[dict[str, str]]:
         given = ["--settings", settings()[f"search_{strategy}"], "--strategy", strategy, "--seed", str(seed)]
         output = tmp_path / "proposals.csv"
-        propose.main([*given, "--budget", str(tmp_path / "budget.json"), "--output", str(output)])
+        propose.main([*given, "--budget", str(tmp_path / "budget.json"), *outputs(tmp_path)])
         return read_csv(output)
 
     rows = proposed(0)
@@ -72,7 +77,7 @@ def test_only_random_search_that_is_matched_needs_the_budget(tmp_path: Path) -> 
     output = tmp_path / "proposals.csv"
 
     def proposed(file: str, strategy: str) -> int:
-        propose.main(["--settings", file, "--strategy", strategy, "--seed", "0", "--output", str(output)])
+        propose.main(["--settings", file, "--strategy", strategy, "--seed", "0", *outputs(tmp_path)])
         return len(read_csv(output))
 
     assert proposed(settings()["search_evolution"], "evolution") == 4
@@ -80,3 +85,30 @@ def test_only_random_search_that_is_matched_needs_the_budget(tmp_path: Path) -> 
     assert proposed(number["search_random"], "random") == 5
     with pytest.raises(UserError, match=r"--budget: strategy random has evaluations: auto; name the budget\.json"):
         proposed(settings()["search_random"], "random")
+
+
+def test_a_round_follows_from_the_last_shards_and_the_file_with_all_rounds_before(tmp_path: Path) -> None:
+    """The file stands for all the shards that it was made from, a round in which nothing succeeded among them."""
+    space, random = tiny_config().space.declared(), Random(0)
+    names = [str(space.sample(random)) for _ in range(12)]
+    shards = []
+    for number in range(3):
+        shards.append(str(tmp_path / f"round-{number}" / "shard-0.csv"))
+        scores = [math.nan if number == 1 else 0.1 * index for index in range(4)]
+        write_estimates(
+            shards[-1],
+            [
+                Estimate(index, names[4 * number + index], score, "diverged" if number == 1 else "ok")
+                for index, score in enumerate(scores)
+            ],
+        )
+    given = ["--settings", settings()["search_evolution"], "--strategy", "evolution", "--seed", "0"]
+    propose.main([*given, "--told", *shards[:2], *outputs(tmp_path / "two")])
+    propose.main([*given, "--earlier", str(tmp_path / "two" / "told.csv"), "--told", shards[2], *outputs(tmp_path)])
+    propose.main([*given, "--told", *shards, *outputs(tmp_path / "three")])
+    for name in ("proposals.csv", "told.csv"):
+        assert (tmp_path / name).read_bytes() == (tmp_path / "three" / name).read_bytes()
+    gather.main(["--told", *shards, "--output", str(tmp_path / "three")])
+    gather.main(["--earlier", str(tmp_path / "two" / "told.csv"), "--told", shards[2], "--output", str(tmp_path)])
+    for name in ("candidates.csv", "history.csv"):
+        assert (tmp_path / name).read_bytes() == (tmp_path / "three" / name).read_bytes()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_workflow import RECIPE, TINY, finish, snakemake
+from tiny_workflow import RECIPE, TINY, finish, jobs_to_run, snakemake
 
 from nas_steps.provenance.files import read_csv, read_json
 
@@ -43,6 +44,11 @@ def test_every_stage_leaves_its_files(finished: Path) -> None:
 def test_only_open_formats_are_written(finished: Path) -> None:
     suffixes = {file.suffix for file in (finished / "results").rglob("*") if file.is_file()}
     assert suffixes <= {".csv", ".json", ".npy", ".safetensors", ".onnx", ".html", ".svg", ".png", ".log"}
+
+
+def test_nothing_is_to_be_done_after_the_folder_was_moved(finished: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(finished, tmp_path / "moved elsewhere")
+    assert jobs_to_run(moved, TINY) == []
 
 
 def test_a_second_run_from_scratch_is_identical(finished: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nas_steps.config.stages import ProposeStep, read_slice
 from nas_steps.errors import UserError
-from nas_steps.estimation.estimates import by_round
+from nas_steps.estimation.estimates import by_round, read_told, write_told
 from nas_steps.provenance.files import read_json, write_csv
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.steps import parser
@@ -21,12 +21,14 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--strategy", required=True, help="its name in the config")
     options.add_argument("--seed", type=int, required=True, help="the search seed: 0, 1, ...")
     options.add_argument("--budget", help="budget.json, for random search that is matched to it")
-    options.add_argument("--told", nargs="*", default=[], help="shards of the rounds before, oldest first")
+    options.add_argument("--told", nargs="*", default=[], help="shards of the rounds since, oldest first")
+    options.add_argument("--earlier", help="told.csv of the round before: all rounds before that one")
     options.add_argument("--output", required=True, help="proposals.csv")
+    options.add_argument("--so-far", required=True, help="told.csv: all rounds before this one, in one file")
 
     given = options.parse_args(arguments)
     step = read_slice(given.settings, ProposeStep)
-    told = by_round(given.told)
+    told = (read_told(given.earlier) if given.earlier else []) + by_round(given.told)
     evaluations = step.strategy.evaluations
     if evaluations == "auto":
         if given.budget is None:
@@ -40,4 +42,5 @@ def main(arguments: Sequence[str]) -> None:
         seed=derive_seed(step.seed, "search", given.strategy, given.seed),
     )
     rows = [{"index": index, "architecture": architecture} for index, architecture in enumerate(proposals)]
+    write_told(given.so_far, told)
     write_csv(given.output, rows, ("index", "architecture"))

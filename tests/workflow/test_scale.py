@@ -1,0 +1,78 @@
+"""Thousands of candidates: how many jobs there are, and what reading the workflow takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+# Runs snakemake's own main and prints which modules it has loaded afterwards. The SLURM plugin loads pandas by itself;
+# it is hidden, so that what is found was loaded by this workflow.
+LISTED = """
+import json, pkgutil, sys
+found = pkgutil.iter_modules
+pkgutil.iter_modules = lambda *given, **named: (one for one in found(*given, **named) if "slurm" not in one.name)
+from snakemake.cli import main
+try:
+    main()
+except SystemExit as end:
+    status = end.code
+print("MODULES", json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
+sys.exit(status)
+"""
+
+
+def dry_run(folder: Path, strategies: dict[str, Any], shards: int) -> tuple[dict[str, int], str]:
+    """How many jobs a dry run has of each rule, and all that it printed."""
+    config = {"experiment": "large", "shards": shards, "search": {"strategies": strategies}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    flags = ["--snakefile", str(ROOT / "Snakefile"), "--dry-run", "--configfile", "config.yaml"]
+    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [sys.executable, "-c", LISTED, *flags]
+    result = subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False)
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output[-3000:]
+    table = output.rpartition("Job stats:")[2].partition("Reasons:")[0]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, flags=re.M)}, output
+
+
+@pytest.mark.parametrize("shards", [1, 8])
+def test_a_thousand_candidates_make_as_many_jobs_as_the_config_says(tmp_path: Path, shards: int) -> None:
+    """One job a shard of each round, whatever the number of candidates."""
+    strategies = {
+        "random": {"evaluations": 500},
+        "evolution": {"population": 100, "sample": 10, "children": 100, "rounds": 5},
+    }
+    jobs, _ = dry_run(tmp_path, strategies, shards)
+    assert jobs["evaluate"] == (1 + 5) * shards
+    assert jobs["propose"] == 1 + 5
+    assert jobs["train_shortlist"] == shards
+
+
+def test_many_rounds_are_no_deep_recursion_and_their_jobs_have_few_inputs(tmp_path: Path) -> None:
+    """10,000 evaluations, half of them in 491 rounds. Naming all shards before, they would grow as its square."""
+    strategies = {
+        "random": {"evaluations": 5090},
+        "evolution": {"population": 10, "sample": 5, "children": 10, "rounds": 491},
+    }
+    jobs, output = dry_run(tmp_path, strategies, 2)
+    assert jobs["evaluate"] == 2 * (1 + 491)
+    inputs = re.findall(r"^(?:local)?rule propose:\n +input: (.*)$", output, flags=re.M)
+    assert len(inputs) == 490  # the first round has none
+    assert max(len(line.split(", ")) for line in inputs) == 1 + 2
+
+
+def test_reading_the_workflow_loads_neither_torch_nor_pandas(tmp_path: Path) -> None:
+    """Each job of a cluster reads it anew."""
+    _, output = dry_run(tmp_path, {"random": {"evaluations": 4}, "darts": {}}, 2)
+    loaded = set(json.loads(output.rpartition("MODULES ")[2].splitlines()[0]))
+    assert {"nas_steps", "snakemake"} <= loaded
+    assert loaded & {"torch", "torchvision", "pandas", "sklearn", "scipy", "onnx", "onnxruntime", "matplotlib"} == set()
