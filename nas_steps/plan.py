@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from nas_steps.config.load import load, read_yaml
 from nas_steps.config.schema import Darts, Random
 from nas_steps.config.stages import write_settings, write_slices
+from nas_steps.errors import UserError
 from nas_steps.provenance.fingerprint import files_fingerprint, module_hashes
 from nas_steps.provenance.versions import describe_versions
 from nas_steps.search.sampling import rounds
@@ -119,6 +120,13 @@ class Plan:
             return ""
         return files_fingerprint(data.path, f"{self.store}/file_hashes.json")
 
+    def processes(self, strategy: str = "") -> int:
+        """How many processes train one supernet of `strategy`, or one final network."""
+        if not strategy:
+            return self.config.retrain.processes
+        settings = self.config.search.strategies[strategy]
+        return settings.processes if isinstance(settings, Darts) else 1
+
     # ------------------------------------------------------------------------------------------------ data
 
     def data(self, *splits: str) -> list[str]:
@@ -184,7 +192,12 @@ class Plan:
         """The counted budget, for the strategy that is matched to it; the others know their own."""
         settings = self.config.search.strategies[strategy]
         matched = isinstance(settings, Random) and settings.evaluations == "auto"
-        return [f"{self.folder}/search/budget.json"] if matched else []
+        return [self.budgeted] if matched else []
+
+    @property
+    def budgeted(self) -> str:
+        """The training cost of each strategy: the first file of an experiment that is made from the data."""
+        return f"{self.folder}/search/budget.json"
 
     def candidates(self) -> list[str]:
         return [f"{self.folder}/search/{name}-{seed}/candidates.csv" for name, seed in self.searches]
@@ -250,7 +263,7 @@ class Plan:
         files = [
             *self.candidates(),
             *(f"{folder}/search/{name}-{seed}/history.csv" for name, seed in self.searches),
-            f"{folder}/search/budget.json",
+            self.budgeted,
             f"{folder}/ranking/ranked.csv",
             f"{folder}/ranking/winners.csv",
             f"{folder}/ranking/agreement.csv",
@@ -286,7 +299,7 @@ class Plan:
             f"{self.folder}/{name}" for name in ("search", "ranking", "scaling", "export")
         )
         yield "data", "", self.data(*SPLITS)
-        yield "budget", "", with_costs([f"{search}/budget.json"])
+        yield "budget", "", with_costs([self.budgeted])
         for name, seed in self.searches:
             folder = f"{search}/{name}-{seed}"
             ends = [f"{folder}/candidates.csv", f"{folder}/history.csv"]
@@ -316,6 +329,10 @@ class Plan:
         yield "export_entry", "", [f"{export}/{entry}/{name}" for entry in self.entries for name in kinds]
         yield "gather_exports", "", [f"{export}/exports.csv"]
         yield "report", "", [self.report, *self.tables()]
+
+    def order(self) -> list[str]:
+        """The rules, as a run comes to them."""
+        return [*WATCHED]
 
     def listed(self) -> list[str]:
         """What the manifest is made from. The arrays are not among it: meta.json holds their checksums."""
@@ -352,6 +369,21 @@ def training_files(records: list[str]) -> list[str]:
     return [f"{file.removesuffix('metrics.json')}{name}" for file in records for name in names]
 
 
+def merged(paths: Iterable[str | Path], overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Configs and `key=value` overrides laid over each other as Snakemake does it, without a workflow."""
+    from snakemake.cli import parse_config
+    from snakemake.utils import update_config
+
+    raw: dict[str, Any] = {}
+    for path in paths:
+        update_config(raw, read_yaml(path))
+    try:
+        update_config(raw, parse_config(overrides))
+    except ValueError as error:
+        raise UserError(f"--config {' '.join(overrides)}: {error}; write for instance --config seed=3") from None
+    return raw
+
+
 def check_files(paths: list[str | Path]) -> str:
     """Read config files for what Snakemake's own reader lets pass, such as a key that stands twice.
 
@@ -360,3 +392,10 @@ def check_files(paths: list[str | Path]) -> str:
     for path in paths:
         read_yaml(path)
     return ", ".join(map(str, paths)) or "config"
+
+
+def launcher(processes: int) -> str:
+    """What starts a step in so many processes."""
+    if processes == 1:
+        return "python -m"
+    return f"python -m torch.distributed.run --standalone --nproc-per-node {processes} -m"

@@ -20,7 +20,8 @@ except ModuleNotFoundError as error:
 
 from nas_steps.errors import UserError
 from nas_steps.manifest.trust import check_trust
-from nas_steps.plan import Plan, check_files
+from nas_steps.plan import Plan, check_files, launcher
+from nas_steps.provenance.runs import claim_run
 
 # as a module of another workflow: the config is what that workflow hands over
 ALONE = workflow.modifier.is_main_snakefile()
@@ -42,9 +43,18 @@ try:
     else:
         origin = f"the config of module {workflow.modifier.namespace}"
     plan = Plan(config, origin)
-    # jobs of their own process, and `--touch`, which makes files known, have nothing to ask
-    if workflow.is_main_process and not workflow.touch:
+    # a job in a process of its own has nothing to ask; records in a database are not lost with a copy of results/
+    in_a_database = "DB" in str(
+        getattr(workflow.workflow_settings, "persistence_backend", "")
+    )
+    if workflow.is_main_process and not in_a_database:
         check_trust(plan)
+    # for as long as this process lives
+    run = (
+        claim_run(plan.folder, Path(".snakemake"))
+        if workflow.is_main_process and not workflow.dryrun
+        else None
+    )
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

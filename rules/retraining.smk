@@ -12,12 +12,13 @@ rule retrain:
         f"{R}/logs/retraining/{{entry}}-s{{seed}}.log",
     conda:
         ENVIRONMENT
-    threads: THREADS
+    threads: THREADS * plan.processes()
     resources:
-        gpu=GPU,
+        gpu=GPU * plan.processes(),
         mem_mb=8000,
         runtime=1440,
     params:
+        launcher=launcher(plan.processes()),
         data=data_folder,
         folder=output_folder,
         settings=plan.settings("retrain"),
@@ -26,7 +27,7 @@ rule retrain:
         code=plan.code("retrain"),
         versions=plan.versions("retrain"),
     shell:
-        "python -m nas_steps.retraining train --settings {params.settings:q} --data {params.data:q}"
+        "{params.launcher} nas_steps.retraining train --settings {params.settings:q} --data {params.data:q} --threads {threads}"
         " --entry {wildcards.entry} --kind {params.kind} {params.winners} --seed {wildcards.seed}"
         " --output {params.folder:q} > {log:q} 2>&1"
 

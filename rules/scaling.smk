@@ -46,7 +46,7 @@ rule train_grid:
         code=plan.code("train_grid"),
         versions=plan.versions("train_grid"),
     shell:
-        "python -m nas_steps.scaling grid --settings {params.settings:q} --data {params.data:q}"
+        "python -m nas_steps.scaling grid --settings {params.settings:q} --data {params.data:q} --threads {threads}"
         " --ranked {input.ranked:q} --triples {input.triples:q} --shard {wildcards.shard}"
         " --shards {params.shards} --output {output.scores:q} --cost {output.cost:q} > {log:q} 2>&1"
 
@@ -93,19 +93,20 @@ rule train_member:
         f"{R}/logs/scaling/B{{member}}-s{{seed}}.log",
     conda:
         ENVIRONMENT
-    threads: THREADS
+    threads: THREADS * plan.processes()
     resources:
-        gpu=GPU,
+        gpu=GPU * plan.processes(),
         mem_mb=8000,
         runtime=1440,
     params:
+        launcher=launcher(plan.processes()),
         data=data_folder,
         folder=output_folder,
         settings=plan.settings("train_member"),
         code=plan.code("train_member"),
         versions=plan.versions("train_member"),
     shell:
-        "python -m nas_steps.scaling train --settings {params.settings:q} --data {params.data:q}"
+        "{params.launcher} nas_steps.scaling train --settings {params.settings:q} --data {params.data:q} --threads {threads}"
         " --chosen {input.chosen:q} --members {input.members:q} --member B{wildcards.member}"
         " --seed {wildcards.seed} --output {params.folder:q} > {log:q} 2>&1"
 

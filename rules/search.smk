@@ -70,7 +70,7 @@ rule evaluate:
         code=plan.code("evaluate"),
         versions=plan.versions("evaluate"),
     shell:
-        "python -m nas_steps.estimation --stage search --settings {params.settings:q} --data {params.data:q}"
+        "python -m nas_steps.estimation --stage search --settings {params.settings:q} --data {params.data:q} --threads {threads}"
         " --proposals {input.proposals:q} --seed {wildcards.seed} --shard {wildcards.shard}"
         " --shards {params.shards} --output {output.estimates:q} --cost {output.cost:q} > {log:q} 2>&1"
 
@@ -116,18 +116,19 @@ rule darts:
         strategy="|".join(plan.gradient) or "(?!)",
     conda:
         ENVIRONMENT
-    threads: THREADS
+    threads: lambda w: THREADS * plan.processes(w.strategy)
     resources:
-        gpu=GPU,
+        gpu=lambda w: GPU * plan.processes(w.strategy),
         mem_mb=16000,
         runtime=1440,
     params:
+        launcher=lambda w: launcher(plan.processes(w.strategy)),
         data=data_folder,
         folder=output_folder,
         settings=lambda w: plan.settings("darts", w.strategy),
         code=plan.code("darts"),
         versions=plan.versions("darts"),
     shell:
-        "python -m nas_steps.search darts --settings {params.settings:q} --strategy {wildcards.strategy}"
-        " --seed {wildcards.seed} --data {params.data:q}"
+        "{params.launcher} nas_steps.search darts --settings {params.settings:q} --strategy {wildcards.strategy}"
+        " --seed {wildcards.seed} --data {params.data:q} --threads {threads}"
         " --output {params.folder:q} > {log:q} 2>&1"

@@ -252,6 +252,11 @@ class Darts(Section):
     alpha_weight_decay: float = Field(1e-3, ge=0, description="Weight decay of the alphas.")
     candidates: Positive = Field(5, description="The most likely genotypes under the final alphas to pass on.")
     augment: Augment = Field(default_factory=Augment, description="Augmentation of both halves.")
+    processes: Positive = Field(
+        1,
+        description="Processes that train one supernet together, each on a GPU of its own: each batch is shared "
+        "among them. 1 is best for what trains in minutes.",
+    )
 
     @model_validator(mode="after")
     def _cosine_falls(self) -> Darts:
@@ -342,6 +347,11 @@ class Retrain(Section):
         description="One recipe for searched, random and hand-designed entries alike.",
     )
     seeds: int = Field(3, ge=1, description="Trainings of each entry; below 3 the report makes no claim.")
+    processes: Positive = Field(
+        1,
+        description="Processes that train one network together, each on a GPU of its own: each batch is shared "
+        "among them. 1 is best for what trains in minutes.",
+    )
     baselines: list[str] = Field(
         default_factory=lambda: ["resnet20", "mobilenet_v2_x0.5"],
         min_length=2,

@@ -89,6 +89,7 @@ class TrainingStep(Compute):
     network: Network
     recipe: Recipe
     train_on: str = "train"
+    processes: int = 1
 
 
 class ShortlistStep(Slice):
@@ -131,7 +132,9 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
             kinds={name: strategy.kind for name, strategy in config.search.strategies.items()},
         ),
         "ranking": TrainingStep(**final, recipe=config.ranking.recipe),
-        "retraining": TrainingStep(**final, recipe=config.retrain.recipe, train_on=config.retrain.train_on),
+        "retraining": TrainingStep(
+            **final, recipe=config.retrain.recipe, train_on=config.retrain.train_on, processes=config.retrain.processes
+        ),
         # the number of seeds is the number of jobs, and the members' limits are no part of the grid
         "scaling_grid": ScalingStep(
             **final,
@@ -149,6 +152,7 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
             **final,
             recipe=config.retrain.recipe,
             train_on=config.retrain.train_on,
+            processes=config.retrain.processes,
             scaling=config.scaling.model_copy(update={"recipe": unused.recipe, "seeds": unused.seeds}),
         ),
         "export": ExportStep(space=config.space, export=config.export),

@@ -8,15 +8,14 @@ from nas_steps.config.stages import TrainingStep, read_slice
 from nas_steps.estimation.estimates import write_estimates
 from nas_steps.provenance.files import canonical_json, read_csv
 from nas_steps.provenance.ledger import measured
-from nas_steps.provenance.steps import parser, run
+from nas_steps.provenance.steps import parser, run, training_options
 
 MODULE = "nas_steps.estimation"
 
 
 def main(arguments: Sequence[str]) -> None:
     options = parser(MODULE, __doc__ or "")
-    options.add_argument("--settings", required=True, help="the step's slice of the config")
-    options.add_argument("--data", required=True, help="folder of the prepared data")
+    training_options(options)
     options.add_argument("--proposals", required=True, help="CSV with index and architecture")
     options.add_argument("--stage", required=True, choices=["search", "ranking"], help="whom the scores are for")
     options.add_argument("--seed", type=int, required=True, help="which repetition this is: 0, 1, ...")
@@ -42,6 +41,7 @@ def main(arguments: Sequence[str]) -> None:
                 cost,
                 settings=given.settings,
                 data=given.data,
+                threads=given.threads,
                 stage=given.stage,
                 proposals=canonical_json(mine),
                 seed=given.seed,

@@ -51,11 +51,9 @@ def check(folder: str, configs: Sequence[str]) -> None:
     manifest = read_manifest(folder)
     lines = changed_files(folder, manifest)
     if configs:
-        from nas_steps.config.load import read_yaml
-        from nas_steps.plan import Plan, check_files
+        from nas_steps.plan import Plan, check_files, merged
 
-        raw = {key: value for path in configs for key, value in read_yaml(path).items()}
-        plan = Plan(raw, check_files(list(configs)))
+        plan = Plan(merged(configs), check_files(list(configs)))
         lines += [f"stale: {name}: {'; '.join(told)}" for name, told in differences(manifest, plan).items()]
     if lines:
         raise UserError(f"{folder} is not what its manifest says:\n" + "\n".join(f"  {line}" for line in lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,11 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from nas_steps.config.load import load, read_yaml
+from nas_steps.config.load import load
 from nas_steps.errors import UserError
 from nas_steps.manifest.compare import changed_files, read_manifest
-from nas_steps.manifest.trust import records
-from nas_steps.plan import Plan
+from nas_steps.manifest.trust import ADOPTING, records
+from nas_steps.plan import Plan, merged
 from nas_steps.provenance.files import read_json, write_text
 from nas_steps.provenance.fingerprint import PACKAGE
 
@@ -36,9 +37,7 @@ def adopt(folder: str | Path, configs: Sequence[str] = ()) -> int:
             + "\n".join(f"  {line}" for line in wrong)
             + "\nbring these files as they were, or delete the folder to start anew"
         )
-    raw: dict[str, Any] = dict(manifest["config"])
-    for path in configs:
-        raw |= read_yaml(path)
+    raw: dict[str, Any] = merged(configs) if configs else manifest["config"]
     if Path("results", raw["experiment"]).resolve() != folder.resolve():
         raise UserError(
             f"{folder} is experiment {raw['experiment']!r}, whose place is results/{raw['experiment']} of the folder "
@@ -50,7 +49,11 @@ def adopt(folder: str | Path, configs: Sequence[str] = ()) -> int:
         write_text(config, json.dumps(raw))
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--configfile", str(config)]
         result = subprocess.run(
-            [*command, "--cores", "4", "--touch", "--forceall"], capture_output=True, text=True, check=False
+            [*command, "--cores", "4", "--touch", "--forceall"],
+            env=os.environ | {ADOPTING: "1"},
+            capture_output=True,
+            text=True,
+            check=False,
         )
     if result.returncode:
         raise UserError(f"snakemake --touch failed:\n{result.stdout}{result.stderr}")
@@ -64,6 +67,8 @@ def adopt(folder: str | Path, configs: Sequence[str] = ()) -> int:
         for file in made.files:
             _say(file, plan.store, now[made.name], then)
             adopted += 1
+    itself = {"settings": Path(plan.manifest_settings()).stem, "code": plan.code("manifest"), "versions": ""}
+    _say(plan.manifest, plan.store, itself, manifest["rules"]["manifest"])
     return adopted
 
 

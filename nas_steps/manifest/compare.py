@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from nas_steps.provenance.changes import changed_modules, changed_values, change
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.fingerprint import file_hash
 
-#: folders of an experiment that the manifest says nothing of
-UNLISTED = ("logs", "checkpoints")
+#: what the manifest of an experiment says nothing of: logs, and what killed steps go on from
+UNLISTED = re.compile(r"logs/.*|(.*/)?\.[^/]+\.checkpoints/.*")
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def changed_files(folder: str | Path, manifest: Mapping[str, Any]) -> list[str]:
     known = {*manifest["files"], MANIFEST}
     for file in sorted(folder.rglob("*")):
         relative = file.relative_to(folder)
-        if file.is_file() and relative.parts[0] not in UNLISTED and relative.as_posix() not in known:
+        if file.is_file() and relative.as_posix() not in known and not UNLISTED.fullmatch(relative.as_posix()):
             lines.append(f"not listed: {relative.as_posix()}")
     return lines
 

@@ -20,6 +20,8 @@ from nas_steps.plan import Plan
 SHOWN = 12
 #: the longest name of a file, as Snakemake cuts the names of its records
 LONGEST = 254
+#: set in the environment of the Snakemake that is told anew what it knew
+ADOPTING = "NAS_STEPS_ADOPTING"
 
 
 def check_trust(plan: Plan, snakemake_folder: str | Path = ".snakemake") -> None:
@@ -27,6 +29,8 @@ def check_trust(plan: Plan, snakemake_folder: str | Path = ".snakemake") -> None
 
     Reads no file but the manifest, so that it is quick enough for every start.
     """
+    if os.environ.get(ADOPTING):
+        return
     unknown = {
         file: made.name
         for made in plan.made()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_steps.provenance.files import read_json, write_json
-from nas_steps.provenance.fingerprint import file_hash
+from nas_steps.provenance.fingerprint import code_fingerprint, file_hash
 from nas_steps.provenance.versions import version
 
 MANIFEST = "manifest.json"
@@ -26,7 +26,7 @@ def write(folder: str | Path, settings: str | Path) -> dict[str, Any]:
     rules: Mapping[str, Mapping[str, str]] = step["rules"]
     found = {
         "config": step["config"],
-        "rules": rules,
+        "rules": {**rules, "manifest": _itself(settings)},
         "settings": {
             rule["settings"]: read_json(settings.with_name(f"{rule['settings']}.json"))
             for rule in rules.values()
@@ -40,6 +40,11 @@ def write(folder: str | Path, settings: str | Path) -> dict[str, Any]:
     }
     write_json(folder / MANIFEST, found)
     return found
+
+
+def _itself(settings: Path) -> dict[str, str]:
+    """What the manifest itself is made with."""
+    return {"rule": "manifest", "settings": settings.stem, "code": code_fingerprint(__name__), "versions": ""}
 
 
 def _described(file: Path) -> dict[str, Any]:

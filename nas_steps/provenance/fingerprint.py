@@ -62,6 +62,10 @@ def module_file(name: str) -> Path | None:
 
 @cache
 def _tree(name: str) -> ast.Module:
+    return _parsed(name)
+
+
+def _parsed(name: str) -> ast.Module:
     file = module_file(name)
     if file is None:
         raise ValueError(f"there is no module {name}")
@@ -83,7 +87,7 @@ def _imports(name: str) -> frozenset[str]:
 
 @cache
 def _module_hash(name: str) -> str:
-    tree = ast.parse(ast.unparse(_tree(name)))
+    tree = _parsed(name)  # its own copy, whose docstrings are taken out
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
             node.body

@@ -19,12 +19,17 @@ from nas_steps.provenance.files import write_json
 
 @dataclass
 class Cost:
-    """One job's line of the ledger. `device` and `extra` are filled in by the step, times and memory at its end."""
+    """One job's line of the ledger. `device` and `extra` are filled in by the step, times and memory at its end.
+
+    `began` is a Unix time, `import_seconds` the part of `seconds` before the work began.
+    """
 
     stage: str
     step: str
     device: str = "cpu"
     threads: int = 1
+    began: float = field(default_factory=lambda: time.time() - (time.perf_counter() - STARTED))
+    import_seconds: float = field(default_factory=lambda: round(time.perf_counter() - STARTED, 3))
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_memory_mb: float = 0.0
@@ -33,6 +38,10 @@ class Cost:
     attempts: int = 1
     extra: dict[str, Any] = field(default_factory=dict)
     _earlier: dict[str, float] = field(default_factory=dict)
+
+    def loaded(self) -> None:
+        """The step has imported what it needs, and begins to work."""
+        self.import_seconds = round(time.perf_counter() - STARTED, 3)
 
     def spent(self) -> dict[str, float]:
         """What the step has cost until now, with the attempts that were interrupted."""

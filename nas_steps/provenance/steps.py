@@ -23,6 +23,13 @@ def parser(module: str, description: str) -> argparse.ArgumentParser:
     )
 
 
+def training_options(options: argparse.ArgumentParser) -> None:
+    """What every step that trains is told."""
+    options.add_argument("--settings", required=True, help="the step's slice of the config")
+    options.add_argument("--data", required=True, help="folder of the prepared data")
+    options.add_argument("--threads", type=int, help="CPU threads, of all processes together (default: the settings')")
+
+
 def run(main: Callable[[Sequence[str]], Any], module: str, arguments: Sequence[str] | None = None) -> None:
     """Call `main(arguments)`; print a UserError without a traceback and exit with status 1.
 

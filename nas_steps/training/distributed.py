@@ -18,7 +18,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 from nas_steps.errors import UserError
 
@@ -48,12 +47,13 @@ class World:
         first = self.rank * each + min(self.rank, more)
         return first, first + each + (self.rank < more)
 
-    def sum_gradients(self, parameters: Sequence[nn.Parameter], mine: int, all_images: int) -> None:
-        """Make each gradient of a mean over `mine` images that of the mean over the whole batch's `all_images`."""
+    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Sum the processes' gradients, each of its share of a batch's loss. The shares must already be weighted when
+        they are differentiated, since batch norms send gradients from one process to another."""
         if self.size == 1 or self.together:
             return
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients]) * (mine / all_images)
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
         dist.all_reduce(flat)
         for gradient, summed in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
             gradient.copy_(summed.view_as(gradient))
@@ -155,15 +155,32 @@ def joined(processes: int, device: torch.device) -> Iterator[World]:
         dist.destroy_process_group()
 
 
+class _Sum(torch.autograd.Function):
+    """The sum over all processes, whose gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(_context: Any, value: Tensor) -> Tensor:
+        value = value.clone()
+        dist.all_reduce(value)
+        return value
+
+    @staticmethod
+    def backward(_context: Any, gradient: Tensor) -> Tensor:
+        gradient = gradient.contiguous().clone()
+        dist.all_reduce(gradient)
+        return gradient
+
+
 class SynchronisedBatchNorm2d(nn.BatchNorm2d):
     """A batch norm whose statistics are those of all processes' images. Its state is a BatchNorm2d's."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or _world.together:
             return super().forward(x)
-        count = self._sum(x.new_tensor([x.numel() / x.shape[1]], dtype=torch.float32))
-        mean = self._sum(x.float().sum((0, 2, 3))) / count
-        centred = x.float() - mean.view(1, -1, 1, 1)
+        exact = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+        count = self._sum(exact.new_tensor([x.numel() / x.shape[1]]))
+        mean = self._sum(exact.sum((0, 2, 3))) / count
+        centred = exact - mean.view(1, -1, 1, 1)
         variance = self._sum((centred * centred).sum((0, 2, 3))) / count
         if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
             with torch.no_grad():
@@ -179,7 +196,7 @@ class SynchronisedBatchNorm2d(nn.BatchNorm2d):
 
     @staticmethod
     def _sum(value: Tensor) -> Tensor:
-        return all_reduce(value)
+        return _Sum.apply(value)
 
 
 def synchronise(model: nn.Module) -> None:

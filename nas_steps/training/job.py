@@ -71,14 +71,17 @@ def training_job(
     *,
     settings: str | Path,
     data: str | Path,
+    threads: int | None = None,
     processes: int = 1,
     **what: object,
 ) -> Iterator[Job]:
     """Train in the block: what `module` makes as `target`, a file or a folder.
 
     A checkpoint is used again where the settings, the data, the code, torch and `what` (a name and a value for
-    everything else that the training depends on) are the same. With several `processes`, all of them call this.
+    everything else that the training depends on) are the same. `threads` are those of all processes.
+    With several `processes`, all of them call this.
     """
+    cost.loaded()
     key = {
         "settings": lambda: hashlib.sha256(Path(settings).read_bytes()).hexdigest(),
         "data": lambda: read_meta(data).content,
@@ -86,9 +89,10 @@ def training_job(
         "torch": lambda: torch.__version__,
         **{name: lambda value=value: str(value) for name, value in what.items()},  # type: ignore[misc]
     }
-    with claimed(step.device, step.threads) as device, joined(processes, device):
+    each = max(1, (threads or step.threads * processes) // processes)
+    with claimed(step.device, each) as device, joined(processes, device):
         told = ", ".join(f"{name} {value}" for name, value in what.items() if isinstance(value, int))
-        where = f"device {describe(device)}, threads {step.threads}"
+        where = f"device {describe(device)}, threads {each}"
         if processes > 1:
             where = f"process {world().rank + 1} of {processes}, {where}"
         print(", ".join(filter(None, [where, told])), flush=True)
@@ -96,7 +100,7 @@ def training_job(
             yield Job(device, checkpoints, cost)
         if processes > 1:
             cost.extra["processes"] = processes
-        cost.device, cost.threads = describe(device), step.threads
+        cost.device, cost.threads = describe(device), each * processes
         cost.peak_gpu_memory_mb = peak_gpu_memory_mb(device)
 
 

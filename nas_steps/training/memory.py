@@ -50,14 +50,14 @@ class Parts:
         while True:
             kept = None if self._proven else self._keep(images.device)
             try:
-                found = self._backward(parameters, mine, their, loss)
+                found = self._backward(parameters, mine, their, len(labels), loss)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
                 message = str(error).strip().splitlines()[0] if str(error).strip() else "no memory left"
             else:
                 self._proven = True
-                all_of_us.sum_gradients(parameters, len(their), len(labels))
+                all_of_us.sum_gradients(parameters)
                 if all_of_us.together:
                     return found
                 total, hits = all_of_us.sum(*found)
@@ -84,14 +84,14 @@ class Parts:
             print(f"out of memory: batches are learnt in {self.count} parts from now on ({message})", flush=True)
 
     def _backward(
-        self, parameters: list[nn.Parameter], images: Tensor, labels: Tensor, loss: Loss
+        self, parameters: list[nn.Parameter], images: Tensor, labels: Tensor, whole: int, loss: Loss
     ) -> tuple[Tensor, Tensor]:
         for parameter in parameters:
             parameter.grad = None
         losses, hits = [], []
         for some, their in zip(images.tensor_split(self.count), labels.tensor_split(self.count), strict=True):
             total, reported, correct = loss(some, their)
-            (total * (len(their) / len(labels))).backward()
+            (total * (len(their) / whole)).backward()
             losses.append(reported.detach() * len(their))
             hits.append(correct)
         return torch.stack(losses).sum(), torch.stack(hits).sum()

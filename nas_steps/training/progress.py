@@ -31,7 +31,8 @@ class Progress:
 
     def resume(self, epochs: int) -> None:
         """Epochs that an earlier attempt has run: they do not count for the estimate."""
-        self._bar.initial += epochs
+        if not self._bar.disable:
+            self._bar.initial += epochs
         self._bar.update(epochs)
 
     def skip(self, epochs: int) -> None:

@@ -17,6 +17,12 @@ SHAPE = {"inputs": 1, "classes": 10, "side": 8}
 ROOMY = {"nodes": 2, "operations": ["skip_connect", "max_pool_3x3", "nor_conv_1x1", "nor_conv_3x3"]}
 
 
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counting is what takes time, and a mean of fewer sizes is a mean too."""
+    monkeypatch.setattr("nas_steps.search.budget.DRAWS", 6)
+
+
 def counted(strategies: dict[str, Any], **changes: Any) -> dict[str, Any]:
     config = tiny_config(search__strategies=strategies, **{"space": ROOMY, **changes})
     return budget(slices(config)["budget"], **SHAPE)  # type: ignore[arg-type]

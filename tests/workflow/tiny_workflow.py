@@ -83,6 +83,13 @@ def write_images(folder: Path) -> None:
             Image.fromarray((pixels * (255 / 16)).astype("uint8")).save(file)
 
 
+def write_config(folder: Path, config: dict[str, Any], name: str = "") -> Path:
+    """Write a config into `folder`, under its experiment's name if no other is given."""
+    file = folder / (name or f"{config['experiment']}.yaml")
+    file.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    return file
+
+
 def snakemake(
     folder: Path, config: dict[str, Any], *flags: str, root: Path = ROOT, **environment: str
 ) -> subprocess.CompletedProcess[str]:
@@ -90,8 +97,7 @@ def snakemake(
     folder.mkdir(exist_ok=True)
     if not (folder / "images").exists():
         write_images(folder / "images")
-    file = folder / f"{config.get('experiment', 'config')}.yaml"
-    file.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    file = write_config(folder, config)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--directory", str(folder)]
     return subprocess.run(
         [*command, "--cores", "2", "--configfile", str(file), *flags],

@@ -9,15 +9,14 @@ from nas_steps.config.stages import TrainingStep, read_slice
 from nas_steps.provenance.files import read_csv
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.provenance.steps import parser
+from nas_steps.provenance.steps import parser, training_options
 
 MODULE = "nas_steps.retraining train"
 
 
 def main(arguments: Sequence[str]) -> None:
     options = parser(MODULE, __doc__ or "")
-    options.add_argument("--settings", required=True)
-    options.add_argument("--data", required=True, help="folder of the prepared data, test set included")
+    training_options(options)
     options.add_argument("--entry", required=True, help="a baseline's name, or <strategy>-<search seed>")
     options.add_argument("--kind", required=True, choices=["searched", "random", "baseline"])
     options.add_argument("--winners", help="winners.csv, where the architecture of a searched entry stands")
@@ -47,6 +46,8 @@ def main(arguments: Sequence[str]) -> None:
             cost,
             settings=given.settings,
             data=given.data,
+            threads=given.threads,
+            processes=step.processes,
             architecture=architecture,
             seed=given.seed,
         ) as job:

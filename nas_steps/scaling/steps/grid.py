@@ -8,7 +8,7 @@ from nas_steps.config.stages import ScalingStep, read_slice
 from nas_steps.provenance.files import canonical_json, read_csv, write_csv
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.provenance.steps import parser
+from nas_steps.provenance.steps import parser, training_options
 from nas_steps.scaling import family
 from nas_steps.scaling.winner import network_of, winner
 
@@ -17,8 +17,7 @@ MODULE = "nas_steps.scaling grid"
 
 def main(arguments: Sequence[str]) -> None:
     options = parser(MODULE, __doc__ or "")
-    options.add_argument("--settings", required=True)
-    options.add_argument("--data", required=True)
+    training_options(options)
     options.add_argument("--ranked", required=True)
     options.add_argument("--triples", required=True)
     options.add_argument("--shard", type=int, required=True)
@@ -46,6 +45,7 @@ def main(arguments: Sequence[str]) -> None:
                 cost,
                 settings=given.settings,
                 data=given.data,
+                threads=given.threads,
                 architecture=architecture,
                 triples=canonical_json(mine),
             ) as job,

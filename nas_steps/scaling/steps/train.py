@@ -9,7 +9,7 @@ from nas_steps.config.stages import ScalingStep, read_slice
 from nas_steps.provenance.files import read_csv, read_json
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.provenance.steps import parser
+from nas_steps.provenance.steps import parser, training_options
 from nas_steps.scaling.winner import NO_WINNER, network_of
 
 MODULE = "nas_steps.scaling train"
@@ -17,8 +17,7 @@ MODULE = "nas_steps.scaling train"
 
 def main(arguments: Sequence[str]) -> None:
     options = parser(MODULE, __doc__ or "")
-    options.add_argument("--settings", required=True)
-    options.add_argument("--data", required=True, help="folder of the prepared data, test set included")
+    training_options(options)
     options.add_argument("--chosen", required=True)
     options.add_argument("--members", required=True)
     options.add_argument("--member", required=True, help="B0, B1, ...")
@@ -62,6 +61,8 @@ def main(arguments: Sequence[str]) -> None:
             cost,
             settings=given.settings,
             data=given.data,
+            threads=given.threads,
+            processes=step.processes,
             architecture=architecture,
             network=network,
             side=side,

@@ -21,8 +21,10 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--cost", required=True)
 
     given = options.parse_args(arguments)
-    with measured(given.cost, "search", "budget"):
+    with measured(given.cost, "search", "budget") as cost:
         from nas_steps.search.budget import budget
+
+        cost.loaded()
 
         meta = read_meta(given.data)
         channels, side, _ = meta.shape

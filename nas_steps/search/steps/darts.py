@@ -9,7 +9,7 @@ from nas_steps.config.stages import DartsStep, read_slice
 from nas_steps.provenance.files import write_json
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.provenance.steps import parser
+from nas_steps.provenance.steps import parser, training_options
 from nas_steps.search.tables import write_candidates, write_history
 
 MODULE = "nas_steps.search darts"
@@ -17,10 +17,9 @@ MODULE = "nas_steps.search darts"
 
 def main(arguments: Sequence[str]) -> None:
     options = parser(MODULE, __doc__ or "")
-    options.add_argument("--settings", required=True)
+    training_options(options)
     options.add_argument("--strategy", required=True, help="its name in the config")
     options.add_argument("--seed", type=int, required=True, help="the search seed: 0, 1, ...")
-    options.add_argument("--data", required=True)
     options.add_argument("--output", required=True, help="the strategy's folder")
     given = options.parse_args(arguments)
     output = Path(given.output)
@@ -40,6 +39,8 @@ def main(arguments: Sequence[str]) -> None:
                 cost,
                 settings=given.settings,
                 data=given.data,
+                threads=given.threads,
+                processes=step.strategy.processes,
                 strategy=given.strategy,
                 seed=given.seed,
             ) as job,

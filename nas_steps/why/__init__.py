@@ -1,0 +1,1 @@
+"""`python -m nas_steps.why CONFIG`: what a run would compute anew, why, and at what cost."""

@@ -1,0 +1,189 @@
+"""The manifest: what a run left, whether it is still that, and results that came without `.snakemake`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from tiny_workflow import ROOT, TINY, change, jobs_to_run, snakemake, write_config
+
+from nas_steps.provenance.files import read_json
+
+RESULTS = "results/tiny"
+
+
+def manifest(folder: Path, *arguments: str, root: Path = ROOT, status: int = 0) -> str:
+    """What `python -m nas_steps.manifest` prints."""
+    result = subprocess.run(
+        [sys.executable, "-m", "nas_steps.manifest", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == status, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    return result.stdout + result.stderr
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished folder with the order of its files' times kept, but without .snakemake."""
+    shutil.copytree(finished, tmp_path / "copy", ignore=shutil.ignore_patterns(".snakemake"))
+    write_config(tmp_path / "copy", TINY)
+    return tmp_path / "copy"
+
+
+def scramble(folder: Path) -> None:
+    """Times as a careless copy leaves them."""
+    dice = random.Random(3)
+    for file in (folder / "results").rglob("*"):
+        if file.is_file():
+            os.utime(file, (1.7e9 + dice.random() * 1e6,) * 2)
+
+
+def refused(folder: Path, config: dict[str, object], *words: str, root: Path = ROOT) -> None:
+    result = snakemake(folder, config, "--dry-run", root=root)
+    output = result.stdout + result.stderr
+    assert result.returncode != 0, output
+    assert "Traceback" not in output
+    for word in words:
+        assert word in output
+
+
+# --------------------------------------------------------------------------------------- what stands in it
+
+
+def test_every_file_is_listed_with_its_hash_and_what_made_it(finished: Path) -> None:
+    folder = finished / RESULTS
+    found = read_json(folder / "manifest.json")
+    files = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+    own = {name for name in found["files"] if not name.startswith("../data/")}
+    assert own == {name for name in files if not name.startswith("logs/")} - {"manifest.json"}
+    assert len(found["files"]) - len(own) == 7  # six arrays and meta.json
+    for name in ("export/darts-0/model.onnx", "export/scaled/B0.onnx", "retraining/darts-0-s0/weights.safetensors"):
+        listed, content = found["files"][name], (folder / name).read_bytes()
+        assert (listed["sha256"], listed["bytes"]) == (hashlib.sha256(content).hexdigest(), len(content))
+    rule = found["rules"][found["files"]["retraining/darts-0-s0/metrics.json"]["by"]]
+    assert rule["rule"] == "retrain"
+    assert found["settings"][rule["settings"]]["recipe"]["epochs"] == 2
+    assert "nas_steps.retraining.steps.train" in found["code"][rule["code"]]
+    assert rule["versions"].startswith(f"torch {metadata.version('torch').partition('+')[0]}")
+    assert found["files"]["search/darts-0/alphas.json"]["by"] == "darts darts"
+    assert {"python", "torch", "torchvision", "numpy", "snakemake", "onnx", "onnxruntime", "nas-steps"} == set(
+        found["packages"]
+    )
+    assert all(found["packages"].values())
+    assert found["devices"]
+    assert found["config"]["experiment"] == "tiny"
+
+
+# ------------------------------------------------------------------------------------------------- --check
+
+
+def test_what_a_run_left_is_verified(finished: Path) -> None:
+    write_config(finished, TINY)
+    assert "files, all as listed\n" in manifest(finished, "--check", RESULTS)
+    assert "all as listed, all current" in manifest(finished, "--check", RESULTS, "--config", "tiny.yaml")
+
+
+def test_one_byte_a_file_that_is_gone_and_one_too_many_are_named(copied: Path) -> None:
+    model = copied / RESULTS / "export" / "darts-0" / "model.onnx"
+    content = bytearray(model.read_bytes())
+    content[100] ^= 1
+    model.write_bytes(content)
+    (copied / RESULTS / "ranking" / "ranked.csv").unlink()
+    (copied / RESULTS / "report" / "tables" / "costs.csv").write_text("a\n")
+    (copied / RESULTS / "search" / "old.csv").write_text("")
+    (images,) = (copied / "results" / "data").glob("*/test_images.npy")
+    images.write_bytes(images.read_bytes()[:-1] + b"\xff")
+    told = manifest(copied, "--check", RESULTS, status=1).splitlines()
+    wrong = sorted(line.strip().split(" has ")[0] for line in told[2:])
+    assert wrong == sorted(
+        [
+            f"changed: ../data/{images.parent.name}/test_images.npy",
+            "changed: export/darts-0/model.onnx",
+            "changed: report/tables/costs.csv",
+            "missing: ranking/ranked.csv",
+            "not listed: search/old.csv",
+        ]
+    )
+
+
+def test_what_differs_from_a_config_and_from_the_code_is_named(finished: Path, copy_of_code: Path) -> None:
+    write_config(finished, change(TINY, retrain__recipe__epochs=3), "other.yaml")
+    told = manifest(finished, "--check", RESULTS, "--config", "other.yaml", root=copy_of_code, status=1)
+    assert "stale: retrain: retrain.recipe.epochs: 2 -> 3" in told
+    assert "stale: gather_retraining: code of nas_steps.retraining.summary" in told
+    assert "stale: evaluate" not in told
+
+
+def test_a_folder_without_a_manifest_is_refused_in_words(tmp_path: Path) -> None:
+    assert "there is no results/x/manifest.json; a run writes it at its end" in manifest(
+        tmp_path, "--check", "results/x", status=1
+    )
+
+
+# ------------------------------------------------------------------------------------- without .snakemake
+
+
+@pytest.fixture(scope="module")
+def copy_of_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository with one module of it edited."""
+    folder = tmp_path_factory.mktemp("repository")
+    for name in ("Snakefile", "nas_steps", "rules", "profiles", "workflow"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    module = folder / "nas_steps" / "retraining" / "summary.py"
+    module.write_text(module.read_text() + "\nEDITED = 1\n")
+    return folder
+
+
+def test_an_equal_copy_is_trusted_and_another_config_is_refused(copied: Path, copy_of_code: Path) -> None:
+    assert jobs_to_run(copied, TINY) == []
+    refused(
+        copied,
+        change(TINY, retrain__recipe__epochs=3),
+        "retrain (20 files): retrain.recipe.epochs: 2 -> 3",
+        "train_member (12 files): retrain.recipe.epochs: 2 -> 3",
+        "python -m nas_steps.manifest --adopt results/tiny",
+    )
+    refused(copied, TINY, "gather_retraining (3 files): code of nas_steps.retraining.summary", root=copy_of_code)
+    (copied / RESULTS / "ranking" / "ranked.csv").write_text("rank\n")
+    refused(copied, TINY, "ranking/ranked.csv: 5 bytes, the manifest says")
+    (copied / RESULTS / "manifest.json").unlink()
+    refused(copied, TINY, "files of which Snakemake knows nothing", "delete results/tiny")
+
+
+def test_an_adopted_copy_has_nothing_to_do_and_then_reruns_what_is_stale(copied: Path) -> None:
+    scramble(copied)
+    assert jobs_to_run(copied, TINY) != []  # Snakemake goes by the times, for want of anything better
+    assert "files are as listed, and Snakemake knows them again" in manifest(copied, "--adopt", RESULTS)
+    assert jobs_to_run(copied, TINY) == []
+    assert "all as listed" in manifest(copied, "--check", RESULTS)
+    jobs = jobs_to_run(copied, change(TINY, scaling__recipe__epochs=3))
+    assert {job.split()[0] for job in jobs} >= {"train_grid", "train_member"}
+    assert not {job.split()[0] for job in jobs} & {"retrain", "evaluate", "darts"}
+
+
+def test_adopted_under_other_code_exactly_that_is_stale(copied: Path, copy_of_code: Path) -> None:
+    scramble(copied)
+    manifest(copied, "--adopt", RESULTS, root=copy_of_code)
+    assert jobs_to_run(copied, TINY, root=copy_of_code) == ["gather_retraining", "manifest", "report"]
+    assert jobs_to_run(copied, TINY) == []  # and with the code that made them nothing is
+
+
+def test_what_is_not_as_listed_is_not_adopted(copied: Path) -> None:
+    file = copied / RESULTS / "retraining" / "darts-0-s0" / "metrics.json"
+    file.write_text(file.read_text().replace("darts-0", "darts-1", 1))
+    told = manifest(copied, "--adopt", RESULTS, status=1)
+    assert "changed: retraining/darts-0-s0/metrics.json" in told
+    assert not (copied / ".snakemake").exists()
