@@ -6,13 +6,17 @@ INSTALLED := $(VENV)/.installed
 EXPERIMENT_ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: run test lint format docs clean
+.PHONY: run test test-long lint format docs clean
 
 run: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake $(EXPERIMENT_ARGS)
 
 test: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(PYTEST_ARGS)
+
+# whole workflows again and again: half an hour
+test-long: $(INSTALLED)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -m long $(PYTEST_ARGS)
 
 lint: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH"; \

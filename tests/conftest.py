@@ -9,6 +9,16 @@ import torch
 from tiny_world import prepared
 
 
+#: files that run whole workflows again and again: `make test-long`
+LONG = ("test_interrupted", "test_manifest", "test_why", "test_shared_data", "test_stale", "test_training_distributed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem in LONG:
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="session")
 def data() -> str:
     """The folder of the prepared digits."""

@@ -256,7 +256,6 @@ def test_a_training_that_is_asked_to_leave_saves_and_goes_on(
         assert process.stderr is not None
         while not file.exists():
             time.sleep(0.01)
-        file.unlink()
         process.send_signal(number)
         assert process.wait(30) == status
         assert f"interrupted by {number.name}" in process.stderr.read()
