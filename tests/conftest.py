@@ -8,7 +8,6 @@ import pytest
 import torch
 from tiny_world import prepared
 
-
 #: files that run whole workflows again and again: `make test-long`
 LONG = ("test_interrupted", "test_manifest", "test_why", "test_shared_data", "test_stale", "test_training_distributed")
 
