@@ -90,11 +90,6 @@ class World:
         dist.broadcast(body, 0, group=self._control)
         return body.numpy().tobytes()
 
-    def wait(self) -> None:
-        """Until all processes are here."""
-        if self.size > 1:
-            dist.barrier(group=self._control)
-
     def assert_same(self, state: Any, what: str) -> None:
         """Raises RuntimeError where a tensor of `state` differs between processes, in any bit: weights, alphas,
         optimisers."""

@@ -5,6 +5,7 @@ The only module that trains and opens the test set; retraining and scaling use i
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,50 @@ from nas_steps.config.schema import Network
 from nas_steps.config.stages import TrainingStep
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import load_split, read_meta, split_file
+from nas_steps.provenance.ledger import Cost
+from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.devices import describe
-from nas_steps.training.job import Job
+from nas_steps.training.job import Job, training_job
 from nas_steps.training.loop import evaluate
 from nas_steps.training.networks import Trained, load_images, train_network
 from nas_steps.training.progress import Progress
 from nas_steps.training.record import Entry, record, write
+
+
+def final_job(
+    module: str,
+    entry: Entry,
+    step: TrainingStep,
+    given: Namespace,
+    cost: Cost,
+    *,
+    network: Network | None = None,
+    side: int | None = None,
+) -> None:
+    """Train `entry` as the step `module` was told to: `given` has settings, data, threads, seed and output.
+
+    All entries of one repetition have one seed, winners, baselines and scaled members alike: they are compared in
+    pairs, and B0's trainings are the winner's own.
+    """
+    with training_job(
+        module,
+        step,
+        given.output,
+        cost,
+        settings=given.settings,
+        data=given.data,
+        threads=given.threads,
+        processes=step.processes,
+        architecture=entry.architecture,
+        network=network,
+        side=side,
+        seed=given.seed,
+    ) as job:
+        seed = derive_seed(step.seed, "retraining", given.seed)
+        output = Path(given.output)
+        train_final(
+            entry, step, given.data, output, repetition=given.seed, seed=seed, job=job, network=network, side=side
+        )
 
 
 def train_final(
@@ -36,8 +75,7 @@ def train_final(
 ) -> None:
     """Train `entry` and write metrics.json, history.csv and weights.safetensors into `output`.
 
-    `repetition` is the number of this training (0, 1, ...), `seed` what its random numbers come from: the same for
-    all entries, so that they are compared in pairs.
+    `repetition` is the number of this training (0, 1, ...), `seed` what its random numbers come from.
     """
     network = network or step.network
     device = job.device

@@ -6,13 +6,11 @@ import hashlib
 import os
 import random
 import shutil
-import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
 
 import pytest
-from tiny_workflow import ROOT, TINY, change, jobs_to_run, snakemake, write_config
+from tiny_workflow import ROOT, TINY, change, jobs_to_run, run_module, snakemake, write_config
 
 from nas_steps.provenance.files import read_json
 
@@ -21,17 +19,7 @@ RESULTS = "results/tiny"
 
 def manifest(folder: Path, *arguments: str, root: Path = ROOT, status: int = 0) -> str:
     """What `python -m nas_steps.manifest` prints."""
-    result = subprocess.run(
-        [sys.executable, "-m", "nas_steps.manifest", *arguments],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == status, result.stdout + result.stderr
-    assert "Traceback" not in result.stderr
-    return result.stdout + result.stderr
+    return run_module(folder, "manifest", *arguments, root=root, status=status)
 
 
 @pytest.fixture

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from tiny_workflow import ROOT, TINY, change, write_config
+from tiny_workflow import ROOT, TINY, change, run_module, write_config
 
 from nas_steps.provenance.files import read_json
 from nas_steps.why.costs import Estimate, spelled
@@ -19,16 +17,7 @@ from nas_steps.why.jobs import parse
 
 def why(folder: Path, *arguments: str, root: Path = ROOT, status: int = 0) -> str:
     """What the command prints, all spaces as one, so that the table's widths do not matter."""
-    result = subprocess.run(
-        [sys.executable, "-m", "nas_steps.why", *arguments],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == status, result.stdout + result.stderr
-    return re.sub(" +", " ", result.stdout + result.stderr)
+    return re.sub(" +", " ", run_module(folder, "why", *arguments, root=root, status=status))
 
 
 @pytest.fixture(scope="module")

@@ -117,6 +117,22 @@ def finish(folder: Path, config: dict[str, Any], *flags: str, **environment: str
     return output
 
 
+def run_module(folder: Path, module: str, *arguments: str, root: Path = ROOT, status: int = 0) -> str:
+    """What `python -m nas_steps.<module>` prints in `folder`; it must end with `status`, and never in a traceback."""
+    result = subprocess.run(
+        [sys.executable, "-m", f"nas_steps.{module}", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    output = result.stdout + result.stderr
+    assert result.returncode == status, output
+    assert "Traceback" not in output
+    return output
+
+
 def jobs_to_run(folder: Path, config: dict[str, Any], *flags: str, root: Path = ROOT, **environment: str) -> list[str]:
     """The jobs of a dry run: each as its rule and its wildcards, such as `retrain entry=darts-0, seed=0`."""
     result = snakemake(folder, config, "--dry-run", *flags, root=root, **environment)

@@ -8,7 +8,6 @@ from pathlib import Path
 from nas_steps.config.stages import TrainingStep, read_slice
 from nas_steps.provenance.files import read_csv
 from nas_steps.provenance.ledger import measured
-from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.steps import parser, training_options
 
 MODULE = "nas_steps.retraining train"
@@ -36,30 +35,9 @@ def main(arguments: Sequence[str]) -> None:
             write_untrained(output, entry, given.seed, status="missing", reason=reason)
             return
 
-        from nas_steps.training.final import train_final
-        from nas_steps.training.job import training_job
+        from nas_steps.training.final import final_job
 
-        with training_job(
-            __name__,
-            step,
-            output,
-            cost,
-            settings=given.settings,
-            data=given.data,
-            threads=given.threads,
-            processes=step.processes,
-            architecture=architecture,
-            seed=given.seed,
-        ) as job:
-            train_final(
-                entry,
-                step,
-                given.data,
-                output,
-                repetition=given.seed,
-                seed=derive_seed(step.seed, "retraining", given.seed),
-                job=job,
-            )
+        final_job(__name__, entry, step, given, cost)
 
 
 def _winner(path: str, entry: str) -> str:

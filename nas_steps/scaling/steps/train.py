@@ -8,7 +8,6 @@ from pathlib import Path
 from nas_steps.config.stages import ScalingStep, read_slice
 from nas_steps.provenance.files import read_csv, read_json
 from nas_steps.provenance.ledger import measured
-from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.steps import parser, training_options
 from nas_steps.scaling.winner import NO_WINNER, network_of
 
@@ -51,32 +50,6 @@ def main(arguments: Sequence[str]) -> None:
             write_untrained(output, entry, given.seed, status="over budget", reason=reason, **known)
             return
 
-        from nas_steps.training.final import train_final
-        from nas_steps.training.job import training_job
+        from nas_steps.training.final import final_job
 
-        with training_job(
-            __name__,
-            step,
-            output,
-            cost,
-            settings=given.settings,
-            data=given.data,
-            threads=given.threads,
-            processes=step.processes,
-            architecture=architecture,
-            network=network,
-            side=side,
-            seed=given.seed,
-        ) as job:
-            train_final(
-                entry,
-                step,
-                given.data,
-                output,
-                repetition=given.seed,
-                # the seeds of retraining, so that B0's trainings are the winner's own
-                seed=derive_seed(step.seed, "retraining", given.seed),
-                job=job,
-                network=network,
-                side=side,
-            )
+        final_job(__name__, entry, step, given, cost, network=network, side=side)
