@@ -89,6 +89,8 @@ def _words(annotation: Any) -> str:
         return " or ".join(_words(argument) for argument in typing.get_args(annotation))
     if origin is list:
         return f"list of {_words(typing.get_args(annotation)[0])}"
+    if origin is dict:
+        return f"by name {_words(typing.get_args(annotation)[1])}"
     names = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null"}
     return names.get(annotation, str(annotation))
 

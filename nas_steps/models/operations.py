@@ -2,7 +2,7 @@
 
 To add an operation, write a function under `@operation("its_name")` that returns a module, and add the name to
 `nas_steps.spaces.operations`. Definitions follow DARTS (Liu et al. 2019, section 3.1.1 and its published code's layer
-order): convolutions are ReLU - convolution - batch norm.
+order) and, for `noise`, Zela et al. 2020, section 3: convolutions are ReLU - convolution - batch norm.
 """
 
 from __future__ import annotations
@@ -44,6 +44,17 @@ class Zero(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
+
+
+class Noise(nn.Module):
+    """Standard normal noise of the right shape in place of the input, in training and out of it."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.randn_like(x[:, :, :: self.stride, :: self.stride])
 
 
 class FactorizedReduce(nn.Module):
@@ -90,6 +101,11 @@ def _depthwise(channels: int, kernel: int, stride: int, dilation: int, affine: b
 @operation("none")
 def _none(_channels: int, stride: int, _affine: bool) -> nn.Module:
     return Zero(stride)
+
+
+@operation("noise")
+def _noise(_channels: int, stride: int, _affine: bool) -> nn.Module:
+    return Noise(stride)
 
 
 @operation("skip_connect")

@@ -1,4 +1,4 @@
-"""A cell drawn as SVG: inputs on the left, nodes in layers by depth, the concatenated output on the right.
+"""A cell drawn as SVG: its inputs on the left, nodes in layers by depth, the output on the right.
 
 Every edge carries a plate with its operation. An edge that skips layers runs on a lane of its own, so that it
 never passes behind a plate.
@@ -6,11 +6,12 @@ never passes behind a plate.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
 from nas_steps.report.svg import opened
-from nas_steps.spaces.cells import CELL_INPUTS, Cell
+from nas_steps.spaces.architectures import Cell, whole_output
 from nas_steps.spaces.operations import OPERATIONS
 
 PLATE_WIDTH, PLATE_HEIGHT, PLATE_GAP = 100.0, 26.0, 10.0
@@ -37,7 +38,9 @@ class _Edge:
 
     @property
     def kind(self) -> str:
-        """The style: `free` has no weights; else the kind of convolution."""
+        """The style: `free` has no weights, `none` is no connection; else the kind of convolution."""
+        if self.operation == "none":
+            return "none"
         if not OPERATIONS.get(self.operation):
             return "free"
         family = self.operation.partition("_")[0]
@@ -72,12 +75,15 @@ class _Starts:
         return self.lanes.get(edge) or self.sources[edge.source]
 
 
-def draw_cell(cell: Cell, label: str) -> str:
+def draw_cell(cell: Cell, label: str, inputs: int = 2, concat: Sequence[int] | None = None) -> str:
     """The cell as an `<svg>` element. `label` is what is read out; edges are named in it too.
 
-    Colours and strokes come from the page's style sheet (classes `edge`, `plate`, `free`, `sep`, `dil`, `nor`).
+    `inputs` is how many outputs of earlier cells lead in, 2 or 1; `concat` names the nodes of the output, where these
+    are not all, or the last of a one-input cell. Colours and strokes come from the page's style sheet (classes `edge`,
+    `plate`, `free`, `none`, `sep`, `dil`, `nor`).
     """
-    layers = _layers(cell)
+    output = whole_output(inputs, len(cell)) if concat is None else tuple(concat)
+    layers = _layers(cell, inputs)
     _place(layers)
     # everything is centred on y = 0 so far
     top = min(item.y - item.height / 2 for layer in layers for item in layer)
@@ -86,9 +92,8 @@ def draw_cell(cell: Cell, label: str) -> str:
     width = 2 * MARGIN + INPUT_WIDTH + (len(layers) - 1) * step + GUTTER + INPUT_WIDTH
     height = bus - top + 2 * MARGIN + INPUT_HEIGHT / 2
     lines: list[str] = []
-    shapes = [
-        _terminal(MARGIN, item.y, "k\N{MINUS SIGN}2" if item.source == 0 else "k\N{MINUS SIGN}1") for item in layers[0]
-    ]
+    buses: list[float] = []
+    shapes = [_terminal(MARGIN, item.y, f"k\N{MINUS SIGN}{inputs - (item.source or 0)}") for item in layers[0]]
     starts = _Starts({item.source or 0: (MARGIN + INPUT_WIDTH, item.y) for item in layers[0]}, {})
     for depth, layer in enumerate(layers[1:]):
         left = MARGIN + INPUT_WIDTH + depth * step + GUTTER
@@ -106,35 +111,38 @@ def draw_cell(cell: Cell, label: str) -> str:
                 tip = (right - 2 * RADIUS - 2, item.y + (y - item.y) * 0.3)
                 lines.append(_curve((left + PLATE_WIDTH, y), tip, edge.kind) + _head(tip, edge.kind))
                 shapes.append(_plate(left, y, edge))
-            shapes.append(_node(right - RADIUS, item.y, item.source - CELL_INPUTS))
+            shapes.append(_node(right - RADIUS, item.y, item.source - inputs))
             after.sources[item.source] = (right, item.y)
-            lines.insert(0, f'<path class="bus" d="M{right:g} {item.y:g}h12V{bus:g}"/>')
+            if item.source - inputs in output:
+                buses.append(right + 12)
+                lines.insert(0, f'<path class="bus" d="M{right:g} {item.y:g}h12V{bus:g}"/>')
         starts = after
-    first, end = MARGIN + INPUT_WIDTH + step + 12, width - MARGIN - INPUT_WIDTH
+    first, end = min(buses), width - MARGIN - INPUT_WIDTH
     lines.insert(0, f'<path class="bus" d="M{first:g} {bus:g}H{end:g}"/>')
     shapes.append(_terminal(end, bus, "k"))
-    hint = "all nodes, concatenated"
+    hint = _told(output, len(cell), inputs)
     shapes.append(f'<text class="hint" x="{first - 10:g}" y="{bus + 4:g}" text-anchor="end">{hint}</text>')
     body = f'<g transform="translate(0 {MARGIN - top:g})">' + "".join(lines + shapes) + "</g></svg>"
-    return opened(width, height, f"{label}: {describe(cell)}") + body
+    return opened(width, height, f"{label}: {describe(cell, inputs)}; the output is {hint}") + body
 
 
-def describe(cell: Cell) -> str:
+def describe(cell: Cell, inputs: int = 2) -> str:
     """The cell in words, for those who do not see the drawing."""
     return "; ".join(
-        f"node {place} sums " + " and ".join(f"{_words(operation)} of {_source(source)}" for operation, source in node)
+        f"node {place} sums "
+        + " and ".join(f"{_words(operation)} of {_source(source, inputs)}" for operation, source in node)
         for place, node in enumerate(cell)
     )
 
 
-def _layers(cell: Cell) -> list[list[_Item]]:
-    depths = dict.fromkeys(range(CELL_INPUTS), 0)
+def _layers(cell: Cell, inputs: int) -> list[list[_Item]]:
+    depths = dict.fromkeys(range(inputs), 0)
     edges: list[_Edge] = []
     for place, node in enumerate(cell):
-        own = CELL_INPUTS + place
+        own = inputs + place
         depths[own] = 1 + max(depths[source] for _, source in node)
         edges += [_Edge(own, number, source, operation) for number, (operation, source) in enumerate(node)]
-    layers = [[_Item(source, INPUT_HEIGHT) for source in range(CELL_INPUTS)]]
+    layers = [[_Item(source, INPUT_HEIGHT) for source in range(inputs)]]
     for depth in range(1, max(depths.values()) + 1):
         layer = []
         for source in (source for source, own in depths.items() if own == depth):
@@ -147,7 +155,7 @@ def _layers(cell: Cell) -> list[list[_Item]]:
 
 def _place(layers: list[list[_Item]]) -> None:
     """Order each layer so that few lines cross, and set every y. Inputs stand apart, so that lines have room."""
-    for item, y in zip(layers[0], (-38.0, 38.0), strict=True):
+    for item, y in zip(layers[0], (-38.0, 38.0) if len(layers[0]) == 2 else (0.0,), strict=True):
         item.y = y
     starts = _Starts({item.source or 0: (0.0, item.y) for item in layers[0]}, {})
     for layer in layers[1:]:
@@ -233,9 +241,14 @@ def _words(operation: str) -> str:
     return words.replace("3x3", "3×3").replace("5x5", "5×5").replace("1x1", "1×1")
 
 
-def _source(source: int) -> str:
-    return (
-        ("the cell before the last", "the last cell")[source]
-        if source < CELL_INPUTS
-        else f"node {source - CELL_INPUTS}"
-    )
+def _source(source: int, inputs: int) -> str:
+    before = ("the last cell", "the cell before the last")
+    return before[inputs - 1 - source] if source < inputs else f"node {source - inputs}"
+
+
+def _told(output: tuple[int, ...], nodes: int, inputs: int) -> str:
+    """Which nodes the output is made of."""
+    if len(output) == nodes and inputs == 2:
+        return "all nodes, concatenated"
+    *others, last = map(str, output)
+    return f"nodes {', '.join(others)} and {last}, concatenated" if others else f"node {last}"

@@ -57,10 +57,11 @@ def darts_curves(results: Results, prefix: str = "darts") -> str | None:
     if not searches:
         return None
     several = len(searches) > 1
-    largest = math.log(len(results.config.space.declared().operations))
+    space = results.config.space.declared()
+    largest, cell = space.largest_entropy(), "normal cell" if space.inputs == 2 else "cell"
     panels = (
         ("score", "Supernet accuracy (validation)"),
-        ("parameter_free", "Kept edges without weights (normal cell)"),
+        ("parameter_free", f"Kept edges without weights ({cell})"),
         ("entropy", "Mean entropy of the alphas, nats"),
     )
     with style():

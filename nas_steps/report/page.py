@@ -23,6 +23,7 @@ from nas_steps.report.verdict import Verdict
 from nas_steps.spaces.cells import parse_architecture
 
 PACKAGES = ("nas-steps", "torch", "torchvision", "snakemake", "numpy", "scipy", "pandas", "onnx", "onnxruntime")
+CELL_TITLES = {"normal": "Normal cell", "reduce": "Reduction cell", "cell": "Cell"}
 SPLITS = ("train", "valid", "test")
 
 
@@ -134,9 +135,11 @@ def drawn(results: Results) -> list[dict[str, Any]]:
         except UserError as error:
             told["problem"] = f"The architecture cannot be drawn: {error}"
             continue
-        told["genotype"] = architecture.genotype()
-        for kind, title in (("normal", "Normal cell"), ("reduce", "Reduction cell")):
-            drawing = draw_cell(getattr(architecture, kind), f"{title} of {winner.entry}")
+        if (genotype := architecture.genotype()) is not None:
+            told["genotype"] = genotype
+        for kind, cell in architecture.cells.items():
+            title = CELL_TITLES[kind]
+            drawing = draw_cell(cell, f"{title} of {winner.entry}", architecture.inputs, architecture.concat[kind])
             told["cells"].append((title, Markup(drawing)))
     return found
 

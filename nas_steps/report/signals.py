@@ -5,7 +5,6 @@ Pure functions that return sentences; the rules are in `RULES` and printed on th
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Literal
 from nas_steps.report import numbers
 from nas_steps.report.records import Agreement, Entry, Search
 from nas_steps.report.results import Results
+from nas_steps.spaces.cells import CellSpace
 from nas_steps.spaces.operations import OPERATIONS
 
 Tone = Literal["plain", "win", "loss", "warning"]
@@ -94,8 +94,9 @@ def one_training(results: Results, strategy: str = "") -> float | None:
 def collapse(results: Results, strategy: str) -> list[Sentence]:
     """Whether the searches of a differentiable strategy ended in cells without weights, or undecided."""
     space = results.config.space.declared()
-    by_chance = sum(not OPERATIONS[operation] for operation in space.choices) / len(space.choices)
-    largest = math.log(len(space.operations))
+    by_chance = free_by_chance(space)
+    largest = space.largest_entropy()
+    cell = "normal cell" if space.inputs == 2 else "cell"
     collapsed, undecided = [], []
     for search in results.searches:
         if search.strategy != strategy or search.kind != "darts":
@@ -108,7 +109,7 @@ def collapse(results: Results, strategy: str) -> list[Sentence]:
     sentences = []
     if collapsed:
         text = (
-            f"Collapsed: most kept edges of the final normal cell have no weights in {numbers.listed(collapsed)}. "
+            f"Collapsed: most kept edges of the final {cell} have no weights in {numbers.listed(collapsed)}. "
             f"A uniform draw would have {numbers.share(by_chance, 0)} on average."
         )
         sentences.append(Sentence(text, "warning"))
@@ -119,6 +120,17 @@ def collapse(results: Results, strategy: str) -> list[Sentence]:
         )
         sentences.append(Sentence(text, "warning"))
     return sentences
+
+
+def free_by_chance(space: CellSpace) -> float:
+    """The mean share of choices without weights over the edges of the first kind of cell; `none` is no connection."""
+    kind = space.kinds[0]
+    shares = []
+    for index in range(len(space.edges())):
+        connections = [name for name in space.choices_of(kind, index) if name != "none"]
+        if connections:
+            shares.append(sum(not OPERATIONS[name] for name in connections) / len(connections))
+    return sum(shares) / len(shares)
 
 
 def last(search: Search, figure: str) -> float | None:

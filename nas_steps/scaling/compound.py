@@ -50,4 +50,7 @@ def scale(network: Network, side: int, factors: Factors, divisor: int) -> Member
             channels += divisor
     # a hair is taken off before rounding up: 5 * 1.2 is 6, not 7
     cells = math.ceil(network.cells * factors.depth - 1e-9)
-    return Member(network.model_copy(update={"cells": cells, "channels": channels}), round(side * factors.resolution))
+    # declared reductions stay where they are in proportion
+    reductions = network.reductions and [place * cells // network.cells for place in network.reductions]
+    changes = {"cells": cells, "channels": channels, "reductions": reductions}
+    return Member(network.model_copy(update=changes), round(side * factors.resolution))

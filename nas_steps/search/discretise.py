@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from itertools import combinations, product
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import TypeVar
 
 from nas_steps.spaces.cells import Cell, CellArchitecture, CellSpace, Node
 from nas_steps.spaces.operations import OPERATIONS
 
-#: (edges, operations): for each edge the softmax over the space's operations, `none` included
+#: (edges, operations): for each edge the softmax over its operations, `none` included; 0 for what is not on the edge
 Mix = Sequence[Sequence[float]]
-Scored = tuple[float, Node]
+Found = TypeVar("Found")
 
 
 def softmax(alphas: Sequence[Sequence[float]]) -> list[list[float]]:
@@ -25,58 +26,61 @@ def softmax(alphas: Sequence[Sequence[float]]) -> list[list[float]]:
 
 
 def entropy(mix: Mix) -> float:
-    """Mean entropy of the edges' softmax, in nats: log(operations) when undecided, 0 when decided."""
+    """Mean entropy of the edges' softmax, in nats: `largest_entropy` of the space when undecided, 0 when decided."""
     return sum(-sum(weight * math.log(weight) for weight in row if weight > 0) for row in mix) / len(mix)
 
 
 def parameter_free(cell: Cell) -> float:
-    """Share of a cell's kept edges whose operation has no weights: a sign of collapse when it comes near 1."""
-    edges = [operation for node in cell for operation, _ in node]
-    return sum(not OPERATIONS[operation] for operation in edges) / len(edges)
+    """Share of a cell's connections whose operation has no weights: a sign of collapse when it comes near 1.
+
+    `none` is no connection; a cell without any counts as 1.
+    """
+    edges = [operation for node in cell for operation, _ in node if operation != "none"]
+    return sum(not OPERATIONS[operation] for operation in edges) / len(edges) if edges else 1.0
 
 
 def most_likely(space: CellSpace, mixes: Mapping[str, Mix], count: int) -> list[tuple[CellArchitecture, float]]:
     """The `count` architectures of highest log-likelihood, best first: the sum over kept edges of log softmax.
 
-    The first is the paper's discretisation: each node keeps the edges with the strongest operation beside `none`, and
-    on each of them that operation. Equals keep the order of the space's declaration.
+    `mixes` is by kind (edges, operations); what is no choice of an edge is left out of account, whatever its weight.
+    The first is the paper's discretisation: each node keeps the edges with the strongest choice, and on each of them
+    that operation. Equals keep the order of the space's declaration.
     """
-    cells = {kind: _best_cells(space, mix, count) for kind, mix in mixes.items()}
-    pairs = [
-        (normal_score + reduce_score, CellArchitecture(normal=normal, reduce=reduce))
-        for (normal_score, normal), (reduce_score, reduce) in product(cells["normal"], cells["reduce"])
-    ]
-    pairs.sort(key=lambda pair: -pair[0])
-    return [(architecture, score) for score, architecture in pairs[:count]]
+    best: list[tuple[float, dict[str, Cell]]] = [(0.0, {})]
+    for kind in space.kinds:
+        cells = _best_cells(space, kind, mixes[kind], count)
+        best = _best(
+            ((score + more, {**found, kind: cell}) for (score, found), (more, cell) in product(best, cells)), count
+        )
+    return [(CellArchitecture(cells, dict.fromkeys(cells, space.concat)), score) for score, cells in best]
 
 
-def _best_cells(space: CellSpace, mix: Mix, count: int) -> list[tuple[float, Cell]]:
+def _best_cells(space: CellSpace, kind: str, mix: Mix, count: int) -> list[tuple[float, Cell]]:
+    # by edge: (log of its weight, name) of each choice
+    logs = {}
+    for index, (edge, row) in enumerate(zip(space.edges(), mix, strict=True)):
+        weights = dict(zip(space.operations, row, strict=True))
+        logs[edge] = [(math.log(max(weights[name], 1e-300)), name) for name in space.choices_of(kind, index)]
     best: list[tuple[float, Cell]] = [(0.0, ())]
-    first_edge = 0
     for node in range(space.nodes):
-        sources = space.sources(node)
-        rows = {source: mix[first_edge + source] for source in sources}
-        first_edge += len(sources)
-        grown = [
-            (score + more, (*cell, chosen)) for score, cell in best for more, chosen in _best_nodes(space, rows, count)
+        nodes = [
+            chosen
+            for kept in space.kept_sources(node)
+            for chosen in _best_nodes({source: logs[node, source] for source in kept}, count)
         ]
-        grown.sort(key=lambda pair: -pair[0])
-        best = grown[:count]
+        nodes = _best(nodes, count)
+        best = _best(((score + more, (*cell, node)) for (score, cell), (more, node) in product(best, nodes)), count)
     return best
 
 
-def _best_nodes(space: CellSpace, rows: Mapping[int, Sequence[float]], count: int) -> list[Scored]:
-    """The best choices of edges and operations of one node."""
-    logs = {
-        source: [
-            (math.log(max(row[index], 1e-300)), name) for index, name in enumerate(space.operations) if name != "none"
-        ]
-        for source, row in rows.items()
-    }
-    found: list[Scored] = []
-    for kept in combinations(rows, space.edges_per_node):
-        for chosen in product(*(logs[source] for source in kept)):
-            score = sum(log for log, _ in chosen)
-            found.append((score, tuple((name, source) for (_, name), source in zip(chosen, kept, strict=True))))
-    found.sort(key=lambda pair: -pair[0])
-    return found[:count]
+def _best_nodes(kept: Mapping[int, Sequence[tuple[float, str]]], count: int) -> list[tuple[float, Node]]:
+    """The best operations on the kept edges of one node. Grown edge by edge: what falls behind never leads again."""
+    best: list[tuple[float, Node]] = [(0.0, ())]
+    for source, logs in kept.items():
+        grown = [(score + log, (*node, (name, source))) for (score, node), (log, name) in product(best, logs)]
+        best = _best(grown, count)
+    return best
+
+
+def _best(scored: Iterable[tuple[float, Found]], count: int) -> list[tuple[float, Found]]:
+    return sorted(scored, key=lambda pair: -pair[0])[:count]

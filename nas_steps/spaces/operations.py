@@ -8,6 +8,7 @@ refuses to load when the two lists differ. Names are kept here too since a space
 OPERATIONS: dict[str, bool] = {
     "none": False,
     "skip_connect": False,
+    "noise": False,
     "max_pool_3x3": False,
     "avg_pool_3x3": False,
     "sep_conv_3x3": True,

@@ -112,3 +112,23 @@ def test_a_drawn_cell_names_operations_nodes_and_ends() -> None:
     assert svg.count('class="plate free"') == 2
     assert "node 1 sums dil conv 5×5 of the cell before the last and max pool 3×3 of node 0" in svg
     assert " id=" not in svg
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_one_input_cell_is_drawn_too(seed: int) -> None:
+    architecture = PRESETS["nasbench201"].sample(Random(seed))
+    root = ET.fromstring(svg := draw_cell(architecture.cells["cell"], "Cell", inputs=1))
+    assert sum((one.get("class") or "").startswith("plate") for one in root.iter()) == 6
+    assert "k−1" in svg
+    assert "k−2" not in svg
+    assert "of the last cell" in svg
+    assert svg.count("node 2") >= 2
+    assert svg.count("h12V") == 1  # the last node alone is the output
+    assert svg.count('class="plate none"') == str(architecture).count("none")
+
+
+def test_a_cell_says_which_nodes_are_its_output() -> None:
+    cell = PRESETS["darts"].sample(Random(0)).normal
+    svg = draw_cell(cell, "cell", concat=(1, 3))
+    assert svg.count("nodes 1 and 3, concatenated") == 2
+    assert svg.count("h12V") == 2

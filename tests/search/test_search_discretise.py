@@ -46,7 +46,7 @@ def test_most_likely_equals_brute_force(seed: int) -> None:
     assert len(cells) ** 2 == SPACE.size()
     scored = {kind: [(likelihood(cell, mix), cell) for cell in cells] for kind, mix in mixes.items()}
     everything = [
-        (left + right, str(CellArchitecture(normal, reduce)))
+        (left + right, str(CellArchitecture({"normal": normal, "reduce": reduce})))
         for (left, normal), (right, reduce) in product(scored["normal"], scored["reduce"])
     ]
     everything.sort(reverse=True)
