@@ -8,8 +8,9 @@ from nas_steps.config.schema import Network
 from nas_steps.models.baselines import build_baseline
 from nas_steps.models.cells import CellNetwork
 from nas_steps.models.count import Size, count
+from nas_steps.models.stages import StagedNetwork
+from nas_steps.spaces.architectures import parse_architecture
 from nas_steps.spaces.baselines import parse_baseline
-from nas_steps.spaces.cells import parse_architecture
 
 
 def is_baseline(architecture: str) -> bool:
@@ -32,7 +33,8 @@ def build(
     if is_baseline(architecture):
         return build_baseline(architecture, inputs=inputs, classes=classes, side=side)
     cells = parse_architecture(architecture)
-    return CellNetwork(cells, network, inputs=inputs, classes=classes, auxiliary=auxiliary)
+    skeleton = CellNetwork if cells.inputs == 2 else StagedNetwork
+    return skeleton(cells, network, inputs=inputs, classes=classes, auxiliary=auxiliary)
 
 
 def size(architecture: str, network: Network, *, inputs: int, classes: int, side: int) -> Size:

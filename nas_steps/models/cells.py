@@ -1,6 +1,8 @@
-"""Networks of stacked cells (Liu et al. 2019, section 2.1 and 3.2), for one architecture."""
+"""Networks of stacked two-input cells (Liu et al. 2019, section 2.1 and 3.2), for one architecture."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -8,12 +10,12 @@ from torch import Tensor, nn
 
 from nas_steps.config.schema import Network
 from nas_steps.models.operations import FactorizedReduce, ReLUConvNorm, build_operation
-from nas_steps.spaces.cells import Cell, CellArchitecture
+from nas_steps.spaces.architectures import Cell, CellArchitecture
 
 
-def reductions(cells: int) -> set[int]:
-    """Which cells, counted from 0, halve the side: those at 1/3 and 2/3 of the depth."""
-    return {cells // 3, 2 * cells // 3}
+def reductions(cells: int, declared: Sequence[int] | None = None) -> set[int]:
+    """Which cells, counted from 0, halve the side: those declared, or those at 1/3 and 2/3 of the depth."""
+    return {cells // 3, 2 * cells // 3} if declared is None else set(declared)
 
 
 def auxiliary_cell(cells: int) -> int:
@@ -44,27 +46,23 @@ class Preprocess(nn.Module):
         return [self.first(before_last), self.second(last)]
 
 
-class DiscreteCell(nn.Module):
-    """One cell of a found architecture: each node sums its kept edges, the output concatenates the nodes."""
+class Nodes(nn.ModuleList):
+    """The nodes of one cell: each sums its kept edges. Edges from inputs have stride 2 where `halve`."""
 
-    def __init__(
-        self, cell: Cell, before_last: int, last: int, channels: int, *, reduction: bool, halve_first: bool
-    ) -> None:
-        super().__init__()
-        self.preprocess = Preprocess(before_last, last, channels, halve_first)
-        self.sources = [[source for _, source in node] for node in cell]
-        self.nodes = nn.ModuleList(
+    def __init__(self, cell: Cell, channels: int, *, inputs: int, halve: bool = False) -> None:
+        super().__init__(
             nn.ModuleList(
-                build_operation(operation, channels, stride=2 if reduction and source < 2 else 1)
+                build_operation(operation, channels, stride=2 if halve and source < inputs else 1)
                 for operation, source in node
             )
             for node in cell
         )
-        self.outputs = channels * len(cell)
+        self.sources = [[source for _, source in node] for node in cell]
 
-    def forward(self, before_last: Tensor, last: Tensor, drop: float) -> Tensor:
-        states = self.preprocess(before_last, last)
-        for sources, node in zip(self.sources, self.nodes, strict=True):
+    def forward(self, states: list[Tensor], drop: float) -> list[Tensor]:
+        """From the inputs to the outputs of all nodes, each (N, channels, H, W)."""
+        states, inputs = list(states), len(states)
+        for sources, node in zip(self.sources, self, strict=True):
             assert isinstance(node, nn.ModuleList)
             terms = []
             for source, operation in zip(sources, node, strict=True):
@@ -73,7 +71,32 @@ class DiscreteCell(nn.Module):
                     term = drop_path(term, drop)
                 terms.append(term)
             states.append(sum(terms[1:], terms[0]))
-        return torch.cat(states[2:], dim=1)
+        return states[inputs:]
+
+
+class DiscreteCell(nn.Module):
+    """One cell of a found architecture: its output concatenates the nodes that `concat` names."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        concat: Sequence[int],
+        before_last: int,
+        last: int,
+        channels: int,
+        *,
+        reduction: bool,
+        halve_first: bool,
+    ) -> None:
+        super().__init__()
+        self.preprocess = Preprocess(before_last, last, channels, halve_first)
+        self.nodes = Nodes(cell, channels, inputs=2, halve=reduction)
+        self.concat = tuple(concat)
+        self.outputs = channels * len(self.concat)
+
+    def forward(self, before_last: Tensor, last: Tensor, drop: float) -> Tensor:
+        nodes = self.nodes(self.preprocess(before_last, last), drop)
+        return torch.cat([nodes[node] for node in self.concat], dim=1)
 
 
 class AuxiliaryHead(nn.Module):
@@ -122,13 +145,16 @@ class CellNetwork(nn.Module):
         self.cells = nn.ModuleList()
         self.auxiliary: AuxiliaryHead | None = None
         self.auxiliary_at = auxiliary_cell(network.cells)
+        halving = reductions(network.cells, network.reductions)
         before_last, last, halve_first = stem, stem, False
         for index in range(network.cells):
-            reduction = index in reductions(network.cells)
+            reduction = index in halving
+            kind = "reduce" if reduction else "normal"
             if reduction:
                 channels *= 2
             cell = DiscreteCell(
-                architecture.reduce if reduction else architecture.normal,
+                architecture.cells[kind],
+                architecture.concat[kind],
                 before_last,
                 last,
                 channels,
