@@ -130,7 +130,7 @@ def free_by_chance(space: CellSpace) -> float:
         connections = [name for name in space.choices_of(kind, index) if name != "none"]
         if connections:
             shares.append(sum(not OPERATIONS[name] for name in connections) / len(connections))
-    return sum(shares) / len(shares)
+    return sum(shares) / len(shares) if shares else 1.0
 
 
 def last(search: Search, figure: str) -> float | None:

@@ -12,6 +12,7 @@ from nas_steps.config.load import load, load_file, read_yaml
 from nas_steps.config.schema import Config, Darts, Evolution, Random
 from nas_steps.config.stages import DartsStep, TrainingStep, read_slice, write_slices
 from nas_steps.errors import UserError
+from nas_steps.spaces.cells import PRESETS
 
 
 def refused(raw: dict[str, Any]) -> list[str]:
@@ -91,6 +92,59 @@ def strategies(**given: Any) -> dict[str, Any]:
         ({"space": {"operations": []}}, "space", ["nothing to choose"]),
         ({"space": {"edges_per_node": 3}}, "space", ["edges_per_node is 3"]),
         ({"space": {"preset": "smal"}}, "space.preset", ["did you mean 'small'", "darts"]),
+        ({"space": {"operations": ["sep_conv_3x3"]}}, "space", ["nothing to choose", "at least two beside `none`"]),
+        ({"space": {"operations": ["skip_connect", "noise"]}}, "space", ["weights to learn", "add a convolution"]),
+        ({"space": {"operations": "skip_connect"}}, "space.operations", ["given 'skip_connect'", "list of operations"]),
+        ({"space": {"operations": [3]}}, "space.operations", ["given [3]", "list of operations"]),
+        ({"space": {"operations": {"norml": []}}}, "space.operations", ["'norml'", "did you mean 'normal'", "cell"]),
+        (
+            {"space": {"operations": {"normal": [["skip_conect"]]}}},
+            "space.operations",
+            ["normal, edge 0:", "did you mean 'skip_connect'"],
+        ),
+        ({"space": {"operations": {"normal": [["noise"], 3]}}}, "space.operations", ["normal, edge 1: given 3"]),
+        (
+            {"space": {"operations": {"normal": ["nor_conv_1x1", "noise"]}}},
+            "space",
+            ["['normal']", "normal and reduce"],
+        ),
+        (
+            {"space": {"operations": {"normal": [["noise", "nor_conv_1x1"]], "reduce": ["noise", "nor_conv_1x1"]}}},
+            "space",
+            ["operations of normal has 1 lists", "9 edges"],
+        ),
+        (
+            {
+                "space": {
+                    "nodes": 1,
+                    "operations": {"normal": [["noise", "nor_conv_1x1"], ["none"]], "reduce": ["noise"]},
+                }
+            },
+            "space",
+            ["the edge from 1 to node 0 of normal has no choice", "beside `none`"],
+        ),
+        ({"space": {"edges_per_node": "al"}}, "space.edges_per_node", ["given 'al'", "'all'"]),
+        ({"space": {"edges_per_node": 0}}, "space.edges_per_node", ["given 0", "greater than or equal to 1"]),
+        ({"space": {"inputs": 3}}, "space", ["inputs is 3", "2 inputs (as in DARTS)"]),
+        ({"space": {"inputs": 1}}, "space", ["edges_per_node is 2", "node 0 can read no more than 1", "say all"]),
+        ({"space": {"edges": [[0, 2]]}}, "space", ["node 0 cannot read 2, only 0 to 1"]),
+        ({"space": {"edges": [[0, 1], []]}}, "space", ["node 1 reads []"]),
+        ({"space": {"edges": [[0, 1]], "nodes": 2}}, "space", ["edges has 1 lists", "2 nodes"]),
+        ({"space": {"edges": 3}}, "space.edges", ["given 3", "list"]),
+        ({"space": {"concat": []}}, "space", ["concat is []", "nodes 0 to 2"]),
+        ({"space": {"concat": [3]}}, "space", ["concat is [3]", "nodes 0 to 2"]),
+        ({"space": {"preset": "nasbench201", "concat": [0]}}, "space", ["concat is [0]", "its last node"]),
+        ({"space": {"preset": "s1", "nodes": 3}}, "space", ["14 lists", "9 edges"]),
+        ({"retrain": {"network": {"cells": 2}}}, "config", ["retrain.network.cells is 2", "3 or more", "reductions"]),
+        ({"search": {"network": {"reductions": [3]}}}, "search.network", ["reductions is [3]", "cells 0 to 2"]),
+        ({"search": {"network": {"reductions": []}}}, "search.network", ["reductions is []", "one or more"]),
+        ({"search": {"network": {"reductions": [1, 1]}}}, "search.network", ["each once"]),
+        ({"search": {"network": {"reductions": [0, 1, 2]}}}, "search.network", ["all 3 cells", "a normal cell"]),
+        (
+            {"space": {"preset": "nasbench201"}, "search": {"network": {"reductions": [1]}}},
+            "config",
+            ["search.network.reductions is [1]", "three stages", "leave it out"],
+        ),
         ({"data": {"source": "folder"}}, "config", ["images=PATH", "data.path"]),
         ({"data": {"source": "folder", "path": "/no/where"}}, "data.path", ["no folder", "'/no/where'"]),
         ({"data": {"source": "npz", "path": "/no/where.npz"}}, "data.path", ["no file", "'/no/where.npz'"]),
@@ -284,3 +338,49 @@ def test_a_folder_that_was_moved_is_the_same_data_and_other_content_is_not(tmp_p
     assert write_slices(configs[0], tmp_path, "abd")["data"] != here
     downloads = [load({"data": {"source": "cifar10", "path": place}}) for place in ("x", "y")]
     assert len({write_slices(config, tmp_path)["data"] for config in downloads}) == 1
+
+
+def test_a_space_can_be_declared_whole() -> None:
+    space = load(
+        {
+            "space": {
+                "inputs": 2,
+                "edges": [[0, 1], [2, 0], [1, 2, 3]],
+                "operations": {
+                    "normal": [["nor_conv_1x1", "skip_connect"]] * 4 + [["none", "nor_conv_3x3"]] * 3,
+                    "reduce": ["none", "max_pool_3x3", "nor_conv_1x1"],
+                },
+                "edges_per_node": "2",
+                "concat": [2, 0],
+            }
+        }
+    ).space.declared()
+    assert (space.inputs, space.nodes, space.edges_per_node, space.concat) == (2, 3, 2, (0, 2))
+    assert space.edges() == [(0, 0), (0, 1), (1, 0), (1, 2), (2, 1), (2, 2), (2, 3)]
+    assert space.choices_of("normal", 0) == ("nor_conv_1x1", "skip_connect")
+    assert [space.choices_of(kind, 6) for kind in space.kinds] == [("nor_conv_3x3",), ("nor_conv_1x1", "max_pool_3x3")]
+    assert [sum(row) for row in space.allowed("reduce")] == [3] * 7
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_is_declared_by_its_name(preset: str) -> None:
+    config = load({"space": {"preset": preset}})
+    assert config.space.declared() == PRESETS[preset]
+    assert Config.model_validate_json(config.model_dump_json()) == config
+
+
+def test_one_input_cells_can_be_declared() -> None:
+    raw = {"inputs": 1, "edges_per_node": "all", "operations": {"cell": ["none", "nor_conv_1x1"]}, "nodes": 2}
+    space = load({"space": raw, "search": {"network": {"cells": 1}}}).space.declared()
+    assert space.kinds == ("cell",)
+    assert space.none_is_choice
+    assert space.size() == 2**3
+    assert (
+        not load({"space": {**raw, "none_is_choice": False, "operations": ["none", "skip_connect", "nor_conv_1x1"]}})
+        .space.declared()
+        .none_is_choice
+    )
+
+
+def test_declared_reductions_need_no_three_cells() -> None:
+    assert load({"search": {"network": {"cells": 2, "reductions": [1]}}}).search.network.reductions == [1]

@@ -13,14 +13,19 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from PIL import Image
 from tiny_world import MIXED, ROOT, prepared, retrained, settings
 
+from nas_steps.config.schema import Network
 from nas_steps.data.store import load_split, read_meta
 from nas_steps.errors import UserError
+from nas_steps.export.check import compare
+from nas_steps.export.convert import Deployed, write_onnx
 from nas_steps.export.model import best_training
 from nas_steps.export.steps import entry, gather, scaled
 from nas_steps.export.tables import EXPORTS
+from nas_steps.models.build import build
 from nas_steps.predict import main as predict
 from nas_steps.provenance.files import read_csv, read_json, write_csv, write_json
 from nas_steps.scaling.family import MEMBERS
@@ -80,6 +85,32 @@ def test_an_entry(name: str) -> None:
     check_file(exported(name) / "model.onnx", check)
     assert check["name"] == name
     assert check["test_accuracy"] == read_json(retrained(name, MIXED if name == "darts-0" else ""))["test_accuracy"]
+
+
+@pytest.mark.parametrize("side", [8, 11])
+def test_one_input_cells_are_exported_on_even_and_odd_sides(tmp_path: Path, side: int) -> None:
+    torch.manual_seed(0)
+    architecture = "|nor_conv_1x1~0|+|avg_pool_3x3~0|nor_conv_3x3~1|+|none~0|skip_connect~1|nor_conv_1x1~2|"
+    meta = read_meta(prepared())
+    network = build(architecture, Network(channels=4, cells=1), inputs=1, classes=10, side=side)
+    deployed = Deployed(network, meta, side).eval()
+    write_onnx(tmp_path / "model.onnx", deployed, meta, 18, {})
+    test = load_split(prepared(), "test")
+    check = compare(tmp_path / "model.onnx", deployed, test.images[:30], test.labels[:30])
+    assert check["largest_difference"] < 1e-4
+    assert check["top1_agreement"] == 1.0
+
+
+def test_a_trained_network_of_one_input_cells_is_exported(tmp_path: Path) -> None:
+    architecture = "|nor_conv_1x1~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|avg_pool_3x3~1|none~2|"
+    export([retrained("staged-0", architecture)], tmp_path)
+    check_file(tmp_path / "model.onnx", read_json(tmp_path / "check.json"))
+
+
+def test_a_network_that_draws_noise_is_exported_and_told_apart(tmp_path: Path) -> None:
+    """Its logits are drawn anew each time, in torch as in onnxruntime: no two runs can agree."""
+    export([retrained("noisy-0", "normal:|noise~0|nor_conv_1x1~1|;reduce:|noise~0|nor_conv_1x1~1|")], tmp_path)
+    assert read_json(tmp_path / "check.json")["status"].startswith("differs by more than")
 
 
 def test_a_scaled_member_of_another_side_still_takes_stored_images() -> None:

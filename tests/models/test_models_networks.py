@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from nas_steps.models.build import build, is_baseline, size
 from nas_steps.models.cells import AuxiliaryHead, CellNetwork, drop_path
 from nas_steps.models.count import count
 from nas_steps.models.operations import FactorizedReduce, build_operation
+from nas_steps.models.stages import OneInputCell, ResidualReduction
 from nas_steps.models.supernet import KINDS, Supernet
 from nas_steps.spaces.baselines import BASELINES
 from nas_steps.spaces.cells import PRESETS, CellSpace, parse_architecture
@@ -31,6 +33,7 @@ V2 = (
     "reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), "
     "('max_pool_3x3', 0), ('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=range(2, 6))"
 )
+ONE_INPUT = "|{0}~0|+|{0}~0|{0}~1|+|{0}~0|{0}~1|{0}~2|"
 PAPER = Network(channels=36, cells=20, stem_multiplier=3)
 
 
@@ -48,6 +51,84 @@ def test_darts_has_the_published_size(genotype: str, plain: int, with_head: int,
     assert (found.parameters, found.macs) == (plain, macs)
     with torch.device("meta"):
         assert parameters(build(genotype, PAPER, inputs=3, classes=10, side=32, auxiliary=True)) == with_head
+
+
+NASBENCH201 = Network(channels=16, cells=5)
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "macs"),
+    [
+        # Dong & Yang 2020: 1.53 M and 0.073 M parameters, 220.12 M and 7.78 M multiply-accumulates
+        ("nor_conv_3x3", 1_531_546, 220_119_680),
+        ("nor_conv_1x1", 241_306, 31_376_000),
+        ("none", 73_306, 7_783_040),
+        ("skip_connect", 73_306, 7_783_040),
+        ("avg_pool_3x3", 73_306, 7_783_040),
+    ],
+)
+def test_nasbench201_has_the_published_size(operation: str, parameters: int, macs: int) -> None:
+    found = size(ONE_INPUT.format(operation), NASBENCH201, inputs=3, classes=10, side=32)
+    assert (found.parameters, found.macs) == (parameters, macs)
+
+
+@pytest.mark.parametrize("space", PRESETS.values(), ids=PRESETS)
+def test_every_space_gives_networks_that_learn(space: CellSpace) -> None:
+    torch.manual_seed(0)
+    random = Random(1)
+    for side in (8, 9):
+        architecture = str(space.sample(random))
+        model = build(architecture, Network(channels=4, cells=3), inputs=1, classes=3, side=side, auxiliary=True)
+        model.drop_path = 0.2
+        main, second = model(torch.randn(2, 1, side, side))
+        assert main.shape == second.shape == (2, 3)
+        (main.sum() + second.sum()).backward()
+        assert model.classifier.weight.grad is not None
+        assert model.eval()(torch.randn(2, 1, side, side)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("side", [2, 7, 8, 9])
+def test_a_residual_reduction_halves_the_side_rounded_up(side: int) -> None:
+    reduction = ResidualReduction(3, 5).eval()
+    x = torch.randn(2, 3, side, side)
+    assert reduction(x).shape == (2, 5, math.ceil(side / 2), math.ceil(side / 2))
+    pooled = reduction.shortcut[0](torch.ones(1, 1, side, side))
+    assert torch.equal(pooled, torch.ones_like(pooled))  # what lies outside counts for nothing
+
+
+def test_a_one_input_cell_is_the_sum_at_its_last_node() -> None:
+    architecture = "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|none~0|skip_connect~1|skip_connect~2|"
+    cell = OneInputCell(parse_architecture(architecture).cells["cell"], 4)
+    x = torch.randn(2, 4, 5, 5)
+    torch.testing.assert_close(cell(x, 0.0), 3 * x)
+
+
+def test_a_cell_concatenates_the_nodes_of_its_space() -> None:
+    whole = PRESETS["small"]
+    cells = str(whole.sample(Random(0)))
+    part = cells.replace(";", "concat=0,2;") + "concat=1"
+    network = Network(channels=4, cells=3, stem_multiplier=1)
+    model = build(part, network, inputs=1, classes=3, side=8)
+    assert [cell.outputs for cell in model.cells] == [8, 8, 16]  # normal, reduce, reduce
+    assert build(cells, network, inputs=1, classes=3, side=8).classifier.in_features == 48
+    assert model(torch.randn(2, 1, 8, 8)).shape == (2, 3)
+
+
+def test_reductions_stand_where_they_are_declared() -> None:
+    network = Network(channels=4, cells=4, reductions=[1])
+    model = build(str(PRESETS["small"].sample(Random(0))), network, inputs=1, classes=3, side=8)
+    assert [cell.outputs for cell in model.cells] == [12, 24, 24, 24]
+    assert model(torch.randn(2, 1, 8, 8)).shape == (2, 3)
+
+
+def test_noise_is_standard_normal_and_reads_nothing() -> None:
+    torch.manual_seed(0)
+    x = torch.full((4, 8, 32, 32), 7.0, requires_grad=True)
+    noise = build_operation("noise", 8, 2)(x)
+    assert noise.shape == (4, 8, 16, 16)
+    assert not noise.requires_grad
+    assert noise.mean().item() == pytest.approx(0, abs=0.05)
+    assert noise.std().item() == pytest.approx(1, abs=0.05)
 
 
 def test_the_supernet_of_darts_has_the_published_size() -> None:
@@ -70,6 +151,7 @@ def test_an_operation_divides_the_side_by_its_stride_rounded_up(name: str, strid
         module = build_operation(name, 4, stride, affine)
         out = module(torch.randn(2, 4, side, side))
         assert out.shape == (2, 4, math.ceil(side / stride), math.ceil(side / stride))
+        assert torch.isfinite(out).all()
         learns = OPERATIONS[name] or (name == "skip_connect" and stride == 2)
         assert (parameters(module) > 0) == learns
         affine_parts = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d) and m.affine]

@@ -101,6 +101,12 @@ OUTCOMES: dict[str, tuple[dict[str, Any], str]] = {
         {"config": {"search": {"strategies": {"random": {"evaluations": 24}}}}},
         "Only random search was run",
     ),
+    "one-input cells": (
+        {"config": {"space": {"preset": "nasbench201"}}, "parameter_free": 1.0},
+        "of the final cell have no weights",
+    ),
+    "operations by edge": ({"config": {"space": {"preset": "s1"}}, "entropy": 0.69}, "s1: two cells"),
+    "some nodes concatenated": ({"config": {"space": {"concat": [1, 2]}}}, "some of the nodes, concatenated"),
     "several searches": (
         {"config": {"search": {"seeds": 2}}, "parameter_free": 1.0, "seconds": {"darts": 200.0}},
         "The search did not beat",

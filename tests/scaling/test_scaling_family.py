@@ -51,6 +51,22 @@ def test_factors_of_one_change_nothing() -> None:
     assert scale(network, 8, Factors(1, 1, 1.15), 4).side == 9
 
 
+def test_declared_reductions_keep_their_place_in_proportion() -> None:
+    network = Network(cells=8, reductions=[2, 5])
+    for depth, cells, reductions in ((1.0, 8, [2, 5]), (1.5, 12, [3, 7]), (2.0, 16, [4, 10])):
+        found = scale(network, 8, Factors(depth, 1, 1), 4).network
+        assert (found.cells, found.reductions) == (cells, reductions)
+
+
+def test_a_network_of_one_input_cells_grows_in_depth_width_and_resolution() -> None:
+    architecture = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|none~0|avg_pool_3x3~1|skip_connect~2|"
+    base = size(architecture, Network(channels=8, cells=2), inputs=3, classes=10, side=16)
+    for factors in (Factors(1.5, 1, 1), Factors(1, 1.5, 1), Factors(1, 1, 1.5)):
+        member = scale(Network(channels=8, cells=2), 16, factors, 4)
+        grown = size(architecture, member.network, inputs=3, classes=10, side=member.side)
+        assert 1.15 < grown.macs / base.macs < 2.5
+
+
 def rows(*macs: int) -> list[dict[str, str]]:
     factors = {"depth": "1.0", "width": "1.0", "resolution": "1.4", "product": "1.96"}
     return [

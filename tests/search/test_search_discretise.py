@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from nas_steps.search.discretise import entropy, most_likely, parameter_free, softmax
-from nas_steps.spaces.cells import Cell, CellArchitecture, CellSpace
+from nas_steps.spaces.cells import PRESETS, Cell, CellArchitecture, CellSpace
 
 SPACE = CellSpace("tiny", ("none", "skip_connect", "nor_conv_1x1"), nodes=2)  # 48 cells, 2304 architectures
 
@@ -86,3 +86,62 @@ def test_parameter_free_share() -> None:
     assert parameter_free((node, node)) == 0.5
     assert parameter_free((node, (("max_pool_3x3", 0), ("skip_connect", 1)))) == 0.75
     assert parameter_free(((("sep_conv_3x3", 0), ("nor_conv_1x1", 1)),)) == 0
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_likeliest_of_every_preset_takes_the_strongest_choices(name: str) -> None:
+    space = PRESETS[name]
+    random = Random(0)
+    mixes = {}
+    for kind in space.kinds:
+        mixes[kind] = []
+        for row in space.allowed(kind):
+            powers = [math.exp(random.gauss(0, 1)) * allowed for allowed in row]
+            mixes[kind].append([power / sum(powers) for power in powers])
+    found = most_likely(space, mixes, 20)
+    scores = [score for _, score in found]
+    assert scores == sorted(scores, reverse=True)
+    assert len({str(space.check(architecture)) for architecture, _ in found}) == 20
+    best = found[0][0]
+    for kind in space.kinds:
+        rows = dict(zip(space.edges(), mixes[kind], strict=True))
+        strongest = {
+            edge: max((rows[edge][space.operations.index(one)], one) for one in space.choices_of(kind, index))
+            for index, edge in enumerate(space.edges())
+        }
+        for node, edges in enumerate(best.cells[kind]):
+            count = space.edges_per_node or len(space.sources(node))
+            kept = sorted(space.sources(node), key=lambda source: -strongest[node, source][0])[:count]
+            assert edges == tuple((strongest[node, source][1], source) for source in sorted(kept))
+
+
+def test_most_likely_of_one_input_cells_equals_brute_force() -> None:
+    space = CellSpace("one", ("none", "skip_connect", "nor_conv_1x1"), 2, None, inputs=1)
+    random = Random(3)
+    mix = softmax([[random.gauss(0, 1) for _ in space.operations] for _ in space.edges()])
+    everything = sorted(
+        (
+            (sum(math.log(row[index]) for row, index in zip(mix, chosen, strict=True)), chosen)
+            for chosen in product(range(3), repeat=3)
+        ),
+        reverse=True,
+    )
+    spelled = "|{}~0|+|{}~0|{}~1|"
+    found = most_likely(space, {"cell": mix}, 100)
+    assert len(found) == 27
+    assert [str(architecture) for architecture, _ in found] == [
+        spelled.format(*(space.operations[index] for index in chosen)) for _, chosen in everything
+    ]
+
+
+def test_most_likely_of_many_kept_edges_takes_no_time() -> None:
+    space = PRESETS["darts"].replace(nodes=8, edges_per_node=None)
+    mixes = {kind: softmax([[0.1 * index for index in range(8)]] * len(space.edges())) for kind in space.kinds}
+    ((best, _), *_) = most_likely(space, mixes, 10)
+    assert {operation for cell in best.cells.values() for node in cell for operation, _ in node} == {"dil_conv_5x5"}
+
+
+def test_none_is_no_connection_and_so_neither_free_nor_not() -> None:
+    assert parameter_free(((("none", 0),), (("none", 0), ("nor_conv_1x1", 1)))) == 0
+    assert parameter_free(((("skip_connect", 0),), (("none", 0), ("nor_conv_1x1", 1)))) == 0.5
+    assert parameter_free(((("none", 0),),)) == 1

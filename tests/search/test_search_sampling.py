@@ -11,7 +11,7 @@ from nas_steps.config import schema
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.search.sampling import RandomSearch, RegularisedEvolution, propose, round_size, rounds
-from nas_steps.spaces.cells import CellSpace
+from nas_steps.spaces.cells import PRESETS, CellSpace
 
 SMALLEST = CellSpace("smallest", ("skip_connect", "nor_conv_1x1"), nodes=1)  # 16 architectures
 ROOMY = CellSpace("roomy", ("skip_connect", "max_pool_3x3", "nor_conv_1x1"), nodes=2)
@@ -117,3 +117,14 @@ def test_rounds_and_their_sizes() -> None:
     assert rounds(EVOLUTION) == 3
     assert [round_size(EVOLUTION, number, 23) for number in range(3)] == [4, 2, 2]
     assert sum(round_size(EVOLUTION, number, 23) for number in range(3)) == EVOLUTION.evaluations
+
+
+@pytest.mark.parametrize("space", PRESETS.values(), ids=PRESETS)
+def test_strategies_work_in_every_space(space: CellSpace) -> None:
+    first = propose(EVOLUTION, space, [], count=4, seed=1)
+    second = propose(EVOLUTION, space, [estimated(first, [0.1, 0.4, 0.2, 0.3])], count=2, seed=1)
+    assert len(set(first + second)) == 6
+    for text in first + second:
+        assert str(space.parse(text)) == text
+    neighbours = {str(one) for one in space.neighbours(space.parse(first[1]))}
+    assert set(second) <= neighbours

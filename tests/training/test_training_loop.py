@@ -54,6 +54,25 @@ def train(data: Path, recipe: Recipe = RECIPE, *, seed: int = 0, architecture: s
         return train_network(architecture, NETWORK, recipe, load_images(data, CPU), seed=seed, progress=progress)
 
 
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        "|nor_conv_1x1~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|avg_pool_3x3~1|none~2|",
+        "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+        "normal:|noise~0|nor_conv_1x1~1|;reduce:|noise~0|noise~1|",
+        "normal:|nor_conv_1x1~0|skip_connect~1|+|skip_connect~0|max_pool_3x3~2|concat=1;"
+        "reduce:|nor_conv_1x1~0|skip_connect~1|+|skip_connect~0|max_pool_3x3~2|",
+    ],
+    ids=["one input", "no connection at all", "noise", "some nodes"],
+)
+def test_every_sort_of_cells_is_trained_to_the_same_bits_twice(data: Path, architecture: str) -> None:
+    first, second = train(data, architecture=architecture), train(data, architecture=architecture)
+    assert first.status == "ok"
+    assert math.isfinite(first.last("valid_loss"))
+    for name, weight in first.model.state_dict().items():
+        assert torch.equal(weight, second.model.state_dict()[name]), name
+
+
 # --------------------------------------------------------------------------------------------- the recipe
 
 
