@@ -125,6 +125,7 @@ class Space(Section):
     nodes: int | None = Field(None, ge=1, le=8, description="Intermediate nodes of a cell, instead of the preset's.")
     edges: list[list[int]] | None = Field(
         None,
+        max_length=8,
         description="For each node the sources that it may read, all that come before it when left out. Sources are "
         "the cell's inputs, then its nodes: with two inputs 2 is the first node, with one it is 1.",
     )

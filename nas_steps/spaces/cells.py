@@ -14,8 +14,7 @@ from functools import cached_property
 from itertools import combinations
 from random import Random
 
-from nas_steps.errors import UserError, known
-from nas_steps.spaces import isomorphism
+from nas_steps.spaces import checks, isomorphism
 from nas_steps.spaces.architectures import (
     KINDS,
     Cell,
@@ -25,7 +24,6 @@ from nas_steps.spaces.architectures import (
     parse_architecture,
     whole_output,
 )
-from nas_steps.spaces.operations import OPERATIONS
 from nas_steps.spaces.presets import DECLARED
 
 __all__ = ["PRESETS", "Cell", "CellArchitecture", "CellSpace", "Edge", "Node", "parse_architecture"]
@@ -40,7 +38,7 @@ class CellSpace:
 
     - `operations` is the union over all edges; `edges_per_node` None keeps all edges.
     - `inputs` is 2 (the skeleton of DARTS) or 1 (that of NAS-Bench-201).
-    - `reads` names for each node the sources that it can read: all that come before it, where left out.
+    - `reads` names for each node the sources that it can read, ascending: all that come before it, where left out.
     - `by_edge` names by kind the operations of each edge, in the order of `edges()`: all, where left out. `operations`
       may then be empty and is filled.
     - `concat` names the nodes, from 0, that the output concatenates: all, or the last of a one-input cell.
@@ -61,16 +59,19 @@ class CellSpace:
     none_is_choice: bool = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        if self.inputs not in KINDS:
-            raise ValueError(f"inputs is {self.inputs}; a cell has 2 inputs (as in DARTS) or 1 (as in NAS-Bench-201)")
-        if self.nodes < 1:
-            raise ValueError(f"nodes is {self.nodes}; a cell has at least 1 node")
+        # what was left out follows from the rest
+        settled: dict[str, object] = {
+            "concat": whole_output(self.inputs, self.nodes) if self.concat is None else tuple(sorted(self.concat))
+        }
         if self.none_is_choice is None:
-            object.__setattr__(self, "none_is_choice", self.edges_per_node is None)
-        self._check_reads()
-        self._check_edges_per_node()
-        self._check_concat()
-        self._check_operations()
+            settled["none_is_choice"] = self.edges_per_node is None
+        if self.by_edge is not None and not self.operations:
+            union = dict.fromkeys(name for rows in self.by_edge.values() for names in rows for name in names)
+            # `none` first, as in the spaces that were published
+            settled["operations"] = tuple(sorted(union, key=lambda name: name != "none"))
+        for name, value in settled.items():
+            object.__setattr__(self, name, value)
+        checks.check_declaration(self)
 
     def replace(self, **changes: object) -> CellSpace:
         """The same space with some of its fields changed. What followed from a changed field follows from it anew."""
@@ -167,40 +168,12 @@ class CellSpace:
 
     def check(self, architecture: CellArchitecture) -> CellArchitecture:
         """`architecture`, if it belongs to this space; else a UserError that says why it does not."""
-        if architecture.inputs != self.inputs:
-            raise UserError(
-                f"{architecture}: its cells have {_inputs(architecture.inputs)}, those of space {self.name} have "
-                f"{_inputs(self.inputs)}"
-            )
-        for kind, cell in architecture.cells.items():
-            if len(cell) != self.nodes:
-                raise UserError(f"{architecture}: {kind} has {len(cell)} nodes, space {self.name} has {self.nodes}")
-            for position, node in enumerate(cell):
-                self._check_node(architecture, kind, position, node)
-            if architecture.concat[kind] != self.concat:
-                raise UserError(
-                    f"{architecture}: the output of {kind} concatenates nodes {list(architecture.concat[kind])}, that "
-                    f"of space {self.name} nodes {list(self.concat)}"
-                )
+        checks.check_architecture(self, architecture)
         return architecture
 
-    def _check_node(self, architecture: CellArchitecture, kind: str, position: int, node: Node) -> None:
-        sources = self.sources(position)
-        wanted = len(sources) if self.edges_per_node is None else self.edges_per_node
-        if len(node) != wanted or len({source for _, source in node}) < len(node):
-            raise UserError(f"{architecture}: node {position} of {kind} must read {wanted} different sources")
-        for operation, source in node:
-            if source not in sources:
-                raise UserError(
-                    f"{architecture}: node {position} of {kind} cannot read {source} in space {self.name}; it can read "
-                    + ", ".join(map(str, sources))
-                )
-            choices = self._choices[kind][position, source]
-            if operation not in choices:
-                where = "" if self.by_edge is None else f" on the edge from {source} to node {position} of {kind}"
-                raise UserError(
-                    f"{architecture}: {operation} is no choice of space {self.name}{where}; it has {', '.join(choices)}"
-                )
+    def choices_between(self, kind: str, node: int, source: int) -> tuple[str, ...]:
+        """What the edge from `source` to `node` can be in a discrete architecture."""
+        return self._choices[kind][node, source]
 
     @cached_property
     def _choices(self) -> dict[str, dict[tuple[int, int], tuple[str, ...]]]:
@@ -214,7 +187,7 @@ class CellSpace:
 
     def _ways(self, kind: str, node: int, kept: tuple[int, ...]) -> int:
         """In how many ways operations can stand on the edges from `kept` to a node."""
-        return math.prod(len(self._choices[kind][node, source]) for source in kept)
+        return math.prod(len(self.choices_between(kind, node, source)) for source in kept)
 
     def _sample_cell(self, kind: str, random: Random) -> Cell:
         nodes = []
@@ -222,7 +195,7 @@ class CellSpace:
             sets = self.kept_sources(node)
             # sources whose edges have more choices stand in more architectures
             (kept,) = random.choices(sets, [self._ways(kind, node, one) for one in sets])
-            nodes.append(tuple((random.choice(self._choices[kind][node, source]), source) for source in kept))
+            nodes.append(tuple((random.choice(self.choices_between(kind, node, source)), source) for source in kept))
         return tuple(nodes)
 
     def _sites(self, architecture: CellArchitecture) -> list[Site]:
@@ -232,12 +205,12 @@ class CellSpace:
             for node, edges in enumerate(cell):
                 taken = {source for _, source in edges}
                 for position, (operation, source) in enumerate(edges):
-                    others = [(name, source) for name in self._choices[kind][node, source] if name != operation]
+                    others = [(name, source) for name in self.choices_between(kind, node, source) if name != operation]
                     moved = [
                         (name, free)
                         for free in self.sources(node)
                         if free not in taken
-                        for name in self._moved(operation, self._choices[kind][node, free])
+                        for name in self._moved(operation, self.choices_between(kind, node, free))
                     ]
                     found += [(kind, node, position, edges) for edges in (others, moved) if edges]
         return found
@@ -251,99 +224,6 @@ class CellSpace:
         nodes = [list(edges) for edges in architecture.cells[kind]]
         nodes[node][position] = edge
         return architecture.with_cell(kind, tuple(map(tuple, nodes)))
-
-    def _check_reads(self) -> None:
-        if self.reads is None:
-            return
-        if len(self.reads) != self.nodes:
-            raise ValueError(
-                f"edges has {len(self.reads)} lists of sources, but there are {self.nodes} nodes; give a list for each"
-            )
-        for node, sources in enumerate(self.reads):
-            last = self.inputs + node - 1
-            for source in sources:
-                if not 0 <= source <= last:
-                    raise ValueError(f"edges: node {node} cannot read {source}, only 0 to {last} come before it")
-            if not sources or len(set(sources)) < len(sources):
-                raise ValueError(f"edges: node {node} reads {list(sources)}; name each source once, of 0 to {last}")
-        object.__setattr__(self, "reads", tuple(tuple(sorted(sources)) for sources in self.reads))
-
-    def _check_edges_per_node(self) -> None:
-        if self.edges_per_node is None:
-            return
-        if self.edges_per_node < 1:
-            raise ValueError(f"edges_per_node is {self.edges_per_node}; a node keeps at least 1 edge")
-        for node in range(self.nodes):
-            if self.edges_per_node > len(self.sources(node)):
-                raise ValueError(
-                    f"edges_per_node is {self.edges_per_node}, but node {node} can read no more than "
-                    f"{len(self.sources(node))} of the inputs and nodes before it; lower it, or say all"
-                )
-
-    def _check_concat(self) -> None:
-        whole = whole_output(self.inputs, self.nodes)
-        concat = whole if self.concat is None else tuple(sorted(self.concat))
-        if self.inputs == 1 and concat != whole:
-            raise ValueError(
-                f"concat is {list(concat)}, but the output of a one-input cell is its last node; leave concat out"
-            )
-        if not concat or len(set(concat)) < len(concat) or not set(concat) <= set(range(self.nodes)):
-            raise ValueError(
-                f"concat is {list(concat)}; it must name one or more of the nodes 0 to {self.nodes - 1}, each once"
-            )
-        object.__setattr__(self, "concat", concat)
-
-    def _check_operations(self) -> None:
-        if self.by_edge is not None:
-            self._check_by_edge(self.by_edge)
-        for operation in self.operations:
-            known("operation", operation, OPERATIONS)
-        if len(set(self.operations)) < len(self.operations):
-            raise ValueError(f"an operation stands twice in {list(self.operations)}")
-        choices = [(kind, edge, found) for kind in self.kinds for edge, found in self._choices[kind].items()]
-        if all(len(found) < 2 for _, _, found in choices):
-            raise ValueError(
-                f"operations {list(self.operations)} leave nothing to choose; name at least two"
-                + ("" if self.none_is_choice else " beside `none`")
-            )
-        for kind, (node, source), found in choices:
-            if not found:
-                raise ValueError(
-                    f"operations: the edge from {source} to node {node} of {kind} has no choice; name an operation"
-                    + ("" if self.none_is_choice else " beside `none`")
-                )
-        if not any(OPERATIONS[name] for _, _, found in choices for name in found):
-            raise ValueError(
-                f"none of {list(self.operations)} has weights to learn; add a convolution, say sep_conv_3x3"
-            )
-
-    def _check_by_edge(self, by_edge: Mapping[str, tuple[tuple[str, ...], ...]]) -> None:
-        if set(by_edge) != set(self.kinds):
-            raise ValueError(
-                f"operations are given for the kinds {sorted(by_edge)}; cells with {_inputs(self.inputs)} have "
-                + " and ".join(self.kinds)
-            )
-        edges = self.edges()
-        for kind, rows in by_edge.items():
-            if len(rows) != len(edges):
-                raise ValueError(
-                    f"operations of {kind} has {len(rows)} lists, but a cell has {len(edges)} edges, node by node; "
-                    "give a list for each"
-                )
-            for (node, source), names in zip(edges, rows, strict=True):
-                if len(set(names)) < len(names):
-                    where = f"the edge from {source} to node {node} of {kind}"
-                    raise ValueError(f"operations: an operation stands twice on {where}: {list(names)}")
-        union = dict.fromkeys(name for kind in self.kinds for names in by_edge[kind] for name in names)
-        # `none` first, as in the spaces that were published
-        operations = tuple(sorted(union, key=lambda name: name != "none"))
-        if self.operations and set(self.operations) != set(operations):
-            raise ValueError(f"operations {list(self.operations)} are not those of the edges: {list(operations)}")
-        object.__setattr__(self, "operations", self.operations or operations)
-
-
-def _inputs(count: int) -> str:
-    return "one input (a cell)" if count == 1 else "two inputs (normal and reduce)"
 
 
 #: the spaces that have a name

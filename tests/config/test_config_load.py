@@ -130,6 +130,8 @@ def strategies(**given: Any) -> dict[str, Any]:
         ({"space": {"edges": [[0, 2]]}}, "space", ["node 0 cannot read 2, only 0 to 1"]),
         ({"space": {"edges": [[0, 1], []]}}, "space", ["node 1 reads []"]),
         ({"space": {"edges": [[0, 1]], "nodes": 2}}, "space", ["edges has 1 lists", "2 nodes"]),
+        ({"space": {"edges": []}}, "space", ["nodes is 0", "at least 1"]),
+        ({"space": {"edges": [[0, 1]] * 9}}, "space.edges", ["at most 8"]),
         ({"space": {"edges": 3}}, "space.edges", ["given 3", "list"]),
         ({"space": {"concat": []}}, "space", ["concat is []", "nodes 0 to 2"]),
         ({"space": {"concat": [3]}}, "space", ["concat is [3]", "nodes 0 to 2"]),
@@ -345,7 +347,7 @@ def test_a_space_can_be_declared_whole() -> None:
         {
             "space": {
                 "inputs": 2,
-                "edges": [[0, 1], [2, 0], [1, 2, 3]],
+                "edges": [[0, 1], [0, 2], [1, 2, 3]],
                 "operations": {
                     "normal": [["nor_conv_1x1", "skip_connect"]] * 4 + [["none", "nor_conv_3x3"]] * 3,
                     "reduce": ["none", "max_pool_3x3", "nor_conv_1x1"],

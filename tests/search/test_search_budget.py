@@ -12,6 +12,7 @@ from nas_steps.config.stages import slices
 from nas_steps.provenance.files import read_json
 from nas_steps.search.budget import budget
 from nas_steps.search.steps import budget as step
+from nas_steps.spaces.cells import PRESETS
 
 SHAPE = {"inputs": 1, "classes": 10, "side": 8}
 ROOMY = {"nodes": 2, "operations": ["skip_connect", "max_pool_3x3", "nor_conv_1x1", "nor_conv_3x3"]}
@@ -26,6 +27,13 @@ def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
 def counted(strategies: dict[str, Any], **changes: Any) -> dict[str, Any]:
     config = tiny_config(search__strategies=strategies, **{"space": ROOMY, **changes})
     return budget(slices(config)["budget"], **SHAPE)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("preset", [name for name, space in PRESETS.items() if space.inputs == 2])
+def test_every_space_of_two_inputs_has_a_budget(preset: str) -> None:
+    found = counted({"random": {}, "darts": {"epochs": 1}}, space={"preset": preset})
+    assert found["supernet_macs"] > found["candidate_macs"] > 0
+    assert found["strategies"]["random"]["evaluations"] >= 2
 
 
 @pytest.mark.parametrize("epochs", [2, 5, 9])
