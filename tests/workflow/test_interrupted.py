@@ -22,7 +22,7 @@ LONG = change(
     TINY,
     experiment="long",
     search__strategies={"random": {"evaluations": 2}, "evolution": {"population": 2, "sample": 1, "rounds": 1}},
-    search__estimator={"epochs": 60, "learning_rate": 0.05},
+    search__estimator={"epochs": 200, "learning_rate": 0.05},
     scaling__enabled=False,
     shards=2,
 )
