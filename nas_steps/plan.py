@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from nas_steps.config.load import load, read_yaml
-from nas_steps.config.schema import Darts, Random
 from nas_steps.config.stages import write_settings, write_slices
+from nas_steps.config.strategies import Gradient, Random
 from nas_steps.errors import UserError
 from nas_steps.provenance.fingerprint import files_fingerprint, module_hashes
 from nas_steps.provenance.versions import describe_versions
@@ -125,7 +125,7 @@ class Plan:
         if not strategy:
             return self.config.retrain.processes
         settings = self.config.search.strategies[strategy]
-        return settings.processes if isinstance(settings, Darts) else 1
+        return settings.processes if isinstance(settings, Gradient) else 1
 
     # ------------------------------------------------------------------------------------------------ data
 
@@ -148,12 +148,12 @@ class Plan:
     @property
     def sampling(self) -> list[str]:
         """The strategies that ask and tell."""
-        return [name for name, settings in self.config.search.strategies.items() if not isinstance(settings, Darts)]
+        return [name for name, settings in self.config.search.strategies.items() if not isinstance(settings, Gradient)]
 
     @property
     def gradient(self) -> list[str]:
         """The strategies that train a supernet."""
-        return [name for name, settings in self.config.search.strategies.items() if isinstance(settings, Darts)]
+        return [name for name, settings in self.config.search.strategies.items() if isinstance(settings, Gradient)]
 
     @property
     def searches(self) -> list[tuple[str, int]]:
@@ -167,7 +167,7 @@ class Plan:
     def rounds(self, strategy: str) -> range:
         """The rounds of a strategy that asks and tells."""
         settings = self.config.search.strategies[strategy]
-        assert not isinstance(settings, Darts)
+        assert not isinstance(settings, Gradient)
         return range(rounds(settings))
 
     def told(self, strategy: str, seed: str | int) -> list[str]:

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from nas_steps.config.load import section_type
-from nas_steps.config.schema import STRATEGIES, Config
+from nas_steps.config.schema import Config
+from nas_steps.config.strategies import STRATEGIES
 
 HEAD = """# Every key of an experiment
 
@@ -26,6 +27,8 @@ any job starts. A file stands alone: it is not laid over `config.yaml`.
 |---|---|
 | `config.yaml` | the default: handwritten digits, minutes on a laptop |
 | `own_images.yaml` | a folder of your own images |
+| `darts_family.yaml` | every differentiable strategy side by side on a part of CIFAR-10, half an hour on two cores |
+| `nasbench201.yaml` | DARTS, DARTS+ and SDARTS-RS where the truth is known: NAS-Bench-201's space |
 | `cifar10.yaml` | CIFAR-10 as in the DARTS paper, for a GPU |
 """
 

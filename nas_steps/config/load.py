@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from nas_steps.config.schema import STRATEGIES, STRATEGY_KINDS, Config
+from nas_steps.config.schema import Config
+from nas_steps.config.strategies import STRATEGIES, STRATEGY_KINDS
 from nas_steps.errors import UserError
 
 #: sources whose `path` must exist before any job can run

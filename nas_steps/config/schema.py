@@ -9,24 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from nas_steps.config.section import Augment, Fraction, Natural, Positive, Section
+from nas_steps.config.strategies import Darts, Evolution, Random, Strategy
 from nas_steps.errors import known
 from nas_steps.spaces.architectures import KINDS
 from nas_steps.spaces.baselines import parse_baseline
 from nas_steps.spaces.cells import PRESETS, CellSpace
 from nas_steps.spaces.operations import OPERATIONS
-
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[int, Field(gt=0)]
-Natural = Annotated[int, Field(ge=0)]
-
-
-class Section(BaseModel):
-    """A part of the config; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
 
 # --------------------------------------------------------------------------------------------------- data
 
@@ -281,12 +272,6 @@ class Network(Section):
 # ------------------------------------------------------------------------------------------------ recipes
 
 
-class Augment(Section):
-    flip: bool = Field(False, description="Mirror left and right with probability 1/2 (not for digits or text).")
-    crop: Natural = Field(0, description="Zero padding in pixels of a random crop back to full size.")
-    cutout: Natural = Field(0, description="Side in pixels of one erased square (DeVries & Taylor 2017); 0: none.")
-
-
 class Recipe(Section):
     """How a network is trained. One training loop reads it for candidates and final models alike."""
 
@@ -322,83 +307,10 @@ class Recipe(Section):
 # ------------------------------------------------------------------------------------------------- search
 
 
-class Random(Section):
-    kind: Literal["random"] = Field("random", description="Uniform sampling without repeats.")
-    evaluations: Literal["auto"] | Positive = Field(
-        "auto",
-        description="Architectures to try; `auto` matches the training cost (multiply-accumulates) of the "
-        "dearest other strategy.",
-    )
-
-    @field_validator("evaluations", mode="before")
-    @classmethod
-    def _number(cls, value: Any) -> Any:
-        return int(value) if isinstance(value, str) and value.isdigit() else value
-
-
-class Evolution(Section):
-    """Regularised (ageing) evolution, Real et al. 2019, algorithm 1, a batch of children a round."""
-
-    kind: Literal["evolution"] = Field("evolution", description="Regularised evolution.")
-    population: int = Field(8, ge=2, description="Architectures alive; the first round draws them at random.")
-    sample: int = Field(4, ge=1, description="Drawn from the population for each tournament.")
-    children: Positive = Field(4, description="Architectures evaluated in each round after the first.")
-    rounds: Positive = Field(3, description="Rounds, the random first one included.")
-
-    @model_validator(mode="after")
-    def _sample_fits(self) -> Evolution:
-        if self.sample > self.population:
-            raise ValueError(f"sample ({self.sample}) is larger than population ({self.population}): lower sample")
-        return self
-
-    @property
-    def evaluations(self) -> int:
-        return self.population + self.children * (self.rounds - 1)
-
-
-class Darts(Section):
-    """DARTS, first order (Liu, Simonyan & Yang 2019, section 2.3, xi = 0)."""
-
-    kind: Literal["darts"] = Field("darts", description="Differentiable search, first order.")
-    epochs: Positive = Field(20, description="Passes over the training images.")
-    batch_size: Positive = Field(32, description="Images of a weight step, and of an alpha step.")
-    learning_rate: float = Field(0.05, gt=0, description="Peak learning rate of the weights (SGD, cosine).")
-    learning_rate_min: float = Field(0.001, ge=0, description="Where the cosine ends.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of the weights' SGD.")
-    weight_decay: float = Field(3e-4, ge=0, description="Weight decay of the weights.")
-    gradient_clip: float = Field(5.0, gt=0, description="Largest norm of the weights' gradient.")
-    alpha_learning_rate: float = Field(
-        3e-3, gt=0, description="Learning rate of the alphas (Adam, betas 0.5 and 0.999)."
-    )
-    alpha_weight_decay: float = Field(1e-3, ge=0, description="Weight decay of the alphas.")
-    candidates: Positive = Field(5, description="The most likely genotypes under the final alphas to pass on.")
-    augment: Augment = Field(default_factory=Augment, description="Augmentation of both halves.")
-    processes: Positive = Field(
-        1,
-        description="Processes that train one supernet together, each on a GPU of its own: each batch is shared "
-        "among them. 1 is best for what trains in minutes.",
-    )
-
-    @model_validator(mode="after")
-    def _cosine_falls(self) -> Darts:
-        if self.learning_rate_min > self.learning_rate:
-            raise ValueError(
-                f"learning_rate_min ({self.learning_rate_min:g}) is above learning_rate ({self.learning_rate:g})"
-            )
-        return self
-
-
-Strategy = Annotated[Random | Evolution | Darts, Field(discriminator="kind")]
-STRATEGIES: dict[str, type[Random] | type[Evolution] | type[Darts]] = {
-    "random": Random,
-    "evolution": Evolution,
-    "darts": Darts,
-}
-STRATEGY_KINDS = tuple(STRATEGIES)
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_]*$"
 
 
-def _default_strategies() -> dict[str, Random | Evolution | Darts]:
+def _default_strategies() -> dict[str, Strategy]:
     return {"random": Random(), "evolution": Evolution(), "darts": Darts()}
 
 

@@ -14,17 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nas_steps.config.schema import (
     Config,
-    Darts,
     Data,
-    Evolution,
     Export,
     Network,
-    Random,
     Recipe,
     Scaling,
     Space,
-    Strategy,
 )
+from nas_steps.config.strategies import Evolution, Gradient, GradientStrategy, PcDarts, Random, Strategy
 from nas_steps.provenance.files import canonical_json, read_json, write_text
 from nas_steps.provenance.fingerprint import fingerprint
 
@@ -55,6 +52,12 @@ class Counted(Slice):
 
     kind: str
     epochs: int | None = None
+    #: forward and backward passes for each training batch, and what each of them trains
+    passes: float = 0
+    path: str = "all"
+    parts: int = 1
+    #: epochs of the weights after each decision of a perturbation-based selection
+    selection_epochs: int = 0
     evaluations: int | Literal["auto"] | None = None
 
 
@@ -79,7 +82,7 @@ class ProposeStep(Slice):
 class DartsStep(Compute):
     space: Space
     network: Network
-    strategy: Darts
+    strategy: GradientStrategy
 
 
 class TrainingStep(Compute):
@@ -159,7 +162,7 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
         "report": ReportStep(config=config),
     }
     for name, strategy in config.search.strategies.items():
-        if isinstance(strategy, Darts):
+        if isinstance(strategy, Gradient):
             found[f"search_{name}"] = DartsStep(
                 **compute, space=config.space, network=config.search.network, strategy=strategy
             )
@@ -177,8 +180,15 @@ def _unplaced(data: Data) -> Data:
 
 
 def _counted(strategy: Strategy) -> Counted:
-    if isinstance(strategy, Darts):
-        return Counted(kind=strategy.kind, epochs=strategy.epochs)
+    if isinstance(strategy, Gradient):
+        return Counted(
+            kind=strategy.kind,
+            epochs=strategy.epochs,
+            passes=strategy.passes,
+            path=strategy.path,
+            parts=strategy.parts if isinstance(strategy, PcDarts) else 1,
+            selection_epochs=strategy.selection_epochs if strategy.selection == "perturbation" else 0,
+        )
     return Counted(kind=strategy.kind, evaluations=strategy.evaluations)
 
 

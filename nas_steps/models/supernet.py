@@ -1,106 +1,375 @@
-"""The continuous relaxation: every edge computes all operations, mixed by a softmax (Liu et al. 2019, section 2.2)."""
+"""The continuous relaxation: every edge computes all operations, mixed by weights (Liu et al. 2019, section 2.2)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas_steps.config.schema import Network
 from nas_steps.models.cells import Preprocess, reductions
-from nas_steps.models.operations import build_operation
+from nas_steps.models.folding import Normalising
+from nas_steps.models.stacked import Sources, stack, total
+from nas_steps.models.stages import STAGES, ResidualReduction
 from nas_steps.spaces.cells import CellSpace
 
-KINDS = ("normal", "reduce")
+#: for each kind of cell, edge and operation: whether it is computed
+Active = Mapping[str, Sequence[Sequence[bool]]]
+#: (nodes, (N, nodes * C, H, W)): what a stage adds to each of these nodes
+Contribution = tuple[tuple[int, ...], Tensor]
+
+POOLS = ("max_pool_3x3", "avg_pool_3x3")
+
+#: makes a cell: (kind, what prepares its inputs, channels, whether it halves the side)
+CellBuilder = Callable[[str, nn.Module | None, int, bool], nn.Module]
 
 
-class MixedOperation(nn.Module):
-    """All operations of the space on one edge. Batch norms have no affine part, so that alphas alone set the scale.
+class Block:
+    """Edges from the states at `positions` of a stage to each of `nodes`, node by node: `edges` are their places in the
+    stage, `rows` those in the operation's parameters (None: all in order)."""
 
-    `none` contributes zero and is not computed; it still takes its share of the softmax.
-    """
+    def __init__(
+        self, nodes: Sequence[int], positions: Sequence[int], edges: Tensor | None, rows: Tensor | None
+    ) -> None:
+        self.nodes, self.positions = tuple(nodes), tuple(positions)
+        self.edges, self.rows = edges, rows
 
-    def __init__(self, space: CellSpace, channels: int, stride: int) -> None:
+
+class Stage(nn.Module):
+    """The edges of a cell from `sources` to all nodes that read them: what is ready at the same time."""
+
+    def __init__(self, space: CellSpace, kind: str, sources: Sequence[int], channels: int, stride: int) -> None:
         super().__init__()
-        self.indices = [index for index, name in enumerate(space.operations) if name != "none"]
-        self.operations = nn.ModuleList()
-        for index in self.indices:
-            name = space.operations[index]
-            module = build_operation(name, channels, stride, affine=False)
-            if "pool" in name:
-                module = nn.Sequential(module, nn.BatchNorm2d(channels, affine=False))
-            self.operations.append(module)
+        self.space, self.kind, self.stride = space, kind, stride
+        self.sources = tuple(sources)
+        self.channels = channels
+        edges = space.edges()
+        #: (node, position among the sources) -> place among the cell's edges
+        self.edges = {
+            (node, self.sources.index(source)): place
+            for place, (node, source) in enumerate(edges)
+            if source in self.sources
+        }
+        allowed = space.allowed(kind)
+        self.operations = nn.ModuleDict()
+        self.places: dict[str, list[int]] = {}
+        for index, name in enumerate(space.operations):
+            places = [place for place in self.edges.values() if allowed[place][index]]
+            if places and (module := stack(name, len(places), channels, stride)) is not None:
+                self.operations[name] = module
+                self.places[name] = places
+        # pooled states are the same for all nodes that read them, and so is their norm
+        self.pools = nn.ModuleDict()
+        for name in POOLS:
+            if name in space.operations and space.inputs == 2:
+                self.pools[name] = nn.ModuleList(nn.BatchNorm2d(channels, affine=False) for _ in self.sources)
+        self.order = list(self.edges.values())
+        self._plans: dict[tuple[str, tuple[int, ...], bool], list[Block]] = {}
 
-    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
-        """`x` (N, C, H, W), `weights` (operations of the space,)."""
-        terms = [weights[index] * operation(x) for index, operation in zip(self.indices, self.operations, strict=True)]
-        return sum(terms[1:], terms[0])
+    def forward(
+        self, states: Sequence[Tensor], mix: Tensor, active: Sequence[Sequence[bool]] | None, drop: float
+    ) -> Iterator[Contribution]:
+        """`states` (N, C, H, W) of the sources, `mix` (edges of the cell, operations). `drop` is the probability that
+        an edge contributes nothing to an image."""
+        sources = Sources(states)
+        columns = mix[self.order].unbind(1)
+        masks: dict[tuple[int, int], Tensor] = {}
+        for index, name in enumerate(self.space.operations):
+            if name not in self.operations:
+                continue
+            places = [place for place in self.places[name] if active is None or active[place][index]]
+            for block in self._blocks(name, places, drop > 0, mix.device):
+                scale = columns[index] if block.edges is None else columns[index][block.edges]
+                found = self.operations[name](sources, block.positions, len(block.nodes), scale, block.rows)
+                yield block.nodes, self._dropped(found, block.nodes, block.positions[0], drop, masks)
+        for position, state in enumerate(states):
+            yield from self._plain(state, position, mix, active, drop, masks)
+
+    def _plain(
+        self,
+        state: Tensor,
+        position: int,
+        mix: Tensor,
+        active: Sequence[Sequence[bool]] | None,
+        drop: float,
+        masks: dict[tuple[int, int], Tensor],
+    ) -> Iterator[Contribution]:
+        """What has no weights: the state itself and its pools, by one diagonal convolution for all nodes."""
+        readers = {node: place for (node, source), place in self.edges.items() if source == position}
+        terms, indices = [], []
+        for index, name in enumerate(self.space.operations):
+            if active is not None and not any(active[place][index] for place in readers.values()):
+                continue
+            if name == "skip_connect" and self.stride == 1:
+                terms.append(state)
+            elif name in POOLS:
+                terms.append(self._pooled(name, state, position))
+            else:
+                continue
+            indices.append(index)
+        if not terms:
+            return
+        shares = mix[list(readers.values())][:, indices]
+        if active is not None:
+            chosen = [[active[place][index] for index in indices] for place in readers.values()]
+            shares = shares * torch.tensor(chosen, device=shares.device)
+        channels = state.shape[1]
+        diagonal = torch.eye(channels, dtype=shares.dtype, device=shares.device)
+        weight = shares[:, None, :, None] * diagonal[None, :, None, :]
+        weight = weight.reshape(len(readers) * channels, len(terms) * channels, 1, 1)
+        nodes = tuple(readers)
+        found = F.conv2d(torch.cat(terms, dim=1), weight)
+        yield nodes, self._dropped(found, nodes, position, drop, masks)
+
+    def _pooled(self, name: str, state: Tensor, position: int) -> Tensor:
+        if name == "max_pool_3x3":
+            found = F.max_pool2d(state, 3, self.stride, padding=1)
+        else:
+            found = F.avg_pool2d(state, 3, self.stride, padding=1, count_include_pad=False)
+        if name in self.pools:
+            found = self.pools[name][position](found)  # type: ignore[index]
+        return found
+
+    def _dropped(
+        self, found: Tensor, nodes: tuple[int, ...], position: int, drop: float, masks: dict[tuple[int, int], Tensor]
+    ) -> Tensor:
+        """Drop whole edges of single images; all operations of an edge share its fate (Zela et al. 2020, section 5)."""
+        if drop == 0 or not self.training:
+            return found
+        for node in nodes:
+            if (node, position) not in masks:
+                masks[node, position] = found.new_empty(len(found)).bernoulli_(1 - drop) / (1 - drop)
+        mask = torch.stack([masks[node, position] for node in nodes], dim=1)
+        return found * mask.repeat_interleave(found.shape[1] // len(nodes), dim=1)[:, :, None, None]
+
+    def _blocks(self, name: str, places: list[int], apart: bool, device: torch.device) -> list[Block]:
+        """How to compute `name` on the edges `places`: at once where each node reads the same sources, else (or when
+        sources are to be kept `apart`) source by source."""
+        key = (name, tuple(places), apart)
+        if key not in self._plans:
+            wanted = {edge: place for edge, place in self.edges.items() if place in places}
+            nodes = sorted({node for node, _ in wanted})
+            positions = sorted({position for _, position in wanted})
+            if not apart and len(wanted) == len(nodes) * len(positions):
+                groups = [(nodes, positions)]
+            else:
+                groups = [
+                    ([node for node in nodes if (node, position) in wanted], [position]) for position in positions
+                ]
+            blocks = []
+            for some, their in groups:
+                edges = [wanted[node, position] for node in some for position in their]
+                rows = [self.places[name].index(place) for place in edges]
+                in_order = rows == list(range(len(self.places[name])))
+                block = Block(
+                    some,
+                    their,
+                    None if edges == self.order else torch.tensor([self.order.index(e) for e in edges], device=device),
+                    None if in_order else torch.tensor(rows, device=device),
+                )
+                blocks.append(block)
+            self._plans[key] = [block for block in blocks if block.nodes]
+        return self._plans[key]
 
 
 class MixedCell(nn.Module):
-    """A cell with all its possible edges."""
+    """A cell with all its possible edges, of `channels` channels.
 
-    def __init__(
-        self,
-        space: CellSpace,
-        before_last: int,
-        last: int,
-        channels: int,
-        *,
-        reduction: bool,
-        halve_first: bool,
-    ) -> None:
-        super().__init__()
-        self.preprocess = Preprocess(before_last, last, channels, halve_first, affine=False)
-        self.kind = KINDS[reduction]
-        self.node_sources = [list(space.sources(node)) for node in range(space.nodes)]
-        self.edges = nn.ModuleList(
-            MixedOperation(space, channels, stride=2 if reduction and source < 2 else 1) for _, source in space.edges()
-        )
-        self.outputs = channels * space.nodes
-
-    def forward(self, before_last: Tensor, last: Tensor, weights: Tensor) -> Tensor:
-        states = self.preprocess(before_last, last)
-        edge = 0
-        for sources in self.node_sources:
-            terms = []
-            for source in sources:
-                terms.append(self.edges[edge](states[source], weights[edge]))
-                edge += 1
-            states.append(sum(terms[1:], terms[0]))
-        return torch.cat(states[2:], dim=1)
-
-
-class Supernet(nn.Module):
-    """The search network: (N, C, side, side) -> logits (N, classes).
-
-    `alphas` holds one (edges, operations) tensor for each kind of cell, shared by all cells of the kind.
+    With `parts` = K > 1 the operations see the first of K parts of the channels, and the others go around them (Xu et
+    al. 2020, section 3.1).
     """
 
-    def __init__(self, space: CellSpace, network: Network, *, inputs: int, classes: int) -> None:
+    def __init__(
+        self, space: CellSpace, kind: str, preprocess: nn.Module | None, channels: int, *, halves: bool, parts: int = 1
+    ) -> None:
         super().__init__()
+        self.space, self.kind, self.halves, self.parts = space, kind, halves, parts
+        self.preprocess = preprocess
+        self.mixed = channels // parts
+        stages: list[list[int]] = []
+        for source in range(space.inputs + space.nodes):
+            readers = {node for node, other in space.edges() if other == source}
+            alike = stages and source < space.inputs
+            if alike and readers == {node for node, other in space.edges() if other == stages[-1][0]}:
+                stages[-1].append(source)
+            elif readers:
+                stages.append([source])
+        self.stages = nn.ModuleList(
+            Stage(space, kind, sources, self.mixed, stride=2 if halves and sources[0] < space.inputs else 1)
+            for sources in stages
+        )
+
+    def forward(
+        self,
+        inputs: Sequence[Tensor],
+        mix: Tensor,
+        active: Sequence[Sequence[bool]] | None = None,
+        around: Tensor | None = None,
+        drop: float = 0.0,
+    ) -> Tensor:
+        """`inputs`: the outputs of the cells before; `mix` (edges, operations); `around` (edges,) weighs the channels
+        that go around the operations."""
+        states = list(inputs) if self.preprocess is None else self.preprocess(*inputs)
+        added: list[list[Tensor]] = [[] for _ in range(self.space.nodes)]
+        size = states[0].shape
+        sides = [-(-side // 2) if self.halves else side for side in size[2:]]
+        done = self.space.inputs
+        for stage in self.stages:
+            assert isinstance(stage, Stage)
+            while done <= max(stage.sources):
+                states.append(self._node(done - self.space.inputs, states, added, sides, around))
+                done += 1
+            together: dict[tuple[int, ...], list[Tensor]] = {}
+            read = [states[source][:, : self.mixed] for source in stage.sources]
+            for nodes, found in stage(read, mix, active, drop):
+                together.setdefault(nodes, []).append(found)
+            for nodes, terms in together.items():
+                for node, term in zip(nodes, total(terms).split(self.mixed, dim=1), strict=True):
+                    added[node].append(term)
+        while done < self.space.inputs + self.space.nodes:
+            states.append(self._node(done - self.space.inputs, states, added, sides, around))
+            done += 1
+        return torch.cat([states[self.space.inputs + node] for node in self.space.concat], dim=1)
+
+    def _node(
+        self, node: int, states: list[Tensor], added: list[list[Tensor]], sides: list[int], around: Tensor | None
+    ) -> Tensor:
+        # nothing leads to a node whose edges are all `none`
+        found = total(added[node]) if added[node] else states[0].new_zeros(len(states[0]), self.mixed, *sides)
+        if self.parts == 1:
+            return found
+        terms = []
+        for place, (reader, source) in enumerate(self.space.edges()):
+            if reader == node:
+                rest = states[source][:, self.mixed :]
+                if self.halves and source < self.space.inputs:
+                    rest = F.max_pool2d(rest, 2, 2, ceil_mode=True)
+                terms.append(rest if around is None else rest * around[place])
+        # neighbours come from different parts afterwards, so that other channels are mixed in the next node
+        whole = torch.cat([found, total(terms)], dim=1)
+        return whole.unflatten(1, (self.parts, self.mixed)).transpose(1, 2).flatten(1, 2)
+
+
+class Skeleton(nn.Module):
+    """What cells of a space are stacked in: stem, cells, average, classifier. It is that of the discrete networks
+    (`CellNetwork`, `StagedNetwork`), with cells whose norms have no affine part."""
+
+    def __init__(self, space: CellSpace, network: Network, build: CellBuilder, *, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.space = space
         channels = network.channels
-        stem = network.stem_multiplier * channels
-        shape = (len(space.edges()), len(space.operations))
-        self.alphas = nn.ParameterDict({kind: nn.Parameter(1e-3 * torch.randn(shape)) for kind in KINDS})
+        stem = channels * (network.stem_multiplier if space.inputs == 2 else 1)
         self.stem = nn.Sequential(nn.Conv2d(inputs, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem))
         self.cells = nn.ModuleList()
-        before_last, last, halve_first = stem, stem, False
-        for index in range(network.cells):
-            reduction = index in reductions(network.cells)
-            if reduction:
-                channels *= 2
-            cell = MixedCell(space, before_last, last, channels, reduction=reduction, halve_first=halve_first)
-            self.cells.append(cell)
-            before_last, last, halve_first = last, cell.outputs, reduction
+        self.norm: nn.Module = nn.Identity()
+        if space.inputs == 1:
+            for stage in range(STAGES):
+                if stage > 0:
+                    self.cells.append(ResidualReduction(channels, 2 * channels))
+                    channels *= 2
+                self.cells.extend(build(space.kinds[0], None, channels, False) for _ in range(network.cells))
+            last = channels
+            self.norm = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
+        else:
+            halving = reductions(network.cells, network.reductions)
+            before_last, last, halve_first = stem, stem, False
+            for index in range(network.cells):
+                halves = index in halving
+                if halves:
+                    channels *= 2
+                preprocess = Preprocess(before_last, last, channels, halve_first, affine=False)
+                self.cells.append(build(space.kinds[halves], preprocess, channels, halves))
+                before_last, last, halve_first = last, channels * len(space.concat), halves
         self.classifier = nn.Linear(last, classes)
 
-    def weights(self) -> list[nn.Parameter]:
-        """Everything that is learnt but the alphas."""
-        return [parameter for name, parameter in self.named_parameters() if not name.startswith("alphas.")]
-
-    def forward(self, x: Tensor) -> Tensor:
-        mixed = {kind: torch.softmax(self.alphas[kind], dim=-1) for kind in KINDS}
+    def through(self, x: Tensor, cell: Callable[[nn.Module, Sequence[Tensor]], Tensor]) -> Tensor:
+        """Logits, where `cell` applies a mixed cell to the outputs of those before."""
         before_last = last = self.stem(x)
+        for module in self.cells:
+            if isinstance(module, ResidualReduction):
+                found = module(last)
+            else:
+                found = cell(module, [before_last, last] if self.space.inputs == 2 else [last])
+            before_last, last = last, found
+        return self.classifier(self.norm(last).mean(dim=(2, 3)))
+
+
+class Supernet(Skeleton):
+    """The search network: (N, C, side, side) -> logits (N, classes).
+
+    `alphas` holds one (edges, operations) tensor for each kind of cell, shared by all cells of the kind. With `parts` =
+    K > 1 operations see 1 / K of the channels, and `betas` (edges,) weigh the edges (Xu et al. 2020, section 3).
+    """
+
+    def __init__(self, space: CellSpace, network: Network, *, inputs: int, classes: int, parts: int = 1) -> None:
+        def build(kind: str, preprocess: nn.Module | None, channels: int, halves: bool) -> nn.Module:
+            return MixedCell(space, kind, preprocess, channels, halves=halves, parts=parts)
+
+        super().__init__(space, network, build, inputs=inputs, classes=classes)
+        shape = (len(space.edges()), len(space.operations))
+        self.alphas = nn.ParameterDict({kind: nn.Parameter(1e-3 * torch.randn(shape)) for kind in space.kinds})
+        self.betas = nn.ParameterDict()
+        if parts > 1:
+            for kind in space.kinds:
+                self.betas[kind] = nn.Parameter(1e-3 * torch.randn(shape[0]))
+        for kind in space.kinds:
+            self.register_buffer(f"allowed_{kind}", torch.tensor(space.allowed(kind)), persistent=False)
+
+    def weights(self) -> list[nn.Parameter]:
+        """Everything that is learnt but the architecture."""
+        chosen = {id(parameter) for parameter in self.architecture()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in chosen]
+
+    def architecture(self) -> list[nn.Parameter]:
+        """What is learnt of the architecture: the alphas, and the edges' weights where there are any."""
+        return [*self.alphas.values(), *self.betas.values()]
+
+    def weighted(self) -> dict[str, list[list[bool]]]:
+        """For each kind of cell and edge, which operations have weights."""
+        found = {}
         for cell in self.cells:
-            before_last, last = last, cell(before_last, last, mixed[cell.kind])  # type: ignore[index]
-        return self.classifier(last.mean(dim=(2, 3)))
+            if isinstance(cell, MixedCell):
+                rows = [[False] * len(self.space.operations) for _ in self.space.edges()]
+                for stage in cell.stages:
+                    assert isinstance(stage, Stage)
+                    for name, places in stage.places.items():
+                        for place in places:
+                            rows[place][self.space.operations.index(name)] = True
+                found[cell.kind] = rows
+        return found
+
+    def differentiable_twice(self, twice: bool = True) -> None:
+        """Whether gradients can be differentiated themselves, which costs time and memory."""
+        for module in self.modules():
+            if isinstance(module, Normalising):
+                module.twice_differentiable = twice
+
+    def probabilities(self) -> dict[str, Tensor]:
+        """The softmax of each edge's alphas over the operations that it may have."""
+        mixed = {}
+        for kind, alphas in self.alphas.items():
+            allowed = getattr(self, f"allowed_{kind}")
+            mixed[kind] = torch.softmax(alphas.masked_fill(~allowed, float("-inf")), dim=-1)
+        return mixed
+
+    def forward(
+        self,
+        x: Tensor,
+        mix: Mapping[str, Tensor] | None = None,
+        active: Active | None = None,
+        around: Mapping[str, Tensor] | None = None,
+        drop: float = 0.0,
+    ) -> Tensor:
+        """`mix` weighs the operations of each kind's edges, `probabilities()` where it is None; only what is `active`
+        is computed."""
+        mixed = self.probabilities() if mix is None else mix
+
+        def cell(module: nn.Module, states: Sequence[Tensor]) -> Tensor:
+            assert isinstance(module, MixedCell)
+            kind = module.kind
+            computed = None if active is None else active[kind]
+            return module(states, mixed[kind], computed, None if around is None else around[kind], drop)
+
+        return self.through(x, cell)

@@ -13,6 +13,7 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.report import numbers
 from nas_steps.report.records import Entry, Member, Search
 from nas_steps.report.results import Results
@@ -26,7 +27,9 @@ _CYCLE = ("searched", "scaled", "other", "spare", "baseline")
 
 def sampling_curves(results: Results, prefix: str = "sampling") -> str | None:
     """Best validation accuracy so far against evaluations, one line a search; each evaluation is a dot."""
-    searches = [search for search in results.searches if search.kind != "darts" and _column(search, "best")[0]]
+    searches = [
+        search for search in results.searches if search.kind not in GRADIENT_KINDS and _column(search, "best")[0]
+    ]
     if not searches:
         return None
     colours = _strategy_colours(results)
@@ -53,14 +56,14 @@ def sampling_curves(results: Results, prefix: str = "sampling") -> str | None:
 
 def darts_curves(results: Results, prefix: str = "darts") -> str | None:
     """Supernet accuracy, share of edges without weights and entropy of the alphas, by epoch."""
-    searches = [search for search in results.searches if search.kind == "darts" and search.history]
+    searches = [search for search in results.searches if search.kind in GRADIENT_KINDS and search.history]
     if not searches:
         return None
     several = len(searches) > 1
     space = results.config.space.declared()
     largest, cell = space.largest_entropy(), "normal cell" if space.inputs == 2 else "cell"
     panels = (
-        ("score", "Supernet accuracy (validation)"),
+        ("score", "Supernet (line) and its discrete network (dots): validation"),
         ("parameter_free", f"Kept edges without weights ({cell})"),
         ("entropy", "Mean entropy of the alphas, nats"),
     )
@@ -72,7 +75,11 @@ def darts_curves(results: Results, prefix: str = "darts") -> str | None:
                 x, y = _column(search, column)
                 colour = COLOURS[_CYCLE[number % len(_CYCLE)]]
                 drawn = "steps-post" if column == "parameter_free" else "default"
-                axes.plot(x, y, color=colour, label=search.name, drawstyle=drawn)
+                axes.plot(x, y, color=colour, label=search.name, drawstyle=drawn, linestyle=_dashes(number))
+                if column == "score":
+                    axes.plot(
+                        *_column(search, "discrete_accuracy"), color=colour, linewidth=1, alpha=0.6, marker=".", ms=3
+                    )
             axes.set_title(title, fontsize=11)
             axes.yaxis.set_major_locator(MaxNLocator(4))
         for axes in stack[:2]:
@@ -88,11 +95,16 @@ def darts_curves(results: Results, prefix: str = "darts") -> str | None:
         stack[2].set_xlabel("epoch")
         stack[2].xaxis.set_major_locator(MaxNLocator(integer=True))
         if several:
-            stack[0].legend(loc="lower right", ncols=2)
+            figure.legend(*stack[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
         names = numbers.listed([search.name for search in searches])
         return inline_svg(
             figure, prefix, f"{names} by epoch: supernet accuracy, edges without weights, entropy of the alphas"
         )
+
+
+def _dashes(number: int) -> str:
+    """Lines that share a colour differ in how they are drawn."""
+    return ("-", "--", ":", "-.")[number // len(_CYCLE) % 4]
 
 
 def accuracy_against(results: Results, size: str, prefix: str = "size") -> str | None:

@@ -104,6 +104,11 @@ class Step:
     status: str = ""
     entropy: float | None = None
     parameter_free: float | None = None
+    parameter_free_reduce: float | None = None
+    skips: int | None = None
+    discrete_accuracy: float | None = None
+    eigenvalue: float | None = None
+    chosen: int | None = None
 
 
 @dataclass(frozen=True)

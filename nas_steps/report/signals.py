@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.report import numbers
 from nas_steps.report.records import Agreement, Entry, Search
 from nas_steps.report.results import Results
@@ -29,9 +30,9 @@ RULES = (
     "Search cost is given twice: in multiply-accumulates, by which the budgets were matched, and in measured seconds. "
     f"Where budgets agree within a factor of {COST_FACTOR} and the seconds do not, or the budgets do not agree, there "
     "is a warning.",
-    f"A DARTS search is called collapsed if at least {100 * COLLAPSE_SHARE:.0f} % of the kept edges of its final "
-    "normal cell have no weights (skip connections and pooling). Its alphas have hardly decided if their mean entropy "
-    f"is at least {100 * UNDECIDED_SHARE:.0f} % of the largest possible one.",
+    f"A search that trains a supernet is called collapsed if at least {100 * COLLAPSE_SHARE:.0f} % of the kept edges "
+    "of its chosen normal cell have no weights (skip connections and pooling). Its alphas have hardly decided if their "
+    f"mean entropy is at least {100 * UNDECIDED_SHARE:.0f} % of the largest possible one.",
     "A search's score ranks if the 95 % bootstrap interval of Kendall's tau with the accuracy after separate training "
     "lies above 0.",
     "A network is a best trade-off if no other has both a higher mean test accuracy and fewer multiply-accumulates "
@@ -97,16 +98,25 @@ def collapse(results: Results, strategy: str) -> list[Sentence]:
     by_chance = free_by_chance(space)
     largest = space.largest_entropy()
     cell = "normal cell" if space.inputs == 2 else "cell"
-    collapsed, undecided = [], []
+    collapsed, undecided, gaps = [], [], []
     for search in results.searches:
-        if search.strategy != strategy or search.kind != "darts":
+        if search.strategy != strategy or search.kind not in GRADIENT_KINDS:
             continue
-        free, entropy = last(search, "parameter_free"), last(search, "entropy")
+        free, entropy = chosen(search, "parameter_free"), chosen(search, "entropy")
+        mixed, discrete = chosen(search, "score"), chosen(search, "discrete_accuracy")
+        if mixed is not None and discrete is not None:
+            gaps.append(f"{search.name} {numbers.points(mixed)} to {numbers.points(discrete)}")
         if free is not None and free >= COLLAPSE_SHARE:
             collapsed.append(f"{search.name} ({numbers.share(free, 0)})")
         if entropy is not None and entropy >= UNDECIDED_SHARE * largest:
             undecided.append(f"{search.name} ({numbers.plain(entropy)} nats)")
     sentences = []
+    if gaps:
+        text = (
+            "Validation accuracy with the shared weights, from the supernet to the network that its alphas stand for: "
+            f"{numbers.listed(gaps)} %."
+        )
+        sentences.append(Sentence(text))
     if collapsed:
         text = (
             f"Collapsed: most kept edges of the final {cell} have no weights in {numbers.listed(collapsed)}. "
@@ -133,9 +143,10 @@ def free_by_chance(space: CellSpace) -> float:
     return sum(shares) / len(shares) if shares else 1.0
 
 
-def last(search: Search, figure: str) -> float | None:
-    """The last known value of a column of a search's history."""
-    known = [value for value in (getattr(step, figure) for step in search.history) if value is not None]
+def chosen(search: Search, figure: str) -> float | None:
+    """A column of a search's history after the epoch that was handed on; its last known value where none was."""
+    rows = [step for step in search.history if step.chosen] or search.history
+    known = [value for value in (getattr(step, figure) for step in rows) if value is not None]
     return known[-1] if known else None
 
 

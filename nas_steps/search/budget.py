@@ -9,16 +9,18 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+from torch import Tensor
+
+from nas_steps.config.schema import Network
 from nas_steps.config.stages import BudgetStep
 from nas_steps.models.build import size
 from nas_steps.models.count import count
 from nas_steps.models.supernet import Supernet
 from nas_steps.provenance.seeds import derive_seed
+from nas_steps.spaces.cells import CellSpace
 
 #: a backward pass costs about twice a forward pass
 TRAINING_FACTOR = 3
-#: a first-order DARTS step trains the weights on one batch and the alphas on another
-DARTS_BATCHES = 2
 #: architectures drawn to know the mean size of a candidate
 DRAWS = 64
 #: random search is never cut below this
@@ -31,7 +33,10 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int) -> dict[st
     """The training cost of each strategy, and how many evaluations random search gets for the dearest other one."""
     space = step.space.declared()
     shape = {"inputs": inputs, "classes": classes}
-    supernet = count(lambda: Supernet(space, step.network, **shape), inputs=inputs, side=side).macs
+    supernets = {
+        parts: _supernet(space, step.network, **shape, side=side, parts=parts)
+        for parts in {1, *(settings.parts for settings in step.strategies.values())}
+    }
     random = Random(derive_seed(step.seed, "budget"))
     drawn = [size(str(space.sample(random)), step.network, **shape, side=side).macs for _ in range(DRAWS)]
     candidate = sum(drawn) / len(drawn)
@@ -40,7 +45,15 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int) -> dict[st
     strategies: dict[str, dict[str, Any]] = {}
     for name, settings in step.strategies.items():
         if settings.epochs is not None:
-            cost = TRAINING_FACTOR * DARTS_BATCHES * settings.epochs * supernet
+            one_pass = {
+                "all": supernets[settings.parts],
+                # operations are drawn alike, so that each is computed as often as there are others less
+                "edge": supernets[1] / len(space.operations),
+                "architecture": candidate,
+            }[settings.path]
+            decisions = len(space.kinds) * (len(space.edges()) + space.nodes)
+            epochs = settings.passes * settings.epochs + settings.selection_epochs * decisions
+            cost = TRAINING_FACTOR * epochs * one_pass
             strategies[name] = {"kind": settings.kind, "evaluations": None, "training_macs": float(cost)}
         elif isinstance(settings.evaluations, int):
             evaluations = settings.evaluations
@@ -71,8 +84,20 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int) -> dict[st
     matched_to = next((entry["matched_to"] for entry in strategies.values() if "matched_to" in entry), None)
     return {
         "unit": UNIT,
-        "supernet_macs": supernet,
+        "supernet_macs": supernets[1],
         "candidate_macs": candidate,
         "matched_to": matched_to,
         "strategies": strategies,
     }
+
+
+def _supernet(space: CellSpace, network: Network, *, inputs: int, classes: int, side: int, parts: int) -> int:
+    """Multiply-accumulates of the operations that have weights; how the others are mixed is not the network's."""
+
+    class Counted(Supernet):
+        def forward(self, x: Tensor, *_: Any, **__: Any) -> Tensor:
+            return super().forward(x, active=self.weighted())
+
+    return count(
+        lambda: Counted(space, network, inputs=inputs, classes=classes, parts=parts), inputs=inputs, side=side
+    ).macs

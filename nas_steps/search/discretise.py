@@ -84,3 +84,23 @@ def _best_nodes(kept: Mapping[int, Sequence[tuple[float, str]]], count: int) -> 
 
 def _best(scored: Iterable[tuple[float, Found]], count: int) -> list[tuple[float, Found]]:
     return sorted(scored, key=lambda pair: -pair[0])[:count]
+
+
+def skips(architecture: CellArchitecture) -> int:
+    """Skip connections among the kept edges of the first kind of cell, the normal one."""
+    cell = next(iter(architecture.cells.values()))
+    return sum(operation == "skip_connect" for node in cell for operation, _ in node)
+
+
+def one_hot(space: CellSpace, architecture: CellArchitecture) -> dict[str, list[list[float]]]:
+    """For each kind of cell the mix (edges, operations) that computes `architecture` alone: 1 where an edge is kept, at
+    its operation."""
+    edges = space.edges()
+    found = {}
+    for kind, cell in architecture.cells.items():
+        rows = [[0.0] * len(space.operations) for _ in edges]
+        for node, kept in enumerate(cell):
+            for operation, source in kept:
+                rows[edges.index((node, source))][space.operations.index(operation)] = 1.0
+        found[kind] = rows
+    return found

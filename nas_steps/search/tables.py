@@ -10,14 +10,30 @@ from nas_steps.estimation.estimates import Estimate
 from nas_steps.provenance.files import write_csv
 
 CANDIDATES = ("rank", "architecture", "score", "estimator", "status")
-HISTORY = ("step", "round", "architecture", "score", "best", "status", "loss", "entropy", "parameter_free")
+HISTORY = (
+    "step",
+    "round",
+    "architecture",
+    "score",
+    "best",
+    "status",
+    "loss",
+    "entropy",
+    "parameter_free",
+    "parameter_free_reduce",
+    "skips",
+    "discrete_accuracy",
+    "eigenvalue",
+    "seconds",
+    "chosen",
+)
 
 
-def write_candidates(path: str | Path, scored: Sequence[tuple[str, float]], estimator: str) -> None:
-    """Write (architecture, score) pairs, best first, with their ranks from 1."""
+def write_candidates(path: str | Path, scored: Sequence[tuple[str, float, str]]) -> None:
+    """Write (architecture, score, what the score is), best first, with their ranks from 1."""
     rows = [
         {"rank": rank, "architecture": architecture, "score": score, "estimator": estimator, "status": "ok"}
-        for rank, (architecture, score) in enumerate(scored, start=1)
+        for rank, (architecture, score, estimator) in enumerate(scored, start=1)
     ]
     write_csv(path, rows, CANDIDATES)
 
@@ -48,5 +64,5 @@ def gather(rounds: Sequence[Sequence[Estimate]], candidates: str | Path, history
             )
     scored = [estimate for estimates in rounds for estimate in estimates if estimate.merit > float("-inf")]
     scored.sort(key=lambda estimate: -estimate.merit)
-    write_candidates(candidates, [(estimate.architecture, estimate.score) for estimate in scored], estimator)
+    write_candidates(candidates, [(estimate.architecture, estimate.score, estimator) for estimate in scored])
     write_history(history, rows)

@@ -20,6 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from nas_steps.errors import UserError
+from nas_steps.models.folding import Normalising
 
 
 class World:
@@ -200,3 +201,5 @@ def synchronise(model: nn.Module) -> None:
         for module in model.modules():
             if type(module) is nn.BatchNorm2d:
                 module.__class__ = SynchronisedBatchNorm2d
+            elif isinstance(module, Normalising):
+                module.total = _Sum.apply

@@ -86,6 +86,7 @@ def fit(
     end_of_epoch: Callable[[int], Row],
     progress: Progress,
     checkpoint: Checkpoint | None = None,
+    stop: Callable[[list[Row]], object] | None = None,
 ) -> list[Row]:
     """Run `epochs` epochs of `step` over `batches(epoch, start)`: the batches of an epoch from number `start` on, which
     hold `images` images in all.
@@ -93,7 +94,7 @@ def fit(
     Returns one row an epoch (counted from 1): `train_loss` and `train_accuracy`, means over the epoch's images while
     they were learnt; `seconds` of training; and whatever `end_of_epoch(epoch)` adds, which must depend on the step's
     state alone and leave it as it is. Raises DivergedError at the end of the epoch in which the loss stopped being
-    finite.
+    finite. After an epoch, `stop` says of all rows so far whether (by anything true) there is to be no other.
 
     With a `checkpoint`, the training goes on from it, saves its state there from time to time and on SIGTERM or SIGINT
     (raising Interrupted); it ends with the same numbers as one that never stopped, seconds aside.
@@ -104,7 +105,7 @@ def fit(
         progress.resume(len(position.history))
         print(f"going on with {checkpoint.name} from epoch {position.epoch}, batch {position.batches}", flush=True)
     with Interrupts() if checkpoint is not None else nullcontext() as interrupts:
-        while position.epoch <= epochs:
+        while position.epoch <= epochs and not (stop is not None and position.history and stop(position.history)):
             epoch = position.epoch
             if position.batches == 0:
                 torch.manual_seed(derive_seed(seed, "epoch", epoch))

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.textbook import MixedOperation, Textbook, copy
 from nas_steps.config.schema import Network
 from nas_steps.errors import UserError
 from nas_steps.models.build import build, is_baseline, size
@@ -16,7 +17,7 @@ from nas_steps.models.cells import AuxiliaryHead, CellNetwork, drop_path
 from nas_steps.models.count import count
 from nas_steps.models.operations import FactorizedReduce, build_operation
 from nas_steps.models.stages import OneInputCell, ResidualReduction
-from nas_steps.models.supernet import KINDS, Supernet
+from nas_steps.models.supernet import Supernet
 from nas_steps.spaces.baselines import BASELINES
 from nas_steps.spaces.cells import PRESETS, CellSpace, parse_architecture
 from nas_steps.spaces.operations import OPERATIONS
@@ -221,27 +222,28 @@ def test_a_supernet_of_one_hot_alphas_is_the_discrete_network() -> None:
     network = Network(channels=4, cells=4, stem_multiplier=2)
     torch.manual_seed(0)
     net = Supernet(space, network, inputs=2, classes=3)
+    textbook = Textbook(space, network, inputs=2, classes=3)
     discrete = CellNetwork(architecture, network, inputs=2, classes=3)
     state = discrete.state_dict()
     kept = {}
     with torch.no_grad():
-        for kind in KINDS:
-            net.alphas[kind].zero_()
+        for kind in space.kinds:
+            textbook.alphas[kind].zero_()
             chosen = {(n, s): op for n, node in enumerate(getattr(architecture, kind)) for op, s in node}
             for row, edge in enumerate(space.edges()):
                 column = space.operations.index(chosen.get(edge, "none"))
-                net.alphas[kind][row, column] = 1e4
+                textbook.alphas[kind][row, column] = 1e4
                 if edge in chosen:
                     place = [s for _, s in getattr(architecture, kind)[edge[0]]].index(edge[1])
-                    kept[kind, row, column - 1] = f"nodes.{edge[0]}.{place}."
-    source = net.state_dict()
+                    kept[kind, row, column] = f"nodes.{edge[0]}.{place}."
+    source = textbook.state_dict()
     copied = set()
     for name in state:
         if name.endswith(("norm.weight", "norm.bias")) or name in source:
             if name in source:
                 state[name] = source[name]
             copied.add(name)
-    for index, cell in enumerate(net.cells):
+    for index, cell in enumerate(textbook.cells):
         for (kind, row, column), prefix in kept.items():
             if cell.kind != kind:
                 continue
@@ -251,6 +253,7 @@ def test_a_supernet_of_one_hot_alphas_is_the_discrete_network() -> None:
     learned = {n for n, p in discrete.named_parameters() if p.ndim > 1}
     assert learned <= copied  # what is not copied are the affine parts, which begin as 1 and 0
     discrete.load_state_dict(state)
+    copy(net, textbook)
     x = torch.randn(3, 2, 9, 9)
     torch.testing.assert_close(net(x), discrete(x), rtol=1e-4, atol=1e-5)
     with torch.no_grad():
@@ -260,12 +263,10 @@ def test_a_supernet_of_one_hot_alphas_is_the_discrete_network() -> None:
 
 def test_an_edge_mixes_its_operations_by_the_weights() -> None:
     space = CellSpace("s", ("none", "skip_connect", "nor_conv_3x3"), nodes=1)
-    net = Supernet(space, Network(channels=4, cells=3, stem_multiplier=1), inputs=1, classes=2)
-    edge = net.cells[0].edges[0]
+    edge = MixedOperation(space, space.operations, 4, 1)
     x = torch.randn(2, 4, 4, 4)
     mixed = edge(x, torch.tensor([0.5, 0.2, 0.3]))
-    skipped = edge.operations[0](x)
-    torch.testing.assert_close(mixed, 0.2 * skipped + 0.3 * edge.operations[1](x))
+    torch.testing.assert_close(mixed, 0.2 * x + 0.3 * edge.operations[2](x))
 
 
 def test_drop_path_drops_whole_samples_and_keeps_the_mean() -> None:

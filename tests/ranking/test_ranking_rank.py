@@ -162,9 +162,12 @@ def test_agreement_has_a_row_for_all_that_share_an_estimator() -> None:
 
 def test_the_steps(tmp_path: Path) -> None:
     folder = tmp_path / "search"
-    write_candidates(folder / "random-0" / "candidates.csv", [("x", 0.5), ("y", 0.4), ("z", 0.3)], "short_training")
-    write_candidates(folder / "evolution-0" / "candidates.csv", [("y", 0.4)], "short_training")
-    write_candidates(folder / "darts-0" / "candidates.csv", [], "alpha_likelihood")
+    write_candidates(
+        folder / "random-0" / "candidates.csv",
+        [(name, 0.5 - 0.1 * place, "short_training") for place, name in enumerate("xyz")],
+    )
+    write_candidates(folder / "evolution-0" / "candidates.csv", [("y", 0.4, "short_training")])
+    write_candidates(folder / "darts-0" / "candidates.csv", [])
     paths = [str(folder / name / "candidates.csv") for name in ("random-0", "evolution-0", "darts-0")]
     output = tmp_path / "shortlist.csv"
     shortlist_step.main(["--settings", settings()["shortlist"], "--candidates", *paths, "--output", str(output)])

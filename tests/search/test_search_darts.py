@@ -1,8 +1,10 @@
-"""First-order DARTS on tiny digits."""
+"""Differentiable searches on tiny digits: first-order DARTS, and its whole family."""
 
 from __future__ import annotations
 
 import copy
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,19 @@ import torch.nn.functional as F
 from tiny_world import prepared, settings, tiny_config
 
 from nas_steps.config.stages import DartsStep, slices
+from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.models.supernet import Supernet
 from nas_steps.provenance.files import read_csv, read_json
+from nas_steps.provenance.ledger import Cost
 from nas_steps.search import darts as module
-from nas_steps.search.darts import BilevelStep, DartsResult, darts
+from nas_steps.search.bilevel import BilevelStep
+from nas_steps.search.darts import DartsResult, darts
 from nas_steps.search.discretise import most_likely, softmax
+from nas_steps.search.relaxation import Mix, discrete
+from nas_steps.search.shared_weights import accuracy, rank_by_shared_weights
 from nas_steps.search.steps import darts as step_module
+from nas_steps.spaces.cells import PRESETS
+from nas_steps.training.checkpoint import Checkpoint, Checkpoints
 from nas_steps.training.devices import prepare
 from nas_steps.training.networks import Images, load_images
 from nas_steps.training.progress import Progress
@@ -34,9 +43,15 @@ def darts_step(**changes: Any) -> DartsStep:
     return found["search_darts"]
 
 
-def searched(images: Images, seed: int = 0, **changes: Any) -> DartsResult:
+def searched(images: Images, seed: int = 0, checkpoint: Checkpoint | None = None, **changes: Any) -> DartsResult:
     with Progress(2, "supernet") as progress:
-        return darts(darts_step(**changes), images, seed=seed, progress=progress)
+        return darts(darts_step(**changes), images, seed=seed, progress=progress, checkpoint=checkpoint)
+
+
+def timeless(result: DartsResult) -> DartsResult:
+    """All but what a clock measured."""
+    history = [{key: value for key, value in row.items() if key != "seconds"} for row in result.history]
+    return replace(result, history=history)
 
 
 def bilevel(images: Images, **changes: Any) -> tuple[BilevelStep, list[Any], list[Any]]:
@@ -61,7 +76,9 @@ def test_two_epochs_and_the_alphas_move(images: Images) -> None:
     assert (first - last).abs().max() > 1e-3
     mixes = {kind: softmax(rows) for kind, rows in result.alphas[-1].items()}
     expected = most_likely(tiny_config().space.declared(), mixes, 3)
-    assert result.candidates == [(str(architecture), score) for architecture, score in expected]
+    assert [candidate[0] for candidate in result.candidates] == [str(architecture) for architecture, _ in expected]
+    assert [candidate[1] for candidate in result.candidates] == pytest.approx([score for _, score in expected])
+    assert {candidate[2] for candidate in result.candidates} == {"alpha_likelihood"}
     assert result.history[-1]["architecture"] == result.candidates[0][0]
 
 
@@ -69,7 +86,7 @@ def test_a_search_can_be_repeated_bit_by_bit(images: Images) -> None:
     first = searched(images)
     torch.manual_seed(12345)
     again = searched(images)
-    assert (again.alphas, again.history, again.candidates) == (first.alphas, first.history, first.candidates)
+    assert timeless(again) == timeless(first)
     assert searched(images, seed=1).alphas != first.alphas
 
 
@@ -162,3 +179,262 @@ def test_the_step_writes_its_files(tmp_path: Path, data: str) -> None:
     assert {row["estimator"] for row in read_csv(tmp_path / "candidates.csv")} == {"alpha_likelihood"}
     assert [row["step"] for row in read_csv(tmp_path / "history.csv")] == ["1", "2"]
     assert (tmp_path / "cost.json").is_file()
+
+
+# ------------------------------------------------------------------------------------------------ the family
+
+KINDS = sorted(GRADIENT_KINDS)
+#: what a kind needs to be quick, or to draw and to drop all that it can
+QUICK: dict[str, dict[str, Any]] = {
+    "pc_darts": {"parts": 2},
+    "sdarts_adv": {"steps": 2},
+    "rsws": {"evaluations": 5},
+    "early_stop_eigenvalue": {"window": 1},
+}
+
+
+def of(kind: str, **changes: Any) -> dict[str, Any]:
+    return {"kind": kind, **QUICK.get(kind, {}), **changes}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_searches_and_can_be_repeated_bit_by_bit(images: Images, kind: str) -> None:
+    given = of(kind, drop_path=0.3, augment={"flip": True, "crop": 1})
+    result = searched(images, **given)
+    space = tiny_config().space.declared()
+    assert 1 <= len(result.candidates) <= 3
+    assert len({architecture for architecture, _, _ in result.candidates}) == len(result.candidates)
+    for architecture, score, estimator in result.candidates:
+        assert str(space.parse(architecture)) == architecture
+        assert math.isfinite(score)
+        assert estimator == ("shared_weights" if kind == "rsws" else "alpha_likelihood")
+    scores = [score for _, score, _ in result.candidates]
+    assert scores == sorted(scores, reverse=True)
+    assert [row["step"] for row in result.history] == list(range(1, len(result.history) + 1))
+    if kind not in ("darts_plus", "early_stop_eigenvalue"):  # which may stop
+        assert (len(result.history), result.reason) == (2, "")
+    for row in result.history:
+        assert row["status"] == "ok"
+        assert 0 <= row["discrete_accuracy"] <= 1
+        assert 0 <= row["score"] <= 1
+        assert row["skips"] == space.parse(row["architecture"]).cells["normal"][0].count(("skip_connect", 0)) + (
+            space.parse(row["architecture"]).cells["normal"][0].count(("skip_connect", 1))
+        )
+        assert row["entropy"] > 0
+        assert (row["eigenvalue"] is None) == (kind != "early_stop_eigenvalue")
+    assert sum(row["chosen"] for row in result.history) == 1
+    chosen = next(row for row in result.history if row["chosen"])
+    if kind != "rsws":
+        assert result.candidates[0][0] == chosen["architecture"]
+    moved = torch.tensor(result.alphas[0]["normal"]) != torch.tensor(result.alphas[-1]["normal"])
+    assert moved.any().item() == (kind != "rsws" and len(result.alphas) > 1)
+    torch.manual_seed(999)
+    assert timeless(searched(images, **given)) == timeless(result)
+    assert timeless(searched(images, seed=1, **given)) != timeless(result)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_search_that_is_cut_in_the_middle_of_an_epoch_ends_bit_by_bit_the_same(
+    images: Images, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = of(kind, drop_path=0.3, augment={"flip": True, "crop": 1})
+    whole = searched(images, **given)
+    call = BilevelStep.__call__
+    steps = [0]
+
+    def cut(self: BilevelStep, *arguments: Any) -> Any:
+        steps[0] += 1
+        if steps[0] == 6:
+            raise KeyboardInterrupt
+        return call(self, *arguments)
+
+    monkeypatch.setattr(BilevelStep, "__call__", cut)
+    with pytest.raises(KeyboardInterrupt):
+        searched(images, checkpoint=checkpoint(tmp_path), **given)
+    monkeypatch.setattr(BilevelStep, "__call__", call)
+    torch.manual_seed(4321)
+    assert timeless(searched(images, checkpoint=checkpoint(tmp_path), **given)) == timeless(whole)
+    assert "going on with supernet from epoch 2, batch 2" in capsys.readouterr().out
+
+
+def checkpoint(folder: Path) -> Checkpoint:
+    """One that is written after each step."""
+    return Checkpoints(folder, {}, Cost("search", "t"), 0.0).of("supernet")
+
+
+@pytest.mark.parametrize("kind", ["darts", "gdas", "drnas", "rsws", "darts_second_order", "sdarts_adv", "fair_darts"])
+@pytest.mark.parametrize("preset", ["nasbench201", "s1", "s4"])
+def test_a_kind_searches_any_space(images: Images, kind: str, preset: str) -> None:
+    config = tiny_config(
+        space={"preset": preset},
+        search__network={"channels": 2, "cells": 1 if preset == "nasbench201" else 3, "stem_multiplier": 1},
+        search__strategies__darts=of(kind, epochs=1, batch_size=60, candidates=2, **({"hessian": "autograd"} if kind ==
+            "darts_second_order" else {})),
+    )  # fmt: skip
+    step = slices(config)["search_darts"]
+    assert isinstance(step, DartsStep)
+    with Progress(1, "supernet") as progress:
+        result = darts(step, images, seed=0, progress=progress)
+    assert result.candidates
+    for architecture, _, _ in result.candidates:
+        assert PRESETS[preset].parse(architecture)
+
+
+def test_pc_darts_searches_one_input_cells(images: Images) -> None:
+    config = tiny_config(
+        space={"preset": "nasbench201"},
+        search__network={"channels": 4, "cells": 1},
+        search__strategies__darts={"kind": "pc_darts", "epochs": 1, "parts": 2, "batch_size": 60},
+    )
+    step = slices(config)["search_darts"]
+    assert isinstance(step, DartsStep)
+    with Progress(1, "supernet") as progress:
+        assert darts(step, images, seed=0, progress=progress).candidates
+
+
+def test_the_alphas_wait_while_the_weights_warm_up(images: Images) -> None:
+    result = searched(images, epochs=3, warmup_epochs=2)
+    assert result.alphas[0] == result.alphas[1] != result.alphas[2]
+
+
+def test_darts_plus_stops_and_keeps_its_last_epoch(images: Images) -> None:
+    result = searched(images, **of("darts_plus", epochs=6, stop_stable=1, stop_skips=9, alpha_learning_rate=1e-6))
+    assert result.reason == "the ranking of the operations did not change in 1 epochs"
+    assert len(result.history) == len(result.alphas) == 2
+    assert [row["chosen"] for row in result.history] == [0, 1]
+    assert result.candidates[0][0] == result.history[-1]["architecture"]
+
+
+def test_a_rising_eigenvalue_stops_and_the_candidates_are_those_of_the_chosen_epoch(
+    images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = iter([0.2, 0.2, 0.2, 0.2, 0.9, 0.9])
+    monkeypatch.setattr(module, "_sharpness", lambda *_: next(series))
+    given = of("early_stop_eigenvalue", epochs=8, window=2, alpha_learning_rate=0.5, alpha_weight_decay=0)
+    result = searched(images, **given)
+    assert "the largest eigenvalue rose" in result.reason
+    assert len(result.history) == 5
+    assert [row["chosen"] for row in result.history] == [0, 0, 1, 0, 0]
+    assert [row["eigenvalue"] for row in result.history] == [0.2] * 4 + [0.9]
+    mixes = {kind: softmax(rows) for kind, rows in result.alphas[2].items()}
+    expected = most_likely(tiny_config().space.declared(), mixes, 3)
+    assert [architecture for architecture, _, _ in result.candidates] == [str(one) for one, _ in expected]
+    # the last epoch's genotype is kept beside the chosen one's
+    assert all(row["architecture"] for row in result.history)
+    assert result.alphas[2] != result.alphas[4]
+
+
+def test_a_search_that_has_stopped_does_not_go_on_from_its_checkpoint(images: Images, tmp_path: Path) -> None:
+    given = of("darts_plus", epochs=6, stop_stable=1, stop_skips=9, alpha_learning_rate=1e-6)
+    whole = searched(images, **given)
+    first = searched(images, checkpoint=checkpoint(tmp_path), **given)
+    again = searched(images, checkpoint=checkpoint(tmp_path), **given)  # its last checkpoint is one step back
+    assert timeless(first) == timeless(again) == timeless(whole)
+
+
+def test_the_eigenvalue_is_recorded_and_changes_nothing(images: Images) -> None:
+    plain, told = searched(images), searched(images, eigenvalue=True)
+    assert all(math.isfinite(row["eigenvalue"]) for row in told.history)
+    assert told.alphas == plain.alphas
+    assert told.candidates == plain.candidates
+
+
+@pytest.mark.parametrize("kind", ["darts", "gdas", "drnas"])
+def test_an_alpha_that_is_no_number_ends_the_search_with_a_reason(
+    images: Images, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = searched(images, **of(kind))
+    call = BilevelStep.__call__
+
+    def late(self: BilevelStep, inputs: torch.Tensor, labels: torch.Tensor, done: float) -> Any:
+        found = call(self, inputs, labels, done)
+        if done > 0.8:  # the last step
+            with torch.no_grad():
+                self.alphas[0][0, 0] = float("nan")
+        return found
+
+    monkeypatch.setattr(BilevelStep, "__call__", late)
+    result = searched(images, **of(kind))
+    assert result.reason == "an alpha is no number after epoch 2"
+    assert [row["status"] for row in result.history] == ["ok", "diverged"]
+    assert result.history[0]["chosen"] == 1
+    assert result.candidates[0][0] == sound.history[0]["architecture"]
+
+
+@pytest.mark.parametrize("kind", ["darts", "gdas", "drnas", "fair_darts", "sdarts_adv", "darts_second_order", "rsws"])
+def test_every_kind_that_diverges_ends_with_a_reason(images: Images, kind: str) -> None:
+    result = searched(images, **of(kind, learning_rate=1e38))
+    assert result.reason == "the training loss is nan in epoch 1"
+    assert result.history == [{"step": 1, "status": "diverged"}]
+    assert result.candidates == []
+
+
+@pytest.mark.parametrize("kind", ["darts", "pc_darts", "fair_darts", "gdas"])
+def test_perturbation_selects_the_first_candidate(images: Images, kind: str) -> None:
+    given = of(kind, selection="perturbation", selection_epochs=1)
+    result, plain = searched(images, **given), searched(images, **of(kind))
+    assert result.alphas == plain.alphas
+    first, *others = result.candidates
+    assert first[2] == "perturbation"
+    assert 0 <= first[1] <= 1
+    assert {estimator for _, _, estimator in others} == {"alpha_likelihood"}
+    assert len({architecture for architecture, _, _ in result.candidates}) == len(result.candidates) == 3
+    assert timeless(searched(images, **given)) == timeless(result)
+
+
+def test_rsws_ranks_what_it_drew_by_the_shared_weights(images: Images) -> None:
+    step, _, _ = bilevel(images)
+    assert images.valid is not None
+    net = step.supernet
+    ranked = rank_by_shared_weights(net, images.valid, evaluations=6, seed=3)
+    assert len({str(architecture) for architecture, _ in ranked}) == 6
+    scores = [score for _, score in ranked]
+    assert scores == sorted(scores, reverse=True)
+    for architecture, score in ranked:
+        assert accuracy(net, discrete(net, architecture), images.valid, fresh=True)[1] == score
+    # a space with fewer is drawn whole
+    assert len(rank_by_shared_weights(net, images.valid, evaluations=10**3, seed=3)) == net.space.size()
+
+
+def test_asking_for_an_accuracy_changes_nothing(images: Images) -> None:
+    step, _, _ = bilevel(images)
+    assert images.valid is not None
+    net = step.supernet.train()
+    state = {name: value.clone() for name, value in net.state_dict().items()}
+    for fresh in (False, True):
+        accuracy(net, Mix(net.probabilities()), images.valid, fresh=fresh)
+        assert net.training
+        assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
+
+
+def test_the_dropped_share_of_edges_grows_with_the_epochs(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    forward = Supernet.forward
+
+    def watched(self: Supernet, x: torch.Tensor, mix: Any = None, active: Any = None, around: Any = None,
+                drop: float = 0.0) -> torch.Tensor:  # fmt: skip
+        if self.training and torch.is_grad_enabled():
+            seen.append(drop)
+        return forward(self, x, mix, active, around, drop)
+
+    monkeypatch.setattr(Supernet, "forward", watched)
+    searched(images, drop_path=0.6)
+    # three batches an epoch, each for the alphas and for the weights
+    assert seen == pytest.approx([0.6 * batch / 6 for batch in range(6) for _ in range(2)])
+
+
+def test_the_second_order_step_learns_other_alphas_than_the_first_order_one(images: Images) -> None:
+    first = searched(images)
+    paper, exact = (searched(images, **of("darts_second_order", hessian=how)) for how in
+                    ("finite_difference", "autograd"))  # fmt: skip
+    assert first.alphas != paper.alphas != exact.alphas != first.alphas
+
+
+def test_the_step_of_a_kind_writes_its_files(tmp_path: Path, data: str) -> None:
+    strategy = {"kind": "rsws", "epochs": 1, "batch_size": 20, "candidates": 2, "evaluations": 4}
+    given = ["--strategy", "mine", "--seed", "0", "--data", data, "--output", str(tmp_path)]
+    step_module.main(["--settings", settings(search__strategies__mine=strategy)["search_mine"], *given])
+    assert {row["estimator"] for row in read_csv(tmp_path / "candidates.csv")} == {"shared_weights"}
+    (row,) = read_csv(tmp_path / "history.csv")
+    assert (row["chosen"], row["step"], row["status"]) == ("1", "1", "ok")
+    assert all(row[name] for name in ("discrete_accuracy", "entropy", "skips", "seconds"))

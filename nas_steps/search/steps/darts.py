@@ -1,4 +1,4 @@
-"""Search by first-order DARTS."""
+"""Search by training a supernet: DARTS and its family."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def main(arguments: Sequence[str]) -> None:
             images = load_images(given.data, job.device)
             result = darts(step, images, seed=seed, progress=progress, checkpoint=job.checkpoints.of("supernet"))
             if result.reason:
-                print(f"the supernet diverged: {result.reason}", flush=True)
+                print(f"the search ended early: {result.reason}", flush=True)
             job.learnt_in(result.parts)
             if job.writes:
                 write_json(output / "alphas.json", result.alphas)
                 write_history(output / "history.csv", result.history)
-                write_candidates(output / "candidates.csv", result.candidates, "alpha_likelihood")
+                write_candidates(output / "candidates.csv", result.candidates)

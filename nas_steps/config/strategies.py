@@ -1,0 +1,262 @@
+"""The settings of every search strategy, by kind."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from nas_steps.config.section import Augment, Natural, Positive, Section
+
+# ----------------------------------------------------------------------------------------------- sampling
+
+
+class Random(Section):
+    kind: Literal["random"] = Field("random", description="Uniform sampling without repeats.")
+    evaluations: Literal["auto"] | Positive = Field(
+        "auto",
+        description="Architectures to try; `auto` matches the training cost (multiply-accumulates) of the "
+        "dearest other strategy.",
+    )
+
+    @field_validator("evaluations", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        return int(value) if isinstance(value, str) and value.isdigit() else value
+
+
+class Evolution(Section):
+    """Regularised (ageing) evolution, Real et al. 2019, algorithm 1, a batch of children a round."""
+
+    kind: Literal["evolution"] = Field("evolution", description="Regularised evolution.")
+    population: int = Field(8, ge=2, description="Architectures alive; the first round draws them at random.")
+    sample: int = Field(4, ge=1, description="Drawn from the population for each tournament.")
+    children: Positive = Field(4, description="Architectures evaluated in each round after the first.")
+    rounds: Positive = Field(3, description="Rounds, the random first one included.")
+
+    @model_validator(mode="after")
+    def _sample_fits(self) -> Evolution:
+        if self.sample > self.population:
+            raise ValueError(f"sample ({self.sample}) is larger than population ({self.population}): lower sample")
+        return self
+
+    @property
+    def evaluations(self) -> int:
+        return self.population + self.children * (self.rounds - 1)
+
+
+# ----------------------------------------------------------------------------------------------- gradients
+
+
+class Gradient(Section):
+    """What all strategies that train a supernet have in common; `kind` says which one it is."""
+
+    #: forward and backward passes of the supernet for each training batch: those of the alphas, then of the weights
+    passes: ClassVar[float] = 2
+    #: what a batch trains: all operations, one on every edge, or one architecture
+    path: ClassVar[Literal["all", "edge", "architecture"]] = "all"
+
+    kind: str
+    epochs: Positive = Field(20, description="Passes over the training images.")
+    batch_size: Positive = Field(32, description="Images of a weight step, and of an alpha step.")
+    learning_rate: float = Field(0.05, gt=0, description="Peak learning rate of the weights (SGD, cosine).")
+    learning_rate_min: float = Field(0.001, ge=0, description="Where the cosine ends.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of the weights' SGD.")
+    weight_decay: float = Field(
+        3e-4, ge=0, description="Weight decay of the weights; raising it is R-DARTS's L2 regularisation."
+    )
+    gradient_clip: float = Field(5.0, gt=0, description="Largest norm of the weights' gradient.")
+    drop_path: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Largest probability that an edge of the supernet contributes nothing to an image, reached "
+        "linearly at the last epoch (R-DARTS's other regularisation).",
+    )
+    alpha_learning_rate: float = Field(
+        3e-3, gt=0, description="Learning rate of the alphas (Adam, betas 0.5 and 0.999)."
+    )
+    alpha_weight_decay: float = Field(1e-3, ge=0, description="Weight decay of the alphas.")
+    warmup_epochs: Natural = Field(0, description="First epochs in which the weights alone learn.")
+    eigenvalue: bool = Field(
+        False,
+        description="Record the largest eigenvalue of the validation loss's Hessian in the alphas after each epoch.",
+    )
+    selection: Literal["argmax", "perturbation"] = Field(
+        "argmax",
+        description="How the alphas become an architecture: the largest weights, or DARTS-PT: what the supernet's "
+        "validation accuracy misses most when it is taken away.",
+    )
+    selection_epochs: Natural = Field(
+        1, description="Epochs in which the weights learn again after each decision of `perturbation`."
+    )
+    candidates: Positive = Field(5, description="The most likely genotypes under the final alphas to pass on.")
+    augment: Augment = Field(default_factory=Augment, description="Augmentation of both halves.")
+    processes: Positive = Field(
+        1,
+        description="Processes that train one supernet together, each on a GPU of its own: each batch is shared "
+        "among them. 1 is best for what trains in minutes.",
+    )
+
+    @model_validator(mode="after")
+    def _cosine_falls(self) -> Gradient:
+        if self.learning_rate_min > self.learning_rate:
+            raise ValueError(
+                f"learning_rate_min ({self.learning_rate_min:g}) is above learning_rate ({self.learning_rate:g})"
+            )
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs ({self.warmup_epochs}) must be below epochs ({self.epochs}): no alpha would be learnt"
+            )
+        return self
+
+
+class Darts(Gradient):
+    """DARTS, first order (Liu, Simonyan & Yang 2019, section 2.3, xi = 0)."""
+
+    kind: Literal["darts"] = Field("darts", description="Differentiable search, first order.")
+
+
+class DartsSecondOrder(Gradient):
+    """DARTS, second order: the alphas' gradient looks one step of the weights ahead (section 2.3)."""
+
+    passes: ClassVar[float] = 5
+    kind: Literal["darts_second_order"] = Field("darts_second_order", description="DARTS, second order.")
+    hessian: Literal["finite_difference", "autograd"] = Field(
+        "finite_difference",
+        description="How the unrolled step's Hessian-vector product is computed: as in the paper, or exactly.",
+    )
+
+    @model_validator(mode="after")
+    def _one_process(self) -> DartsSecondOrder:
+        if self.hessian == "autograd" and self.processes > 1:
+            raise ValueError(
+                "hessian: autograd cannot be shared among processes; set hessian: finite_difference or processes: 1"
+            )
+        return self
+
+
+class DartsPlus(Gradient):
+    """DARTS+ (Liang et al. 2019, section 3.3): the search stops before skip connections take over."""
+
+    kind: Literal["darts_plus"] = Field("darts_plus", description="DARTS that stops before it collapses.")
+    stop_skips: Positive = Field(2, description="Stop when the normal cell has so many skip connections.")
+    stop_stable: Positive = Field(
+        10, description="Stop when the ranking of the operations on every edge stayed the same for so many epochs."
+    )
+
+
+class EarlyStopEigenvalue(Gradient):
+    """R-DARTS by early stopping (Zela et al. 2020, section 4.3): stop when the Hessian's largest eigenvalue rises."""
+
+    kind: Literal["early_stop_eigenvalue"] = Field(
+        "early_stop_eigenvalue", description="DARTS that stops when the loss becomes sharp in the alphas."
+    )
+    eigenvalue: Literal[True] = Field(True, description="The eigenvalue decides here.")
+    window: Positive = Field(5, description="Epochs that the eigenvalue is averaged over and compared across.")
+    ratio: float = Field(
+        0.75,
+        gt=0,
+        lt=1,
+        description="Stop, and go back by `window` epochs, when the earlier mean falls below this "
+        "share of the later one.",
+    )
+
+
+class FairDarts(Gradient):
+    """FairDARTS (Chu et al. 2020): sigmoids instead of a softmax, and a loss that drives them to 0 or 1."""
+
+    kind: Literal["fair_darts"] = Field("fair_darts", description="Operations that do not compete with each other.")
+    zero_one_weight: float = Field(10.0, ge=0, description="Weight of the zero-one loss.")
+
+
+class SdartsRs(Gradient):
+    """SDARTS-RS (Chen & Hsieh 2020): weights learn under a random disturbance of the mix."""
+
+    kind: Literal["sdarts_rs"] = Field("sdarts_rs", description="DARTS smoothed by random disturbances.")
+    radius: float = Field(0.3, gt=0, le=1, description="Largest disturbance of a weight in the last epoch.")
+    radius_min: float = Field(0.03, ge=0, le=1, description="The same in the first epoch.")
+
+
+class SdartsAdv(Gradient):
+    """SDARTS-ADV (Chen & Hsieh 2020): weights learn under the worst disturbance of the mix."""
+
+    passes: ClassVar[float] = 9
+    kind: Literal["sdarts_adv"] = Field("sdarts_adv", description="DARTS smoothed by adversarial disturbances.")
+    radius: float = Field(0.3, gt=0, le=1, description="Largest disturbance of a weight in the last epoch.")
+    radius_min: float = Field(0.03, ge=0, le=1, description="The same in the first epoch.")
+    steps: Positive = Field(7, description="Steps of projected gradient ascent that look for the disturbance.")
+
+
+class PcDarts(Gradient):
+    """PC-DARTS (Xu et al. 2020): operations see 1 / `parts` of the channels; edges have weights of their own."""
+
+    kind: Literal["pc_darts"] = Field("pc_darts", description="DARTS on a part of the channels.")
+    parts: int = Field(4, ge=2, le=16, description="Into so many parts the channels are split; one is mixed.")
+
+
+class Gdas(Gradient):
+    """GDAS (Dong & Yang 2019): each batch trains one drawn operation an edge."""
+
+    path: ClassVar[Literal["all", "edge", "architecture"]] = "edge"
+    kind: Literal["gdas"] = Field("gdas", description="Differentiable sampling by Gumbel-softmax.")
+    temperature: float = Field(10.0, gt=0, description="Softness of the draw's gradient in the first epoch.")
+    temperature_min: float = Field(0.1, gt=0, description="The same in the last epoch.")
+
+
+class Drnas(Gradient):
+    """DrNAS (Chen et al. 2021): weights are drawn from Dirichlet distributions that are learnt."""
+
+    kind: Literal["drnas"] = Field("drnas", description="Dirichlet architecture search.")
+    divergence_weight: float = Field(1e-3, ge=0, description="Weight of the divergence from the flat distribution.")
+
+
+class Rsws(Gradient):
+    """Random search with weight sharing (Li & Talwalkar 2020): no alphas; the shared weights rank what is drawn."""
+
+    passes: ClassVar[float] = 1
+    path: ClassVar[Literal["all", "edge", "architecture"]] = "architecture"
+    kind: Literal["rsws"] = Field("rsws", description="Random search with weight sharing.")
+    selection: Literal["argmax"] = Field("argmax", description="There are no alphas to perturb.")
+    evaluations: Positive = Field(
+        100, description="Architectures drawn in the end, to be ranked by their accuracy with the shared weights."
+    )
+
+
+_Gradients = (
+    Darts
+    | DartsSecondOrder
+    | DartsPlus
+    | EarlyStopEigenvalue
+    | FairDarts
+    | SdartsRs
+    | SdartsAdv
+    | PcDarts
+    | Gdas
+    | Drnas
+    | Rsws
+)
+GradientStrategy = Annotated[_Gradients, Field(discriminator="kind")]
+Strategy = Annotated[Random | Evolution | _Gradients, Field(discriminator="kind")]
+#: strategies that ask for architectures round by round
+SAMPLING: tuple[type[Section], ...] = (Random, Evolution)
+#: strategies that train a supernet
+GRADIENT: tuple[type[Gradient], ...] = (
+    Darts,
+    DartsSecondOrder,
+    DartsPlus,
+    EarlyStopEigenvalue,
+    FairDarts,
+    SdartsRs,
+    SdartsAdv,
+    PcDarts,
+    Gdas,
+    Drnas,
+    Rsws,
+)
+STRATEGIES: dict[str, type[Section]] = {
+    str(strategy.model_fields["kind"].default): strategy for strategy in (*SAMPLING, *GRADIENT)
+}
+STRATEGY_KINDS = tuple(STRATEGIES)
+#: the kinds of strategies that train a supernet
+GRADIENT_KINDS = frozenset(str(strategy.model_fields["kind"].default) for strategy in GRADIENT)

@@ -1,0 +1,232 @@
+"""Pointwise convolution and batch norm as one convolution, and the sum over a node's edges with it.
+
+Batch norm of a linear map needs no pass over the map's output: where x has mean m and covariance C over a batch, W x
+has mean W m and variances diag(W C W'). So the norm, and the mixing weight behind it, are folded into the convolution's
+weight; neither the map's output nor the norm's is ever stored, and all edges into a node are summed by the same
+convolution. The results are those of batch norm (Ioffe & Szegedy 2015, algorithm 1), running statistics included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+EPS = 1e-5
+MOMENTUM = 0.1
+
+#: adds up a tensor over processes
+Total = Callable[[Tensor], Tensor]
+
+
+def fold(weight: Tensor, scale: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Weight (G, O, I) and bias (G, O) of `scale * (weight x - mean) / sqrt(variance)`; all but weight are (G, O)."""
+    factor = scale * torch.rsqrt(variance + EPS)
+    return weight * factor.unsqueeze(2), -mean * factor
+
+
+def mapped(weight: Tensor, mean: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance (G, O) of `weight x` where x has `mean` (G, I) and `covariance` (G, I, I)."""
+    variance = (torch.bmm(weight, covariance) * weight).sum(2).clamp_min(0)
+    return torch.bmm(weight, mean.unsqueeze(2)).squeeze(2), variance
+
+
+def moments(x: Tensor, groups: int, total: Total | None = None) -> tuple[Tensor, Tensor]:
+    """Mean (G, I) and covariance (G, I, I) of x (N, G * I, H, W), each group's own, over images and pixels.
+
+    `total` adds up what several processes have seen.
+    """
+    rows = _rows(x, groups)
+    products, count = torch.bmm(rows.transpose(1, 2), rows), rows.shape[1]
+    if total is None:
+        mean = x.mean((0, 2, 3)).view(groups, -1)
+    else:
+        products, count = total(products), int(total(x.new_tensor(float(count))))
+        mean = total(x.sum((0, 2, 3))).view(groups, -1) / count
+    return mean, torch.baddbmm(products, mean.unsqueeze(2), mean.unsqueeze(1), beta=1 / count, alpha=-1)
+
+
+def pointwise(x: Tensor, weight: Tensor, bias: Tensor, nodes: int) -> Tensor:
+    """Sum over each node's groups of `weight x + bias`: (N, G * I, H, W) -> (N, nodes * O, H, W).
+
+    `weight` (G, O, I) and `bias` (G, O); the groups of a node are neighbours.
+    """
+    return F.conv2d(x, _joined(weight, nodes), bias.view(nodes, -1, weight.shape[1]).sum(1).flatten(), groups=nodes)
+
+
+def _joined(weight: Tensor, nodes: int) -> Tensor:
+    """(G, O, I) -> (nodes * O, G / nodes * I, 1, 1): side by side what is summed."""
+    groups, outputs, inputs = weight.shape
+    side_by_side = weight.view(nodes, groups // nodes, outputs, inputs).transpose(1, 2)
+    return side_by_side.reshape(nodes * outputs, groups // nodes * inputs, 1, 1)
+
+
+def _rows(x: Tensor, groups: int) -> Tensor:
+    """(N, G * I, H, W) -> (G, N * H * W, I), without a copy where channels come last in memory."""
+    return x.permute(0, 2, 3, 1).reshape(-1, groups, x.shape[1] // groups).transpose(0, 1)
+
+
+def _products(x: Tensor, y: Tensor, groups: int) -> tuple[Tensor, Tensor]:
+    """x y' and x, summed over images and pixels: (N, G * A, H, W) and (N, G * B, H, W) -> (G, A, B) and (G, A).
+
+    On a CPU the kernel of a convolution's weight and bias gradient, which computes the same, is up to three times as
+    fast as a batched matrix product of so many rows and so few columns. Not differentiable.
+    """
+    if groups > 1 and x.device.type == "cpu" and x.dtype == torch.float32:
+        weight = x.new_empty(x.shape[1], y.shape[1] // groups, 1, 1)
+        products = torch.ops.aten.convolution_backward(
+            x, y, weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], groups, [False, True, False]
+        )[1]
+        return products.view(groups, -1, products.shape[1]), x.sum((0, 2, 3)).view(groups, -1)
+    return torch.bmm(_rows(x, groups).transpose(1, 2), _rows(y, groups)), x.sum((0, 2, 3)).view(groups, -1)
+
+
+class _Folded(torch.autograd.Function):
+    """What `FoldedNorm` computes while training, with a backward of two passes over x. Once differentiable."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, weight: Tensor, scale: Tensor, nodes: int) -> tuple[Tensor, Tensor, Tensor]:
+        groups, count = weight.shape[0], x.shape[0] * x.shape[2] * x.shape[3]
+        products, sums = _products(x, x, groups)
+        mean = sums / count
+        covariance = torch.baddbmm(products, mean.unsqueeze(2), mean.unsqueeze(1), beta=1 / count, alpha=-1)
+        projected = torch.bmm(weight, covariance)
+        variance = (projected * weight).sum(2).clamp_min_(0)
+        moved = torch.bmm(weight, mean.unsqueeze(2)).squeeze(2)
+        root = (variance + EPS).rsqrt_()
+        factor = scale * root
+        context.save_for_backward(x, weight, mean, projected, moved, root, factor)
+        context.nodes = nodes
+        context.mark_non_differentiable(moved, variance)
+        return pointwise(x, weight * factor.unsqueeze(2), -moved * factor, nodes), moved, variance
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(context: Any, gradient: Tensor, *_unused: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, projected, moved, root, factor = context.saved_tensors
+        nodes = context.nodes
+        groups, outputs, inputs = weight.shape
+        each = groups // nodes
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        # of the folded weight and bias, group by group
+        by_weight, by_bias = _products(gradient, x, nodes)
+        if each > 1:
+            by_weight = by_weight.view(nodes, outputs, each, inputs).transpose(1, 2).reshape(groups, outputs, inputs)
+            by_bias = by_bias.repeat_interleave(each, dim=0)
+        # through `mapped` and `fold`, by hand
+        by_factor = torch.addcmul((by_weight * weight).sum(2), by_bias, moved, value=-1)
+        by_moved = (by_bias * factor).neg_()
+        by_variance = (by_factor * factor).mul_(root).mul_(root).mul_(-0.5)
+        of_weight = of_x = None
+        if context.needs_input_grad[1]:
+            of_weight = torch.baddbmm(by_weight * factor.unsqueeze(2), by_moved.unsqueeze(2), mean.unsqueeze(1))
+            of_weight.addcmul_(by_variance.unsqueeze(2), projected, value=2)
+        if context.needs_input_grad[0]:
+            count = x.shape[0] * x.shape[2] * x.shape[3]
+            by_covariance = torch.bmm(weight.transpose(1, 2), by_variance.unsqueeze(2) * weight).mul_(2 / count)
+            constant = torch.baddbmm(
+                torch.bmm(by_moved.unsqueeze(1), weight), mean.unsqueeze(1), by_covariance, beta=1 / count, alpha=-1
+            )
+            back = _joined(weight * factor.unsqueeze(2), nodes)
+            back = back.view(nodes, outputs, each * inputs).transpose(1, 2).reshape(groups * inputs, outputs, 1, 1)
+            of_x = F.conv2d(gradient, back, groups=nodes)
+            of_x += F.conv2d(x, by_covariance.view(groups * inputs, inputs, 1, 1), constant.flatten(), groups=groups)
+        return of_x, of_weight, by_factor * root if context.needs_input_grad[2] else None, None
+
+
+class Normalising(nn.Module):
+    """What has running statistics (G, O) of G groups with O outputs."""
+
+    #: adds up statistics over the processes that train together
+    total: Total | None = None
+    #: whether gradients can be differentiated again; it costs time and memory
+    twice_differentiable = False
+
+    def __init__(self, groups: int, outputs: int) -> None:
+        super().__init__()
+        self.register_buffer("running_mean", torch.zeros(groups, outputs))
+        self.register_buffer("running_var", torch.ones(groups, outputs))
+        self.running_mean: Tensor
+        self.running_var: Tensor
+        #: share of a batch's statistics in the running ones
+        self.momentum = MOMENTUM
+
+    @torch.no_grad()
+    def remember(self, mean: Tensor, variance: Tensor, x: Tensor, rows: Tensor | None) -> None:
+        """Take the statistics of a batch x (N, ?, H, W) into the running ones of the groups `rows`."""
+        count = x.shape[0] * x.shape[2] * x.shape[3]
+        if self.total is not None:
+            count = int(self.total(x.new_tensor(float(count))))
+        variance = variance * (count / max(count - 1, 1))
+        if rows is None:
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance, self.momentum)
+        else:
+            self.running_mean[rows] = self.running_mean[rows].lerp(mean, self.momentum)
+            self.running_var[rows] = self.running_var[rows].lerp(variance, self.momentum)
+
+
+class FoldedNorm(Normalising):
+    """G pointwise convolutions without bias, each before a batch norm without affine part.
+
+    `weight` (G, O, I) is initialised as torch does a convolution's.
+    """
+
+    def __init__(self, groups: int, outputs: int, inputs: int) -> None:
+        super().__init__(groups, outputs)
+        self.weight = nn.Parameter(torch.empty(groups, outputs, inputs).uniform_(-1, 1) / inputs**0.5)
+
+    def forward(self, x: Tensor, scale: Tensor, nodes: int, rows: Tensor | None = None) -> Tensor:
+        """Normalised maps times `scale` (G, O), summed over each of `nodes` nodes' groups, which are neighbours:
+        (N, G * I, H, W) -> (N, nodes * O, H, W).
+
+        `rows` names the groups to use, all if it is None; G is then their number. An x of (N, I, H, W) is what all
+        groups read; each must then be a node of its own.
+        """
+        weight = self.weight if rows is None else self.weight[rows]
+        shape = weight.shape[:2]
+        if x.shape[1] == weight.shape[2]:
+            # all groups are one, with as many outputs
+            weight, scale, nodes = weight.reshape(1, -1, weight.shape[2]), scale.reshape(1, -1), 1
+        if not self.training:
+            mean, variance = self.running_mean, self.running_var
+            if rows is not None:
+                mean, variance = mean[rows], variance[rows]
+            return pointwise(x, *fold(weight, scale, mean.view_as(scale), variance.view_as(scale)), nodes)
+        if self.total is None and not self.twice_differentiable:
+            found, mean, variance = _Folded.apply(x, weight, scale, nodes)
+        else:
+            mean, variance = mapped(weight, *moments(x, weight.shape[0], self.total))
+            found = pointwise(x, *fold(weight, scale, mean, variance), nodes)
+        self.remember(mean.detach().view(shape), variance.detach().view(shape), x, rows)
+        return found
+
+
+class ScaledNorm(Normalising):
+    """Batch norm without affine part, times a scale: for what is no pointwise convolution's output."""
+
+    def forward(self, x: Tensor, scale: Tensor, rows: Tensor | None = None) -> Tensor:
+        """`x` (N, G * O, H, W), `scale` (G, O) -> (N, G * O, H, W)."""
+        if not self.training:
+            mean, variance = self.running_mean, self.running_var
+            if rows is not None:
+                mean, variance = mean[rows], variance[rows]
+            factor = (scale * torch.rsqrt(variance + EPS)).view(1, -1, 1, 1)
+            return (x - mean.view(1, -1, 1, 1)) * factor
+        if self.total is None:
+            mean, variance = self.running_mean, self.running_var
+            if rows is not None:
+                mean, variance = mean[rows], variance[rows]
+            found = F.batch_norm(x, mean.view(-1), variance.view(-1), scale.flatten(), None, True, self.momentum, EPS)
+            if rows is not None:
+                self.running_mean[rows], self.running_var[rows] = mean, variance
+            return found
+        count = self.total(x.new_tensor(float(x.numel() // x.shape[1])))
+        mean = self.total(x.sum((0, 2, 3))) / count
+        centred = x - mean.view(1, -1, 1, 1)
+        variance = self.total((centred * centred).sum((0, 2, 3))) / count
+        self.remember(mean.detach().view_as(scale), variance.detach().view_as(scale), x, rows)
+        return centred * (scale.flatten() * torch.rsqrt(variance + EPS)).view(1, -1, 1, 1)
