@@ -66,7 +66,16 @@ class Stage(nn.Module):
             if name in space.operations and space.inputs == 2:
                 self.pools[name] = nn.ModuleList(nn.BatchNorm2d(channels, affine=False) for _ in self.sources)
         self.order = list(self.edges.values())
-        self._plans: dict[tuple[str, tuple[int, ...], bool], list[Block]] = {}
+        # on the device, so that nothing is copied there in a step
+        self._order: Tensor
+        self.register_buffer("_order", torch.tensor(self.order), persistent=False)
+        self.readers: list[dict[int, int]] = []  # by position: node -> place among the cell's edges
+        for position in range(len(self.sources)):
+            found = {node: place for (node, other), place in self.edges.items() if other == position}
+            self.readers.append(found)
+            within = torch.tensor([self.order.index(place) for place in found.values()])
+            self.register_buffer(f"_readers_{position}", within, persistent=False)
+        self._plans: dict[tuple[str, tuple[int, ...], bool, torch.device], list[Block]] = {}
 
     def forward(
         self, states: Sequence[Tensor], mix: Tensor, active: Sequence[Sequence[bool]] | None, drop: float
@@ -74,7 +83,8 @@ class Stage(nn.Module):
         """`states` (N, C, H, W) of the sources, `mix` (edges of the cell, operations). `drop` is the probability that
         an edge contributes nothing to an image."""
         sources = Sources(states)
-        columns = mix[self.order].unbind(1)
+        here = mix[self._order]
+        columns = here.unbind(1)
         masks: dict[tuple[int, int], Tensor] = {}
         for index, name in enumerate(self.space.operations):
             if name not in self.operations:
@@ -85,19 +95,19 @@ class Stage(nn.Module):
                 found = self.operations[name](sources, block.positions, len(block.nodes), scale, block.rows)
                 yield block.nodes, self._dropped(found, block.nodes, block.positions[0], drop, masks)
         for position, state in enumerate(states):
-            yield from self._plain(state, position, mix, active, drop, masks)
+            yield from self._plain(state, position, here, active, drop, masks)
 
     def _plain(
         self,
         state: Tensor,
         position: int,
-        mix: Tensor,
+        here: Tensor,
         active: Sequence[Sequence[bool]] | None,
         drop: float,
         masks: dict[tuple[int, int], Tensor],
     ) -> Iterator[Contribution]:
         """What has no weights: the state itself and its pools, by one diagonal convolution for all nodes."""
-        readers = {node: place for (node, source), place in self.edges.items() if source == position}
+        readers = self.readers[position]
         terms, indices = [], []
         for index, name in enumerate(self.space.operations):
             if active is not None and not any(active[place][index] for place in readers.values()):
@@ -111,7 +121,7 @@ class Stage(nn.Module):
             indices.append(index)
         if not terms:
             return
-        shares = mix[list(readers.values())][:, indices]
+        shares = torch.stack([here[:, index] for index in indices], dim=1)[getattr(self, f"_readers_{position}")]
         if active is not None:
             chosen = [[active[place][index] for index in indices] for place in readers.values()]
             shares = shares * torch.tensor(chosen, device=shares.device)
@@ -147,7 +157,7 @@ class Stage(nn.Module):
     def _blocks(self, name: str, places: list[int], apart: bool, device: torch.device) -> list[Block]:
         """How to compute `name` on the edges `places`: at once where each node reads the same sources, else (or when
         sources are to be kept `apart`) source by source."""
-        key = (name, tuple(places), apart)
+        key = (name, tuple(places), apart, device)
         if key not in self._plans:
             wanted = {edge: place for edge, place in self.edges.items() if place in places}
             nodes = sorted({node for node, _ in wanted})
