@@ -21,7 +21,7 @@ from nas_steps.config.schema import (
     Scaling,
     Space,
 )
-from nas_steps.config.strategies import Evolution, Gradient, GradientStrategy, PcDarts, Random, Strategy
+from nas_steps.config.strategies import Evolution, Gradient, GradientStrategy, PcDarts, Random, SdartsAdv, Strategy
 from nas_steps.provenance.files import canonical_json, read_json, write_text
 from nas_steps.provenance.fingerprint import fingerprint
 
@@ -184,7 +184,8 @@ def _counted(strategy: Strategy) -> Counted:
         return Counted(
             kind=strategy.kind,
             epochs=strategy.epochs,
-            passes=strategy.passes,
+            # each step that looks for a disturbance is a pass
+            passes=strategy.passes + (strategy.steps if isinstance(strategy, SdartsAdv) else 0),
             path=strategy.path,
             parts=strategy.parts if isinstance(strategy, PcDarts) else 1,
             selection_epochs=strategy.selection_epochs if strategy.selection == "perturbation" else 0,

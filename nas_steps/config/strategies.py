@@ -181,7 +181,6 @@ class SdartsRs(Gradient):
 class SdartsAdv(Gradient):
     """SDARTS-ADV (Chen & Hsieh 2020): weights learn under the worst disturbance of the mix."""
 
-    passes: ClassVar[float] = 9
     kind: Literal["sdarts_adv"] = Field("sdarts_adv", description="DARTS smoothed by adversarial disturbances.")
     radius: float = Field(0.3, gt=0, le=1, description="Largest disturbance of a weight in the last epoch.")
     radius_min: float = Field(0.03, ge=0, le=1, description="The same in the first epoch.")

@@ -32,7 +32,7 @@ UNIT = "training multiply-accumulates for each image of the training set"
 def budget(step: BudgetStep, *, inputs: int, classes: int, side: int) -> dict[str, Any]:
     """The training cost of each strategy, and how many evaluations random search gets for the dearest other one."""
     space = step.space.declared()
-    shape = {"inputs": inputs, "classes": classes}
+    shape: dict[str, Any] = {"inputs": inputs, "classes": classes}
     supernets = {
         parts: _supernet(space, step.network, **shape, side=side, parts=parts)
         for parts in {1, *(settings.parts for settings in step.strategies.values())}
@@ -45,15 +45,15 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int) -> dict[st
     strategies: dict[str, dict[str, Any]] = {}
     for name, settings in step.strategies.items():
         if settings.epochs is not None:
-            one_pass = {
-                "all": supernets[settings.parts],
-                # operations are drawn alike, so that each is computed as often as there are others less
-                "edge": supernets[1] / len(space.operations),
-                "architecture": candidate,
-            }[settings.path]
-            decisions = len(space.kinds) * (len(space.edges()) + space.nodes)
-            epochs = settings.passes * settings.epochs + settings.selection_epochs * decisions
-            cost = TRAINING_FACTOR * epochs * one_pass
+            whole = supernets[settings.parts]
+            if settings.path == "edge":
+                # operations are drawn alike: each is computed the more seldom the more an edge has
+                rest = _supernet(space, step.network, **shape, side=side, parts=1, operations=False)
+                one_pass: float = rest + (whole - rest) / _mean_operations(space)
+            else:
+                one_pass = candidate if settings.path == "architecture" else whole
+            selecting = settings.selection_epochs * _decisions(space) * whole
+            cost = TRAINING_FACTOR * (settings.passes * settings.epochs * one_pass + selecting)
             strategies[name] = {"kind": settings.kind, "evaluations": None, "training_macs": float(cost)}
         elif isinstance(settings.evaluations, int):
             evaluations = settings.evaluations
@@ -91,12 +91,37 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int) -> dict[st
     }
 
 
-def _supernet(space: CellSpace, network: Network, *, inputs: int, classes: int, side: int, parts: int) -> int:
-    """Multiply-accumulates of the operations that have weights; how the others are mixed is not the network's."""
+def _decisions(space: CellSpace) -> int:
+    """How many times a perturbation-based selection decides, and the weights learn again."""
+    choosing = [node for node in range(space.nodes) if len(space.kept_sources(node)) > 1]
+    return len(space.kinds) * (len(space.edges()) + len(choosing))
+
+
+def _mean_operations(space: CellSpace) -> float:
+    """How many operations an edge has."""
+    rows = [sum(row) for kind in space.kinds for row in space.allowed(kind)]
+    return sum(rows) / len(rows)
+
+
+def _supernet(
+    space: CellSpace,
+    network: Network,
+    *,
+    inputs: int,
+    classes: int,
+    side: int,
+    parts: int,
+    operations: bool = True,
+) -> int:
+    """Multiply-accumulates of the operations that have weights; how the others are mixed is not the network's. Without
+    `operations`: of all that is around them."""
 
     class Counted(Supernet):
         def forward(self, x: Tensor, *_: Any, **__: Any) -> Tensor:
-            return super().forward(x, active=self.weighted())
+            active = self.weighted()
+            if not operations:
+                active = {kind: [[False] * len(row) for row in rows] for kind, rows in active.items()}
+            return super().forward(x, active=active)
 
     return count(
         lambda: Counted(space, network, inputs=inputs, classes=classes, parts=parts), inputs=inputs, side=side

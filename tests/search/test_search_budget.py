@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from tiny_world import settings, tiny_config
+from torch import Tensor
 
+from benchmarks.textbook import Textbook
+from nas_steps.config.schema import Network
 from nas_steps.config.stages import slices
+from nas_steps.config.strategies import GRADIENT_KINDS
+from nas_steps.models.count import count
+from nas_steps.models.supernet import Supernet
 from nas_steps.provenance.files import read_json
-from nas_steps.search.budget import budget
+from nas_steps.search.budget import _supernet, budget
 from nas_steps.search.steps import budget as step
-from nas_steps.spaces.cells import PRESETS
+from nas_steps.spaces.cells import PRESETS, CellSpace
 
 SHAPE = {"inputs": 1, "classes": 10, "side": 8}
 ROOMY = {"nodes": 2, "operations": ["skip_connect", "max_pool_3x3", "nor_conv_1x1", "nor_conv_3x3"]}
@@ -79,3 +87,109 @@ def test_the_step_writes_what_it_counted(tmp_path: Path, data: str) -> None:
     assert found == budget(slices(tiny_config())["budget"], **SHAPE)  # type: ignore[arg-type]
     assert set(found["strategies"]) == {"random", "evolution", "darts"}
     assert (tmp_path / "cost.json").is_file()
+
+
+# --------------------------------------------------------------------------------------------- the family
+
+#: forward and backward passes for each training batch, the step of the weights included
+PASSES = {
+    "darts": 2,
+    "darts_plus": 2,
+    "early_stop_eigenvalue": 2,
+    "fair_darts": 2,
+    "sdarts_rs": 2,
+    "pc_darts": 2,
+    "gdas": 2,
+    "drnas": 2,
+    "rsws": 1,
+    "darts_second_order": 5,  # training, validation, two sides of the difference; then the weights
+    "sdarts_adv": 9,  # seven steps look for the disturbance
+}
+
+
+def textbook_macs(space: CellSpace, network: Network, *, parts: int = 1, side: int = 8) -> int:
+    return count(lambda: Textbook(space, network, inputs=1, classes=10, parts=parts), inputs=1, side=side).macs
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_supernet_has_as_many_multiply_accumulates_as_the_textbook(preset: str) -> None:
+    space = PRESETS[preset]
+    network = Network(channels=4, cells=1 if space.inputs == 1 else 3, stem_multiplier=1)
+    for parts, side in ((1, 8), (2, 7)):
+        mine = _supernet(space, network, inputs=1, classes=10, side=side, parts=parts)
+        assert mine == textbook_macs(space, network, side=side, parts=parts) > 0
+
+
+def test_every_kind_is_counted_by_its_passes() -> None:
+    assert set(PASSES) == GRADIENT_KINDS
+    given = {kind: {"epochs": 3, **({"parts": 2} if kind == "pc_darts" else {})} for kind in PASSES}
+    found = counted({"random": {}, **given})
+    config = tiny_config(space=ROOMY)
+    space, network = config.space.declared(), config.search.network
+    whole, part = found["supernet_macs"], textbook_macs(space, network, parts=2)
+    assert whole == textbook_macs(space, network)
+    around = _supernet(space, network, **SHAPE, parts=1, operations=False)
+    one_pass = {"pc_darts": part, "rsws": found["candidate_macs"], "gdas": around + (whole - around) / 4}
+    for kind, passes in PASSES.items():
+        assert found["strategies"][kind]["training_macs"] == 3 * passes * 3 * one_pass.get(kind, whole)
+        assert found["strategies"][kind]["kind"] == kind
+    assert found["matched_to"] == "sdarts_adv"
+
+
+def test_the_steps_that_look_for_a_disturbance_are_counted() -> None:
+    found = counted({"random": {}, "darts": {"epochs": 2}, "sdarts_adv": {"epochs": 2, "steps": 3}})
+    darts, adversarial = (found["strategies"][name]["training_macs"] for name in ("darts", "sdarts_adv"))
+    assert adversarial / darts == 5 / 2
+
+
+@pytest.mark.parametrize("preset", ["small", "nasbench201", "s1"])
+def test_a_batch_of_gdas_costs_the_mean_of_what_it_can_draw(preset: str) -> None:
+    space = PRESETS[preset]
+    network = Network(channels=4, cells=1 if space.inputs == 1 else 3, stem_multiplier=1)
+    config = tiny_config(
+        space={"preset": preset},
+        search__network=network.model_dump(),
+        search__strategies={"random": {}, "gdas": {"epochs": 1}},
+    )
+    found = budget(slices(config)["budget"], **SHAPE)["strategies"]["gdas"]["training_macs"] / (3 * 2)  # type: ignore[arg-type]
+    macs = []
+    for seed in range(15):
+        random = Random(seed)
+        active = {}
+        for kind in space.kinds:
+            rows = [[place for place, may in enumerate(row) if may] for row in space.allowed(kind)]
+            active[kind] = [
+                [place == drawn for place in range(len(space.operations))] for drawn in map(random.choice, rows)
+            ]
+
+        class Drawn(Supernet):
+            def forward(self, x: Tensor, *_: Any, active: Any = active, **__: Any) -> Tensor:
+                weighted = self.weighted()
+                both = {
+                    kind: [[a and b for a, b in zip(*rows, strict=True)] for rows in zip(active[kind], weighted[kind],
+                                                                                       strict=True)]
+                    for kind in active
+                }  # fmt: skip
+                return super().forward(x, active=both)
+
+        net = partial(Drawn, space, network, inputs=1, classes=10)
+        macs.append(count(net, inputs=1, side=8).macs)
+    assert found == pytest.approx(sum(macs) / len(macs), rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("kind", "space", "decisions"),
+    [
+        ("darts", ROOMY, 2 * (5 + 1)),  # node 0 reads two states and keeps both
+        ("gdas", {"preset": "small"}, 2 * (9 + 2)),
+        ("darts", {"preset": "nasbench201"}, 6),
+    ],
+)
+def test_the_epochs_of_a_selection_are_counted(kind: str, space: dict[str, Any], decisions: int) -> None:
+    network = {"channels": 4, "cells": 3, "stem_multiplier": 1}
+    plain, selecting = (
+        counted({"random": {}, "mine": {"kind": kind, "epochs": 2, **more}}, space=space, search__network=network)
+        for more in ({}, {"selection": "perturbation", "selection_epochs": 3})
+    )
+    more = selecting["strategies"]["mine"]["training_macs"] - plain["strategies"]["mine"]["training_macs"]
+    assert more == pytest.approx(3 * 3 * decisions * plain["supernet_macs"])
