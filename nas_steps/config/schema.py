@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nas_steps.config.section import Augment, Fraction, Natural, Positive, Section
-from nas_steps.config.strategies import Darts, Evolution, Random, Strategy
+from nas_steps.config.strategies import Darts, Evolution, PcDarts, Random, Strategy
 from nas_steps.errors import known
 from nas_steps.spaces.architectures import KINDS
 from nas_steps.spaces.baselines import parse_baseline
@@ -529,4 +529,11 @@ class Config(Section):
         for strategy in self.search.strategies:
             if strategy in {name.split("_x")[0] for name in self.retrain.baselines} | set(self.retrain.baselines):
                 raise ValueError(f"search.strategies.{strategy} has the name of a baseline; rename the strategy")
+        channels = self.search.network.channels
+        for name, settings in self.search.strategies.items():
+            if isinstance(settings, PcDarts) and channels % settings.parts:
+                raise ValueError(
+                    f"search.strategies.{name}.parts is {settings.parts}, but search.network.channels is {channels}, "
+                    "which cannot be split into so many parts; choose a divisor"
+                )
         return self

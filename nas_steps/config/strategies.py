@@ -170,12 +170,22 @@ class FairDarts(Gradient):
     zero_one_weight: float = Field(10.0, ge=0, description="Weight of the zero-one loss.")
 
 
+def _not_below(start: str, end: str, first: float, last: float) -> None:
+    if first > last:
+        raise ValueError(f"{start} ({first:g}) is above {end} ({last:g})")
+
+
 class SdartsRs(Gradient):
     """SDARTS-RS (Chen & Hsieh 2020): weights learn under a random disturbance of the mix."""
 
     kind: Literal["sdarts_rs"] = Field("sdarts_rs", description="DARTS smoothed by random disturbances.")
     radius: float = Field(0.3, gt=0, le=1, description="Largest disturbance of a weight in the last epoch.")
     radius_min: float = Field(0.03, ge=0, le=1, description="The same in the first epoch.")
+
+    @model_validator(mode="after")
+    def _radius_grows(self) -> SdartsRs:
+        _not_below("radius_min", "radius", self.radius_min, self.radius)
+        return self
 
 
 class SdartsAdv(Gradient):
@@ -185,6 +195,11 @@ class SdartsAdv(Gradient):
     radius: float = Field(0.3, gt=0, le=1, description="Largest disturbance of a weight in the last epoch.")
     radius_min: float = Field(0.03, ge=0, le=1, description="The same in the first epoch.")
     steps: Positive = Field(7, description="Steps of projected gradient ascent that look for the disturbance.")
+
+    @model_validator(mode="after")
+    def _radius_grows(self) -> SdartsAdv:
+        _not_below("radius_min", "radius", self.radius_min, self.radius)
+        return self
 
 
 class PcDarts(Gradient):
@@ -201,6 +216,11 @@ class Gdas(Gradient):
     kind: Literal["gdas"] = Field("gdas", description="Differentiable sampling by Gumbel-softmax.")
     temperature: float = Field(10.0, gt=0, description="Softness of the draw's gradient in the first epoch.")
     temperature_min: float = Field(0.1, gt=0, description="The same in the last epoch.")
+
+    @model_validator(mode="after")
+    def _temperature_falls(self) -> Gdas:
+        _not_below("temperature_min", "temperature", self.temperature_min, self.temperature)
+        return self
 
 
 class Drnas(Gradient):
