@@ -11,6 +11,7 @@ import pytest
 from nas_steps.config.load import load, load_file, read_yaml
 from nas_steps.config.schema import Config, Darts, Evolution, Random
 from nas_steps.config.stages import DartsStep, TrainingStep, read_slice, write_slices
+from nas_steps.config.strategies import GRADIENT_KINDS, STRATEGIES
 from nas_steps.errors import UserError
 from nas_steps.spaces.cells import PRESETS
 
@@ -156,6 +157,68 @@ def strategies(**given: Any) -> dict[str, Any]:
         (strategies(evolution={"sample": 9}), "search.strategies.evolution", ["sample (9)", "population (8)"]),
         ({"retrain": {"recipe": {"epochs": 3, "warmup_epochs": 3}}}, "retrain.recipe", ["warmup_epochs (3)", "(3)"]),
         (strategies(darts={"learning_rate_min": 1}), "search.strategies.darts", ["learning_rate_min (1)", "(0.05)"]),
+        (
+            strategies(darts={"epochs": 3, "warmup_epochs": 3}),
+            "search.strategies.darts",
+            ["warmup_epochs (3)", "epochs (3)", "no alpha would be learnt"],
+        ),
+        (
+            strategies(mine={"kind": "darts_second_order", "hessian": "autograd", "processes": 2}),
+            "search.strategies.mine",
+            ["hessian: autograd", "hessian: finite_difference or processes: 1"],
+        ),
+        (
+            strategies(darts_second_order={"hessian": "exact"}),
+            "search.strategies.darts_second_order.hessian",
+            ["given 'exact'", "'finite_difference' or 'autograd'"],
+        ),
+        (strategies(mine={"kind": "gdsa"}), "search.strategies.mine.kind", ["'gdsa'", "did you mean 'gdas'", "rsws"]),
+        (strategies(pc_dart=None), "search.strategies.pc_dart.kind", ["'pc_dart'", "did you mean 'pc_darts'"]),
+        (
+            strategies(fair_darts={"zero_one": 1}),
+            "search.strategies.fair_darts.zero_one",
+            ["unknown key", "did you mean 'zero_one_weight'"],
+        ),
+        (
+            strategies(darts={"stop_skips": 2}),
+            "search.strategies.darts.stop_skips",
+            ["unknown key", "allowed here", "warmup_epochs"],
+        ),
+        (
+            strategies(darts={"selection": "pertubation"}),
+            "search.strategies.darts.selection",
+            ["given 'pertubation'", "did you mean 'perturbation'"],
+        ),
+        (strategies(rsws={"selection": "perturbation"}), "search.strategies.rsws.selection", ["allowed is 'argmax'"]),
+        (
+            strategies(early_stop_eigenvalue={"eigenvalue": False}),
+            "search.strategies.early_stop_eigenvalue.eigenvalue",
+            ["given False", "allowed is True"],
+        ),
+        (
+            strategies(early_stop_eigenvalue={"ratio": 1.5}),
+            "search.strategies.early_stop_eigenvalue.ratio",
+            ["given 1.5", "less than 1"],
+        ),
+        (strategies(pc_darts={"parts": 1}), "search.strategies.pc_darts.parts", ["given 1", "or equal to 2"]),
+        (
+            strategies(pc_darts={"parts": 3}),
+            "config",
+            ["search.strategies.pc_darts.parts is 3", "search.network.channels is 8", "divisor"],
+        ),
+        (
+            strategies(sdarts_adv={"radius": 0.1, "radius_min": 0.5}),
+            "search.strategies.sdarts_adv",
+            ["radius_min (0.5)", "radius (0.1)"],
+        ),
+        (strategies(sdarts_rs={"radius_min": 0.5}), "search.strategies.sdarts_rs", ["radius_min (0.5)", "(0.3)"]),
+        (
+            strategies(gdas={"temperature": 1, "temperature_min": 5}),
+            "search.strategies.gdas",
+            ["temperature_min (5)", "temperature (1)"],
+        ),
+        (strategies(sdarts_adv={"steps": 0}), "search.strategies.sdarts_adv.steps", ["given 0", "greater than 0"]),
+        (strategies(darts={"drop_path": 1}), "search.strategies.darts.drop_path", ["given 1", "less than 1"]),
         ({"scaling": {"depth": [3.0]}}, "scaling", ["no triple", "1.8 to 2.2"]),
         ({"scaling": {"depth": []}}, "scaling.depth", ["given []", "at least 1"]),
         ({"data": {"valid": 0.5, "test": 0.5}}, "data", ["valid + test is 1", "lower one"]),
@@ -197,6 +260,35 @@ def test_text_from_the_command_line_is_read_as_numbers() -> None:
 def test_the_kind_is_the_name_unless_it_is_given() -> None:
     found = load(strategies(darts=None, fast={"kind": "darts", "epochs": 1})).search.strategies
     assert (found["darts"], found["fast"]) == (Darts(), Darts(epochs=1))
+
+
+@pytest.mark.parametrize("kind", STRATEGIES)
+def test_every_kind_is_known_by_its_name_alone(kind: str, tmp_path: Path) -> None:
+    config = load({"search": {"strategies": {kind: None, "random": {"evaluations": 4}}}})
+    found = config.search.strategies[kind]
+    assert type(found) is STRATEGIES[kind]
+    assert Config.model_validate_json(config.model_dump_json()) == config
+    if kind in GRADIENT_KINDS:
+        step = read_slice(write_slices(config, tmp_path)[f"search_{kind}"], DartsStep)
+        assert step.strategy == found
+
+
+@pytest.mark.parametrize("kind", sorted(GRADIENT_KINDS))
+def test_a_setting_of_a_supernet_reaches_its_search_and_the_budget_where_it_costs(kind: str, tmp_path: Path) -> None:
+    def written(**changes: Any) -> dict[str, str]:
+        return write_slices(load({"search": {"strategies": {"random": {}, kind: changes}}}), tmp_path)
+
+    before = written()
+    for changes, wanted in (
+        ({"drop_path": 0.1}, set()),
+        ({"epochs": 33}, {"budget"}),
+        ({"selection_epochs": 3}, set()),
+        *([({"steps": 3}, {"budget"})] if kind == "sdarts_adv" else []),
+        *([({"parts": 2}, {"budget"})] if kind == "pc_darts" else []),
+        *([({"selection": "perturbation"}, {"budget"})] if kind != "rsws" else []),
+    ):
+        after = written(**changes)
+        assert {name for name in before if before[name] != after[name]} == {f"search_{kind}", "report"} | wanted
 
 
 def test_images_is_short_for_the_path(tmp_path: Path) -> None:
