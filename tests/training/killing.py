@@ -46,6 +46,7 @@ RECIPE = {
     "augment": {"flip": True, "crop": 1, "cutout": 2},
 }
 ADAMW = {**RECIPE, "optimizer": "adamw", "learning_rate": 1e-3}
+SUPERNET = {"epochs": 3, "batch_size": 12, "candidates": 3, "augment": RECIPE["augment"]}
 TRIPLES = [
     {"index": index, "depth": 1.0, "width": 1.2 + index, "resolution": 1.1, "cells": 4, "channels": 4, "side": 9}
     for index in range(2)
@@ -60,10 +61,21 @@ class Kind:
     main: Callable[[Sequence[str]], None]
     arguments: Callable[[Path], list[str]]
     target: Callable[[Path], Path]
+    share: int = 1  # of the kills, one in so many
     kills: int = 0
     in_write: int = 0
     resumed: int = 0
     files: list[str] = field(default_factory=list)
+
+
+#: what a supernet's step can draw or keep, beside what first-order DARTS does
+FAMILY: dict[str, dict[str, object]] = {
+    "gdas": {},
+    "sdarts_adv": {"steps": 2},
+    "pc_darts": {"parts": 2},
+    "darts_second_order": {},
+    "rsws": {"evaluations": 6},
+}
 
 
 def kinds(world: Path, data: str) -> list[Kind]:
@@ -73,7 +85,11 @@ def kinds(world: Path, data: str) -> list[Kind]:
         ranking__recipe=RECIPE,
         retrain__recipe=RECIPE,
         scaling__recipe=RECIPE,
-        search__strategies__darts={"epochs": 3, "batch_size": 12, "candidates": 3, "augment": RECIPE["augment"]},
+        search__strategies__darts=SUPERNET,
+        **{
+            f"search__strategies__{kind}": {**SUPERNET, "epochs": 2, "drop_path": 0.3, **more}
+            for kind, more in FAMILY.items()
+        },
     )
     winners, proposals, ranked = world / "winners.csv", world / "proposals.csv", world / "ranked.csv"
     triples, chosen, members = world / "triples.csv", world / "chosen.json", world / "members.csv"
@@ -103,15 +119,14 @@ def kinds(world: Path, data: str) -> list[Kind]:
     def own(out: Path) -> Path:
         return out
 
+    def supernet(strategy: str) -> Callable[[Path], list[str]]:
+        return lambda out: with_settings(f"search_{strategy}", "--strategy", strategy, "--seed", 0, "--output", out)
+
     return [
         Kind("search candidates", estimate, shard("evaluation", "search"), lambda out: out / "shard.csv"),
         Kind("shortlist", estimate, shard("ranking", "ranking"), lambda out: out / "shard.csv"),
-        Kind(
-            "supernet",
-            darts,
-            lambda out: with_settings("search_darts", "--strategy", "darts", "--seed", 0, "--output", out),
-            own,
-        ),
+        Kind("supernet", darts, supernet("darts"), own),
+        *(Kind(f"supernet of {kind}", darts, supernet(kind), own, share=3) for kind in FAMILY),
         Kind("retraining", retrain, final("mine-0", "searched"), own),
         Kind("baseline", retrain, final("resnet20", "baseline"), own),
         Kind(
@@ -214,10 +229,17 @@ def main() -> None:
         whole.mkdir(parents=True)
         broken.mkdir(parents=True)
         seconds = unbroken(kind, whole)
-        killed(kind, broken, seconds, kills, chance)
+        killed(kind, broken, seconds, -(-kills // kind.share), chance)
         kind.files = sorted(file.relative_to(whole).as_posix() for file in whole.rglob("*") if file.is_file())
     told = [
-        {"name": k.name, "kills": k.kills, "in_write": k.in_write, "resumed": k.resumed, "files": k.files}
+        {
+            "name": k.name,
+            "share": k.share,
+            "kills": k.kills,
+            "in_write": k.in_write,
+            "resumed": k.resumed,
+            "files": k.files,
+        }
         for k in found
     ]
     (world / "told.json").write_text(json.dumps(told), encoding="utf-8")
