@@ -3,7 +3,6 @@ bilevel step, when they stop and how they select."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -129,7 +128,7 @@ def _epoch_row(bilevel: BilevelStep, valid: DeviceImages, epoch: int) -> Row:
     supernet, settings = bilevel.supernet, bilevel.settings
     space = supernet.space
     alphas = {kind: values.detach().cpu().tolist() for kind, values in supernet.alphas.items()}
-    if not all(math.isfinite(value) for rows in alphas.values() for row in rows for value in row):
+    if not all(torch.isfinite(values).all() for values in bilevel.alphas):
         raise DivergedError(f"an alpha is no number after epoch {epoch}")
     bilevel.relaxation.begin(epoch, 0, bilevel.seed)
     with torch.no_grad():
