@@ -32,7 +32,8 @@ class Mixed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         supernet = self._supernet[0]
-        supernet.train(self.fresh)
+        # a single image, the last of many, has no statistics of its own where its side has come down to 1
+        supernet.train(self.fresh and len(x) > 1)
         return supernet(x, self.mix.weights, self.mix.active, self.mix.around)
 
 
