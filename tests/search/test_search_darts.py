@@ -6,8 +6,10 @@ import copy
 import math
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,6 +17,7 @@ from tiny_world import prepared, settings, tiny_config
 
 from nas_steps.config.stages import DartsStep, slices
 from nas_steps.config.strategies import GRADIENT_KINDS
+from nas_steps.data.batches import DeviceImages
 from nas_steps.models.supernet import Supernet
 from nas_steps.provenance.files import read_csv, read_json
 from nas_steps.provenance.ledger import Cost
@@ -411,6 +414,15 @@ def test_asking_for_an_accuracy_changes_nothing(images: Images) -> None:
         accuracy(net, Mix(net.probabilities()), images.valid, fresh=fresh)
         assert net.training
         assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
+
+
+def test_a_last_batch_of_one_image_is_evaluated_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas_steps.training.loop.EVALUATION_BATCH", 4)
+    raw = np.random.default_rng(0).integers(256, size=(5, 1, 4, 4), dtype=np.uint8)  # of side 1 in the last cell
+    five = DeviceImages(raw, np.zeros(5, dtype=np.int64), (0.5,), (0.25,), "cpu")
+    step = darts_step()
+    net = Supernet(step.space.declared(), step.network, inputs=1, classes=3)
+    assert math.isfinite(accuracy(net, discrete(net, net.space.sample(Random(0))), five, fresh=True)[0])
 
 
 def test_the_dropped_share_of_edges_grows_with_the_epochs(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
