@@ -233,7 +233,6 @@ def test_every_kind_searches_and_can_be_repeated_bit_by_bit(images: Images, kind
     assert moved.any().item() == (kind != "rsws" and len(result.alphas) > 1)
     torch.manual_seed(999)
     assert timeless(searched(images, **given)) == timeless(result)
-    assert timeless(searched(images, seed=1, **given)) != timeless(result)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -265,8 +264,14 @@ def checkpoint(folder: Path) -> Checkpoint:
     return Checkpoints(folder, {}, Cost("search", "t"), 0.0).of("supernet")
 
 
-@pytest.mark.parametrize("kind", ["darts", "gdas", "drnas", "rsws", "darts_second_order", "sdarts_adv", "fair_darts"])
-@pytest.mark.parametrize("preset", ["nasbench201", "s1", "s4"])
+@pytest.mark.parametrize(
+    ("kind", "preset"),
+    [
+        *((kind, "nasbench201") for kind in ("gdas", "drnas", "rsws", "fair_darts")),
+        *((kind, "s1") for kind in ("darts", "gdas", "drnas", "sdarts_adv")),
+        *((kind, "s4") for kind in ("darts", "darts_second_order")),
+    ],
+)
 def test_a_kind_searches_any_space(images: Images, kind: str, preset: str) -> None:
     config = tiny_config(
         space={"preset": preset},
