@@ -124,7 +124,8 @@ class DartsSecondOrder(Gradient):
     kind: Literal["darts_second_order"] = Field("darts_second_order", description="DARTS, second order.")
     hessian: Literal["finite_difference", "autograd"] = Field(
         "finite_difference",
-        description="How the unrolled step's Hessian-vector product is computed: as in the paper, or exactly.",
+        description="How the unrolled step's Hessian-vector product is computed: as in the paper (a rough figure: the "
+        "step crosses kinks of ReLU and pooling), or exactly.",
     )
 
     @model_validator(mode="after")
@@ -161,6 +162,15 @@ class EarlyStopEigenvalue(Gradient):
         description="Stop, and go back by `window` epochs, when the earlier mean falls below this "
         "share of the later one.",
     )
+
+    @model_validator(mode="after")
+    def _can_stop(self) -> EarlyStopEigenvalue:
+        if self.warmup_epochs + 2 * self.window > self.epochs:
+            raise ValueError(
+                f"epochs ({self.epochs}) leaves no room for two windows of {self.window} after warmup_epochs "
+                f"({self.warmup_epochs}): it could never stop; raise epochs or lower window"
+            )
+        return self
 
 
 class FairDarts(Gradient):

@@ -164,7 +164,7 @@ class Dirichlet(Relaxation):
             for _, concentration in self.concentrations(kind):
                 flat = _dirichlet(torch.ones_like(concentration))
                 divergences.append(torch.distributions.kl_divergence(_dirichlet(concentration), flat))
-        return self.settings.divergence_weight * torch.stack(divergences).mean()
+        return self.settings.divergence_weight * torch.stack(divergences).sum()
 
 
 class Perturbed(Relaxation):

@@ -196,6 +196,11 @@ def strategies(**given: Any) -> dict[str, Any]:
             ["given False", "allowed is True"],
         ),
         (
+            strategies(early_stop_eigenvalue={"epochs": 8, "window": 5}),
+            "search.strategies.early_stop_eigenvalue",
+            ["it could never stop; raise epochs or lower window"],
+        ),
+        (
             strategies(early_stop_eigenvalue={"ratio": 1.5}),
             "search.strategies.early_stop_eigenvalue.ratio",
             ["given 1.5", "less than 1"],

@@ -122,7 +122,8 @@ def test_the_supernet_has_as_many_multiply_accumulates_as_the_textbook(preset: s
 
 def test_every_kind_is_counted_by_its_passes() -> None:
     assert set(PASSES) == GRADIENT_KINDS
-    given = {kind: {"epochs": 3, **({"parts": 2} if kind == "pc_darts" else {})} for kind in PASSES}
+    more = {"pc_darts": {"parts": 2}, "early_stop_eigenvalue": {"window": 1}}
+    given = {kind: {"epochs": 3, **more.get(kind, {})} for kind in PASSES}
     found = counted({"random": {}, **given})
     config = tiny_config(space=ROOMY)
     space, network = config.space.declared(), config.search.network
