@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from nas_steps.config.schema import Network
 from nas_steps.models import supernet as fast
 from nas_steps.models.folding import FoldedNorm, ScaledNorm
+from nas_steps.models.mixed_cell import MixedCell as FastCell
 from nas_steps.models.operations import build_operation
 from nas_steps.models.stacked import Dense, Dilated, Reduce, Separable
 from nas_steps.spaces.cells import CellSpace
@@ -151,7 +152,7 @@ def pairs(supernet: fast.Supernet, textbook: Textbook, of: str = "data") -> list
     for kind in supernet.space.kinds:
         take(supernet.alphas[kind], textbook.alphas[kind])
     for cell, other in zip(supernet.cells, textbook.cells, strict=True):
-        if not isinstance(cell, fast.MixedCell):
+        if not isinstance(cell, FastCell):
             shared(cell, other)
             continue
         if cell.preprocess is not None:

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from benchmarks.textbook import Textbook, copy, pairs
 from nas_steps.config.schema import Network
 from nas_steps.models.folding import FoldedNorm, ScaledNorm, fold, mapped, moments
+from nas_steps.models.mixed_cell import MixedCell
 from nas_steps.models.stacked import phases, unphased
-from nas_steps.models.supernet import MixedCell, Supernet
+from nas_steps.models.supernet import Supernet
 from nas_steps.search.relaxation import discrete
 from nas_steps.spaces.cells import PRESETS, CellSpace
 from nas_steps.spaces.operations import OPERATIONS
