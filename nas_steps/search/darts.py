@@ -23,7 +23,7 @@ from nas_steps.search.relaxation import Mix, discrete
 from nas_steps.search.shared_weights import accuracy, rank_by_shared_weights
 from nas_steps.search.stopping import chosen_epoch, reason_to_stop
 from nas_steps.training.checkpoint import Checkpoint
-from nas_steps.training.distributed import synchronise
+from nas_steps.training.distributed import synchronise, world
 from nas_steps.training.loop import Batch, DivergedError, Row, fit
 from nas_steps.training.networks import Images
 from nas_steps.training.progress import Progress
@@ -151,11 +151,12 @@ def _epoch_row(bilevel: BilevelStep, valid: DeviceImages, epoch: int) -> Row:
     if settings.eigenvalue:
         row["eigenvalue"] = _sharpness(bilevel, valid)
     sharpness = f", largest eigenvalue {row['eigenvalue']:.3g}" if settings.eigenvalue else ""
-    print(
-        f"epoch {epoch}: supernet {supernet_accuracy:.1%}, discrete {row['discrete_accuracy']:.1%}, entropy "
-        f"{row['entropy']:.2f}, {row['skips']} skips{sharpness}: {architecture}",
-        flush=True,
-    )
+    if world().writes:
+        print(
+            f"epoch {epoch}: supernet {supernet_accuracy:.1%}, discrete {row['discrete_accuracy']:.1%}, entropy "
+            f"{row['entropy']:.2f}, {row['skips']} skips{sharpness}: {architecture}",
+            flush=True,
+        )
     return row
 
 
@@ -177,7 +178,8 @@ def _sharpness(bilevel: BilevelStep, valid: DeviceImages) -> float:
     supernet.train()
     supernet.differentiable_twice(True)
     try:
-        with same_statistics(supernet):
+        # all processes compute the same
+        with same_statistics(supernet), world().apart():
             return largest_eigenvalue(loss, bilevel.alphas)
     finally:
         supernet.differentiable_twice(False)

@@ -13,6 +13,7 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.bilevel import same_statistics
 from nas_steps.search.relaxation import Mix, discrete
 from nas_steps.spaces.cells import CellArchitecture
+from nas_steps.training.distributed import world
 from nas_steps.training.loop import evaluate
 
 
@@ -42,7 +43,8 @@ def accuracy(supernet: Supernet, mix: Mix, data: DeviceImages, *, fresh: bool = 
     """Mean loss and accuracy on `data`; the supernet is as before."""
     was_training = supernet.training
     try:
-        with same_statistics(supernet):
+        # several processes share the batches out, and each batch has statistics of its own
+        with same_statistics(supernet), world().apart():
             return evaluate(Mixed(supernet, mix, fresh=fresh), data)
     finally:
         supernet.train(was_training)

@@ -48,6 +48,15 @@ class World:
         first = self.rank * each + min(self.rank, more)
         return first, first + each + (self.rank < more)
 
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Let each process's batch norms see its own images alone, whatever the others do meanwhile."""
+        together, self.together = self.together, True
+        try:
+            yield
+        finally:
+            self.together = together
+
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Sum the processes' gradients, each of its share of a batch's loss. The shares must already be weighted when
         they are differentiated, since batch norms send gradients from one process to another."""
@@ -195,6 +204,11 @@ class SynchronisedBatchNorm2d(nn.BatchNorm2d):
         return _Sum.apply(value)
 
 
+def _total(value: Tensor) -> Tensor:
+    """What `Normalising` adds up over the processes."""
+    return value if _world.together else _Sum.apply(value)
+
+
 def synchronise(model: nn.Module) -> None:
     """Make the batch norms of `model` see all processes' images, where there are several."""
     if _world.size > 1:
@@ -202,4 +216,4 @@ def synchronise(model: nn.Module) -> None:
             if type(module) is nn.BatchNorm2d:
                 module.__class__ = SynchronisedBatchNorm2d
             elif isinstance(module, Normalising):
-                module.total = _Sum.apply
+                module.total = _total
