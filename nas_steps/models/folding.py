@@ -3,7 +3,8 @@
 Batch norm of a linear map needs no pass over the map's output: where x has mean m and covariance C over a batch, W x
 has mean W m and variances diag(W C W'). So the norm, and the mixing weight behind it, are folded into the convolution's
 weight; neither the map's output nor the norm's is ever stored, and all edges into a node are summed by the same
-convolution. The results are those of batch norm (Ioffe & Szegedy 2015, algorithm 1), running statistics included.
+convolution. The results are those of batch norm (Ioffe & Szegedy 2015, algorithm 1), running statistics included. Small
+activations, which caches hold, are left to torch's own batch norm: fewer calls.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from torch import Tensor, nn
 
 EPS = 1e-5
 MOMENTUM = 0.1
+
+#: numbers of an activation from which on folding is faster than torch's batch norm: 16 MB, which no cache holds
+LARGE = 4_000_000
 
 #: adds up a tensor over processes
 Total = Callable[[Tensor], Tensor]
@@ -196,13 +200,30 @@ class FoldedNorm(Normalising):
             if rows is not None:
                 mean, variance = mean[rows], variance[rows]
             return pointwise(x, *fold(weight, scale, mean.view_as(scale), variance.view_as(scale)), nodes)
-        if self.total is None and not self.twice_differentiable:
-            found, mean, variance = _Folded.apply(x, weight, scale, nodes)
-        else:
+        if self.total is not None:
             mean, variance = mapped(weight, *moments(x, weight.shape[0], self.total))
             found = pointwise(x, *fold(weight, scale, mean, variance), nodes)
+        elif self.twice_differentiable or x.numel() < LARGE:
+            return self._plain(x, weight, scale, nodes, rows)
+        else:
+            found, mean, variance = _Folded.apply(x, weight, scale, nodes)
         self.remember(mean.detach().view(shape), variance.detach().view(shape), x, rows)
         return found
+
+    def _plain(self, x: Tensor, weight: Tensor, scale: Tensor, nodes: int, rows: Tensor | None) -> Tensor:
+        """The same by torch's own batch norm: fewer calls, more memory traffic."""
+        groups, outputs, inputs = weight.shape
+        mean, variance = self.running_mean, self.running_var
+        if rows is not None:
+            mean, variance = mean[rows], variance[rows]
+        found = F.conv2d(x, weight.reshape(groups * outputs, inputs, 1, 1), groups=groups)
+        found = F.batch_norm(found, mean.view(-1), variance.view(-1), scale.flatten(), None, True, self.momentum, EPS)
+        if rows is not None:
+            self.running_mean[rows], self.running_var[rows] = mean, variance
+        if groups == nodes:
+            return found
+        last = found.permute(0, 2, 3, 1)
+        return last.unflatten(3, (nodes, groups // nodes, outputs)).sum(4).flatten(3).permute(0, 3, 1, 2)
 
 
 class ScaledNorm(Normalising):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from benchmarks.textbook import Textbook, copy, pairs
 from nas_steps.config.schema import Network
+from nas_steps.models import folding
 from nas_steps.models.folding import FoldedNorm, ScaledNorm, fold, mapped, moments
 from nas_steps.models.mixed_cell import MixedCell
 from nas_steps.models.stacked import phases, unphased
@@ -29,6 +30,12 @@ SMALL = Network(channels=4, cells=3, stem_multiplier=1)
 ONE_INPUT = Network(channels=4, cells=1)
 
 Mix = dict[str, Tensor]
+
+
+@pytest.fixture(params=[0, folding.LARGE], ids=["folded", "plain"], autouse=True)
+def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Norms are folded into convolutions where activations are large; tests are small."""
+    monkeypatch.setattr(folding, "LARGE", request.param)
 
 
 def twins(
