@@ -120,12 +120,14 @@ def agreement(shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mappin
 
 
 def kendall(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:
-    """Kendall's tau-b of two lists with a bootstrap interval; without a figure where `note` says why."""
+    """Kendall's tau-b of scores and accuracies with a bootstrap interval; without a figure where `note` says why."""
     empty = {"kendall_tau": math.nan, "low": math.nan, "high": math.nan, "p_value": math.nan}
     if len(first) < FEWEST_FOR_TAU:
         return {**empty, "note": f"{len(first)} architectures are too few for a correlation"}
-    if len(set(first)) == 1 or len(set(second)) == 1:
+    if len(set(first)) == 1:
         return {**empty, "note": "all scores are equal, so there is no order to compare"}
+    if len(set(second)) == 1:
+        return {**empty, "note": "all accuracies after separate training are equal, so there is no order to compare"}
     found = stats.kendalltau(first, second)
     generator = np.random.default_rng(derive_seed(0, "bootstrap", len(first)))
     left, right = np.asarray(first), np.asarray(second)

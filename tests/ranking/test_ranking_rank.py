@@ -128,7 +128,7 @@ def test_kendall_of_equal_orders_has_no_spread() -> None:
         ([], [], "0 architectures are too few"),
         ([1.0, 2.0], [2.0, 1.0], "2 architectures are too few"),
         ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0], "all scores are equal"),
-        ([1.0, 2.0, 3.0], [1.0, 1.0, 1.0], "all scores are equal"),
+        ([1.0, 2.0, 3.0], [1.0, 1.0, 1.0], "all accuracies after separate training are equal"),
     ],
 )
 def test_kendall_says_why_it_has_no_figure(first: list[float], second: list[float], note: str) -> None:
