@@ -16,7 +16,7 @@ from nas_steps.config.strategies import STRATEGIES
 
 HEAD = """# Every key of an experiment
 
-This page is generated from `nas_steps/config/schema.py` by `make docs`; a test holds the two together.
+This page is generated from the schema in `nas_steps/config/` by `make docs`; a test holds the two together.
 
 An experiment is one YAML file; what it leaves out has the default below. Give it to Snakemake with
 `snakemake --configfile config/FILE.yaml`; single keys can be set on the command line, for instance

@@ -185,31 +185,29 @@ def _not_below(start: str, end: str, first: float, last: float) -> None:
         raise ValueError(f"{start} ({first:g}) is above {end} ({last:g})")
 
 
-class SdartsRs(Gradient):
-    """SDARTS-RS (Chen & Hsieh 2020): weights learn under a random disturbance of the mix."""
+class Sdarts(Gradient):
+    """SDARTS (Chen & Hsieh 2020): weights learn under a disturbance of the mix that grows over the epochs."""
+
+    radius: float = Field(0.3, gt=0, le=1, description="Largest disturbance of a weight in the last epoch.")
+    radius_min: float = Field(0.03, ge=0, le=1, description="The same in the first epoch.")
+
+    @model_validator(mode="after")
+    def _radius_grows(self) -> Sdarts:
+        _not_below("radius_min", "radius", self.radius_min, self.radius)
+        return self
+
+
+class SdartsRs(Sdarts):
+    """SDARTS-RS: the disturbance is random."""
 
     kind: Literal["sdarts_rs"] = Field("sdarts_rs", description="DARTS smoothed by random disturbances.")
-    radius: float = Field(0.3, gt=0, le=1, description="Largest disturbance of a weight in the last epoch.")
-    radius_min: float = Field(0.03, ge=0, le=1, description="The same in the first epoch.")
-
-    @model_validator(mode="after")
-    def _radius_grows(self) -> SdartsRs:
-        _not_below("radius_min", "radius", self.radius_min, self.radius)
-        return self
 
 
-class SdartsAdv(Gradient):
-    """SDARTS-ADV (Chen & Hsieh 2020): weights learn under the worst disturbance of the mix."""
+class SdartsAdv(Sdarts):
+    """SDARTS-ADV: the disturbance is the worst that is found."""
 
     kind: Literal["sdarts_adv"] = Field("sdarts_adv", description="DARTS smoothed by adversarial disturbances.")
-    radius: float = Field(0.3, gt=0, le=1, description="Largest disturbance of a weight in the last epoch.")
-    radius_min: float = Field(0.03, ge=0, le=1, description="The same in the first epoch.")
     steps: Positive = Field(7, description="Steps of projected gradient ascent that look for the disturbance.")
-
-    @model_validator(mode="after")
-    def _radius_grows(self) -> SdartsAdv:
-        _not_below("radius_min", "radius", self.radius_min, self.radius)
-        return self
 
 
 class PcDarts(Gradient):

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nas_steps.config.strategies import Drnas, FairDarts, Gdas, Gradient, PcDarts, Rsws, SdartsAdv, SdartsRs
+from nas_steps.config.strategies import Drnas, FairDarts, Gdas, Gradient, PcDarts, Rsws, Sdarts, SdartsAdv, SdartsRs
 from nas_steps.models.supernet import Supernet
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.discretise import one_hot
@@ -171,7 +171,7 @@ class Perturbed(Relaxation):
     """SDARTS (Chen & Hsieh 2020, section 3): weights are learnt where the mix is disturbed, so that it comes to lie in
     a flat place. SDARTS-RS draws the disturbance; that of SDARTS-ADV is found by the step of the weights."""
 
-    settings: SdartsRs | SdartsAdv
+    settings: Sdarts
 
     @property
     def radius(self) -> float:

@@ -1,6 +1,6 @@
 """Strategies that ask for architectures and are told what they are worth. Imports no torch.
 
-To add one: a class with `ask` and `tell`, its settings in `nas_steps.config.schema`, its line in `sampler`.
+To add one: a class with `ask` and `tell`, its settings in `nas_steps.config.strategies`, its line in `sampler`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Protocol
 
-from nas_steps.config import strategies as schema
+from nas_steps.config import strategies
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.provenance.seeds import derive_seed
@@ -53,7 +53,7 @@ class RegularisedEvolution:
     The children of a round are bred from the same population, since they are evaluated side by side.
     """
 
-    def __init__(self, space: CellSpace, settings: schema.Evolution) -> None:
+    def __init__(self, space: CellSpace, settings: strategies.Evolution) -> None:
         self.space = space
         self.settings = settings
         self.population: deque[tuple[CellArchitecture, float]] = deque(maxlen=settings.population)
@@ -92,27 +92,27 @@ def _draw_unseen(draw: Callable[[], CellArchitecture], seen: set[str], space: Ce
     )
 
 
-def sampler(settings: schema.Random | schema.Evolution, space: CellSpace) -> Sampler:
+def sampler(settings: strategies.Random | strategies.Evolution, space: CellSpace) -> Sampler:
     """The strategy that the settings name."""
-    if isinstance(settings, schema.Random):
+    if isinstance(settings, strategies.Random):
         return RandomSearch(space)
     return RegularisedEvolution(space, settings)
 
 
-def rounds(settings: schema.Random | schema.Evolution) -> int:
+def rounds(settings: strategies.Random | strategies.Evolution) -> int:
     """In how many rounds a strategy evaluates; random search needs no answers, so it has one."""
-    return 1 if isinstance(settings, schema.Random) else settings.rounds
+    return 1 if isinstance(settings, strategies.Random) else settings.rounds
 
 
-def round_size(settings: schema.Random | schema.Evolution, number: int, random_evaluations: int) -> int:
+def round_size(settings: strategies.Random | strategies.Evolution, number: int, random_evaluations: int) -> int:
     """How many architectures round `number` (from 0) evaluates; random search follows the budget."""
-    if isinstance(settings, schema.Random):
+    if isinstance(settings, strategies.Random):
         return random_evaluations
     return settings.population if number == 0 else settings.children
 
 
 def propose(
-    settings: schema.Random | schema.Evolution,
+    settings: strategies.Random | strategies.Evolution,
     space: CellSpace,
     told: Sequence[Sequence[Estimate]],
     *,

@@ -87,7 +87,7 @@ def test_a_supernet_is_the_same_from_two_processes(tmp_path: Path, kind: str) ->
     one, two = (read_json(tmp_path / name / "alphas.json")[-1] for name in ("1", "2"))
     for cell in one:
         # Adam's steps are about 3e-3 whatever the gradient is, so alphas show how exact the gradients are
-        np.testing.assert_allclose(two[cell], one[cell], atol=5e-4)
+        np.testing.assert_allclose(two[cell], one[cell], atol={"gdas": 5e-4}.get(kind, 2e-4))
         assert np.abs(np.array(one[cell])).max() > 5e-3
     first, second = ([row["architecture"] for row in read_csv(tmp_path / n / "candidates.csv")] for n in ("1", "2"))
     assert first == second
