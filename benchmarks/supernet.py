@@ -24,8 +24,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.textbook import Textbook, copy, pairs
-from nas_steps.config.schema import Network
 from nas_steps.config.section import Augment
+from nas_steps.config.space import Network
 from nas_steps.config.strategies import DartsSecondOrder
 from nas_steps.data.batches import DeviceImages
 from nas_steps.models import folding

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas_steps.config.schema import Network
+from nas_steps.config.space import Network
 from nas_steps.models import supernet as fast
 from nas_steps.models.folding import FoldedNorm, ScaledNorm
 from nas_steps.models.mixed_cell import MixedCell as FastCell

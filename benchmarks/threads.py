@@ -24,7 +24,8 @@ def train(threads: int, given: argparse.Namespace, start: Barrier, trainings: in
     """Train the network `trainings` times in this process, once all are ready."""
     import torch
 
-    from nas_steps.config.schema import Network, Recipe
+    from nas_steps.config.recipe import Recipe
+    from nas_steps.config.space import Network
     from nas_steps.data.store import Meta
     from nas_steps.training.devices import prepare
     from nas_steps.training.networks import DeviceImages, Images, train_network

@@ -12,15 +12,9 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nas_steps.config.schema import (
-    Config,
-    Data,
-    Export,
-    Network,
-    Recipe,
-    Scaling,
-    Space,
-)
+from nas_steps.config.recipe import Recipe
+from nas_steps.config.schema import Config, Data, Export, Scaling
+from nas_steps.config.space import Network, Space
 from nas_steps.config.strategies import Evolution, Gradient, GradientStrategy, PcDarts, Random, SdartsAdv, Strategy
 from nas_steps.provenance.files import canonical_json, read_json, write_text
 from nas_steps.provenance.fingerprint import fingerprint

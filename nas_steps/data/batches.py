@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from nas_steps.config.schema import Augment
+from nas_steps.config.section import Augment
 
 #: images larger than this stay memory-mapped when training on a CPU (or MPS, whose memory is the machine's)
 CPU_LIMIT = 2 * 2**30

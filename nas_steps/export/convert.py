@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from nas_steps.config.schema import Network
+from nas_steps.config.space import Network
 from nas_steps.data.store import Meta
 from nas_steps.models.build import build
 from nas_steps.provenance.files import atomic

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from nas_steps.config.schema import Network
+from nas_steps.config.space import Network
 from nas_steps.models.baselines import build_baseline
 from nas_steps.models.cells import CellNetwork
 from nas_steps.models.count import Size, count

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas_steps.config.schema import Network
+from nas_steps.config.space import Network
 from nas_steps.models.operations import FactorizedReduce, ReLUConvNorm, build_operation
 from nas_steps.spaces.architectures import Cell, CellArchitecture
 

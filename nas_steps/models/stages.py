@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nas_steps.config.schema import Network
+from nas_steps.config.space import Network
 from nas_steps.models.cells import AuxiliaryHead, Nodes
 from nas_steps.models.operations import ReLUConvNorm
 from nas_steps.spaces.architectures import Cell, CellArchitecture

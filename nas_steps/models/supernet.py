@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from nas_steps.config.schema import Network
+from nas_steps.config.space import Network
 from nas_steps.models.cells import Preprocess, reductions
 from nas_steps.models.folding import Normalising
 from nas_steps.models.mixed_cell import MixedCell, Stage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from nas_steps.config.schema import Network
+from nas_steps.config.space import Network
 
 #: rounded channels are never below this share of the exact ones (Sandler et al. 2018, published code)
 FEWEST_CHANNELS = 0.9

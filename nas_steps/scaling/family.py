@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nas_steps.config.schema import Network, Scaling
+from nas_steps.config.schema import Scaling
+from nas_steps.config.space import Network
 from nas_steps.intervals import accuracy_interval
 from nas_steps.scaling.compound import Factors, Member, scale
 from nas_steps.scaling.winner import Measure

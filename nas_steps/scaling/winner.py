@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from nas_steps.config.schema import Network
+from nas_steps.config.space import Network
 from nas_steps.data.store import Meta
 from nas_steps.provenance.files import read_csv
 

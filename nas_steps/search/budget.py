@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from nas_steps.config.schema import Network
+from nas_steps.config.space import Network
 from nas_steps.config.stages import BudgetStep
 from nas_steps.models.build import size
 from nas_steps.models.count import count

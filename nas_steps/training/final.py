@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from nas_steps.config.schema import Network
+from nas_steps.config.space import Network
 from nas_steps.config.stages import TrainingStep
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import load_split, read_meta, split_file

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from nas_steps.config.schema import Network, Recipe
+from nas_steps.config.recipe import Recipe
+from nas_steps.config.space import Network
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import Meta, load_split, merge, read_meta
 from nas_steps.models.build import build, size

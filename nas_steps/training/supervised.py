@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas_steps.config.schema import Recipe
+from nas_steps.config.recipe import Recipe
 from nas_steps.training.checkpoint import State
 from nas_steps.training.memory import Parts
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 import nas_steps.data.batches as module
-from nas_steps.config.schema import Augment
+from nas_steps.config.section import Augment
 from nas_steps.data.batches import DeviceImages, Numbers, batch_bounds, cut_out, fits, shift_and_flip
 from nas_steps.data.store import load_split, read_meta
 

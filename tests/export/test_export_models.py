@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from tiny_world import MIXED, ROOT, prepared, retrained, settings
 
-from nas_steps.config.schema import Network
+from nas_steps.config.space import Network
 from nas_steps.data.store import load_split, read_meta
 from nas_steps.errors import UserError
 from nas_steps.export.check import compare

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from benchmarks.textbook import MixedOperation, Textbook, copy
-from nas_steps.config.schema import Network
+from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.models.build import build, is_baseline, size
 from nas_steps.models.cells import AuxiliaryHead, CellNetwork, drop_path

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.textbook import Textbook, copy, pairs
-from nas_steps.config.schema import Network
+from nas_steps.config.space import Network
 from nas_steps.models import folding
 from nas_steps.models.folding import FoldedNorm, ScaledNorm, fold, mapped, moments
 from nas_steps.models.mixed_cell import MixedCell

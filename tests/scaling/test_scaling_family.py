@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from tiny_world import MIXED, settings, tiny_config
 
-from nas_steps.config.schema import Network, Scaling
+from nas_steps.config.schema import Scaling
+from nas_steps.config.space import Network
 from nas_steps.models.build import size
 from nas_steps.provenance.files import read_csv, read_json, write_csv
 from nas_steps.ranking.rank import RANKED

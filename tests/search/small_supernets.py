@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nas_steps.config.schema import Network
+from nas_steps.config.space import Network
 from nas_steps.models.supernet import Supernet
 from nas_steps.spaces.cells import CellSpace
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from tiny_world import MIXED, settings
 from torch import Tensor, nn
 
-from nas_steps.config.schema import Recipe
+from nas_steps.config.recipe import Recipe
 from nas_steps.config.stages import TrainingStep, read_slice
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_json, write_csv

@@ -1,0 +1,41 @@
+"""How a network is trained: what every `recipe` holds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from nas_steps.config.section import Augment, Positive, Section
+
+
+class Recipe(Section):
+    """How a network is trained. One training loop reads it for candidates and final models alike."""
+
+    epochs: Positive = Field(20, description="Passes over the training images.")
+    batch_size: Positive = Field(32, description="Images a step.")
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="SGD with Nesterov momentum, or AdamW.")
+    learning_rate: float = Field(0.1, gt=0, description="Peak learning rate; it falls to 0 along a cosine.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
+    weight_decay: float = Field(5e-4, ge=0, description="Weight decay; biases and batch norms are left out.")
+    warmup_epochs: float = Field(1, ge=0, description="Epochs of linear warm-up.")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of the target spread over all classes.")
+    gradient_clip: float | None = Field(5.0, gt=0, description="Largest gradient norm; null: no clipping.")
+    drop_path: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Largest probability of dropping a cell's edge, reached at the last epoch.",
+    )
+    auxiliary_weight: float = Field(0.0, ge=0, description="Weight of the auxiliary head's loss; 0: no such head.")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16 is autocast, worth it on a GPU.")
+    augment: Augment = Field(default_factory=Augment, description="Made on the training device, batch by batch.")
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> Recipe:
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs ({self.warmup_epochs:g}) must be below epochs ({self.epochs}): "
+                "the learning rate would never come down"
+            )
+        return self
