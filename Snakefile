@@ -5,12 +5,22 @@ min_version("9.6")
 
 
 include: "rules/common.smk"
-include: "rules/data.smk"
-include: "rules/search.smk"
-include: "rules/ranking.smk"
-include: "rules/retraining.smk"
-include: "rules/scaling.smk"
-include: "rules/export.smk"
+
+
+if plan.table is None:
+
+    include: "rules/data.smk"
+    include: "rules/search.smk"
+    include: "rules/ranking.smk"
+    include: "rules/retraining.smk"
+    include: "rules/scaling.smk"
+    include: "rules/export.smk"
+
+else:
+
+    include: "rules/table.smk"
+
+
 include: "rules/report.smk"
 include: "rules/manifest.smk"
 

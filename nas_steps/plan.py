@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nas_steps.config.estimators import ShortTraining, Table, ZeroCost
 from nas_steps.config.load import load, read_yaml
 from nas_steps.config.stages import write_settings, write_slices
 from nas_steps.config.strategies import Gradient, Random
 from nas_steps.errors import UserError
+from nas_steps.estimation.table import check_table
 from nas_steps.provenance.fingerprint import files_fingerprint, module_hashes
 from nas_steps.provenance.versions import describe_versions
 from nas_steps.search.sampling import rounds
@@ -42,14 +44,19 @@ WATCHED = {
     "data": Watched("nas_steps.data.__main__", "data"),
     "budget": Watched("nas_steps.search.steps.budget", "budget"),
     "propose": Watched("nas_steps.search.steps.propose", "search_"),
-    "evaluate": Watched("nas_steps.estimation.__main__", "evaluation", TRAINS),
+    "screen": Watched("nas_steps.estimation.steps.screen", "screen", TRAINS),
+    # the estimator's module, by its kind
+    "evaluate": Watched("nas_steps.estimation.steps.{estimator}", "evaluation", TRAINS),
     "gather_search": Watched("nas_steps.search.steps.gather"),
     "darts": Watched("nas_steps.search.steps.darts", "search_", TRAINS),
+    "replay": Watched("nas_steps.search.steps.replay", "search_"),
     "shortlist": Watched("nas_steps.ranking.steps.shortlist", "shortlist"),
-    "train_shortlist": Watched("nas_steps.estimation.__main__", "ranking", TRAINS),
+    "train_shortlist": Watched("nas_steps.estimation.steps.short_training", "ranking", TRAINS),
     "rank": Watched("nas_steps.ranking.steps.rank"),
     "retrain": Watched("nas_steps.retraining.steps.train", "retraining", TRAINS),
     "gather_retraining": Watched("nas_steps.retraining.steps.gather"),
+    "rank_in_table": Watched("nas_steps.ranking.steps.in_table", "lookup"),
+    "lookup": Watched("nas_steps.retraining.steps.lookup", "lookup"),
     "describe_grid": Watched("nas_steps.scaling.steps.describe", "scaling_grid"),
     "train_grid": Watched("nas_steps.scaling.steps.grid", "scaling_grid", TRAINS),
     "choose_scaling": Watched("nas_steps.scaling.steps.choose", "scaling_members"),
@@ -95,17 +102,23 @@ class Plan:
         identity = Path(self.slices["data"]).stem.removeprefix("data-")
         self.data_folder = f"{root}/data/{self.config.data.source}-{identity}"
         self._code: dict[str, str] = {}
+        estimator = self.config.search.estimator
+        if isinstance(estimator, Table):
+            space, memory = self.config.space.declared(), f"{self.store}/tables.json"
+            check_table(estimator.path, estimator, space, memory, self._data_content())
 
     def settings(self, rule: str, strategy: str = "") -> str:
         """The settings file of a rule (of one strategy); empty where it reads none."""
         name = WATCHED[rule].settings
-        return self.slices[f"search_{strategy}" if name == "search_" else name] if name else ""
+        # a rule that this experiment does not need has no settings
+        return self.slices.get(f"search_{strategy}" if name == "search_" else name, "")
 
     def code(self, rule: str) -> str:
         """The fingerprint of the code that a rule runs. `code-<fingerprint>.json` among the settings spells it out,
         so that a later run can name the modules that changed."""
         if rule not in self._code:
-            path = write_settings("code", module_hashes(WATCHED[rule].module), self.store)
+            module = WATCHED[rule].module.format(estimator=self.estimator)
+            path = write_settings("code", module_hashes(module), self.store)
             self._code[rule] = Path(path).stem.removeprefix("code-")
         return self._code[rule]
 
@@ -114,7 +127,9 @@ class Plan:
         return describe_versions(WATCHED[rule].packages)
 
     def _data_content(self) -> str:
-        """A fingerprint of the files that the data stage reads; empty where it reads none of the user's."""
+        """A fingerprint of the user's files that are read: the images, or the table; empty where there are none."""
+        if self.table is not None:
+            return files_fingerprint(self.table, f"{self.store}/file_hashes.json")
         data = self.config.data
         if data.source not in ("folder", "npz") or data.path is None:
             return ""
@@ -142,6 +157,30 @@ class Plan:
     # ---------------------------------------------------------------------------------------------- search
 
     @property
+    def estimator(self) -> str:
+        """The step of `nas_steps.estimation` that scores architectures. A table needs none: it is looked into."""
+        kind = self.config.search.estimator.kind
+        return "short_training" if kind == "table" else kind
+
+    @property
+    def scores(self) -> str:
+        """What the scores of this experiment are: the name of an estimator, or of its proxy."""
+        estimator = self.config.search.estimator
+        return estimator.proxy if isinstance(estimator, ZeroCost) else estimator.kind
+
+    @property
+    def rungs(self) -> list[int]:
+        """The epochs of each rung of successive halving; empty where there is none."""
+        estimator = self.config.search.estimator
+        return list(estimator.rungs) if isinstance(estimator, ShortTraining) and estimator.halving else []
+
+    @property
+    def table(self) -> str | None:
+        """The benchmark's table, where searching and retraining are lookups."""
+        estimator = self.config.search.estimator
+        return estimator.path if isinstance(estimator, Table) else None
+
+    @property
     def shards(self) -> range:
         return range(self.config.shards)
 
@@ -161,8 +200,14 @@ class Plan:
         return [(name, seed) for name in self.config.search.strategies for seed in range(self.config.search.seeds)]
 
     def round_shards(self, strategy: str, seed: str | int, number: int) -> list[str]:
-        """The evaluated shards of round `number` (from 0)."""
-        return [f"{self.folder}/search/{strategy}-{seed}/round-{number}/shard-{shard}.csv" for shard in self.shards]
+        """The estimates of round `number` (from 0): the evaluated shards, and what a screen turned down."""
+        folder = f"{self.folder}/search/{strategy}-{seed}/round-{number}"
+        shards = [f"{folder}/shard-{shard}.csv" for shard in self.shards]
+        return shards if self.config.search.screen is None else [*shards, f"{folder}/rejected.csv"]
+
+    def proposals(self, folder: str) -> str:
+        """What a round's shards evaluate: all that was proposed, or what a screen left of it."""
+        return f"{folder}/{'proposals' if self.config.search.screen is None else 'screened'}.csv"
 
     def rounds(self, strategy: str) -> range:
         """The rounds of a strategy that asks and tells."""
@@ -187,6 +232,11 @@ class Plan:
     def earlier(self, strategy: str, seed: str | int, number: int) -> list[str]:
         """The file with all rounds before that one: a job has few inputs, however many rounds there were."""
         return self.told_files(strategy, seed)[number - 1 : number] if number else []
+
+    def state(self, strategy: str, seed: str | int, number: int) -> list[str]:
+        """What the strategy was after the round before that one."""
+        folder = f"{self.folder}/search/{strategy}-{seed}"
+        return [f"{folder}/round-{number - 1}/state.safetensors"] if number else []
 
     def budget(self, strategy: str) -> list[str]:
         """The counted budget, for the strategy that is matched to it; the others know their own."""
@@ -248,28 +298,43 @@ class Plan:
 
     # -------------------------------------------------------------------------------------- export, report
 
+    def reported_data(self) -> list[str]:
+        """The prepared data that the report describes; none where a table was searched in."""
+        return [] if self.table is not None else self.data()
+
+    def gathered(self) -> list[str]:
+        """What the final trainings end in."""
+        return [f"{self.folder}/retraining/{name}.csv" for name in ("retrained", "summary", "comparisons")]
+
+    def ranked_in_table(self) -> list[str]:
+        """What stands in the place of ranking where a table was searched in."""
+        return [self.budgeted, f"{self.folder}/ranking/winners.csv", f"{self.folder}/ranking/agreement.csv"]
+
     def checks(self) -> list[str]:
         """What the table of exports is gathered from."""
         entries = [f"{self.folder}/export/{entry}/check.json" for entry in self.entries]
         return entries + ([f"{self.folder}/export/scaled/exports.json"] if self.config.scaling.enabled else [])
 
     def models(self) -> list[str]:
-        """The ONNX file of each entry."""
+        """The ONNX file of each entry; none where nothing was trained."""
+        if self.table is not None:
+            return []
         return [f"{self.folder}/export/{entry}/model.onnx" for entry in self.entries]
 
     def reported(self) -> list[str]:
         """All that the report reads, the data and the costs aside: costs come with these files."""
         folder = self.folder
+        searched = [*self.candidates()]
+        searched += [f"{folder}/search/{name}-{seed}/history.csv" for name, seed in self.searches]
+        if self.table is not None:
+            return [*searched, *self.ranked_in_table(), *self.gathered()]
         files = [
-            *self.candidates(),
-            *(f"{folder}/search/{name}-{seed}/history.csv" for name, seed in self.searches),
+            *searched,
             self.budgeted,
             f"{folder}/ranking/ranked.csv",
             f"{folder}/ranking/winners.csv",
             f"{folder}/ranking/agreement.csv",
-            f"{folder}/retraining/retrained.csv",
-            f"{folder}/retraining/summary.csv",
-            f"{folder}/retraining/comparisons.csv",
+            *self.gathered(),
             f"{folder}/export/exports.csv",
             *self.trainings(),
         ]
@@ -298,6 +363,14 @@ class Plan:
         search, ranking, scaling, export = (
             f"{self.folder}/{name}" for name in ("search", "ranking", "scaling", "export")
         )
+        if self.table is not None:
+            for name, seed in self.searches:
+                files = ("candidates.csv", "history.csv", "cost.json")
+                yield "replay", name, [f"{search}/{name}-{seed}/{file}" for file in files]
+            yield "rank_in_table", "", self.ranked_in_table()
+            yield "lookup", "", self.gathered()
+            yield "report", "", [self.report, *self.tables()]
+            return
         yield "data", "", self.data(*SPLITS)
         yield "budget", "", with_costs([self.budgeted])
         for name, seed in self.searches:
@@ -306,17 +379,19 @@ class Plan:
             if name in self.gradient:
                 yield "darts", name, [*ends, f"{folder}/alphas.json", f"{folder}/cost.json"]
                 continue
-            told = self.told(name, seed)
-            made = ("proposals.csv", "told.csv")
+            told = [f"{folder}/round-{n}/shard-{shard}.csv" for n in self.rounds(name) for shard in self.shards]
+            made = ("proposals.csv", "told.csv", "state.safetensors")
             yield "propose", name, [f"{folder}/round-{n}/{file}" for n in self.rounds(name) for file in made]
+            if self.config.search.screen is not None:
+                made = ("screened.csv", "rejected.csv", "screen.cost.json")
+                yield "screen", "", [f"{folder}/round-{n}/{file}" for n in self.rounds(name) for file in made]
             yield "evaluate", "", with_costs(told)
             yield "gather_search", "", ends
         yield "shortlist", "", [f"{ranking}/shortlist.csv"]
         yield "train_shortlist", "", with_costs(self.ranking_trainings())
         yield "rank", "", [f"{ranking}/{name}.csv" for name in ("ranked", "agreement", "winners")]
         yield "retrain", "", training_files(self.trainings())
-        gathered = ("retrained", "summary", "comparisons")
-        yield "gather_retraining", "", [f"{self.folder}/retraining/{name}.csv" for name in gathered]
+        yield "gather_retraining", "", self.gathered()
         if self.config.scaling.enabled:
             yield "describe_grid", "", with_costs([f"{scaling}/triples.csv"])
             yield "train_grid", "", with_costs(self.grid())
@@ -337,7 +412,7 @@ class Plan:
     def listed(self) -> list[str]:
         """What the manifest is made from. The arrays are not among it: meta.json holds their checksums."""
         files = [file for made in self.made() if made.rule != "data" for file in made.files]
-        return [*self.data(), *files]
+        return [*self.reported_data(), *files]
 
     def fingerprints(self) -> dict[str, dict[str, str]]:
         """What each rule's files are made with now, by `Made.name`: name of the settings, code, versions."""

@@ -110,6 +110,11 @@ def results_folder(wildcards, output):
     return str(Path(output.report).parents[1])
 
 
+def reported_data(wildcards, input):
+    """The option of the prepared data, where there are some."""
+    return f"--data {shlex.quote(data_folder(wildcards, input))}" if input.data else ""
+
+
 def option(name):
     """The option of an input that some of a rule's jobs do not have: `--name FILE`, or nothing."""
 

@@ -42,7 +42,7 @@ rule train_shortlist:
         code=plan.code("train_shortlist"),
         versions=plan.versions("train_shortlist"),
     shell:
-        "python -m nas_steps.estimation --stage ranking --settings {params.settings:q} --data {params.data:q} --threads {threads}"
+        "python -m nas_steps.estimation short_training --stage ranking --settings {params.settings:q} --data {params.data:q} --threads {threads}"
         " --proposals {input.shortlist:q} --seed {wildcards.seed} --shard {wildcards.shard}"
         " --shards {params.shards} --output {output.estimates:q} --cost {output.cost:q} > {log:q} 2>&1"
 

@@ -1,6 +1,6 @@
 rule report:
     input:
-        data=plan.data(),
+        data=plan.reported_data(),
         results=plan.reported(),
     output:
         report=plan.report,
@@ -14,9 +14,9 @@ rule report:
         runtime=30,
     params:
         folder=results_folder,
-        data=data_folder,
+        data=reported_data,
         settings=plan.settings("report"),
         code=plan.code("report"),
     shell:
         "python -m nas_steps.report --settings {params.settings:q} --results {params.folder:q}"
-        " --data {params.data:q} > {log:q} 2>&1"
+        " {params.data} > {log:q} 2>&1"

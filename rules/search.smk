@@ -25,10 +25,12 @@ rule propose:
     input:
         budget=lambda w: plan.budget(w.strategy),
         earlier=lambda w: plan.earlier(w.strategy, w.seed, int(w.number)),
+        state=lambda w: plan.state(w.strategy, w.seed, int(w.number)),
         told=lambda w: plan.last(w.strategy, w.seed, int(w.number)),
     output:
         proposals=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/proposals.csv",
         told=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/told.csv",
+        state=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/state.safetensors",
     log:
         f"{R}/logs/search/{{strategy}}-{{seed}}/round-{{number}}-propose.log",
     conda:
@@ -39,18 +41,48 @@ rule propose:
     params:
         budget=option("budget"),
         earlier=option("earlier"),
+        state=option("state"),
         settings=lambda w: plan.settings("propose", w.strategy),
         code=plan.code("propose"),
     shell:
         "python -m nas_steps.search propose --settings {params.settings:q} --strategy {wildcards.strategy}"
-        " --seed {wildcards.seed} {params.budget} {params.earlier} --told {input.told:q}"
-        " --output {output.proposals:q} --so-far {output.told:q} > {log:q} 2>&1"
+        " --seed {wildcards.seed} {params.budget} {params.earlier} {params.state} --told {input.told:q}"
+        " --output {output.proposals:q} --so-far {output.told:q} --output-state {output.state:q} > {log:q} 2>&1"
+
+
+# Where a cheap score chooses what is evaluated: more is proposed, and this leaves the best.
+rule screen:
+    input:
+        data=plan.data("train", "valid"),
+        proposals=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/proposals.csv",
+    output:
+        screened=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/screened.csv",
+        rejected=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/rejected.csv",
+        cost=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/screen.cost.json",
+    log:
+        f"{R}/logs/search/{{strategy}}-{{seed}}/round-{{number}}-screen.log",
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=120,
+    params:
+        data=data_folder,
+        settings=plan.settings("screen"),
+        code=plan.code("screen"),
+        versions=plan.versions("screen"),
+    shell:
+        "python -m nas_steps.estimation screen --settings {params.settings:q} --data {params.data:q} --threads {threads}"
+        " --proposals {input.proposals:q} --seed {wildcards.seed} --output {output.screened:q}"
+        " --rejected {output.rejected:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
 rule evaluate:
     input:
         data=plan.data("train", "valid"),
-        proposals=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/proposals.csv",
+        proposals=plan.proposals(f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}"),
     output:
         estimates=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/shard-{{shard}}.csv",
         cost=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/shard-{{shard}}.cost.json",
@@ -66,11 +98,12 @@ rule evaluate:
     params:
         data=data_folder,
         settings=plan.settings("evaluate"),
+        estimator=plan.estimator,
         shards=len(plan.shards),
         code=plan.code("evaluate"),
         versions=plan.versions("evaluate"),
     shell:
-        "python -m nas_steps.estimation --stage search --settings {params.settings:q} --data {params.data:q} --threads {threads}"
+        "python -m nas_steps.estimation {params.estimator} --stage search --settings {params.settings:q} --data {params.data:q} --threads {threads}"
         " --proposals {input.proposals:q} --seed {wildcards.seed} --shard {wildcards.shard}"
         " --shards {params.shards} --output {output.estimates:q} --cost {output.cost:q} > {log:q} 2>&1"
 
@@ -95,10 +128,12 @@ rule gather_search:
     params:
         earlier=lambda w, input: shlex.quote(input.rounds[-1]),
         folder=output_folder,
+        scores=plan.scores,
+        rungs=plan.rungs,
         code=plan.code("gather_search"),
     shell:
-        "python -m nas_steps.search gather --earlier {params.earlier} --told {input.told:q}"
-        " --output {params.folder:q} > {log:q} 2>&1"
+        "python -m nas_steps.search gather --earlier {params.earlier} --told {input.told:q} --estimator {params.scores}"
+        " --rungs {params.rungs} --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule darts:

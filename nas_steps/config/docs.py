@@ -10,8 +10,10 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from nas_steps.config.estimators import ESTIMATORS
 from nas_steps.config.load import section_type
 from nas_steps.config.schema import Config
+from nas_steps.config.section import Section
 from nas_steps.config.strategies import STRATEGIES
 
 HEAD = """# Every key of an experiment
@@ -33,6 +35,13 @@ any job starts. A file stands alone: it is not laid over `config.yaml`.
 """
 
 
+#: keys that can hold sections of several kinds: how they are told, what one is called, the kinds
+KINDS: dict[str, tuple[str, str, dict[str, type[Section]]]] = {
+    "search.strategies": ("strategies by name", "a strategy of kind", STRATEGIES),
+    "search.estimator": ("keys of one kind", "the estimator", ESTIMATORS),
+}
+
+
 def page() -> str:
     """The whole of config/README.md."""
     parts = [HEAD]
@@ -45,18 +54,24 @@ def _section(model: type[BaseModel], prefix: str, title: str, parts: list[str]) 
     parts.append("| key | what it may be | default | meaning |\n|---|---|---|---|")
     inner: list[tuple[str, type[BaseModel], str]] = []
     for name, field in model.model_fields.items():
-        section = None if name == "strategies" else section_type(field.annotation)
-        kind = "keys below" if section else "strategies by name, below" if name == "strategies" else _kind(field)
-        default = "" if section or name == "strategies" else f"`{_default(field)}`"
+        kinds = KINDS.get(f"{prefix}{name}")
+        section = None if kinds else section_type(field.annotation)
+        kind = "keys below" if section else f"{kinds[0]}, below" if kinds else _kind(field)
+        default = "" if section or kinds else f"`{_default(field)}`"
         parts.append(
             f"| `{prefix}{name}` | {kind} | {default} | {(field.description or '').replace('|', chr(92) + '|')} |"
         )
         if section:
             inner.append((f"{prefix}{name}.", section, f"`{prefix}{name}`"))
-        elif name == "strategies":
+        elif kinds:
+            # a strategy stands below its name, an estimator alone
             inner += [
-                (f"{prefix}{name}.{kind}.", strategy, f"`{prefix}{name}`: a strategy of kind `{kind}`")
-                for kind, strategy in STRATEGIES.items()
+                (
+                    f"{prefix}{name}." + (f"{kind}." if name == "strategies" else ""),
+                    one,
+                    f"`{prefix}{name}`: {kinds[1]} `{kind}`",
+                )
+                for kind, one in kinds[2].items()
             ]
     parts.append("")
     for inner_prefix, section, inner_title in inner:
@@ -64,6 +79,8 @@ def _section(model: type[BaseModel], prefix: str, title: str, parts: list[str]) 
 
 
 def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
     value = field.get_default(call_default_factory=True, validated_data={})
     return json.dumps(value, ensure_ascii=False)
 

@@ -8,17 +8,27 @@ from collections.abc import Sequence
 CONFIG_KEYS: dict[str, dict[str, str]] = {
     "budget": {
         "network": "search.network",
-        "estimator_epochs": "search.estimator.epochs",
+        "evaluation": "search.estimator",
         "strategies": "search.strategies",
     },
-    "evaluation": {"network": "search.network", "recipe": "search.estimator"},
+    "evaluation": {"network": "search.network", "estimator": "search.estimator"},
+    "screen": {"network": "search.network", "screen": "search.screen"},
+    "lookup": {"table": "search.estimator", "kinds": "search.strategies"},
     "shortlist": {"shortlist": "ranking.shortlist", "kinds": "search.strategies"},
-    "ranking": {"network": "retrain.network", "recipe": "ranking.recipe"},
+    "ranking": {"network": "retrain.network", "estimator": "ranking.recipe"},
     "retraining": {"network": "retrain.network", "recipe": "retrain.recipe", "train_on": "retrain.train_on"},
     "scaling_grid": {"network": "retrain.network", "recipe": "scaling.recipe"},
     "scaling_members": {"network": "retrain.network", "recipe": "retrain.recipe", "train_on": "retrain.train_on"},
     "report": {"config": ""},
     "manifest": {"config": ""},
+}
+
+
+_PROPOSE = {
+    "rungs": "search.estimator.halving",
+    "reduction": "search.estimator.halving.reduction",
+    "of": "search.screen.of",
+    "table": "search.estimator",
 }
 
 
@@ -28,7 +38,7 @@ def config_key(name: str, path: Sequence[str]) -> str:
     first, *rest = path
     if name.startswith("search_"):
         strategy = f"search.strategies.{name.removeprefix('search_')}"
-        first = {"strategy": strategy, "network": "search.network"}.get(first, first)
+        first = {"strategy": strategy, "network": "search.network", **_PROPOSE}.get(first, first)
     else:
         first = CONFIG_KEYS.get(name, {}).get(first, first)
     return ".".join(part for part in (first, *rest) if part)

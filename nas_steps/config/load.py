@@ -13,8 +13,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from nas_steps.config.estimators import ESTIMATORS, Table
 from nas_steps.config.schema import Config
-from nas_steps.config.strategies import STRATEGIES, STRATEGY_KINDS
+from nas_steps.config.strategies import STRATEGIES
 from nas_steps.errors import UserError
 
 #: sources whose `path` must exist before any job can run
@@ -73,6 +74,12 @@ def load(raw: Mapping[str, Any], origin: str = "config") -> Config:
     if path is not None and config.data.source in READ_FROM_PATH and not Path(path).exists():
         what = "folder (or .zip)" if config.data.source == "folder" else "file"
         raise UserError(f"{origin} is refused:\n  data.path: there is no {what} {path!r}; give the path of your images")
+    estimator = config.search.estimator
+    if isinstance(estimator, Table) and not Path(estimator.path).is_file():
+        raise UserError(
+            f"{origin} is refused:\n  search.estimator.path: there is no file {estimator.path!r}; give the path of the "
+            "benchmark's table"
+        )
     return config
 
 
@@ -99,11 +106,13 @@ def _lines(error: ValidationError) -> list[str]:
 def _explain(problem: Any) -> str:
     """`where: what was given, what is allowed, how to mend it` for one of pydantic's errors."""
     location = [part for part in problem["loc"] if part not in ("[key]", "function-after")]
-    # a discriminated union puts its tag behind the strategy's name
-    if len(location) > 3 and location[:2] == ["search", "strategies"] and location[3] in STRATEGY_KINDS:
-        tag = location.pop(3)
-    else:
-        tag = None
+    # a discriminated union puts its tag behind the strategy's name, or behind the estimator
+    tag: type[BaseModel] | None = None
+    estimates = location[:2] == ["search", "estimator"]
+    if len(location) > 3 and location[:2] == ["search", "strategies"] and location[3] in STRATEGIES:
+        tag = STRATEGIES[location.pop(3)]
+    elif len(location) > 2 and estimates and location[2] in ESTIMATORS:
+        tag = ESTIMATORS[location.pop(2)]
     where = ".".join(map(str, location)) or "config"
     given = problem["input"]
     kind = problem["type"]
@@ -115,11 +124,12 @@ def _explain(problem: Any) -> str:
     if kind == "value_error":
         return f"{where}: {problem['ctx']['error']!s}"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        names = list(STRATEGY_KINDS)
+        names = list(ESTIMATORS if estimates else STRATEGIES)
+        what = "estimator" if estimates else "strategy"
         tag_given = given.get("kind") if isinstance(given, dict) else given
         near = get_close_matches(str(tag_given), names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{where}.kind: there is no strategy {tag_given!r}{hint} (known: {', '.join(names)})"
+        return f"{where}.kind: there is no {what} {tag_given!r}{hint} (known: {', '.join(names)})"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"{where}: keys and values are expected here, given {given!r}"
     if kind == "literal_error":
@@ -132,16 +142,18 @@ def _explain(problem: Any) -> str:
     return f"{where}: given {given!r}; {message}"
 
 
-def _names_at(location: list[Any], tag: str | None) -> list[str]:
-    """The keys that are allowed at a place of the config."""
+def _names_at(location: list[Any], tag: type[BaseModel] | None) -> list[str]:
+    """The keys that are allowed at a place of the config; `tag` is which of several kinds it is, where there are."""
     model: type[BaseModel] = Config
     for part in location:
-        if isinstance(part, str) and part in model.model_fields:
+        if part == "estimator" and tag is not None:
+            model = tag
+        elif isinstance(part, str) and part in model.model_fields:
             inner = section_type(model.model_fields[part].annotation)
             if inner is not None:
                 model = inner
         elif tag is not None:
-            model = STRATEGIES[tag]
+            model = tag
     return list(model.model_fields)
 
 

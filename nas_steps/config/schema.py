@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from nas_steps.config.estimators import Estimator, Screen, ShortTraining, Table, named_kind
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.section import Fraction, Natural, Positive, Section
 from nas_steps.config.space import Network, Space
-from nas_steps.config.strategies import Darts, Evolution, PcDarts, Random, Strategy
+from nas_steps.config.strategies import Darts, Evolution, Gradient, PcDarts, Random, Strategy
 from nas_steps.spaces.baselines import parse_baseline
 
 # --------------------------------------------------------------------------------------------------- data
@@ -30,7 +31,7 @@ NATIVE_SHAPE: dict[str, tuple[int, int]] = {
 }
 FOLDER_RESOLUTION = 32
 #: folders below results/ that are no experiment's
-SHARED_FOLDERS = ("data", "settings")
+SHARED_FOLDERS = ("data", "settings", "estimates")
 
 
 class Data(Section):
@@ -110,15 +111,23 @@ class Search(Section):
         default_factory=lambda: Network(channels=8, cells=3, stem_multiplier=3),
         description="The skeleton of supernets and candidates during the search.",
     )
-    estimator: Recipe = Field(
-        default_factory=lambda: Recipe(epochs=8),
-        description="The short training that scores a sampled architecture (accuracy on valid).",
+    estimator: Estimator = Field(
+        default_factory=lambda: ShortTraining(epochs=8),
+        description="What a sampled architecture is scored by; `kind` may be left out where it is `short_training`.",
+    )
+    screen: Screen | None = Field(
+        None, description="A score without training that chooses which proposals the estimator sees; null: all."
     )
     seeds: Positive = Field(1, description="How many times each strategy is run, with seeds 0, 1, ...")
     strategies: dict[Annotated[str, Field(pattern=NAME)], Strategy] = Field(
         default_factory=_default_strategies,
         description="By name. `kind` may be left out where the name is a kind. A `random` one is not optional.",
     )
+
+    @field_validator("estimator", mode="before")
+    @classmethod
+    def _short_training_is_meant(cls, value: Any) -> Any:
+        return named_kind(value)
 
     @field_validator("strategies", mode="before")
     @classmethod
@@ -253,6 +262,28 @@ class Export(Section):
     images: Positive = Field(256, description="Test images to compare on (all, if there are fewer).")
 
 
+def _check_estimator(search: Search) -> None:
+    """Raise ValueError where the estimator and the strategies cannot go together."""
+    estimator = search.estimator
+    if isinstance(estimator, Table):
+        if search.screen is not None:
+            raise ValueError("search.screen: there is nothing to save where the estimator is a table; leave it out")
+        gradient = [name for name, one in search.strategies.items() if isinstance(one, Gradient)]
+        if gradient:
+            raise ValueError(
+                f"search.strategies.{gradient[0]} (kind {search.strategies[gradient[0]].kind}) trains a supernet, but "
+                "search.estimator is a table, in which nothing is trained; take it out, or choose another estimator"
+            )
+    if isinstance(estimator, ShortTraining) and estimator.halving is not None:
+        for name, one in search.strategies.items():
+            if isinstance(one, Random) and one.rounds < len(estimator.rungs):
+                raise ValueError(
+                    f"search.strategies.{name}.rounds is {one.rounds}, but search.estimator.halving has "
+                    f"{len(estimator.rungs)} rungs and promotes between rounds; set rounds to {len(estimator.rungs)} "
+                    "or more"
+                )
+
+
 class Config(Section):
     """One experiment."""
 
@@ -287,7 +318,7 @@ class Config(Section):
     def _its_own_folder(cls, value: str) -> str:
         if value.lower() in SHARED_FOLDERS:
             raise ValueError(
-                f"results/{value} is for what experiments share ({' and '.join(SHARED_FOLDERS)}); choose another name"
+                f"results/{value} is for what experiments share ({', '.join(SHARED_FOLDERS)}); choose another name"
             )
         return value
 
@@ -320,6 +351,7 @@ class Config(Section):
         for strategy in self.search.strategies:
             if strategy in {name.split("_x")[0] for name in self.retrain.baselines} | set(self.retrain.baselines):
                 raise ValueError(f"search.strategies.{strategy} has the name of a baseline; rename the strategy")
+        _check_estimator(self.search)
         channels = self.search.network.channels
         for name, settings in self.search.strategies.items():
             if isinstance(settings, PcDarts) and channels % settings.parts:

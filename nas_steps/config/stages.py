@@ -6,18 +6,22 @@ used without being watched nor be watched without being used.
 
 from __future__ import annotations
 
+import operator
 import os
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from nas_steps.config.estimators import Estimator, Extrapolation, Screen, ShortTraining, Table, Training, ZeroCost
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.schema import Config, Data, Export, Scaling
 from nas_steps.config.space import Network, Space
 from nas_steps.config.strategies import Evolution, Gradient, GradientStrategy, PcDarts, Random, SdartsAdv, Strategy
 from nas_steps.provenance.files import canonical_json, read_json, write_text
 from nas_steps.provenance.fingerprint import fingerprint
+
+SamplingStrategy = Annotated[Random | Evolution, Field(discriminator="kind")]
 
 
 class Slice(BaseModel):
@@ -55,21 +59,37 @@ class Counted(Slice):
     evaluations: int | Literal["auto"] | None = None
 
 
+class Evaluated(Slice):
+    """What one evaluation trains on average: epochs of a share of the images, or a number of images once."""
+
+    epochs: float = 0
+    share: float = 1
+    images: int = 0
+    resolution: int | None = None
+
+
 class BudgetStep(Slice):
     """Enough to count what each strategy will train, and no more."""
 
     seed: int
     space: Space
     network: Network
-    estimator_epochs: int
+    evaluation: Evaluated
     strategies: dict[str, Counted]
 
 
 class ProposeStep(Slice):
-    """The number of rounds is the number of jobs: it is no part of a round."""
+    """The number of rounds is the number of jobs: it is no part of a round.
+
+    `rungs` are the epochs of successive halving, `reduction` how many of a rung compete for one place of the next;
+    `of` is how many are proposed for each one that is evaluated.
+    """
 
     seed: int
     space: Space
+    rungs: tuple[int, ...] = ()
+    reduction: int = 0
+    of: int = 1
     strategy: Random | Evolution = Field(discriminator="kind")
 
 
@@ -87,6 +107,42 @@ class TrainingStep(Compute):
     recipe: Recipe
     train_on: str = "train"
     processes: int = 1
+
+
+class EstimationStep(Compute):
+    """Architectures of a space, each scored by one estimator."""
+
+    space: Space
+    network: Network
+    estimator: Estimator
+
+
+class ScreenStep(Compute):
+    """Of the proposed architectures, `screen.of` for each one that is to be evaluated, the best by a cheap score."""
+
+    space: Space
+    network: Network
+    screen: Screen
+
+
+class ReplayStep(Slice):
+    """A whole search in a table; `content` is the fingerprint of the table's file."""
+
+    seed: int
+    space: Space
+    table: Table
+    content: str
+    strategy: SamplingStrategy
+    evaluations: int
+
+
+class LookupStep(Slice):
+    """What searches in a table found; `content` is the fingerprint of the table's file."""
+
+    space: Space
+    table: Table
+    content: str
+    kinds: dict[str, str]  # of each strategy
 
 
 class ShortlistStep(Slice):
@@ -118,17 +174,17 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
             seed=config.seed,
             space=config.space,
             network=config.search.network,
-            estimator_epochs=config.search.estimator.epochs,
+            evaluation=evaluated(config.search.estimator, config.search.screen),
             strategies={name: _counted(strategy) for name, strategy in config.search.strategies.items()},
         ),
-        "evaluation": TrainingStep(
-            **compute, space=config.space, network=config.search.network, recipe=config.search.estimator
+        "evaluation": EstimationStep(
+            **compute, space=config.space, network=config.search.network, estimator=config.search.estimator
         ),
         "shortlist": ShortlistStep(
             shortlist=config.ranking.shortlist,
             kinds={name: strategy.kind for name, strategy in config.search.strategies.items()},
         ),
-        "ranking": TrainingStep(**final, recipe=config.ranking.recipe),
+        "ranking": EstimationStep(**final, estimator=ShortTraining(**config.ranking.recipe.model_dump())),
         "retraining": TrainingStep(
             **final, recipe=config.retrain.recipe, train_on=config.retrain.train_on, processes=config.retrain.processes
         ),
@@ -155,16 +211,72 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
         "export": ExportStep(space=config.space, export=config.export),
         "report": ReportStep(config=config),
     }
+    estimator, screen = config.search.estimator, config.search.screen
+    if screen is not None:
+        found["screen"] = ScreenStep(**compute, space=config.space, network=config.search.network, screen=screen)
+    halving = estimator.halving if isinstance(estimator, ShortTraining) else None
+    asked: dict[str, Any] = {
+        "rungs": estimator.rungs if isinstance(estimator, ShortTraining) and halving is not None else (),
+        "reduction": 0 if halving is None else halving.reduction,
+        "of": 1 if screen is None else screen.of,
+    }
+    if isinstance(estimator, Table):
+        table = {
+            "space": config.space,
+            "table": estimator.model_copy(update={"path": os.path.basename(estimator.path)}),
+            "content": content,
+        }
+        kinds = {name: strategy.kind for name, strategy in config.search.strategies.items()}
+        found["lookup"] = LookupStep(**table, kinds=kinds)
     for name, strategy in config.search.strategies.items():
-        if isinstance(strategy, Gradient):
+        if isinstance(estimator, Table):
+            assert not isinstance(strategy, Gradient)  # the schema refuses it
+            found[f"search_{name}"] = ReplayStep(
+                seed=config.seed,
+                **table,
+                strategy=strategy,
+                evaluations=evaluations_in_table(config, strategy),
+            )
+        elif isinstance(strategy, Gradient):
             found[f"search_{name}"] = DartsStep(
                 **compute, space=config.space, network=config.search.network, strategy=strategy
             )
         else:
             if isinstance(strategy, Evolution):
                 strategy = strategy.model_copy(update={"rounds": 1})
-            found[f"search_{name}"] = ProposeStep(seed=config.seed, space=config.space, strategy=strategy)
+            found[f"search_{name}"] = ProposeStep(seed=config.seed, space=config.space, strategy=strategy, **asked)
     return found
+
+
+def evaluated(estimator: Estimator, screen: Screen | None) -> Evaluated:
+    """What an evaluation trains on average. A screened batch is a training batch for each of those proposed."""
+    if isinstance(estimator, ShortTraining):
+        # of each rung one in `reduction` goes on
+        shares = (
+            [1.0]
+            if estimator.halving is None
+            else [estimator.halving.reduction**-rung for rung in range(len(estimator.rungs))]
+        )
+        epochs = sum(map(operator.mul, estimator.rungs, shares)) / sum(shares) * estimator.seeds
+    else:
+        epochs = estimator.observe if isinstance(estimator, Extrapolation) else 0
+    images = estimator.batch_size if isinstance(estimator, ZeroCost) else 0
+    images += screen.of * screen.batch_size if screen is not None else 0
+    training = estimator if isinstance(estimator, Training) else None
+    return Evaluated(
+        epochs=epochs,
+        share=training.images if training else 1,
+        images=images,
+        resolution=training.resolution if training else None,
+    )
+
+
+def evaluations_in_table(config: Config, strategy: SamplingStrategy) -> int:
+    """How many evaluations a strategy gets; random search that is matched gets as many as the one with the most."""
+    if isinstance(strategy.evaluations, int):
+        return strategy.evaluations
+    others = [other.evaluations for other in config.search.strategies.values() if other is not strategy]
+    return max(number for number in others if isinstance(number, int))
 
 
 def _unplaced(data: Data) -> Data:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nas_steps.data.splitting import subsample
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_json
 
@@ -106,6 +108,13 @@ def load_split(folder: str | Path, name: str) -> Split:
 def merge(*splits: Split) -> Split:
     """All images of several splits, one after another, in memory."""
     return Split(np.concatenate([split.images for split in splits]), np.concatenate([split.labels for split in splits]))
+
+
+def part_of(split: Split, share: float, classes: Sequence[str], seed: int) -> Split:
+    """`share` of a split's images, each class in proportion, at least one of each."""
+    limit = max(len(classes), round(share * len(split.labels)))
+    chosen = subsample(split.labels, classes, limit, seed, "max_train")
+    return Split(split.images[chosen], split.labels[chosen])
 
 
 def _open(path: Path, kind: type[np.generic]) -> np.ndarray:

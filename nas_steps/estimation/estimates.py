@@ -9,14 +9,31 @@ from pathlib import Path
 
 from nas_steps.provenance.files import number, read_csv, write_csv
 
-COLUMNS = ("index", "architecture", "score", "status", "reason", "parameters", "macs", "seconds")
+COLUMNS = (
+    "index",
+    "architecture",
+    "score",
+    "status",
+    "reason",
+    "parameters",
+    "macs",
+    "seconds",
+    "epochs",
+    "saved",
+    "low",
+    "high",
+)
+#: not worth an evaluation, by the score of a screen
+SCREENED = "screened"
 
 
 @dataclass(frozen=True)
 class Estimate:
     """One architecture's worth. `score` is higher for better; NaN, with a status other than `ok`, where there is none.
 
-    `parameters` and `macs` are those of the network that was trained, `seconds` the training's.
+    `parameters` and `macs` are those of the network that was scored, `seconds` the training's or the score's. `epochs`
+    were trained, `saved` were not since the curve was extrapolated; `low` and `high` then are the 90 % interval of the
+    accuracy that was predicted.
     """
 
     index: int
@@ -27,6 +44,10 @@ class Estimate:
     parameters: int = 0
     macs: int = 0
     seconds: float = 0.0
+    epochs: int = 0
+    saved: int = 0
+    low: float = math.nan
+    high: float = math.nan
 
     @property
     def merit(self) -> float:
@@ -54,6 +75,10 @@ def _estimate(row: Mapping[str, str]) -> Estimate:
         parameters=int(row["parameters"]),
         macs=int(row["macs"]),
         seconds=number(row["seconds"]),
+        epochs=int(row["epochs"]),
+        saved=int(row["saved"]),
+        low=number(row["low"]),
+        high=number(row["high"]),
     )
 
 

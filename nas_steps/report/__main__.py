@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser("nas_steps.report", "Write the report of an experiment.")
     options.add_argument("--settings", required=True, help="the step's settings file, made by the Snakefile")
     options.add_argument("--results", required=True, help="the experiment's folder, results/<experiment>")
-    options.add_argument("--data", required=True, help="the folder of the prepared data")
+    options.add_argument("--data", help="the folder of the prepared data; none where a table was searched in")
     given = options.parse_args(arguments)
     folder = Path(given.results)
     results = load_results(read_slice(given.settings, ReportStep).config, folder, given.data)

@@ -13,6 +13,8 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from nas_steps.config.estimators import Extrapolation, ShortTraining, Training, ZeroCost
+from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
 from nas_steps.report import figures, numbers
 from nas_steps.report.cells import draw_cell
@@ -47,10 +49,12 @@ def render(results: Results, tables: Mapping[str, Table], verdict: Verdict, fold
         verdict=verdict,
         tables=tables,
         tiles=tiles(results),
-        images=images(results.meta),
+        images=None if results.meta is None else images(results.meta),
+        table=results.table,
         space=config.space.declared(),
         space_size=spelled_size(config.space.declared().size()),
         budget=results.budget,
+        estimated=estimated(results.config),
         cells=drawn(results),
         figures=all_figures(results),
         chosen=chosen(results),
@@ -92,6 +96,26 @@ def tiles(results: Results) -> list[dict[str, str]]:
     note = f"of all jobs, {numbers.seconds(search)} of it for searching" if results.costs else "no job left its cost"
     figure = numbers.seconds(total) if results.costs else "not measured"
     return [*found, {"title": "Time", "figure": figure, "note": note, "kind": "time"}]
+
+
+def estimated(config: Config) -> str:
+    """What an evaluation of the search is, in words."""
+    told, screen = config.search.estimator, config.search.screen
+    if isinstance(told, ShortTraining):
+        text = f"{numbers.plural(told.epochs, 'epoch')} an evaluation"
+        if told.halving is not None:
+            text = f"{numbers.listed([str(one) for one in told.rungs])} epochs by successive halving"
+        text += f", the mean of {told.seeds} seeds" if told.seeds > 1 else ""
+    elif isinstance(told, Extrapolation):
+        text = f"{told.observe} of {told.epochs} epochs an evaluation, the curve extrapolated"
+    elif isinstance(told, ZeroCost):
+        text = f"scored untrained by {told.proxy} on {numbers.plural(told.batch_size, 'image')}"
+    else:
+        text = "looked up in a table"
+    if isinstance(told, Training):
+        text += f", on {numbers.share(told.images)} of the training images" if told.images < 1 else ""
+        text += f", at {told.resolution} × {told.resolution} pixels" if told.resolution else ""
+    return text + (f"; of {screen.of} proposals the best by {screen.proxy} was evaluated" if screen else "")
 
 
 def images(meta: Mapping[str, Any]) -> dict[str, Any]:

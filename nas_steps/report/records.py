@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from nas_steps.estimation.estimates import SCREENED
 from nas_steps.provenance.files import number
 
 Row = Mapping[str, str]
@@ -102,6 +103,9 @@ class Step:
     score: float | None = None
     best: float | None = None
     status: str = ""
+    reason: str = ""
+    epochs: int | None = None
+    saved: int | None = None
     entropy: float | None = None
     parameter_free: float | None = None
     parameter_free_reduce: float | None = None
@@ -176,6 +180,8 @@ class JobCost:
     peak_memory_mb: float
     peak_gpu_memory_mb: float
     search: str = ""
+    #: of trainings whose results were known from another search
+    looked_up_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -193,8 +199,12 @@ class Search:
         return f"{self.strategy}-{self.seed}"
 
     def failures(self) -> dict[str, int]:
-        """Steps without a score: status -> how many."""
-        return dict(Counter(step.status for step in self.history if step.status not in ("", "ok")))
+        """Steps without a score: status -> how many. What a screen turned down was never to have one."""
+        return dict(Counter(step.status for step in self.history if step.status not in ("", "ok", SCREENED)))
+
+    def saved(self) -> tuple[int, int]:
+        """Epochs that were trained, and those that extrapolating the curves saved."""
+        return sum(step.epochs or 0 for step in self.history), sum(step.saved or 0 for step in self.history)
 
 
 def record(kind: type[Any], row: Row) -> Any:

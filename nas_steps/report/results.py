@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nas_steps.config.estimators import Table
 from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_csv, read_json
@@ -30,7 +31,8 @@ class Results:
     """Everything that the report is made of."""
 
     config: Config
-    meta: Mapping[str, Any]
+    #: of the prepared data; None where a table was searched in
+    meta: Mapping[str, Any] | None
     budget: Mapping[str, Any]
     searches: tuple[Search, ...] = ()
     agreement: tuple[Agreement, ...] = ()
@@ -43,6 +45,12 @@ class Results:
     family: tuple[Member, ...] | None = None
     exports: tuple[Exported, ...] = ()
     costs: tuple[JobCost, ...] = ()
+
+    @property
+    def table(self) -> Table | None:
+        """The benchmark's table that was searched in, in the place of trainings."""
+        estimator = self.config.search.estimator
+        return estimator if isinstance(estimator, Table) else None
 
     def entry(self, name: str) -> Entry | None:
         """The entry called `name`, if it was to be retrained."""
@@ -58,26 +66,27 @@ class Results:
         return [name for name, strategy in kinds.items() if (strategy.kind != "random") == searched]
 
     def search_seconds(self, strategy: str) -> float | None:
-        """Seconds of one search of a strategy, the mean over its search seeds; None where nothing was measured."""
+        """Seconds of one search of a strategy, the mean over its search seeds; None where nothing was measured. What
+        was known from another search counts: alone, it would have been trained."""
         names = {search.name for search in self.searches if search.strategy == strategy}
-        spent = [cost.seconds for cost in self.costs if cost.search in names]
+        spent = [cost.seconds + cost.looked_up_seconds for cost in self.costs if cost.search in names]
         return sum(spent) / len(names) if spent else None
 
 
-def load_results(config: Config, folder: str | Path, data: str | Path) -> Results:
-    """Read `results/<experiment>` and the meta.json of its prepared data.
+def load_results(config: Config, folder: str | Path, data: str | Path | None) -> Results:
+    """Read `results/<experiment>` and the meta.json of its prepared data, if there are some.
 
     Raises UserError where a file that every experiment has is missing. Scaling and export are taken as not done
     where their files are missing.
     """
     folder = Path(folder)
-    meta, budget = (_required_json(path) for path in (Path(data) / "meta.json", folder / "search/budget.json"))
+    meta = None if data is None else _required_json(Path(data) / "meta.json")
     family = _optional(folder / "scaling/family.csv", Member)
     chosen = folder / "scaling/chosen.json"
     return Results(
         config=config,
         meta=meta,
-        budget=budget,
+        budget=_required_json(folder / "search/budget.json"),
         searches=tuple(
             _search(folder / "search", name, strategy.kind, seed)
             for name, strategy in config.search.strategies.items()
@@ -92,7 +101,7 @@ def load_results(config: Config, folder: str | Path, data: str | Path) -> Result
         chosen=read_json(chosen) if config.scaling.enabled and chosen.is_file() else None,
         family=family if config.scaling.enabled else None,
         exports=_optional(folder / "export/exports.csv", Exported) or (),
-        costs=tuple(_costs(folder, Path(data), set(config.search.strategies))),
+        costs=tuple(_costs(folder, None if data is None else Path(data), set(config.search.strategies))),
     )
 
 
@@ -137,10 +146,13 @@ def _test_file(metrics: Mapping[str, Any]) -> str:
     return ", ".join(str(part) for part in parts if part)
 
 
-def _costs(folder: Path, data: Path, strategies: set[str]) -> list[JobCost]:
+def _costs(folder: Path, data: Path | None, strategies: set[str]) -> list[JobCost]:
     """The ledger of all jobs. What preparing the data cost counts in each experiment that uses them."""
     found = []
-    for path in [*data.glob("cost.json"), *sorted(folder.rglob("*cost.json"))]:
+    paths = sorted(folder.rglob("*cost.json"))
+    if data is not None:
+        paths = [*data.glob("cost.json"), *paths]
+    for path in paths:
         told = read_json(path)
         place = path.relative_to(folder).parts if path.is_relative_to(folder) else ()
         search = place[1] if len(place) > 2 and place[0] == "search" else ""
@@ -149,6 +161,7 @@ def _costs(folder: Path, data: Path, strategies: set[str]) -> list[JobCost]:
                 stage=str(told["stage"]),
                 device=str(told.get("device") or "not told"),
                 **{key: float(told.get(key) or 0.0) for key in _MEASURED},
+                looked_up_seconds=float(told.get("extra", {}).get("looked_up_seconds") or 0.0),
                 search=search if search.rpartition("-")[0] in strategies else "",
             )
         )

@@ -53,6 +53,8 @@ def cost(results: Results, strategy: str) -> list[Sentence]:
     seconds = results.search_seconds(strategy)
     if seconds is None:
         return [Sentence(f"What {strategy} cost was not measured.", "warning")]
+    if results.table is not None:
+        return [_evaluations(results, strategy)]
     final = one_training(results, strategy)
     text = f"One search by {strategy} took {numbers.seconds(seconds)} of job time"
     if final:
@@ -62,10 +64,7 @@ def cost(results: Results, strategy: str) -> list[Sentence]:
         spent = results.search_seconds(random)
         if not spent:
             continue
-        told = results.budget["strategies"]
-        relative = (
-            told[strategy]["training_macs"] / told[random]["training_macs"] if told[random]["training_macs"] else None
-        )
+        relative = relative_budget(results, strategy, random)
         text += f"; {random} took {numbers.seconds(spent)}"
         times = seconds / spent
         if relative is not None and not _agree(relative):
@@ -80,6 +79,56 @@ def cost(results: Results, strategy: str) -> list[Sentence]:
             text_on_time = f"Matched in multiply-accumulates, but not in time: {strategy} took {numbers.ratio(times)}"
             sentences.append(Sentence(f"{text_on_time} times the seconds of {random}.", "warning"))
     return [Sentence(text + "."), *sentences]
+
+
+def relative_budget(results: Results, strategy: str, random: str) -> float | None:
+    """How many times the budget of `random` a strategy had; None where that is not known."""
+    told = results.budget["strategies"]
+    own, other = (told.get(name, {}).get("relative") for name in (strategy, random))
+    return own / other if own is not None and other else None
+
+
+def _evaluations(results: Results, strategy: str) -> Sentence:
+    """How many looks into the table a strategy had, beside random search's."""
+    told = results.budget["strategies"]
+    text = f"One search by {strategy} evaluated {numbers.plural(told[strategy]['evaluations'], 'architecture')}"
+    tone: Tone = "plain"
+    for random in results.strategies(searched=False):
+        text += f"; {random} {told[random]['evaluations']}"
+        if not _agree(relative_budget(results, strategy, random) or 1.0):
+            text, tone = f"{text}, so that the budgets were not matched", "warning"
+    return Sentence(f"{text}.", tone)
+
+
+def out_of_the_table(results: Results) -> list[Sentence]:
+    """The best that any search could have ended in."""
+    told = results.budget.get("table")
+    if not told or results.table is None:
+        return []
+    search, report = results.table.search, results.table.report
+    return [
+        Sentence(
+            f"Of the {numbers.count(told['architectures'])} architectures of the table, the best by {search} has "
+            f"{numbers.share(told['report_of_best_search'])} by {report}: no strategy that follows its score can "
+            f"expect more. The best by {report} has {numbers.share(told['best_report'])}, the mean is "
+            f"{numbers.share(told['mean_report'])}."
+        )
+    ]
+
+
+def saved_epochs(results: Results) -> list[Sentence]:
+    """What extrapolating the learning curves saved."""
+    found = [search.saved() for search in results.searches]
+    trained, saved = (sum(column) for column in zip(*found, strict=True)) if found else (0, 0)
+    if not saved:
+        return []
+    early = sum(step.reason.startswith("stopped") for search in results.searches for step in search.history)
+    share = saved / (trained + saved)
+    text = (
+        f"Extrapolating learning curves saved {numbers.count(saved)} of {numbers.count(trained + saved)} epochs of the "
+        f"searches' trainings ({numbers.share(share)}); {numbers.plural(early, 'training')} ended early as hopeless."
+    )
+    return [Sentence(text)]
 
 
 def one_training(results: Results, strategy: str = "") -> float | None:

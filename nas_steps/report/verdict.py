@@ -37,6 +37,12 @@ RULES = (
 
 _TONES: dict[Outcome, signals.Tone] = {"beat": "win", "lost": "loss", "tie": "plain"}
 
+_RULE_OF_A_TABLE = (
+    "Nothing was trained: accuracies are looked up in a benchmark's table, which has one figure for each architecture. "
+    "A comparison is the difference of the accuracies that the searches' winners have in the reported column, over "
+    "search seeds, with the 95 % interval of a paired t test. Seeds below are search seeds."
+)
+
 #: what the comparison table says of one row
 READING: dict[Outcome, str] = {
     "beat": "beat",
@@ -78,7 +84,9 @@ def decide(results: Results) -> Verdict:
         spread = searches_sentence(results, strategy)
         if spread is not None:
             sentences.append(spread)
-        if baseline is None:
+        if results.table is not None:
+            pass  # a table has no hand-designed networks
+        elif baseline is None:
             text = f"{strategy} has no hand-designed baseline to be compared with: none was trained to the end."
             sentences.append(Sentence(text, "warning"))
         else:
@@ -92,8 +100,10 @@ def decide(results: Results) -> Verdict:
         strategies.append(StrategyVerdict(strategy, combined(random), tuple(sentences)))
     headline, tone = head(against_random, against_baseline, baseline)
     general = [signals.ranking(row) for row in results.agreement if row.strategy == "all"]
-    general += [*signals.failures(results), *signals.trade_off(results)]
-    return Verdict(headline, tone, tuple(strategies), tuple(general))
+    general += signals.out_of_the_table(results)
+    general += [*signals.failures(results), *signals.saved_epochs(results), *signals.trade_off(results)]
+    rules = RULES if results.table is None else (_RULE_OF_A_TABLE, *RULES[1:])
+    return Verdict(headline, tone, tuple(strategies), tuple(general), rules)
 
 
 def outcome(row: Comparison) -> Outcome:

@@ -2,7 +2,7 @@
 
 from nas_steps.provenance.steps import dispatch
 
-STEPS = ("train", "gather")
+STEPS = ("train", "gather", "lookup")
 
 if __name__ == "__main__":
     dispatch("nas_steps.retraining", STEPS)

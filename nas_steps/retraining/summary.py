@@ -171,5 +171,7 @@ def by_entry(trainings: Sequence[Metrics]) -> dict[str, list[Metrics]]:
 
 
 def strategy_of(metrics: Metrics) -> str:
-    """`darts` of the entry `darts-0`; empty for a baseline."""
+    """`darts` of the entry `darts-0`, where the record does not name it; empty for a baseline."""
+    if "strategy" in metrics:
+        return str(metrics["strategy"])
     return "" if metrics["kind"] == "baseline" else metrics["entry"].rpartition("-")[0]

@@ -2,7 +2,7 @@
 
 from nas_steps.provenance.steps import dispatch
 
-STEPS = ("budget", "propose", "gather", "darts")
+STEPS = ("budget", "propose", "gather", "darts", "replay")
 
 if __name__ == "__main__":
     dispatch("nas_steps.search", STEPS)

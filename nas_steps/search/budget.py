@@ -29,8 +29,9 @@ FEWEST_EVALUATIONS = 2
 UNIT = "training multiply-accumulates for each image of the training set"
 
 
-def budget(step: BudgetStep, *, inputs: int, classes: int, side: int) -> dict[str, Any]:
-    """The training cost of each strategy, and how many evaluations random search gets for the dearest other one."""
+def budget(step: BudgetStep, *, inputs: int, classes: int, side: int, images: int) -> dict[str, Any]:
+    """The training cost of each strategy, and how many evaluations random search gets for the dearest other one.
+    `images` is the size of the training set."""
     space = step.space.declared()
     shape: dict[str, Any] = {"inputs": inputs, "classes": classes}
     supernets = {
@@ -38,9 +39,15 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int) -> dict[st
         for parts in {1, *(settings.parts for settings in step.strategies.values())}
     }
     random = Random(derive_seed(step.seed, "budget"))
-    drawn = [size(str(space.sample(random)), step.network, **shape, side=side).macs for _ in range(DRAWS)]
-    candidate = sum(drawn) / len(drawn)
-    evaluation = TRAINING_FACTOR * step.estimator_epochs * candidate
+    architectures = [str(space.sample(random)) for _ in range(DRAWS)]
+
+    def mean_macs(at: int) -> float:
+        return sum(size(one, step.network, **shape, side=at).macs for one in architectures) / DRAWS
+
+    candidate = mean_macs(side)
+    trained = step.evaluation
+    evaluated = candidate if trained.resolution in (None, side) else mean_macs(trained.resolution or side)
+    evaluation = TRAINING_FACTOR * (trained.epochs * trained.share * evaluated + trained.images / images * candidate)
 
     strategies: dict[str, dict[str, Any]] = {}
     for name, settings in step.strategies.items():

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas_steps.estimation.estimates import Estimate
+from nas_steps.estimation.estimates import SCREENED, Estimate
 from nas_steps.provenance.files import write_csv
 
 CANDIDATES = ("rank", "architecture", "score", "estimator", "status")
@@ -17,6 +17,9 @@ HISTORY = (
     "score",
     "best",
     "status",
+    "reason",
+    "epochs",
+    "saved",
     "loss",
     "entropy",
     "parameter_free",
@@ -42,15 +45,28 @@ def write_history(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
     write_csv(path, rows, HISTORY)
 
 
-def gather(rounds: Sequence[Sequence[Estimate]], candidates: str | Path, history: str | Path, estimator: str) -> None:
+def gather(
+    rounds: Sequence[Sequence[Estimate]],
+    candidates: str | Path,
+    history: str | Path,
+    estimator: str,
+    rungs: Sequence[int] = (),
+) -> None:
     """Write both files from the evaluations of a sampling strategy, round by round.
 
-    Candidates are those with a score, best first (of equals, the one found first); the history has them all.
+    Candidates are those with a score, best first (of equals, the one found first); the history has them all. With
+    successive halving, `rungs` are the epochs of each rung: an architecture counts by its last one, and those of a
+    higher rung come first, since scores of different rungs cannot be compared.
     """
     rows: list[dict[str, Any]] = []
+    # by architecture, the number of its rung and the estimate there
+    last: dict[str, tuple[int, Estimate]] = {}
     best = float("-inf")
     for number, estimates in enumerate(rounds):
         for estimate in estimates:
+            rung = last[estimate.architecture][0] + 1 if estimate.architecture in last else 0
+            if estimate.status != SCREENED:
+                last[estimate.architecture] = (rung, estimate)
             best = max(best, estimate.merit)
             rows.append(
                 {
@@ -60,9 +76,20 @@ def gather(rounds: Sequence[Sequence[Estimate]], candidates: str | Path, history
                     "score": estimate.score,
                     "best": best,
                     "status": estimate.status,
+                    "reason": estimate.reason,
+                    "epochs": estimate.epochs or None,
+                    "saved": estimate.saved or None,
                 }
             )
-    scored = [estimate for estimates in rounds for estimate in estimates if estimate.merit > float("-inf")]
-    scored.sort(key=lambda estimate: -estimate.merit)
-    write_candidates(candidates, [(estimate.architecture, estimate.score, estimator) for estimate in scored])
+    scored = [(rung, estimate) for rung, estimate in last.values() if estimate.merit > float("-inf")]
+    scored.sort(key=lambda one: (-one[0], -one[1].merit))
+    write_candidates(
+        candidates,
+        [(one.architecture, one.score, _named(estimator, rung, rungs)) for rung, one in scored],
+    )
     write_history(history, rows)
+
+
+def _named(estimator: str, rung: int, rungs: Sequence[int]) -> str:
+    """What a score is: those of different rungs are different estimators."""
+    return f"{estimator} of {rungs[min(rung, len(rungs) - 1)]} epochs" if rungs else estimator

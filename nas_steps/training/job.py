@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,10 @@ class Finished:
         self._checkpoint.write({"rows": self.rows})
         of.remove()
 
+    def remove(self) -> None:
+        """Forget the table: what it was for has ended."""
+        self._checkpoint.remove()
+
 
 @dataclass
 class Job:
@@ -46,10 +50,17 @@ class Job:
     device: torch.device
     checkpoints: Checkpoints
     cost: Cost
+    key: Mapping[str, Callable[[], str]]
+    threads: int
 
     def finished(self, name: str) -> Finished:
         """The table of a step's trainings that have ended, for a step that has many."""
         return Finished(self.checkpoints.of(name))
+
+    def identity(self) -> dict[str, str]:
+        """All that a number computed here depends on, whatever else was asked for in the same job."""
+        same = {part: self.key[part]() for part in ("settings", "data", "code", "torch")}
+        return same | {"device": describe(self.device), "threads": str(self.threads)}
 
     @property
     def writes(self) -> bool:
@@ -82,7 +93,7 @@ def training_job(
     With several `processes`, all of them call this.
     """
     cost.loaded()
-    key = {
+    key: dict[str, Callable[[], str]] = {
         "settings": lambda: hashlib.sha256(Path(settings).read_bytes()).hexdigest(),
         "data": lambda: read_meta(data).content,
         "code": lambda: _code(module),
@@ -97,7 +108,7 @@ def training_job(
             where = f"process {world().rank + 1} of {processes}, {where}"
         print(", ".join(filter(None, [where, told])), flush=True)
         with opened(Path(target), key, cost) as checkpoints:
-            yield Job(device, checkpoints, cost)
+            yield Job(device, checkpoints, cost, key, each)
         if processes > 1:
             cost.extra["processes"] = processes
         cost.device, cost.threads = describe(device), each * processes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from torch import nn
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.space import Network
 from nas_steps.data.batches import DeviceImages
-from nas_steps.data.store import Meta, load_split, merge, read_meta
+from nas_steps.data.store import Meta, load_split, merge, part_of, read_meta
 from nas_steps.models.build import build, size
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.checkpoint import Checkpoint
@@ -32,13 +33,24 @@ class Images:
     side: int
 
 
-def load_images(folder: str | Path, device: torch.device, *, side: int | None = None, merged: bool = False) -> Images:
-    """Read the prepared data at `side` pixels (the stored side when None); `merged` trains on valid too."""
+def load_images(
+    folder: str | Path,
+    device: torch.device,
+    *,
+    side: int | None = None,
+    merged: bool = False,
+    share: float = 1.0,
+    seed: int = 0,
+) -> Images:
+    """Read the prepared data at `side` pixels (the stored side when None); `merged` trains on valid too. Below 1,
+    `share` of each class's training images are taken, drawn by `seed`."""
     meta = read_meta(folder)
     side = side or meta.shape[-1]
     train, valid = load_split(folder, "train"), load_split(folder, "valid")
     if merged:
         train = merge(train, valid)
+    if share < 1:
+        train = part_of(train, share, meta.classes, seed)
     on_device = [
         None if split is None else DeviceImages(split.images, split.labels, meta.mean, meta.std, device, side)
         for split in (train, None if merged else valid)
@@ -78,10 +90,11 @@ def train_network(
     seed: int,
     progress: Progress,
     checkpoint: Checkpoint | None = None,
+    stop: Callable[[list[Row]], object] | None = None,
 ) -> Trained:
     """Build `architecture` and train it by `recipe`; deterministic in `seed` on one machine, interrupted or not.
 
-    A loss that is no number ends the training; it is told in `status` and `reason`, not raised.
+    A loss that is no number ends the training; it is told in `status` and `reason`, not raised. `stop` is `fit`'s.
     """
     shape = {"inputs": images.meta.shape[0], "classes": len(images.meta.classes), "side": images.side}
     counted = size(architecture, network, **shape)
@@ -114,6 +127,7 @@ def train_network(
             end_of_epoch=end_of_epoch,
             progress=progress,
             checkpoint=checkpoint,
+            stop=stop,
         )
     except DivergedError as error:
         trained.history = error.history

@@ -11,8 +11,8 @@ import pytest
 from tiny_world import CONVOLUTION, MIXED, POOLS, settings
 
 from nas_steps.estimation import short_training
-from nas_steps.estimation.__main__ import main
 from nas_steps.estimation.estimates import Estimate, by_round, read_estimates, write_estimates
+from nas_steps.estimation.steps.short_training import main
 from nas_steps.provenance.files import write_csv
 
 ARCHITECTURES = [MIXED, CONVOLUTION, POOLS]
@@ -26,7 +26,11 @@ def estimated(tmp_path: Path, data: str, shard: int, shards: int, stage: str = "
         ("index", "architecture"),
     )
     output = tmp_path / f"{stage}-{seed}-{shard}-of-{shards}.csv"
-    given = ["--settings", settings()["evaluation"], "--data", data, "--proposals", str(proposals), "--stage", stage]
+    # a store of settings of its own for each call, so that nothing is known from an earlier one
+    own = tmp_path / f"{len(list(tmp_path.iterdir()))}" / "settings" / "evaluation.json"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(Path(settings()["evaluation"]).read_bytes())
+    given = ["--settings", str(own), "--data", data, "--proposals", str(proposals), "--stage", stage]
     given += ["--seed", str(seed), "--shard", str(shard), "--shards", str(shards)]
     main([*given, "--output", str(output), "--cost", str(tmp_path / "cost.json")])
     return output

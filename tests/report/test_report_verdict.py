@@ -171,7 +171,7 @@ def test_seconds_that_belie_matched_macs_are_warned_of(seconds: float, warns: bo
 
 def test_budgets_that_are_not_matched_are_warned_of() -> None:
     base = made(row(0.01))
-    base.budget["strategies"]["darts"]["training_macs"] = 3e8
+    base.budget["strategies"]["darts"]["relative"] = 3.0
     told = [text for text in warned(decide(base)) if "budgets were not matched" in text]
     assert told == [
         "The budgets were not matched: darts had 3.0 times the training multiply-accumulates of random, "

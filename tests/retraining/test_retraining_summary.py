@@ -13,7 +13,7 @@ from scipy import stats
 from tiny_world import CONVOLUTION, MIXED, retrained, settings
 
 from nas_steps.errors import UserError
-from nas_steps.estimation.__main__ import main as estimate
+from nas_steps.estimation.steps.short_training import main as estimate
 from nas_steps.intervals import accuracy_interval, mean_interval
 from nas_steps.provenance.files import read_csv, read_json, write_csv
 from nas_steps.ranking.rank import WINNERS

@@ -22,7 +22,8 @@ from nas_steps.search.budget import _supernet, budget
 from nas_steps.search.steps import budget as step
 from nas_steps.spaces.cells import PRESETS, CellSpace
 
-SHAPE = {"inputs": 1, "classes": 10, "side": 8}
+SIZES = {"inputs": 1, "classes": 10, "side": 8}
+SHAPE = SIZES | {"images": 60}
 ROOMY = {"nodes": 2, "operations": ["skip_connect", "max_pool_3x3", "nor_conv_1x1", "nor_conv_3x3"]}
 
 
@@ -129,7 +130,7 @@ def test_every_kind_is_counted_by_its_passes() -> None:
     space, network = config.space.declared(), config.search.network
     whole, part = found["supernet_macs"], textbook_macs(space, network, parts=2)
     assert whole == textbook_macs(space, network)
-    around = _supernet(space, network, **SHAPE, parts=1, operations=False)
+    around = _supernet(space, network, **SIZES, parts=1, operations=False)
     one_pass = {"pc_darts": part, "rsws": found["candidate_macs"], "gdas": around + (whole - around) / 4}
     for kind, passes in PASSES.items():
         assert found["strategies"][kind]["training_macs"] == 3 * passes * 3 * one_pass.get(kind, whole)
@@ -194,3 +195,36 @@ def test_the_epochs_of_a_selection_are_counted(kind: str, space: dict[str, Any],
     )
     more = selecting["strategies"]["mine"]["training_macs"] - plain["strategies"]["mine"]["training_macs"]
     assert more == pytest.approx(3 * 3 * decisions * plain["supernet_macs"])
+
+
+def evaluation_macs(**estimator: Any) -> float:
+    """Training multiply-accumulates of one evaluation, in units of a candidate's forward pass."""
+    found = counted({"random": {"evaluations": 10, "rounds": 5}}, search__estimator=estimator)
+    return found["strategies"]["random"]["training_macs"] / 10 / found["candidate_macs"] / 3
+
+
+@pytest.mark.parametrize(
+    ("estimator", "epochs"),
+    [
+        ({"epochs": 6}, 6),
+        ({"epochs": 6, "seeds": 3}, 18),
+        ({"epochs": 6, "images": 0.5}, 3),
+        # nine at 2 epochs, three of them at 6, one at 18
+        ({"epochs": 18, "halving": {"epochs": 2, "reduction": 3}}, (9 * 2 + 3 * 6 + 18) / 13),
+        ({"kind": "extrapolation", "epochs": 20, "observe": 5}, 5),
+        ({"kind": "zero_cost", "batch_size": 30}, 0.5),
+    ],
+)
+def test_an_evaluation_costs_what_its_estimator_trains(estimator: dict[str, Any], epochs: float) -> None:
+    assert evaluation_macs(**estimator) == pytest.approx(epochs)
+
+
+def test_a_screen_costs_a_batch_for_each_that_it_looks_at() -> None:
+    found = counted(
+        {"random": {"evaluations": 10}}, search__estimator={"epochs": 1}, search__screen={"of": 4, "batch_size": 15}
+    )
+    assert found["strategies"]["random"]["training_macs"] / 30 / found["candidate_macs"] == pytest.approx(2)
+
+
+def test_a_lower_resolution_costs_less() -> None:
+    assert evaluation_macs(epochs=4, resolution=4) < 0.5 * evaluation_macs(epochs=4)

@@ -24,7 +24,7 @@ def test_gather_ranks_the_sound_and_records_them_all(tmp_path: Path) -> None:
         for shard in (0, 1):
             shards.append(str(tmp_path / f"round-{number}" / f"shard-{shard}.csv"))
             write_estimates(shards[-1], [one for one in estimates if one.index % 2 == shard])
-    gather.main(["--told", *shards, "--output", str(tmp_path / "out")])
+    gather.main(["--estimator", "short_training", "--told", *shards, "--output", str(tmp_path / "out")])
 
     candidates = read_csv(tmp_path / "out" / "candidates.csv")
     assert tuple(candidates[0]) == CANDIDATES
@@ -47,7 +47,7 @@ def test_gather_ranks_the_sound_and_records_them_all(tmp_path: Path) -> None:
 def test_best_so_far_is_empty_until_something_is_sound(tmp_path: Path) -> None:
     shard = str(tmp_path / "round-0" / "shard-0.csv")
     write_estimates(shard, [Estimate(0, "a", math.nan, "diverged"), Estimate(1, "b", 0.2)])
-    gather.main(["--told", shard, "--output", str(tmp_path)])
+    gather.main(["--estimator", "short_training", "--told", shard, "--output", str(tmp_path)])
     assert [row["best"] for row in read_csv(tmp_path / "history.csv")] == ["", "0.2"]
 
 
@@ -108,7 +108,8 @@ def test_a_round_follows_from_the_last_shards_and_the_file_with_all_rounds_befor
     propose.main([*given, "--told", *shards, *outputs(tmp_path / "three")])
     for name in ("proposals.csv", "told.csv"):
         assert (tmp_path / name).read_bytes() == (tmp_path / "three" / name).read_bytes()
-    gather.main(["--told", *shards, "--output", str(tmp_path / "three")])
-    gather.main(["--earlier", str(tmp_path / "two" / "told.csv"), "--told", shards[2], "--output", str(tmp_path)])
+    gather.main(["--estimator", "short_training", "--told", *shards, "--output", str(tmp_path / "three")])
+    told = ["--estimator", "short_training", "--earlier", str(tmp_path / "two" / "told.csv")]
+    gather.main([*told, "--told", shards[2], "--output", str(tmp_path)])
     for name in ("candidates.csv", "history.csv"):
         assert (tmp_path / name).read_bytes() == (tmp_path / "three" / name).read_bytes()

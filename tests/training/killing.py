@@ -25,7 +25,7 @@ from tiny_world import CONVOLUTION, MIXED, POOLS, prepared, settings
 import nas_steps.models.build
 import nas_steps.search.darts
 import nas_steps.training.final  # noqa: F401 - likewise
-from nas_steps.estimation.__main__ import main as estimate
+from nas_steps.estimation.steps.short_training import main as estimate
 from nas_steps.provenance import steps
 from nas_steps.provenance.files import write_csv, write_json
 from nas_steps.provenance.fingerprint import code_fingerprint

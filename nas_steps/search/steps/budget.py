@@ -28,5 +28,6 @@ def main(arguments: Sequence[str]) -> None:
 
         meta = read_meta(given.data)
         channels, side, _ = meta.shape
-        found = budget(read_slice(given.settings, BudgetStep), inputs=channels, classes=len(meta.classes), side=side)
+        step = read_slice(given.settings, BudgetStep)
+        found = budget(step, inputs=channels, classes=len(meta.classes), side=side, images=meta.size("train"))
         write_json(given.output, found)

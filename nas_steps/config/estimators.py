@@ -1,0 +1,136 @@
+"""The settings of every estimator, by kind: what a sampled architecture is scored by."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from nas_steps.config.recipe import Recipe
+from nas_steps.config.section import Positive, Section
+
+#: fewer epochs than this say nothing about a curve
+FEWEST_OBSERVED = 4
+
+#: cheap scores of an untrained network, and the two that need no images at all
+Proxy = Literal[
+    "params", "macs", "grad_norm", "snip", "grasp", "fisher", "synflow", "jacob_cov", "naswot"
+]  # fmt: skip
+
+
+class Training(Recipe):
+    """What all estimators that train have in common."""
+
+    images: float = Field(
+        1.0, gt=0, le=1, description="Share of the training images to train on: the same ones, of each class, for all."
+    )
+    resolution: int | None = Field(
+        None, ge=4, le=1024, description="Side in pixels to train and validate at; the stored side when left out."
+    )
+
+
+class Halving(Section):
+    """Successive halving by promotion (ASHA; Li et al. 2020): few epochs for all, more for the best."""
+
+    epochs: Positive = Field(
+        2, description="Epochs of the first rung; each further rung has `reduction` times as many, up to `epochs`."
+    )
+    reduction: int = Field(3, ge=2, le=10, description="One in so many of a rung is promoted to the next.")
+
+
+class ShortTraining(Training):
+    kind: Literal["short_training"] = Field(
+        "short_training", description="Train for a few epochs, take the validation accuracy."
+    )
+    seeds: Positive = Field(1, description="Trainings of each architecture; their mean is its score.")
+    halving: Halving | None = Field(
+        None, description="Promote the best to longer trainings, a rung at a time; null: all are trained alike."
+    )
+
+    @model_validator(mode="after")
+    def _rungs_rise(self) -> ShortTraining:
+        if self.halving is not None:
+            if self.halving.epochs >= self.epochs:
+                raise ValueError(
+                    f"halving.epochs ({self.halving.epochs}) must be below epochs ({self.epochs}): there would be "
+                    "nothing to be promoted to"
+                )
+            if self.warmup_epochs >= self.halving.epochs:
+                raise ValueError(
+                    f"warmup_epochs ({self.warmup_epochs:g}) must be below halving.epochs ({self.halving.epochs}): the "
+                    "learning rate of the first rung would never come down"
+                )
+        return self
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs of each rung, rising; without halving there is one."""
+        if self.halving is None:
+            return (self.epochs,)
+        found, reach = [], self.halving.epochs
+        while reach < self.epochs:
+            found.append(reach)
+            reach *= self.halving.reduction
+        return (*found, self.epochs)
+
+
+class Extrapolation(Training):
+    kind: Literal["extrapolation"] = Field(
+        "extrapolation",
+        description="Train the first `observe` of `epochs` epochs, extrapolate the learning curve to the last one.",
+    )
+    observe: int = Field(5, ge=FEWEST_OBSERVED, description="Epochs to train at most, by the schedule of all `epochs`.")
+    stop_below: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="Stop when the probability of beating the best of the rounds before is below this; 0: never.",
+    )
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> Extrapolation:
+        if self.observe >= self.epochs:
+            raise ValueError(
+                f"observe ({self.observe}) must be below epochs ({self.epochs}): there would be nothing to extrapolate"
+            )
+        return self
+
+
+class ZeroCost(Section):
+    kind: Literal["zero_cost"] = Field("zero_cost", description="Score the untrained network on one batch.")
+    proxy: Proxy = Field("synflow", description="The score, higher for better.")
+    batch_size: Positive = Field(64, description="Training images it is computed on, the same ones for all.")
+
+
+class Table(Section):
+    kind: Literal["table"] = Field(
+        "table", description="Look the accuracies up in a table of a benchmark; nothing is trained."
+    )
+    path: str = Field(
+        description="A CSV file, .gz or not, with a column `architecture` that holds every one of the space once, and "
+        "columns of accuracies in per cent."
+    )
+    search: str = Field(description="The column that the strategies see, such as an accuracy after few epochs.")
+    report: str = Field(description="The column that the report tells, such as the test accuracy after all epochs.")
+    cost: str | None = Field(None, description="A column of seconds that one evaluation took, if there is one.")
+
+
+_Estimators = ShortTraining | Extrapolation | ZeroCost | Table
+Estimator = Annotated[_Estimators, Field(discriminator="kind")]
+ESTIMATORS: dict[str, type[Section]] = {
+    str(estimator.model_fields["kind"].default): estimator
+    for estimator in (ShortTraining, Extrapolation, ZeroCost, Table)
+}
+
+
+class Screen(Section):
+    """A cheap score that chooses which of the proposed architectures are evaluated at all."""
+
+    proxy: Proxy = Field("synflow", description="The score, higher for better.")
+    batch_size: Positive = Field(64, description="Training images it is computed on, the same ones for all.")
+    of: int = Field(4, ge=2, le=1000, description="Architectures proposed for each one that is evaluated: the best.")
+
+
+def named_kind(value: Any) -> Any:
+    """An estimator's settings with the kind that is meant where none is named."""
+    return {"kind": "short_training", **value} if isinstance(value, dict) and "kind" not in value else value

@@ -1,0 +1,47 @@
+"""What has been estimated before, by the same estimator with the same code on the same data: it is not done again.
+
+A file for each estimate, below `results/estimates/`. It is only a memory: without it everything is computed anew, to
+the same scores, since those depend on nothing but what the memory is keyed by.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from nas_steps.estimation.estimates import Estimate
+from nas_steps.estimation.proposals import Proposal
+from nas_steps.provenance.files import read_json, write_json
+from nas_steps.provenance.fingerprint import fingerprint
+
+FOLDER = "estimates"
+#: a result of the machine, not of the architecture, is not remembered
+REMEMBERED = ("ok", "diverged", "undefined")
+
+
+class Known:
+    """The memory of one estimator: `key` holds all that its scores depend on, the proposal aside."""
+
+    def __init__(self, folder: str | Path, key: dict[str, Any]) -> None:
+        self.folder = Path(folder) / FOLDER / fingerprint(key)
+
+    def get(self, proposal: Proposal) -> Estimate | None:
+        """The estimate of a proposal, or None where there is none."""
+        path = self._file(proposal)
+        if not path.is_file():
+            return None
+        told = read_json(path)
+        # JSON has no NaN
+        told = {name: math.nan if value is None else value for name, value in told.items()}
+        found = replace(Estimate(**told), index=proposal.index)
+        return found if found.architecture == proposal.architecture else None
+
+    def put(self, proposal: Proposal, estimate: Estimate) -> None:
+        if estimate.status in REMEMBERED:
+            write_json(self._file(proposal), asdict(replace(estimate, index=0)))
+
+    def _file(self, proposal: Proposal) -> Path:
+        what = [proposal.architecture, proposal.epochs, proposal.incumbent]
+        return self.folder / f"{fingerprint(what)}.json"

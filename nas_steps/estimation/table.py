@@ -1,0 +1,122 @@
+"""A benchmark's table in the place of trainings: every architecture of a space with its accuracies."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from nas_steps.config.estimators import Table
+from nas_steps.errors import UserError
+from nas_steps.provenance.files import read_json, write_json
+from nas_steps.provenance.fingerprint import fingerprint
+from nas_steps.spaces.cells import CellSpace
+from nas_steps.spaces.decisions import members
+
+ARCHITECTURE = "architecture"
+#: the largest space whose missing architectures are looked for one by one
+COUNTABLE = 1_000_000
+
+
+class Benchmark:
+    """The columns of a table that an experiment uses, by architecture; accuracies are shares."""
+
+    def __init__(self, rows: Mapping[str, tuple[float, float, float]]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def search(self, architecture: str) -> float:
+        """What a strategy is told."""
+        return self._rows[architecture][0]
+
+    def report(self, architecture: str) -> float:
+        """What the report tells; no strategy sees it."""
+        return self._rows[architecture][1]
+
+    def seconds(self, architecture: str) -> float:
+        """What the evaluation took where the table was made; NaN where it does not say."""
+        return self._rows[architecture][2]
+
+    def architectures(self) -> list[str]:
+        return list(self._rows)
+
+
+def read_table(path: str | Path, settings: Table, space: CellSpace) -> Benchmark:
+    """Read a table and check that it holds each architecture of `space` once, with numbers.
+
+    Raises UserError with the line where it does not.
+    """
+    path = Path(path)
+    columns = [settings.search, settings.report, *([settings.cost] if settings.cost else [])]
+    rows: dict[str, tuple[float, float, float]] = {}
+    lines: dict[str, int] = {}
+    for number, row in _lines(path, columns):
+        where = f"{path}, line {number}"
+        try:
+            architecture = str(space.parse(row[ARCHITECTURE] or ""))
+        except UserError as error:
+            raise UserError(f"{where}: {error}; the table must be one of space {space.name}") from None
+        if architecture in lines:
+            raise UserError(
+                f"{where}: the architecture {architecture} stands in line {lines[architecture]} already; keep one"
+            )
+        lines[architecture] = number
+        figures = [_figure(row[column], where, column) for column in columns]
+        for column, value in zip(columns[:2], figures, strict=False):
+            if not 0 <= value <= 100:
+                raise UserError(f"{where}: {column} is {value:g}; accuracies are per cent, from 0 to 100")
+        rows[architecture] = (figures[0] / 100, figures[1] / 100, figures[2] if settings.cost else math.nan)
+    if len(rows) < space.size():
+        raise UserError(
+            f"{path} holds {len(rows):,} of the {space.size():,} architectures of space {space.name}"
+            f"{_missing(rows, space)}; add them, or declare the space that it holds"
+        )
+    return Benchmark(rows)
+
+
+def check_table(path: str | Path, settings: Table, space: CellSpace, memory: str | Path, content: str) -> None:
+    """Raise UserError for a table that cannot be searched in. `memory` is a JSON file of those that were found sound,
+    so that this is quick at the next parse of the Snakefile; `content` is the fingerprint of the table."""
+    key = fingerprint([content, settings.model_dump(mode="json", exclude={"path"}), repr(space)])
+    sound: dict[str, Any] = read_json(memory) if Path(memory).is_file() else {}
+    if key not in sound:
+        read_table(path, settings, space)
+        write_json(memory, sound | {key: str(path)})
+
+
+def _lines(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """The rows of a CSV file, each with its line. Raises UserError where it is none, or lacks a column."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opened(path, "rt", newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            names = reader.fieldnames or []
+            for column in (ARCHITECTURE, *columns):
+                if column not in names:
+                    raise UserError(f"{path} has no column {column!r}; its columns are {', '.join(names) or 'none'}")
+            for row in reader:
+                yield reader.line_num, row
+    except (OSError, UnicodeDecodeError, csv.Error, EOFError) as error:
+        raise UserError(f"{path} cannot be read as CSV ({error})") from error
+
+
+def _figure(cell: str | None, where: str, column: str) -> float:
+    try:
+        value = float(cell or "nan")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UserError(f"{where}: {column} is {cell!r}, which is no number; every architecture needs one")
+    return value
+
+
+def _missing(rows: Mapping[str, Any], space: CellSpace) -> str:
+    """One that is missing, where the space is small enough to look."""
+    if space.size() > COUNTABLE:
+        return ""
+    return next((f"; {one} is missing" for one in map(str, members(space)) if one not in rows), "")
