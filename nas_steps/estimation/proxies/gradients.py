@@ -25,7 +25,7 @@ def grad_norm(model: nn.Module, images: Tensor, labels: Tensor) -> float:
 
 @proxy("snip")
 def snip(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """The sum over W of |W * dL/dW| (Lee et al. 2019, eq. 5, before it is normalised; Abdelfattah et al. 2021,
+    """The sum over W of |W * dL/dW| (Lee et al. 2019, section 4.1, before it is normalised; Abdelfattah et al. 2021,
     section 3.2).
 
     Sign: a connection that matters to the loss counts for, as published.
@@ -37,7 +37,7 @@ def snip(model: nn.Module, images: Tensor, labels: Tensor) -> float:
 
 @proxy("grasp")
 def grasp(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """The sum over W of -W * (H g), with g = dL/dW and H the Hessian of L in W (Wang et al. 2020, eq. 8;
+    """The sum over W of -W * (H g), with g = dL/dW and H the Hessian of L in W (Wang et al. 2020, section 4;
     Abdelfattah et al. 2021, section 3.2).
 
     Sign: that of Abdelfattah et al. The temperature is 1 and both derivatives see the same minibatch, as theirs.
@@ -71,7 +71,7 @@ def fisher(model: nn.Module, images: Tensor, labels: Tensor) -> float:
 
         1/(2N) sum_n (sum_hw a_nchw * dL/da_nchw)^2
 
-    (Theis et al. 2018, section 2.2; Turner et al. 2020, eq. 2; over a whole network in Abdelfattah et al. 2021,
+    (Theis et al. 2018; Turner et al. 2020, "BlockSwap"; over a whole network in Abdelfattah et al. 2021,
     section 3.2). Each channel counts once, however many weights lead to it. Sign: as published, no change.
     """
     weights(model)

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nas_steps.estimation.proxies.registry import UndefinedError, proxy
 
-#: keeps eigenvalues of 0 finite: Mellor et al. 2020, eq. 4
+#: keeps eigenvalues of 0 finite: Mellor et al. 2020, section 3
 EPSILON = 1e-5
 
 
@@ -66,7 +66,7 @@ class _Agreements(TorchDispatchMode):
 @torch.no_grad()
 def naswot(model: nn.Module, images: Tensor, _labels: Tensor) -> float:
     """log |det K|, where K_ij is the number of rectified units of which images i and j have the same bit, open or
-    closed: N_A less the Hamming distance of the codes (Mellor et al. 2021, section 3, eq. 2 and 3).
+    closed: N_A less the Hamming distance of the codes (Mellor et al. 2021, section 3).
 
     A unit is one element of a rectifier's output, its bit whether that is above 0. Sign: codes that differ make K
     closer to diagonal and its determinant larger, as published.

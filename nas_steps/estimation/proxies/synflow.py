@@ -46,7 +46,7 @@ def has_path(model: nn.Module, image: Tensor) -> bool:
 @proxy("synflow")
 def synflow(model: nn.Module, images: Tensor, _labels: Tensor) -> float:
     """The natural logarithm of the sum over W of W * dR/dW, where R is the sum of the logits of an image of ones in
-    the network of absolute parameters (Tanaka et al. 2020, section 5; Abdelfattah et al. 2021, section 3.2).
+    the network of absolute parameters (Tanaka et al. 2020, algorithm 1; Abdelfattah et al. 2021, section 3.2).
 
     W runs over the weights of convolutions and linear layers; batch norms are left out, as by Abdelfattah et al. The
     sum grows exponentially with depth, hence the logarithm. Sign: more flow is better, as published.
