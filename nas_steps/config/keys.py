@@ -28,6 +28,7 @@ _PROPOSE = {
     "rungs": "search.estimator.halving",
     "reduction": "search.estimator.halving.reduction",
     "of": "search.screen.of",
+    "beats": "search.estimator.stop_below",
     "table": "search.estimator",
 }
 

@@ -14,7 +14,7 @@ from nas_steps.config.estimators import Estimator, Screen, ShortTraining, Table,
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.section import Fraction, Natural, Positive, Section
 from nas_steps.config.space import Network, Space
-from nas_steps.config.strategies import Darts, Evolution, Gradient, PcDarts, Random, Strategy
+from nas_steps.config.strategies import Darts, Evolution, Gradient, PcDarts, Random, Strategy, check
 from nas_steps.spaces.baselines import parse_baseline
 
 # --------------------------------------------------------------------------------------------------- data
@@ -352,6 +352,11 @@ class Config(Section):
             if strategy in {name.split("_x")[0] for name in self.retrain.baselines} | set(self.retrain.baselines):
                 raise ValueError(f"search.strategies.{strategy} has the name of a baseline; rename the strategy")
         _check_estimator(self.search)
+        for name, one in self.search.strategies.items():
+            try:
+                check(one, space)
+            except ValueError as error:
+                raise ValueError(f"search.strategies.{name}: {error}") from None
         channels = self.search.network.channels
         for name, settings in self.search.strategies.items():
             if isinstance(settings, PcDarts) and channels % settings.parts:

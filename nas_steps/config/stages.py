@@ -9,19 +9,25 @@ from __future__ import annotations
 import operator
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from nas_steps.config.estimators import Estimator, Extrapolation, Screen, ShortTraining, Table, Training, ZeroCost
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.schema import Config, Data, Export, Scaling
 from nas_steps.config.space import Network, Space
-from nas_steps.config.strategies import Evolution, Gradient, GradientStrategy, PcDarts, Random, SdartsAdv, Strategy
+from nas_steps.config.strategies import (
+    Gradient,
+    GradientStrategy,
+    PcDarts,
+    Random,
+    SamplingStrategy,
+    SdartsAdv,
+    Strategy,
+)
 from nas_steps.provenance.files import canonical_json, read_json, write_text
 from nas_steps.provenance.fingerprint import fingerprint
-
-SamplingStrategy = Annotated[Random | Evolution, Field(discriminator="kind")]
 
 
 class Slice(BaseModel):
@@ -79,7 +85,7 @@ class BudgetStep(Slice):
 
 
 class ProposeStep(Slice):
-    """The number of rounds is the number of jobs: it is no part of a round.
+    """The number of rounds is the number of jobs: it is no part of a round, but where they share a given sum.
 
     `rungs` are the epochs of successive halving, `reduction` how many of a rung compete for one place of the next;
     `of` is how many are proposed for each one that is evaluated.
@@ -90,7 +96,9 @@ class ProposeStep(Slice):
     rungs: tuple[int, ...] = ()
     reduction: int = 0
     of: int = 1
-    strategy: Random | Evolution = Field(discriminator="kind")
+    #: whether an evaluation is told the best score so far, to give up what cannot beat it
+    beats: bool = False
+    strategy: SamplingStrategy
 
 
 class DartsStep(Compute):
@@ -219,6 +227,7 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
         "rungs": estimator.rungs if isinstance(estimator, ShortTraining) and halving is not None else (),
         "reduction": 0 if halving is None else halving.reduction,
         "of": 1 if screen is None else screen.of,
+        "beats": isinstance(estimator, Extrapolation) and estimator.stop_below > 0,
     }
     if isinstance(estimator, Table):
         table = {
@@ -242,7 +251,7 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
                 **compute, space=config.space, network=config.search.network, strategy=strategy
             )
         else:
-            if isinstance(strategy, Evolution):
+            if not isinstance(strategy, Random):
                 strategy = strategy.model_copy(update={"rounds": 1})
             found[f"search_{name}"] = ProposeStep(seed=config.seed, space=config.space, strategy=strategy, **asked)
     return found
@@ -275,7 +284,7 @@ def evaluations_in_table(config: Config, strategy: SamplingStrategy) -> int:
     """How many evaluations a strategy gets; random search that is matched gets as many as the one with the most."""
     if isinstance(strategy.evaluations, int):
         return strategy.evaluations
-    others = [other.evaluations for other in config.search.strategies.values() if other is not strategy]
+    others = [getattr(other, "evaluations", None) for other in config.search.strategies.values()]
     return max(number for number in others if isinstance(number, int))
 
 

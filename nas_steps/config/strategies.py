@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,21 +18,47 @@ class Random(Section):
         description="Architectures to try; `auto` matches the training cost (multiply-accumulates) of the "
         "dearest other strategy.",
     )
+    rounds: Positive = Field(1, description="Rounds that the evaluations are spread over evenly.")
 
     @field_validator("evaluations", mode="before")
     @classmethod
     def _number(cls, value: Any) -> Any:
         return int(value) if isinstance(value, str) and value.isdigit() else value
 
+    @model_validator(mode="after")
+    def _rounds_have_evaluations(self) -> Random:
+        if isinstance(self.evaluations, int) and self.rounds > self.evaluations:
+            raise ValueError(f"rounds ({self.rounds}) is more than evaluations ({self.evaluations}): lower rounds")
+        return self
 
-class Evolution(Section):
+    def round_size(self, number: int, evaluations: int) -> int:
+        """How many of so many evaluations round `number` (from 0) makes."""
+        whole, rest = divmod(evaluations, self.rounds)
+        return whole + (number < rest)
+
+
+class Population(Section):
+    """A first round of random architectures, and rounds of their children."""
+
+    population: int = Field(8, ge=2, description="Architectures alive; the first round draws them at random.")
+    children: Positive = Field(4, description="Architectures evaluated in each round after the first.")
+    rounds: Positive = Field(3, description="Rounds, the random first one included.")
+
+    @property
+    def evaluations(self) -> int:
+        return self.population + self.children * (self.rounds - 1)
+
+    def round_size(self, number: int, _: int = 0) -> int:
+        """How many architectures round `number` (from 0) evaluates."""
+        return self.population if number == 0 else self.children
+
+
+class Evolution(Population):
     """Regularised (ageing) evolution, Real et al. 2019, algorithm 1, a batch of children a round."""
 
     kind: Literal["evolution"] = Field("evolution", description="Regularised evolution.")
-    population: int = Field(8, ge=2, description="Architectures alive; the first round draws them at random.")
     sample: int = Field(4, ge=1, description="Drawn from the population for each tournament.")
-    children: Positive = Field(4, description="Architectures evaluated in each round after the first.")
-    rounds: Positive = Field(3, description="Rounds, the random first one included.")
+    ageing: bool = Field(True, description="The oldest dies for each child; the worst, where this is false.")
 
     @model_validator(mode="after")
     def _sample_fits(self) -> Evolution:
@@ -40,9 +66,96 @@ class Evolution(Section):
             raise ValueError(f"sample ({self.sample}) is larger than population ({self.population}): lower sample")
         return self
 
+
+class Nsga2(Population):
+    """NSGA-II (Deb et al. 2002): the score together with what the network costs, a front instead of a best."""
+
+    kind: Literal["nsga2"] = Field("nsga2", description="Evolution towards high scores at low costs.")
+    objectives: list[Literal["macs", "parameters"]] = Field(
+        ["macs"], min_length=1, description="What is to be small while the score is to be large."
+    )
+    crossover: float = Field(
+        0.9, ge=0, le=1, description="Probability that a child has two parents, before it is mutated."
+    )
+
+    @field_validator("objectives")
+    @classmethod
+    def _each_once(cls, value: list[str]) -> list[str]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"an objective stands twice in {value}; name each once")
+        return value
+
+
+class Reinforce(Section):
+    """An LSTM controller trained by REINFORCE (Zoph & Le 2017; Williams 1992), a batch a round.
+
+    Adam and the moving-average baseline are Zoph & Le's, its decay is that of Dong & Yang (2020). The learning rate of
+    the former (6e-4, for 12,800 architectures) learns nothing in a hundred: batch, updates, learning_rate and
+    entropy_weight are those with which 100 evaluations found most on made-up landscapes (`benchmarks/landscapes.py`).
+    """
+
+    kind: Literal["reinforce"] = Field("reinforce", description="An LSTM controller trained by REINFORCE.")
+    batch: Positive = Field(5, description="Architectures drawn from the controller and evaluated in each round.")
+    rounds: Positive = Field(4, description="Rounds; the controller learns after each.")
+    updates: Positive = Field(3, description="Steps of Adam after each round.")
+    hidden: Positive = Field(32, description="Units of the LSTM, and numbers that a choice is embedded in.")
+    learning_rate: float = Field(0.02, gt=0, description="Learning rate of the controller (Adam).")
+    baseline_decay: float = Field(
+        0.9, ge=0, lt=1, description="Decay of the moving average of the rewards, which is the baseline."
+    )
+    entropy_weight: float = Field(
+        0.1, ge=0, description="Weight of the choices' entropy against rewards of spread one: higher explores longer."
+    )
+
     @property
     def evaluations(self) -> int:
-        return self.population + self.children * (self.rounds - 1)
+        return self.batch * self.rounds
+
+    def round_size(self, _number: int, _: int = 0) -> int:
+        """How many architectures each round evaluates."""
+        return self.batch
+
+
+class Predictor(Section):
+    """Predicts scores and evaluates what is promising, in the manner of BANANAS (White et al. 2021, section 4).
+
+    The ensemble's size and the number of mutations are the paper's.
+    """
+
+    kind: Literal["predictor"] = Field("predictor", description="An ensemble predicts what is worth evaluating.")
+    initial: int = Field(8, ge=2, description="Architectures of the first round, drawn at random.")
+    batch: Positive = Field(4, description="Architectures evaluated in each round after the first.")
+    rounds: Positive = Field(3, description="Rounds, the random first one included.")
+    ensemble: int = Field(5, ge=2, description="Regressions, each fitted on scores drawn anew with replacement.")
+    candidates: Positive = Field(
+        100,
+        description="Mutations of the best that are looked at in each round, beside as many random architectures.",
+    )
+
+    @property
+    def evaluations(self) -> int:
+        return self.initial + self.batch * (self.rounds - 1)
+
+    def round_size(self, number: int, _: int = 0) -> int:
+        """How many architectures round `number` (from 0) evaluates."""
+        return self.initial if number == 0 else self.batch
+
+
+class Sized(Protocol):
+    """What `check` needs to know of a search space."""
+
+    @property
+    def name(self) -> str: ...
+
+    def size(self) -> int: ...
+
+
+def check(settings: Section, space: Sized) -> None:
+    """Raise ValueError where a strategy that asks and tells cannot search `space`."""
+    if isinstance(settings, SAMPLING) and space.size() < 2:
+        raise ValueError(
+            f"space {space.name} has a single architecture, so there is nothing to search; widen the space"
+        )
 
 
 # ----------------------------------------------------------------------------------------------- gradients
@@ -264,9 +377,11 @@ _Gradients = (
     | Rsws
 )
 GradientStrategy = Annotated[_Gradients, Field(discriminator="kind")]
-Strategy = Annotated[Random | Evolution | _Gradients, Field(discriminator="kind")]
+_Samplings = Random | Evolution | Nsga2 | Reinforce | Predictor
+SamplingStrategy = Annotated[_Samplings, Field(discriminator="kind")]
+Strategy = Annotated[_Samplings | _Gradients, Field(discriminator="kind")]
 #: strategies that ask for architectures round by round
-SAMPLING: tuple[type[Section], ...] = (Random, Evolution)
+SAMPLING: tuple[type[Section], ...] = (Random, Evolution, Nsga2, Reinforce, Predictor)
 #: strategies that train a supernet
 GRADIENT: tuple[type[Gradient], ...] = (
     Darts,

@@ -68,6 +68,8 @@ def summarise(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
         first = sound[0] if sound else mine[0]
         test = accuracy_interval([metrics["test_accuracy"] for metrics in sound])
         valid = [metrics["valid_accuracy"] for metrics in sound if metrics["valid_accuracy"] is not None]
+        # what was looked up in a table took none
+        seconds = [metrics["train_seconds"] for metrics in sound if metrics["train_seconds"] is not None]
         rows.append(
             {
                 "entry": name,
@@ -83,7 +85,7 @@ def summarise(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
                 "test_std": test["std"],
                 "test_low": test["low"],
                 "test_high": test["high"],
-                "train_seconds": fmean([metrics["train_seconds"] for metrics in sound]) if sound else math.nan,
+                "train_seconds": fmean(seconds) if seconds else math.nan,
             }
         )
     return rows

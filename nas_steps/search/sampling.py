@@ -1,127 +1,108 @@
-"""Strategies that ask for architectures and are told what they are worth. Imports no torch.
+"""Strategies that ask for architectures and are told what they are worth: which one, how often, what next.
 
-To add one: a class with `ask` and `tell`, its settings in `nas_steps.config.strategies`, its line in `sampler`.
+To add one: a class with the four methods of `nas_steps.search.samplers.protocol.Sampler`, its settings in
+`nas_steps.config.strategies`, its line in `sampler`. What needs numpy is imported where it is used: the Snakefile reads
+this module too.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Protocol
+from typing import Any
 
 from nas_steps.config import strategies
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.spaces.cells import CellArchitecture, CellSpace
+from nas_steps.search.halving import Promotions
+from nas_steps.search.samplers.evolution import RegularisedEvolution
+from nas_steps.search.samplers.nsga2 import Nsga2
+from nas_steps.search.samplers.protocol import Sampler, State
+from nas_steps.search.samplers.random_search import RandomSearch
+from nas_steps.spaces.decisions import Space
 
-#: how often to draw again after an architecture that was seen before
-PATIENCE = 10_000
-
-
-class Sampler(Protocol):
-    """A strategy. Both methods are deterministic in what was told and in the generator that `ask` is given."""
-
-    def ask(self, count: int, random: Random) -> list[CellArchitecture]:
-        """The next `count` architectures to evaluate, none of them asked or told before."""
-
-    def tell(self, estimates: Sequence[Estimate]) -> None:
-        """What the architectures asked before are worth, in the order of asking."""
+__all__ = ["Nsga2", "RandomSearch", "RegularisedEvolution", "Sampler", "advance", "propose", "round_size", "rounds"]
 
 
-class RandomSearch:
-    """Uniform sampling without repeats (Li & Talwalkar 2020)."""
+def sampler(settings: strategies.SamplingStrategy, space: Space) -> Sampler:
+    """The strategy that the settings name. Raises UserError where it cannot search the space."""
+    try:
+        strategies.check(settings, space)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    match settings:
+        case strategies.Random():
+            return RandomSearch(space)
+        case strategies.Evolution():
+            return RegularisedEvolution(space, settings)
+        case strategies.Nsga2():
+            return Nsga2(space, settings)
+        case strategies.Reinforce():
+            from nas_steps.search.samplers.reinforce import Reinforce
 
-    def __init__(self, space: CellSpace) -> None:
-        self.space = space
-        self.seen: set[str] = set()
+            return Reinforce(space, settings)
+        case strategies.Predictor():
+            from nas_steps.search.samplers.predictor import PredictorSearch
 
-    def ask(self, count: int, random: Random) -> list[CellArchitecture]:
-        return [self._unseen(random) for _ in range(count)]
-
-    def tell(self, estimates: Sequence[Estimate]) -> None:
-        self.seen |= {estimate.architecture for estimate in estimates}
-
-    def _unseen(self, random: Random) -> CellArchitecture:
-        return _draw_unseen(lambda: self.space.sample(random), self.seen, self.space)
-
-
-class RegularisedEvolution:
-    """Ageing evolution (Real et al. 2019, algorithm 1): the winner of a tournament is mutated, the oldest dies.
-
-    The children of a round are bred from the same population, since they are evaluated side by side.
-    """
-
-    def __init__(self, space: CellSpace, settings: strategies.Evolution) -> None:
-        self.space = space
-        self.settings = settings
-        self.population: deque[tuple[CellArchitecture, float]] = deque(maxlen=settings.population)
-        self.seen: set[str] = set()
-
-    def ask(self, count: int, random: Random) -> list[CellArchitecture]:
-        return [self._child(random) for _ in range(count)]
-
-    def tell(self, estimates: Sequence[Estimate]) -> None:
-        for estimate in estimates:
-            self.seen.add(estimate.architecture)
-            # a full deque lets its oldest member go
-            self.population.append((self.space.parse(estimate.architecture), estimate.merit))
-
-    def _child(self, random: Random) -> CellArchitecture:
-        if not self.population:
-            return _draw_unseen(lambda: self.space.sample(random), self.seen, self.space)
-        return _draw_unseen(lambda: self.space.mutate(self._parent(random), random), self.seen, self.space)
-
-    def _parent(self, random: Random) -> CellArchitecture:
-        alive = list(self.population)
-        tournament = random.sample(alive, min(self.settings.sample, len(alive)))
-        return max(tournament, key=lambda member: member[1])[0]
+            return PredictorSearch(space, settings)
 
 
-def _draw_unseen(draw: Callable[[], CellArchitecture], seen: set[str], space: CellSpace) -> CellArchitecture:
-    """Draw until something new comes, and remember it."""
-    for _ in range(PATIENCE):
-        architecture = draw()
-        if str(architecture) not in seen:
-            seen.add(str(architecture))
-            return architecture
-    raise UserError(
-        f"space {space.name} has {space.size()} architectures, and in {PATIENCE} draws no new one came: "
-        "ask for fewer evaluations, or search a larger space"
-    )
+def rounds(settings: strategies.SamplingStrategy) -> int:
+    """In how many rounds a strategy evaluates."""
+    return settings.rounds
 
 
-def sampler(settings: strategies.Random | strategies.Evolution, space: CellSpace) -> Sampler:
-    """The strategy that the settings name."""
-    if isinstance(settings, strategies.Random):
-        return RandomSearch(space)
-    return RegularisedEvolution(space, settings)
-
-
-def rounds(settings: strategies.Random | strategies.Evolution) -> int:
-    """In how many rounds a strategy evaluates; random search needs no answers, so it has one."""
-    return 1 if isinstance(settings, strategies.Random) else settings.rounds
-
-
-def round_size(settings: strategies.Random | strategies.Evolution, number: int, random_evaluations: int) -> int:
-    """How many architectures round `number` (from 0) evaluates; random search follows the budget."""
-    if isinstance(settings, strategies.Random):
-        return random_evaluations
-    return settings.population if number == 0 else settings.children
+def round_size(settings: strategies.SamplingStrategy, number: int, evaluations: int) -> int:
+    """How many architectures round `number` (from 0) evaluates; random search shares out `evaluations`, the others
+    know their own."""
+    return settings.round_size(number, evaluations)
 
 
 def propose(
-    settings: strategies.Random | strategies.Evolution,
-    space: CellSpace,
+    settings: strategies.SamplingStrategy,
+    space: Space,
     told: Sequence[Sequence[Estimate]],
     *,
     count: int,
     seed: int,
 ) -> list[str]:
     """The architectures of the next round, given the estimates of all rounds before, oldest first."""
+    return [architecture for architecture, _ in advance(settings, space, told, count=count, seed=seed)[0]]
+
+
+def advance(
+    settings: strategies.SamplingStrategy,
+    space: Space,
+    told: Sequence[Sequence[Estimate]],
+    *,
+    count: int,
+    seed: int,
+    state: Mapping[str, Any] | None = None,
+    rungs: Sequence[int] = (),
+    reduction: int = 0,
+) -> tuple[list[tuple[str, int | None]], State]:
+    """The architectures of the next round, each with the epochs of its rung where there is successive halving by
+    `rungs` and `reduction` (else None), and the state to give to the round after.
+
+    With the `state` of the round before only the last of the rounds `told` is told; the same comes out. Raises
+    UserError where the state is another strategy's or another round's.
+    """
     strategy = sampler(settings, space)
-    for estimates in told:
-        strategy.tell(estimates)
-    count = min(count, space.size() - sum(map(len, told)))
-    return [str(architecture) for architecture in strategy.ask(count, Random(derive_seed(seed, len(told))))]
+    searching = Promotions(strategy, rungs, reduction) if rungs else strategy
+    new = told
+    # estimates, not rounds: of rounds without any not all are told apart
+    if state is not None:
+        expected = {"kind": settings.kind, "space": space.name, "told": sum(map(len, told[:-1]))}
+        found = {name: state.get(name) for name in expected}
+        if found != expected:
+            raise UserError(f"the state of a search is that of {found}, wanted is {expected}; give the round before's")
+        searching.restore(state)
+        new = told[-1:]
+    for estimates in new:
+        searching.tell(estimates)
+    after = {**searching.state(), "kind": settings.kind, "space": space.name, "told": sum(map(len, told))}
+    random = Random(derive_seed(seed, len(told)))
+    if isinstance(searching, Promotions):
+        return [*searching.ask(count, random)], after
+    return [(str(one), None) for one in searching.ask(count, random)], after

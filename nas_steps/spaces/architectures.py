@@ -23,6 +23,7 @@ import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from nas_steps.errors import UserError, known
 from nas_steps.spaces.operations import OPERATIONS
@@ -65,6 +66,10 @@ class CellArchitecture:
         return hash(str(self))
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         if self.inputs == 1:
             return _print_cell(self.cells["cell"])
         return ";".join(f"{kind}:{_print_cell(cell)}{self._suffix(kind)}" for kind, cell in self.cells.items())

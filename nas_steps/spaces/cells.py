@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -24,6 +24,8 @@ from nas_steps.spaces.architectures import (
     parse_architecture,
     whole_output,
 )
+from nas_steps.spaces.decisions import Decision
+from nas_steps.spaces.encoding import CellCoding
 from nas_steps.spaces.presets import DECLARED
 
 __all__ = ["PRESETS", "Cell", "CellArchitecture", "CellSpace", "Edge", "Node", "parse_architecture"]
@@ -140,7 +142,7 @@ class CellSpace:
 
     def sample(self, random: Random) -> CellArchitecture:
         """Draw one architecture uniformly."""
-        return self._made({kind: self._sample_cell(kind, random) for kind in self.kinds})
+        return self.made({kind: self._sample_cell(kind, random) for kind in self.kinds})
 
     def mutate(self, architecture: CellArchitecture, random: Random) -> CellArchitecture:
         """Change one edge's source or one edge's operation (Real et al. 2019, section 3.1); never returns the same.
@@ -171,9 +173,29 @@ class CellSpace:
         checks.check_architecture(self, architecture)
         return architecture
 
+    def decision(self, prefix: Sequence[int]) -> Decision | None:
+        """What is decided after the choices `prefix`, None where all is; see `nas_steps.spaces.encoding`."""
+        return self._coding.decision(prefix)
+
+    def decode(self, choices: Sequence[int]) -> CellArchitecture:
+        """The architecture that complete choices make."""
+        return self._coding.decode(choices)
+
+    def decided(self, architecture: CellArchitecture) -> list[int]:
+        """The choices that make an architecture."""
+        return self._coding.decided(architecture)
+
+    def encode(self, architecture: CellArchitecture) -> list[float]:
+        """An architecture as zeros and ones for a regression: its edges and its paths."""
+        return self._coding.encode(architecture)
+
     def choices_between(self, kind: str, node: int, source: int) -> tuple[str, ...]:
         """What the edge from `source` to `node` can be in a discrete architecture."""
         return self._choices[kind][node, source]
+
+    @cached_property
+    def _coding(self) -> CellCoding:
+        return CellCoding(self)
 
     @cached_property
     def _choices(self) -> dict[str, dict[tuple[int, int], tuple[str, ...]]]:
@@ -182,7 +204,8 @@ class CellSpace:
             kind: {edge: self.choices_of(kind, index) for index, edge in enumerate(self.edges())} for kind in self.kinds
         }
 
-    def _made(self, cells: Mapping[str, Cell]) -> CellArchitecture:
+    def made(self, cells: Mapping[str, Cell]) -> CellArchitecture:
+        """The architecture of these cells, with the output that the space declares."""
         return CellArchitecture(cells, dict.fromkeys(cells, self.concat))
 
     def _ways(self, kind: str, node: int, kept: tuple[int, ...]) -> int:

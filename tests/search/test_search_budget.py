@@ -221,7 +221,9 @@ def test_an_evaluation_costs_what_its_estimator_trains(estimator: dict[str, Any]
 
 def test_a_screen_costs_a_batch_for_each_that_it_looks_at() -> None:
     found = counted(
-        {"random": {"evaluations": 10}}, search__estimator={"epochs": 1}, search__screen={"of": 4, "batch_size": 15}
+        {"random": {"evaluations": 10}},
+        search__estimator={"epochs": 1, "warmup_epochs": 0},
+        search__screen={"of": 4, "batch_size": 15},
     )
     assert found["strategies"]["random"]["training_macs"] / 30 / found["candidate_macs"] == pytest.approx(2)
 

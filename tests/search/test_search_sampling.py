@@ -8,7 +8,6 @@ from random import Random
 import pytest
 
 from nas_steps.config import schema
-from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.search.sampling import RandomSearch, RegularisedEvolution, propose, round_size, rounds
 from nas_steps.spaces.cells import PRESETS, CellSpace
@@ -37,13 +36,11 @@ def differences(first: str, second: str) -> int:
     )
 
 
-def test_random_search_visits_all_of_a_small_space_once_and_then_refuses() -> None:
+def test_random_search_visits_all_of_a_small_space_once_and_then_asks_nothing() -> None:
     search = RandomSearch(SMALLEST)
     asked = [str(one) for _ in range(4) for one in search.ask(4, Random(3))]
     assert len(set(asked)) == SMALLEST.size() == 16
-    with pytest.raises(UserError, match="space smallest has 16 architectures") as refused:
-        search.ask(1, Random(4))
-    assert "fewer evaluations" in str(refused.value)
+    assert search.ask(1, Random(4)) == []
 
 
 def test_random_search_does_not_ask_what_it_was_told() -> None:
@@ -114,6 +111,9 @@ def test_proposals_end_where_the_space_ends() -> None:
 def test_rounds_and_their_sizes() -> None:
     assert rounds(schema.Random()) == 1
     assert round_size(schema.Random(), 0, 23) == 23
+    shared = schema.Random(evaluations=10, rounds=4)
+    assert rounds(shared) == 4
+    assert [round_size(shared, number, 10) for number in range(4)] == [3, 3, 2, 2]
     assert rounds(EVOLUTION) == 3
     assert [round_size(EVOLUTION, number, 23) for number in range(3)] == [4, 2, 2]
     assert sum(round_size(EVOLUTION, number, 23) for number in range(3)) == EVOLUTION.evaluations

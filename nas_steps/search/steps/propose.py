@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from nas_steps.config.stages import ProposeStep, read_slice
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import by_round, read_told, write_told
-from nas_steps.provenance.files import read_json, write_csv
+from nas_steps.estimation.proposals import Proposal, write_proposals
+from nas_steps.provenance.files import read_json
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.steps import parser
-from nas_steps.search.sampling import propose, round_size
+from nas_steps.search.sampling import advance, round_size
 
 MODULE = "nas_steps.search propose"
 
@@ -23,7 +25,9 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--budget", help="budget.json, for random search that is matched to it")
     options.add_argument("--told", nargs="*", default=[], help="shards of the rounds since, oldest first")
     options.add_argument("--earlier", help="told.csv of the round before: all rounds before that one")
+    options.add_argument("--state", help="state.safetensors of the round before: what it was told is not told again")
     options.add_argument("--output", required=True, help="proposals.csv")
+    options.add_argument("--output-state", help="state.safetensors of this round")
     options.add_argument("--so-far", required=True, help="told.csv: all rounds before this one, in one file")
 
     given = options.parse_args(arguments)
@@ -34,13 +38,32 @@ def main(arguments: Sequence[str]) -> None:
         if given.budget is None:
             raise UserError(f"--budget: strategy {given.strategy} has evaluations: auto; name the budget.json to read")
         evaluations = read_json(given.budget)["strategies"][given.strategy]["evaluations"]
-    proposals = propose(
+    # the state's file needs numpy, which most rounds of most strategies can do without
+    state = None
+    if given.state:
+        from nas_steps.search.state import load_state
+
+        state = load_state(given.state)
+    proposals, state = advance(
         step.strategy,
         step.space.declared(),
         told,
-        count=round_size(step.strategy, len(told), evaluations),
+        count=step.of * round_size(step.strategy, len(told), evaluations),
         seed=derive_seed(step.seed, "search", given.strategy, given.seed),
+        state=state,
+        rungs=step.rungs,
+        reduction=step.reduction,
     )
-    rows = [{"index": index, "architecture": architecture} for index, architecture in enumerate(proposals)]
+    best = max((one.merit for estimates in told for one in estimates), default=-math.inf)
     write_told(given.so_far, told)
-    write_csv(given.output, rows, ("index", "architecture"))
+    write_proposals(
+        given.output,
+        [
+            Proposal(index, architecture, epochs, epochs not in (None, *step.rungs[:1]), best if step.beats else None)
+            for index, (architecture, epochs) in enumerate(proposals)
+        ],
+    )
+    if given.output_state:
+        from nas_steps.search.state import save_state
+
+        save_state(given.output_state, state)

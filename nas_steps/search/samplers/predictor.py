@@ -1,0 +1,76 @@
+"""Predict scores and evaluate what is promising."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from nas_steps.config import strategies
+from nas_steps.estimation.estimates import Estimate
+from nas_steps.search.samplers.protocol import Seen, State, merit_from_json, merit_to_json
+from nas_steps.search.samplers.regression import KernelRidgeEnsemble, normal_scores
+from nas_steps.spaces.decisions import Architecture, Space
+
+#: of the best so many are mutated (White et al. 2021, section 4)
+PARENTS = 10
+
+
+class PredictorSearch:
+    """In the manner of BANANAS (White et al. 2021, algorithm 1): an ensemble on encoded architectures, independent
+    Thompson sampling over mutations of the best, a batch a round.
+
+    Other than there the ensemble is of kernel ridge regressions on normal scores, which are fitted in milliseconds, and
+    as many random architectures are candidates too. What failed is worth as much as the worst seen.
+    """
+
+    def __init__(self, space: Space, settings: strategies.Predictor) -> None:
+        self.space = space
+        self.settings = settings
+        self.seen = Seen(space)
+        self.evaluated: list[tuple[Architecture, float]] = []
+
+    def ask(self, count: int, random: Random) -> list[Architecture]:
+        if all(merit == -math.inf for _, merit in self.evaluated):
+            return self.seen.fill(count, random)
+        candidates = self._candidates(random)
+        if candidates:
+            generator = np.random.default_rng(random.getrandbits(64))
+            worst = min(merit for _, merit in self.evaluated if merit > -math.inf)
+            ensemble = KernelRidgeEnsemble(
+                np.array([self.space.encode(architecture) for architecture, _ in self.evaluated]),
+                normal_scores([max(merit, worst) for _, merit in self.evaluated]),
+                self.settings.ensemble,
+                generator,
+            )
+            mean, deviation = ensemble.predict(np.array([self.space.encode(one) for one in candidates]))
+            drawn = generator.normal(mean, deviation)
+            candidates = [candidates[place] for place in np.argsort(-drawn, kind="stable")]
+        found = [one for one in candidates[:count] if self.seen.is_new(one)]
+        return found + self.seen.fill(count - len(found), random)
+
+    def _candidates(self, random: Random) -> list[Architecture]:
+        """What was not seen yet of mutations of the best and of random architectures, each once."""
+        best = sorted(self.evaluated, key=lambda pair: -pair[1])[:PARENTS]
+        parents = [architecture for architecture, merit in best if merit > -math.inf]
+        mutated = [self.space.mutate(parents[n % len(parents)], random) for n in range(self.settings.candidates)]
+        found: dict[str, Architecture] = {}
+        for architecture in [*mutated, *(self.space.sample(random) for _ in range(self.settings.candidates))]:
+            identity = self.space.identity(architecture)
+            if identity not in self.seen.identities:
+                found.setdefault(identity, architecture)
+        return list(found.values())
+
+    def tell(self, estimates: Sequence[Estimate]) -> None:
+        self.evaluated += [(self.space.parse(one.architecture), one.merit) for one in self.seen.tell(estimates)]
+
+    def state(self) -> State:
+        evaluated = [[str(architecture), merit_to_json(merit)] for architecture, merit in self.evaluated]
+        return {"seen": self.seen.state(), "evaluated": evaluated}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.seen.restore(state["seen"])
+        self.evaluated = [(self.space.parse(text), merit_from_json(merit)) for text, merit in state["evaluated"]]

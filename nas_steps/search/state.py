@@ -1,0 +1,39 @@
+"""The file that a sampling strategy's state travels in from round to round: safetensors, the plain part as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from nas_steps.errors import UserError
+from nas_steps.provenance.files import atomic, canonical_json
+from nas_steps.search.samplers.protocol import State
+
+KEY = "nas_steps.state"
+
+
+def save_state(path: str | Path, state: Mapping[str, Any]) -> None:
+    """Write a flat state: numpy arrays as they are, all else as JSON. Equal states make equal files."""
+    arrays = {name: np.ascontiguousarray(value) for name, value in state.items() if isinstance(value, np.ndarray)}
+    plain = {name: value for name, value in state.items() if name not in arrays}
+    with atomic(path) as temporary:
+        save_file(arrays, temporary, metadata={KEY: canonical_json(plain)})
+
+
+def load_state(path: str | Path) -> State:
+    """Read such a file. Raises UserError where it is none."""
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return {**json.loads(metadata[KEY]), **arrays}
+    except FileNotFoundError:
+        raise UserError(f"there is no file {path}") from None
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise UserError(f"{path} is no state of a search ({error}); delete it and run snakemake again") from None
