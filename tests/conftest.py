@@ -9,7 +9,15 @@ import torch
 from tiny_world import prepared
 
 #: files that run whole workflows again and again: `make test-long`
-LONG = ("test_interrupted", "test_manifest", "test_why", "test_shared_data", "test_stale", "test_training_distributed")
+LONG = (
+    "test_interrupted",
+    "test_manifest",
+    "test_why",
+    "test_shared_data",
+    "test_stale",
+    "test_training_distributed",
+    "test_rounds",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

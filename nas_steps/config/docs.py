@@ -31,6 +31,7 @@ any job starts. A file stands alone: it is not laid over `config.yaml`.
 | `own_images.yaml` | a folder of your own images |
 | `darts_family.yaml` | every differentiable strategy side by side on a part of CIFAR-10, half an hour on two cores |
 | `nasbench201.yaml` | DARTS, DARTS+ and SDARTS-RS where the truth is known: NAS-Bench-201's space |
+| `nasbench201_table.yaml` | sampling strategies compared in a table of NAS-Bench-201, where nothing is trained |
 | `cifar10.yaml` | CIFAR-10 as in the DARTS paper, for a GPU |
 """
 

@@ -11,6 +11,7 @@ from nas_steps.config.section import Positive, Section
 
 #: fewer epochs than this say nothing about a curve
 FEWEST_OBSERVED = 4
+FEWEST_FINISHED = 3
 
 #: cheap scores of an untrained network, and the two that need no images at all
 Proxy = Literal[
@@ -87,8 +88,20 @@ class Extrapolation(Training):
         description="Stop when the probability of beating the best of the rounds before is below this; 0: never.",
     )
 
+    finish: int = Field(
+        0,
+        ge=0,
+        description="So many of a search's first round are trained to the end, 3 or more: how far they were predicted "
+        "wrong corrects the predictions of later rounds and sets their intervals. 0: none, the curves alone count.",
+    )
+
     @model_validator(mode="after")
     def _leaves_something(self) -> Extrapolation:
+        if 0 < self.finish < FEWEST_FINISHED:
+            raise ValueError(
+                f"finish is {self.finish}; fewer than {FEWEST_FINISHED} trainings tell nothing of the others' spread: "
+                "raise it, or set it to 0"
+            )
         if self.observe >= self.epochs:
             raise ValueError(
                 f"observe ({self.observe}) must be below epochs ({self.epochs}): there would be nothing to extrapolate"

@@ -29,6 +29,7 @@ _PROPOSE = {
     "reduction": "search.estimator.halving.reduction",
     "of": "search.screen.of",
     "beats": "search.estimator.stop_below",
+    "finish": "search.estimator.finish",
     "table": "search.estimator",
 }
 

@@ -98,6 +98,8 @@ class ProposeStep(Slice):
     of: int = 1
     #: whether an evaluation is told the best score so far, to give up what cannot beat it
     beats: bool = False
+    #: how many of the first round are trained to the end although their curves are extrapolated
+    finish: int = 0
     strategy: SamplingStrategy
 
 
@@ -227,6 +229,7 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
         "rungs": estimator.rungs if isinstance(estimator, ShortTraining) and halving is not None else (),
         "reduction": 0 if halving is None else halving.reduction,
         "of": 1 if screen is None else screen.of,
+        "finish": estimator.finish if isinstance(estimator, Extrapolation) else 0,
         "beats": isinstance(estimator, Extrapolation) and estimator.stop_below > 0,
     }
     if isinstance(estimator, Table):

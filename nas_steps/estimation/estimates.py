@@ -22,6 +22,7 @@ COLUMNS = (
     "saved",
     "low",
     "high",
+    "predicted",
 )
 #: not worth an evaluation, by the score of a screen
 SCREENED = "screened"
@@ -33,7 +34,7 @@ class Estimate:
 
     `parameters` and `macs` are those of the network that was scored, `seconds` the training's or the score's. `epochs`
     were trained, `saved` were not since the curve was extrapolated; `low` and `high` then are the 90 % interval of the
-    accuracy that was predicted.
+    accuracy that was predicted. `predicted` is what the extrapolation of a training that was followed to its end said.
     """
 
     index: int
@@ -48,6 +49,7 @@ class Estimate:
     saved: int = 0
     low: float = math.nan
     high: float = math.nan
+    predicted: float = math.nan
 
     @property
     def merit(self) -> float:
@@ -79,6 +81,7 @@ def _estimate(row: Mapping[str, str]) -> Estimate:
         saved=int(row["saved"]),
         low=number(row["low"]),
         high=number(row["high"]),
+        predicted=number(row["predicted"]),
     )
 
 

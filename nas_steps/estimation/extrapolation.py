@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from nas_steps.config.estimators import FEWEST_OBSERVED, Extrapolation
-from nas_steps.estimation.curves import Prediction, extrapolate, hopeless
+from nas_steps.estimation.curves import Prediction, calibrated, extrapolate, worth_going_on
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.estimation.proposals import Proposal
 from nas_steps.estimation.shard import Shard
@@ -21,7 +21,8 @@ class Extrapolations:
     """Scores by the validation accuracy that is predicted for the last epoch, `observe` epochs having been trained.
 
     A training whose probability of beating the incumbent falls below `stop_below` ends early; its score is what was
-    predicted then. The incumbent is the best of the rounds before, so that it depends on no other job.
+    predicted then. The incumbent is the best of the rounds before, so that it depends on no other job. A proposal that
+    is `whole` is trained to its end and scored by that; later ones are corrected by how far such were predicted wrong.
     """
 
     def __init__(self, shard: Shard) -> None:
@@ -30,8 +31,8 @@ class Extrapolations:
         self.settings = shard.step.estimator
         self.images = images_of(shard, self.settings)
 
-    def units(self, proposal: Proposal) -> int:  # noqa: ARG002
-        return self.settings.observe
+    def units(self, proposal: Proposal) -> int:
+        return self.settings.epochs if proposal.whole else self.settings.observe
 
     def __call__(self, proposal: Proposal, progress: Progress, checkpoint: Checkpoint) -> Estimate:
         return failing(proposal, lambda: self._estimate(proposal, progress, checkpoint))
@@ -43,15 +44,16 @@ class Extrapolations:
         def prediction(history: Sequence[Row]) -> Prediction:
             if len(history) not in predicted:
                 curve = [row["valid_accuracy"] for row in history]
-                predicted[len(history)] = extrapolate(curve, settings.epochs, schedule="cosine")
+                found = extrapolate(curve, settings.epochs, schedule="cosine")
+                predicted[len(history)] = calibrated(found, proposal.residuals) if proposal.residuals else found
             return predicted[len(history)]
 
         def stop(history: list[Row]) -> bool:
-            if len(history) >= settings.observe:
+            if len(history) >= self.units(proposal):
                 return True
-            if incumbent is None or not settings.stop_below or len(history) < FEWEST_OBSERVED:
+            if proposal.whole or incumbent is None or not settings.stop_below or len(history) < FEWEST_OBSERVED:
                 return False
-            return hopeless(prediction(history), incumbent, settings.stop_below)
+            return not worth_going_on(prediction(history), incumbent, settings.stop_below)
 
         trained = train_network(
             proposal.architecture,
@@ -65,7 +67,7 @@ class Extrapolations:
         )
         self.shard.job.learnt_in(trained.parts)
         epochs = len(trained.history)
-        found = prediction(trained.history) if trained.status == "ok" else None
+        found = prediction(trained.history[: settings.observe]) if trained.status == "ok" else None
         reason = trained.reason
         if found is not None and epochs < settings.observe:
             progress.skip(settings.observe - epochs)
@@ -76,7 +78,7 @@ class Extrapolations:
         return Estimate(
             index=proposal.index,
             architecture=proposal.architecture,
-            score=math.nan if found is None else found.mean,
+            score=math.nan if found is None else trained.last("valid_accuracy") if proposal.whole else found.mean,
             status=trained.status,
             reason=reason,
             parameters=trained.parameters,
@@ -84,6 +86,7 @@ class Extrapolations:
             seconds=round(trained.seconds, 3),
             epochs=epochs,
             saved=settings.epochs - epochs,
-            low=math.nan if found is None else found.low,
-            high=math.nan if found is None else found.high,
+            low=math.nan if found is None or proposal.whole else found.low,
+            high=math.nan if found is None or proposal.whole else found.high,
+            predicted=found.mean if found is not None and proposal.whole else math.nan,
         )

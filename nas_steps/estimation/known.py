@@ -43,5 +43,5 @@ class Known:
             write_json(self._file(proposal), asdict(replace(estimate, index=0)))
 
     def _file(self, proposal: Proposal) -> Path:
-        what = [proposal.architecture, proposal.epochs, proposal.incumbent]
+        what = {name: value for name, value in asdict(proposal).items() if name not in ("index", "promoted")}
         return self.folder / f"{fingerprint(what)}.json"

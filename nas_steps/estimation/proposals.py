@@ -8,24 +8,28 @@ from pathlib import Path
 
 from nas_steps.provenance.files import number, read_csv, write_csv
 
-COLUMNS = ("index", "architecture", "epochs", "promoted", "incumbent")
+COLUMNS = ("index", "architecture", "epochs", "promoted", "incumbent", "whole", "residuals")
 
 
 @dataclass(frozen=True)
 class Proposal:
     """An architecture to be scored. `epochs` are those of its rung, where there is successive halving, and `promoted`
     whether it is not its first; `incumbent` is the best score of the rounds before, for estimators that give up what
-    cannot beat it."""
+    cannot beat it. A `whole` training is followed to its end although curves are extrapolated; `residuals` are true
+    minus predicted accuracies of those that were."""
 
     index: int
     architecture: str
     epochs: int | None = None
     promoted: bool = False
     incumbent: float | None = None
+    whole: bool = False
+    residuals: tuple[float, ...] = ()
 
 
 def write_proposals(path: str | Path, proposals: Iterable[Proposal]) -> None:
-    write_csv(path, map(asdict, proposals), COLUMNS)
+    rows = ({**asdict(one), "residuals": " ".join(map(repr, one.residuals))} for one in proposals)
+    write_csv(path, rows, COLUMNS)
 
 
 def read_proposals(path: str | Path) -> list[Proposal]:
@@ -37,6 +41,8 @@ def read_proposals(path: str | Path) -> list[Proposal]:
             epochs=int(row["epochs"]) if row.get("epochs") else None,
             promoted=row.get("promoted") == "True",
             incumbent=number(row["incumbent"]) if row.get("incumbent") else None,
+            whole=row.get("whole") == "True",
+            residuals=tuple(map(float, (row.get("residuals") or "").split())),
         )
         for row in read_csv(path)
     }

@@ -84,12 +84,15 @@ def tiles(results: Results) -> list[dict[str, str]]:
     words = {"searched": "Searched", "random": "Random search", "baseline": "Hand-designed"}
     for kind, title in words.items():
         entry = best_of_kind(results, kind)
+        if entry is None and kind == "baseline" and results.table is not None:
+            continue  # a table has no hand-designed networks
         if entry is None:
             found.append({"title": title, "figure": "no figure", "note": "none was trained to the end", "kind": kind})
             continue
         low, high = entry.test_low, entry.test_high
         spread = f"{numbers.interval(low, high)} · " if low is not None else ""
-        note = f"{entry.entry} · {spread}{numbers.macs(entry.macs)} MACs"
+        size = "" if entry.macs is None else f"{numbers.macs(entry.macs)} MACs"
+        note = " · ".join(filter(None, [entry.entry, spread.removesuffix(" · "), size]))
         found.append({"title": title, "figure": numbers.share(entry.test_mean), "note": note, "kind": kind})
     total = sum(cost.seconds for cost in results.costs)
     search = sum(cost.seconds for cost in results.costs if cost.stage == "search")

@@ -199,23 +199,23 @@ def chosen(search: Search, figure: str) -> float | None:
     return known[-1] if known else None
 
 
-def ranking(row: Agreement) -> Sentence:
-    """Whether a search's score ranks architectures as separate training does."""
+def ranking(row: Agreement, truth: str = "separate training") -> Sentence:
+    """Whether a search's score ranks architectures as `truth` does."""
     whose = f"The score of {row.strategy}"
     if row.strategy == "all":
         whose = (
             f"The score {row.estimator} of all strategies together" if row.estimator else "The score of all together"
         )
     if row.kendall_tau is None:
-        return Sentence(f"{whose} could not be held against separate training: {row.note or 'no figure'}.", "warning")
+        return Sentence(f"{whose} could not be held against {truth}: {row.note or 'no figure'}.", "warning")
     many = numbers.plural(row.architectures or 0, "architecture")
     tau = f"Kendall's tau {numbers.plain(row.kendall_tau)}"
     if row.low is None or row.high is None:
-        return Sentence(f"{whose} has {tau} with separate training over {many}, without an interval.", "warning")
+        return Sentence(f"{whose} has {tau} with {truth} over {many}, without an interval.", "warning")
     told = f"{tau} [{numbers.plain(row.low)}, {numbers.plain(row.high)}] over {many}"
     told += f" ({row.note})" if row.note else ""
     if row.low > 0:
-        return Sentence(f"{whose} ranks architectures as separate training does, in part at least: {told}.", "win")
+        return Sentence(f"{whose} ranks architectures as {truth} does, in part at least: {told}.", "win")
     if row.high < 0:
         return Sentence(f"{whose} ranks architectures the wrong way round: {told}.", "loss")
     return Sentence(f"{whose} cannot be said to rank architectures: {told}.", "warning")

@@ -124,7 +124,8 @@ def agreement(results: Results) -> Table:
         text("note", "note"),
     )
     keys = ("strategy", "estimator", "architectures", "kendall_tau", "low", "high", "p_value", "note")
-    caption = "Agreement of the search's score with accuracy after separate training"
+    truth = "accuracy after separate training" if results.table is None else results.table.report
+    caption = f"Agreement of the search's score with {truth}"
     return Table("agreement", caption, keys, columns, tuple(rows))
 
 
@@ -157,7 +158,8 @@ def retrained(results: Results) -> Table:
     keys = ("entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged",
             *(f"{what}_seed_{seed}" for seed in seeds for what in ("test", "status")),
             "test_mean", "test_std", "test_low", "test_high", "valid_mean", "train_seconds")  # fmt: skip
-    return Table("retrained", "Final trainings: accuracy in per cent, best test mean first", keys, columns, tuple(rows))
+    what = "Final trainings: accuracy" if results.table is None else f"{results.table.report} of the winners"
+    return Table("retrained", f"{what} in per cent, best test mean first", keys, columns, tuple(rows))
 
 
 def comparisons(results: Results) -> Table:

@@ -76,6 +76,7 @@ class Verdict:
 def decide(results: Results) -> Verdict:
     """The verdict on an experiment. Never raises for missing figures: it says that they are missing."""
     baseline, by = best_baseline(results.entries)
+    truth = "separate training" if results.table is None else results.table.report
     strategies, against_random, against_baseline = [], {}, {}
     for strategy in results.strategies(searched=True):
         random = [row for row in results.comparisons if row.strategy == strategy and row.role == "random"]
@@ -96,10 +97,10 @@ def decide(results: Results) -> Verdict:
             sentences.append(contest(strategy, extra.rstrip(", "), rows))
         sentences += signals.cost(results, strategy)
         sentences += signals.collapse(results, strategy)
-        sentences += [signals.ranking(row) for row in results.agreement if row.strategy == strategy]
+        sentences += [signals.ranking(row, truth) for row in results.agreement if row.strategy == strategy]
         strategies.append(StrategyVerdict(strategy, combined(random), tuple(sentences)))
     headline, tone = head(against_random, against_baseline, baseline)
-    general = [signals.ranking(row) for row in results.agreement if row.strategy == "all"]
+    general = [signals.ranking(row, truth) for row in results.agreement if row.strategy == "all"]
     general += signals.out_of_the_table(results)
     general += [*signals.failures(results), *signals.saved_epochs(results), *signals.trade_off(results)]
     rules = RULES if results.table is None else (_RULE_OF_A_TABLE, *RULES[1:])

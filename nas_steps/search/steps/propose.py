@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from nas_steps.config.estimators import FEWEST_FINISHED
 from nas_steps.config.stages import ProposeStep, read_slice
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import by_round, read_told, write_told
@@ -55,11 +56,23 @@ def main(arguments: Sequence[str]) -> None:
         reduction=step.reduction,
     )
     best = max((one.merit for estimates in told for one in estimates), default=-math.inf)
+    known = [
+        one for estimates in told for one in estimates if math.isfinite(one.merit) and math.isfinite(one.predicted)
+    ]
+    residuals = tuple(one.score - one.predicted for one in known)
     write_told(given.so_far, told)
     write_proposals(
         given.output,
         [
-            Proposal(index, architecture, epochs, epochs not in (None, *step.rungs[:1]), best if step.beats else None)
+            Proposal(
+                index,
+                architecture,
+                epochs,
+                promoted=epochs not in (None, *step.rungs[:1]),
+                incumbent=best if step.beats else None,
+                whole=not told and index < step.finish,
+                residuals=residuals if len(residuals) >= FEWEST_FINISHED else (),
+            )
             for index, (architecture, epochs) in enumerate(proposals)
         ],
     )

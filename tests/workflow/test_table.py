@@ -1,0 +1,89 @@
+"""Searching in a benchmark's table: the whole workflow without a training."""
+
+from __future__ import annotations
+
+import csv
+import random
+from pathlib import Path
+from typing import Any
+
+from tiny_workflow import change, finish, jobs_to_run, snakemake
+
+from nas_steps.spaces.cells import PRESETS
+from nas_steps.spaces.decisions import members
+
+SPACE = PRESETS["nasbench201"].replace(nodes=2)
+CONFIG: dict[str, Any] = {
+    "experiment": "table",
+    "space": {"preset": "nasbench201", "nodes": 2},
+    "search": {
+        "estimator": {"kind": "table", "path": "table.csv", "search": "few epochs", "report": "all epochs"},
+        "seeds": 3,
+        "strategies": {
+            "random": {},
+            "evolution": {"population": 5, "sample": 2, "children": 5, "rounds": 3},
+            "predictor": {"initial": 5, "batch": 5, "rounds": 3},
+        },
+    },
+}
+
+
+def write_table(folder: Path, *, change: float = 0.0) -> None:
+    dice = random.Random(0)
+    folder.mkdir(exist_ok=True)
+    with (folder / "table.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["architecture", "few epochs", "all epochs"])
+        for architecture in map(str, members(SPACE)):
+            worth = 10 * architecture.count("conv") + dice.random()
+            writer.writerow([architecture, 20 + worth, 50 + worth + dice.random() + change])
+
+
+def test_a_table_is_searched_reported_and_listed(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    write_table(folder)
+    jobs = jobs_to_run(folder, CONFIG)
+    assert {job.split()[0] for job in jobs} == {"replay", "rank_in_table", "lookup", "report", "manifest"}
+    finish(folder, CONFIG)
+    results = folder / "results/table"
+    with (results / "retraining/retrained.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["entry"], row["seed"]) for row in rows] == [
+        (name, str(seed)) for name in CONFIG["search"]["strategies"] for seed in range(3)
+    ]
+    page = (results / "report/report.html").read_text()
+    for told in ("few epochs", "all epochs", "architectures of the table", "search seeds"):
+        assert told in page
+    for absent in ("Scaled family", "ONNX files", "Final trainings", "hand-designed"):
+        assert absent not in page.partition("<details><summary>Configuration")[0]
+    # random search got as many looks as the others
+    with (results / "search/random-0/history.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 15
+    assert jobs_to_run(folder, CONFIG) == []
+    # one more round, another column, other figures: what looks into the table runs again
+    fewer = change(CONFIG, search__strategies__predictor__rounds=2)
+    assert [job for job in jobs_to_run(folder, fewer) if job.startswith("replay")] == [
+        f"replay strategy=predictor, seed={seed}" for seed in range(3)
+    ]
+    write_table(folder, change=1.0)
+    assert len([job for job in jobs_to_run(folder, CONFIG) if job.startswith("replay")]) == 9
+
+
+def test_a_table_that_lacks_an_architecture_is_refused_before_any_job(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    write_table(folder)
+    lines = (folder / "table.csv").read_text().splitlines()
+    (folder / "table.csv").write_text("\n".join(lines[:-1]))
+    result = snakemake(folder, CONFIG, "--dry-run")
+    told = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert "124 of the 125 architectures" in told
+    assert lines[-1].split(",")[0] in told
+    assert "Traceback" not in told
+
+
+def test_a_supernet_cannot_be_trained_in_a_table(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    write_table(folder)
+    result = snakemake(folder, change(CONFIG, search__strategies__darts={}), "--dry-run")
+    assert "search.strategies.darts (kind darts) trains a supernet" in result.stdout + result.stderr
