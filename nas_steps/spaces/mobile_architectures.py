@@ -1,0 +1,310 @@
+"""A mobile architecture as a string, one line, and as data: a stem, stages of MBConv blocks, a head.
+
+EfficientNet-B0 (Tan & Le 2019, table 1) is, on one line::
+
+    stem_k3_s2_c32_silu/mb_k3_e1_c16_se0.25/mb_r2_k3_s2_e6_c24_se0.25/mb_r2_k5_s2_e6_c40_se0.25
+    /mb_r3_k3_s2_e6_c80_se0.25/mb_r3_k5_e6_c112_se0.25/mb_r4_k5_s2_e6_c192_se0.25/mb_k3_e6_c320_se0.25/head_c1280_p0.2
+
+`/` separates stem, stages and head, `+` the unequal blocks within a stage, `_` the fields of a block:
+
+- `mb` is an inverted residual (Sandler et al. 2018, section 3.3): expand, depthwise, squeeze-excitation, project. `k`
+  kernel, `e` expansion, `c` channels that come out, `s` stride (1 where left out), `r` how many such blocks follow one
+  another (1 where left out; all but the first have stride 1).
+- `se` squeeze-excitation as in EfficientNet, to a share of the block's input channels; `hse` as in MobileNetV3
+  (Howard et al. 2019, section 5.3), to a share of the expanded channels, a multiple of 8, with a hard sigmoid.
+- a block's activation is the stem's unless it names one: silu, relu, relu6 or hswish.
+- `id` is a layer left out. Where the shape changes, `id_s2_c64`, it is a strided 1x1 convolution and a batch norm.
+- `stem` is a convolution; `eps0.001` in it is that of all batch norms, 1e-5 where left out.
+- `head` is a 1x1 convolution to `c` channels and the average, then (where `l` is given) a linear layer to so many with
+  the stem's activation, then dropout with probability `p` (0 where left out) and the classifier.
+
+Fields may stand in any order and equal blocks one by one; what is printed has one order and equal blocks joined.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from nas_steps.errors import UserError, known
+
+ACTIVATIONS = ("silu", "relu", "relu6", "hswish")
+#: other spellings of the activations
+SYNONYMS = {"swish": "silu"}
+#: epsilon of batch norms where nothing is said
+EPSILON = 1e-5
+#: what a block can be
+BLOCKS = ("mb", "id")
+
+#: fields of each part, in the order in which they are printed, and those that it must have
+FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "stem": (("k", "s", "c", "eps"), ("k", "c")),
+    "mb": (("r", "k", "s", "e", "c", "se", "hse"), ("k", "e", "c")),
+    "id": (("r", "s", "c"), ()),
+    "head": (("c", "l", "p"), ("c",)),
+}
+#: what the fields' values can be: words, and lowest and highest; whole numbers where the limits are
+LIMITS: dict[str, tuple[float, float]] = {
+    "r": (1, 200),
+    "k": (1, 31),
+    "s": (1, 2),
+    "c": (1, 100_000),
+    "l": (1, 100_000),
+    "e": (0.1, 100.0),
+    "se": (0.001, 1.0),
+    "hse": (0.001, 1.0),
+    "p": (0.0, 0.99),
+    "eps": (1e-12, 1.0),
+}
+
+
+def short(number: float) -> str:
+    """The shortest spelling that is read back as the same number."""
+    return f"{number:g}" if float(f"{number:g}") == number else repr(number)
+
+
+class Operation(NamedTuple):
+    """What an MBConv block computes, its shape aside; `squeeze` is "", or a field such as "se0.25"."""
+
+    kernel: int
+    expansion: float
+    squeeze: str = ""
+
+    def __str__(self) -> str:
+        return "_".join(filter(None, (f"k{self.kernel}", f"e{short(self.expansion)}", self.squeeze)))
+
+
+@dataclass(frozen=True)
+class Block:
+    """One layer: `operation` None is a layer left out, which has no activation (""). `width` is what comes out."""
+
+    width: int
+    stride: int
+    operation: Operation | None
+    activation: str
+
+
+@dataclass(frozen=True)
+class Stem:
+    width: int
+    kernel: int = 3
+    stride: int = 2
+    activation: str = "silu"
+    epsilon: float = EPSILON
+
+
+@dataclass(frozen=True)
+class Head:
+    """`hidden` is the width of a linear layer before the classifier, 0 where there is none."""
+
+    width: int
+    hidden: int = 0
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class MobileArchitecture:
+    stem: Stem
+    stages: tuple[tuple[Block, ...], ...]
+    head: Head
+
+    def __str__(self) -> str:
+        return "/".join((self._stem(), *self._stages(), self._head()))
+
+    @property
+    def stride(self) -> int:
+        """By what the network divides the side of its images."""
+        stride = self.stem.stride
+        for stage in self.stages:
+            for block in stage:
+                stride *= block.stride
+        return stride
+
+    def blocks(self) -> Iterator[tuple[int, int, int, Block]]:
+        """(stage, position within it, channels that come in, block), from the stem to the head."""
+        width = self.stem.width
+        for number, stage in enumerate(self.stages):
+            for position, block in enumerate(stage):
+                yield number, position, width, block
+                width = block.width
+
+    def simplified(self) -> MobileArchitecture:
+        """The same function in one stage, without the layers that are left out."""
+        kept = [block for _, _, width, block in self.blocks() if not _is_nothing(block, width)]
+        return MobileArchitecture(self.stem, (tuple(kept),), self.head)
+
+    def _stem(self) -> str:
+        stem = self.stem
+        stride = "" if stem.stride == 1 else f"_s{stem.stride}"
+        epsilon = "" if stem.epsilon == EPSILON else f"_eps{short(stem.epsilon)}"
+        return f"stem_k{stem.kernel}{stride}_c{stem.width}{epsilon}_{stem.activation}"
+
+    def _head(self) -> str:
+        head = self.head
+        hidden = f"_l{head.hidden}" if head.hidden else ""
+        return f"head_c{head.width}{hidden}" + (f"_p{short(head.dropout)}" if head.dropout else "")
+
+    def _stages(self) -> Iterator[str]:
+        width = self.stem.width
+        for stage in self.stages:
+            # [block, channels in, how many]
+            runs: list[tuple[Block, int, int]] = []
+            for block in stage:
+                if runs and block == _following(runs[-1][0]):
+                    runs[-1] = (*runs[-1][:2], runs[-1][2] + 1)
+                else:
+                    runs.append((block, width, 1))
+                width = block.width
+            yield "+".join(self._run(*run) for run in runs)
+
+    def _run(self, block: Block, width: int, count: int) -> str:
+        name = "id" if block.operation is None else "mb"
+        fields = [name] + ([f"r{count}"] if count > 1 else [])
+        stride = [f"s{block.stride}"] if block.stride > 1 else []
+        if block.operation is None:
+            return "_".join(fields + stride + ([] if block.width == width else [f"c{block.width}"]))
+        kernel, expansion, squeeze = block.operation
+        fields += [f"k{kernel}", *stride, f"e{short(expansion)}", f"c{block.width}", *filter(None, [squeeze])]
+        return "_".join(fields + ([block.activation] if block.activation != self.stem.activation else []))
+
+
+def parse_mobile(text: str) -> MobileArchitecture:
+    """Read a mobile architecture. Raises UserError, which says what is wrong and at which character."""
+    text = text.strip()
+    parts = list(_split(text, "/", 0))
+    if len(parts) < 3 or not parts[0][0].startswith("stem") or not parts[-1][0].startswith("head"):
+        raise UserError(
+            f"{text!r} is no mobile architecture; one is spelled stem_k3_s2_c32_silu/STAGE/.../head_c1280, each stage "
+            "of blocks such as mb_r2_k3_s2_e6_c24_se0.25, with + between unequal ones"
+        )
+    first = _Part(text, *parts[0], names=("stem",))
+    stem = Stem(
+        width=int(first.numbers["c"]),
+        kernel=int(first.numbers["k"]),
+        stride=int(first.numbers.get("s", 1)),
+        activation=first.activation or Stem.activation,
+        epsilon=first.numbers.get("eps", EPSILON),
+    )
+    width = stem.width
+    stages = []
+    for part, start in parts[1:-1]:
+        stage: list[Block] = []
+        for spelled, offset in _split(part, "+", start):
+            stage += _blocks(_Part(text, spelled, offset, names=BLOCKS), width, stem.activation)
+            width = stage[-1].width
+        stages.append(tuple(stage))
+    last = _Part(text, *parts[-1], names=("head",))
+    if last.activation:
+        raise last.error("the head has the stem's activation; leave it out here")
+    numbers = last.numbers
+    head = Head(int(numbers["c"]), int(numbers.get("l", 0)), numbers.get("p", 0.0))
+    return MobileArchitecture(stem, tuple(stages), head)
+
+
+def parse_operation(text: str) -> Operation | None:
+    """Read `k3_e6_se0.25`, or `id` as None. Raises ValueError."""
+    try:
+        if text == "id":
+            return None
+        # an operation is a block without a shape
+        part = _Part(text, f"mb_c1_{text}", -len("mb_c1_"), names=("mb",))
+    except UserError as error:
+        raise ValueError(f"{error}; an operation is spelled id, k3_e6 or k3_e6_se0.25") from None
+    return part.operation()
+
+
+def _is_nothing(block: Block, width: int) -> bool:
+    return block.operation is None and block.stride == 1 and block.width == width
+
+
+def _following(block: Block) -> Block:
+    """What the second one of a run is."""
+    return Block(block.width, 1, block.operation, block.activation)
+
+
+def _blocks(part: _Part, width: int, activation: str) -> list[Block]:
+    """The blocks of a run, where `width` channels come in and `activation` is the stem's."""
+    numbers = part.numbers
+    operation = part.operation()
+    if operation is None and part.activation:
+        raise part.error("a layer that is left out has no activation")
+    block = Block(
+        int(numbers.get("c", width)),
+        int(numbers.get("s", 1)),
+        operation,
+        "" if operation is None else part.activation or activation,
+    )
+    return [block, *[_following(block)] * (int(numbers.get("r", 1)) - 1)]
+
+
+def _split(text: str, separator: str, start: int) -> Iterable[tuple[str, int]]:
+    """What stands between separators, and from which character on."""
+    for piece in text.split(separator):
+        yield piece, start
+        start += len(piece) + 1
+
+
+class _Part:
+    """The fields of one part of a string: `numbers` by letter, and the activation, "" where none is named."""
+
+    def __init__(self, whole: str, text: str, start: int, *, names: tuple[str, ...]) -> None:
+        self.whole, self.text, self.start = whole, text, start
+        self.numbers: dict[str, float] = {}
+        self.activation = ""
+        pieces = list(_split(text, "_", start))
+        self.name = pieces[0][0]
+        if self.name not in names:
+            raise self.error(self._unknown(self.name, names))
+        for piece, at in pieces[1:]:
+            self._read(piece, at)
+        missing = [field for field in FIELDS[self.name][1] if field not in self.numbers]
+        if missing:
+            raise self.error(f"{self.name} needs {' and '.join(missing)}")
+        if "se" in self.numbers and "hse" in self.numbers:
+            raise self.error("give se or hse, not both")
+
+    def operation(self) -> Operation | None:
+        if self.name == "id":
+            return None
+        squeeze = next((f"{field}{short(self.numbers[field])}" for field in ("se", "hse") if field in self.numbers), "")
+        return Operation(int(self.numbers["k"]), self.numbers["e"], squeeze)
+
+    def error(self, words: str, at: int | None = None, text: str | None = None) -> UserError:
+        at = self.start if at is None else at
+        return UserError(f"{self.whole!r}: {words} (at character {max(at, 0) + 1}, {text or self.text!r})")
+
+    def _unknown(self, name: str, names: tuple[str, ...]) -> str:
+        if not self.text:
+            return "a stage without blocks: something must stand between two separators"
+        try:
+            return known("operation" if names == BLOCKS else "part", name, names)
+        except ValueError as error:
+            return str(error)
+
+    def _read(self, piece: str, at: int) -> None:
+        activation = SYNONYMS.get(piece, piece)
+        if activation in ACTIVATIONS:
+            if self.activation:
+                raise self.error("two activations", at, piece)
+            self.activation = activation
+            return
+        fields = FIELDS[self.name][0]
+        match = re.fullmatch(r"([a-z]+)(\d+\.?\d*(?:e-?\d+)?|\.\d+)", piece)
+        if match is None or match[1] not in fields:
+            raise self.error(
+                f"{piece!r} is no field of {self.name}; its fields are {', '.join(fields)}, each with a number, and "
+                f"an activation of {', '.join(ACTIVATIONS)}",
+                at,
+                piece,
+            )
+        field, value = match[1], float(match[2])
+        low, high = LIMITS[field]
+        whole = isinstance(low, int)
+        if not low <= value <= high or (whole and value != int(value)) or (field == "k" and value % 2 == 0):
+            kind = "an odd number" if field == "k" else "a whole number" if whole else "a number"
+            raise self.error(f"{field} must be {kind} from {low:g} to {high:g}, not {match[2]}", at, piece)
+        if field in self.numbers:
+            raise self.error(f"{field} is given twice", at, piece)
+        self.numbers[field] = value
