@@ -101,9 +101,9 @@ def build_classifier(head: Head, classes: int, stem: Stem) -> nn.Sequential:
     hidden: list[nn.Module] = []
     if head.hidden:
         hidden = [nn.Linear(head.width, head.hidden), ACTIVATIONS[stem.activation](inplace=True)]
-    return nn.Sequential(
-        *hidden, nn.Dropout(p=head.dropout, inplace=True), nn.Linear(head.hidden or head.width, classes)
-    )
+    # an activation's gradient may need what it put out, so dropout must not overwrite that
+    dropout = nn.Dropout(p=head.dropout, inplace=not hidden)
+    return nn.Sequential(*hidden, dropout, nn.Linear(head.hidden or head.width, classes))
 
 
 def build_block(block: Block, width: int, stem: Stem) -> nn.Module:

@@ -1,0 +1,39 @@
+"""Mobile spaces and supernets that are small enough to test with."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from nas_steps.models.mobile_supernet import MobileSupernet
+from nas_steps.spaces.mobile import PRESETS, MobileSpace
+
+#: everything that a stage can choose, in small
+CHOICES = MobileSpace.declare(
+    "choices",
+    {
+        "stem": {"width": 8, "stride": 1, "activation": "relu"},
+        "stages": [
+            {"width": [8, 12], "depth": [1, 2], "stride": [1, 2], "kernel": [3, 5], "activation": ["relu", "hswish"]},
+            {"width": 12, "depth": [1, 3], "expansion": [1, 2.5], "squeeze": ["none", "hse0.25"], "by": "stage"},
+            {"width": [8, 16], "depth": 3, "stride": 2, "operations": ["id", "k3_e2", "k5_e2_se0.25"]},
+        ],
+        "head": {"width": 16, "hidden": 12, "dropout": 0.5},
+    },
+)
+SMALL = {"nasbench_macro": PRESETS["nasbench_macro"], "mobile_small": PRESETS["mobile_small"], "choices": CHOICES}
+
+
+def trained(space: MobileSpace) -> MobileSupernet:
+    """A supernet whose batch norms have all kinds of statistics, weights and biases."""
+    torch.manual_seed(0)
+    supernet = MobileSupernet(space, inputs=1, classes=4)
+    for module in supernet.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.2)
+    return supernet
