@@ -1,18 +1,22 @@
 """The single-path supernet of a mobile space: every layer's choices side by side, of which a path takes one each.
 
-Guo et al. 2020, section 3 (single path one-shot). Blocks that differ share no weights; a stage of fewer layers leaves
-out its last ones (Cai et al. 2020, section 3.3).
+Guo et al. 2020, section 3 (single path one-shot). Blocks that differ share no weights, or, entangled, those that differ
+in kernel and expansion alone share them (`nas_steps.models.entangled`). A stage of fewer layers leaves out its last
+ones (Cai et al. 2020, section 3.3).
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 from torch import Tensor, nn
+from torchvision.models.efficientnet import MBConvConfig
 
+from nas_steps.models.entangled import EntangledBlock
 from nas_steps.models.mobile import build_block, build_classifier, build_last, build_stem, initialise
 from nas_steps.spaces.mobile import MobileArchitecture, MobileSpace
-from nas_steps.spaces.mobile_architectures import Block, Head, Stem
+from nas_steps.spaces.mobile_architectures import Block, Head, Operation, Stem
 
 #: the first step of every path
 STEM = "stem"
@@ -34,31 +38,57 @@ class LastStep(nn.Module):
 class MobileSupernet(nn.Module):
     """(N, inputs, side, side) and a path -> logits (N, classes).
 
-    A path is an architecture of `space`. It is a sequence of steps, each a module by name: the stem, a block for each
-    layer that is not left out, the head. A block belongs to a layer and to the channels that come in.
+    A path is an architecture of `space`. It is a sequence of steps: the stem, a block for each layer that is not left
+    out, the head. A block belongs to a layer and to the channels that come in.
     """
 
-    def __init__(self, space: MobileSpace, *, inputs: int, classes: int) -> None:
+    def __init__(self, space: MobileSpace, *, inputs: int, classes: int, entangled: bool = False) -> None:
         super().__init__()
         self.space = space
-        self.steps = nn.ModuleDict({STEM: build_stem(space.stem, inputs)})
+        self.modules_of = nn.ModuleDict({STEM: build_stem(space.stem, inputs)})
+        #: by the step's name, what computes it, and as which of its operations where it has several
+        self.steps: dict[str, tuple[str, Operation | None]] = {STEM: (STEM, None)}
+        groups: dict[str, list[tuple[int, Block]]] = {}
         for number, layer, into, block in _reachable(space):
             name = step_name(number, layer, into, block)
-            if name is not None and name not in self.steps:
-                self.steps[name] = build_block(block, into, space.stem)
+            if name is None or name in self.steps:
+                continue
+            shared = entangled and block.operation is not None
+            owner = _owner_name(number, layer, into, block) if shared else name
+            self.steps[name] = (owner, block.operation if shared else None)
+            groups.setdefault(owner, []).append((into, block))
+            if not shared:
+                self.modules_of[name] = build_block(block, into, space.stem)
+        for owner, members in groups.items():
+            if owner not in self.modules_of:
+                blocks = [block for _, block in members]
+                self.modules_of[owner] = EntangledBlock(blocks, members[0][0], space.stem)
         for width in space.stages[-1].width:
-            self.steps[_head_name(width)] = LastStep(space.head, width, classes, space.stem)
+            name = _head_name(width)
+            self.steps[name] = (name, None)
+            self.modules_of[name] = LastStep(space.head, width, classes, space.stem)
         initialise(self)
 
     def path(self, architecture: MobileArchitecture) -> list[str]:
-        """The names of an architecture's steps, in `steps`. Paths that begin with the same names compute the same until
-        they part. Raises UserError for an architecture of another space."""
+        """The names of an architecture's steps. Paths that begin with the same names compute the same until they part.
+        Raises UserError for an architecture of another space."""
         self.space.check(architecture)
         return [name for name, _ in _path(architecture)]
 
+    def step(self, name: str) -> nn.Module:
+        """A copy of a step."""
+        owner, operation = self.steps[name]
+        module = self.modules_of[owner]
+        if operation is None:
+            return copy.deepcopy(module)
+        assert isinstance(module, EntangledBlock)
+        return module.alone(operation)
+
     def forward(self, x: Tensor, architecture: MobileArchitecture) -> Tensor:
         for name in self.path(architecture):
-            x = self.steps[name](x)
+            owner, operation = self.steps[name]
+            module = self.modules_of[owner]
+            x = module(x) if operation is None else module(x, operation)
         return x
 
     def inherit(self, architecture: MobileArchitecture) -> dict[str, Tensor]:
@@ -66,12 +96,16 @@ class MobileSupernet(nn.Module):
         self.space.check(architecture)
         found: dict[str, Tensor] = {}
         for name, prefix in _path(architecture):
-            step = self.steps[name]
-            if isinstance(step, LastStep):
-                found |= step.last.state_dict(prefix=prefix)
-                found |= step.classifier.state_dict(prefix="classifier.")
+            owner, operation = self.steps[name]
+            module = self.modules_of[owner]
+            if isinstance(module, LastStep):
+                found |= module.last.state_dict(prefix=prefix)
+                found |= module.classifier.state_dict(prefix="classifier.")
+            elif operation is not None:
+                assert isinstance(module, EntangledBlock)
+                found |= {prefix + key: value.detach() for key, value in module.part(operation).items()}
             else:
-                found |= step.state_dict(prefix=prefix)
+                found |= module.state_dict(prefix=prefix)
         return found
 
 
@@ -83,6 +117,15 @@ def step_name(stage: int, layer: int, into: int, block: Block) -> str | None:
     name = f"{stage}-{layer}-c{into}-{operation}_s{block.stride}_c{block.width}"
     # a module's name has no dot
     return (f"{name}_{block.activation}" if block.activation else name).replace(".", ",")
+
+
+def _owner_name(stage: int, layer: int, into: int, block: Block) -> str:
+    """What the module is called that the block shares with others that differ in kernel and expansion alone."""
+    assert block.operation is not None
+    # a block that does not expand has no convolution to share for that
+    expands = MBConvConfig.adjust_channels(into, block.operation.expansion) != into
+    shape = f"{stage}-{layer}-c{into}-{'expands' if expands else 'mb'}_s{block.stride}_c{block.width}"
+    return "_".join(filter(None, (shape, block.activation, block.operation.squeeze))).replace(".", ",")
 
 
 def _head_name(width: int) -> str:

@@ -43,7 +43,7 @@ class Node:
 
 
 class SharedPrefixes:
-    """The trie of `architectures`, paths of `supernet`, whose weights are read when this is made.
+    """The trie of `architectures`, paths of `supernet`, whose weights are read when a step is first come to.
 
     `calibration` is batches of normalised images (B, C, side, side), from the training data, to re-estimate batch norms
     on; with none the supernet's running statistics are used. The supernet itself is left as it is.
@@ -68,7 +68,7 @@ class SharedPrefixes:
             for name in supernet.path(architecture):
                 node = node.children.setdefault(name, Node(name))
             node.paths.append(index)
-        self._steps = supernet.steps
+        self._supernet = supernet
         self._folded: dict[str, FoldedStep] = {}
         self._calibration = [batch.contiguous(memory_format=torch.channels_last) for batch in calibration]
         self._estimated = bool(calibration)
@@ -91,7 +91,7 @@ class SharedPrefixes:
 
     def _below(self, node: Node, x: Tensor, batches: list[Tensor]) -> Iterator[tuple[list[int], Tensor]]:
         while True:
-            step = self._step(node.name)
+            step = self.step(node.name)
             if self._estimated:
                 if batches:
                     batches, node.statistics = step.estimate(batches)
@@ -109,19 +109,23 @@ class SharedPrefixes:
             # the last path needs no copy of what is kept: it goes on in this very loop
             node = last
 
-    def _step(self, name: str) -> FoldedStep:
+    def step(self, name: str) -> FoldedStep:
+        """What computes the step of that name; its statistics are those that were folded last."""
         if name not in self._folded:
-            self._folded[name] = FoldedStep(self._steps[name])
+            self._folded[name] = FoldedStep(self._supernet.step(name))
         return self._folded[name]
 
 
 class FoldedStep(nn.Module):
-    """A copy of a step, in evaluation mode, with its batch norms folded into the convolutions before them."""
+    """A step in evaluation mode, with its batch norms folded into the convolutions before them.
+
+    The step becomes this one's own.
+    """
 
     def __init__(self, step: nn.Module) -> None:
         super().__init__()
         # for re-estimation, as it was: in training mode, but for dropout and its like
-        self.step = copy.deepcopy(step).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.step = step.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         folded = copy.deepcopy(self.step)
         self.pairs = list(_pairs(self.step))
         self.convolutions = [convolution for convolution, _ in _pairs(folded)]

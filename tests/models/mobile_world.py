@@ -24,10 +24,10 @@ CHOICES = MobileSpace.declare(
 SMALL = {"nasbench_macro": PRESETS["nasbench_macro"], "mobile_small": PRESETS["mobile_small"], "choices": CHOICES}
 
 
-def trained(space: MobileSpace) -> MobileSupernet:
+def trained(space: MobileSpace, *, entangled: bool = False) -> MobileSupernet:
     """A supernet whose batch norms have all kinds of statistics, weights and biases."""
     torch.manual_seed(0)
-    supernet = MobileSupernet(space, inputs=1, classes=4)
+    supernet = MobileSupernet(space, inputs=1, classes=4, entangled=entangled)
     for module in supernet.modules():
         if isinstance(module, nn.BatchNorm2d):
             assert module.running_mean is not None
