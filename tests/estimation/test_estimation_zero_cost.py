@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas_steps.config.schema import Network
+from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.estimation.proxies.registry import prepared, weights
 from nas_steps.estimation.zero_cost import NO_PATH, PROXIES, Measured, zero_cost
