@@ -19,6 +19,8 @@ Array = np.ndarray
 
 #: powers of time inside the families; 1 is the plain exponential and the plain hyperbola
 POWERS = (0.5, 0.7, 1.0, 1.4, 2.0)
+#: time constants on the grid, from half an epoch to twice the horizon
+TIMES = 24
 #: powers of the remaining learning rate to which what it withholds may be proportional: 1 in theory
 RATE_POWERS = (0.7, 1.0, 1.4)
 #: the noise that is left at rate 0, as a share of that at the full rate: what batches make goes, what images make stays
@@ -33,7 +35,7 @@ LOSSES = tuple(np.geomspace(0.01, 0.5, 9))
 
 def families(epochs: Array, horizon: int) -> tuple[list[str], Array]:
     """The name of each g and its values at `epochs`: (members,), (members, epochs)."""
-    times = np.geomspace(0.5, 2 * horizon, 14)
+    times = np.geomspace(0.5, 2 * horizon, TIMES)
     found: list[tuple[str, Array]] = []
     for time in times:
         found += [("weibull", np.exp(-((epochs / time) ** power))) for power in POWERS]
@@ -64,7 +66,7 @@ def courses(observed: int, horizon: int, noise: float, schedule: Schedule) -> li
     """All courses that are thought possible before the curve is seen; their probabilities add up to 1.
 
     While the learning rate is high, the noise of its steps withholds accuracy in proportion to it (Mandt, Hoffman &
-    Blei 2017, section 4), which a falling rate gives back. Nobody knows how much: a share of the error from 0 to 1, or
+    Blei 2017), which a falling rate gives back. Nobody knows how much: a share of the error from 0 to 1, or
     a multiple of the `noise` seen between epochs. An unknown schedule is as likely constant as it is a cosine that ends
     at the horizon.
     """

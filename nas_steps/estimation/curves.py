@@ -1,7 +1,7 @@
 """Where a learning curve will end: a weighted ensemble of parametric curves (Domhan, Springenberg & Hutter 2015).
 
 Instead of their Markov chain, each curve's linear parameters are integrated exactly (Bayesian linear regression with
-unknown noise) and its few others are laid on a grid: some fifty thousand members, each weighed by how well it explains
+unknown noise) and its few others are laid on a grid: tens of thousands of members, each weighed by how well it explains
 the observed values, with nothing random in it. The prediction is their mixture. Imports no torch.
 """
 
@@ -23,7 +23,7 @@ FEWEST_POINTS = 4
 #: fewer curves followed to their end tell nothing of the others' spread
 FEWEST_RESIDUALS = 3
 #: a curve counts for no more than so many independent points: no family is true, so residuals are alike from epoch to
-#: epoch and many of them would feign certainty (the coarsened posterior of Miller & Dunson 2019, section 2)
+#: epoch and many of them would feign certainty (the coarsened posterior of Miller & Dunson 2019)
 POINTS_AT_MOST = 20.0
 #: members that the prediction keeps
 MEMBERS = 500
@@ -124,7 +124,7 @@ def calibrated(prediction: Prediction, residuals: Sequence[float]) -> Prediction
 
 
 def worth_going_on(prediction: Prediction, incumbent: float, threshold: float = 0.05) -> bool:
-    """Whether P(beating the incumbent's accuracy) is at least `threshold` (Domhan et al. 2015, section 3.3)."""
+    """Whether P(beating the incumbent) is at least `threshold`: the predictive termination of Domhan et al. 2015."""
     if not 0 <= threshold <= 1:
         raise ValueError(f"the threshold is a probability between 0 and 1; given {threshold!r}")
     return prediction.probability_above(incumbent) >= threshold

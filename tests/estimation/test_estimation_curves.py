@@ -44,27 +44,26 @@ def width(found: Prediction) -> float:
 def test_a_noiseless_curve_of_each_family_is_continued(family: str) -> None:
     truth = TRUTHS[family]
     found = extrapolate(truth[:40], 100, schedule="constant")
-    assert found.mean == pytest.approx(truth[-1], abs=0.02)
+    assert found.mean == pytest.approx(truth[-1], abs=0.01)
     # and is told better than by staying where it is
     assert abs(found.mean - truth[-1]) < abs(truth[39] - truth[-1])
 
 
 def test_a_cosine_schedule_lifts_the_end_as_it_does() -> None:
     lift = 0.08 * (1 - np.cos(np.pi * EPOCHS / 100)) / 2
-    truth = 0.8 - 0.5 * np.exp(-EPOCHS / 6) + lift + 0.002 * np.random.default_rng(0).standard_normal(100)
+    truth = 0.8 - 0.5 * np.exp(-EPOCHS / 6) + lift + 0.01 * np.random.default_rng(0).standard_normal(100)
     found = {
         schedule: extrapolate(truth[:40], 100, schedule=schedule) for schedule in ("unknown", "cosine", "constant")
     }
     assert found["cosine"].mean == pytest.approx(truth[-1], abs=0.03)
     assert found["constant"].mean < found["unknown"].mean < found["cosine"].mean + 0.01
+    assert found["unknown"].low < truth[-1] < found["unknown"].high
 
 
 def test_courses_are_a_probability_distribution() -> None:
     for schedule in ("unknown", "cosine", "constant"):
         found = courses(10, 50, 0.01, schedule)
         assert sum(course.probability for course in found) == pytest.approx(1)
-    # the rate is 0 at the horizon, so there a share of 1 would leave no error
-    assert all(course.factor[-1] + course.gain[-1] <= 1 + 0.16 + 1e-9 for course in found)
 
 
 def test_the_interval_grows_with_horizon_and_noise_and_shrinks_with_what_is_seen() -> None:
@@ -144,7 +143,7 @@ def test_bad_input_is_told_in_words(curve: Any, given: dict[str, Any], message: 
 
 
 def test_made_up_curves_end_where_they_are_told_to() -> None:
-    """Both schedules, any length and noise, not one number known: 90 % intervals hold, errors are below staying."""
+    """Both schedules, any length and noise: the 90 % intervals hold, errors are below those of staying."""
     for place, kind in enumerate(KINDS[:3]):
         made = [
             made_up_curve(kind, horizon, np.random.default_rng([seed, place, horizon]))
