@@ -324,7 +324,7 @@ def final(data: Path, output: Path, recipe: Recipe = RECIPE, **more: Any) -> dic
     step = TrainingStep(**compute, space={}, network=NETWORK, recipe=recipe, **more)  # type: ignore[arg-type]
     cost = Cost("retraining", "made up")
     with opened(output, {}, cost) as checkpoints:
-        train_final(ENTRY, step, data, output, repetition=2, seed=5, job=Job(CPU, checkpoints, cost))
+        train_final(ENTRY, step, data, output, repetition=2, seed=5, job=Job(CPU, checkpoints, cost, {}, 1))
     return json.loads((output / "metrics.json").read_text())
 
 
