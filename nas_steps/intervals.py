@@ -1,11 +1,13 @@
-"""Uncertainty of a mean: used wherever a figure is averaged over seeds."""
+"""Uncertainty of figures taken over seeds or architectures, and what the best of a few is worth."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from statistics import fmean, stdev
+from typing import Any
 
+import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
@@ -32,3 +34,25 @@ def accuracy_interval(values: Sequence[float]) -> dict[str, float]:
         "low": 0.0 if found["low"] < 0 else found["low"],
         "high": 1.0 if found["high"] > 1 else found["high"],
     }
+
+
+def percentile_interval(resampled: Any) -> tuple[float, float]:
+    """The 95 % percentile interval of bootstrapped values (shape (resamples,)); NaN among them do not count."""
+    low, high = np.nanquantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def expected_best(values: Sequence[float], chosen: int) -> float:
+    """The expected largest of `chosen` of the values, drawn at random without replacement: exact, no simulation.
+
+    The j-th smallest of n is the best of the drawn in C(j - 1, chosen - 1) of the C(n, chosen) equally likely draws.
+    ValueError where there are fewer values than are to be drawn.
+    """
+    if not 1 <= chosen <= len(values):
+        raise ValueError(f"{chosen} of {len(values)} values cannot be drawn")
+    ways = math.comb(len(values), chosen)
+    return math.fsum(
+        value * (math.comb(place, chosen - 1) / ways)
+        for place, value in enumerate(sorted(values))
+        if place >= chosen - 1
+    )

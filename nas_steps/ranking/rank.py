@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-import numpy as np
 from scipy import stats
 
 from nas_steps.estimation.estimates import Estimate
-from nas_steps.provenance.seeds import derive_seed
+from nas_steps.ranking.correlation import correlation
 
 RANKED = (
     "rank",
@@ -27,10 +26,6 @@ RANKED = (
 )
 AGREEMENT = ("strategy", "estimator", "architectures", "kendall_tau", "low", "high", "p_value", "note")
 WINNERS = ("entry", "kind", "strategy", "search_seed", "architecture", "score")
-
-#: fewer pairs than this say nothing about a correlation
-FEWEST_FOR_TAU = 3
-RESAMPLES = 2000
 
 
 def ranked(shortlisted: Sequence[Mapping[str, str]], trainings: Sequence[Estimate]) -> list[dict[str, Any]]:
@@ -121,27 +116,13 @@ def agreement(shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mappin
 
 def kendall(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:
     """Kendall's tau-b of scores and accuracies with a bootstrap interval; without a figure where `note` says why."""
-    empty = {"kendall_tau": math.nan, "low": math.nan, "high": math.nan, "p_value": math.nan}
-    if len(first) < FEWEST_FOR_TAU:
-        return {**empty, "note": f"{len(first)} architectures are too few for a correlation"}
-    if len(set(first)) == 1:
-        return {**empty, "note": "all scores are equal, so there is no order to compare"}
-    if len(set(second)) == 1:
-        return {**empty, "note": "all accuracies after separate training are equal, so there is no order to compare"}
-    found = stats.kendalltau(first, second)
-    generator = np.random.default_rng(derive_seed(0, "bootstrap", len(first)))
-    left, right = np.asarray(first), np.asarray(second)
-    taus = []
-    for _ in range(RESAMPLES):
-        chosen = generator.integers(0, len(left), len(left))
-        if len(set(left[chosen])) > 1 and len(set(right[chosen])) > 1:
-            taus.append(stats.kendalltau(left[chosen], right[chosen]).statistic)
-    low, high = np.quantile(taus, [0.025, 0.975])
-    note = "" if len(first) >= 10 else "few architectures: the interval is rough"
+    found = correlation(second, first, "kendall")
+    if found.value is None:
+        return {"kendall_tau": math.nan, "low": math.nan, "high": math.nan, "p_value": math.nan, "note": found.note}
     return {
-        "kendall_tau": float(found.statistic),
-        "low": float(low),
-        "high": float(high),
-        "p_value": float(found.pvalue),
-        "note": note,
+        "kendall_tau": found.value,
+        "low": found.low,
+        "high": found.high,
+        "p_value": float(stats.kendalltau(first, second).pvalue),
+        "note": found.note,
     }

@@ -1,0 +1,258 @@
+"""How well an estimator's scores order architectures whose accuracy is known, each figure with its uncertainty.
+
+Kendall's tau-b and Spearman's rho say how the two orders agree; precision@k and the regret of the best of the top k say
+what the agreement is worth to somebody who trains only the k best scored. Intervals are 95 % percentile bootstrap
+intervals over architectures (Efron & Tibshirani 1993, chapter 13): for tau and rho they hold what they promise in
+simulation (`benchmarks/interval_coverage.py`), which Fisher's z does not where the tails are heavy. How far noise of
+the reference itself bounds an agreement is `noise.py`. Imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from nas_steps.intervals import expected_best, percentile_interval
+from nas_steps.provenance.seeds import derive_seed
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+#: fewer pairs than this say nothing about a correlation
+FEWEST_FOR_TAU = 3
+#: fewer than this make an interval that is rough
+FEWEST_FOR_INTERVAL = 10
+RESAMPLES = 2000
+#: up to so many architectures all pairs are laid out at once, for all resamples together
+DENSE = 1500
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured value with its 95 % interval over `n` architectures; None where `note` says why there is none."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How one estimator orders one pool. Regrets are in the reference's unit; precisions are shares of the k."""
+
+    kendall: Figure
+    spearman: Figure
+    precision: dict[int, Figure]
+    regret: dict[int, Figure]
+    note: str = ""
+
+
+def agreement(reference: ArrayLike, scores: ArrayLike, ks: Sequence[int] = (1, 3, 10)) -> dict[str, Agreement]:
+    """The agreement on the `whole pool` and on its `better half`: those at or above the reference's median.
+
+    `reference` has the shape (architectures, seeds), NaN where a training failed, or (architectures,); an
+    architecture counts by the mean of its sound trainings. `scores` has the shape (architectures,), larger is better.
+    Architectures without a sound training or without a score are left out, and `note` counts them. Choosing the
+    better half by the reference lets its noise in twice, so that correlations there are lower for that reason too.
+    """
+    truth, merit, note = paired(reference, scores)
+    better = truth >= np.median(truth) if len(truth) else np.zeros(0, dtype=bool)
+    return {
+        "whole pool": _one_pool(truth, merit, ks, note),
+        "better half": _one_pool(truth[better], merit[better], ks, note),
+    }
+
+
+def paired(reference: ArrayLike, scores: ArrayLike) -> tuple[Array, Array, str]:
+    """Mean reference and score of the architectures that have both, and what was left out, in words."""
+    means, merit = seed_means(reference), np.asarray(scores, dtype=float)
+    if means.shape != merit.shape:
+        raise ValueError(f"{len(means)} architectures in the reference, scores of shape {merit.shape}")
+    untrained, unscored = np.isnan(means), np.isnan(merit)
+    left = [
+        f"{count} {'architecture' if count == 1 else 'architectures'} without a {what} left out"
+        for count, what in ((untrained.sum(), "sound training"), ((unscored & ~untrained).sum(), "score"))
+        if count
+    ]
+    known = ~untrained & ~unscored
+    return means[known], merit[known], "; ".join(left)
+
+
+def seed_means(reference: ArrayLike) -> Array:
+    """Mean over the sound trainings, shape (architectures,); NaN for an architecture that has none."""
+    table = np.asarray(reference, dtype=float)
+    if table.ndim == 1:
+        table = table[:, None]
+    sound = np.isfinite(table)
+    count = sound.sum(1)
+    # written so that no mean of nothing is taken
+    return np.where(count > 0, np.where(sound, table, 0.0).sum(1) / np.maximum(count, 1), np.nan)
+
+
+def _one_pool(truth: Array, merit: Array, ks: Sequence[int], note: str) -> Agreement:
+    return Agreement(
+        kendall=correlation(truth, merit, "kendall"),
+        spearman=correlation(truth, merit, "spearman"),
+        precision={k: top(truth, merit, k, "precision") for k in ks},
+        regret={k: top(truth, merit, k, "regret") for k in ks},
+        note=note,
+    )
+
+
+# ------------------------------------------------------------------------------------------- correlations
+
+
+def correlation(truth: ArrayLike, scores: ArrayLike, measure: str) -> Figure:
+    """Kendall's tau-b (`kendall`) or Spearman's rho (`spearman`) of two lists without NaN, ties in either allowed."""
+    first, second = ranks(truth), ranks(scores)
+    n = len(first)
+    if n < FEWEST_FOR_TAU:
+        count = "1 architecture is" if n == 1 else f"{n} architectures are"
+        return Figure(None, None, None, n, f"{count} too few for a correlation")
+    for places, what in ((second, "scores"), (first, "accuracies after separate training")):
+        if places.min() == places.max():
+            return Figure(None, None, None, n, f"all {what} are equal, so there is no order to compare")
+    once = MEASURES[measure](first, second, np.ones((1, n)))
+    low, high = percentile_interval(MEASURES[measure](first, second, resamples(n)))
+    value = float(once[0])
+    if low == high:
+        note = "the two orders are the same in every resample: the interval has no width and is too narrow"
+    else:
+        note = "" if n >= FEWEST_FOR_INTERVAL else "few architectures: the interval is rough"
+    return Figure(value, low, high, n, note)
+
+
+def resamples(n: int) -> Array:
+    """How often each of n architectures is in each bootstrap sample, shape (RESAMPLES, n); the same at every call."""
+    generator = np.random.default_rng(derive_seed(0, "bootstrap", n))
+    return generator.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(float)
+
+
+def ranks(values: ArrayLike) -> Array:
+    """Midranks: they keep order and ties, and turn an infinite score into a number."""
+    return stats.rankdata(np.asarray(values, dtype=float))
+
+
+def kendall(first: Array, second: Array, counts: Array) -> Array:
+    """Tau-b of each sample, shape (samples,), where `counts` (samples, n) says how often it holds each pair.
+
+    NaN where a sample has one value only. Two copies of a pair are tied in both lists and so do not count.
+    """
+    if len(first) > DENSE:
+        copies = (np.repeat(np.arange(len(first)), count.astype(int)) for count in counts)
+        return np.array([stats.kendalltau(first[chosen], second[chosen]).statistic for chosen in copies])
+    left = np.sign(first[:, None] - first)
+    right = np.sign(second[:, None] - second)
+
+    def pairs(table: Array) -> Array:
+        return np.einsum("si,si->s", counts @ table, counts)
+
+    with np.errstate(invalid="ignore"):
+        return pairs(left * right) / np.sqrt(pairs(np.abs(left)) * pairs(np.abs(right)))
+
+
+def spearman(first: Array, second: Array, counts: Array) -> Array:
+    """Spearman's rho of each sample, with midranks taken anew in each; arguments and shape as in `kendall`."""
+    size = counts.sum(1, keepdims=True)
+    centred = [_sample_ranks(values, counts) - (size + 1) / 2 for values in (first, second)]
+    covariance, *variances = (
+        np.einsum("si,si,si->s", counts, one, other)
+        for one, other in ((centred[0], centred[1]), (centred[0], centred[0]), (centred[1], centred[1]))
+    )
+    with np.errstate(invalid="ignore"):
+        return covariance / np.sqrt(variances[0] * variances[1])
+
+
+def _sample_ranks(values: Array, counts: Array) -> Array:
+    """Midrank of each value within each sample, shape (samples, n); of no meaning where the count is 0."""
+    order = np.argsort(values, kind="stable")
+    _, starts, group = np.unique(values[order], return_index=True, return_inverse=True)
+    within = np.add.reduceat(counts[:, order], starts, axis=1)
+    found = np.empty_like(counts)
+    found[:, order] = (np.cumsum(within, axis=1) - within + (within + 1) / 2)[:, group]
+    return found
+
+
+MEASURES: dict[str, Callable[[Array, Array, Array], Array]] = {"kendall": kendall, "spearman": spearman}
+
+
+# ------------------------------------------------------------------------------------------- the best k
+
+
+def top(truth: ArrayLike, scores: ArrayLike, k: int, measure: str) -> Figure:
+    """`precision` of the k best scored, or their `regret`: the pool's best accuracy less the best among the k.
+
+    Ties are broken at random, of scores and (for precision) of accuracies independently; the value is the exact
+    expectation over that. In a resample copies of an architecture stay together and its ties are broken once. The
+    interval is one of what another pool of the same size may show; it is wide, and for small k it hardly moves.
+    """
+    accuracy, merit = np.asarray(truth, dtype=float), np.asarray(scores, dtype=float)
+    n = len(accuracy)
+    if k < 1:
+        raise ValueError(f"k is {k}, but at least one architecture is taken")
+    if n < k or n < 2:
+        have = "1 architecture" if n == 1 else f"{n} architectures"
+        why = f"fewer than k = {k}" if n < k else "so that there is nothing to choose between"
+        return Figure(None, None, None, n, f"the pool has {have}, {why}")
+    value = precision(accuracy, merit, k) if measure == "precision" else regret(accuracy, merit, k)
+    low, high = percentile_interval(_resampled_top(accuracy, merit, k, measure))
+    notes = []
+    if k == n:
+        notes.append("the k best are the whole pool")
+    if merit.min() == merit.max():
+        notes.append("all scores are equal: what a random choice gives")
+    if accuracy.min() == accuracy.max():
+        notes.append("all accuracies after separate training are equal")
+    return Figure(value, low, high, n, "; ".join(notes))
+
+
+def precision(truth: Array, scores: Array, k: int) -> float:
+    """Expected share of the k best scored that are among the k most accurate."""
+    return float(_chance_of_top(scores, k) @ _chance_of_top(truth, k)) / k
+
+
+def regret(truth: Array, scores: Array, k: int) -> float:
+    """The best accuracy less the expected best among the k best scored."""
+    return float(truth.max()) - best_of_top(truth, scores, k)
+
+
+def best_of_top(truth: Array, scores: Array, k: int) -> float:
+    """Expected best accuracy among the k best scored, ties of scores broken at random: exact."""
+    cut = np.sort(scores)[-k]
+    above, tied = truth[scores > cut], truth[scores == cut]
+    if len(above):
+        tied = np.maximum(tied, above.max())
+    return expected_best(list(map(float, tied)), k - len(above))
+
+
+def _chance_of_top(values: Array, k: int) -> Array:
+    """Probability of each to be among the k largest, ties broken at random."""
+    cut = np.sort(values)[-k]
+    above, tied = values > cut, values == cut
+    return above + tied * ((k - above.sum()) / tied.sum())
+
+
+def _resampled_top(truth: Array, scores: Array, k: int, measure: str) -> Array:
+    n = len(truth)
+    generator = np.random.default_rng(derive_seed(0, "bootstrap top", n, k))
+    chosen = generator.integers(0, n, (RESAMPLES, n))
+    best = _largest(scores, chosen, k, generator)
+    if measure == "regret":
+        return truth[chosen].max(1) - np.take_along_axis(truth[chosen], best, axis=1).max(1)
+    wanted = np.zeros(chosen.shape, dtype=bool)
+    np.put_along_axis(wanted, _largest(truth, chosen, k, generator), True, axis=1)
+    return np.take_along_axis(wanted, best, axis=1).mean(1)
+
+
+def _largest(values: Array, chosen: Array, k: int, generator: np.random.Generator) -> Array:
+    """Places of the k largest of each sample, shape (samples, k); copies of one architecture in their own order."""
+    keys = np.broadcast_to(stats.rankdata(values, "dense"), chosen.shape)
+    if len(np.unique(values)) < len(values):
+        keys = keys + generator.random(chosen.shape)
+    return np.argsort(-np.take_along_axis(keys, chosen, axis=1), axis=1, kind="stable")[:, :k]

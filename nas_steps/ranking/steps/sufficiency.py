@@ -1,0 +1,104 @@
+"""Is a rank correlation of tau enough? What choosing among N candidates by such an estimator costs.
+
+Accuracies, spread and tolerance are in one unit, such as percentage points. Without --pool, score and accuracy follow
+a Gaussian copula with normal accuracies. With --pool, a CSV file with columns `score` and `accuracy` of architectures
+for which both are known, tau and the distribution of accuracies are taken from it, and the pool itself predicts too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nas_steps.errors import UserError
+from nas_steps.provenance.files import number, read_csv
+from nas_steps.provenance.steps import parser
+from nas_steps.ranking.sufficiency import ASSURANCE, REPEATS, Estimate, Prediction, from_pool, from_tau
+
+MODULE = "nas_steps.ranking sufficiency"
+POOL = ("score", "accuracy")
+KS = (1, 3, 10, 30)
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = parser(MODULE, __doc__ or "")
+    options.add_argument("--tau", type=float, help="Kendall's tau of the estimator; needed without --pool")
+    options.add_argument("--low", type=float, help="lower end of its interval")
+    options.add_argument("--high", type=float, help="upper end of its interval")
+    options.add_argument("--candidates", type=int, default=1000, help="among how many the search chooses")
+    options.add_argument("--mean", type=float, default=90.0, help="mean accuracy of the candidates")
+    options.add_argument("--spread", type=float, default=1.0, help="standard deviation of their accuracies")
+    options.add_argument("--tolerance", type=float, default=0.5, help="largest regret that is good enough")
+    options.add_argument("--k", type=int, nargs="+", default=KS, help="how many of the best are trained")
+    options.add_argument("--pool", help="CSV file with columns score and accuracy")
+    options.add_argument("--repeats", type=int, default=REPEATS, help="simulated searches")
+    options.add_argument("--seed", type=int, default=0)
+    given = options.parse_args(arguments)
+    if (given.tau is None) == (given.pool is None):
+        raise UserError("give either --tau, such as --tau 0.4, or --pool FILE.csv from which tau is taken")
+    if given.repeats < 100:
+        raise UserError(f"--repeats is {given.repeats}: fewer than 100 simulated searches say nothing")
+    shared = {
+        "candidates": given.candidates,
+        "tolerance": given.tolerance,
+        "ks": sorted({min(k, given.candidates) for k in given.k}),
+        "repeats": given.repeats,
+        "seed": given.seed,
+    }
+    try:
+        if given.pool is None:
+            found = [
+                from_tau(given.tau, mean=given.mean, spread=given.spread, low=given.low, high=given.high, **shared)
+            ]
+        else:
+            found = list(from_pool(*read_pool(given.pool), **shared))
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    for prediction in found:
+        print("\n".join(["", *table(prediction), "", sentence(prediction, given.tolerance)]))
+    if found[0].note:
+        print(f"\n{found[0].note}")
+
+
+def read_pool(path: str) -> tuple[list[float], list[float]]:
+    """Scores and accuracies of a CSV file; empty cells become NaN and are left out."""
+    rows = read_csv(path)
+    missing = [name for name in POOL if rows and name not in rows[0]]
+    if not rows or missing:
+        what = f"no column {missing[0]!r}" if missing else "no lines"
+        raise UserError(f"{path} has {what}; a pool has the columns {' and '.join(POOL)}, a line per architecture")
+    return [number(row["score"]) for row in rows], [number(row["accuracy"]) for row in rows]
+
+
+def table(prediction: Prediction) -> list[str]:
+    """Lines of the table of one predictor."""
+    lines = [
+        f"{prediction.predictor}: tau {prediction.tau:.3f}, {prediction.candidates} candidates, "
+        f"{prediction.repeats} simulated searches",
+        f"  the best scored one: accuracy {_shown(prediction.accuracy, 2)}, "
+        f"better than {_shown(prediction.percentile, 1, 100)} % of the others",
+        f"  {'k':>5}  {'regret, mean':<24}{'not exceeded in 95 %':<24}holds one of the best 1 %",
+    ]
+    lines += [
+        f"  {top.k:>5}  {_shown(top.regret, 3):<24}{_shown(top.regret_95, 3):<24}{_shown(top.holds_top, 1, 100)} %"
+        for top in prediction.top
+    ]
+    error = max(top.regret.error for top in prediction.top)
+    return [*lines, f"  Monte-Carlo standard error of the mean regrets: at most {error:.3f}"]
+
+
+def sentence(prediction: Prediction, tolerance: float) -> str:
+    """What to do, in one sentence."""
+    enough, first = prediction.enough, prediction.top[0]
+    within = "" if enough.low is None or enough.high is None else f" (between {enough.low:.0f} and {enough.high:.0f})"
+    text = (
+        f"To be within {tolerance:g} of the best of {prediction.candidates} with a probability of "
+        f"{100 * ASSURANCE:.0f} %, train the {enough.value:.0f} best scored{within}"
+    )
+    return f"{text}; the best of the top {first.k} alone is {first.regret.value:.2f} behind on average."
+
+
+def _shown(estimate: Estimate, decimals: int, times: float = 1.0) -> str:
+    text = f"{times * estimate.value:.{decimals}f}"
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} [{times * estimate.low:.{decimals}f}, {times * estimate.high:.{decimals}f}]"
