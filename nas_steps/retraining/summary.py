@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from scipy import stats
-
-from nas_steps.intervals import accuracy_interval, mean_interval
+from nas_steps.intervals import accuracy_interval
+from nas_steps.retraining.comparison import PAIRED, holm, paired
 
 Metrics = Mapping[str, Any]
 
@@ -49,15 +48,10 @@ COMPARISONS = (
     "against",
     "role",
     "pairs",
-    "difference",
-    "low",
-    "high",
-    "p_value",
+    *PAIRED[:-1],
     "p_holm",
     "note",
 )
-#: below this many pairs an interval would be a guess
-FEWEST_PAIRS = 3
 
 
 def summarise(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
@@ -95,7 +89,8 @@ def compare(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
     """Each searched entry against each random entry and each baseline, paired over training seeds.
 
     `difference` is the mean of the searched entry's test accuracy minus the other's, with a 95 % paired t interval,
-    the two-sided p-value of the paired t test and Holm's adjustment over all rows that have one.
+    the two-sided p-value of the paired t test and Holm's adjustment over all rows that have one; what else is known of
+    it is told by `comparison.paired`. Strategies as a whole meet in `contests.contests`.
     """
     entries = by_entry(trainings)
     accuracy = {
@@ -125,43 +120,6 @@ def compare(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
     for row, adjusted in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
         row["p_holm"] = adjusted
     return rows
-
-
-def paired(differences: Sequence[float]) -> dict[str, Any]:
-    """Mean difference, its interval and p-value; NaN with a note where they cannot be had."""
-    unknown = {"low": math.nan, "high": math.nan, "p_value": math.nan}
-    if not differences:
-        return {"difference": math.nan, **unknown, "note": "no pair of sound trainings"}
-    mean = fmean(differences)
-    if len(differences) < FEWEST_PAIRS:
-        return {
-            "difference": mean,
-            **unknown,
-            "note": f"{len(differences)} of the {FEWEST_PAIRS} seeds that a claim needs",
-        }
-    if max(differences) - min(differences) < 1e-12:
-        note = "the difference is the same for every seed: its spread cannot be estimated"
-        return {"difference": mean, **unknown, "note": note}
-    interval = mean_interval(differences)
-    p_value = float(stats.ttest_1samp(differences, 0.0).pvalue)
-    return {
-        "difference": mean,
-        "low": interval["low"],
-        "high": interval["high"],
-        "p_value": p_value,
-        "note": "",
-    }
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's (1979) adjusted p-values; NaN stays NaN and does not count."""
-    known = sorted((value, index) for index, value in enumerate(p_values) if not math.isnan(value))
-    adjusted = [math.nan] * len(p_values)
-    largest = 0.0
-    for rank, (value, index) in enumerate(known):
-        largest = max(largest, min(1.0, (len(known) - rank) * value))
-        adjusted[index] = largest
-    return adjusted
 
 
 def by_entry(trainings: Sequence[Metrics]) -> dict[str, list[Metrics]]:

@@ -217,7 +217,10 @@ def test_halves_of_two_seeds_are_their_correlation(measure: str) -> None:
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 4])
-def test_retest_and_ceiling_are_what_a_new_reference_and_a_perfect_estimator_reach(seeds: int) -> None:
+def test_retest_and_ceiling_are_what_a_new_reference_and_a_perfect_estimator_reach(
+    seeds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RESAMPLES", 20)
     generator = np.random.default_rng(seeds)
     truth = generator.standard_normal(1200)
     reference, again = (truth[:, None] + 1.2 * generator.standard_normal((1200, seeds)) for _ in range(2))

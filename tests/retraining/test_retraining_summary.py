@@ -18,7 +18,7 @@ from nas_steps.intervals import accuracy_interval, mean_interval
 from nas_steps.provenance.files import read_csv, read_json, write_csv
 from nas_steps.ranking.rank import WINNERS
 from nas_steps.retraining.steps import gather, train
-from nas_steps.retraining.summary import compare, holm, paired, summarise
+from nas_steps.retraining.summary import compare, summarise
 from nas_steps.search.steps import budget, darts
 from nas_steps.training.record import Entry, record
 
@@ -74,34 +74,6 @@ def test_searched_entries_meet_random_ones_and_baselines_only() -> None:
         ("evolution-0", "random-0"),
         ("evolution-0", "resnet20"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("differences", "note"),
-    [
-        ([], "no pair of sound trainings"),
-        ([0.1, 0.2], "2 of the 3 seeds that a claim needs"),
-        ([0.1, 0.1, 0.1], "same for every seed"),
-    ],
-)
-def test_no_claim_without_a_spread(differences: list[float], note: str) -> None:
-    found = paired(differences)
-    assert note in found["note"]
-    assert all(math.isnan(found[key]) for key in ("low", "high", "p_value"))
-
-
-@pytest.mark.parametrize("values", [[0.01, 0.04, 0.03], [0.5, 0.02, 0.02, 0.9, 0.001], [0.6, 0.7], [0.2]])
-def test_holm_is_the_brute_force_one(values: list[float]) -> None:
-    def brute(index: int) -> float:
-        """The largest level scaled by how many hypotheses are not smaller, over all that come before."""
-        order = sorted(range(len(values)), key=lambda other: (values[other], other))
-        place = order.index(index)
-        return max(min(1.0, (len(values) - rank) * values[order[rank]]) for rank in range(place + 1))
-
-    assert holm(values) == pytest.approx([brute(index) for index in range(len(values))])
-    with_gap = holm([*values, math.nan])
-    assert with_gap[:-1] == holm(values)
-    assert math.isnan(with_gap[-1])
 
 
 def test_diverged_trainings_are_counted_and_not_averaged() -> None:
