@@ -24,7 +24,8 @@ from scipy import stats
 from torch import Tensor
 from tqdm import tqdm
 
-from nas_steps.config.schema import Data, Network
+from nas_steps.config.schema import Data
+from nas_steps.config.space import Network
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.npz import read_npz
 from nas_steps.data.prepare import statistics
@@ -80,7 +81,7 @@ def main() -> None:
     options.add_argument("--batch", type=int, default=64)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--device", default="cpu")
-    options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--threads", type=int, default=1)  # more only wait for one another on a busy machine
     given = options.parse_args()
     began = time.perf_counter()
     device = prepare(given.device, given.threads)
