@@ -3,11 +3,11 @@
     python -m benchmarks.one_shot [--candidates 1000] [--images 64] [--repeats 3] [--threads 2] [--calibration 0]
 
 The candidates are those that regularised evolution (Real et al. 2019) proposes in nasbench_macro, for a fitness that is
-a sum over layers, each once; or, `--uniform`, drawn at random. Weights are random. "One at a time" is what one-shot
-search does as a rule: `supernet(images, path)` in evaluation mode, as PyTorch runs it out of the box; with calibration
-batches, the path's norms are reset before and re-estimated on them. All see the same images, in turns. For each way it
-prints the median and the spread of the time and of the ratio within a turn, and how many of all predictions differ.
-"Folded" has no sharing: what `together` has over it is the sharing's.
+a sum over layers, each scored once; or, `--uniform`, drawn at random. Weights are random. "One at a time" is what
+one-shot search does as a rule: `supernet(images, path)` in evaluation mode, as PyTorch runs it out of the box; with
+calibration batches, the path's norms are reset before and re-estimated on them. All see the same images, in turns. For
+each way it prints the median and the spread of the time and of the ratio within a turn, and how many of all predictions
+differ. "Folded" has no sharing: what `together` has over it is the sharing's.
 """
 
 from __future__ import annotations
@@ -31,25 +31,28 @@ CLASSES = 10
 SIDE = 32
 
 
-def evolved(
-    space: MobileSpace, count: int, seed: int, population: int = 50, tournament: int = 10
-) -> list[MobileArchitecture]:
-    """The first `count` different architectures that regularised evolution proposes."""
+def evolved(space: MobileSpace, count: int, seed: int) -> list[MobileArchitecture]:
+    """So many different architectures that regularised evolution proposes.
+
+    A population of 50, tournaments of 10, one run of 300 proposals after the other: a single one soon proposes what it
+    has proposed before.
+    """
     random = Random(seed)
     worth: dict[tuple[int, int], float] = {}
 
     def fitness(architecture: MobileArchitecture) -> float:
         return sum(worth.setdefault(one, random.gauss(0, 1)) for one in enumerate(space.decided(architecture)))
 
-    drawn = [space.sample(random) for _ in range(population)]
-    alive = deque((fitness(one), index, one) for index, one in enumerate(drawn))
-    found = dict.fromkeys(drawn)
+    found: dict[MobileArchitecture, None] = {}
     while len(found) < count:
-        _, _, parent = max(random.sample(list(alive), tournament))
-        child = space.mutate(parent, random)
-        alive.append((fitness(child), len(found), child))
-        alive.popleft()
-        found[child] = None
+        alive = deque((fitness(one), one) for one in (space.sample(random) for _ in range(50)))
+        found |= dict.fromkeys(one for _, one in alive)
+        for _ in range(250):
+            _, parent = max(random.sample(list(alive), 10), key=lambda pair: pair[0])
+            child = space.mutate(parent, random)
+            alive.append((fitness(child), child))
+            alive.popleft()
+            found[child] = None
     return list(found)[:count]
 
 
