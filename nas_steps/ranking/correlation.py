@@ -189,8 +189,9 @@ def top(truth: ArrayLike, scores: ArrayLike, k: int, measure: str) -> Figure:
     """`precision` of the k best scored, or their `regret`: the pool's best accuracy less the best among the k.
 
     Ties are broken at random, of scores and (for precision) of accuracies independently; the value is the exact
-    expectation over that. In a resample copies of an architecture stay together and its ties are broken once. The
-    interval is one of what another pool of the same size may show; it is wide, and for small k it hardly moves.
+    expectation over that; in a resample they are broken once, and copies of an architecture stay together. The interval
+    says roughly what other pools of the same size show: a best of few is no smooth figure, and in simulation it holds
+    the mean over such pools in 85 to 99 % where the regret is not 0 almost always, and far too rarely there.
     """
     accuracy, merit = np.asarray(truth, dtype=float), np.asarray(scores, dtype=float)
     n = len(accuracy)
@@ -203,6 +204,8 @@ def top(truth: ArrayLike, scores: ArrayLike, k: int, measure: str) -> Figure:
     value = precision(accuracy, merit, k) if measure == "precision" else regret(accuracy, merit, k)
     low, high = percentile_interval(_resampled_top(accuracy, merit, k, measure))
     notes = []
+    if low == high and k < n and accuracy.min() < accuracy.max():
+        notes.append("the same in every resample: the interval has no width and is too narrow")
     if k == n:
         notes.append("the k best are the whole pool")
     if merit.min() == merit.max():

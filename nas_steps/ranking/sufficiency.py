@@ -158,13 +158,12 @@ def from_pool(
                 _figures(_summary(name, _read(maker(*sample)(z, noise), ks, tolerance), sample[2], candidates, ks))
                 for sample in [(merit, accuracy, tau), *samples]
             ]
-            # all resamples share their few draws, whose own error is taken off by what they show of the pool itself
-            moved = np.array(shown[1:]) - shown[0] + _figures(prediction)
-            span = np.quantile(moved, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
-            # a rare regret may show in no resample: the interval is never tighter than the simulation's own error
+            span = np.quantile(shown[1:], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+            # all resamples share their few draws: the interval also spans what is left when the error of these, seen
+            # on the pool itself, is taken off, and is never tighter than the simulation's own error
+            moved = span - shown[0] + _figures(prediction)
             own = np.array(_figures(prediction)) + np.outer([-2, 2], _figures(prediction, "error"))
-            span = np.vstack([np.minimum(span[0], own[0]), np.maximum(span[1], own[1])])
-            prediction = _spanned(prediction, np.clip(span, *_limits(candidates, len(ks))))
+            prediction = _spanned(prediction, np.clip([*span, *moved, *own], *_limits(candidates, len(ks))))
         found.append(replace(prediction, note=note))
     return found[0], found[1]
 

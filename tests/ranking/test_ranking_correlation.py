@@ -98,6 +98,7 @@ def test_a_perfect_and_a_reversed_estimator() -> None:
     # copies of an architecture in a resample do not spoil a perfect order
     assert all(figure.low == figure.high == 1 for figure in found.precision.values())
     assert all(figure.value == figure.low == figure.high == 0 for figure in found.regret.values())
+    assert all("too narrow" in figure.note for figure in found.regret.values())
     worst = agreement(truth, -truth)["whole pool"]
     assert worst.kendall.value == pytest.approx(-1)
     assert worst.regret[1].value == pytest.approx(np.ptp(truth))
