@@ -50,7 +50,7 @@ def test_snakemake_commands_make_a_plan(command: str, photos: Path, tmp_path: Pa
 
 def test_all_commands_are_known_to_the_tests() -> None:
     """`make run` and `make test` are what CI runs; predict is tested with the export stage, why and
-    manifest have tests of their own."""
+    manifest and ranking have tests of their own."""
     others = [line for line in COMMANDS if not line.startswith("snakemake")]
     assert others == [
         "make run",
@@ -58,6 +58,7 @@ def test_all_commands_are_known_to_the_tests() -> None:
         "python -m nas_steps.why config/config.yaml",
         "python -m nas_steps.manifest --check results/digits",
         "python -m nas_steps.predict results/own_images/export/darts-0/model.onnx PHOTO.jpg",
+        "python -m nas_steps.ranking --tau 0.4 --candidates 1000",
         "pip install -e '.[slurm]'",
         "pip install -e '.[generic]'",
     ]
