@@ -104,7 +104,7 @@ class Plan:
         self._code: dict[str, str] = {}
         estimator = self.config.search.estimator
         if isinstance(estimator, Table):
-            space, memory = self.config.space.declared(), f"{self.store}/tables.json"
+            space, memory = self.config.space.cells(), f"{self.store}/tables.json"
             check_table(estimator.path, estimator, space, memory, self._data_content())
 
     def settings(self, rule: str, strategy: str = "") -> str:

@@ -16,6 +16,7 @@ from nas_steps.config.section import Fraction, Natural, Positive, Section
 from nas_steps.config.space import Network, Space
 from nas_steps.config.strategies import Darts, Evolution, Gradient, PcDarts, Random, Strategy, check
 from nas_steps.spaces.baselines import parse_baseline
+from nas_steps.spaces.mobile import MobileSpace
 
 # --------------------------------------------------------------------------------------------------- data
 
@@ -346,8 +347,11 @@ class Config(Section):
                 "or set data.path"
             )
         space = self.space.declared()
-        self.search.network.check(space, "search.network")
-        self.retrain.network.check(space, "retrain.network")
+        if isinstance(space, MobileSpace):
+            self._check_mobile(space)
+        else:
+            self.search.network.check(space, "search.network")
+            self.retrain.network.check(space, "retrain.network")
         for strategy in self.search.strategies:
             if strategy in {name.split("_x")[0] for name in self.retrain.baselines} | set(self.retrain.baselines):
                 raise ValueError(f"search.strategies.{strategy} has the name of a baseline; rename the strategy")
@@ -365,3 +369,42 @@ class Config(Section):
                     "which cannot be split into so many parts; choose a divisor"
                 )
         return self
+
+    def _check_mobile(self, space: MobileSpace) -> None:
+        """Raise ValueError where the config asks of a mobile space what cells alone can give."""
+        for part in ("search", "retrain"):
+            section = getattr(self, part)
+            # what was written out with all its defaults and is read again has every field set
+            if section.network != type(section).model_fields["network"].get_default(call_default_factory=True):
+                raise ValueError(
+                    f"{part}.network stacks cells, but space {space.name} is mobile and brings its own skeleton "
+                    "(space.stem, space.stages, space.head); leave it out"
+                )
+        for name, settings in self.search.strategies.items():
+            if isinstance(settings, Gradient):
+                raise ValueError(
+                    f"search.strategies.{name} (kind {settings.kind}) trains a supernet of cells, but space "
+                    f"{space.name} is mobile; take it out, or choose a space of cells"
+                )
+        if isinstance(self.search.estimator, Table):
+            raise ValueError(f"search.estimator is a table of cells, but space {space.name} is mobile; choose another")
+        recipes = {"ranking": self.ranking.recipe, "retrain": self.retrain.recipe, "scaling": self.scaling.recipe}
+        for part, recipe in recipes.items():
+            if recipe.auxiliary_weight > 0:
+                raise ValueError(
+                    f"{part}.recipe.auxiliary_weight is {recipe.auxiliary_weight:g}, but networks of mobile space "
+                    f"{space.name} have no auxiliary head; set it to 0"
+                )
+        side = self.data.resolution or NATIVE_SHAPE.get(self.data.source, (None,))[0]
+        if self.data.source == "folder" and side is None:
+            side = FOLDER_RESOLUTION
+        sides = {
+            "data.resolution": side,
+            "search.estimator.resolution": getattr(self.search.estimator, "resolution", None),
+        }
+        for key, given in sides.items():
+            if given is not None and given < space.stride:
+                raise ValueError(
+                    f"{key} is {given}, but the strides of space {space.name} divide the side by {space.stride}: less "
+                    "than a pixel would be left; take larger images, or stem and stages of stride 1"
+                )

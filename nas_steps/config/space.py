@@ -9,17 +9,29 @@ from pydantic import Field, field_validator, model_validator
 
 from nas_steps.config.section import Natural, Section
 from nas_steps.errors import known
+from nas_steps.spaces import mobile
 from nas_steps.spaces.architectures import KINDS
 from nas_steps.spaces.cells import PRESETS, CellSpace
+from nas_steps.spaces.mobile import MobileSpace
+from nas_steps.spaces.mobile_presets import DECLARED as MOBILE
 from nas_steps.spaces.operations import OPERATIONS
 
 OperationsByEdge = list[str] | dict[str, list[str] | list[list[str]]]
 
 
-class Space(Section):
-    """A declared space of cells: a preset, and what differs from it."""
+#: keys that declare a space of cells, and those of a mobile one
+OF_CELLS = ("inputs", "nodes", "edges", "operations", "edges_per_node", "concat", "none_is_choice")
+OF_MOBILE = ("stem", "stages", "head")
 
-    preset: str = Field("small", description=f"A declared cell space to start from: {', '.join(PRESETS)}.")
+
+class Space(Section):
+    """A declared space, of cells or mobile: a preset, and what differs from it."""
+
+    preset: str = Field(
+        "small",
+        description=f"A declared space to start from, of cells: {', '.join(PRESETS)}; or mobile, of stages of MBConv "
+        f"blocks: {', '.join(MOBILE)}.",
+    )
     inputs: int | None = Field(
         None,
         description="Outputs of earlier cells that lead into a cell: 2, in the skeleton of DARTS, with a normal and a "
@@ -52,10 +64,28 @@ class Space(Section):
         description="Whether an architecture may keep an edge as `none`; when left out, so where all edges are kept.",
     )
 
+    stem: dict[str, Any] | None = Field(
+        None,
+        description="Of a mobile space, what differs from the preset's: `width`, `kernel`, `stride` and `activation` "
+        "of the first convolution.",
+    )
+    stages: list[dict[str, Any]] | None = Field(
+        None,
+        description="Of a mobile space, instead of the preset's: for each stage `width`, `depth`, `stride` and "
+        "`activation`; `kernel`, `expansion` and `squeeze` (`none`, `se0.25`, `hse0.25`) or `operations` such as "
+        "`k3_e6_se0.25` and `id`; `skip` (layers may be left out) and `by` (`layer` or `stage`). A list is what can be "
+        "chosen from.",
+    )
+    head: dict[str, Any] | None = Field(
+        None,
+        description="Of a mobile space, what differs from the preset's: `width` of the last convolution, `hidden` of a "
+        "linear layer behind it, `dropout`.",
+    )
+
     @field_validator("preset")
     @classmethod
     def _known_preset(cls, value: str) -> str:
-        return known("preset", value, PRESETS)
+        return known("preset", value, (*PRESETS, *MOBILE))
 
     @field_validator("operations", mode="before")
     @classmethod
@@ -80,11 +110,39 @@ class Space(Section):
 
     @model_validator(mode="after")
     def _builds(self) -> Space:
+        others = OF_CELLS if self.mobile else OF_MOBILE
+        for key in others:
+            if getattr(self, key) is not None:
+                kind, presets = ("cells", PRESETS) if self.mobile else ("a mobile space", MOBILE)
+                raise ValueError(
+                    f"{key} declares {kind}, but preset {self.preset} is {'mobile' if self.mobile else 'of cells'}; "
+                    f"leave it out, or start from one of {', '.join(presets)}"
+                )
         self.declared()
         return self
 
-    def declared(self) -> CellSpace:
+    @property
+    def mobile(self) -> bool:
+        """Whether it is a space of MBConv blocks, which brings its own skeleton."""
+        return self.preset in MOBILE
+
+    def declared(self) -> CellSpace | MobileSpace:
         """The space itself, as plain data. Raises ValueError where nothing could be searched in it."""
+        return self._declared_mobile() if self.mobile else self.cells()
+
+    def _declared_mobile(self) -> MobileSpace:
+        changes = {key: value for key in OF_MOBILE if (value := getattr(self, key)) is not None}
+        if not changes:
+            return mobile.PRESETS[self.preset]
+        preset = MOBILE[self.preset]
+        for key in ("stem", "head"):
+            changes[key] = {**preset[key], **changes.get(key, {})}
+        return MobileSpace.declare(self.preset, {**preset, **changes})
+
+    def cells(self) -> CellSpace:
+        """The same of a space of cells. Raises ValueError for a mobile one, and where nothing could be searched."""
+        if self.mobile:
+            raise ValueError(f"space {self.preset} is mobile; a space of cells is needed: {', '.join(PRESETS)}")
         space = PRESETS[self.preset]
         changes: dict[str, Any] = {"inputs": self.inputs, "nodes": self.nodes, "none_is_choice": self.none_is_choice}
         if self.edges is not None:

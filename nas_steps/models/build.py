@@ -8,13 +8,15 @@ from nas_steps.config.space import Network
 from nas_steps.models.baselines import build_baseline
 from nas_steps.models.cells import CellNetwork
 from nas_steps.models.count import Size, count
+from nas_steps.models.mobile import build_mobile
 from nas_steps.models.stages import StagedNetwork
 from nas_steps.spaces.architectures import parse_architecture
 from nas_steps.spaces.baselines import parse_baseline
+from nas_steps.spaces.mobile_architectures import is_mobile
 
 
 def is_baseline(architecture: str) -> bool:
-    """Whether the string names a hand-designed network rather than cells."""
+    """Whether the string names a hand-designed network rather than an architecture of a space."""
     try:
         parse_baseline(architecture)
     except ValueError:
@@ -27,9 +29,12 @@ def build(
 ) -> nn.Module:
     """The network of `architecture` for images of (inputs, side, side).
 
-    `network` and `auxiliary` concern cells alone; a hand-designed network has its own skeleton. Raises UserError for
-    a string that is neither cells nor a baseline.
+    `network` and `auxiliary` concern cells alone; a mobile architecture and a hand-designed network have their own
+    skeleton. Raises UserError for a string that is none of them, and for a mobile one whose strides leave nothing of
+    the side.
     """
+    if is_mobile(architecture):
+        return build_mobile(architecture, inputs=inputs, classes=classes, side=side)
     if is_baseline(architecture):
         return build_baseline(architecture, inputs=inputs, classes=classes, side=side)
     cells = parse_architecture(architecture)

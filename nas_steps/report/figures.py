@@ -60,7 +60,7 @@ def darts_curves(results: Results, prefix: str = "darts") -> str | None:
     if not searches:
         return None
     several = len(searches) > 1
-    space = results.config.space.declared()
+    space = results.config.space.cells()
     largest, cell = space.largest_entropy(), "normal cell" if space.inputs == 2 else "cell"
     panels = (
         ("score", "Supernet (line) and its discrete network (dots): validation"),

@@ -18,11 +18,13 @@ from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
 from nas_steps.report import figures, numbers
 from nas_steps.report.cells import draw_cell
+from nas_steps.report.mobile import draw_mobile
 from nas_steps.report.records import Winner
 from nas_steps.report.results import Results
 from nas_steps.report.tables import Table, best_of_kind
 from nas_steps.report.verdict import Verdict
 from nas_steps.spaces.cells import parse_architecture
+from nas_steps.spaces.mobile_architectures import is_mobile, parse_mobile
 
 PACKAGES = ("nas-steps", "torch", "torchvision", "snakemake", "numpy", "scipy", "pandas", "onnx", "onnxruntime")
 CELL_TITLES = {"normal": "Normal cell", "reduce": "Reduction cell", "cell": "Cell"}
@@ -52,6 +54,7 @@ def render(results: Results, tables: Mapping[str, Table], verdict: Verdict, fold
         images=None if results.meta is None else images(results.meta),
         table=results.table,
         space=config.space.declared(),
+        mobile=config.space.mobile,
         space_size=spelled_size(config.space.declared().size()),
         budget=results.budget,
         estimated=estimated(results.config),
@@ -158,6 +161,11 @@ def drawn(results: Results) -> list[dict[str, Any]]:
             told["problem"] = "The search found no architecture that could be trained."
             continue
         try:
+            if is_mobile(winner.architecture):
+                title = "Stages of MBConv blocks"
+                drawing = draw_mobile(parse_mobile(winner.architecture), f"{title} of {winner.entry}")
+                told["cells"].append((title, Markup(drawing)))
+                continue
             architecture = parse_architecture(winner.architecture)
         except UserError as error:
             told["problem"] = f"The architecture cannot be drawn: {error}"

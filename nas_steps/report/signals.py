@@ -143,14 +143,15 @@ def one_training(results: Results, strategy: str = "") -> float | None:
 
 def collapse(results: Results, strategy: str) -> list[Sentence]:
     """Whether the searches of a differentiable strategy ended in cells without weights, or undecided."""
-    space = results.config.space.declared()
+    searches = [one for one in results.searches if one.strategy == strategy and one.kind in GRADIENT_KINDS]
+    if not searches:
+        return []
+    space = results.config.space.cells()
     by_chance = free_by_chance(space)
     largest = space.largest_entropy()
     cell = "normal cell" if space.inputs == 2 else "cell"
     collapsed, undecided, gaps = [], [], []
-    for search in results.searches:
-        if search.strategy != strategy or search.kind not in GRADIENT_KINDS:
-            continue
+    for search in searches:
         free, entropy = chosen(search, "parameter_free"), chosen(search, "entropy")
         mixed, discrete = chosen(search, "score"), chosen(search, "discrete_accuracy")
         if mixed is not None and discrete is not None:

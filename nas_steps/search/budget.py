@@ -34,10 +34,12 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int, images: in
     `images` is the size of the training set."""
     space = step.space.declared()
     shape: dict[str, Any] = {"inputs": inputs, "classes": classes}
-    supernets = {
-        parts: _supernet(space, step.network, **shape, side=side, parts=parts)
-        for parts in {1, *(settings.parts for settings in step.strategies.values())}
-    }
+    supernets: dict[int, int] = {}
+    if isinstance(space, CellSpace):
+        supernets = {
+            parts: _supernet(space, step.network, **shape, side=side, parts=parts)
+            for parts in {1, *(settings.parts for settings in step.strategies.values())}
+        }
     random = Random(derive_seed(step.seed, "budget"))
     architectures = [str(space.sample(random)) for _ in range(DRAWS)]
 
@@ -52,6 +54,7 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int, images: in
     strategies: dict[str, dict[str, Any]] = {}
     for name, settings in step.strategies.items():
         if settings.epochs is not None:
+            assert isinstance(space, CellSpace)  # the schema refuses these strategies elsewhere
             whole = supernets[settings.parts]
             if settings.path == "edge":
                 # operations are drawn alike: each is computed the more seldom the more an edge has
@@ -91,7 +94,7 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int, images: in
     matched_to = next((entry["matched_to"] for entry in strategies.values() if "matched_to" in entry), None)
     return {
         "unit": UNIT,
-        "supernet_macs": supernets[1],
+        "supernet_macs": supernets.get(1),
         "candidate_macs": candidate,
         "matched_to": matched_to,
         "strategies": strategies,

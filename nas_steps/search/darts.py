@@ -61,7 +61,7 @@ def endless(data: DeviceImages, settings: Gradient, seed: int, start: int = 0) -
 def build_supernet(step: DartsStep, *, inputs: int, classes: int) -> Supernet:
     """The supernet that a strategy trains."""
     parts = step.strategy.parts if isinstance(step.strategy, PcDarts) else 1
-    return Supernet(step.space.declared(), step.network, inputs=inputs, classes=classes, parts=parts)
+    return Supernet(step.space.cells(), step.network, inputs=inputs, classes=classes, parts=parts)
 
 
 def darts(

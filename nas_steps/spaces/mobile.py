@@ -73,6 +73,11 @@ class MobileSpace:
         stem = declared_stem(data["stem"])
         return cls(name, stem, declared_stages(data["stages"], stem.activation), declared_head(data["head"]))
 
+    @property
+    def stride(self) -> int:
+        """By what its networks divide the side of their images at most."""
+        return self.stem.stride * math.prod(max(stage.stride) for stage in self.stages)
+
     def size(self) -> int:
         """How many different strings the space has."""
         return math.prod(

@@ -203,6 +203,11 @@ def parse_mobile(text: str) -> MobileArchitecture:
     return MobileArchitecture(stem, tuple(stages), head)
 
 
+def is_mobile(text: str) -> bool:
+    """Whether the string spells a mobile architecture, well or badly, rather than cells."""
+    return text.lstrip().startswith("stem")
+
+
 def parse_operation(text: str) -> Operation | None:
     """Read `k3_e6_se0.25`, or `id` as None. Raises ValueError."""
     try:

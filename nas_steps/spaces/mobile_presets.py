@@ -127,6 +127,7 @@ _SMALL: Declared = {
 
 DECLARED: dict[str, Declared] = {
     "mnasnet": _MNASNET,
+    "efficientnet": _MNASNET,
     "proxyless": _PROXYLESS,
     "ofa_mbv3": _OFA,
     "nasbench_macro": _MACRO,

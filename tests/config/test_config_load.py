@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from nas_steps.config.stages import DartsStep, TrainingStep, read_slice, write_s
 from nas_steps.config.strategies import GRADIENT_KINDS, STRATEGIES
 from nas_steps.errors import UserError
 from nas_steps.spaces.cells import PRESETS
+from nas_steps.spaces.mobile import PRESETS as MOBILE_PRESETS
 
 
 def refused(raw: dict[str, Any]) -> list[str]:
@@ -34,6 +36,12 @@ def test_nothing_given_is_the_default() -> None:
         "evolution": Evolution,
         "darts": Darts,
     }
+
+
+def mobile(**given: Any) -> dict[str, Any]:
+    """A config of a mobile space, and what is given besides."""
+    search = {"strategies": {"random": {}, "evolution": {}}, **given.pop("search", {})}
+    return {"search": search, "space": {"preset": "mobile_small", **given.pop("space", {})}, **given}
 
 
 def strategies(**given: Any) -> dict[str, Any]:
@@ -235,6 +243,22 @@ def strategies(**given: Any) -> dict[str, Any]:
             "search.strategies.random.evaluations",
             ["given -1", "auto"],
         ),
+        # a mobile space brings its own skeleton
+        (mobile(space={"stages": []}), "space", ["stages is empty", "at least one"]),
+        (mobile(space={"stages": [{"width": []}]}), "space", ["stages[0].width is empty"]),
+        (mobile(space={"stages": [{"width": 8}]}), "space", ["nothing to choose"]),
+        (mobile(space={"stem": {"sride": 1}}), "space", ["stem", "'sride'", "did you mean 'stride'"]),
+        (mobile(space={"nodes": 3}), "space", ["nodes declares cells", "preset mobile_small is mobile"]),
+        ({"space": {"stages": [{"width": [8, 16]}]}}, "space", ["stages declares a mobile space", "preset small"]),
+        (mobile(search={"network": {"cells": 4}}), "config", ["search.network stacks cells", "leave it out"]),
+        (mobile(search={"strategies": {"random": {}, "darts": {}}}), "config", ["darts", "supernet of cells"]),
+        (
+            mobile(data={"resolution": 4}, space={"preset": "efficientnet"}),
+            "config",
+            ["is 4", "by 32"],
+        ),
+        (mobile(search={"estimator": {"resolution": 8}}, space={"preset": "ofa_mbv3"}), "config", ["data.resolution"]),
+        (mobile(retrain={"recipe": {"auxiliary_weight": 0.4}}), "config", ["no auxiliary head", "set it to 0"]),
         # what stands under `data` is wrong whether or not `images` is given
         ({"images": "x", "data": 3}, "data", ["given 3", "keys and values"]),
         ({"images": "x", "data": ["a"]}, "data", ["given ['a']", "keys and values"]),
@@ -468,6 +492,22 @@ def test_a_preset_is_declared_by_its_name(preset: str) -> None:
     config = load({"space": {"preset": preset}})
     assert config.space.declared() == PRESETS[preset]
     assert Config.model_validate_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize("preset", MOBILE_PRESETS)
+def test_a_mobile_preset_is_declared_by_its_name(preset: str) -> None:
+    config = load(mobile(space={"preset": preset}, data={"resolution": 32}))
+    assert config.space.declared() == MOBILE_PRESETS[preset]
+    assert Config.model_validate_json(config.model_dump_json()) == config
+
+
+def test_a_mobile_preset_can_be_changed_in_part() -> None:
+    stages = [{"width": [8, 16], "kernel": [3, 5]}, {"width": 24, "stride": 2, "operations": ["id", "k5_e6_se0.25"]}]
+    given = mobile(space={"stem": {"width": 8}, "stages": stages})
+    space = load(given).space.declared()
+    assert (space.size(), space.stride) == (2 * 2 * 2, 2)
+    assert space.stem == replace(MOBILE_PRESETS["mobile_small"].stem, width=8)
+    assert space.head == MOBILE_PRESETS["mobile_small"].head
 
 
 def test_one_input_cells_can_be_declared() -> None:

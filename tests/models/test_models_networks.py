@@ -20,6 +20,7 @@ from nas_steps.models.stages import OneInputCell, ResidualReduction
 from nas_steps.models.supernet import Supernet
 from nas_steps.spaces.baselines import BASELINES
 from nas_steps.spaces.cells import PRESETS, CellSpace, parse_architecture
+from nas_steps.spaces.efficientnet import B0
 from nas_steps.spaces.operations import OPERATIONS
 
 V1 = (
@@ -201,10 +202,19 @@ def test_resnets_have_their_sizes() -> None:
 
 
 def test_a_string_that_is_no_architecture_is_a_user_error() -> None:
-    for text in ("resnet", "vgg16", "", "normal:|"):
+    for text in ("resnet", "vgg16", "", "normal:|", "stem", "stem_k3_c8/head_c8_q3"):
         assert not is_baseline(text)
         with pytest.raises(UserError):
             build(text, PAPER, inputs=3, classes=10, side=32)
+
+
+def test_a_mobile_string_is_built_whatever_the_skeleton_of_cells() -> None:
+    shape = {"inputs": 3, "classes": 1000, "side": 224}
+    assert not is_baseline(B0)
+    assert size(B0, PAPER, **shape).parameters == size("efficientnet_b0", PAPER, **shape).parameters == 5_288_548
+    assert type(build(B0, PAPER, **shape)).__name__ == "MobileNetwork"
+    with pytest.raises(UserError, match="divide the side by 32"):
+        build(B0, PAPER, inputs=3, classes=10, side=16)
 
 
 @pytest.mark.parametrize("text", ["resnet200", "resnet18_x99", "mobilenet_v2_half"])

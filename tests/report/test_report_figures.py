@@ -13,9 +13,11 @@ import pytest
 
 from nas_steps.report import figures
 from nas_steps.report.cells import PLATE_HEIGHT, PLATE_WIDTH, draw_cell
+from nas_steps.report.mobile import draw_mobile
 from nas_steps.report.results import Results
 from nas_steps.report.svg import COLOURS
 from nas_steps.spaces.cells import PRESETS, parse_architecture
+from nas_steps.spaces.mobile_architectures import parse_mobile
 
 FIGURES: dict[str, Callable[[Results, str], str | None]] = {
     "sampling": figures.sampling_curves,
@@ -112,6 +114,24 @@ def test_a_drawn_cell_names_operations_nodes_and_ends() -> None:
     assert svg.count('class="plate free"') == 2
     assert "node 1 sums dil conv 5×5 of the cell before the last and max pool 3×3 of node 0" in svg
     assert " id=" not in svg
+
+
+def test_a_drawn_mobile_network_names_its_layers_stages_and_ends() -> None:
+    text = "stem_k3_c16_relu/mb_k3_e1_c16+mb_k5_e6_c16_se0.25/id_s2_c24+mb_k7_e3_c24/head_c192"
+    svg = draw_mobile(parse_mobile(text), "Stages")
+    assert [svg.count(f'class="plate {style}"') for style in ("terminal", "nor", "sep", "dil", "free")] == [
+        2,
+        1,
+        1,
+        1,
+        1,
+    ]
+    for words in (">3×3<", ">e6<", ">SE<", ">id<", ">16<", ">24, stride 2<", ">192<"):
+        assert words in svg
+    assert "stage 2, 24, stride 2 channels: left out, kernel 7 expansion 3" in svg
+    edges = [float(x) for x in re.findall(r'class="plate \w+" x="([\d.]+)"', svg)]
+    assert edges == sorted(edges)
+    assert min(after - before for before, after in zip(edges, edges[1:], strict=False)) >= 46
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> None:
     given = options.parse_args(arguments)
     output = Path(given.output)
     step = read_slice(given.settings, LookupStep)
-    table = read_table(given.table, step.table, step.space.declared())
+    table = read_table(given.table, step.table, step.space.cells())
     searches = {}
     for path in given.candidates:
         strategy, _, seed = Path(path).parent.name.rpartition("-")

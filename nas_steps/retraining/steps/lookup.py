@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> None:
     given = options.parse_args(arguments)
     output = Path(given.output)
     step = read_slice(given.settings, LookupStep)
-    table = read_table(given.table, step.table, step.space.declared())
+    table = read_table(given.table, step.table, step.space.cells())
     found = looked_up(read_csv(given.winners), table)
     rows = [{key: metrics[key] for key in summary.RETRAINED} for metrics in found]
     write_csv(output / "retrained.csv", rows, summary.RETRAINED)

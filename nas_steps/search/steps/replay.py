@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> None:
     output = Path(given.output)
     step = read_slice(given.settings, ReplayStep)
     with measured(output / "cost.json", "search", f"{given.strategy}-{given.seed}") as cost:
-        table = read_table(given.table, step.table, step.space.declared())
+        table = read_table(given.table, step.table, step.space.cells())
         cost.loaded()
         told = replay(step, table, seed=derive_seed(step.seed, "search", given.strategy, given.seed))
         simulated = sum(one.seconds for estimates in told for one in estimates)
