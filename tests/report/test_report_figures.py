@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -131,7 +132,7 @@ def test_a_drawn_mobile_network_names_its_layers_stages_and_ends() -> None:
     assert "stage 2, 24, stride 2 channels: left out, kernel 7 expansion 3" in svg
     edges = [float(x) for x in re.findall(r'class="plate \w+" x="([\d.]+)"', svg)]
     assert edges == sorted(edges)
-    assert min(after - before for before, after in zip(edges, edges[1:], strict=False)) >= 46
+    assert min(after - before for before, after in itertools.pairwise(edges)) >= 46
 
 
 @pytest.mark.parametrize("seed", range(5))
