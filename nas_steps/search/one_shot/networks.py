@@ -1,0 +1,161 @@
+"""One face for the supernets of all spaces: build one, compute one architecture with it, score many.
+
+`network = shared_network(space, skeleton, inputs=3, classes=10)`, then `network(images, architecture)` are the logits
+of one architecture, which alone gets gradients, and `network.accuracies(...)` scores many of them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nas_steps.config.space import Network
+from nas_steps.models.folding import Normalising
+from nas_steps.models.mobile_supernet import MobileSupernet
+from nas_steps.models.prefix import evaluate_paths
+from nas_steps.models.supernet import Supernet
+from nas_steps.search.bilevel import same_statistics
+from nas_steps.search.relaxation import Mix, discrete
+from nas_steps.spaces.cells import CellSpace
+from nas_steps.spaces.decisions import Architecture
+from nas_steps.spaces.mobile import MobileSpace
+
+#: makes the batches to score on anew: normalised images (B, C, side, side) and labels (B,)
+Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
+#: of what the space's supernet says of an architecture's path, so much is remembered
+REMEMBERED = 4096
+
+
+class SharedNetwork(nn.Module, ABC):
+    """A supernet, seen as one network for each architecture of its space."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, architecture: Architecture) -> Tensor:
+        """(N, C, side, side) -> logits (N, classes) of `architecture` with the shared weights. Raises UserError for one
+        of another space."""
+
+    @abstractmethod
+    def weights(self) -> list[nn.Parameter]:
+        """All that is learnt; what an architecture does not use gets no gradient (None) from it."""
+
+    @abstractmethod
+    def accuracies(
+        self, architectures: Sequence[Architecture], batches: Batches, *, calibration: Sequence[Tensor] = ()
+    ) -> list[float]:
+        """The accuracy of each architecture, in evaluation mode.
+
+        `calibration` is batches of normalised training images (B, C, side, side) on which each architecture's batch
+        norms are re-estimated (Guo et al. 2020, section 3.4): the averages of the batches' means and unbiased
+        variances. Without it the running statistics are used. The network is left as it is.
+        """
+
+
+class MobilePaths(SharedNetwork):
+    """The single-path supernet of a mobile space. Scores are computed over shared prefixes."""
+
+    def __init__(self, supernet: MobileSupernet) -> None:
+        super().__init__()
+        self.supernet = supernet
+
+    def forward(self, x: Tensor, architecture: Architecture) -> Tensor:
+        return self.supernet(x, architecture)
+
+    def weights(self) -> list[nn.Parameter]:
+        return list(self.supernet.parameters())
+
+    def accuracies(
+        self, architectures: Sequence[Architecture], batches: Batches, *, calibration: Sequence[Tensor] = ()
+    ) -> list[float]:
+        return evaluate_paths(self.supernet, architectures, batches(), calibration=calibration)
+
+
+class CellPaths(SharedNetwork):
+    """The supernet of a cell space, of which one architecture is computed at a time (Li & Talwalkar 2020, section 3.3:
+    random search with weight sharing). Its alphas stay as they are and count for nothing."""
+
+    def __init__(self, supernet: Supernet) -> None:
+        super().__init__()
+        self.supernet = supernet.requires_grad_(True)
+        for alpha in supernet.architecture():
+            alpha.requires_grad_(False)
+        self._mix = lru_cache(maxsize=REMEMBERED)(self._made)
+
+    def forward(self, x: Tensor, architecture: Architecture) -> Tensor:
+        mix = self._mix(architecture, x.device)
+        return self.supernet(x, mix.weights, mix.active, mix.around)
+
+    def weights(self) -> list[nn.Parameter]:
+        return self.supernet.weights()
+
+    @torch.no_grad()
+    def accuracies(
+        self, architectures: Sequence[Architecture], batches: Batches, *, calibration: Sequence[Tensor] = ()
+    ) -> list[float]:
+        was_training = self.training
+        found = []
+        try:
+            for architecture in architectures:
+                with same_statistics(self.supernet) if calibration else _as_it_is():
+                    if calibration:
+                        self._estimate(architecture, calibration)
+                    found.append(self._accuracy(architecture, batches()))
+        finally:
+            self.train(was_training)
+        return found
+
+    def _accuracy(self, architecture: Architecture, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+        self.eval()
+        correct: Tensor | int = 0
+        seen = 0
+        for images, labels in batches:
+            correct = correct + (self(images, architecture).argmax(1) == labels).sum()
+            seen += len(labels)
+        if seen == 0:
+            raise ValueError("no images to evaluate on")
+        return int(correct) / seen
+
+    def _estimate(self, architecture: Architecture, calibration: Sequence[Tensor]) -> None:
+        """Set the running statistics of what the architecture uses to the averages over the batches."""
+        norms = [module for module in self.modules() if isinstance(module, (nn.BatchNorm2d, Normalising))]
+        before = [norm.momentum for norm in norms]
+        self.train()
+        try:
+            for number, images in enumerate(calibration, start=1):
+                for norm in norms:
+                    # the first batch replaces what was there, and all count alike
+                    norm.momentum = 1 / number
+                self(images, architecture)
+        finally:
+            for norm, momentum in zip(norms, before, strict=True):
+                norm.momentum = momentum  # type: ignore[assignment]
+
+    def _made(self, architecture: Architecture, _device: torch.device) -> Mix:
+        self.supernet.space.check(architecture)
+        return discrete(self.supernet, architecture)
+
+
+@contextmanager
+def _as_it_is() -> Iterator[None]:
+    yield
+
+
+def shared_network(
+    space: Any, network: Network, *, inputs: int, classes: int, entangled: bool = False
+) -> SharedNetwork:
+    """The supernet of `space` for images of `inputs` channels, newly initialised from torch's random numbers.
+
+    `network` is the skeleton of cells; a mobile space has its own. `entangled` shares weights among blocks that differ
+    in kernel and expansion alone; raises ValueError where the space has no such blocks.
+    """
+    if isinstance(space, MobileSpace):
+        return MobilePaths(MobileSupernet(space, inputs=inputs, classes=classes, entangled=entangled))
+    assert isinstance(space, CellSpace)
+    if entangled:
+        raise ValueError(f"space {space.name} has cells, which have no blocks to entangle")
+    return CellPaths(Supernet(space, network, inputs=inputs, classes=classes))
