@@ -98,7 +98,7 @@ class MobileSpace:
             settings = (random.choice(stage.width), random.choice(stage.stride), random.choice(stage.activation))
             places = tuple(random.choice(stage.places(layer)) for layer in range(stage.layers(depth)))
             found.append(Chosen(depth, *settings, places))
-        return self._made(found)
+        return self.made(found)
 
     def mutate(self, architecture: MobileArchitecture, random: Random) -> MobileArchitecture:
         """Change one setting of one stage, or one factor of one layer; never returns the same.
@@ -108,13 +108,13 @@ class MobileSpace:
         """
         chosen = self._read(architecture)
         number, others = random.choice(list(self._sites(chosen)))
-        return self._made([*chosen[:number], random.choice(others), *chosen[number + 1 :]])
+        return self.made([*chosen[:number], random.choice(others), *chosen[number + 1 :]])
 
     def neighbours(self, architecture: MobileArchitecture) -> list[MobileArchitecture]:
         """All architectures one mutation away, each once."""
         chosen = self._read(architecture)
         return [
-            self._made([*chosen[:number], other, *chosen[number + 1 :]])
+            self.made([*chosen[:number], other, *chosen[number + 1 :]])
             for number, others in self._sites(chosen)
             for other in others
         ]
@@ -142,7 +142,7 @@ class MobileSpace:
         found = self._follow(choices)
         if isinstance(found, Decision):
             raise ValueError(f"{len(choices)} decisions are too few: {found.kind} is not decided")
-        return self._made(found)
+        return self.made(found)
 
     def decided(self, architecture: MobileArchitecture) -> list[int]:
         """The decisions that lead to `architecture`: the inverse of `decode`. Raises UserError."""
@@ -183,7 +183,8 @@ class MobileSpace:
                     one_hot(spelled(chosen.operations[layer])[factor] if known else None, names)
         return row
 
-    def _made(self, chosen: Sequence[Chosen]) -> MobileArchitecture:
+    def made(self, chosen: Sequence[Chosen]) -> MobileArchitecture:
+        """The architecture of what every stage has chosen, which is not checked."""
         return MobileArchitecture(self.stem, tuple(map(_blocks, chosen)), self.head)
 
     def _sites(self, chosen: Sequence[Chosen]) -> Iterator[tuple[int, list[Chosen]]]:

@@ -133,7 +133,7 @@ class CellPaths(SharedNetwork):
                 self(images, architecture)
         finally:
             for norm, momentum in zip(norms, before, strict=True):
-                norm.momentum = momentum  # type: ignore[assignment]
+                norm.momentum = momentum
 
     def _made(self, architecture: Architecture, _device: torch.device) -> Mix:
         self.supernet.space.check(architecture)

@@ -1,0 +1,92 @@
+"""Which architectures a step of a supernet's training goes through. Imports no torch.
+
+What is drawn for a step depends on the seed and the step's number alone, so a training that was interrupted goes on
+with the same.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, Protocol
+
+from nas_steps.provenance.seeds import derive_seed
+from nas_steps.spaces.decisions import Architecture
+from nas_steps.spaces.sites import largest, sites, smallest
+
+
+class Sampling(Protocol):
+    def paths(self, step: int) -> list[Architecture]:
+        """The architectures of step number `step` (from 0), whose gradients are summed for one update."""
+
+    @property
+    def count(self) -> int:
+        """How many architectures each step goes through."""
+
+
+class Uniform:
+    """One architecture a step, drawn uniformly (single path one-shot: Guo et al. 2020, section 3.2; random search with
+    weight sharing: Li & Talwalkar 2020, section 3.3)."""
+
+    count = 1
+
+    def __init__(self, space: Any, seed: int) -> None:
+        self.space, self.seed = space, seed
+
+    def paths(self, step: int) -> list[Architecture]:
+        return [self.space.sample(Random(derive_seed(self.seed, step)))]
+
+
+class Fair:
+    """Strict fairness (Chu et al. 2021, section 3.2, algorithm 1): where every layer has m choices, a step goes through
+    m architectures in which each choice of each layer stands exactly once.
+
+    Generalised to layers with different numbers of choices: m is the largest of them, and a layer's choices are one
+    permutation of its own after the other without end, of which each step takes the next m. So at any time each choice
+    of a layer has been taken as often as each other one, or once more; exactly as often wherever the layer's number of
+    choices divides m. What a stage as a whole chooses (its depth, its width) counts as a layer; the choice of a layer
+    that a smaller depth leaves out is taken, but not computed. Raises ValueError for a space that has no such layers.
+    """
+
+    def __init__(self, space: Any, seed: int) -> None:
+        self.sites = sites(space)
+        self.seed = seed
+        self.count = max(self.sites.counts)
+
+    def paths(self, step: int) -> list[Architecture]:
+        chosen = [
+            [self._choice(site, step * self.count + place) for site in range(len(self.sites.counts))]
+            for place in range(self.count)
+        ]
+        return [self.sites.made(indices) for indices in chosen]
+
+    def _choice(self, site: int, position: int) -> int:
+        """Of the endless sequence of a layer's choices, the one at `position`."""
+        choices = self.sites.counts[site]
+        if choices == 1:
+            return 0
+        number, place = divmod(position, choices)
+        return Random(derive_seed(self.seed, site, number)).sample(range(choices), choices)[place]
+
+
+class Sandwich:
+    """The sandwich rule (Yu & Huang 2019, section 3.2; Yu et al. 2020, section 3.1): the largest architecture, the
+    smallest, and `between` random ones. Raises ValueError for a space without a largest or a smallest."""
+
+    def __init__(self, space: Any, seed: int, between: int) -> None:
+        self.space, self.seed, self.between = space, seed, between
+        self.largest, self.smallest = largest(space), smallest(space)
+        self.count = 2 + between
+
+    def paths(self, step: int) -> list[Architecture]:
+        random = Random(derive_seed(self.seed, step))
+        return [self.largest, self.smallest, *(self.space.sample(random) for _ in range(self.between))]
+
+
+def sampling(name: str, space: Any, *, seed: int, between: int = 2) -> Sampling:
+    """The sampling called `name`: uniform, fair, or sandwich with so many architectures `between`. Raises ValueError
+    where the space does not allow it."""
+    if name == "uniform":
+        return Uniform(space, seed)
+    if name == "fair":
+        return Fair(space, seed)
+    return Sandwich(space, seed, between)
