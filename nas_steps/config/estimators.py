@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from nas_steps.config.recipe import Recipe
-from nas_steps.config.section import Positive, Section
+from nas_steps.config.section import Natural, Positive, Section
+from nas_steps.config.supernet import SupernetTraining
 
 #: fewer epochs than this say nothing about a curve
 FEWEST_OBSERVED = 4
@@ -128,11 +129,30 @@ class Table(Section):
     cost: str | None = Field(None, description="A column of seconds that one evaluation took, if there is one.")
 
 
-_Estimators = ShortTraining | Extrapolation | ZeroCost | Table
+class SharedWeights(Section):
+    kind: Literal["shared_weights"] = Field(
+        "shared_weights",
+        description="One-shot search: train a supernet once for each search seed, take an architecture's validation "
+        "accuracy with the weights that all share.",
+    )
+    supernet: SupernetTraining = Field(
+        default_factory=lambda: SupernetTraining(), description="How the supernet is trained."
+    )
+    calibration_images: Natural = Field(
+        1024,
+        description="Training images on which the batch norms of each architecture are re-estimated before it is "
+        "scored; 0: the supernet's running statistics are used.",
+    )
+    valid_images: Positive | None = Field(
+        None, description="Validation images that score, the same ones for all architectures; null: all of them."
+    )
+
+
+_Estimators = ShortTraining | Extrapolation | ZeroCost | Table | SharedWeights
 Estimator = Annotated[_Estimators, Field(discriminator="kind")]
 ESTIMATORS: dict[str, type[Section]] = {
     str(estimator.model_fields["kind"].default): estimator
-    for estimator in (ShortTraining, Extrapolation, ZeroCost, Table)
+    for estimator in (ShortTraining, Extrapolation, ZeroCost, Table, SharedWeights)
 }
 
 

@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 from nas_steps.config.section import Augment, Positive, Section
 
 
-class Recipe(Section):
-    """How a network is trained. One training loop reads it for candidates and final models alike."""
+class Optimisation(Section):
+    """How weights are learnt, whatever they are the weights of."""
 
     epochs: Positive = Field(20, description="Passes over the training images.")
     batch_size: Positive = Field(32, description="Images a step.")
@@ -21,13 +21,6 @@ class Recipe(Section):
     warmup_epochs: float = Field(1, ge=0, description="Epochs of linear warm-up.")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of the target spread over all classes.")
     gradient_clip: float | None = Field(5.0, gt=0, description="Largest gradient norm; null: no clipping.")
-    drop_path: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="Largest probability of dropping a cell's edge, reached at the last epoch.",
-    )
-    auxiliary_weight: float = Field(0.0, ge=0, description="Weight of the auxiliary head's loss; 0: no such head.")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16 is autocast, worth it on a GPU.")
     augment: Augment = Field(default_factory=Augment, description="Made on the training device, batch by batch.")
 
@@ -39,3 +32,15 @@ class Recipe(Section):
                 "the learning rate would never come down"
             )
         return self
+
+
+class Recipe(Optimisation):
+    """How a network is trained. One training loop reads it for candidates and final models alike."""
+
+    drop_path: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Largest probability of dropping a cell's edge, reached at the last epoch.",
+    )
+    auxiliary_weight: float = Field(0.0, ge=0, description="Weight of the auxiliary head's loss; 0: no such head.")

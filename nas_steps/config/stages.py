@@ -13,7 +13,16 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from nas_steps.config.estimators import Estimator, Extrapolation, Screen, ShortTraining, Table, Training, ZeroCost
+from nas_steps.config.estimators import (
+    Estimator,
+    Extrapolation,
+    Screen,
+    SharedWeights,
+    ShortTraining,
+    Table,
+    Training,
+    ZeroCost,
+)
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.schema import Config, Data, Export, Scaling
 from nas_steps.config.space import Network, Space
@@ -26,6 +35,7 @@ from nas_steps.config.strategies import (
     SdartsAdv,
     Strategy,
 )
+from nas_steps.config.supernet import SupernetTraining
 from nas_steps.provenance.files import canonical_json, read_json, write_text
 from nas_steps.provenance.fingerprint import fingerprint
 
@@ -74,6 +84,17 @@ class Evaluated(Slice):
     resolution: int | None = None
 
 
+class CountedSupernet(Slice):
+    """What the budget counts of the supernet that all sampling strategies share, and of an evaluation by it."""
+
+    epochs: int
+    share: float
+    sampling: str
+    between: int
+    calibration_images: int
+    valid_images: int | None
+
+
 class BudgetStep(Slice):
     """Enough to count what each strategy will train, and no more."""
 
@@ -82,6 +103,7 @@ class BudgetStep(Slice):
     network: Network
     evaluation: Evaluated
     strategies: dict[str, Counted]
+    supernet: CountedSupernet | None = None
 
 
 class ProposeStep(Slice):
@@ -146,6 +168,29 @@ class ReplayStep(Slice):
     evaluations: int
 
 
+class SupernetStep(Compute):
+    """A supernet, whose weights all strategies of a search seed share; how they are scored is no part of it."""
+
+    space: Space
+    network: Network
+    supernet: SupernetTraining
+
+
+class SharedStep(Compute):
+    """Architectures of a space, each scored by the weights of a supernet."""
+
+    space: Space
+    network: Network
+    estimator: SharedWeights
+
+
+class OneShotStep(SharedStep):
+    """A whole search by shared weights."""
+
+    strategy: SamplingStrategy
+    evaluations: int
+
+
 class LookupStep(Slice):
     """What searches in a table found; `content` is the fingerprint of the table's file."""
 
@@ -186,6 +231,7 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
             network=config.search.network,
             evaluation=evaluated(config.search.estimator, config.search.screen),
             strategies={name: _counted(strategy) for name, strategy in config.search.strategies.items()},
+            supernet=_counted_supernet(config.search.estimator),
         ),
         "evaluation": EstimationStep(
             **compute, space=config.space, network=config.search.network, estimator=config.search.estimator
@@ -240,6 +286,10 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
         }
         kinds = {name: strategy.kind for name, strategy in config.search.strategies.items()}
         found["lookup"] = LookupStep(**table, kinds=kinds)
+    shared: dict[str, Any] = {**compute, "space": config.space, "network": config.search.network}
+    if isinstance(estimator, SharedWeights):
+        found["supernet"] = SupernetStep(**shared, supernet=estimator.supernet)
+        found["shared_weights"] = SharedStep(**shared, estimator=estimator)
     for name, strategy in config.search.strategies.items():
         if isinstance(estimator, Table):
             assert not isinstance(strategy, Gradient)  # the schema refuses it
@@ -247,11 +297,15 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
                 seed=config.seed,
                 **table,
                 strategy=strategy,
-                evaluations=evaluations_in_table(config, strategy),
+                evaluations=most_evaluations(config, strategy),
             )
         elif isinstance(strategy, Gradient):
             found[f"search_{name}"] = DartsStep(
                 **compute, space=config.space, network=config.search.network, strategy=strategy
+            )
+        elif isinstance(estimator, SharedWeights):
+            found[f"search_{name}"] = OneShotStep(
+                **shared, estimator=estimator, strategy=strategy, evaluations=most_evaluations(config, strategy)
             )
         else:
             if not isinstance(strategy, Random):
@@ -283,8 +337,9 @@ def evaluated(estimator: Estimator, screen: Screen | None) -> Evaluated:
     )
 
 
-def evaluations_in_table(config: Config, strategy: SamplingStrategy) -> int:
-    """How many evaluations a strategy gets; random search that is matched gets as many as the one with the most."""
+def most_evaluations(config: Config, strategy: SamplingStrategy) -> int:
+    """How many evaluations a strategy gets, where they cost next to nothing (in a table, by shared weights): random
+    search that is matched gets as many as the one with the most."""
     if isinstance(strategy.evaluations, int):
         return strategy.evaluations
     others = [getattr(other, "evaluations", None) for other in config.search.strategies.values()]
@@ -309,6 +364,19 @@ def _counted(strategy: Strategy) -> Counted:
             selection_epochs=strategy.selection_epochs if strategy.selection == "perturbation" else 0,
         )
     return Counted(kind=strategy.kind, evaluations=strategy.evaluations)
+
+
+def _counted_supernet(estimator: Estimator) -> CountedSupernet | None:
+    if not isinstance(estimator, SharedWeights):
+        return None
+    return CountedSupernet(
+        epochs=estimator.supernet.epochs,
+        share=estimator.supernet.images,
+        sampling=estimator.supernet.sampling,
+        between=estimator.supernet.between,
+        calibration_images=estimator.calibration_images,
+        valid_images=estimator.valid_images,
+    )
 
 
 def write_slices(config: Config, folder: str | Path, content: str = "") -> dict[str, str]:

@@ -1,0 +1,54 @@
+"""How a one-shot supernet is trained: the keys `search.estimator.supernet` of shared weights."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from nas_steps.config.recipe import Optimisation
+from nas_steps.config.section import Augment, Positive
+from nas_steps.spaces.mobile import MobileSpace
+from nas_steps.spaces.sites import largest, sites, smallest
+
+
+class SupernetTraining(Optimisation):
+    sampling: Literal["uniform", "fair", "sandwich"] = Field(
+        "fair",
+        description="The architectures that a step trains: one drawn uniformly (SPOS); so many that each choice of each "
+        "layer is trained once, for one update (FairNAS); or the largest, the smallest and some `between`, which learn "
+        "from the largest's predictions (the sandwich rule of BigNAS).",
+    )
+    between: Positive = Field(2, description="Random architectures in each step of the sandwich.")
+    entangled: bool = Field(
+        False,
+        description="Whether blocks of a mobile space that differ in kernel and expansion alone share weights too: the "
+        "smaller are parts of the largest.",
+    )
+    images: float = Field(
+        1.0, gt=0, le=1, description="Share of the training images to train on: the same ones, of each class."
+    )
+    epochs: Positive = Field(
+        30,
+        description="Passes over the training images. A step of `fair` or `sandwich` trains several architectures on "
+        "each batch and costs as many times more.",
+    )
+    batch_size: Positive = Field(64, description="Images a step.")
+    learning_rate: float = Field(0.05, gt=0, description="Peak learning rate; it falls to 0 along a cosine.")
+    weight_decay: float = Field(4e-5, ge=0, description="Weight decay; biases and batch norms are left out.")
+    augment: Augment = Field(default_factory=Augment, description="Made on the training device, batch by batch.")
+
+
+def check_supernet(settings: SupernetTraining, space: Any) -> None:
+    """Raise ValueError where a supernet of `space` cannot be trained so."""
+    if settings.entangled and not isinstance(space, MobileSpace):
+        raise ValueError(
+            f"entangled is true, but space {space.name} has cells, which have no blocks to share; set false"
+        )
+    try:
+        if settings.sampling == "fair":
+            sites(space)
+        if settings.sampling == "sandwich":
+            largest(space), smallest(space)
+    except ValueError as error:
+        raise ValueError(f"sampling is {settings.sampling}, but {error}; or set sampling: uniform") from None
