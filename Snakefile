@@ -11,6 +11,11 @@ if plan.table is None:
 
     include: "rules/data.smk"
     include: "rules/search.smk"
+
+    if plan.one_shot:
+
+        include: "rules/one_shot.smk"
+
     include: "rules/ranking.smk"
     include: "rules/retraining.smk"
     include: "rules/scaling.smk"

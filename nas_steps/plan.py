@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas_steps.config.estimators import ShortTraining, Table, ZeroCost
+from nas_steps.config.estimators import SharedWeights, ShortTraining, Table, ZeroCost
 from nas_steps.config.load import load, read_yaml
 from nas_steps.config.stages import write_settings, write_slices
 from nas_steps.config.strategies import Gradient, Random
@@ -50,6 +50,9 @@ WATCHED = {
     "gather_search": Watched("nas_steps.search.steps.gather"),
     "darts": Watched("nas_steps.search.steps.darts", "search_", TRAINS),
     "replay": Watched("nas_steps.search.steps.replay", "search_"),
+    "supernet": Watched("nas_steps.search.steps.supernet", "supernet", TRAINS),
+    "supernet_statistics": Watched("nas_steps.search.steps.supernet_statistics", "shared_weights", TRAINS),
+    "one_shot": Watched("nas_steps.search.steps.one_shot", "search_", TRAINS),
     "shortlist": Watched("nas_steps.ranking.steps.shortlist", "shortlist"),
     "train_shortlist": Watched("nas_steps.estimation.steps.short_training", "ranking", TRAINS),
     "rank": Watched("nas_steps.ranking.steps.rank"),
@@ -158,9 +161,10 @@ class Plan:
 
     @property
     def estimator(self) -> str:
-        """The step of `nas_steps.estimation` that scores architectures. A table needs none: it is looked into."""
+        """The step of `nas_steps.estimation` that scores architectures. A table needs none: it is looked into; nor do
+        shared weights, which score within the search."""
         kind = self.config.search.estimator.kind
-        return "short_training" if kind == "table" else kind
+        return "short_training" if kind in ("table", "shared_weights") else kind
 
     @property
     def scores(self) -> str:
@@ -190,8 +194,18 @@ class Plan:
         return [name for name, settings in self.config.search.strategies.items() if not isinstance(settings, Gradient)]
 
     @property
+    def one_shot(self) -> bool:
+        """Whether architectures are scored by the shared weights of a supernet."""
+        return isinstance(self.config.search.estimator, SharedWeights)
+
+    @property
+    def in_rounds(self) -> list[str]:
+        """The strategies whose evaluations are jobs of their own."""
+        return [] if self.one_shot else self.sampling
+
+    @property
     def gradient(self) -> list[str]:
-        """The strategies that train a supernet."""
+        """The strategies that train a supernet of their own."""
         return [name for name, settings in self.config.search.strategies.items() if isinstance(settings, Gradient)]
 
     @property
@@ -248,6 +262,17 @@ class Plan:
     def budgeted(self) -> str:
         """The training cost of each strategy: the first file of an experiment that is made from the data."""
         return f"{self.folder}/search/budget.json"
+
+    def supernet(self, seed: str | int) -> str:
+        """The weights that all strategies of a search seed share."""
+        return f"{self.folder}/supernet/seed-{seed}/weights.safetensors"
+
+    def supernets(self) -> list[str]:
+        """What is told of the supernets; nothing where there are none."""
+        if not self.one_shot:
+            return []
+        folders = [f"{self.folder}/supernet/seed-{seed}" for seed in range(self.config.search.seeds)]
+        return [f"{folder}/{file}" for folder in folders for file in ("statistics.csv", "statistics.json")]
 
     def candidates(self) -> list[str]:
         return [f"{self.folder}/search/{name}-{seed}/candidates.csv" for name, seed in self.searches]
@@ -334,6 +359,7 @@ class Plan:
             f"{folder}/ranking/ranked.csv",
             f"{folder}/ranking/winners.csv",
             f"{folder}/ranking/agreement.csv",
+            *self.supernets(),
             *self.gathered(),
             f"{folder}/export/exports.csv",
             *self.trainings(),
@@ -373,11 +399,21 @@ class Plan:
             return
         yield "data", "", self.data(*SPLITS)
         yield "budget", "", with_costs([self.budgeted])
+        if self.one_shot:
+            for seed in range(self.config.search.seeds):
+                folder = f"{self.folder}/supernet/seed-{seed}"
+                made = ("weights.safetensors", "history.csv", "cost.json")
+                yield "supernet", "", [f"{folder}/{file}" for file in made]
+                made = ("statistics.csv", "statistics.json", "statistics.cost.json")
+                yield "supernet_statistics", "", [f"{folder}/{file}" for file in made]
         for name, seed in self.searches:
             folder = f"{search}/{name}-{seed}"
             ends = [f"{folder}/candidates.csv", f"{folder}/history.csv"]
             if name in self.gradient:
                 yield "darts", name, [*ends, f"{folder}/alphas.json", f"{folder}/cost.json"]
+                continue
+            if self.one_shot:
+                yield "one_shot", name, [*ends, f"{folder}/cost.json"]
                 continue
             told = [f"{folder}/round-{n}/shard-{shard}.csv" for n in self.rounds(name) for shard in self.shards]
             made = ("proposals.csv", "told.csv", "state.safetensors")

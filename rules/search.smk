@@ -119,7 +119,7 @@ rule gather_search:
     log:
         f"{R}/logs/search/{{strategy}}-{{seed}}/gather.log",
     wildcard_constraints:
-        strategy="|".join(plan.sampling),
+        strategy="|".join(plan.in_rounds) or "(?!)",
     conda:
         ENVIRONMENT
     resources:

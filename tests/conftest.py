@@ -17,6 +17,7 @@ LONG = (
     "test_stale",
     "test_training_distributed",
     "test_rounds",
+    "test_one_shot",
 )
 
 

@@ -32,6 +32,7 @@ any job starts. A file stands alone: it is not laid over `config.yaml`.
 | `darts_family.yaml` | every differentiable strategy side by side on a part of CIFAR-10, half an hour on two cores |
 | `nasbench201.yaml` | DARTS, DARTS+ and SDARTS-RS where the truth is known: NAS-Bench-201's space |
 | `nasbench201_table.yaml` | sampling strategies compared in a table of NAS-Bench-201, where nothing is trained |
+| `one_shot.yaml` | a supernet trained once and searched by several strategies: stages of MBConv blocks on CIFAR-10 |
 | `cifar10.yaml` | CIFAR-10 as in the DARTS paper, for a GPU |
 """
 

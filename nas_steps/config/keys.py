@@ -10,8 +10,11 @@ CONFIG_KEYS: dict[str, dict[str, str]] = {
         "network": "search.network",
         "evaluation": "search.estimator",
         "strategies": "search.strategies",
+        "supernet": "search.estimator",
     },
     "evaluation": {"network": "search.network", "estimator": "search.estimator"},
+    "supernet": {"network": "search.network", "supernet": "search.estimator.supernet"},
+    "shared_weights": {"network": "search.network", "estimator": "search.estimator"},
     "screen": {"network": "search.network", "screen": "search.screen"},
     "lookup": {"table": "search.estimator", "kinds": "search.strategies"},
     "shortlist": {"shortlist": "ranking.shortlist", "kinds": "search.strategies"},
@@ -31,6 +34,7 @@ _PROPOSE = {
     "beats": "search.estimator.stop_below",
     "finish": "search.estimator.finish",
     "table": "search.estimator",
+    "estimator": "search.estimator",
 }
 
 

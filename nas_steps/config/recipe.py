@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -25,7 +25,7 @@ class Optimisation(Section):
     augment: Augment = Field(default_factory=Augment, description="Made on the training device, batch by batch.")
 
     @model_validator(mode="after")
-    def _warmup_ends(self) -> Recipe:
+    def _warmup_ends(self) -> Self:
         if self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"warmup_epochs ({self.warmup_epochs:g}) must be below epochs ({self.epochs}): "

@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from nas_steps.config.estimators import Estimator, Screen, ShortTraining, Table, named_kind
+from nas_steps.config.estimators import Estimator, Screen, SharedWeights, ShortTraining, Table, named_kind
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.section import Fraction, Natural, Positive, Section
 from nas_steps.config.space import Network, Space
 from nas_steps.config.strategies import Darts, Evolution, Gradient, PcDarts, Random, Strategy, check
+from nas_steps.config.supernet import check_supernet
 from nas_steps.spaces.baselines import parse_baseline
 from nas_steps.spaces.mobile import MobileSpace
 
@@ -275,6 +276,15 @@ def _check_estimator(search: Search) -> None:
                 f"search.strategies.{gradient[0]} (kind {search.strategies[gradient[0]].kind}) trains a supernet, but "
                 "search.estimator is a table, in which nothing is trained; take it out, or choose another estimator"
             )
+    if isinstance(estimator, SharedWeights):
+        if search.screen is not None:
+            raise ValueError("search.screen: there is nothing to save where a supernet scores in moments; leave it out")
+        asking = [one for one in search.strategies.values() if not isinstance(one, Gradient)]
+        if all(one.kind == "random" and one.evaluations == "auto" for one in asking):
+            raise ValueError(
+                "search.estimator is shared_weights, where random search gets as many evaluations as the strategy with "
+                "the most, but no other has any; give it a number, say `random: {evaluations: 500}`"
+            )
     if isinstance(estimator, ShortTraining) and estimator.halving is not None:
         for name, one in search.strategies.items():
             if isinstance(one, Random) and one.rounds < len(estimator.rungs):
@@ -356,6 +366,11 @@ class Config(Section):
             if strategy in {name.split("_x")[0] for name in self.retrain.baselines} | set(self.retrain.baselines):
                 raise ValueError(f"search.strategies.{strategy} has the name of a baseline; rename the strategy")
         _check_estimator(self.search)
+        if isinstance(self.search.estimator, SharedWeights):
+            try:
+                check_supernet(self.search.estimator.supernet, space)
+            except ValueError as error:
+                raise ValueError(f"search.estimator.supernet: {error}") from None
         for name, one in self.search.strategies.items():
             try:
                 check(one, space)

@@ -89,6 +89,7 @@ class CountedSupernet(Slice):
 
     epochs: int
     share: float
+    resolution: int | None
     sampling: str
     between: int
     calibration_images: int
@@ -372,6 +373,7 @@ def _counted_supernet(estimator: Estimator) -> CountedSupernet | None:
     return CountedSupernet(
         epochs=estimator.supernet.epochs,
         share=estimator.supernet.images,
+        resolution=estimator.supernet.resolution,
         sampling=estimator.supernet.sampling,
         between=estimator.supernet.between,
         calibration_images=estimator.calibration_images,

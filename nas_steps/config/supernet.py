@@ -15,9 +15,9 @@ from nas_steps.spaces.sites import largest, sites, smallest
 class SupernetTraining(Optimisation):
     sampling: Literal["uniform", "fair", "sandwich"] = Field(
         "fair",
-        description="The architectures that a step trains: one drawn uniformly (SPOS); so many that each choice of each "
-        "layer is trained once, for one update (FairNAS); or the largest, the smallest and some `between`, which learn "
-        "from the largest's predictions (the sandwich rule of BigNAS).",
+        description="The architectures that a step trains: one drawn uniformly (SPOS); so many that each choice of "
+        "each layer is trained once, for one update (FairNAS); or the largest, the smallest and some `between`, which "
+        "learn from the largest's predictions (the sandwich rule of BigNAS).",
     )
     between: Positive = Field(2, description="Random architectures in each step of the sandwich.")
     entangled: bool = Field(
@@ -28,12 +28,20 @@ class SupernetTraining(Optimisation):
     images: float = Field(
         1.0, gt=0, le=1, description="Share of the training images to train on: the same ones, of each class."
     )
+    resolution: int | None = Field(
+        None,
+        ge=4,
+        le=1024,
+        description="Side in pixels to train and score at; the stored side when left out.",
+    )
     epochs: Positive = Field(
         30,
         description="Passes over the training images. A step of `fair` or `sandwich` trains several architectures on "
         "each batch and costs as many times more.",
     )
-    batch_size: Positive = Field(64, description="Images a step.")
+    batch_size: Positive = Field(
+        32, description="Images a step; on a CPU small batches, which its caches hold, are as fast."
+    )
     learning_rate: float = Field(0.05, gt=0, description="Peak learning rate; it falls to 0 along a cosine.")
     weight_decay: float = Field(4e-5, ge=0, description="Weight decay; biases and batch norms are left out.")
     augment: Augment = Field(default_factory=Augment, description="Made on the training device, batch by batch.")
@@ -49,6 +57,7 @@ def check_supernet(settings: SupernetTraining, space: Any) -> None:
         if settings.sampling == "fair":
             sites(space)
         if settings.sampling == "sandwich":
-            largest(space), smallest(space)
+            largest(space)
+            smallest(space)
     except ValueError as error:
         raise ValueError(f"sampling is {settings.sampling}, but {error}; or set sampling: uniform") from None

@@ -13,7 +13,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from nas_steps.config.estimators import Extrapolation, ShortTraining, Training, ZeroCost
+from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost
 from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
 from nas_steps.report import figures, numbers
@@ -116,6 +116,9 @@ def estimated(config: Config) -> str:
         text = f"{told.observe} of {told.epochs} epochs an evaluation, the curve extrapolated"
     elif isinstance(told, ZeroCost):
         text = f"scored untrained by {told.proxy} on {numbers.plural(told.batch_size, 'image')}"
+    elif isinstance(told, SharedWeights):
+        trained = numbers.plural(told.supernet.epochs, "epoch")
+        text = f"scored by the weights of a supernet, trained for {trained} with {told.supernet.sampling} sampling"
     else:
         text = "looked up in a table"
     if isinstance(told, Training):

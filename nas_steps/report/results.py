@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas_steps.config.estimators import Table
+from nas_steps.config.estimators import SharedWeights, Table
 from nas_steps.config.schema import Config
+from nas_steps.config.strategies import Gradient
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_csv, read_json
 from nas_steps.report.records import (
@@ -67,10 +68,19 @@ class Results:
 
     def search_seconds(self, strategy: str) -> float | None:
         """Seconds of one search of a strategy, the mean over its search seeds; None where nothing was measured. What
-        was known from another search counts: alone, it would have been trained."""
+        was known from another search counts: alone, it would have been trained. So does the supernet that it shares
+        with others."""
         names = {search.name for search in self.searches if search.strategy == strategy}
         spent = [cost.seconds + cost.looked_up_seconds for cost in self.costs if cost.search in names]
-        return sum(spent) / len(names) if spent else None
+        if not spent:
+            return None
+        supernets = 0.0
+        if isinstance(self.config.search.estimator, SharedWeights) and not self._gradient(strategy):
+            supernets = sum(cost.seconds for cost in self.costs if cost.stage == "supernet")
+        return (sum(spent) + supernets) / len(names)
+
+    def _gradient(self, strategy: str) -> bool:
+        return isinstance(self.config.search.strategies[strategy], Gradient)
 
 
 def load_results(config: Config, folder: str | Path, data: str | Path | None) -> Results:

@@ -229,7 +229,7 @@ def exports(results: Results) -> Table:
 
 
 #: the order in which stages run; any other follows by name
-STAGES = ("data", "search", "ranking", "retraining", "scaling", "export")
+STAGES = ("data", "supernet", "search", "ranking", "retraining", "scaling", "export")
 
 
 def costs(results: Results) -> Table:

@@ -2,7 +2,7 @@
 
 from nas_steps.provenance.steps import dispatch
 
-STEPS = ("budget", "propose", "gather", "darts", "replay")
+STEPS = ("budget", "propose", "gather", "darts", "replay", "supernet", "supernet_statistics", "one_shot", "rank_paths")
 
 if __name__ == "__main__":
     dispatch("nas_steps.search", STEPS)

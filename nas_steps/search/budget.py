@@ -12,12 +12,13 @@ from typing import Any
 from torch import Tensor
 
 from nas_steps.config.space import Network
-from nas_steps.config.stages import BudgetStep
+from nas_steps.config.stages import BudgetStep, CountedSupernet
 from nas_steps.models.build import size
 from nas_steps.models.count import count
 from nas_steps.models.supernet import Supernet
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.spaces.cells import CellSpace
+from nas_steps.spaces.sites import largest, sites, smallest
 
 #: a backward pass costs about twice a forward pass
 TRAINING_FACTOR = 3
@@ -29,9 +30,14 @@ FEWEST_EVALUATIONS = 2
 UNIT = "training multiply-accumulates for each image of the training set"
 
 
-def budget(step: BudgetStep, *, inputs: int, classes: int, side: int, images: int) -> dict[str, Any]:
+def budget(step: BudgetStep, *, inputs: int, classes: int, side: int, images: int, valid: int = 0) -> dict[str, Any]:
     """The training cost of each strategy, and how many evaluations random search gets for the dearest other one.
-    `images` is the size of the training set."""
+    `images` is the size of the training set, `valid` that of the validation set.
+
+    Where architectures are scored by shared weights, the supernet's training is each strategy's cost (alone, it would
+    need one), an evaluation is a forward pass of the images that calibrate and score, and random search is matched by
+    evaluations: it gets as many as the strategy with the most.
+    """
     space = step.space.declared()
     shape: dict[str, Any] = {"inputs": inputs, "classes": classes}
     supernets: dict[int, int] = {}
@@ -50,6 +56,13 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int, images: in
     trained = step.evaluation
     evaluated = candidate if trained.resolution in (None, side) else mean_macs(trained.resolution or side)
     evaluation = TRAINING_FACTOR * (trained.epochs * trained.share * evaluated + trained.images / images * candidate)
+    supernet = 0.0
+    if step.supernet is not None:
+        if step.supernet.resolution not in (None, side):
+            evaluated = mean_macs(step.supernet.resolution or side)
+        supernet = _supernet_training(step.supernet, space, step.network, evaluated, **shape, side=side)
+        scored = valid if step.supernet.valid_images is None else min(valid, step.supernet.valid_images)
+        evaluation = (scored + min(step.supernet.calibration_images, images)) / images * evaluated
 
     strategies: dict[str, dict[str, Any]] = {}
     for name, settings in step.strategies.items():
@@ -70,7 +83,7 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int, images: in
             strategies[name] = {
                 "kind": settings.kind,
                 "evaluations": evaluations,
-                "training_macs": evaluations * evaluation,
+                "training_macs": supernet + evaluations * evaluation,
             }
     dearest = max(
         (name for name, entry in strategies.items() if entry["kind"] != "random"),
@@ -80,12 +93,16 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int, images: in
     for name, settings in step.strategies.items():
         if settings.evaluations == "auto":
             assert dearest is not None  # the schema refuses a lone random strategy without a number
-            matched = max(FEWEST_EVALUATIONS, round(strategies[dearest]["training_macs"] / evaluation))
-            matched = min(matched, space.size())
+            if step.supernet is not None:
+                dearest = max(strategies, key=lambda name: strategies[name]["evaluations"] or 0)
+                matched = strategies[dearest]["evaluations"]
+            else:
+                matched = max(FEWEST_EVALUATIONS, round(strategies[dearest]["training_macs"] / evaluation))
+                matched = min(matched, space.size())
             strategies[name] = {
                 "kind": "random",
                 "evaluations": matched,
-                "training_macs": matched * evaluation,
+                "training_macs": supernet + matched * evaluation,
                 "matched_to": dearest,
             }
     reference = next(entry["training_macs"] for entry in strategies.values() if entry["kind"] == "random")
@@ -97,8 +114,32 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int, images: in
         "supernet_macs": supernets.get(1),
         "candidate_macs": candidate,
         "matched_to": matched_to,
+        "matched_by": "evaluations" if step.supernet is not None else "training_macs",
         "strategies": strategies,
     }
+
+
+def _supernet_training(
+    settings: CountedSupernet,
+    space: Any,
+    network: Network,
+    mean: float,
+    *,
+    inputs: int,
+    classes: int,
+    side: int,
+) -> float:
+    """What training the supernet costs, where a path has `mean` multiply-accumulates."""
+
+    def macs(architecture: Any) -> int:
+        at = settings.resolution or side
+        return size(str(architecture), network, inputs=inputs, classes=classes, side=at).macs
+
+    if settings.sampling == "sandwich":
+        paths = macs(largest(space)) + macs(smallest(space)) + settings.between * mean
+    else:
+        paths = mean * (max(sites(space).counts) if settings.sampling == "fair" else 1)
+    return TRAINING_FACTOR * settings.epochs * settings.share * paths
 
 
 def _decisions(space: CellSpace) -> int:

@@ -141,20 +141,14 @@ class OneShotStep:
         return self.optimizer.param_groups[0]["lr"]
 
 
-def training_images(folder: str | Path, device: torch.device, *, share: float, seed: int) -> DeviceImages:
-    """`share` of each class's prepared training images, drawn by `seed`."""
+def training_images(
+    folder: str | Path, device: torch.device, *, share: float = 1.0, side: int | None = None, seed: int = 0
+) -> DeviceImages:
+    """`share` of each class's prepared training images, drawn by `seed`, at `side` pixels (the stored side if None)."""
     meta, split = read_meta(folder), load_split(folder, "train")
     if share < 1:
         split = part_of(split, share, meta.classes, seed)
-    return DeviceImages(split.images, split.labels, meta.mean, meta.std, device)
-
-
-def build_shared(step: SupernetStep, *, inputs: int, classes: int, device: torch.device) -> SharedNetwork:
-    """The supernet of a step on the device, newly initialised."""
-    network = shared_network(
-        step.space.declared(), step.network, inputs=inputs, classes=classes, entangled=step.supernet.entangled
-    )
-    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return DeviceImages(split.images, split.labels, meta.mean, meta.std, device, side)
 
 
 def train_supernet(
@@ -171,7 +165,10 @@ def train_supernet(
     machine, interrupted or not. Raises DivergedError."""
     settings = step.supernet
     torch.manual_seed(derive_seed(seed, "initialisation"))
-    network = build_shared(step, inputs=inputs, classes=classes, device=images.device)
+    network = shared_network(
+        step.space.declared(), step.network, inputs=inputs, classes=classes, entangled=settings.entangled
+    )
+    network = network.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     paths = sampling(
         settings.sampling, step.space.declared(), seed=derive_seed(seed, "paths"), between=settings.between
     )

@@ -29,5 +29,12 @@ def main(arguments: Sequence[str]) -> None:
         meta = read_meta(given.data)
         channels, side, _ = meta.shape
         step = read_slice(given.settings, BudgetStep)
-        found = budget(step, inputs=channels, classes=len(meta.classes), side=side, images=meta.size("train"))
+        found = budget(
+            step,
+            inputs=channels,
+            classes=len(meta.classes),
+            side=side,
+            images=meta.size("train"),
+            valid=meta.size("valid"),
+        )
         write_json(given.output, found)

@@ -1,0 +1,83 @@
+"""Rank given architectures by the shared weights of a trained supernet.
+
+The settings are those of the experiment that trained it: `results/settings/shared_weights-*.json`. Architectures stand
+in a text file, one a line, or in the column `architecture` of a CSV file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nas_steps.config.stages import SharedStep, read_slice
+from nas_steps.errors import UserError
+from nas_steps.provenance.files import read_csv, write_csv
+from nas_steps.provenance.steps import parser, training_options
+from nas_steps.spaces.decisions import Architecture, Space
+
+MODULE = "nas_steps.search rank_paths"
+COLUMNS = ("rank", "architecture", "score", "running", "reestimated", "parameters", "macs")
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = parser(MODULE, __doc__ or "")
+    training_options(options)
+    options.add_argument("--weights", required=True, help="weights.safetensors of the supernet")
+    options.add_argument("--architectures", required=True, help="text file, one a line; or CSV file")
+    options.add_argument(
+        "--output",
+        required=True,
+        help="CSV file, in the order given: rank and score (re-estimated batch norms, unless the settings have no "
+        "calibration images), accuracy with the running statistics and with re-estimated ones",
+    )
+    given = options.parse_args(arguments)
+    step = read_slice(given.settings, SharedStep)
+    space = step.space.declared()
+    texts = read_architectures(given.architectures)
+    architectures = [parse(space, text) for text in texts]
+
+    import torch
+
+    from nas_steps.search.one_shot.scoring import load_scorer, measure
+    from nas_steps.search.one_shot.statistics import look
+    from nas_steps.training.devices import claimed
+
+    with claimed(step.device, given.threads or step.threads) as device, torch.no_grad():
+        scorer = load_scorer(step, given.data, given.weights, device)
+        rows = look(scorer, architectures)
+    for row, text, architecture in zip(rows, texts, architectures, strict=True):
+        row |= {"architecture": text, "score": row["reestimated" if scorer.calibration else "running"]}
+        row |= vars(measure(step, architecture, given.data))
+    for rank, row in enumerate(sorted(rows, key=lambda row: -row["score"]), start=1):
+        row["rank"] = rank
+    write_csv(given.output, rows, COLUMNS)
+    print(f"{len(rows)} architectures are ranked in {given.output}")
+
+
+def read_architectures(path: str | Path) -> list[str]:
+    """The architectures in a file, as they are spelled there. Raises UserError where there are none."""
+    if not Path(path).is_file():
+        raise UserError(f"there is no file {path}; name a text file with an architecture a line, or a CSV file")
+    if Path(path).suffix == ".csv":
+        rows = read_csv(path)
+        if rows and "architecture" not in rows[0]:
+            raise UserError(f"{path} has no column architecture, but {', '.join(rows[0])}; rename the one that it is")
+        found = [row["architecture"].strip() for row in rows]
+    else:
+        found = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    found = [text for text in found if text]
+    if not found:
+        raise UserError(f"{path} holds no architecture")
+    return found
+
+
+def parse(space: Space, text: str) -> Architecture:
+    """An architecture of `space`. Those of nasbench_macro may be spelled as in NAS-Bench-Macro (Su et al. 2021, section
+    4): a digit a layer, 0 for one left out, 1 for kernel 3 and expansion 3, 2 for kernel 5 and expansion 6. Raises
+    UserError."""
+    if space.name == "nasbench_macro" and text.isdigit():
+        try:
+            return space.decode([int(digit) for digit in text])
+        except ValueError:
+            raise UserError(f"{text} is no architecture of NAS-Bench-Macro: it has 8 digits, each 0, 1 or 2") from None
+    return space.parse(text)
