@@ -49,9 +49,15 @@ class SupernetTraining(Optimisation):
 
 def check_supernet(settings: SupernetTraining, space: Any) -> None:
     """Raise ValueError where a supernet of `space` cannot be trained so."""
-    if settings.entangled and not isinstance(space, MobileSpace):
+    mobile = isinstance(space, MobileSpace)
+    if settings.entangled and not mobile:
         raise ValueError(
-            f"entangled is true, but space {space.name} has cells, which have no blocks to share; set false"
+            f"entangled is true, but space {space.name} has cells, which have no blocks that could share; set false"
+        )
+    if settings.resolution is not None and mobile and settings.resolution < space.stride:
+        raise ValueError(
+            f"resolution is {settings.resolution}, but the strides of space {space.name} divide the side by "
+            f"{space.stride}: less than a pixel would be left; raise it"
         )
     try:
         if settings.sampling == "fair":

@@ -96,7 +96,8 @@ class OneShotStep:
 
     def _logits(self, images: Tensor, path: Architecture) -> Tensor:
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
-            return self.network(images, path).float()
+            logits = self.network(images, path)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def _supervised(self, path: Architecture, labels: Tensor, keep: list[Tensor] | None = None) -> Loss:
         """The loss on the labels; the softmax of the logits goes to `keep[0]`, row by row."""
