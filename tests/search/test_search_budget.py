@@ -15,12 +15,15 @@ from benchmarks.textbook import Textbook
 from nas_steps.config.space import Network
 from nas_steps.config.stages import slices
 from nas_steps.config.strategies import GRADIENT_KINDS
+from nas_steps.models.build import size
 from nas_steps.models.count import count
 from nas_steps.models.supernet import Supernet
 from nas_steps.provenance.files import read_json
 from nas_steps.search.budget import _supernet, budget
 from nas_steps.search.steps import budget as step
 from nas_steps.spaces.cells import PRESETS, CellSpace
+from nas_steps.spaces.mobile import PRESETS as MOBILE
+from nas_steps.spaces.sites import largest, smallest
 
 SIZES = {"inputs": 1, "classes": 10, "side": 8}
 SHAPE = SIZES | {"images": 60}
@@ -230,3 +233,48 @@ def test_a_screen_costs_a_batch_for_each_that_it_looks_at() -> None:
 
 def test_a_lower_resolution_costs_less() -> None:
     assert evaluation_macs(epochs=4, resolution=4) < 0.5 * evaluation_macs(epochs=4)
+
+
+def one_shot(sampling: str, strategies: dict[str, Any], **estimator: Any) -> dict[str, Any]:
+    config = tiny_config(
+        data__resolution=8,
+        space={"preset": "mobile_small"},
+        search__network=Network(channels=8, cells=3, stem_multiplier=3).model_dump(),
+        retrain__network=Network(channels=8, cells=5, stem_multiplier=3).model_dump(),
+        search__estimator={"kind": "shared_weights", "supernet": {"epochs": 4, "sampling": sampling}, **estimator},
+        search__strategies=strategies,
+    )
+    return budget(slices(config)["budget"], **SHAPE, valid=30)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("sampling", "paths"), [("uniform", 1), ("fair", 8)])
+def test_a_supernet_counts_for_each_strategy_that_scores_by_it(sampling: str, paths: int) -> None:
+    evolution = {"population": 6, "sample": 2, "children": 2, "rounds": 3}
+    found = one_shot(sampling, {"random": {"evaluations": 9}, "evolution": evolution})
+    candidate = found["candidate_macs"]
+    # an evaluation is a forward pass of all 60 images that calibrate (there are no more) and the 30 that score
+    for name, evaluations in (("random", 9), ("evolution", 10)):
+        expected = 3 * 4 * paths * candidate + evaluations * (60 + 30) / 60 * candidate
+        assert found["strategies"][name]["training_macs"] == pytest.approx(expected)
+    cheap = one_shot(sampling, {"random": {"evaluations": 9}}, calibration_images=0, valid_images=6)
+    expected = 3 * 4 * paths * candidate + 9 * 6 / 60 * candidate
+    assert cheap["strategies"]["random"]["training_macs"] == pytest.approx(expected)
+
+
+def test_the_sandwich_costs_its_bread_too() -> None:
+    found = one_shot("sandwich", {"random": {"evaluations": 1}}, calibration_images=0, valid_images=1)
+    sides = [size(str(of(MOBILE["mobile_small"])), Network(), **SIZES).macs for of in (largest, smallest)]
+    expected = 3 * 4 * (sum(sides) + 2 * found["candidate_macs"]) + found["candidate_macs"] / 60
+    assert found["strategies"]["random"]["training_macs"] == pytest.approx(expected)
+
+
+def test_random_gets_as_many_looks_at_a_supernet_as_the_strategy_with_the_most() -> None:
+    strategies = {
+        "random": {},
+        "evolution": {"population": 6, "sample": 2, "children": 2, "rounds": 3},
+        "nsga2": {"population": 6, "children": 3, "rounds": 3},
+    }
+    found = one_shot("uniform", strategies)
+    assert found["strategies"]["random"]["evaluations"] == 12
+    assert (found["matched_to"], found["matched_by"]) == ("nsga2", "evaluations")
+    assert found["strategies"]["nsga2"]["relative"] == 1

@@ -24,6 +24,7 @@ from tiny_world import CONVOLUTION, MIXED, POOLS, prepared, settings
 
 import nas_steps.models.build
 import nas_steps.search.darts
+import nas_steps.search.one_shot.training
 import nas_steps.training.final  # noqa: F401 - likewise
 from nas_steps.estimation.steps.short_training import main as estimate
 from nas_steps.provenance import steps
@@ -33,6 +34,7 @@ from nas_steps.retraining.steps.train import main as retrain
 from nas_steps.scaling.steps.grid import main as grid
 from nas_steps.scaling.steps.train import main as member
 from nas_steps.search.steps.darts import main as darts
+from nas_steps.search.steps.supernet import main as one_shot_supernet
 from nas_steps.training.checkpoint import checkpoint_folder
 
 #: all that draws random numbers or keeps a state: drop path, both optimisers, the auxiliary head, augmentation
@@ -91,6 +93,14 @@ def kinds(world: Path, data: str) -> list[Kind]:
             for kind, more in FAMILY.items()
         },
     )
+    shared = {"sampling": "fair", "epochs": 2, "batch_size": 12, "augment": RECIPE["augment"]}
+    files["supernet"] = settings(
+        space={"preset": "mobile_small"},
+        search__estimator={"kind": "shared_weights", "supernet": shared},
+        search__strategies={"random": {"evaluations": 2}},
+        search__network={"channels": 8, "cells": 3, "stem_multiplier": 3},
+        retrain__network={"channels": 8, "cells": 5, "stem_multiplier": 3},
+    )["supernet"]
     winners, proposals, ranked = world / "winners.csv", world / "proposals.csv", world / "ranked.csv"
     triples, chosen, members = world / "triples.csv", world / "chosen.json", world / "members.csv"
     write_csv(winners, [{"entry": "mine-0", "architecture": MIXED}], ("entry", "architecture"))
@@ -127,6 +137,13 @@ def kinds(world: Path, data: str) -> list[Kind]:
         Kind("shortlist", estimate, shard("ranking", "ranking"), lambda out: out / "shard.csv"),
         Kind("supernet", darts, supernet("darts"), own),
         *(Kind(f"supernet of {kind}", darts, supernet(kind), own, share=3) for kind in FAMILY),
+        Kind(
+            "one-shot supernet",
+            one_shot_supernet,
+            lambda out: with_settings("supernet", "--seed", 0, "--output", out),
+            own,
+            share=3,
+        ),
         Kind("retraining", retrain, final("mine-0", "searched"), own),
         Kind("baseline", retrain, final("resnet20", "baseline"), own),
         Kind(
