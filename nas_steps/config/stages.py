@@ -343,7 +343,9 @@ def most_evaluations(config: Config, strategy: SamplingStrategy) -> int:
     search that is matched gets as many as the one with the most."""
     if isinstance(strategy.evaluations, int):
         return strategy.evaluations
-    others = [getattr(other, "evaluations", None) for other in config.search.strategies.values()]
+    # those that train a supernet of their own may draw architectures in the end, which is another cost
+    asking = [other for other in config.search.strategies.values() if not isinstance(other, Gradient)]
+    others = [getattr(other, "evaluations", None) for other in asking]
     return max(number for number in others if isinstance(number, int))
 
 

@@ -57,6 +57,7 @@ def render(results: Results, tables: Mapping[str, Table], verdict: Verdict, fold
         mobile=config.space.mobile,
         space_size=spelled_size(config.space.declared().size()),
         budget=results.budget,
+        supernets=results.supernets,
         estimated=estimated(results.config),
         cells=drawn(results),
         figures=all_figures(results),

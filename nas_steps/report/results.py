@@ -35,6 +35,8 @@ class Results:
     #: of the prepared data; None where a table was searched in
     meta: Mapping[str, Any] | None
     budget: Mapping[str, Any]
+    #: what statistics.json tells of the supernet of each search seed, where they score
+    supernets: tuple[Mapping[str, Any], ...] = ()
     searches: tuple[Search, ...] = ()
     agreement: tuple[Agreement, ...] = ()
     winners: tuple[Winner, ...] = ()
@@ -97,6 +99,11 @@ def load_results(config: Config, folder: str | Path, data: str | Path | None) ->
         config=config,
         meta=meta,
         budget=_required_json(folder / "search/budget.json"),
+        supernets=tuple(
+            _required_json(folder / f"supernet/seed-{seed}/statistics.json")
+            for seed in range(config.search.seeds)
+            if isinstance(config.search.estimator, SharedWeights)
+        ),
         searches=tuple(
             _search(folder / "search", name, strategy.kind, seed)
             for name, strategy in config.search.strategies.items()

@@ -278,3 +278,18 @@ def test_random_gets_as_many_looks_at_a_supernet_as_the_strategy_with_the_most()
     assert found["strategies"]["random"]["evaluations"] == 12
     assert (found["matched_to"], found["matched_by"]) == ("nsga2", "evaluations")
     assert found["strategies"]["nsga2"]["relative"] == 1
+
+
+def test_architectures_that_another_supernet_draws_are_no_evaluations() -> None:
+    strategies = {"random": {}, "evolution": {"population": 4, "sample": 2, "children": 2, "rounds": 2}, "rsws": {}}
+    config = tiny_config(
+        space={"preset": "nasbench201", "nodes": 2},
+        search__network={"channels": 2, "cells": 1},
+        retrain__network={"channels": 2, "cells": 1},
+        search__estimator={"kind": "shared_weights", "supernet": {"epochs": 2}},
+        search__strategies=strategies,
+    )
+    found = slices(config)
+    assert found["search_random"].evaluations == 6  # type: ignore[attr-defined]
+    told = budget(found["budget"], **SHAPE, valid=30)["strategies"]  # type: ignore[arg-type]
+    assert (told["random"]["evaluations"], told["rsws"]["evaluations"]) == (6, None)
