@@ -15,7 +15,6 @@ if plan.table is None:
     if plan.one_shot:
 
         include: "rules/one_shot.smk"
-
     include: "rules/ranking.smk"
     include: "rules/retraining.smk"
     include: "rules/scaling.smk"
