@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, field_validator, model_validator
 
+from nas_steps.config.recipe import Optimisation
 from nas_steps.config.section import Augment, Natural, Positive, Section
 
 # ----------------------------------------------------------------------------------------------- sampling
@@ -363,6 +364,37 @@ class Rsws(Gradient):
     )
 
 
+class Enas(Optimisation):
+    """ENAS (Pham et al. 2018, sections 2.2 and 2.3): a controller learns by REINFORCE over weights that all share.
+
+    Learning rate, entropy weight and numbers of steps are for a search of minutes; the paper's controller has 3.5e-4,
+    1e-4 and 2,000 steps of one architecture in each of 150 epochs.
+    """
+
+    kind: Literal["enas"] = Field("enas", description="A controller trained by REINFORCE over shared weights.")
+    epochs: Positive = Field(20, description="Passes over the training images, after each of which it learns.")
+    batch_size: Positive = Field(64, description="Images of a weight step, along one architecture that is drawn.")
+    learning_rate: float = Field(0.05, gt=0, description="Peak learning rate of the weights; it falls to 0.")
+    weight_decay: float = Field(4e-5, ge=0, description="Weight decay of the weights, batch norms left out.")
+    entangled: bool = Field(
+        False, description="Whether blocks of a mobile space that differ in kernel and expansion alone share weights."
+    )
+    hidden: Positive = Field(32, description="Units of the controller's LSTM.")
+    controller_learning_rate: float = Field(5e-3, gt=0, description="Learning rate of the controller (Adam).")
+    controller_steps: Positive = Field(40, description="Steps of the controller after each epoch.")
+    controller_batch: Positive = Field(5, description="Architectures that are drawn and rewarded in each of them.")
+    reward_images: Positive = Field(128, description="Validation images whose accuracy is the reward.")
+    baseline_decay: float = Field(0.95, ge=0, lt=1, description="Decay of the rewards' moving average, the baseline.")
+    entropy_weight: float = Field(1e-3, ge=0, description="Weight of the choices' entropy: higher explores longer.")
+    calibration_images: Natural = Field(
+        1024, description="Training images that batch norms are re-estimated on before an architecture is scored."
+    )
+    evaluations: Positive = Field(
+        20, description="Architectures drawn from the controller in the end, to be ranked with the shared weights."
+    )
+    candidates: Positive = Field(5, description="The best of them, to pass on.")
+
+
 _Gradients = (
     Darts
     | DartsSecondOrder
@@ -379,7 +411,7 @@ _Gradients = (
 GradientStrategy = Annotated[_Gradients, Field(discriminator="kind")]
 _Samplings = Random | Evolution | Nsga2 | Reinforce | Predictor
 SamplingStrategy = Annotated[_Samplings, Field(discriminator="kind")]
-Strategy = Annotated[_Samplings | _Gradients, Field(discriminator="kind")]
+Strategy = Annotated[_Samplings | _Gradients | Enas, Field(discriminator="kind")]
 #: strategies that ask for architectures round by round
 SAMPLING: tuple[type[Section], ...] = (Random, Evolution, Nsga2, Reinforce, Predictor)
 #: strategies that train a supernet
@@ -397,7 +429,7 @@ GRADIENT: tuple[type[Gradient], ...] = (
     Rsws,
 )
 STRATEGIES: dict[str, type[Section]] = {
-    str(strategy.model_fields["kind"].default): strategy for strategy in (*SAMPLING, *GRADIENT)
+    str(strategy.model_fields["kind"].default): strategy for strategy in (*SAMPLING, *GRADIENT, Enas)
 }
 STRATEGY_KINDS = tuple(STRATEGIES)
 #: the kinds of strategies that train a supernet

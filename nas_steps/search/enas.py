@@ -1,0 +1,262 @@
+"""ENAS: a controller learns, by REINFORCE, which architectures do well with weights that all of them share.
+
+Pham et al. 2018, section 2.2. In turns: the weights learn one pass over the training images, each batch along an
+architecture that the controller draws; then the controller learns from the validation accuracy, on a batch, of the
+architectures that it draws. In the end some more are drawn, and the best with the shared weights are the candidates
+(section 2.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nas_steps.config.strategies import Enas
+from nas_steps.config.supernet import SupernetTraining
+from nas_steps.data.batches import DeviceImages
+from nas_steps.models.folding import Normalising
+from nas_steps.provenance.seeds import derive_seed
+from nas_steps.search.discretise import parameter_free, skips
+from nas_steps.search.one_shot.networks import SharedNetwork
+from nas_steps.search.one_shot.training import OneShotStep
+from nas_steps.search.samplers.controller import Adam, Controller
+from nas_steps.spaces.architectures import CellArchitecture
+from nas_steps.spaces.decisions import Architecture
+from nas_steps.training.checkpoint import Checkpoint, State
+from nas_steps.training.loop import EVALUATION_BATCH, Batch, DivergedError, Row, fit
+from nas_steps.training.progress import Progress
+
+#: draws for the history's figures of a policy
+SHOWN = 8
+#: how often to draw for a new candidate before there are enough
+PATIENCE = 50
+
+
+class Policy:
+    """The controller, how it learns, and which architectures it draws for the weights to learn along."""
+
+    count = 1  # architectures a step of the weights: the paper's M
+
+    def __init__(self, space: Any, settings: Enas, seed: int) -> None:
+        self.space, self.settings, self.seed = space, settings, seed
+        self.controller = Controller(space, settings.hidden)
+        self.adam = Adam(self.controller.parameters, settings.controller_learning_rate)
+        #: the moving average of the rewards, None before the first
+        self.baseline: float | None = None
+
+    def paths(self, step: int) -> list[Architecture]:
+        return self.draw(self.count, derive_seed(self.seed, "weights", step))
+
+    def draw(self, count: int, seed: int) -> list[Architecture]:
+        return [self.space.decode(choices) for choices in self.controller.sample(count, Random(seed))]
+
+    def learn(self, architectures: Sequence[Architecture], rewards: Sequence[float]) -> None:
+        """One step of REINFORCE: what did better than the moving average becomes more likely."""
+        values = np.array(rewards, dtype=np.float64)
+        mean, decay = float(values.mean()), self.settings.baseline_decay
+        baseline = mean if self.baseline is None else self.baseline
+        self.baseline = decay * baseline + (1 - decay) * mean
+        batch = self.controller.batch([self.space.decided(one) for one in architectures])
+        _, gradients = self.controller.loss(batch, values - baseline, self.settings.entropy_weight)
+        self.adam.step(gradients)
+
+    def entropy(self, architectures: Sequence[Architecture]) -> float:
+        """The mean entropy of a decision (nats), over those that these architectures were drawn by."""
+        batch = self.controller.batch([self.space.decided(one) for one in architectures])
+        loss, _ = self.controller.loss(batch, np.zeros(len(architectures)), 1.0)
+        return -loss * len(architectures) / float(batch.real.sum())
+
+    def state(self) -> dict[str, Any]:
+        arrays = {
+            f"{what}.{name}": value.copy() for what, values in self._arrays().items() for name, value in values.items()
+        }
+        return {"arrays": arrays, "baseline": self.baseline, "steps": self.adam.steps}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.baseline, self.adam.steps = state["baseline"], state["steps"]
+        for what, values in self._arrays().items():
+            for name, value in values.items():
+                value[...] = state["arrays"][f"{what}.{name}"]
+
+    def _arrays(self) -> dict[str, dict[str, Any]]:
+        return {"parameters": self.adam.parameters, "first": self.adam.first, "second": self.adam.second}
+
+
+class EnasStep(OneShotStep):
+    """What `fit` calls: a step of the weights for each training batch, a step of the controller for each empty one."""
+
+    def __init__(
+        self, network: SharedNetwork, settings: Enas, policy: Policy, valid: DeviceImages, steps_per_epoch: int
+    ) -> None:
+        shared = {key: value for key, value in settings.model_dump().items() if key in SupernetTraining.model_fields}
+        super().__init__(network, SupernetTraining(**shared, sampling="uniform"), policy, steps_per_epoch)
+        self.policy, self.valid, self.enas = policy, valid, settings
+        self.rewarded = iter(())
+        self.turn = 0
+
+    def begin_turns(self, epoch: int, turn: int) -> None:
+        """Go on with the controller's step number `turn` (from 0) of an epoch (from 1)."""
+        self.epoch, self.turn = epoch, turn
+
+    def __call__(self, images: Tensor, labels: Tensor, done: float) -> tuple[Tensor, Tensor]:
+        if len(labels):
+            return super().__call__(images, labels, done)
+        self.learn_policy()
+        nothing = torch.zeros((), device=labels.device)
+        return nothing, nothing
+
+    def learn_policy(self) -> None:
+        """Reward some architectures by their accuracy on a batch of validation images, the same for all of them."""
+        seed = derive_seed(self.policy.seed, "controller", self.epoch, self.turn)
+        self.turn += 1
+        drawn = self.policy.draw(self.enas.controller_batch, seed)
+        images, labels = next(iter(self.valid.batches(self.enas.reward_images, shuffle=True, seed=seed)))
+        with own_statistics(self.network), torch.no_grad():
+            hits = torch.stack([(self.network(images, one).argmax(1) == labels).sum() for one in drawn])
+        self.policy.learn(drawn, (hits.double() / len(labels)).tolist())
+
+    def state(self) -> State:
+        return {**super().state(), "policy": self.policy.state()}
+
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        self.policy.restore(state["policy"])
+
+
+@contextmanager
+def own_statistics(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode, but batch norms norm by the statistics of the images at hand, and remember nothing of them: the
+    running ones were gathered along other architectures (Bender et al. 2018, section 3.3)."""
+    norms = [module for module in network.modules() if isinstance(module, (nn.BatchNorm2d, Normalising))]
+    was_training, before = network.training, [norm.momentum for norm in norms]
+    network.eval()
+    for norm in norms:
+        norm.train()
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, before, strict=True):
+            norm.momentum = momentum
+        network.train(was_training)
+
+
+@dataclass
+class EnasResult:
+    """What a search leaves: (architecture, accuracy with the shared weights), best first; history rows."""
+
+    candidates: list[tuple[str, float]] = field(default_factory=list)
+    history: list[Row] = field(default_factory=list)
+    reason: str = ""  # why it ended without having come to its last epoch
+    parts: int = 1  # that batches were learnt in, since memory ran out
+
+
+def enas(
+    settings: Enas,
+    network: SharedNetwork,
+    space: Any,
+    train: DeviceImages,
+    valid: DeviceImages,
+    *,
+    seed: int,
+    progress: Progress,
+    checkpoint: Checkpoint | None = None,
+) -> EnasResult:
+    """Search. Deterministic in `seed` on one machine, interrupted or not. A supernet that diverges ends the search
+    without candidates and with a `reason`."""
+    policy = Policy(space, settings, derive_seed(seed, "policy"))
+    steps = train.steps(settings.batch_size, shuffle=True)
+    learning = EnasStep(network, settings, policy, valid, steps)
+    calibration = calibrating(train, settings.calibration_images, derive_seed(seed, "calibration"))
+
+    def batches(epoch: int, start: int) -> Iterator[Batch]:
+        learning.begin((epoch - 1) * steps + min(start, steps))
+        if start < steps:
+            yield from train.batches(
+                settings.batch_size,
+                augment=settings.augment,
+                shuffle=True,
+                seed=derive_seed(seed, "batches", epoch),
+                start=start,
+            )
+        learning.begin_turns(epoch, max(start - steps, 0))
+        nothing = torch.empty(0, device=train.device)
+        for _ in range(max(start - steps, 0), settings.controller_steps):
+            yield nothing, nothing
+
+    def accuracies(architectures: Sequence[Architecture]) -> list[float]:
+        return network.accuracies(
+            architectures, lambda: valid.batches(EVALUATION_BATCH, shuffle=False), calibration=calibration
+        )
+
+    def end_of_epoch(epoch: int) -> Row:
+        drawn = policy.draw(SHOWN, derive_seed(policy.seed, "shown", epoch))
+        scores = accuracies(drawn)
+        best = drawn[int(np.argmax(scores))]
+        row: Row = {
+            "architecture": str(best),
+            "score": float(np.mean(scores)),
+            "best": max(scores),
+            "entropy": policy.entropy(drawn),
+        }
+        if isinstance(best, CellArchitecture):
+            shares = [float(np.mean([parameter_free(one.cells[kind]) for one in drawn])) for kind in best.cells]
+            row |= {"parameter_free": shares[0], "parameter_free_reduce": shares[1] if len(shares) > 1 else None}
+            row["skips"] = float(np.mean([skips(one) for one in drawn]))
+        print(f"epoch {epoch}: mean {row['score']:.1%}, entropy {row['entropy']:.2f}: {best}", flush=True)
+        return row
+
+    result = EnasResult()
+    try:
+        rows = fit(
+            learning,
+            batches,
+            epochs=settings.epochs,
+            images=len(train),
+            seed=seed,
+            end_of_epoch=end_of_epoch,
+            progress=progress,
+            checkpoint=checkpoint,
+        )
+    except DivergedError as error:
+        rows, result.reason = error.history, str(error)
+    result.parts = learning.parts.count
+    result.history = [
+        {"step": row["epoch"], "status": "ok", "loss": row["train_loss"], "seconds": row["seconds"], **row}
+        for row in rows
+    ]
+    if result.reason:
+        result.history.append({"step": len(rows) + 1, "status": "diverged", "reason": result.reason})
+        return result
+    drawn = list(distinct(policy, settings.evaluations, derive_seed(policy.seed, "candidates")))
+    scored = sorted(zip(map(str, drawn), accuracies(drawn), strict=True), key=lambda pair: -pair[1])
+    result.candidates = scored[: settings.candidates]
+    return result
+
+
+def distinct(policy: Policy, count: int, seed: int) -> dict[Architecture, None]:
+    """At most `count` different architectures, drawn from the policy; fewer where it hardly draws others."""
+    found: dict[str, Architecture] = {}
+    for turn in range(PATIENCE):
+        for one in policy.draw(count, derive_seed(seed, turn)):
+            found.setdefault(policy.space.identity(one), one)
+        if len(found) >= count:
+            break
+    return dict.fromkeys(list(found.values())[:count])
+
+
+def calibrating(train: DeviceImages, images: int, seed: int) -> list[Tensor]:
+    """Batches of normalised training images, `images` in all, that batch norms are re-estimated on."""
+    found: list[Tensor] = []
+    size = min(images, EVALUATION_BATCH)
+    while size and sum(map(len, found)) < images:
+        turn = derive_seed(seed, len(found))
+        found.append(next(iter(train.batches(size, shuffle=True, seed=turn)))[0])
+    return found
