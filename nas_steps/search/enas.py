@@ -35,7 +35,7 @@ from nas_steps.training.progress import Progress
 
 #: draws for the history's figures of a policy
 SHOWN = 8
-#: how often to draw for a new candidate before there are enough
+#: at most so many turns of drawing candidates, of which each brings a new one
 PATIENCE = 50
 
 
@@ -74,8 +74,11 @@ class Policy:
         return -loss * len(architectures) / float(batch.real.sum())
 
     def state(self) -> dict[str, Any]:
+        # as tensors, which a checkpoint can hold
         arrays = {
-            f"{what}.{name}": value.copy() for what, values in self._arrays().items() for name, value in values.items()
+            f"{what}.{name}": torch.tensor(value)
+            for what, values in self._arrays().items()
+            for name, value in values.items()
         }
         return {"arrays": arrays, "baseline": self.baseline, "steps": self.adam.steps}
 
@@ -83,7 +86,7 @@ class Policy:
         self.baseline, self.adam.steps = state["baseline"], state["steps"]
         for what, values in self._arrays().items():
             for name, value in values.items():
-                value[...] = state["arrays"][f"{what}.{name}"]
+                value[...] = state["arrays"][f"{what}.{name}"].numpy()
 
     def _arrays(self) -> dict[str, dict[str, Any]]:
         return {"parameters": self.adam.parameters, "first": self.adam.first, "second": self.adam.second}
@@ -245,9 +248,10 @@ def distinct(policy: Policy, count: int, seed: int) -> dict[Architecture, None]:
     """At most `count` different architectures, drawn from the policy; fewer where it hardly draws others."""
     found: dict[str, Architecture] = {}
     for turn in range(PATIENCE):
+        before = len(found)
         for one in policy.draw(count, derive_seed(seed, turn)):
             found.setdefault(policy.space.identity(one), one)
-        if len(found) >= count:
+        if len(found) >= count or len(found) == before:
             break
     return dict.fromkeys(list(found.values())[:count])
 
