@@ -27,6 +27,7 @@ from nas_steps.config.recipe import Recipe
 from nas_steps.config.schema import Config, Data, Export, Scaling
 from nas_steps.config.space import Network, Space
 from nas_steps.config.strategies import (
+    Enas,
     Gradient,
     GradientStrategy,
     PcDarts,
@@ -192,6 +193,14 @@ class OneShotStep(SharedStep):
     evaluations: int
 
 
+class EnasSearchStep(Compute):
+    """A search by a controller, with a supernet of its own."""
+
+    space: Space
+    network: Network
+    strategy: Enas
+
+
 class LookupStep(Slice):
     """What searches in a table found; `content` is the fingerprint of the table's file."""
 
@@ -304,6 +313,8 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
             found[f"search_{name}"] = DartsStep(
                 **compute, space=config.space, network=config.search.network, strategy=strategy
             )
+        elif isinstance(strategy, Enas):
+            found[f"search_{name}"] = EnasSearchStep(**shared, strategy=strategy)
         elif isinstance(estimator, SharedWeights):
             found[f"search_{name}"] = OneShotStep(
                 **shared, estimator=estimator, strategy=strategy, evaluations=most_evaluations(config, strategy)

@@ -2,7 +2,18 @@
 
 from nas_steps.provenance.steps import dispatch
 
-STEPS = ("budget", "propose", "gather", "darts", "replay", "supernet", "supernet_statistics", "one_shot", "rank_paths")
+STEPS = (
+    "budget",
+    "propose",
+    "gather",
+    "darts",
+    "enas",
+    "replay",
+    "supernet",
+    "supernet_statistics",
+    "one_shot",
+    "rank_paths",
+)
 
 if __name__ == "__main__":
     dispatch("nas_steps.search", STEPS)

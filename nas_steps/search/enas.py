@@ -33,8 +33,18 @@ from nas_steps.training.checkpoint import Checkpoint, State
 from nas_steps.training.loop import EVALUATION_BATCH, Batch, DivergedError, Row, fit
 from nas_steps.training.progress import Progress
 
-#: draws for the history's figures of a policy
+#: draws for the history's figures of a policy, and those figures
 SHOWN = 8
+SHOWN_FIGURES = (
+    "architecture",
+    "score",
+    "best",
+    "entropy",
+    "parameter_free",
+    "parameter_free_reduce",
+    "skips",
+    "seconds",
+)
 #: at most so many turns of drawing candidates, of which each brings a new one
 PATIENCE = 50
 
@@ -232,7 +242,8 @@ def enas(
         rows, result.reason = error.history, str(error)
     result.parts = learning.parts.count
     result.history = [
-        {"step": row["epoch"], "status": "ok", "loss": row["train_loss"], "seconds": row["seconds"], **row}
+        {"step": row["epoch"], "status": "ok", "loss": row["train_loss"]}
+        | {key: row[key] for key in SHOWN_FIGURES if key in row}
         for row in rows
     ]
     if result.reason:
