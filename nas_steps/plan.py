@@ -15,7 +15,7 @@ from typing import Any
 from nas_steps.config.estimators import SharedWeights, ShortTraining, Table, ZeroCost
 from nas_steps.config.load import load, read_yaml
 from nas_steps.config.stages import write_settings, write_slices
-from nas_steps.config.strategies import Gradient, Random
+from nas_steps.config.strategies import SAMPLING, Enas, Gradient, Random
 from nas_steps.errors import UserError
 from nas_steps.estimation.table import check_table
 from nas_steps.provenance.fingerprint import files_fingerprint, module_hashes
@@ -48,6 +48,7 @@ WATCHED = {
     # the estimator's module, by its kind
     "evaluate": Watched("nas_steps.estimation.steps.{estimator}", "evaluation", TRAINS),
     "gather_search": Watched("nas_steps.search.steps.gather"),
+    "enas": Watched("nas_steps.search.steps.enas", "search_", TRAINS),
     "darts": Watched("nas_steps.search.steps.darts", "search_", TRAINS),
     "replay": Watched("nas_steps.search.steps.replay", "search_"),
     "supernet": Watched("nas_steps.search.steps.supernet", "supernet", TRAINS),
@@ -191,7 +192,7 @@ class Plan:
     @property
     def sampling(self) -> list[str]:
         """The strategies that ask and tell."""
-        return [name for name, settings in self.config.search.strategies.items() if not isinstance(settings, Gradient)]
+        return [name for name, settings in self.config.search.strategies.items() if isinstance(settings, SAMPLING)]
 
     @property
     def one_shot(self) -> bool:
@@ -207,6 +208,11 @@ class Plan:
     def gradient(self) -> list[str]:
         """The strategies that train a supernet of their own."""
         return [name for name, settings in self.config.search.strategies.items() if isinstance(settings, Gradient)]
+
+    @property
+    def enas(self) -> list[str]:
+        """The strategies whose controller learns on a supernet of their own."""
+        return [name for name, settings in self.config.search.strategies.items() if isinstance(settings, Enas)]
 
     @property
     def searches(self) -> list[tuple[str, int]]:
@@ -226,7 +232,7 @@ class Plan:
     def rounds(self, strategy: str) -> range:
         """The rounds of a strategy that asks and tells."""
         settings = self.config.search.strategies[strategy]
-        assert not isinstance(settings, Gradient)
+        assert not isinstance(settings, (Gradient, Enas))
         return range(rounds(settings))
 
     def told(self, strategy: str, seed: str | int) -> list[str]:
@@ -411,6 +417,9 @@ class Plan:
             ends = [f"{folder}/candidates.csv", f"{folder}/history.csv"]
             if name in self.gradient:
                 yield "darts", name, [*ends, f"{folder}/alphas.json", f"{folder}/cost.json"]
+                continue
+            if name in self.enas:
+                yield "enas", name, [*ends, f"{folder}/cost.json"]
                 continue
             if self.one_shot:
                 yield "one_shot", name, [*ends, f"{folder}/cost.json"]

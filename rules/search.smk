@@ -167,3 +167,34 @@ rule darts:
         "{params.launcher} nas_steps.search darts --settings {params.settings:q} --strategy {wildcards.strategy}"
         " --seed {wildcards.seed} --data {params.data:q} --threads {threads}"
         " --output {params.folder:q} > {log:q} 2>&1"
+
+
+rule enas:
+    input:
+        data=plan.data("train", "valid"),
+    output:
+        candidates=f"{R}/search/{{strategy}}-{{seed}}/candidates.csv",
+        history=f"{R}/search/{{strategy}}-{{seed}}/history.csv",
+        cost=f"{R}/search/{{strategy}}-{{seed}}/cost.json",
+    log:
+        f"{R}/logs/search/{{strategy}}-{{seed}}/enas.log",
+    wildcard_constraints:
+        # a constraint that nothing meets where the config has no such strategy
+        strategy="|".join(plan.enas) or "(?!)",
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=16000,
+        runtime=1440,
+    params:
+        data=data_folder,
+        folder=output_folder,
+        settings=lambda w: plan.settings("enas", w.strategy),
+        code=plan.code("enas"),
+        versions=plan.versions("enas"),
+    shell:
+        "python -m nas_steps.search enas --settings {params.settings:q} --strategy {wildcards.strategy}"
+        " --seed {wildcards.seed} --data {params.data:q} --threads {threads}"
+        " --output {params.folder:q} > {log:q} 2>&1"

@@ -14,7 +14,7 @@ from nas_steps.config.estimators import Estimator, Screen, SharedWeights, ShortT
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.section import Fraction, Natural, Positive, Section
 from nas_steps.config.space import Network, Space
-from nas_steps.config.strategies import Darts, Evolution, Gradient, PcDarts, Random, Strategy, check
+from nas_steps.config.strategies import SAMPLING, Darts, Enas, Evolution, Gradient, PcDarts, Random, Strategy, check
 from nas_steps.config.supernet import check_supernet
 from nas_steps.spaces.baselines import parse_baseline
 from nas_steps.spaces.mobile import MobileSpace
@@ -270,7 +270,7 @@ def _check_estimator(search: Search) -> None:
     if isinstance(estimator, Table):
         if search.screen is not None:
             raise ValueError("search.screen: there is nothing to save where the estimator is a table; leave it out")
-        gradient = [name for name, one in search.strategies.items() if isinstance(one, Gradient)]
+        gradient = [name for name, one in search.strategies.items() if isinstance(one, (Gradient, Enas))]
         if gradient:
             raise ValueError(
                 f"search.strategies.{gradient[0]} (kind {search.strategies[gradient[0]].kind}) trains a supernet, but "
@@ -279,7 +279,7 @@ def _check_estimator(search: Search) -> None:
     if isinstance(estimator, SharedWeights):
         if search.screen is not None:
             raise ValueError("search.screen: there is nothing to save where a supernet scores in moments; leave it out")
-        asking = [one for one in search.strategies.values() if not isinstance(one, Gradient)]
+        asking = [one for one in search.strategies.values() if isinstance(one, SAMPLING)]
         if all(one.kind == "random" and one.evaluations == "auto" for one in asking):
             raise ValueError(
                 "search.estimator is shared_weights, where random search gets as many evaluations as the strategy with "
@@ -372,6 +372,11 @@ class Config(Section):
             except ValueError as error:
                 raise ValueError(f"search.estimator.supernet: {error}") from None
         for name, one in self.search.strategies.items():
+            if isinstance(one, Enas) and one.entangled and not isinstance(space, MobileSpace):
+                raise ValueError(
+                    f"search.strategies.{name}.entangled is true, but space {space.name} has cells, which have no "
+                    "blocks to share; set false"
+                )
             try:
                 check(one, space)
             except ValueError as error:

@@ -71,6 +71,8 @@ class Counted(Slice):
     passes: float = 0
     path: str = "all"
     parts: int = 1
+    #: images that go forward through an architecture besides, to reward a controller
+    forwards: int = 0
     #: epochs of the weights after each decision of a perturbation-based selection
     selection_epochs: int = 0
     evaluations: int | Literal["auto"] | None = None
@@ -302,7 +304,7 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
         found["shared_weights"] = SharedStep(**shared, estimator=estimator)
     for name, strategy in config.search.strategies.items():
         if isinstance(estimator, Table):
-            assert not isinstance(strategy, Gradient)  # the schema refuses it
+            assert not isinstance(strategy, (Gradient, Enas))  # the schema refuses them
             found[f"search_{name}"] = ReplayStep(
                 seed=config.seed,
                 **table,
@@ -376,6 +378,15 @@ def _counted(strategy: Strategy) -> Counted:
             path=strategy.path,
             parts=strategy.parts if isinstance(strategy, PcDarts) else 1,
             selection_epochs=strategy.selection_epochs if strategy.selection == "perturbation" else 0,
+        )
+    if isinstance(strategy, Enas):
+        rewarded = strategy.controller_steps * strategy.controller_batch * strategy.reward_images
+        return Counted(
+            kind=strategy.kind,
+            epochs=strategy.epochs,
+            passes=1,
+            path="architecture",
+            forwards=strategy.epochs * rewarded,
         )
     return Counted(kind=strategy.kind, evaluations=strategy.evaluations)
 

@@ -153,7 +153,7 @@ class Sized(Protocol):
 
 def check(settings: Section, space: Sized) -> None:
     """Raise ValueError where a strategy that asks and tells cannot search `space`."""
-    if isinstance(settings, SAMPLING) and space.size() < 2:
+    if isinstance(settings, (*SAMPLING, Enas)) and space.size() < 2:
         raise ValueError(
             f"space {space.name} has a single architecture, so there is nothing to search; widen the space"
         )
@@ -414,7 +414,7 @@ SamplingStrategy = Annotated[_Samplings, Field(discriminator="kind")]
 Strategy = Annotated[_Samplings | _Gradients | Enas, Field(discriminator="kind")]
 #: strategies that ask for architectures round by round
 SAMPLING: tuple[type[Section], ...] = (Random, Evolution, Nsga2, Reinforce, Predictor)
-#: strategies that train a supernet
+#: strategies that train a supernet of alphas
 GRADIENT: tuple[type[Gradient], ...] = (
     Darts,
     DartsSecondOrder,
@@ -428,9 +428,10 @@ GRADIENT: tuple[type[Gradient], ...] = (
     Drnas,
     Rsws,
 )
-STRATEGIES: dict[str, type[Section]] = {
-    str(strategy.model_fields["kind"].default): strategy for strategy in (*SAMPLING, *GRADIENT, Enas)
-}
+_ALL: tuple[type[Section], ...] = (*SAMPLING, *GRADIENT, Enas)
+STRATEGIES: dict[str, type[Section]] = {str(strategy.model_fields["kind"].default): strategy for strategy in _ALL}
 STRATEGY_KINDS = tuple(STRATEGIES)
 #: the kinds of strategies that train a supernet
 GRADIENT_KINDS = frozenset(str(strategy.model_fields["kind"].default) for strategy in GRADIENT)
+#: the kinds of all that train a supernet of their own
+SUPERNET_KINDS = GRADIENT_KINDS | {"enas"}

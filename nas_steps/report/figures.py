@@ -13,12 +13,14 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from nas_steps.config.strategies import GRADIENT_KINDS
+from nas_steps.config.strategies import SUPERNET_KINDS
 from nas_steps.report import numbers
 from nas_steps.report.records import Entry, Member, Search
 from nas_steps.report.results import Results
 from nas_steps.report.signals import pareto
 from nas_steps.report.svg import COLOURS, Segment, inline_svg, new_figure, percent, place_labels, style
+from nas_steps.spaces.cells import CellSpace
+from nas_steps.spaces.mobile import MobileSpace
 
 MARKS = {"searched": "o", "random": "D", "baseline": "s", "scaled": "^"}
 WORDS = {"searched": "searched", "random": "random search", "baseline": "hand-designed", "scaled": "scaled family"}
@@ -28,7 +30,7 @@ _CYCLE = ("searched", "scaled", "other", "spare", "baseline")
 def sampling_curves(results: Results, prefix: str = "sampling") -> str | None:
     """Best validation accuracy so far against evaluations, one line a search; each evaluation is a dot."""
     searches = [
-        search for search in results.searches if search.kind not in GRADIENT_KINDS and _column(search, "best")[0]
+        search for search in results.searches if search.kind not in SUPERNET_KINDS and _column(search, "best")[0]
     ]
     if not searches:
         return None
@@ -55,21 +57,24 @@ def sampling_curves(results: Results, prefix: str = "sampling") -> str | None:
 
 
 def darts_curves(results: Results, prefix: str = "darts") -> str | None:
-    """Supernet accuracy, share of edges without weights and entropy of the alphas, by epoch."""
-    searches = [search for search in results.searches if search.kind in GRADIENT_KINDS and search.history]
+    """Supernet accuracy, share of edges without weights and entropy of the alphas (of a controller's decisions), by
+    epoch. A mobile space has no edges and no alphas."""
+    searches = [search for search in results.searches if search.kind in SUPERNET_KINDS and search.history]
     if not searches:
         return None
     several = len(searches) > 1
-    space = results.config.space.cells()
-    largest, cell = space.largest_entropy(), "normal cell" if space.inputs == 2 else "cell"
-    panels = (
+    space = results.config.space.declared()
+    learnt = "controller" if isinstance(space, MobileSpace) else "alphas"
+    panels = [
         ("score", "Supernet (line) and its discrete network (dots): validation"),
-        ("parameter_free", f"Kept edges without weights ({cell})"),
-        ("entropy", "Mean entropy of the alphas, nats"),
-    )
+        ("entropy", f"Mean entropy of the {learnt}, nats"),
+    ]
+    if isinstance(space, CellSpace):
+        cell = "normal cell" if space.inputs == 2 else "cell"
+        panels.insert(1, ("parameter_free", f"Kept edges without weights ({cell})"))
     with style():
         figure = new_figure(470, 400)
-        stack = figure.subplots(3, 1, sharex=True, height_ratios=[3, 2, 2])
+        stack = figure.subplots(len(panels), 1, sharex=True, height_ratios=[3, 2, 2][: len(panels)])
         for axes, (column, title) in zip(stack, panels, strict=True):
             for number, search in enumerate(searches):
                 x, y = _column(search, column)
@@ -82,18 +87,21 @@ def darts_curves(results: Results, prefix: str = "darts") -> str | None:
                     )
             axes.set_title(title, fontsize=11)
             axes.yaxis.set_major_locator(MaxNLocator(4))
-        for axes in stack[:2]:
+        for axes in stack[:-1]:
             percent(axes.yaxis)
-        stack[1].set_ylim(-0.04, 1.04)
-        stack[1].set_yticks([0, 0.5, 1])
-        stack[2].axhline(largest, color=COLOURS["muted"], linestyle=(0, (4, 3)), linewidth=1)
-        stack[2].set_ylim(0, 1.4 * largest)
-        stack[2].annotate(
-            "all alphas equal", (1, largest), (-2, 2), xycoords=("axes fraction", "data"), textcoords="offset points",
-            ha="right", va="bottom", fontsize=10, color=COLOURS["muted"],
-        )  # fmt: skip
-        stack[2].set_xlabel("epoch")
-        stack[2].xaxis.set_major_locator(MaxNLocator(integer=True))
+        last = stack[-1]
+        if isinstance(space, CellSpace):
+            stack[1].set_ylim(-0.04, 1.04)
+            stack[1].set_yticks([0, 0.5, 1])
+            largest = space.largest_entropy()
+            last.axhline(largest, color=COLOURS["muted"], linestyle=(0, (4, 3)), linewidth=1)
+            last.set_ylim(0, 1.4 * largest)
+            last.annotate(
+                "all alphas equal", (1, largest), (-2, 2), xycoords=("axes fraction", "data"),
+                textcoords="offset points", ha="right", va="bottom", fontsize=10, color=COLOURS["muted"],
+            )  # fmt: skip
+        last.set_xlabel("epoch")
+        last.xaxis.set_major_locator(MaxNLocator(integer=True))
         if several:
             figure.legend(*stack[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
         names = numbers.listed([search.name for search in searches])

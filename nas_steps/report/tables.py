@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nas_steps.config.strategies import GRADIENT_KINDS
+from nas_steps.config.strategies import SUPERNET_KINDS
 from nas_steps.report import numbers
 from nas_steps.report.records import Entry, JobCost
 from nas_steps.report.results import Results
@@ -301,7 +301,7 @@ def _bracket(low: float | None, high: float | None) -> str:
 def _evaluations(row: Cells) -> str:
     return (
         "one supernet"
-        if row["evaluations"] is None and row["kind"] in GRADIENT_KINDS
+        if row["evaluations"] is None and row["kind"] in SUPERNET_KINDS
         else numbers.count(row["evaluations"])
     )
 

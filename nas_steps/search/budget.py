@@ -67,16 +67,17 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int, images: in
     strategies: dict[str, dict[str, Any]] = {}
     for name, settings in step.strategies.items():
         if settings.epochs is not None:
-            assert isinstance(space, CellSpace)  # the schema refuses these strategies elsewhere
-            whole = supernets[settings.parts]
-            if settings.path == "edge":
-                # operations are drawn alike: each is computed the more seldom the more an edge has
-                rest = _supernet(space, step.network, **shape, side=side, parts=1, operations=False)
-                one_pass: float = rest + (whole - rest) / _mean_operations(space)
-            else:
-                one_pass = candidate if settings.path == "architecture" else whole
-            selecting = settings.selection_epochs * _decisions(space) * whole
+            one_pass, selecting = candidate, 0.0
+            if settings.path != "architecture":
+                assert isinstance(space, CellSpace)  # the schema refuses these strategies elsewhere
+                one_pass = whole = supernets[settings.parts]
+                if settings.path == "edge":
+                    # operations are drawn alike: each is computed the more seldom the more an edge has
+                    rest = _supernet(space, step.network, **shape, side=side, parts=1, operations=False)
+                    one_pass = rest + (whole - rest) / _mean_operations(space)
+                selecting = settings.selection_epochs * _decisions(space) * whole
             cost = TRAINING_FACTOR * (settings.passes * settings.epochs * one_pass + selecting)
+            cost += settings.forwards / images * candidate
             strategies[name] = {"kind": settings.kind, "evaluations": None, "training_macs": float(cost)}
         elif isinstance(settings.evaluations, int):
             evaluations = settings.evaluations
