@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 #: what a space's architectures are is its own affair; `str` spells one, and equal ones are equal and hash alike
 Architecture = Any
@@ -56,6 +56,19 @@ class Space(Protocol):
         """An architecture as numbers for a regression: as many for each one of the space."""
 
 
+@runtime_checkable
+class Bounded(Protocol):
+    """A space in which some of the architectures may not be evaluated. It draws and mutates to others alone; what is
+    decided choice by choice can be any."""
+
+    def admits(self, architecture: Architecture) -> bool: ...
+
+
+def admitted(space: Space, architecture: Architecture) -> bool:
+    """Whether an architecture of the space may be evaluated."""
+    return not isinstance(space, Bounded) or space.admits(architecture)
+
+
 def walk(space: Space, random: Random) -> list[int]:
     """Complete choices, each one drawn uniformly from what is allowed."""
     choices: list[int] = []
@@ -65,12 +78,13 @@ def walk(space: Space, random: Random) -> list[int]:
 
 
 def members(space: Space) -> Iterator[Architecture]:
-    """Every architecture of a space, in the order of its choices."""
+    """Every architecture of a space that may be evaluated, in the order of its choices."""
     waiting: list[list[int]] = [[]]
     while waiting:
         choices = waiting.pop()
         decision = space.decision(choices)
         if decision is None:
-            yield space.decode(choices)
+            if admitted(space, architecture := space.decode(choices)):
+                yield architecture
         else:
             waiting += [[*choices, choice] for choice in reversed(decision.allowed)]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import SCREENED, Estimate
-from nas_steps.spaces.decisions import Architecture, Space, members
+from nas_steps.spaces.decisions import Architecture, Bounded, Space, admitted, members
 
 #: how often to draw again after an architecture that was seen before
 PATIENCE = 10_000
@@ -59,7 +59,9 @@ class Seen:
         return [one for one in estimates if one.status != SCREENED]
 
     def is_new(self, architecture: Architecture) -> bool:
-        """Whether it was not seen before; now it is."""
+        """Whether it was not seen before; now it is. What may not be evaluated is never new."""
+        if not admitted(self.space, architecture):
+            return False
         identity = self.space.identity(architecture)
         if identity in self.identities:
             return False
@@ -82,7 +84,9 @@ class Seen:
                 if self.is_new(architecture := draw()):
                     return architecture
         listed = self.space.size() <= LISTED
-        for _ in range(TRIES if listed else PATIENCE):
+        # draws within tight limits are slow
+        patience = TRIES if listed or isinstance(self.space, Bounded) else PATIENCE
+        for _ in range(patience):
             if self.is_new(architecture := self.space.sample(random)):
                 return architecture
         if listed:
@@ -91,9 +95,11 @@ class Seen:
                 return None
             self.is_new(architecture := random.choice(left))
             return architecture
+        bounded = "; few of them are within search.limits" if isinstance(self.space, Bounded) else ""
         raise UserError(
-            f"space {self.space.name} has {self.space.size()} architectures, isomorphic ones among them, and in "
-            f"{PATIENCE} draws no new one came: ask for fewer evaluations, or search a larger space"
+            f"space {self.space.name} has {self.space.size()} architectures, isomorphic ones among them{bounded}, and "
+            f"in {patience} draws no new one came: ask for fewer evaluations, "
+            f"{'loosen the limits, ' if bounded else ''}or search a larger space"
         )
 
     def state(self) -> list[str]:
