@@ -103,13 +103,14 @@ class CellParts:
     def _name(self, kind: str, source: int, operation: str) -> str:
         return f"{kind}-{'input' if source < self.space.inputs else 'node'}-{operation}"
 
-    def _skeleton(self) -> Network:
+    def skeleton(self) -> Network:
+        """Raises TypeError where it was not given."""
         if not isinstance(self.network, Network):
             raise TypeError("the skeleton of the cells is not given")
         return self.network
 
     def _cells(self, shape: Shape) -> Iterator[Setting]:
-        network = self._skeleton()
+        network = self.skeleton()
         channels, side = network.channels, shape.side
         if self.space.inputs == 1:
             for stage in range(STAGES):
@@ -133,7 +134,7 @@ class CellParts:
 
     def _count_base(self, shape: Shape) -> tuple[int, int]:
         """Stem, what stands before the cells' edges and between the cells, classifier."""
-        network = self._skeleton()
+        network = self.skeleton()
         pixels = shape.side**2
         if self.space.inputs == 1:
             stem = network.channels

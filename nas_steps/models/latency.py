@@ -1,0 +1,114 @@
+"""How long a forward pass takes: one of onnxruntime on the CPU, or of torch on its device.
+
+What is compared is measured in turns, so that a machine that slows down hits all alike; the median of many turns
+ignores what interrupts a few.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+#: makes one forward pass; returns what it took in milliseconds
+Pass = Callable[[], float]
+#: passes in each turn before the one that is timed
+LEAD = 2
+#: images that batch norms get their statistics from
+SETTLED = 8
+
+
+def medians(passes: Sequence[Pass], *, repeats: int, warmup: int) -> list[float]:
+    """The median milliseconds of each, over `repeats` turns after `warmup` that are not counted.
+
+    In each turn a module passes a few times and only the last is timed: as where a network is used again and again.
+    """
+    taken: list[list[float]] = [[] for _ in passes]
+    for turn in range(warmup + repeats):
+        for one, times in zip(passes, taken, strict=True):
+            for _ in range(LEAD):
+                one()
+            milliseconds = one()
+            if turn >= warmup:
+                times.append(milliseconds)
+    return [statistics.median(times) for times in taken]
+
+
+def onnxruntime_pass(module: nn.Module, image: Tensor, threads: int) -> Pass:
+    """Forward passes of `module`, exported to ONNX, on (N, C, H, W) by `threads` CPU threads."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.filterwarnings("ignore")
+        # the exporter by torch.export takes seconds a block, and the graph that is optimised and run is the same
+        file = f"{folder}/module.onnx"
+        torch.onnx.export(module.eval(), (image,), file, input_names=["images"], dynamo=False)
+        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    # the zeros of an edge that is none read nothing
+    given = {one.name: image.numpy() for one in session.get_inputs()}
+
+    def run() -> float:
+        start = time.perf_counter_ns()
+        session.run(None, given)
+        return (time.perf_counter_ns() - start) / 1e6
+
+    return run
+
+
+def torch_pass(module: nn.Module, image: Tensor, device: torch.device) -> Pass:
+    """Forward passes of `module` on (N, C, H, W); timed by CUDA events on a GPU, else by the clock."""
+    module, image = module.eval().to(device), image.to(device)
+
+    @torch.inference_mode()
+    def on_gpu() -> float:
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        module(image)
+        end.record()
+        end.synchronize()
+        return float(start.elapsed_time(end))
+
+    @torch.inference_mode()
+    def elsewhere() -> float:
+        start = time.perf_counter_ns()
+        module(image)
+        if device.type == "mps":
+            torch.mps.synchronize()
+        return (time.perf_counter_ns() - start) / 1e6
+
+    return on_gpu if device.type == "cuda" else elsewhere
+
+
+def settle(module: nn.Module, channels: int, side: int) -> None:
+    """Give batch norms the statistics of random images (N, channels, side, side), as training would: without them the
+    numbers shrink from layer to layer, down to those that processors are slow with."""
+    for norm in module.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.momentum = None  # the mean of all batches, here of one
+    with torch.no_grad():
+        module.train()(torch.randn(SETTLED, channels, side, side))
+    module.eval()
+
+
+def agreement(predicted: Sequence[float], measured: Sequence[float]) -> dict[str, Any]:
+    """How well predictions meet what was measured: errors in percent of the latter, Spearman's correlation of the
+    ranks (None where one of the two does not vary)."""
+    from scipy.stats import spearmanr
+
+    errors = [100 * (one - other) / other for one, other in zip(predicted, measured, strict=True)]
+    varies = min(len(set(predicted)), len(set(measured))) > 1
+    return {
+        "mean_absolute_error_percent": statistics.fmean(map(abs, errors)),
+        "mean_error_percent": statistics.fmean(errors),
+        "largest_error_percent": max(errors, key=abs),
+        "rank_correlation": float(spearmanr(predicted, measured).statistic) if varies else None,
+    }
