@@ -42,6 +42,7 @@ CONVERTS = ("torch", "onnx", "onnxscript", "onnxruntime")
 #: by rule; the version of nas_steps itself is not among them, since the fingerprint of its code says more
 WATCHED = {
     "data": Watched("nas_steps.data.__main__", "data"),
+    "measure_costs": Watched("nas_steps.search.steps.measure_costs", "costs", (*TRAINS, "onnxruntime")),
     "budget": Watched("nas_steps.search.steps.budget", "budget"),
     "propose": Watched("nas_steps.search.steps.propose", "search_"),
     "screen": Watched("nas_steps.estimation.steps.screen", "screen", TRAINS),
@@ -280,6 +281,22 @@ class Plan:
         folders = [f"{self.folder}/supernet/seed-{seed}" for seed in range(self.config.search.seeds)]
         return [f"{folder}/{file}" for folder in folders for file in ("statistics.csv", "statistics.json")]
 
+    def costs(self) -> list[str]:
+        """What each part of a network costs, where the search has to know it."""
+        return [f"{self.folder}/search/costs.csv"] if self.config.search.needs_costs else []
+
+    @property
+    def latency_threads(self) -> int:
+        """CPU threads of the job that measures latency."""
+        latency = self.config.search.latency
+        return 1 if latency is None else latency.threads
+
+    @property
+    def measures_on_device(self) -> bool:
+        """Whether latency is measured on `device`, which may be a GPU."""
+        latency = self.config.search.latency
+        return latency is not None and latency.runtime != "onnxruntime"
+
     def candidates(self) -> list[str]:
         return [f"{self.folder}/search/{name}-{seed}/candidates.csv" for name, seed in self.searches]
 
@@ -412,6 +429,8 @@ class Plan:
                 yield "supernet", "", [f"{folder}/{file}" for file in made]
                 made = ("statistics.csv", "statistics.json", "statistics.cost.json")
                 yield "supernet_statistics", "", [f"{folder}/{file}" for file in made]
+        if self.costs():
+            yield "measure_costs", "", [f"{search}/costs.{ending}" for ending in ("csv", "json", "cost.json")]
         for name, seed in self.searches:
             folder = f"{search}/{name}-{seed}"
             ends = [f"{folder}/candidates.csv", f"{folder}/history.csv"]

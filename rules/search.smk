@@ -1,6 +1,33 @@
 # Sampling strategies go propose -> evaluate (scattered) -> propose ..., gradient strategies are one job.
+rule measure_costs:
+    input:
+        data=plan.data(),
+    output:
+        costs=f"{R}/search/costs.csv",
+        record=f"{R}/search/costs.json",
+        cost=f"{R}/search/costs.cost.json",
+    log:
+        f"{R}/logs/search/costs.log",
+    conda:
+        ENVIRONMENT
+    threads: plan.latency_threads
+    resources:
+        gpu=GPU if plan.measures_on_device else 0,
+        mem_mb=4000,
+        runtime=120,
+    params:
+        data=data_folder,
+        settings=plan.settings("measure_costs"),
+        code=plan.code("measure_costs"),
+        versions=plan.versions("measure_costs"),
+    shell:
+        "python -m nas_steps.search measure_costs --settings {params.settings:q} --data {params.data:q}"
+        " --output {output.costs:q} --record {output.record:q} --cost {output.cost:q} > {log:q} 2>&1"
+
+
 rule budget:
     input:
+        costs=plan.costs(),
         data=plan.data(),
     output:
         budget=f"{R}/search/budget.json",
@@ -13,17 +40,19 @@ rule budget:
         mem_mb=2000,
         runtime=30,
     params:
+        costs=option("costs"),
         data=data_folder,
         settings=plan.settings("budget"),
         code=plan.code("budget"),
     shell:
-        "python -m nas_steps.search budget --settings {params.settings:q} --data {params.data:q}"
+        "python -m nas_steps.search budget --settings {params.settings:q} --data {params.data:q} {params.costs}"
         " --output {output.budget:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
 rule propose:
     input:
         budget=lambda w: plan.budget(w.strategy),
+        costs=plan.costs(),
         earlier=lambda w: plan.earlier(w.strategy, w.seed, int(w.number)),
         state=lambda w: plan.state(w.strategy, w.seed, int(w.number)),
         told=lambda w: plan.last(w.strategy, w.seed, int(w.number)),
@@ -40,13 +69,14 @@ rule propose:
         runtime=10,
     params:
         budget=option("budget"),
+        costs=option("costs"),
         earlier=option("earlier"),
         state=option("state"),
         settings=lambda w: plan.settings("propose", w.strategy),
         code=plan.code("propose"),
     shell:
         "python -m nas_steps.search propose --settings {params.settings:q} --strategy {wildcards.strategy}"
-        " --seed {wildcards.seed} {params.budget} {params.earlier} {params.state} --told {input.told:q}"
+        " --seed {wildcards.seed} {params.budget} {params.costs} {params.earlier} {params.state} --told {input.told:q}"
         " --output {output.proposals:q} --so-far {output.told:q} --output-state {output.state:q} > {log:q} 2>&1"
 
 

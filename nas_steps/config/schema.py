@@ -11,12 +11,28 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nas_steps.config.estimators import Estimator, Screen, SharedWeights, ShortTraining, Table, named_kind
+from nas_steps.config.limits import Latency, Limits
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.section import Fraction, Natural, Positive, Section
 from nas_steps.config.space import Network, Space
-from nas_steps.config.strategies import SAMPLING, Darts, Enas, Evolution, Gradient, PcDarts, Random, Strategy, check
+from nas_steps.config.strategies import (
+    SAMPLING,
+    Darts,
+    Enas,
+    Evolution,
+    Gradient,
+    Nsga2,
+    PcDarts,
+    Random,
+    Strategy,
+    check,
+)
 from nas_steps.config.supernet import check_supernet
+from nas_steps.errors import UserError
 from nas_steps.spaces.baselines import parse_baseline
+from nas_steps.spaces.cells import CellSpace
+from nas_steps.spaces.costs import Shape, counted
+from nas_steps.spaces.limited import parts_of, smallest_within
 from nas_steps.spaces.mobile import MobileSpace
 
 # --------------------------------------------------------------------------------------------------- data
@@ -31,6 +47,8 @@ NATIVE_SHAPE: dict[str, tuple[int, int]] = {
     "fashion_mnist": (28, 1),
     "svhn": (32, 3),
 }
+#: and their classes
+NATIVE_CLASSES: dict[str, int] = {"digits": 10, "cifar10": 10, "cifar100": 100, "fashion_mnist": 10, "svhn": 10}
 FOLDER_RESOLUTION = 32
 #: folders below results/ that are no experiment's
 SHARED_FOLDERS = ("data", "settings", "estimates")
@@ -120,11 +138,31 @@ class Search(Section):
     screen: Screen | None = Field(
         None, description="A score without training that chooses which proposals the estimator sees; null: all."
     )
+    limits: Limits | None = Field(
+        None, description="What no architecture that is evaluated may exceed; null: nothing is limited."
+    )
     seeds: Positive = Field(1, description="How many times each strategy is run, with seeds 0, 1, ...")
     strategies: dict[Annotated[str, Field(pattern=NAME)], Strategy] = Field(
         default_factory=_default_strategies,
         description="By name. `kind` may be left out where the name is a kind. A `random` one is not optional.",
     )
+
+    @property
+    def limited(self) -> dict[str, float]:
+        """The limits that are given, by name."""
+        return {} if self.limits is None else self.limits.given()
+
+    @property
+    def latency(self) -> Latency | None:
+        """How latency is measured; None where it is neither a limit nor an objective."""
+        limits = self.limits or Limits()
+        objective = any(isinstance(one, Nsga2) and "latency" in one.objectives for one in self.strategies.values())
+        return limits.latency if objective or limits.latency_ms is not None else None
+
+    @property
+    def needs_costs(self) -> bool:
+        """Whether the search needs to know what each part of a network costs."""
+        return bool(self.limited) or self.latency is not None
 
     @field_validator("estimator", mode="before")
     @classmethod
@@ -295,6 +333,38 @@ def _check_estimator(search: Search) -> None:
                 )
 
 
+def _check_limits(search: Search, data: Data, space: CellSpace | MobileSpace, network: Network) -> None:
+    """Raise ValueError where the search cannot keep its limits, or none of the space can as far as is known before
+    there are data: `network` is the skeleton of final networks."""
+    if isinstance(search.estimator, Table) and search.needs_costs:
+        raise ValueError(
+            "search.estimator is a table of scores: in it nothing is built, so neither limits (search.limits) nor the "
+            "objective latency can be kept; leave them out, or choose another estimator"
+        )
+    for name, one in search.strategies.items():
+        if isinstance(one, Gradient) and search.limited:
+            raise ValueError(
+                f"search.strategies.{name} (kind {one.kind}) trains all architectures at once and cannot keep limits, "
+                f"but search.limits has {', '.join(search.limited)}; take the strategy out, or the limits"
+            )
+    known_here = {what: limit for what, limit in search.limited.items() if what != "latency_ms"}
+    if not known_here:
+        return
+    # what is not known before the data are there is taken to be as small as can be
+    side, channels = NATIVE_SHAPE.get(data.source, (FOLDER_RESOLUTION if data.source == "folder" else 1, 1))
+    if data.source == "folder" and data.channels == "auto":
+        channels = 3
+    shape = Shape(
+        channels if data.channels == "auto" else data.channels,
+        data.resolution or side,
+        NATIVE_CLASSES.get(data.source, 2),
+    )
+    try:
+        smallest_within(counted(parts_of(space, network), shape), known_here, space.name)
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
 class Config(Section):
     """One experiment."""
 
@@ -371,6 +441,7 @@ class Config(Section):
                 check_supernet(self.search.estimator.supernet, space)
             except ValueError as error:
                 raise ValueError(f"search.estimator.supernet: {error}") from None
+        _check_limits(self.search, self.data, space, self.retrain.network)
         for name, one in self.search.strategies.items():
             if isinstance(one, Enas) and one.entangled and not isinstance(space, MobileSpace):
                 raise ValueError(

@@ -23,6 +23,7 @@ from nas_steps.config.estimators import (
     Training,
     ZeroCost,
 )
+from nas_steps.config.limits import Latency, Limits
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.schema import Config, Data, Export, Scaling
 from nas_steps.config.space import Network, Space
@@ -108,6 +109,17 @@ class BudgetStep(Slice):
     evaluation: Evaluated
     strategies: dict[str, Counted]
     supernet: CountedSupernet | None = None
+    limits: Limits | None = None
+
+
+class CostsStep(Slice):
+    """What the parts of final networks cost; `latency` None: it is not measured. The limits are no part of it."""
+
+    seed: int
+    device: str
+    space: Space
+    network: Network
+    latency: Latency | None = None
 
 
 class ProposeStep(Slice):
@@ -126,6 +138,7 @@ class ProposeStep(Slice):
     beats: bool = False
     #: how many of the first round are trained to the end although their curves are extrapolated
     finish: int = 0
+    limits: Limits | None = None
     strategy: SamplingStrategy
 
 
@@ -244,6 +257,7 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
             evaluation=evaluated(config.search.estimator, config.search.screen),
             strategies={name: _counted(strategy) for name, strategy in config.search.strategies.items()},
             supernet=_counted_supernet(config.search.estimator),
+            limits=_limits(config),
         ),
         "evaluation": EstimationStep(
             **compute, space=config.space, network=config.search.network, estimator=config.search.estimator
@@ -282,12 +296,21 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
     estimator, screen = config.search.estimator, config.search.screen
     if screen is not None:
         found["screen"] = ScreenStep(**compute, space=config.space, network=config.search.network, screen=screen)
+    if config.search.needs_costs:
+        found["costs"] = CostsStep(
+            seed=config.seed,
+            device=config.device,
+            space=config.space,
+            network=config.retrain.network,
+            latency=config.search.latency,
+        )
     halving = estimator.halving if isinstance(estimator, ShortTraining) else None
     asked: dict[str, Any] = {
         "rungs": estimator.rungs if isinstance(estimator, ShortTraining) and halving is not None else (),
         "reduction": 0 if halving is None else halving.reduction,
         "of": 1 if screen is None else screen.of,
         "finish": estimator.finish if isinstance(estimator, Extrapolation) else 0,
+        "limits": _limits(config),
         "beats": isinstance(estimator, Extrapolation) and estimator.stop_below > 0,
     }
     if isinstance(estimator, Table):
@@ -360,6 +383,12 @@ def most_evaluations(config: Config, strategy: SamplingStrategy) -> int:
     asking = [other for other in config.search.strategies.values() if not isinstance(other, Gradient)]
     others = [getattr(other, "evaluations", None) for other in asking]
     return max(number for number in others if isinstance(number, int))
+
+
+def _limits(config: Config) -> Limits | None:
+    """The limits alone: how latency is measured shapes the table of costs, not what is done with it."""
+    limits = config.search.limits
+    return Limits(**limits.given()) if limits is not None and limits.given() else None
 
 
 def _unplaced(data: Data) -> Data:

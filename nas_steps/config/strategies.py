@@ -72,8 +72,11 @@ class Nsga2(Population):
     """NSGA-II (Deb et al. 2002): the score together with what the network costs, a front instead of a best."""
 
     kind: Literal["nsga2"] = Field("nsga2", description="Evolution towards high scores at low costs.")
-    objectives: list[Literal["macs", "parameters"]] = Field(
-        ["macs"], min_length=1, description="What is to be small while the score is to be large."
+    objectives: list[Literal["macs", "parameters", "latency"]] = Field(
+        ["macs"],
+        min_length=1,
+        description="What is to be small while the score is to be large; `latency` is predicted from blocks that are "
+        "measured as search.limits.latency says.",
     )
     crossover: float = Field(
         0.9, ge=0, le=1, description="Probability that a child has two parents, before it is mutated."

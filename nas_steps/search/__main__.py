@@ -4,6 +4,7 @@ from nas_steps.provenance.steps import dispatch
 
 STEPS = (
     "budget",
+    "measure_costs",
     "propose",
     "gather",
     "darts",

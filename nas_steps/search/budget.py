@@ -6,6 +6,7 @@ can be counted before anything runs. The seconds are measured all the same, and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -18,6 +19,7 @@ from nas_steps.models.count import count
 from nas_steps.models.supernet import Supernet
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.spaces.cells import CellSpace
+from nas_steps.spaces.decisions import Space
 from nas_steps.spaces.sites import largest, sites, smallest
 
 #: a backward pass costs about twice a forward pass
@@ -30,9 +32,19 @@ FEWEST_EVALUATIONS = 2
 UNIT = "training multiply-accumulates for each image of the training set"
 
 
-def budget(step: BudgetStep, *, inputs: int, classes: int, side: int, images: int, valid: int = 0) -> dict[str, Any]:
+def budget(
+    step: BudgetStep,
+    *,
+    inputs: int,
+    classes: int,
+    side: int,
+    images: int,
+    valid: int = 0,
+    within: Space | None = None,
+) -> dict[str, Any]:
     """The training cost of each strategy, and how many evaluations random search gets for the dearest other one.
-    `images` is the size of the training set, `valid` that of the validation set.
+    `images` is the size of the training set, `valid` that of the validation set; candidates are drawn `within` the
+    limits of the search, where given.
 
     Where architectures are scored by shared weights, the supernet's training is each strategy's cost (alone, it would
     need one), an evaluation is a forward pass of the images that calibrate and score, and random search is matched by
@@ -47,10 +59,10 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int, images: in
             for parts in {1, *(settings.parts for settings in step.strategies.values())}
         }
     random = Random(derive_seed(step.seed, "budget"))
-    architectures = [str(space.sample(random)) for _ in range(DRAWS)]
+    architectures = [str((within or space).sample(random)) for _ in range(DRAWS)]
 
-    def mean_macs(at: int) -> float:
-        return sum(size(one, step.network, **shape, side=at).macs for one in architectures) / DRAWS
+    def mean_macs(at: int, drawn: Sequence[str] = architectures) -> float:
+        return sum(size(one, step.network, **shape, side=at).macs for one in drawn) / len(drawn)
 
     candidate = mean_macs(side)
     trained = step.evaluation
@@ -60,7 +72,11 @@ def budget(step: BudgetStep, *, inputs: int, classes: int, side: int, images: in
     if step.supernet is not None:
         if step.supernet.resolution not in (None, side):
             evaluated = mean_macs(step.supernet.resolution or side)
-        supernet = _supernet_training(step.supernet, space, step.network, evaluated, **shape, side=side)
+        # it is trained on the whole space, whatever the limits
+        paths = evaluated
+        if within is not None and step.limits is not None:
+            paths = mean_macs(step.supernet.resolution or side, [str(space.sample(random)) for _ in range(DRAWS)])
+        supernet = _supernet_training(step.supernet, space, step.network, paths, **shape, side=side)
         scored = valid if step.supernet.valid_images is None else min(valid, step.supernet.valid_images)
         evaluation = (scored + min(step.supernet.calibration_images, images)) / images * evaluated
 

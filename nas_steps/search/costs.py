@@ -31,6 +31,11 @@ def runtime_of(settings: Latency, device: torch.device) -> str:
     return "onnxruntime" if device.type == "cpu" else "torch"
 
 
+def uses_device(settings: Latency, device: str) -> bool:
+    """Whether what is measured may run on the config's `device` rather than by onnxruntime on the CPU."""
+    return settings.runtime == "torch" or (settings.runtime == "auto" and device != "cpu")
+
+
 def measure(
     space: Space, parts: Parts, shape: Shape, settings: Latency, device: torch.device, seed: int
 ) -> tuple[dict[str, float], dict[str, Any]]:

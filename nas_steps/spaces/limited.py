@@ -39,6 +39,8 @@ class Limited:
         self.space = space
         self.table = table
         self.limits = dict(limits)
+        if "latency_ms" in limits and not table.has_latency:
+            raise UserError("search.limits.latency_ms is given, but the table of costs has no latencies")
         self.start = smallest_within(table, self.limits, space.name)
 
     @property

@@ -8,9 +8,11 @@ from random import Random
 from typing import Any, NamedTuple
 
 from nas_steps.config import strategies
+from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.search.samplers.protocol import Seen, State, merit_from_json, merit_to_json
 from nas_steps.spaces.decisions import Architecture, Space
+from nas_steps.spaces.limited import Limited
 
 
 class Member(NamedTuple):
@@ -29,6 +31,11 @@ class Nsga2:
     """
 
     def __init__(self, space: Space, settings: strategies.Nsga2) -> None:
+        if "latency" in settings.objectives and not (isinstance(space, Limited) and space.table.has_latency):
+            raise UserError(
+                f"objective latency: what the parts of space {space.name} take was not measured; name by --costs a "
+                "costs.csv with latencies"
+            )
         self.space = space
         self.settings = settings
         self.seen = Seen(space)
@@ -50,7 +57,13 @@ class Nsga2:
         self.population = survivors([*self.population, *told], self.settings.population)
 
     def _objectives(self, estimate: Estimate) -> tuple[float, ...]:
-        return (-estimate.merit, *(float(getattr(estimate, name)) for name in self.settings.objectives))
+        return (-estimate.merit, *(self._cost(estimate, name) for name in self.settings.objectives))
+
+    def _cost(self, estimate: Estimate, name: str) -> float:
+        if name != "latency":
+            return float(getattr(estimate, name))
+        assert isinstance(self.space, Limited)
+        return self.space.costs(self.space.parse(estimate.architecture)).latency_ms
 
     def _child(self, fitness: Mapping[int, tuple[int, float]], random: Random) -> Architecture:
         mother, father = (self._winner(fitness, random) for _ in range(2))

@@ -9,6 +9,7 @@ from nas_steps.data.store import read_meta
 from nas_steps.provenance.files import write_json
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser
+from nas_steps.spaces.limited import limited_space
 
 MODULE = "nas_steps.search budget"
 
@@ -17,6 +18,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser(MODULE, __doc__ or "")
     options.add_argument("--settings", required=True)
     options.add_argument("--data", required=True, help="folder of the prepared data")
+    options.add_argument("--costs", help="costs.csv, where the search keeps limits")
     options.add_argument("--output", required=True, help="budget.json")
     options.add_argument("--cost", required=True)
 
@@ -29,12 +31,7 @@ def main(arguments: Sequence[str]) -> None:
         meta = read_meta(given.data)
         channels, side, _ = meta.shape
         step = read_slice(given.settings, BudgetStep)
-        found = budget(
-            step,
-            inputs=channels,
-            classes=len(meta.classes),
-            side=side,
-            images=meta.size("train"),
-            valid=meta.size("valid"),
-        )
+        space = limited_space(step.space.declared(), step.limits, given.costs)
+        shape = {"inputs": channels, "classes": len(meta.classes), "side": side}
+        found = budget(step, **shape, images=meta.size("train"), valid=meta.size("valid"), within=space)
         write_json(given.output, found)

@@ -14,6 +14,7 @@ from nas_steps.provenance.files import read_json
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.steps import parser
 from nas_steps.search.sampling import advance, round_size
+from nas_steps.spaces.limited import limited_space
 
 MODULE = "nas_steps.search propose"
 
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--strategy", required=True, help="its name in the config")
     options.add_argument("--seed", type=int, required=True, help="the search seed: 0, 1, ...")
     options.add_argument("--budget", help="budget.json, for random search that is matched to it")
+    options.add_argument("--costs", help="costs.csv, where the strategy keeps limits or lowers latency")
     options.add_argument("--told", nargs="*", default=[], help="shards of the rounds since, oldest first")
     options.add_argument("--earlier", help="told.csv of the round before: all rounds before that one")
     options.add_argument("--state", help="state.safetensors of the round before: what it was told is not told again")
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str]) -> None:
         state = load_state(given.state)
     proposals, state = advance(
         step.strategy,
-        step.space.declared(),
+        limited_space(step.space.declared(), step.limits, given.costs),
         told,
         count=step.of * round_size(step.strategy, len(told), evaluations),
         seed=derive_seed(step.seed, "search", given.strategy, given.seed),
