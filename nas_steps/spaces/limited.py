@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -166,5 +167,8 @@ def smallest_within(table: CostTable, limits: Mapping[str, float], name: str) ->
 
 
 def spelled(value: float, what: str) -> str:
-    """`1,234 parameters`, `12.5 ms`."""
-    return f"{value:.4g} ms" if what == "latency_ms" else f"{value:,.0f} {what}"
+    """`1,234 parameters`, `12.35 ms`; milliseconds are rounded up, so that what is spelled is enough."""
+    if what != "latency_ms":
+        return f"{value:,.0f} {what}"
+    unit = 10.0 ** (math.floor(math.log10(value)) - 3) if value > 0 else 1.0
+    return f"{math.ceil(value / unit) * unit:.4g} ms"

@@ -1,0 +1,210 @@
+"""Searches within limits: no strategy asks for what exceeds them."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from sampled_spaces import SETTINGS, estimate
+
+from nas_steps.config import strategies
+from nas_steps.config.load import load
+from nas_steps.config.space import Network
+from nas_steps.config.stages import write_slices
+from nas_steps.errors import UserError
+from nas_steps.provenance.files import read_csv
+from nas_steps.search.sampling import propose, sampler
+from nas_steps.search.steps import propose as propose_step
+from nas_steps.spaces import cells, mobile
+from nas_steps.spaces.cells import CellSpace
+from nas_steps.spaces.costs import CostTable, Shape, counted, read_costs, write_costs
+from nas_steps.spaces.decisions import Space, members
+from nas_steps.spaces.limited import Limited, limited_space, parts_of
+
+every_strategy = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+
+SHAPE = Shape(3, 32, 10)
+NETWORK = Network(channels=4, cells=3)
+SPACES: dict[str, Space] = {"mobile_small": mobile.PRESETS["mobile_small"], "small": cells.PRESETS["small"]}
+#: 81 architectures
+LISTED = CellSpace("pairs", ("skip_connect", "max_pool_3x3", "nor_conv_1x1"), nodes=1, edges_per_node=None)
+
+
+def table(space: Space) -> CostTable:
+    return counted(parts_of(space, NETWORK), SHAPE)
+
+
+def quantile(space: Space, what: str, share: float) -> float:
+    costs = table(space)
+    found = sorted(getattr(costs.costs(space.sample(Random(seed))), what) for seed in range(100))
+    return float(found[int(share * len(found))])
+
+
+@every_strategy
+@pytest.mark.parametrize("share", [0.0, 0.3])
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+def test_every_strategy_keeps_the_limits_and_asks_nothing_twice(settings: Any, space: Space, share: float) -> None:
+    limits = {"macs": quantile(space, "macs", share), "parameters": quantile(space, "parameters", 0.5)}
+    limited = Limited(space, table(space), limits)
+    history: list[Any] = []
+    for _ in range(3):
+        asked = propose(settings, limited, history, count=4, seed=1)
+        assert len(asked) == 4
+        assert all(limited.admits(space.parse(one)) for one in asked)
+        history.append([estimate(index, text) for index, text in enumerate(asked)])
+    assert len({space.identity(space.parse(one.architecture)) for told in history for one in told}) == 12
+    assert propose(settings, limited, history[:2], count=4, seed=1) == [one.architecture for one in history[2]]
+
+
+@every_strategy
+def test_a_listed_space_is_searched_to_the_end_of_what_is_within_the_limits(settings: Any) -> None:
+    limited = Limited(LISTED, table(LISTED), {"macs": quantile(LISTED, "macs", 0.2)})
+    different = {LISTED.identity(one) for one in members(limited)}
+    assert 4 < len(different) < 60
+    strategy = sampler(settings, limited)
+    found: list[str] = []
+    while asked := list(map(str, strategy.ask(7, Random(len(found))))):
+        strategy.tell([estimate(index, text) for index, text in enumerate(asked)])
+        found += asked
+    assert {LISTED.identity(LISTED.parse(one)) for one in found} == different
+    assert len(found) == len(different)
+
+
+def test_where_too_few_are_within_the_limits_the_limits_are_named() -> None:
+    space = mobile.PRESETS["mobile_small"]
+    costs = table(space)
+    limited = Limited(space, costs, {"macs": costs.costs(costs.smallest("macs")).macs})
+    with pytest.raises(UserError, match=r"few of them are within search\.limits.*loosen the limits"):
+        propose(strategies.Random(evaluations=50), limited, [], count=50, seed=0)
+
+
+def test_nsga2_lowers_the_latency_of_the_table(tmp_path: Path) -> None:
+    space = mobile.PRESETS["mobile_small"]
+    parts = parts_of(space)
+    latencies = {name: 0.1 + Random(name).random() for name in parts.names()}
+    write_costs(tmp_path / "costs.csv", parts, SHAPE, latencies)
+    limited = limited_space(space, None, tmp_path / "costs.csv")
+    settings = strategies.Nsga2(population=4, children=4, rounds=2, objectives=["latency", "macs"])
+    asked = propose(settings, limited, [], count=4, seed=0)
+    nsga2: Any = sampler(settings, limited)
+    nsga2.tell([estimate(index, text) for index, text in enumerate(asked)])
+    costs = read_costs(tmp_path / "costs.csv", parts)
+    for member in nsga2.population:
+        assert member.objectives[1] == costs.costs(member.architecture).latency_ms
+        assert math.isfinite(member.objectives[1])
+
+
+def test_latency_is_no_objective_where_it_is_not_measured(tmp_path: Path) -> None:
+    space = mobile.PRESETS["mobile_small"]
+    settings = strategies.Nsga2(objectives=["latency"])
+    write_costs(tmp_path / "costs.csv", parts_of(space), SHAPE, {})
+    for given in (space, limited_space(space, None, tmp_path / "costs.csv")):
+        with pytest.raises(UserError, match="objective latency"):
+            sampler(settings, given)
+
+
+def test_the_step_proposes_within_the_limits_and_loads_no_torch(tmp_path: Path) -> None:
+    raw = {
+        "space": {"preset": "mobile_small"},
+        "search": {"limits": {"macs": 5e6}, "strategies": {"random": {"evaluations": 12}}},
+    }
+    config = load(raw)
+    paths = write_slices(config, tmp_path)
+    space = config.space.declared()
+    write_costs(tmp_path / "costs.csv", parts_of(space), SHAPE, {})
+    arguments = ["--settings", paths["search_random"], "--strategy", "random", "--seed", "0"]
+    arguments += ["--output", str(tmp_path / "proposals.csv"), "--so-far", str(tmp_path / "told.csv")]
+    with pytest.raises(UserError, match=r"no costs\.csv"):
+        propose_step.main(arguments)
+    arguments += ["--costs", str(tmp_path / "costs.csv")]
+    code = f"import sys; from nas_steps.search.steps.propose import main; main({arguments!r}); "
+    code += "sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    costs = read_costs(tmp_path / "costs.csv", parts_of(space))
+    proposed = [row["architecture"] for row in read_csv(tmp_path / "proposals.csv")]
+    assert len(proposed) == 12
+    assert all(costs.costs(space.parse(one)).macs <= 5e6 for one in proposed)
+
+
+def test_the_limits_are_no_part_of_what_is_measured(tmp_path: Path) -> None:
+    def costs(**limits: Any) -> str | None:
+        raw = {
+            "space": {"preset": "mobile_small"},
+            "search": {"limits": limits, "strategies": {"random": {"evaluations": 2}}},
+        }
+        return write_slices(load(raw), tmp_path).get("costs")
+
+    assert costs(latency_ms=1) == costs(latency_ms=2, macs=1e9)
+    assert costs(latency_ms=1) != costs(macs=1e9)
+    assert costs(latency_ms=1) != costs(latency_ms=1, latency={"batch": 4})
+    assert costs() is None
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a supernet": (
+        {"search": {"limits": {"parameters": 1e6}}},
+        r"search\.strategies\.darts \(kind darts\) trains all architectures at once and cannot keep limits, but "
+        r"search\.limits has parameters",
+    ),
+    "a table": (
+        {
+            "search": {
+                "limits": {"macs": 1e9},
+                "estimator": {"kind": "table", "path": __file__, "search": "valid", "report": "test"},
+                "strategies": {"random": {"evaluations": 2}},
+            }
+        },
+        r"search\.estimator is a table of scores",
+    ),
+    "latency in a table": (
+        {
+            "search": {
+                "estimator": {"kind": "table", "path": __file__, "search": "valid", "report": "test"},
+                "strategies": {"random": {}, "nsga2": {"objectives": ["latency"]}},
+            }
+        },
+        r"search\.estimator is a table of scores",
+    ),
+    "too few parameters": (
+        {
+            "space": {"preset": "mobile_small"},
+            "search": {"limits": {"parameters": 1000}, "strategies": {"random": {"evaluations": 2}}},
+        },
+        r"search\.limits\.parameters is 1000, but the smallest of space mobile_small has 19,098 parameters: stem_",
+    ),
+    "a negative limit": (
+        {"search": {"limits": {"macs": -1}, "strategies": {"random": {"evaluations": 2}}}},
+        r"search\.limits\.macs: given -1; input should be greater than 0",
+    ),
+    "a limit by another name": (
+        {"search": {"limits": {"latency_msec": 1}, "strategies": {"random": {"evaluations": 2}}}},
+        r"search\.limits\.latency_msec: unknown key .* did you mean 'latency_ms'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("raw", "words"), REFUSED.values(), ids=REFUSED)
+def test_limits_that_cannot_be_kept_are_refused(raw: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        load(raw)
+
+
+def test_what_the_data_will_tell_is_taken_to_be_as_small_as_can_be() -> None:
+    def smallest(**data: Any) -> int:
+        raw = {
+            "data": data,
+            "space": {"preset": "mobile_small"},
+            "search": {"limits": {"macs": 1}, "strategies": {"random": {"evaluations": 2}}},
+        }
+        with pytest.raises(UserError) as caught:
+            load(raw)
+        return int(str(caught.value).split(" has ")[1].split(" macs")[0].replace(",", ""))
+
+    assert smallest(source="cifar100") > smallest(source="cifar10") > smallest(source="digits")
+    assert smallest(source="npz", path=__file__) < smallest(source="digits", resolution=4)
+    assert smallest(source="cifar10", resolution=16) < smallest(source="cifar10")
