@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -92,6 +93,8 @@ def measure(
         "threads": settings.threads,
         "modules": len(different),
         "call_ms": call,
+        # other work on the machine: 0 is none, above its cores the figures are worth little
+        "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "prepare_seconds": prepared,
         "measure_seconds": time.perf_counter() - began - prepared,
         "validation": {

@@ -18,6 +18,7 @@ from nas_steps.config.space import Network
 from nas_steps.config.stages import write_slices
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_csv
+from nas_steps.search.samplers import protocol
 from nas_steps.search.sampling import propose, sampler
 from nas_steps.search.steps import propose as propose_step
 from nas_steps.spaces import cells, mobile
@@ -75,7 +76,8 @@ def test_a_listed_space_is_searched_to_the_end_of_what_is_within_the_limits(sett
     assert len(found) == len(different)
 
 
-def test_where_too_few_are_within_the_limits_the_limits_are_named() -> None:
+def test_where_too_few_are_within_the_limits_the_limits_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "TRIES", 20)
     space = mobile.PRESETS["mobile_small"]
     costs = table(space)
     limited = Limited(space, costs, {"macs": costs.costs(costs.smallest("macs")).macs})
