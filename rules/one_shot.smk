@@ -59,6 +59,7 @@ rule one_shot:
     input:
         data=plan.data("train", "valid"),
         weights=lambda w: plan.supernet(w.seed),
+        costs=plan.costs(),
     output:
         candidates=f"{R}/search/{{strategy}}-{{seed}}/candidates.csv",
         history=f"{R}/search/{{strategy}}-{{seed}}/history.csv",
@@ -77,10 +78,11 @@ rule one_shot:
     params:
         data=data_folder,
         folder=output_folder,
+        costs=option("costs"),
         settings=lambda w: plan.settings("one_shot", w.strategy),
         code=plan.code("one_shot"),
         versions=plan.versions("one_shot"),
     shell:
         "python -m nas_steps.search one_shot --settings {params.settings:q} --weights {input.weights:q}"
-        " --strategy {wildcards.strategy} --seed {wildcards.seed} --data {params.data:q} --threads {threads}"
+        " --strategy {wildcards.strategy} --seed {wildcards.seed} {params.costs} --data {params.data:q} --threads {threads}"
         " --output {params.folder:q} > {log:q} 2>&1"

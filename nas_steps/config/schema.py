@@ -342,9 +342,9 @@ def _check_limits(search: Search, data: Data, space: CellSpace | MobileSpace, ne
             "objective latency can be kept; leave them out, or choose another estimator"
         )
     for name, one in search.strategies.items():
-        if isinstance(one, Gradient) and search.limited:
+        if isinstance(one, (Gradient, Enas)) and search.limited:
             raise ValueError(
-                f"search.strategies.{name} (kind {one.kind}) trains all architectures at once and cannot keep limits, "
+                f"search.strategies.{name} (kind {one.kind}) trains a supernet of its own and cannot keep limits, "
                 f"but search.limits has {', '.join(search.limited)}; take the strategy out, or the limits"
             )
     known_here = {what: limit for what, limit in search.limited.items() if what != "latency_ms"}

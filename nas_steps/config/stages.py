@@ -204,6 +204,7 @@ class SharedStep(Compute):
 class OneShotStep(SharedStep):
     """A whole search by shared weights."""
 
+    limits: Limits | None = None
     strategy: SamplingStrategy
     evaluations: int
 
@@ -342,7 +343,11 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
             found[f"search_{name}"] = EnasSearchStep(**shared, strategy=strategy)
         elif isinstance(estimator, SharedWeights):
             found[f"search_{name}"] = OneShotStep(
-                **shared, estimator=estimator, strategy=strategy, evaluations=most_evaluations(config, strategy)
+                **shared,
+                estimator=estimator,
+                limits=_limits(config),
+                strategy=strategy,
+                evaluations=most_evaluations(config, strategy),
             )
         else:
             if not isinstance(strategy, Random):

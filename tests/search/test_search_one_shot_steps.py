@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from tiny_world import settings
 
+from nas_steps.config.schema import Config
+from nas_steps.config.space import Network
 from nas_steps.errors import UserError
+from nas_steps.models.build import size
 from nas_steps.provenance.files import read_csv, read_json, write_csv
 from nas_steps.search.one_shot.scoring import Scorer
-from nas_steps.search.steps import one_shot, rank_paths, supernet, supernet_statistics
+from nas_steps.search.steps import enas, measure_costs, one_shot, rank_paths, supernet, supernet_statistics
 from nas_steps.spaces.cells import PRESETS as CELLS
 from nas_steps.spaces.mobile import PRESETS as MOBILE
 
@@ -36,6 +39,12 @@ def files(**estimator: Any) -> dict[str, str]:
         search__estimator={**SHARED, **estimator},
         search__strategies=STRATEGIES,
     )
+
+
+ENAS = {
+    "epochs": 2, "batch_size": 20, "controller_steps": 2, "controller_batch": 2, "reward_images": 20, "evaluations": 3,
+    "candidates": 2, "calibration_images": 20,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +171,56 @@ def test_architectures_of_nas_bench_macro_may_be_spelled_as_there() -> None:
     for wrong in ("0120211", "01202113"):
         with pytest.raises(UserError, match="8 digits"):
             rank_paths.parse(space, wrong)
+
+
+def test_a_search_by_shared_weights_keeps_limits(data: str, weights: str, tmp_path: Path) -> None:
+    free = [parameters_of(row["architecture"]) for row in run_search(data, weights, tmp_path / "free")]
+    limit = sorted(free)[len(free) // 3]
+    raw = {**STRATEGIES, "random": {"evaluations": 8}}
+    limited = settings(
+        space=SPACE,
+        search__network=NETWORK,
+        retrain__network=NETWORK,
+        search__estimator=SHARED,
+        search__strategies=raw,
+        search__limits={"parameters": limit},
+    )
+    costs = str(tmp_path / "costs.csv")
+    measure_costs.main(
+        ["--settings", limited["costs"], "--data", data, "--output", costs, "--record", str(tmp_path / "costs.json"),
+         "--cost", str(tmp_path / "cost.json")]
+    )  # fmt: skip
+    for strategy in raw:
+        arguments = ["--settings", limited[f"search_{strategy}"], "--data", data, "--weights", weights, "--seed", "0"]
+        arguments += ["--strategy", strategy, "--output", str(tmp_path / strategy)]
+        with pytest.raises(UserError, match="limits of parameters"):
+            one_shot.main(arguments)
+        one_shot.main([*arguments, "--costs", costs])
+        found = read_csv(tmp_path / strategy / "candidates.csv")
+        assert found
+        assert all(parameters_of(row["architecture"]) <= limit for row in found)
+
+
+def parameters_of(architecture: str) -> int:
+    """Parameters of the final network, as torch counts them."""
+    return size(architecture, Network(**NETWORK), inputs=1, classes=10, side=8).parameters
+
+
+@pytest.mark.parametrize("space", [SPACE, {"preset": "mobile_small"}])
+def test_enas_leaves_candidates_and_a_history(data: str, tmp_path: Path, space: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"space": space, "search__strategies": {"random": {}, "enas": ENAS}}
+    defaults = Config()
+    small = (NETWORK, NETWORK) if space is SPACE else (defaults.search.network, defaults.retrain.network)
+    given |= {"search__network": small[0], "retrain__network": small[1]}
+    enas.main(
+        ["--settings", settings(**given)["search_enas"], "--data", data, "--strategy", "enas", "--seed", "0",
+         "--output", str(tmp_path)]
+    )  # fmt: skip
+    found = read_csv(tmp_path / "candidates.csv")
+    assert len(found) == 2
+    assert {row["estimator"] for row in found} == {"shared_weights"}
+    assert float(found[0]["score"]) >= float(found[1]["score"])
+    history = read_csv(tmp_path / "history.csv")
+    assert [row["step"] for row in history] == ["1", "2"]
+    assert all(row["architecture"] and float(row["entropy"]) > 0 for row in history)
+    assert read_json(tmp_path / "cost.json")["stage"] == "search"

@@ -11,6 +11,7 @@ from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.steps import parser, training_options
 from nas_steps.search.tables import gather
+from nas_steps.spaces.limited import limited_space
 
 MODULE = "nas_steps.search one_shot"
 
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--weights", required=True, help="weights.safetensors of the supernet of this search seed")
     options.add_argument("--strategy", required=True, help="its name in the config")
     options.add_argument("--seed", type=int, required=True, help="the search seed: 0, 1, ...")
+    options.add_argument("--costs", help="costs.csv, where the strategy keeps limits or lowers latency")
     options.add_argument("--output", required=True, help="the strategy's folder")
     given = options.parse_args(arguments)
     output = Path(given.output)
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str]) -> None:
 
             told = search(
                 step.strategy,
-                step.space.declared(),
+                limited_space(step.space.declared(), step.limits, given.costs),
                 evaluations=step.evaluations,
                 seed=derive_seed(step.seed, "search", given.strategy, given.seed),
                 score=scorer,
