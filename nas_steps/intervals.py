@@ -36,6 +36,20 @@ def accuracy_interval(values: Sequence[float]) -> dict[str, float]:
     }
 
 
+def paired_difference(first_alone: int, second_alone: int, images: int) -> tuple[float, float]:
+    """The 95 % interval of the accuracy of a first classifier less that of a second on the same images, of which each
+    alone is right on so many.
+
+    Agresti & Min 2005, "Simple improved confidence intervals for comparing matched proportions": the normal interval
+    after adding 1/2 to each of the four counts, so that it has a width where the two never disagree.
+    """
+    total, first, second = images + 2, first_alone + 0.5, second_alone + 0.5
+    difference = (first - second) / total
+    error = math.sqrt((first + second) / total - difference**2) / math.sqrt(total)
+    half = float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * error
+    return max(-1.0, difference - half), min(1.0, difference + half)
+
+
 def percentile_interval(resampled: Any) -> tuple[float, float]:
     """The 95 % percentile interval of bootstrapped values (shape (resamples,)); NaN among them do not count."""
     low, high = np.nanquantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])

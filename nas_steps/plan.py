@@ -90,7 +90,7 @@ class Made:
 
 
 SPLITS = ("train", "valid", "test")
-TABLES = ("retrained", "comparisons", "agreement", "search", "family", "exports", "costs")
+TABLES = ("retrained", "comparisons", "agreement", "search", "family", "exports", "performance", "costs")
 
 
 class Plan:
@@ -363,6 +363,10 @@ class Plan:
         entries = [f"{self.folder}/export/{entry}/check.json" for entry in self.entries]
         return entries + ([f"{self.folder}/export/scaled/exports.json"] if self.config.scaling.enabled else [])
 
+    def performances(self) -> list[str]:
+        """What was measured of the exported files, in the order of `checks`."""
+        return [f"{os.path.dirname(check)}/performance.json" for check in self.checks()]
+
     def models(self) -> list[str]:
         """The ONNX file of each entry; none where nothing was trained."""
         if self.table is not None:
@@ -385,6 +389,7 @@ class Plan:
             *self.supernets(),
             *self.gathered(),
             f"{folder}/export/exports.csv",
+            f"{folder}/export/performance.csv",
             *self.trainings(),
         ]
         if self.config.scaling.enabled:
@@ -463,10 +468,11 @@ class Plan:
             yield "choose_scaling", "", [f"{scaling}/{name}" for name in chosen]
             yield "train_member", "", training_files(self.member_trainings())
             yield "gather_family", "", [f"{scaling}/family.csv"]
-            yield "export_scaled", "", [f"{export}/scaled/exports.json", f"{export}/scaled/cost.json"]
-        kinds = ("model.onnx", "check.json", "cost.json")
+            made = ("exports.json", "performance.json", "cost.json")
+            yield "export_scaled", "", [f"{export}/scaled/{name}" for name in made]
+        kinds = ("model.onnx", "check.json", "performance.json", "cost.json")
         yield "export_entry", "", [f"{export}/{entry}/{name}" for entry in self.entries for name in kinds]
-        yield "gather_exports", "", [f"{export}/exports.csv"]
+        yield "gather_exports", "", [f"{export}/exports.csv", f"{export}/performance.csv"]
         yield "report", "", [self.report, *self.tables()]
 
     def order(self) -> list[str]:

@@ -1,11 +1,13 @@
 # ONNX files, checked against torch on test images.
 rule export_entry:
     input:
-        data=plan.data("test"),
+        data=plan.data("train", "valid", "test"),
         trainings=lambda w: plan.trainings(w.entry),
     output:
         model=f"{R}/export/{{entry}}/model.onnx",
+        # and model_int8.onnx, where the check accepts it: check.json names it and its hash
         check=f"{R}/export/{{entry}}/check.json",
+        performance=f"{R}/export/{{entry}}/performance.json",
         cost=f"{R}/export/{{entry}}/cost.json",
     log:
         f"{R}/logs/export/{{entry}}.log",
@@ -27,11 +29,12 @@ rule export_entry:
 
 rule export_scaled:
     input:
-        data=plan.data("test"),
+        data=plan.data("train", "valid", "test"),
         trainings=plan.member_trainings(),
     output:
         # which members are trained is known only when they are counted: the list names their files and hashes
         exports=f"{R}/export/scaled/exports.json",
+        performance=f"{R}/export/scaled/performance.json",
         cost=f"{R}/export/scaled/cost.json",
     log:
         f"{R}/logs/export/scaled.log",
@@ -54,8 +57,10 @@ rule export_scaled:
 rule gather_exports:
     input:
         checks=plan.checks(),
+        performances=plan.performances(),
     output:
         exports=f"{R}/export/exports.csv",
+        performance=f"{R}/export/performance.csv",
     log:
         f"{R}/logs/export/gather.log",
     conda:
@@ -66,4 +71,5 @@ rule gather_exports:
     params:
         code=plan.code("gather_exports"),
     shell:
-        "python -m nas_steps.export gather --checks {input.checks:q} --output {output.exports:q} > {log:q} 2>&1"
+        "python -m nas_steps.export gather --checks {input.checks:q} --performances {input.performances:q}"
+        " --output {output.exports:q} --performance {output.performance:q} > {log:q} 2>&1"

@@ -236,6 +236,7 @@ class ScalingStep(TrainingStep):
 
 
 class ExportStep(Slice):
+    seed: int
     space: Space
     export: Export
 
@@ -291,7 +292,7 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
             processes=config.retrain.processes,
             scaling=config.scaling.model_copy(update={"recipe": unused.recipe, "seeds": unused.seeds}),
         ),
-        "export": ExportStep(space=config.space, export=config.export),
+        "export": ExportStep(seed=config.seed, space=config.space, export=config.export),
         "report": ReportStep(config=config),
     }
     estimator, screen = config.search.estimator, config.search.screen

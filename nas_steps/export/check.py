@@ -2,39 +2,83 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import torch
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NotImplementedByRuntime
 
-from nas_steps.export.convert import INPUT, Deployed
+from nas_steps.data.store import Split
+from nas_steps.export.convert import INPUT, Deployed, UnsupportedError
 
 BATCH = 64
+#: images that are run one by one as well
+SINGLE = 8
+
+
+def open_session(path: str | Path) -> onnxruntime.InferenceSession:
+    """A file in onnxruntime, on one CPU thread. Raises UnsupportedError where onnxruntime lacks an operator of it."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except NotImplementedByRuntime as error:
+        raise UnsupportedError(f"onnxruntime {onnxruntime.__version__} cannot run it: {error}") from error
+
+
+def some_of(split: Split, limit: int | None) -> Split:
+    """`limit` images of a split, spread over all of it since it may be sorted by class; all where it is None."""
+    if limit is None or limit >= len(split):
+        return split
+    chosen = np.linspace(0, len(split) - 1, limit).round().astype(int)
+    return Split(split.images[chosen], split.labels[chosen])
+
+
+def batches(images: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Images (N, ...) in pieces of `size`, the last of which may be smaller."""
+    for start in range(0, len(images), size):
+        yield np.array(images[start : start + size])  # a copy: stored images are read-only, which torch warns of
+
+
+def classes_of(session: onnxruntime.InferenceSession, images: np.ndarray) -> np.ndarray:
+    """The top-1 class (N,) of images (N, channels, side, side) uint8."""
+    return np.concatenate([session.run(None, {INPUT: batch})[0].argmax(1) for batch in batches(images, BATCH)])
 
 
 def compare(path: str | Path, deployed: Deployed, images: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Run torch and onnxruntime on `images` (N, channels, side, side) uint8, in batches, the last of which is smaller.
+    """Run torch and onnxruntime on `images` (N, channels, side, side) uint8, in batches, the last of which is smaller,
+    and on the first few one by one.
 
-    Returns the largest difference of a logit, the share of images with the same top-1 class, and the ONNX file's own
-    accuracy on these images.
+    Returns the largest difference of a logit (infinite where one is no number), the share of images with the same top-1
+    class, and the ONNX file's own accuracy on these images.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = open_session(path)
     largest, same, right = 0.0, 0, 0
-    for start in range(0, len(images), BATCH):
-        batch = np.ascontiguousarray(images[start : start + BATCH])
+    for number, batch in enumerate(batches(images, BATCH)):
         (theirs,) = session.run(None, {INPUT: batch})
         with torch.no_grad():
             ours = deployed(torch.from_numpy(batch)).numpy()
-        largest = max(largest, float(np.abs(ours - theirs).max()))
+        largest = max(largest, difference(ours, theirs))
+        if number == 0:
+            for single, logits in zip(batches(batch[:SINGLE], 1), ours, strict=False):
+                largest = max(largest, difference(logits[None], session.run(None, {INPUT: single})[0]))
         same += int((ours.argmax(1) == theirs.argmax(1)).sum())
+        start = number * BATCH
         right += int((theirs.argmax(1) == labels[start : start + BATCH]).sum())
     return {
         "images": len(images),
+        "single_images": min(SINGLE, len(images)),
         "largest_difference": largest,
         "top1_agreement": same / len(images),
         "onnx_accuracy": right / len(images),
     }
+
+
+def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The largest difference of two arrays of one shape; infinite where a number of either is none."""
+    found = float(np.abs(ours - theirs).max())
+    return found if math.isfinite(found) else math.inf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,13 @@ from nas_steps.models.build import build
 from nas_steps.provenance.files import atomic
 
 INPUT, OUTPUT = "images", "logits"
+
+#: how the exporter tells the operator of torch that it has no translation of
+_NO_FUNCTION = re.compile(r"No ONNX function found for <OpOverload\(op='(?P<name>[^']+)'")
+
+
+class UnsupportedError(Exception):
+    """A network that ONNX or onnxruntime cannot hold; the message names the operator."""
 
 
 class Deployed(nn.Module):
@@ -64,24 +72,55 @@ def trained_network(metrics: Mapping[str, Any], weights: str | Path, meta: Meta)
 def write_onnx(path: str | Path, deployed: Deployed, meta: Meta, opset: int, properties: Mapping[str, Any]) -> None:
     """Write a checked ONNX file with a dynamic batch axis; `properties` become text entries of its metadata.
 
-    Raises onnx.checker.ValidationError for a file that the checker refuses.
+    Raises UnsupportedError for a network with an operator that ONNX does not have, onnx.checker.ValidationError for a
+    file that the checker refuses.
     """
     example = torch.zeros((2, *meta.shape), dtype=torch.uint8)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore")  # the exporter's own deprecations; what it makes is checked below
-        program = torch.onnx.export(
-            deployed,
-            (example,),
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            opset_version=opset,
-            dynamo=True,
-            dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
-            verbose=False,
-        )
+        try:
+            program = torch.onnx.export(
+                deployed,
+                (example,),
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                opset_version=opset,
+                dynamo=True,
+                dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
+                verbose=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            operator = missing_operator(error)
+            if operator is None:
+                raise
+            raise UnsupportedError(f"ONNX has no operator for torch's {operator}") from error
     assert program is not None
     model = program.model_proto
+    made = opset_of(model)
+    if made != opset:
+        raise UnsupportedError(f"an operator of it needs ONNX opset {made}; export.opset is {opset}")
+    save(path, model, properties)
+
+
+def missing_operator(error: BaseException | None) -> str | None:
+    """The operator of torch, as `aten.name`, that the exporter's error says it cannot translate; None for others."""
+    while error is not None:
+        found = _NO_FUNCTION.match(str(error))
+        if found:
+            return found["name"]
+        error = error.__cause__
+    return None
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """The version of ONNX's own operators that a model uses."""
+    return max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+
+
+def save(path: str | Path, model: onnx.ModelProto, properties: Mapping[str, Any]) -> None:
+    """Check a model and write it with these properties as its metadata, and with no other."""
+    del model.metadata_props[:]
     onnx.helper.set_model_props(
         model,
         {

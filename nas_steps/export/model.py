@@ -1,20 +1,20 @@
-"""One ONNX file and its line of the table of exports."""
+"""One network's ONNX files, their line of the table of exports, and how fast they are."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nas_steps.config.stages import ExportStep
-from nas_steps.data.store import load_split, read_meta
-from nas_steps.export.check import compare
-from nas_steps.export.convert import trained_network, write_onnx
+from nas_steps.data.store import Meta, load_split, read_meta
+from nas_steps.export.check import compare, some_of
+from nas_steps.export.convert import UnsupportedError, trained_network, write_onnx
+from nas_steps.export.performance import measure
+from nas_steps.export.quantise import export_int8
 from nas_steps.export.tables import EXPORTS
 from nas_steps.provenance.files import read_json
+from nas_steps.provenance.fingerprint import file_hash
 from nas_steps.training.devices import prepare
 
 Record = tuple[Path, dict[str, Any]]  # the folder of a training, its metrics.json
@@ -34,30 +34,37 @@ def records(paths: Sequence[str]) -> list[Record]:
     return [(Path(path).parent, read_json(path)) for path in paths]
 
 
-def export(step: ExportStep, data: str, folder: Path, metrics: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Write one ONNX file, compare it with torch, and return its line for the table."""
+def export(
+    step: ExportStep, data: str, folder: Path, metrics: dict[str, Any], path: Path
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Write a network's ONNX file and, where that is wanted and accepted, its INT8 file beside it.
+
+    Returns the line for the table of exports, and one of performance for each file; a network that ONNX cannot hold
+    leaves no file and a line that says why.
+    """
     prepare("cpu", 1)
     meta = read_meta(data)
+    int8_path = int8_of(path)
+    for old in (path, int8_path):
+        old.unlink(missing_ok=True)
     deployed = trained_network(metrics, folder / "weights.safetensors", meta)
-    channels, side, _ = meta.shape
-    properties = {
-        "classes": list(meta.classes),
-        "input": f"uint8 pixels, (batch, {channels}, {side}, {side}), {'RGB' if channels == 3 else 'grey'}",
-        "resize": f"shorter side to {side} pixels, then the {side} x {side} centre",
-        "architecture": metrics["architecture"],
-        "test_accuracy": metrics["test_accuracy"],
-        "valid_accuracy": metrics["valid_accuracy"],
-        "data": meta.content,
-    }
-    write_onnx(path, deployed, meta, step.export.opset, properties)
-    test = load_split(data, "test")
-    count = min(step.export.images, len(test.labels))
-    # spread over the whole set, which may be sorted by class
-    chosen = np.linspace(0, len(test.labels) - 1, count).round().astype(int)
-    check = compare(path, deployed, test.images[chosen], test.labels[chosen])
-    content = path.read_bytes()
+    properties = described(metrics, meta, step.export.opset)
+    test = some_of(load_split(data, "test"), step.export.images)
+    try:
+        write_onnx(path, deployed, meta, step.export.opset, properties)
+        check = compare(path, deployed, test.images, test.labels)
+    except UnsupportedError as error:
+        path.unlink(missing_ok=True)
+        print(f"{metrics['entry']} cannot be exported: {error}", flush=True)
+        return without_model({**metrics, "status": f"not exported: {error}"}), []
     exact = check["largest_difference"] <= step.export.tolerance
-    return {
+    int8: dict[str, Any] | None = None
+    if step.export.int8.enabled and exact:
+        int8 = export_int8(step, data, path, int8_path, properties, metrics["train_on"])
+        print(f"{metrics['entry']} in INT8: {int8['status']}", flush=True)
+    elif step.export.int8.enabled:
+        int8 = {"status": "not quantised: its float32 file does not compute what torch does", "file": None}
+    line = {
         "name": metrics["entry"],
         "file": path.name,
         "kind": metrics["kind"],
@@ -65,17 +72,55 @@ def export(step: ExportStep, data: str, folder: Path, metrics: dict[str, Any], p
         "seed": metrics["seed"],
         "parameters": metrics["parameters"],
         "macs": metrics["macs"],
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": path.stat().st_size,
+        "sha256": file_hash(path),
+        "settings": metrics["settings"],
         "test_accuracy": metrics["test_accuracy"],
         "opset": step.export.opset,
         **check,
+        "int8": int8,
+    }
+    made = {"float32": path} | ({"int8": int8_path} if int8 and int8["file"] else {})
+    wanted = step.export.performance
+    return line, [
+        {"name": metrics["entry"], "file": file.name, "precision": precision, "bytes": file.stat().st_size}
+        | measure(file, wanted.repeats, wanted.threads)
+        for precision, file in made.items()
+        if wanted.repeats
+    ]
+
+
+def int8_of(path: Path) -> Path:
+    """Where the INT8 file of a float32 file lies."""
+    return path.with_name(f"{path.stem}_int8.onnx")
+
+
+def described(metrics: Mapping[str, Any], meta: Meta, opset: int) -> dict[str, Any]:
+    """What an ONNX file says of itself: all that is needed to use it, and where it comes from."""
+    channels, side, _ = meta.shape
+    resize = f"shorter side to {side} pixels (bicubic, antialiased), then the {side} x {side} centre"
+    if metrics["side"] != side:
+        resize += f"; the file itself enlarges that to {metrics['side']} x {metrics['side']} (bilinear)"
+    return {
+        "name": metrics["entry"],
+        "classes": list(meta.classes),
+        "input": f"uint8 pixels, (batch, {channels}, {side}, {side}), {'RGB' if channels == 3 else 'grey'}",
+        "resize": resize,
+        "precision": "float32",
+        "opset": opset,
+        "architecture": metrics["architecture"],
+        "test_accuracy": metrics["test_accuracy"],
+        "valid_accuracy": metrics["valid_accuracy"],
+        "data": meta.content,
+        "training_settings": metrics["settings"],
+        "training_seed": metrics["seed"],
+        "trained_on": metrics["train_on"],
     }
 
 
 def without_model(metrics: dict[str, Any]) -> dict[str, Any]:
     """The line of an entry that has no sound training."""
-    empty = dict.fromkeys(EXPORTS)
+    empty = dict.fromkeys(key for key in EXPORTS if not key.startswith("int8_"))
     return {
         **empty,
         "name": metrics["entry"],
@@ -83,4 +128,5 @@ def without_model(metrics: dict[str, Any]) -> dict[str, Any]:
         "status": metrics["status"],
         "parameters": metrics["parameters"],
         "macs": metrics["macs"],
+        "int8": None,
     }

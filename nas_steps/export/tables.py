@@ -1,4 +1,9 @@
-"""The columns of exports.csv."""
+"""The columns of exports.csv and performance.csv, and how a line of the first is flattened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 EXPORTS = (
     "name",
@@ -14,4 +19,36 @@ EXPORTS = (
     "top1_agreement",
     "test_accuracy",
     "opset",
+    "int8_status",
+    "int8_file",
+    "int8_bytes",
+    "int8_valid_loss",
+    "int8_test_accuracy",
+    "int8_test_loss",
+    "int8_test_loss_low",
+    "int8_test_loss_high",
 )
+PERFORMANCE = (
+    "name",
+    "file",
+    "precision",
+    "bytes",
+    "threads",
+    "repeats_1",
+    "latency_1_ms",
+    "latency_1_p25_ms",
+    "latency_1_p75_ms",
+    "repeats_32",
+    "latency_32_ms",
+    "latency_32_p25_ms",
+    "latency_32_p75_ms",
+    "memory_idle_mb",
+    "memory_1_mb",
+    "memory_32_mb",
+)
+
+
+def flat(line: Mapping[str, Any]) -> dict[str, Any]:
+    """A check as a row of exports.csv: what it says of the INT8 file stands beside the rest."""
+    int8 = line.get("int8") or {}
+    return {key: int8.get(key.removeprefix("int8_")) if key.startswith("int8_") else line.get(key) for key in EXPORTS}

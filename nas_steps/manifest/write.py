@@ -54,13 +54,17 @@ def _described(file: Path) -> dict[str, Any]:
 
 
 def _undeclared(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
-    """The scaled members' ONNX files: which there are is known only when the members are counted."""
+    """The scaled members' ONNX files, and all INT8 files: which there are is known only when members are counted and
+    INT8 files are accepted."""
     found = {}
     for name, by in files.items():
-        if name.endswith("scaled/exports.json"):
-            for line in read_json(folder / name):
-                if line.get("file"):
-                    found[f"{name.removesuffix('exports.json')}{line['file']}"] = by
+        place, _, last = name.rpartition("/")
+        if place.startswith("export/") and last in ("exports.json", "check.json"):
+            told = read_json(folder / name)
+            for line in told if isinstance(told, list) else [told]:
+                for file in (line.get("file"), (line.get("int8") or {}).get("file")):
+                    if file:
+                        found[f"{place}/{file}"] = by
     return found
 
 

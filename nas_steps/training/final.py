@@ -15,6 +15,7 @@ from nas_steps.config.space import Network
 from nas_steps.config.stages import TrainingStep
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import load_split, read_meta, split_file
+from nas_steps.provenance.fingerprint import fingerprint
 from nas_steps.provenance.ledger import Cost
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.devices import describe
@@ -94,6 +95,9 @@ def train_final(
     metrics = record(entry, repetition) | {
         "status": trained.status,
         "reason": trained.reason,
+        # the name of its settings file, results/settings/<step>-<this>.json, less the step
+        "settings": fingerprint(step.model_dump(mode="json")),
+        "train_on": step.train_on,
         "network": network.model_dump(),
         "parameters": trained.parameters,
         "macs": trained.macs,

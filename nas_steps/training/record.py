@@ -42,6 +42,8 @@ def record(entry: Entry, repetition: int) -> dict[str, Any]:
         "seed": repetition,
         "status": "missing",
         "reason": "",
+        "settings": None,
+        "train_on": None,
         "network": None,
         "parameters": None,
         "macs": None,

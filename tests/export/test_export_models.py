@@ -128,7 +128,9 @@ def test_a_diverged_entry_leaves_an_empty_file_and_a_line(tmp_path: Path) -> Non
     assert read_json(tmp_path / "darts-1" / "check.json")["status"] == "diverged"
     checks = [tmp_path / "darts-1" / "check.json", exported("darts-0") / "check.json"]
     checks.append(exported_family() / "exports.json")
-    gather.main(["--checks", *map(str, checks), "--output", str(tmp_path / "exports.csv")])
+    performances = [str(check.with_name("performance.json")) for check in checks]
+    tables = ["--output", str(tmp_path / "exports.csv"), "--performance", str(tmp_path / "performance.csv")]
+    gather.main(["--checks", *map(str, checks), "--performances", *performances, *tables])
     rows = read_csv(tmp_path / "exports.csv")
     assert tuple(rows[0]) == EXPORTS
     assert [(row["name"], row["file"], row["status"]) for row in rows] == [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nas_steps.config.stages import ExportStep, read_slice
-from nas_steps.export.model import best_training, export, records, without_model
+from nas_steps.export.model import best_training, export, int8_of, records, without_model
 from nas_steps.provenance.files import write_json
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser
@@ -19,18 +19,21 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--settings", required=True)
     options.add_argument("--data", required=True)
     options.add_argument("--trainings", nargs="+", required=True, help="metrics.json of all seeds")
-    options.add_argument("--output", required=True, help="folder of model.onnx and check.json")
+    options.add_argument("--output", required=True, help="folder of the ONNX files, check.json and performance.json")
 
     given = options.parse_args(arguments)
     output = Path(given.output)
     step = read_slice(given.settings, ExportStep)
     trainings = records(given.trainings)
     with measured(output / "cost.json", "export", trainings[0][1]["entry"]):
-        best = best_training(trainings)
-        if best is None:
+        best, path = best_training(trainings), output / "model.onnx"
+        line, performance = (
+            (without_model(trainings[0][1]), []) if best is None else export(step, given.data, *best, path)
+        )
+        if line["file"] is None:
             # the workflow expects the file; an empty one is no model and check.json says why
             output.mkdir(parents=True, exist_ok=True)
-            (output / "model.onnx").write_bytes(b"")
-            write_json(output / "check.json", without_model(trainings[0][1]))
-            return
-        write_json(output / "check.json", export(step, given.data, *best, output / "model.onnx"))
+            path.write_bytes(b"")
+            int8_of(path).unlink(missing_ok=True)
+        write_json(output / "performance.json", performance)
+        write_json(output / "check.json", line)

@@ -1,0 +1,98 @@
+"""Latency and memory of an ONNX file, measured in a fresh process that does nothing else.
+
+`python -m nas_steps.export.performance MODEL` is that process. It needs NumPy and onnxruntime alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MODULE = "nas_steps.export.performance"
+BATCHES = (1, 32)
+WARM_UP = 3
+#: a batch size is not timed again once so many runs have taken so many seconds
+FEWEST, SECONDS = 5, 3.0
+
+
+def measure(path: str | Path, repeats: int, threads: int) -> dict[str, Any]:
+    """Start the process and return its figures: of each batch size median and quartiles in milliseconds, the number of
+    timed runs, and the process's peak memory in megabytes; `memory_idle_mb` is that of the runtime before it loads the
+    model.
+
+    Raises subprocess.CalledProcessError where the process fails.
+    """
+    root = str(Path(__file__).resolve().parents[2])
+    places = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, "-m", MODULE, str(path), "--repeats", str(repeats), "--threads", str(threads)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(places)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
+    options.add_argument("model", help="an ONNX file of the export stage")
+    options.add_argument("--repeats", type=int, default=20, help="timed runs of each batch size")
+    options.add_argument("--threads", type=int, default=1, help="CPU threads")
+    given = options.parse_args(arguments)
+    print(json.dumps(run(given.model, given.repeats, given.threads)))
+
+
+def run(path: str | Path, repeats: int, threads: int) -> dict[str, Any]:
+    """Load and time the model in this process."""
+    import onnxruntime
+
+    found: dict[str, Any] = {"threads": threads, "memory_idle_mb": peak_memory_mb()}
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    entry = session.get_inputs()[0]
+    dice = np.random.default_rng(0)
+    for batch in BATCHES:  # in this order: a peak is never forgotten
+        images = dice.integers(0, 256, (batch, *entry.shape[1:]), dtype=np.uint8)
+        for _ in range(WARM_UP):
+            session.run(None, {entry.name: images})
+        times: list[float] = []
+        while len(times) < repeats and (len(times) < FEWEST or sum(times) < SECONDS):
+            start = time.perf_counter()
+            session.run(None, {entry.name: images})
+            times.append(time.perf_counter() - start)
+        low, median, high = (1e3 * np.quantile(times, [0.25, 0.5, 0.75])).round(4).tolist()
+        found |= {
+            f"repeats_{batch}": len(times),
+            f"latency_{batch}_ms": median,
+            f"latency_{batch}_p25_ms": low,
+            f"latency_{batch}_p75_ms": high,
+            f"memory_{batch}_mb": peak_memory_mb(),
+        }
+    return found
+
+
+def peak_memory_mb() -> float:
+    """The largest resident memory that this process has had."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # not getrusage's figure: on Linux a child inherits its parent's
+        (line,) = (line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024 / 1e6
+    usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return usage / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

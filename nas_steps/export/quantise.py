@@ -1,0 +1,156 @@
+"""INT8 files: made by onnxruntime's static quantisation, and kept where they lose little."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from nas_steps.config.stages import ExportStep
+from nas_steps.data.store import Split, load_split
+from nas_steps.export.check import batches, classes_of, open_session, some_of
+from nas_steps.export.convert import INPUT, UnsupportedError, save
+from nas_steps.intervals import paired_difference
+from nas_steps.provenance.fingerprint import file_hash
+from nas_steps.provenance.seeds import derive_seed
+
+#: images that calibration runs at once
+CALIBRATED_AT_ONCE = 32
+
+
+class Calibration(CalibrationDataReader):
+    """Hands onnxruntime the images (N, channels, side, side) uint8 whose activations set the ranges."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        self.batches: Iterator[np.ndarray] = batches(images, CALIBRATED_AT_ONCE)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        batch = next(self.batches, None)
+        return None if batch is None else {INPUT: batch}
+
+
+def calibration_images(train: Split, count: int, seed: int) -> np.ndarray:
+    """`count` training images (all, if there are fewer), drawn without replacement."""
+    chosen = np.random.default_rng(seed).permutation(len(train))[:count]
+    return train.images[np.sort(chosen)]
+
+
+def quantise(
+    source: str | Path, images: np.ndarray, *, per_channel: bool = True, reduce_range: bool = False
+) -> onnx.ModelProto:
+    """The model of the file `source` with 8-bit weights and activations, calibrated on `images`.
+
+    Activations are unsigned, weights signed: on x86 processors onnxruntime has fast kernels for this pair, and slow
+    ones where both are signed. Raises UnsupportedError where nothing of the network can be quantised.
+    """
+    with TemporaryDirectory(prefix="int8-") as folder:
+        # constants are folded, and batch norms that the exporter left are joined with their convolutions; symbolic
+        # shapes are not needed, since the batch alone is open
+        prepared, made = Path(folder) / "prepared.onnx", Path(folder) / "int8.onnx"
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        try:
+            quantize_static(
+                str(prepared),
+                str(made),
+                Calibration(images),
+                quant_format=QuantFormat.QDQ,
+                per_channel=per_channel,
+                reduce_range=reduce_range,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+            )
+        except NotImplementedError as error:
+            raise UnsupportedError(f"onnxruntime cannot quantise it: {error}") from error
+        model = onnx.load(made)
+    used = {node.domain for node in model.graph.node}
+    if not any(node.op_type == "QuantizeLinear" for node in model.graph.node):
+        raise UnsupportedError("it has no operator that onnxruntime quantises")
+    # the runtime's own domains are named by pre-processing although no node is of them
+    kept = [entry for entry in model.opset_import if entry.domain in used or not entry.domain]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+    return model
+
+
+def export_int8(
+    step: ExportStep,
+    data: str | Path,
+    source: Path,
+    target: Path,
+    properties: Mapping[str, Any],
+    train_on: str | None,
+) -> dict[str, Any]:
+    """Quantise the float32 file `source`; leave `target` behind where it loses no more than is allowed.
+
+    The loss is judged on the validation images, which were trained on where `train_on` says so; the test images are
+    told alone. Returns the record: `status` is ok, or says why there is no file; figures are there where they were
+    measured, of a refused file too.
+    """
+    target.unlink(missing_ok=True)
+    wanted = step.export.int8
+    calibrated = calibration_images(
+        load_split(data, "train"), wanted.calibration_images, derive_seed(step.seed, "export", "calibration")
+    )
+    record: dict[str, Any] = {
+        "file": None,
+        "judged_on": "valid" if train_on == "train" else "valid, which was trained on",
+        "tolerance": wanted.tolerance,
+        "calibration_images": len(calibrated),
+        "per_channel": wanted.per_channel,
+        "reduce_range": wanted.reduce_range,
+    }
+    try:
+        model = quantise(source, calibrated, per_channel=wanted.per_channel, reduce_range=wanted.reduce_range)
+        with TemporaryDirectory(prefix="int8-") as folder:
+            trial = Path(folder) / "int8.onnx"
+            save(trial, model, {})
+            sessions = open_session(source), open_session(trial)
+            for name in ("valid", "test"):
+                split = some_of(load_split(data, name), step.export.images)
+                ours, theirs = (classes_of(session, split.images) for session in sessions)
+                record |= {f"{name}_{key}": value for key, value in losses(ours, theirs, split.labels).items()}
+    except UnsupportedError as error:
+        return record | {"status": f"not quantised: {error}"}
+    # a loss is a number of images: what differs in the last bit alone is the same
+    if record["valid_loss"] > wanted.tolerance + 1e-9:
+        return record | {
+            "status": f"refused: loses {record['valid_loss']:.4f} of {record['valid_float32_accuracy']:.4f} "
+            f"({record['judged_on']}), more than {wanted.tolerance:g}"
+        }
+    own = {
+        "precision": "int8",
+        "valid_accuracy": record["valid_accuracy"],
+        "test_accuracy": record["test_accuracy"],
+        "calibration_images": len(calibrated),
+    }
+    save(target, model, {**properties, **own})
+    return record | {
+        "status": "ok",
+        "file": target.name,
+        "bytes": target.stat().st_size,
+        "sha256": file_hash(target),
+    }
+
+
+def losses(ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """What INT8 loses, from the classes (N,) that the float32 (`ours`) and the INT8 file (`theirs`) give to images.
+
+    `loss` is the difference of the accuracies, `low` and `high` its 95 % interval over images.
+    """
+    right, still = ours == labels, theirs == labels
+    low, high = paired_difference(int((right & ~still).sum()), int((still & ~right).sum()), len(labels))
+    return {
+        "images": len(labels),
+        "float32_accuracy": float(right.mean()),
+        "accuracy": float(still.mean()),
+        "loss": int(right.sum() - still.sum()) / len(labels),
+        "loss_low": low,
+        "loss_high": high,
+        "top1_agreement": float((ours == theirs).mean()),
+    }
