@@ -1,41 +1,64 @@
 """Classify images with an exported model: `python -m nas_steps.predict MODEL.onnx IMAGES...`.
 
-Needs Pillow, NumPy and onnxruntime alone: no torch, no training data.
+Takes float32 and INT8 files alike. Needs Pillow, NumPy and onnxruntime alone: no torch, no training data.
 """
 
 from __future__ import annotations
 
+import argparse
+import csv
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 
-from nas_steps.data.photos import UnreadableError, read_photo
+from nas_steps.data.photos import TooLargeError, UnreadableError, read_photo
 from nas_steps.errors import UserError
 from nas_steps.provenance.steps import parser, run
 
 MODULE = "nas_steps.predict"
 #: a larger picture is not decoded
 MAX_PIXELS = 200_000_000
+COLUMNS = ("image", "rank", "class", "probability")
 
 
 def main(arguments: Sequence[str]) -> None:
+    """Print a line for each image. One that cannot be used is told on stderr and the others still are classified; then
+    a UserError at the end makes the exit status 1."""
     options = parser(MODULE, __doc__ or "")
     options.add_argument("model", help="an ONNX file of the export stage")
     options.add_argument("images", nargs="+", help="image files")
-    options.add_argument("--top", type=int, default=3, help="how many classes to print")
+    options.add_argument("--top", type=_positive, default=3, help="how many classes to tell, the likeliest first")
+    options.add_argument("--csv", metavar="FILE", help="also write them there: image, rank, class, probability")
     given = options.parse_args(arguments)
     classes, session = load(given.model)
+    rows: list[tuple[str, int, str, float]] = []
+    failed = 0
     for path in given.images:
-        probabilities = predict(session, path)
-        order = np.argsort(-probabilities, kind="stable")[: given.top]
-        print(f"{path}: " + ", ".join(f"{classes[index]} {100 * probabilities[index]:.1f} %" for index in order))
+        try:
+            probabilities = predict(session, path)
+        except UserError as error:
+            failed += 1
+            print(f"error: {error}", file=sys.stderr)
+            continue
+        best = np.argsort(-probabilities, kind="stable")[: given.top]
+        print(f"{path}: " + ", ".join(f"{classes[index]} {100 * probabilities[index]:.1f} %" for index in best))
+        rows += [(path, rank, classes[one], float(probabilities[one])) for rank, one in enumerate(best, start=1)]
+    if given.csv:
+        with Path(given.csv).open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    if failed:
+        raise UserError(f"{failed} of {len(given.images)} images could not be classified; they are named above")
 
 
 def load(path: str | Path) -> tuple[list[str], onnxruntime.InferenceSession]:
     """The class names and a session of an exported model. Raises UserError where it is none."""
+    if Path(path).is_dir():
+        raise UserError(f"{path} is a folder; name an ONNX file, such as {Path(path) / 'model.onnx'}")
     if not Path(path).is_file():
         raise UserError(f"there is no model {path}")
     if not Path(path).stat().st_size:
@@ -47,7 +70,20 @@ def load(path: str | Path) -> tuple[list[str], onnxruntime.InferenceSession]:
     properties = session.get_modelmeta().custom_metadata_map
     if "classes" not in properties:
         raise UserError(f"{path} holds no class names; it was not exported by nas-steps")
-    return json.loads(properties["classes"]), session
+    try:
+        classes: Any = json.loads(properties["classes"])
+    except json.JSONDecodeError:
+        classes = None
+    entry, logits = session.get_inputs()[0], session.get_outputs()[0]
+    sizes = entry.shape[1:]
+    takes_pixels = entry.type == "tensor(uint8)" and len(sizes) == 3 and sizes[0] in (1, 3) and sizes[1] == sizes[2]
+    named = isinstance(classes, list) and logits.shape[1:] == [len(classes)]
+    if not takes_pixels or not named:
+        raise UserError(
+            f"{path} does not take square uint8 images (batch, 1 or 3, side, side), or does not tell apart as many "
+            "classes as it names; it was not exported by nas-steps"
+        )
+    return [str(name) for name in classes], session
 
 
 def predict(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarray:
@@ -60,11 +96,24 @@ def predict(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarr
             pixels, _ = read_photo(stream, side, channels, MAX_PIXELS)
     except FileNotFoundError:
         raise UserError(f"there is no image {path}") from None
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder; name the images in it, such as {Path(path) / '*.jpg'}") from None
+    except TooLargeError as error:
+        raise UserError(
+            f"{path} has {error.width} x {error.height} pixels, more than are decoded ({MAX_PIXELS:,}); shrink it"
+        ) from None
     except (UnreadableError, OSError) as error:
         raise UserError(f"{path} cannot be read as an image: {error}") from None
     (logits,) = session.run(None, {entry.name: np.ascontiguousarray(pixels[None])})
     powers = np.exp(logits[0] - logits[0].max())
     return powers / powers.sum()
+
+
+def _positive(text: str) -> int:
+    """A number of classes from the command line."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of classes; give 1 or more")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,17 @@ class UnreadableError(Exception):
     """A file that cannot be used as an image; the message is the reason, without the file's name."""
 
 
+class TooLargeError(UnreadableError):
+    """More pixels than may be decoded: `width` x `height`."""
+
+    def __init__(self, width: int, height: int, limit: int) -> None:
+        self.width, self.height = width, height
+        super().__init__(
+            f"{width} x {height} pixels are more than data.max_image_pixels allows ({limit}); "
+            "shrink it, or raise that limit"
+        )
+
+
 class NotAnImageError(UnreadableError):
     """The content is of no format that is read here."""
 
@@ -89,10 +100,7 @@ def read_photo(stream: IO[bytes], side: int, channels: int, max_pixels: int) -> 
         with _no_limit(), Image.open(stream, formats=FORMATS) as image:
             width, height = image.size
             if width * height > max_pixels:
-                raise UnreadableError(
-                    f"{width} x {height} pixels are more than data.max_image_pixels allows ({max_pixels}); "
-                    "shrink it, or raise that limit"
-                )
+                raise TooLargeError(width, height, max_pixels)
             notes = ["first frame of several"] if getattr(image, "is_animated", False) else []
             if min(width, height) < side:
                 notes.append("enlarged")

@@ -110,6 +110,7 @@ def described(metrics: Mapping[str, Any], meta: Meta, opset: int) -> dict[str, A
         "opset": opset,
         "architecture": metrics["architecture"],
         "test_accuracy": metrics["test_accuracy"],
+        "test_images": metrics["test_images"],
         "valid_accuracy": metrics["valid_accuracy"],
         "data": meta.content,
         "training_settings": metrics["settings"],

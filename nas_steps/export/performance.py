@@ -89,9 +89,9 @@ def peak_memory_mb() -> float:
     if status.is_file():
         # not getrusage's figure: on Linux a child inherits its parent's
         (line,) = (line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024 / 1e6
+        return round(int(line.split()[1]) * 1024 / 1e6, 1)
     usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return usage / (1e6 if sys.platform == "darwin" else 1e3)
+    return round(usage / (1e6 if sys.platform == "darwin" else 1e3), 1)
 
 
 if __name__ == "__main__":

@@ -127,6 +127,7 @@ def export_int8(
         "precision": "int8",
         "valid_accuracy": record["valid_accuracy"],
         "test_accuracy": record["test_accuracy"],
+        "test_images": record["test_images"],
         "calibration_images": len(calibrated),
     }
     save(target, model, {**properties, **own})

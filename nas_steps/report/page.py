@@ -205,13 +205,14 @@ def chosen(results: Results) -> list[tuple[str, str]]:
 
 
 def export_links(results: Results, folder: Path) -> dict[str, str]:
-    """File as named in exports.csv -> its address as seen from the page, for the files that are there."""
+    """File as named in exports.csv and performance.csv -> its address as seen from the page, for the files that are there."""
     found = {}
-    for exported in results.exports:
-        places = (folder / "export" / exported.file, folder / exported.file, Path(exported.file))
-        place = next((place for place in places if exported.file and place.is_file()), None)
+    names = {exported.file for exported in results.exports} | {measured.file for measured in results.performance}
+    for name in sorted(names - {""}):
+        places = (folder / "export" / name, folder / name, Path(name))
+        place = next((place for place in places if place.is_file()), None)
         if place is not None:
-            found[exported.file] = quote(Path(os.path.relpath(place, folder / "report")).as_posix())
+            found[name] = quote(Path(os.path.relpath(place, folder / "report")).as_posix())
     return found
 
 

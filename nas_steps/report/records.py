@@ -167,6 +167,36 @@ class Exported:
     top1_agreement: float | None = None
     test_accuracy: float | None = None
     opset: int | None = None
+    int8_status: str = ""
+    int8_file: str = ""
+    int8_bytes: int | None = None
+    int8_valid_loss: float | None = None
+    int8_test_accuracy: float | None = None
+    int8_test_loss: float | None = None
+    int8_test_loss_low: float | None = None
+    int8_test_loss_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Performance:
+    """One line of export/performance.csv: milliseconds, megabytes."""
+
+    name: str
+    file: str
+    precision: str
+    bytes: int | None = None
+    threads: int | None = None
+    repeats_1: int | None = None
+    latency_1_ms: float | None = None
+    latency_1_p25_ms: float | None = None
+    latency_1_p75_ms: float | None = None
+    repeats_32: int | None = None
+    latency_32_ms: float | None = None
+    latency_32_p25_ms: float | None = None
+    latency_32_p75_ms: float | None = None
+    memory_idle_mb: float | None = None
+    memory_1_mb: float | None = None
+    memory_32_mb: float | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from nas_steps.report.records import (
     Exported,
     JobCost,
     Member,
+    Performance,
     Search,
     Step,
     Training,
@@ -47,6 +48,7 @@ class Results:
     chosen: Mapping[str, Any] | None = None
     family: tuple[Member, ...] | None = None
     exports: tuple[Exported, ...] = ()
+    performance: tuple[Performance, ...] = ()
     costs: tuple[JobCost, ...] = ()
 
     @property
@@ -118,6 +120,7 @@ def load_results(config: Config, folder: str | Path, data: str | Path | None) ->
         chosen=read_json(chosen) if config.scaling.enabled and chosen.is_file() else None,
         family=family if config.scaling.enabled else None,
         exports=_optional(folder / "export/exports.csv", Exported) or (),
+        performance=_optional(folder / "export/performance.csv", Performance) or (),
         costs=tuple(_costs(folder, None if data is None else Path(data), set(config.search.strategies))),
     )
 

@@ -13,6 +13,7 @@ from scipy import stats
 
 from nas_steps.config.schema import Config
 from nas_steps.config.stages import write_slices
+from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.provenance.files import write_csv, write_json, write_text
 from nas_steps.spaces.cells import CellArchitecture
 
@@ -316,17 +317,26 @@ def _scaling(folder: Path, config: Config, entries: list[dict[str, Any]]) -> Non
 
 
 def _export(folder: Path, entries: list[dict[str, Any]]) -> None:
-    rows = []
+    rows, measured = [], []
     for entry in entries:
         name = entry["entry"]
         rows.append(
             {"name": name, "file": f"{name}/model.onnx", "kind": entry["kind"], "status": "ok", "seed": 0,
              "parameters": 70_000, "macs": 800_000, "bytes": 301_234, "images": 256, "largest_difference": 2.4e-6,
-             "top1_agreement": 1.0, "test_accuracy": 0.962, "opset": 18}
+             "top1_agreement": 1.0, "test_accuracy": 0.962, "opset": 18, "int8_status": "ok",
+             "int8_file": f"{name}/model_int8.onnx", "int8_bytes": 101_234, "int8_valid_loss": 0.0,
+             "int8_test_accuracy": 0.958, "int8_test_loss": 0.004, "int8_test_loss_low": -0.001,
+             "int8_test_loss_high": 0.009}
         )  # fmt: skip
-        write_text(folder / f"export/{name}/model.onnx", "not really a network")
+        for precision, file, latency in (("float32", "model.onnx", 0.1), ("int8", "model_int8.onnx", 0.125)):
+            measured.append(
+                {"name": name, "file": f"{name}/{file}", "precision": precision, "bytes": 301_234, "threads": 1,
+                 "repeats_1": 20, "latency_1_ms": latency, "latency_1_p25_ms": 0.09, "latency_1_p75_ms": 0.13,
+                 "repeats_32": 20, "latency_32_ms": 2.0, "latency_32_p25_ms": 1.9, "latency_32_p75_ms": 2.3,
+                 "memory_idle_mb": 49.5, "memory_1_mb": 61.2, "memory_32_mb": 72.0}
+            )  # fmt: skip
+            write_text(folder / f"export/{name}/{file}", "not really a network")
     rows.append({"name": "resnet20", "file": "", "kind": "baseline", "status": "diverged"})
-    columns = ("name", "file", "kind", "status", "seed", "parameters", "macs", "bytes", "images", "largest_difference",
-               "top1_agreement", "test_accuracy", "opset")  # fmt: skip
-    write_csv(folder / "export/exports.csv", rows, columns)
+    write_csv(folder / "export/exports.csv", rows, EXPORTS)
+    write_csv(folder / "export/performance.csv", measured, PERFORMANCE)
     cost(folder / "export/cost.json", "export", 12.0)

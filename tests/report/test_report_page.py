@@ -169,6 +169,7 @@ def test_the_page_shows_as_many_rows_as_the_csv_files_hold(usual: Path) -> None:
         "comparisons": "Searched networks against random search and baselines, paired over training seeds",
         "family": "The scaled family, accuracy in per cent",
         "exports": "ONNX files, checked in onnxruntime against torch",
+        "performance": "Speed and memory of the ONNX files, on this machine's CPU",
         "costs": "Cost by stage",
     }
     shown = {table["caption"].strip(): table["rows"] for table in page.tables}
