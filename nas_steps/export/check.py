@@ -27,7 +27,12 @@ def open_session(path: str | Path) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except NotImplementedByRuntime as error:
-        raise UnsupportedError(f"onnxruntime {onnxruntime.__version__} cannot run it: {error}") from error
+        raise UnsupportedError(f"onnxruntime {onnxruntime.__version__} cannot run it: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """onnxruntime's own words, less its codes."""
+    return str(error).rpartition(" : ")[2]
 
 
 def some_of(split: Split, limit: int | None) -> Split:

@@ -205,7 +205,7 @@ def chosen(results: Results) -> list[tuple[str, str]]:
 
 
 def export_links(results: Results, folder: Path) -> dict[str, str]:
-    """File as named in exports.csv and performance.csv -> its address as seen from the page, for the files that are there."""
+    """File as named in the tables of exports -> its address as seen from the page, for the files that are there."""
     found = {}
     names = {exported.file for exported in results.exports} | {measured.file for measured in results.performance}
     for name in sorted(names - {""}):

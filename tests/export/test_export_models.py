@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,53 +11,19 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from PIL import Image
+from exported_world import Bessel, Prototypes, deployed, export, exported, exported_family
 from tiny_world import MIXED, ROOT, prepared, retrained, settings
 
 from nas_steps.config.space import Network
 from nas_steps.data.store import load_split, read_meta
-from nas_steps.errors import UserError
 from nas_steps.export.check import compare
 from nas_steps.export.convert import Deployed, write_onnx
 from nas_steps.export.model import best_training
-from nas_steps.export.steps import entry, gather, scaled
-from nas_steps.export.tables import EXPORTS
+from nas_steps.export.steps import gather, scaled
+from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.models.build import build
-from nas_steps.predict import main as predict
-from nas_steps.provenance.files import read_csv, read_json, write_csv, write_json
-from nas_steps.scaling.family import MEMBERS
-from nas_steps.scaling.steps import train
+from nas_steps.provenance.files import read_csv, read_json
 from nas_steps.training.record import Entry, record, write_untrained
-
-
-def export(trainings: list[str], output: Path, step: Any = entry) -> None:
-    shared = ["--settings", settings()["export"], "--data", prepared()]
-    step.main([*shared, "--trainings", *trainings, "--output", str(output)])
-
-
-@cache
-def exported(name: str) -> Path:
-    """The folder of an entry's export, made once a session."""
-    output = Path(ROOT.name) / "export" / name
-    export([retrained(name, MIXED if name == "darts-0" else "")], output)
-    return output
-
-
-@cache
-def exported_family() -> Path:
-    """B0 on images of 11 pixels, and B1 that is over budget."""
-    folder = Path(ROOT.name) / "scaling"
-    size = {"cells": 3, "channels": 4, "side": 11, "parameters": 1, "macs": 2}
-    members = [{"member": "B0", **size, "within_budget": "yes"}, {"member": "B1", **size, "within_budget": "no"}]
-    write_csv(folder / "members.csv", members, MEMBERS)
-    write_json(folder / "chosen.json", {"architecture": MIXED})
-    for member in ("B0", "B1"):
-        given = ["--chosen", str(folder / "chosen.json"), "--members", str(folder / "members.csv"), "--member", member]
-        given += ["--data", prepared(), "--seed", "0", "--output", str(folder / member)]
-        train.main(["--settings", settings()["scaling_members"], *given])
-    output = Path(ROOT.name) / "export" / "scaled"
-    export([str(folder / member / "metrics.json") for member in ("B0", "B1")], output, scaled)
-    return output
 
 
 def check_file(path: Path, check: dict[str, Any]) -> None:
@@ -166,35 +129,100 @@ def test_no_best_training_without_a_sound_one() -> None:
     assert best_training([made(0, 0.9, 0.9, "diverged")]) is None
 
 
-def test_predict_prints_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    image = load_split(prepared(), "test").images[0]
-    Image.fromarray(np.array(image[0])).save(tmp_path / "digit.png")
-    model = exported("resnet20") / "model.onnx"
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    logits = session.run(None, {"images": image[None]})[0][0]
-    capsys.readouterr()
-    predict([str(model), str(tmp_path / "digit.png"), "--top", "2"])
-    printed = capsys.readouterr().out
-    assert printed.startswith(f"{tmp_path / 'digit.png'}: {logits.argmax()} ")
-    assert printed.count(" %") == 2
+def test_a_file_says_what_it_is_made_of() -> None:
+    """The settings that it names are a file of the training's: from there everything can be made again."""
+    metrics = read_json(retrained("resnet20"))
+    check = read_json(exported("resnet20") / "check.json")
+    told = {}
+    for name in ("model", "model_int8"):
+        file = exported("resnet20") / f"{name}.onnx"
+        told[name] = onnxruntime.InferenceSession(str(file)).get_modelmeta().custom_metadata_map
+        assert Path(settings()["retraining"]).name == f"retraining-{told[name]['training_settings']}.json"
+        assert (told[name]["training_seed"], told[name]["trained_on"], told[name]["opset"]) == ("0", "train", "18")
+        assert told[name]["resize"] == "shorter side to 8 pixels (bicubic, antialiased), then the 8 x 8 centre"
+        assert onnx.load(file).opset_import[0].version == 18
+    assert check["settings"] == metrics["settings"] == told["model"]["training_settings"]
+    assert float(told["model"]["test_accuracy"]) == metrics["test_accuracy"]
+    assert float(told["model_int8"]["test_accuracy"]) == check["int8"]["test_accuracy"]
+    assert (told["model"]["precision"], told["model_int8"]["precision"]) == ("float32", "int8")
 
 
-def test_predict_refuses_in_words(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no model"):
-        predict([str(tmp_path / "none.onnx"), "x.png"])
-    (tmp_path / "empty.onnx").write_bytes(b"")
-    with pytest.raises(UserError, match=r"is empty: .*check\.json"):
-        predict([str(tmp_path / "empty.onnx"), "x.png"])
-    (tmp_path / "text").write_text("no model, no image")
-    with pytest.raises(UserError, match="cannot be loaded as an ONNX model"):
-        predict([str(tmp_path / "text"), "x.png"])
-    model = str(exported("resnet20") / "model.onnx")
-    with pytest.raises(UserError, match="cannot be read as an image"):
-        predict([model, str(tmp_path / "text")])
-    with pytest.raises(UserError, match="there is no image"):
-        predict([model, str(tmp_path / "none.png")])
+def test_a_scaled_member_says_that_it_enlarges_by_itself() -> None:
+    session = onnxruntime.InferenceSession(str(exported_family() / "B0.onnx"))
+    assert session.get_modelmeta().custom_metadata_map["resize"].endswith("enlarges that to 11 x 11 (bilinear)")
+    assert session.get_inputs()[0].shape[1:] == [1, 8, 8]
 
 
-def test_predict_needs_no_torch() -> None:
-    code = "import sys, nas_steps.predict; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+def bessel_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was trained, the network of `name` has an operator that ONNX lacks; the others are prototypes."""
+    monkeypatch.setattr(
+        "nas_steps.export.model.trained_network",
+        lambda metrics, *_: deployed(Bessel() if metrics["entry"] == name else Prototypes()),
+    )
+
+
+def test_an_operator_that_onnx_lacks_is_named_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bessel_for("resnet20", monkeypatch)
+    (tmp_path / "model_int8.onnx").write_bytes(b"of an earlier run")
+    export([retrained("resnet20")], tmp_path)
+    check = read_json(tmp_path / "check.json")
+    assert check["status"] == "not exported: ONNX has no operator for torch's prims.bessel_j1"
+    assert (check["name"], check["file"], check["int8"]) == ("resnet20", None, None)
+    assert "resnet20 cannot be exported: ONNX has no operator for torch's prims.bessel_j1" in capsys.readouterr().out
+    assert (tmp_path / "model.onnx").read_bytes() == b""
+    assert not (tmp_path / "model_int8.onnx").exists()
+    assert read_json(tmp_path / "performance.json") == []
+
+
+def test_the_other_members_are_exported_where_one_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bessel_for("resnet20", monkeypatch)
+    export([retrained("resnet20"), retrained("darts-0", MIXED)], tmp_path, scaled)
+    lost, sound = read_json(tmp_path / "exports.json")
+    assert (lost["name"], lost["file"]) == ("resnet20", None)
+    assert "bessel_j1" in lost["status"]
+    assert (sound["name"], sound["status"], sound["int8"]["status"]) == ("darts-0", "ok", "ok")
+    made = {"darts-0.onnx", "darts-0_int8.onnx"}
+    assert {file.name for file in tmp_path.glob("*.onnx")} == made
+    assert {line["file"] for line in read_json(tmp_path / "performance.json")} == made
+
+
+def test_what_is_switched_off_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bessel_for("nobody", monkeypatch)
+    (tmp_path / "model_int8.onnx").write_bytes(b"of an earlier run")
+    changes = {"export__int8": {"enabled": False}, "export__performance": {"repeats": 0}, "export__images": None}
+    export([retrained("resnet20")], tmp_path, **changes)
+    check = read_json(tmp_path / "check.json")
+    assert (check["status"], check["int8"]) == ("ok", None)
+    assert check["images"] == len(load_split(prepared(), "test")) == 60
+    assert not (tmp_path / "model_int8.onnx").exists()
+    assert read_json(tmp_path / "performance.json") == []
+
+
+def test_no_int8_file_of_one_that_does_not_agree_with_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bessel_for("nobody", monkeypatch)
+    export([retrained("resnet20")], tmp_path, export__tolerance=1e-12)
+    check = read_json(tmp_path / "check.json")
+    assert check["status"].startswith("differs by more than")
+    assert check["int8"]["status"].startswith("not quantised")
+    assert not (tmp_path / "model_int8.onnx").exists()
+
+
+def test_both_files_of_a_network_are_measured(tmp_path: Path) -> None:
+    folders = [exported("resnet20"), exported_family()]
+    checks = [str(folders[0] / "check.json"), str(folders[1] / "exports.json")]
+    performances = [str(folder / "performance.json") for folder in folders]
+    tables = ["--output", str(tmp_path / "exports.csv"), "--performance", str(tmp_path / "performance.csv")]
+    gather.main(["--checks", *checks, "--performances", *performances, *tables])
+    first = read_csv(tmp_path / "exports.csv")[0]
+    assert first["int8_file"] == "resnet20/model_int8.onnx"
+    assert int(first["int8_bytes"]) < int(first["bytes"]) / 2
+    rows = read_csv(tmp_path / "performance.csv")
+    assert tuple(rows[0]) == PERFORMANCE
+    assert [(row["file"], row["precision"]) for row in rows[:3]] == [
+        ("resnet20/model.onnx", "float32"),
+        ("resnet20/model_int8.onnx", "int8"),
+        ("scaled/B0.onnx", "float32"),
+    ]
+    assert all(row[column] for row in rows for column in PERFORMANCE)

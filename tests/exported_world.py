@@ -1,0 +1,81 @@
+"""What the tests of the export share: exported trainings of the tiny experiment, and networks without training."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from tiny_world import MIXED, ROOT, prepared, retrained, settings
+from torch import Tensor, nn
+
+from nas_steps.data.store import Meta, load_split, read_meta
+from nas_steps.export.convert import Deployed
+from nas_steps.export.steps import entry, scaled
+from nas_steps.provenance.files import write_csv, write_json
+from nas_steps.scaling.family import MEMBERS
+from nas_steps.scaling.steps import train
+
+
+class Prototypes(nn.Module):
+    """The class of the nearest class mean of the training digits: a linear network, right on most of them.
+
+    `offset` is added to all logits: it changes no class, but an 8-bit scale over it sees no difference between them.
+    """
+
+    def __init__(self, offset: float = 0.0) -> None:
+        super().__init__()
+        split, meta = load_split(prepared(), "train"), read_meta(prepared())
+        pixels = (torch.tensor(split.images[:]).float() / 255 - meta.mean[0]) / meta.std[0]
+        means = torch.stack([pixels[torch.tensor(split.labels == label)].mean(0).flatten() for label in range(10)])
+        self.linear = nn.Linear(64, 10)
+        self.linear.weight.data, self.linear.bias.data = means, -means.square().sum(1) / 2
+        self.offset = offset
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = self.linear(x.flatten(1))
+        return logits + self.offset if self.offset else logits
+
+
+class Bessel(nn.Module):
+    """An operator that ONNX does not have."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.special.bessel_j1(x).flatten(1)[:, :10]
+
+
+def deployed(network: nn.Module, meta: Meta | None = None) -> Deployed:
+    meta = meta or read_meta(prepared())
+    return Deployed(network, meta, meta.side).eval()
+
+
+def export(trainings: list[str], output: Path, step: Any = entry, **changes: Any) -> None:
+    """Run a step of the export; `export__tolerance=1` changes its settings."""
+    shared = ["--settings", settings(**changes)["export"], "--data", prepared()]
+    step.main([*shared, "--trainings", *trainings, "--output", str(output)])
+
+
+@cache
+def exported(name: str) -> Path:
+    """The folder of an entry's export, made once a session."""
+    output = Path(ROOT.name) / "export" / name
+    export([retrained(name, MIXED if name == "darts-0" else "")], output)
+    return output
+
+
+@cache
+def exported_family() -> Path:
+    """B0 on images of 11 pixels, and B1 that is over budget."""
+    folder = Path(ROOT.name) / "scaling"
+    size = {"cells": 3, "channels": 4, "side": 11, "parameters": 1, "macs": 2}
+    members = [{"member": "B0", **size, "within_budget": "yes"}, {"member": "B1", **size, "within_budget": "no"}]
+    write_csv(folder / "members.csv", members, MEMBERS)
+    write_json(folder / "chosen.json", {"architecture": MIXED})
+    for member in ("B0", "B1"):
+        given = ["--chosen", str(folder / "chosen.json"), "--members", str(folder / "members.csv"), "--member", member]
+        given += ["--data", prepared(), "--seed", "0", "--output", str(folder / member)]
+        train.main(["--settings", settings()["scaling_members"], *given])
+    output = Path(ROOT.name) / "export" / "scaled"
+    export([str(folder / member / "metrics.json") for member in ("B0", "B1")], output, scaled)
+    return output

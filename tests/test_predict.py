@@ -1,0 +1,227 @@
+"""Exported files are used without torch, and what cannot be used is told in words."""
+
+from __future__ import annotations
+
+import csv
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from exported_world import Prototypes, deployed, exported
+from PIL import Image
+from tiny_world import prepared
+from torch import Tensor, nn
+
+from nas_steps.data.store import Meta, load_split, read_meta
+from nas_steps.errors import UserError
+from nas_steps.export.convert import save, write_onnx
+from nas_steps.export.quantise import quantise
+from nas_steps.predict import main as predict
+
+CLASSES = {"classes": [str(digit) for digit in range(10)]}
+
+
+class Brightness(nn.Module):
+    """Two classes of colour images: more red than blue, or not."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        red, _, blue = x.mean((2, 3)).unbind(1)
+        return 4 * nn.functional.pad((red - blue)[:, None], (0, 1))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prototypes of digits, in float32."""
+    path = tmp_path_factory.mktemp("predict") / "model.onnx"
+    write_onnx(path, deployed(Prototypes()), read_meta(prepared()), 18, CLASSES)
+    return path
+
+
+@pytest.fixture(scope="module")
+def colour(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("predict") / "colour.onnx"
+    meta = Meta(("red", "blue"), {}, (3, 16, 16), (0.5,) * 3, (0.25,) * 3, "", {})
+    write_onnx(path, deployed(Brightness(), meta), meta, 18, {"classes": ["red", "blue"]})
+    return path
+
+
+@pytest.fixture
+def digit(tmp_path: Path) -> Path:
+    Image.fromarray(np.array(load_split(prepared(), "test").images[0, 0])).save(tmp_path / "digit.png")
+    return tmp_path / "digit.png"
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    capsys.readouterr()
+    predict([str(argument) for argument in arguments])
+    return capsys.readouterr().out
+
+
+def test_classes_are_printed_the_likeliest_first(model: Path, digit: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = np.array(load_split(prepared(), "test").images[:1])
+    (logits,) = onnxruntime.InferenceSession(str(model)).run(None, {"images": image})
+    expected = np.exp(logits[0]) / np.exp(logits[0]).sum()
+    first, second = np.argsort(-expected)[:2]
+    out = printed(capsys, model, digit, "--top", 2)
+    assert out == f"{digit}: {first} {100 * expected[first]:.1f} %, {second} {100 * expected[second]:.1f} %\n"
+
+
+def test_exported_files_of_both_precisions_are_used(digit: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("model.onnx", "model_int8.onnx"):
+        assert printed(capsys, exported("resnet20") / name, digit).count(" %") == 3
+
+
+def test_int8_names_the_same_class(
+    model: Path, digit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(tmp_path / "int8.onnx", quantise(model, np.array(load_split(prepared(), "train").images)), CLASSES)
+    ours, theirs = (printed(capsys, path, digit, "--top", 1).split()[1] for path in (model, tmp_path / "int8.onnx"))
+    assert ours == theirs == str(load_split(prepared(), "test").labels[0])
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour_of", "best"), [("RGB", (200, 50, 20), "red"), ("RGBA", (20, 50, 200, 255), "blue"), ("L", 90, "")]
+)
+def test_colour_files_take_any_size_and_mode(
+    colour: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: str, colour_of: object, best: str
+) -> None:
+    Image.new(mode, (120, 50), colour_of).save(tmp_path / "x.png")  # type: ignore[arg-type]
+    out = printed(capsys, colour, tmp_path / "x.png")
+    assert out.count(" %") == 2
+    assert out.startswith(f"{tmp_path / 'x.png'}: {best}")
+    if mode == "L":
+        assert "red 50.0 %, blue 50.0 %" in out
+
+
+def test_a_grey_file_takes_a_colour_image(model: Path, digit: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Image.open(digit) as image:
+        image.convert("RGB").resize((64, 64), Image.Resampling.NEAREST).save(digit.with_name("large.jpg"), quality=100)
+    assert printed(capsys, model, digit.with_name("large.jpg"), "--top", 1).count(" %") == 1
+
+
+def test_predictions_are_written_as_csv_with_all_digits(
+    colour: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (16, 16), (200, 50, 20)).save(tmp_path / "a, b.png")
+    printed(capsys, colour, tmp_path / "a, b.png", "--csv", tmp_path / "found.csv")
+    with (tmp_path / "found.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["image"], row["rank"], row["class"]) for row in rows] == [
+        (str(tmp_path / "a, b.png"), "1", "red"),
+        (str(tmp_path / "a, b.png"), "2", "blue"),
+    ]
+    assert sum(float(row["probability"]) for row in rows) == pytest.approx(1)
+
+
+# ------------------------------------------------------------------------------------- what cannot be used
+
+
+def bomb(path: Path) -> Path:
+    """A PNG of a few bytes that says it has 40,000 x 40,000 pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 0, 0, 0, 0)
+    pixels = chunk(b"IDAT", zlib.compress(bytes(1000)))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND", b""))
+    return path
+
+
+def test_other_images_are_classified_where_some_cannot_be(
+    model: Path, digit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.png").write_text("no image")
+    (tmp_path / "half.png").write_bytes(digit.read_bytes()[:-30])
+    (tmp_path / "folder").mkdir()
+    bad = [tmp_path / name for name in ("text.png", "half.png", "folder", "none.png")] + [bomb(tmp_path / "bomb.png")]
+    capsys.readouterr()
+    with pytest.raises(UserError, match="5 of 7 images could not be classified"):
+        predict([str(model), str(digit), *map(str, bad), str(digit), "--csv", str(tmp_path / "found.csv")])
+    out, told = capsys.readouterr()
+    assert out.count(str(digit)) == 2
+    text, half, folder, none, large = told.splitlines()
+    assert text.startswith(f"error: {tmp_path / 'text.png'} cannot be read as an image: its content is of no known")
+    assert half.startswith(f"error: {tmp_path / 'half.png'} cannot be read as an image: ")
+    assert folder == f"error: {tmp_path / 'folder'} is a folder; name the images in it, such as {tmp_path}/folder/*.jpg"
+    assert none == f"error: there is no image {tmp_path / 'none.png'}"
+    assert large.endswith("bomb.png has 40000 x 40000 pixels, more than are decoded (200,000,000); shrink it")
+    assert len((tmp_path / "found.csv").read_text().splitlines()) == 1 + 2 * 3
+
+
+def test_what_is_no_model_of_ours_is_refused(model: Path, digit: Path, tmp_path: Path) -> None:
+    def refused(path: Path, words: str) -> None:
+        with pytest.raises(UserError, match=words):
+            predict([str(path), str(digit)])
+
+    refused(tmp_path / "none.onnx", "there is no model")
+    refused(tmp_path, r"is a folder; name an ONNX file, such as .*model\.onnx")
+    (tmp_path / "empty.onnx").write_bytes(b"")
+    refused(tmp_path / "empty.onnx", r"is empty: .*check\.json")
+    (tmp_path / "text.onnx").write_text("no model")
+    refused(tmp_path / "text.onnx", "cannot be loaded as an ONNX model")
+    for properties, words in (
+        ({}, "holds no class names"),
+        ({"classes": ["a", "b"]}, "as many classes as it names"),
+        ({"classes": "not JSON"}, "as many classes as it names"),
+    ):
+        save(tmp_path / "other.onnx", onnx.load(model), properties)
+        refused(tmp_path / "other.onnx", words)
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", 10]) for name in ("x", "y")]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", values[:1], values[1:])
+    other = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
+    save(tmp_path / "other.onnx", other, CLASSES)
+    refused(tmp_path / "other.onnx", "does not take square uint8 images")
+
+
+@pytest.mark.parametrize("top", ["0", "-1", "many"])
+def test_a_number_of_classes_that_is_none_is_refused(
+    model: Path, digit: Path, top: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        predict([str(model), str(digit), f"--top={top}"])
+    assert f"{top!r} is no number of classes; give 1 or more" in capsys.readouterr().err
+
+
+#: imports as if nothing else were installed than what the module's documentation names, and what these need
+ALONE = """
+import runpy, sys
+
+ALLOWED = {"nas_steps", "numpy", "PIL", "onnxruntime", "flatbuffers", "google", "packaging", *sys.stdlib_module_names}
+
+
+class Nothing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] not in ALLOWED:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, Nothing())
+for name in ("torch", "pandas", "pydantic", "scipy", "onnx", "safetensors"):
+    try:
+        __import__(name)
+    except ModuleNotFoundError:
+        continue
+    raise SystemExit(f"{name} could be imported")
+runpy.run_module("nas_steps.predict", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_pillow_numpy_and_onnxruntime_are_enough(model: Path, digit: Path, tmp_path: Path) -> None:
+    given = [sys.executable, "-c", ALONE, str(model), str(digit), str(tmp_path / "none.png")]
+    done = subprocess.run(given, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    told, label = done.stderr.splitlines(), load_split(prepared(), "test").labels[0]
+    assert told == [
+        f"error: there is no image {tmp_path / 'none.png'}",
+        "error: 1 of 2 images could not be classified; they are named above",
+    ]
+    header, line = done.stdout.splitlines()
+    assert header.startswith("$ python -m nas_steps.predict ")
+    assert line.startswith(f"{digit}: {label} ")
