@@ -119,8 +119,13 @@ def opset_of(model: onnx.ModelProto) -> int:
 
 
 def save(path: str | Path, model: onnx.ModelProto, properties: Mapping[str, Any]) -> None:
-    """Check a model and write it with these properties as its metadata, and with no other."""
-    del model.metadata_props[:]
+    """Check a model and write it with these properties as its metadata, and with no other.
+
+    The exporter's own fill half of a small file, and hold paths and source lines of the machine that wrote it.
+    """
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.ClearField("metadata_props")
     onnx.helper.set_model_props(
         model,
         {

@@ -54,6 +54,8 @@ def quantise(
         # shapes are not needed, since the batch alone is open
         prepared, made = Path(folder) / "prepared.onnx", Path(folder) / "int8.onnx"
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        # what stands behind no convolution is not joined; onnxruntime has no 8-bit kernel for it
+        norms = [node.name for node in onnx.load(prepared).graph.node if node.op_type == "BatchNormalization"]
         try:
             quantize_static(
                 str(prepared),
@@ -64,6 +66,7 @@ def quantise(
                 reduce_range=reduce_range,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
+                nodes_to_exclude=norms,
             )
         except NotImplementedError as error:
             raise UnsupportedError(f"onnxruntime cannot quantise it: {error}") from error

@@ -24,6 +24,14 @@ def test_a_file_has_the_opset_that_is_asked_for(tmp_path: Path, opset: int) -> N
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param
 
 
+def test_a_file_holds_nothing_of_the_machine_that_wrote_it(tmp_path: Path) -> None:
+    write_onnx(tmp_path / "model.onnx", deployed(Prototypes()), read_meta(prepared()), 18, {})
+    content = (tmp_path / "model.onnx").read_bytes()
+    assert b"nas_steps" not in content
+    assert b".py" not in content
+    assert len(content) < 1.5 * 4 * (64 * 10 + 10) + 1000
+
+
 def test_an_operator_that_onnx_lacks_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match=r"ONNX has no operator for torch's prims\.bessel_j1$"):
         write_onnx(tmp_path / "model.onnx", deployed(Bessel()), read_meta(prepared()), 18, {})
