@@ -20,8 +20,8 @@ from nas_steps.intervals import paired_difference
 from nas_steps.provenance.fingerprint import file_hash
 from nas_steps.provenance.seeds import derive_seed
 
-#: images that calibration runs at once
-CALIBRATED_AT_ONCE = 32
+#: images that calibration runs at once: few, since each node gets an output of its own then
+CALIBRATED_AT_ONCE = 8
 
 
 class Calibration(CalibrationDataReader):
