@@ -3,7 +3,8 @@
     python -m benchmarks.int8 [--turns 3] [--repeats 15] [--threads 1] [NETWORKS...]
 
 Each file is measured as in an experiment, by a fresh process; the two files of a network are taken in turn, so that a
-busy machine is as unkind to one as to the other. Weights are random: they change no speed. Prints the median of the turns and their range.
+busy machine is as unkind to one as to the other. Weights are random: they change no speed. Prints the median of the
+turns and their range.
 """
 
 from __future__ import annotations
