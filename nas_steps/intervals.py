@@ -56,6 +56,17 @@ def percentile_interval(resampled: Any) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's (1979) adjusted p-values; NaN stays NaN and does not count."""
+    known = sorted((value, index) for index, value in enumerate(p_values) if not math.isnan(value))
+    adjusted = [math.nan] * len(p_values)
+    largest = 0.0
+    for rank, (value, index) in enumerate(known):
+        largest = max(largest, min(1.0, (len(known) - rank) * value))
+        adjusted[index] = largest
+    return adjusted
+
+
 def expected_best(values: Sequence[float], chosen: int) -> float:
     """The expected largest of `chosen` of the values, drawn at random without replacement: exact, no simulation.
 

@@ -67,6 +67,9 @@ WATCHED = {
     "choose_scaling": Watched("nas_steps.scaling.steps.choose", "scaling_members"),
     "train_member": Watched("nas_steps.scaling.steps.train", "scaling_members", TRAINS),
     "gather_family": Watched("nas_steps.scaling.steps.gather"),
+    "describe_designs": Watched("nas_steps.scaling.steps.designs", "factorial"),
+    "train_design": Watched("nas_steps.scaling.steps.train_design", "factorial", TRAINS),
+    "gather_factorial": Watched("nas_steps.scaling.steps.gather_factorial", "factorial"),
     "export_entry": Watched("nas_steps.export.steps.entry", "export", CONVERTS),
     "export_scaled": Watched("nas_steps.export.steps.scaled", "export", CONVERTS),
     "gather_exports": Watched("nas_steps.export.steps.gather"),
@@ -90,7 +93,18 @@ class Made:
 
 
 SPLITS = ("train", "valid", "test")
-TABLES = ("retrained", "comparisons", "agreement", "search", "family", "exports", "performance", "costs")
+TABLES = (
+    "retrained",
+    "comparisons",
+    "agreement",
+    "search",
+    "family",
+    "factorial",
+    "effects",
+    "exports",
+    "performance",
+    "costs",
+)
 
 
 class Plan:
@@ -344,6 +358,33 @@ class Plan:
             for seed in range(self.config.scaling.seeds)
         ]
 
+    def smaller(self, member: str, seed: str | int) -> list[str]:
+        """The training whose weights a member starts from; none where it starts from random ones."""
+        if not self.config.scaling.warm_start or int(member) == 0:
+            return []
+        folder = f"{self.folder}/scaling/B{int(member) - 1}-s{seed}"
+        return [f"{folder}/metrics.json", f"{folder}/weights.safetensors"]
+
+    @property
+    def factorial(self) -> bool:
+        """Whether search and scaling are told apart."""
+        return self.config.scaling.factorial.enabled and self.table is None
+
+    def designs(self) -> list[str]:
+        """The factorial's networks, a file for each seed."""
+        seeds = range(self.config.scaling.factorial.seeds)
+        return [f"{self.folder}/scaling/factorial/designs-s{seed}.csv" for seed in seeds]
+
+    def design_trainings(self) -> list[str]:
+        """The records of the factorial's trainings."""
+        wanted = self.config.scaling.factorial
+        return [
+            f"{self.folder}/scaling/factorial/{base}-{way}-s{seed}/metrics.json"
+            for base in wanted.bases
+            for way in wanted.scalings
+            for seed in range(wanted.seeds)
+        ]
+
     # -------------------------------------------------------------------------------------- export, report
 
     def reported_data(self) -> list[str]:
@@ -394,6 +435,8 @@ class Plan:
         ]
         if self.config.scaling.enabled:
             files += [f"{folder}/scaling/family.csv", f"{folder}/scaling/chosen.json"]
+        if self.factorial:
+            files += [f"{folder}/scaling/factorial.csv", f"{folder}/scaling/effects.csv"]
         return files
 
     @property
@@ -468,6 +511,10 @@ class Plan:
             yield "choose_scaling", "", [f"{scaling}/{name}" for name in chosen]
             yield "train_member", "", training_files(self.member_trainings())
             yield "gather_family", "", [f"{scaling}/family.csv"]
+            if self.factorial:
+                yield "describe_designs", "", with_costs(self.designs())
+                yield "train_design", "", training_files(self.design_trainings())
+                yield "gather_factorial", "", [f"{scaling}/factorial.csv", f"{scaling}/effects.csv"]
             made = ("exports.json", "performance.json", "cost.json")
             yield "export_scaled", "", [f"{export}/scaled/{name}" for name in made]
         kinds = ("model.onnx", "check.json", "performance.json", "cost.json")

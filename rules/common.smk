@@ -80,6 +80,7 @@ localrules:
     rank,
     gather_retraining,
     gather_family,
+    gather_factorial,
     gather_exports,
 
 
@@ -123,6 +124,15 @@ def option(name):
         return shlex.join([f"--{name}", *files]) if files else ""
 
     return given
+
+
+def warm_start(wildcards, input):
+    """The option of the folder whose weights a training starts from, where there is one."""
+    return (
+        f"--warm {shlex.quote(str(Path(input.smaller[0]).parent))}"
+        if input.smaller
+        else ""
+    )
 
 
 wildcard_constraints:

@@ -18,6 +18,7 @@ LONG = (
     "test_training_distributed",
     "test_rounds",
     "test_one_shot",
+    "test_factorial",
 )
 
 

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from nas_steps.config.estimators import Estimator, Screen, SharedWeights, ShortTraining, Table, named_kind
 from nas_steps.config.limits import Latency, Limits
 from nas_steps.config.recipe import Recipe
+from nas_steps.config.scaling import Scaling, check_factorial
 from nas_steps.config.section import Fraction, Natural, Positive, Section
 from nas_steps.config.space import Network, Space
 from nas_steps.config.strategies import (
@@ -229,7 +230,7 @@ class Retrain(Section):
         default_factory=lambda: ["resnet20", "mobilenet_v2_x0.5"],
         min_length=2,
         description="Hand-designed networks to compare with, at least two; `_x0.5` at the end of a name scales its "
-        "width.",
+        "width, `_d1.5` its depth.",
     )
     train_on: Literal["train", "train+valid"] = Field(
         "train",
@@ -244,54 +245,6 @@ class Retrain(Section):
         if len(set(value)) < len(value):
             raise ValueError(f"a baseline stands twice in {value}")
         return value
-
-
-Factors = Annotated[list[Annotated[float, Field(ge=1)]], Field(min_length=1)]
-
-
-class Scaling(Section):
-    """Compound scaling (Tan & Le 2019, section 3.3): depth alpha^phi, width beta^phi, resolution gamma^phi."""
-
-    enabled: bool = Field(True, description="Whether to scale the winner at all.")
-    depth: Factors = Field([1.0, 1.2, 1.4], description="Grid of alpha, the factor of the number of cells.")
-    width: Factors = Field([1.0, 1.1, 1.2], description="Grid of beta, the factor of the channels.")
-    resolution: Factors = Field([1.0, 1.15, 1.3], description="Grid of gamma, the factor of the image side.")
-    tolerance: float = Field(
-        0.1,
-        gt=0,
-        lt=1,
-        description="Triples with alpha * beta^2 * gamma^2 within 2 * (1 +- tolerance) are tried.",
-    )
-    recipe: Recipe = Field(
-        default_factory=lambda: Recipe(epochs=12),
-        description="The short training that chooses the triple (on valid).",
-    )
-    members: int = Field(8, ge=1, le=16, description="Members of the family, phi = 0, 1, ...: B0 to B7.")
-    mac_budget: Annotated[float, Field(gt=0)] = Field(
-        5e6,
-        description="Members up to so many multiply-accumulates an image are trained by `retrain.recipe`.",
-    )
-    seeds: Positive = Field(2, description="Trainings of each member within the budget.")
-    channel_divisor: Positive = Field(4, description="Scaled channels are rounded to a multiple of this.")
-
-    @model_validator(mode="after")
-    def _grid_has_a_triple(self) -> Scaling:
-        if not self.triples():
-            raise ValueError(
-                "no triple of the grid has depth * width^2 * resolution^2 within "
-                f"{2 * (1 - self.tolerance):g} to {2 * (1 + self.tolerance):g}; widen the grid or the tolerance"
-            )
-        return self
-
-    def triples(self) -> list[tuple[float, float, float]]:
-        """The (alpha, beta, gamma) of the grid whose product is near 2, in the grid's order."""
-        return [
-            (alpha, beta, gamma)
-            for alpha in self.depth
-            for beta in self.width
-            for gamma in self.resolution
-            if abs(alpha * beta**2 * gamma**2 / 2 - 1) <= self.tolerance + 1e-9
-        ]
 
 
 class Int8(Section):
@@ -469,7 +422,7 @@ class Config(Section):
             self.search.network.check(space, "search.network")
             self.retrain.network.check(space, "retrain.network")
         for strategy in self.search.strategies:
-            if strategy in {name.split("_x")[0] for name in self.retrain.baselines} | set(self.retrain.baselines):
+            if strategy in {parse_baseline(name).base for name in self.retrain.baselines} | set(self.retrain.baselines):
                 raise ValueError(f"search.strategies.{strategy} has the name of a baseline; rename the strategy")
         _check_estimator(self.search)
         if isinstance(self.search.estimator, SharedWeights):
@@ -478,6 +431,10 @@ class Config(Section):
             except ValueError as error:
                 raise ValueError(f"search.estimator.supernet: {error}") from None
         _check_limits(self.search, self.data, space, self.retrain.network)
+        side = self.data.resolution or NATIVE_SHAPE.get(self.data.source, (FOLDER_RESOLUTION,))[0]
+        # a NumPy archive is known when it is read; the step that counts the designs refuses it then
+        if self.data.resolution or self.data.source != "npz":
+            check_factorial(self.scaling.factorial, side)
         for name, one in self.search.strategies.items():
             if isinstance(one, Enas) and one.entangled and not isinstance(space, MobileSpace):
                 raise ValueError(

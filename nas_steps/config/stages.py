@@ -25,7 +25,8 @@ from nas_steps.config.estimators import (
 )
 from nas_steps.config.limits import Latency, Limits
 from nas_steps.config.recipe import Recipe
-from nas_steps.config.schema import Config, Data, Export, Scaling
+from nas_steps.config.scaling import Factorial, Scaling
+from nas_steps.config.schema import Config, Data, Export
 from nas_steps.config.space import Network, Space
 from nas_steps.config.strategies import (
     Enas,
@@ -235,6 +236,10 @@ class ScalingStep(TrainingStep):
     scaling: Scaling
 
 
+class FactorialStep(TrainingStep):
+    factorial: Factorial
+
+
 class ExportStep(Slice):
     seed: int
     space: Space
@@ -282,6 +287,10 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
                     "seeds": unused.seeds,
                     "members": unused.members,
                     "mac_budget": unused.mac_budget,
+                    "dropout_growth": unused.dropout_growth,
+                    "drop_path_growth": unused.drop_path_growth,
+                    "warm_start": unused.warm_start,
+                    "factorial": unused.factorial,
                 }
             ),
         ),
@@ -290,11 +299,22 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
             recipe=config.retrain.recipe,
             train_on=config.retrain.train_on,
             processes=config.retrain.processes,
-            scaling=config.scaling.model_copy(update={"recipe": unused.recipe, "seeds": unused.seeds}),
+            scaling=config.scaling.model_copy(
+                update={"recipe": unused.recipe, "seeds": unused.seeds, "factorial": unused.factorial}
+            ),
         ),
         "export": ExportStep(seed=config.seed, space=config.space, export=config.export),
         "report": ReportStep(config=config),
     }
+    factorial = config.scaling.factorial
+    if factorial.enabled:
+        found["factorial"] = FactorialStep(
+            **final,
+            recipe=factorial.recipe or config.retrain.recipe,
+            train_on=config.retrain.train_on,
+            processes=config.retrain.processes,
+            factorial=factorial.model_copy(update={"recipe": None, "seeds": unused.factorial.seeds}),
+        )
     estimator, screen = config.search.estimator, config.search.screen
     if screen is not None:
         found["screen"] = ScreenStep(**compute, space=config.space, network=config.search.network, screen=screen)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 
 from torch import Tensor, nn
@@ -11,6 +10,8 @@ from torchvision.models.efficientnet import MBConvConfig
 from torchvision.models.resnet import BasicBlock
 
 from nas_steps.spaces.baselines import parse_baseline
+from nas_steps.spaces.efficientnet import round_layers
+from nas_steps.spaces.hand_designed import SMALL_IMAGE, halvings
 
 #: blocks a stage and channels a stage: He et al. 2016, section 4.2 (CIFAR) and table 1 (ImageNet)
 RESNETS: dict[str, tuple[list[int], list[int]]] = {
@@ -20,13 +21,19 @@ RESNETS: dict[str, tuple[list[int], list[int]]] = {
     "resnet18": ([2, 2, 2, 2], [64, 128, 256, 512]),
 }
 
+#: expansion, output channels, layers and stride of each stage: Sandler et al. 2018, table 2
+MOBILENET_V2 = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
 #: torch's default, the one that the searched networks have too
 BATCH_NORM_MOMENTUM = 0.1
-
-#: below this side a network's first strides are taken away
-SMALL_IMAGE = 96
-#: side that the last feature map of a fitted network keeps at least
-LAST_SIDE = 4
 
 
 class ResNet(nn.Module):
@@ -60,11 +67,12 @@ class ResNet(nn.Module):
 
 def build_baseline(name: str, *, inputs: int, classes: int, side: int) -> nn.Module:
     """The network called `name` (see `nas_steps.spaces.baselines`) for images of (inputs, side, side)."""
-    base, width = parse_baseline(name)
-    if base in RESNETS and (base != "resnet18" or side < SMALL_IMAGE or width != 1):
+    base, width, depth = parse_baseline(name)
+    if base in RESNETS and (base != "resnet18" or side < SMALL_IMAGE or width != 1 or depth != 1):
         blocks, channels = RESNETS[base]
-        return ResNet(blocks, [max(1, round(c * width)) for c in channels], inputs=inputs, classes=classes)
-    model = _torchvision(base, width, classes)
+        deeper, wider = [round_layers(n, depth) for n in blocks], [max(1, round(c * width)) for c in channels]
+        return ResNet(deeper, wider, inputs=inputs, classes=classes)
+    model = _torchvision(base, width, depth, classes)
     for module in model.modules():
         # torchvision's MobileNetV3 and EfficientNet average their statistics over a hundred steps and more, which a
         # short training does not have: they would look far worse than they are
@@ -72,23 +80,28 @@ def build_baseline(name: str, *, inputs: int, classes: int, side: int) -> nn.Mod
             module.momentum = BATCH_NORM_MOMENTUM
     if inputs != 3:
         _replace_first_convolution(model, inputs)
-    if side < SMALL_IMAGE:
-        keep_strides(model, max(0, int(math.log2(side / LAST_SIDE))))
+    kept = halvings(side)
+    if kept is not None:
+        keep_strides(model, kept)
     return model
 
 
-def _torchvision(base: str, width: float, classes: int) -> nn.Module:
+def _torchvision(base: str, width: float, depth: float, classes: int) -> nn.Module:
     if base == "resnet18":
         return models.resnet18(num_classes=classes)
     if base == "mobilenet_v2":
-        return models.MobileNetV2(num_classes=classes, width_mult=width)
+        rows = [
+            [expansion, channels, round_layers(layers, depth), stride]
+            for expansion, channels, layers, stride in MOBILENET_V2
+        ]
+        return models.MobileNetV2(num_classes=classes, width_mult=width, inverted_residual_setting=rows)
     if base == "mobilenet_v3_small":
         return models.mobilenet_v3_small(num_classes=classes, width_mult=width)
     if base == "mobilenet_v3_large":
         return models.mobilenet_v3_large(num_classes=classes, width_mult=width)
     if base == "efficientnet_b0":
         # Tan & Le 2019, table 1: expansion, kernel, stride, input and output channels, layers
-        row = partial(MBConvConfig, width_mult=width, depth_mult=1.0)
+        row = partial(MBConvConfig, width_mult=width, depth_mult=depth)
         stages = [
             row(1, 3, 1, 32, 16, 1),
             row(6, 3, 2, 16, 24, 2),

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost
 from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
-from nas_steps.report import figures, numbers
+from nas_steps.report import factorial, figures, numbers
 from nas_steps.report.cells import draw_cell
 from nas_steps.report.mobile import draw_mobile
 from nas_steps.report.records import Winner
@@ -62,6 +62,10 @@ def render(results: Results, tables: Mapping[str, Table], verdict: Verdict, fold
         cells=drawn(results),
         figures=all_figures(results),
         chosen=chosen(results),
+        chosen_score=(results.chosen or {}).get("score") is not None,
+        timing=timing(results),
+        factorial=factorial.sentences(results),
+        factorial_rules=factorial.RULES,
         links=export_links(results, folder),
         test_files=results.test_files,
         versions=versions(),
@@ -199,9 +203,27 @@ def chosen(results: Results) -> list[tuple[str, str]]:
         lines.append(("Validation accuracy", numbers.share(told["score"])))
     if told.get("why"):
         lines.append(("Why", str(told["why"])))
+    if told.get("left_out"):
+        words = [
+            f"{' · '.join(f'{factor:g}' for factor in one['triple'])} ({numbers.ratio(one['macs_ratio'])} times)"
+            for one in told["left_out"]
+        ]
+        lines.append(("Left out, MACs not near twice the winner's", ", ".join(words)))
     if told.get("architecture"):
         lines.append(("Base", str(told["architecture"])))
     return lines
+
+
+def timing(results: Results) -> str:
+    """What the predicted times of the family rest on; empty where nothing was predicted."""
+    known = next((one for one in results.family or () if one.predicted_seconds is not None), None)
+    if known is None:
+        return ""
+    error = known.predicted_seconds_error
+    text = f"Predicted times of one training on this device: {known.predicted_seconds_note}"
+    if error is not None:
+        text += f", off by {numbers.share(error, 0)} in the mean where a trained member is left out"
+    return f"{text}. For larger members it is an extrapolation. Activations: what all layers put out for one image."
 
 
 def export_links(results: Results, folder: Path) -> dict[str, str]:

@@ -132,6 +132,7 @@ class Member:
     """One line of scaling/family.csv: a member of the scaled family."""
 
     member: str
+    factors: str = ""
     phi: float | None = None
     depth: float | None = None
     width: float | None = None
@@ -141,13 +142,60 @@ class Member:
     side: int | None = None
     parameters: int | None = None
     macs: int | None = None
+    activation_bytes: int | None = None
+    architecture: str = ""
+    dropout: float | None = None
+    drop_path: float | None = None
     within_budget: str = ""
     trainings: int | None = None
     test_mean: float | None = None
     test_std: float | None = None
     test_low: float | None = None
     test_high: float | None = None
+    train_seconds: float | None = None
+    predicted_seconds: float | None = None
+    predicted_seconds_error: float | None = None
+    predicted_seconds_note: str = ""
+    warm_start: str = ""
     status: str = ""
+
+
+@dataclass(frozen=True)
+class FactorialCell:
+    """One line of scaling/factorial.csv: a base in one way of scaling, over all seeds."""
+
+    base: str
+    scaling: str
+    architectures: int | None = None
+    parameters: int | None = None
+    macs: int | None = None
+    target_macs: int | None = None
+    mismatch: float | None = None
+    trainings: int | None = None
+    test_mean: float | None = None
+    test_std: float | None = None
+    test_low: float | None = None
+    test_high: float | None = None
+    train_seconds: float | None = None
+    status: str = ""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One line of scaling/effects.csv, in shares of test accuracy."""
+
+    kind: str
+    effect: str
+    base: str = ""
+    way: str = ""
+    seeds: int | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    p_holm: float | None = None
+    share: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)

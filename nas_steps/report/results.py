@@ -15,8 +15,10 @@ from nas_steps.provenance.files import read_csv, read_json
 from nas_steps.report.records import (
     Agreement,
     Comparison,
+    Effect,
     Entry,
     Exported,
+    FactorialCell,
     JobCost,
     Member,
     Performance,
@@ -47,6 +49,9 @@ class Results:
     test_files: tuple[str, ...] = ()
     chosen: Mapping[str, Any] | None = None
     family: tuple[Member, ...] | None = None
+    #: None where search and scaling were not told apart
+    factorial: tuple[FactorialCell, ...] | None = None
+    effects: tuple[Effect, ...] | None = None
     exports: tuple[Exported, ...] = ()
     performance: tuple[Performance, ...] = ()
     costs: tuple[JobCost, ...] = ()
@@ -97,6 +102,7 @@ def load_results(config: Config, folder: str | Path, data: str | Path | None) ->
     meta = None if data is None else _required_json(Path(data) / "meta.json")
     family = _optional(folder / "scaling/family.csv", Member)
     chosen = folder / "scaling/chosen.json"
+    told_apart = config.scaling.factorial.enabled
     return Results(
         config=config,
         meta=meta,
@@ -119,6 +125,8 @@ def load_results(config: Config, folder: str | Path, data: str | Path | None) ->
         test_files=_test_files(folder / "retraining"),
         chosen=read_json(chosen) if config.scaling.enabled and chosen.is_file() else None,
         family=family if config.scaling.enabled else None,
+        factorial=_optional(folder / "scaling/factorial.csv", FactorialCell) if told_apart else None,
+        effects=_optional(folder / "scaling/effects.csv", Effect) if told_apart else None,
         exports=_optional(folder / "export/exports.csv", Exported) or (),
         performance=_optional(folder / "export/performance.csv", Performance) or (),
         costs=tuple(_costs(folder, None if data is None else Path(data), set(config.search.strategies))),

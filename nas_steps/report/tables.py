@@ -8,6 +8,7 @@ from typing import Any
 
 from nas_steps.config.strategies import SUPERNET_KINDS
 from nas_steps.report import numbers
+from nas_steps.report.factorial import reading
 from nas_steps.report.records import Entry, JobCost, Performance
 from nas_steps.report.results import Results
 from nas_steps.report.signals import one_training
@@ -16,17 +17,32 @@ from nas_steps.report.verdict import READING, outcome
 Cells = Mapping[str, Any]
 
 #: every table's file name, in the order of the page
-NAMES = ("search", "agreement", "retrained", "comparisons", "family", "exports", "performance", "costs")
+NAMES = (
+    "search",
+    "agreement",
+    "retrained",
+    "comparisons",
+    "family",
+    "factorial",
+    "effects",
+    "exports",
+    "performance",
+    "costs",
+)
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the page's table: what heads it and how a row's cell reads. `key` is its column in the CSV."""
+    """A column of the page's table: what heads it and how a row's cell reads. `key` is its column in the CSV.
+
+    A column of text, or an `optional` one, is left out where it is empty in all rows.
+    """
 
     key: str
     head: str
     spell: Callable[[Cells], str]
     numeric: bool = True
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,8 +60,10 @@ class Table:
         return [[column.spell(row) for column in self.columns] for row in self.rows]
 
     def without_empty(self) -> Table:
-        """The same table without columns of text that are empty in all rows."""
-        columns = tuple(one for one in self.columns if one.numeric or any(map(one.spell, self.rows)))
+        """The same table without columns of text, and optional ones, that are empty in all rows."""
+        columns = tuple(
+            one for one in self.columns if (one.numeric and not one.optional) or any(map(one.spell, self.rows))
+        )
         return Table(self.name, self.caption, self.keys, columns if self.rows else self.columns, self.rows)
 
     def showing(self, keys: Sequence[str], caption: str) -> Table:
@@ -56,7 +74,18 @@ class Table:
 
 def all_tables(results: Results) -> dict[str, Table]:
     """Every table by its name; one without rows is there too."""
-    makers = (search, agreement, retrained, comparisons, family, exports, performance, costs)
+    makers = (
+        search,
+        agreement,
+        retrained,
+        comparisons,
+        family,
+        factorial,
+        effects,
+        exports,
+        performance,
+        costs,
+    )
     return {table.name: table.without_empty() for table in (make(results) for make in makers)}
 
 
@@ -66,6 +95,11 @@ def text(key: str, head: str, empty: str = "") -> Column:
 
 def figure(key: str, head: str, spell: Callable[[Any], str]) -> Column:
     return Column(key, head, lambda row: spell(row[key]))
+
+
+def _known(key: str, head: str, spell: Callable[[Any], str]) -> Column:
+    """A figure of some rows, or of some experiments, alone: a column without any is left out."""
+    return Column(key, head, lambda row: "" if row[key] is None else spell(row[key]), optional=True)
 
 
 def search(results: Results) -> Table:
@@ -190,22 +224,76 @@ def family(results: Results) -> Table:
     rows = [vars(row) for row in results.family or ()]
     columns = (
         text("member", "member"),
-        figure("phi", "φ", lambda value: numbers.plain(value, 0)),
+        text("factors", "factors"),
+        _known("phi", "φ", lambda value: numbers.plain(value, 0)),
         figure("depth", "depth", numbers.plain),
         figure("width", "width", numbers.plain),
         figure("resolution", "resolution", numbers.plain),
-        figure("cells", "cells", numbers.count),
-        figure("channels", "channels", numbers.count),
+        _known("cells", "cells", numbers.count),
+        _known("channels", "channels", numbers.count),
         figure("side", "side, px", numbers.count),
+        _known("dropout", "dropout", numbers.plain),
+        _known("drop_path", "drop path", lambda value: numbers.plain(value) if value else ""),
         figure("parameters", "parameters", numbers.count),
         figure("macs", "MACs", numbers.macs),
+        _known("activation_bytes", "activations", numbers.size),
         Column("test_mean", "test mean", lambda row: _figure_or_status(row["test_mean"], row["status"])),
         Column("test_low", "95 % interval", _interval_or_nothing),
         figure("trainings", "trainings", lambda value: numbers.count(value or 0)),
+        _known("train_seconds", "one training", numbers.seconds),
+        _known("predicted_seconds", "predicted", numbers.seconds),
+        text("warm_start", "started from"),
     )
-    keys = ("member", "phi", "depth", "width", "resolution", "cells", "channels", "side", "parameters", "macs",
-            "within_budget", "trainings", "test_mean", "test_std", "test_low", "test_high", "status")  # fmt: skip
+    keys = ("member", "factors", "phi", "depth", "width", "resolution", "cells", "channels", "side", "architecture",
+            "dropout", "drop_path", "parameters", "macs", "activation_bytes", "within_budget", "trainings", "test_mean",
+            "test_std", "test_low", "test_high", "train_seconds", "predicted_seconds", "predicted_seconds_error",
+            "predicted_seconds_note", "warm_start", "status")  # fmt: skip
     return Table("family", "The scaled family, accuracy in per cent", keys, columns, tuple(rows))
+
+
+def factorial(results: Results) -> Table:
+    """One row a cell: a base in one way of scaling."""
+    rows = [vars(row) for row in results.factorial or ()]
+    columns = (
+        text("base", "base"),
+        text("scaling", "scaling"),
+        figure("parameters", "parameters", numbers.count),
+        figure("macs", "MACs", numbers.macs),
+        figure("mismatch", "off the target", lambda value: f"{numbers.points(value, sign=True)} %"),
+        Column("test_mean", "test mean", lambda row: _figure_or_status(row["test_mean"], row["status"])),
+        Column("test_low", "95 % interval", _interval_or_nothing),
+        figure("trainings", "trainings", lambda value: numbers.count(value or 0)),
+        figure("train_seconds", "one training", numbers.seconds),
+    )
+    keys = ("base", "scaling", "architectures", "parameters", "macs", "target_macs", "mismatch", "trainings",
+            "test_mean", "test_std", "test_low", "test_high", "train_seconds", "status")  # fmt: skip
+    caption = "Every base in every way of scaling, at matched MACs; accuracy in per cent"
+    return Table("factorial", caption, keys, columns, tuple(rows))
+
+
+def effects(results: Results) -> Table:
+    """One row an effect of search, of scaling, or of both."""
+    rows = [vars(row) | {"reading": reading(row)} for row in results.effects or ()]
+    columns = (
+        text("kind", "effect of"),
+        Column("effect", "effect", _named_effect, numeric=False),
+        text("reading", "reading"),
+        figure("seeds", "paired seeds", numbers.count),
+        Column(
+            "difference",
+            "points",
+            lambda row: numbers.points(row["difference"], numbers.decimals_for(row["low"], row["high"]), sign=True),
+        ),
+        Column("low", "95 % interval, points", lambda row: numbers.interval(row["low"], row["high"])),
+        figure("p_value", "p", numbers.small),
+        figure("p_holm", "p, Holm", numbers.small),
+        _known("share", "of the gain", lambda value: numbers.share(value, 0)),
+        text("note", "note"),
+    )
+    keys = ("kind", "effect", "base", "way", "seeds", "difference", "low", "high", "p_value", "p_holm", "share",
+            "reading", "note")  # fmt: skip
+    caption = "What search and scaling each bring, paired over seeds"
+    return Table("effects", caption, keys, columns, tuple(rows))
 
 
 def exports(results: Results) -> Table:
@@ -362,6 +450,13 @@ def _figure_or_status(value: float | None, status: str) -> str:
 
 def _interval_or_nothing(row: Cells) -> str:
     return "" if row["test_mean"] is None else numbers.interval(row["test_low"], row["test_high"])
+
+
+def _named_effect(row: Cells) -> str:
+    if row["kind"] != "gain":
+        return str(row["effect"]).replace("_", "-")
+    over = f"over {row['base']} unscaled".replace("_", "-")
+    return f"both, {over}" if row["effect"] == "both" else f"{row['effect']}'s part, {over}"
 
 
 def _bracket(low: float | None, high: float | None) -> str:

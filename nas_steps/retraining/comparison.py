@@ -187,17 +187,6 @@ def detectable(pairs: int, alpha: float = ALPHA, wanted: float = POWER) -> float
     return float(brentq(lambda effect: power(pairs, effect, alpha) - wanted, 0.0, 1000.0))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's (1979) adjusted p-values; NaN stays NaN and does not count."""
-    known = sorted((value, index) for index, value in enumerate(p_values) if not math.isnan(value))
-    adjusted = [math.nan] * len(p_values)
-    largest = 0.0
-    for rank, (value, index) in enumerate(known):
-        largest = max(largest, min(1.0, (len(known) - rank) * value))
-        adjusted[index] = largest
-    return adjusted
-
-
 def best_weights(merits: Sequence[float], chosen: int) -> list[float]:
     """Each entry's probability to have the largest merit among `chosen` entries drawn at random without replacement.
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from scipy import stats
 
-from nas_steps.retraining.comparison import FEWEST_PAIRS, PAIRED, best_weights, holm, paired
+from nas_steps.intervals import holm
+from nas_steps.retraining.comparison import FEWEST_PAIRS, PAIRED, best_weights, paired
 from nas_steps.retraining.summary import Metrics, by_entry, strategy_of
 
 CONTESTS = (

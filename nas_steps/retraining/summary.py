@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from nas_steps.intervals import accuracy_interval
-from nas_steps.retraining.comparison import PAIRED, holm, paired
+from nas_steps.intervals import accuracy_interval, holm
+from nas_steps.retraining.comparison import PAIRED, paired
 
 Metrics = Mapping[str, Any]
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from nas_steps.config.space import Network
 from nas_steps.data.store import Meta
 from nas_steps.provenance.files import read_csv
+from nas_steps.scaling.compound import Design, Measure
 
 NO_WINNER = "there is no winner to scale: no shortlisted architecture could be trained"
 
-#: (network, side) -> (parameters, macs)
-Measure = Callable[[Network, int], tuple[int, int]]
+#: the columns that say what a design is
+DESIGN = ("cells", "channels", "reductions", "side", "architecture")
 
 
 def winner(ranked: str | Path) -> str:
@@ -21,17 +24,53 @@ def winner(ranked: str | Path) -> str:
     return rows[0]["architecture"] if rows and rows[0]["status"] == "ok" else ""
 
 
-def measure(architecture: str, meta: Meta) -> Measure:
-    """A function that counts the winner's networks."""
+def measure(meta: Meta) -> Measure:
+    """A function that counts designs, each once."""
     from nas_steps.models.build import size
 
-    def counted(network: Network, side: int) -> tuple[int, int]:
-        found = size(architecture, network, inputs=meta.shape[0], classes=len(meta.classes), side=side)
-        return found.parameters, found.macs
+    known: dict[tuple[str, str, int], tuple[int, int]] = {}
+
+    def counted(design: Design) -> tuple[int, int]:
+        key = (design.architecture, design.network.model_dump_json(), design.side)
+        if key not in known:
+            shape = {"inputs": meta.shape[0], "classes": len(meta.classes), "side": design.side}
+            found = size(design.architecture, design.network, **shape)
+            known[key] = (found.parameters, found.macs)
+        return known[key]
 
     return counted
 
 
-def network_of(base: Network, row: Mapping[str, str]) -> Network:
-    """The skeleton that a row of triples.csv or members.csv describes."""
-    return base.model_copy(update={"cells": int(row["cells"]), "channels": int(row["channels"])})
+def activations(meta: Meta) -> Callable[[Design], int]:
+    """A function that counts the bytes of a design's activations."""
+    from nas_steps.models.activations import activation_bytes
+    from nas_steps.models.build import build
+
+    inputs, classes = meta.shape[0], len(meta.classes)
+
+    def counted(design: Design) -> int:
+        network = partial(build, design.architecture, design.network, inputs=inputs, classes=classes, side=design.side)
+        return activation_bytes(network, inputs=inputs, side=design.side)
+
+    return counted
+
+
+def described(design: Design) -> dict[str, Any]:
+    """A design as the columns DESIGN of a table; those of the skeleton are empty where it does not count."""
+    network, cells = design.network, design.family == "cells"
+    return {
+        "cells": network.cells if cells else None,
+        "channels": network.channels if cells else None,
+        "reductions": " ".join(map(str, network.reductions or ())) if cells else "",
+        "side": design.side,
+        "architecture": design.architecture,
+    }
+
+
+def design_of(network: Network, row: Mapping[str, str]) -> Design:
+    """The design that a row of triples.csv, members.csv or of the factorial's designs describes."""
+    if row["cells"]:
+        reductions = [int(place) for place in row["reductions"].split()] or None
+        changes = {"cells": int(row["cells"]), "channels": int(row["channels"]), "reductions": reductions}
+        network = network.model_copy(update=changes)
+    return Design(row["architecture"], network, int(row["side"]))

@@ -1,10 +1,13 @@
-"""The names of the hand-designed networks, spelled like torchvision: `mobilenet_v2_x0.5` is half as wide."""
+"""The names of the hand-designed networks, spelled like torchvision's: `mobilenet_v2_x0.5` is half as wide,
+`resnet20_d1.5` has half as many blocks again in each stage, `resnet20_x2_d1.5` is both."""
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from nas_steps.errors import known
+from nas_steps.spaces.mobile_architectures import short
 
 #: what `nas_steps.models.baselines` can build
 BASELINES = (
@@ -19,15 +22,37 @@ BASELINES = (
 )
 
 
-def parse_baseline(name: str) -> tuple[str, float]:
-    """Split `mobilenet_v2_x0.5` into ("mobilenet_v2", 0.5); the width factor is 1 where none is given.
+#: those whose stages have no number of blocks to multiply
+FIXED_DEPTH = ("mobilenet_v3_small", "mobilenet_v3_large")
+WIDEST, DEEPEST = 8.0, 64.0
 
-    Raises ValueError for an unknown name or a width outside (0, 8].
+
+class Baseline(NamedTuple):
+    """A hand-designed network, `width` times as wide and `depth` times as deep in each stage (blocks rounded up)."""
+
+    base: str
+    width: float = 1.0
+    depth: float = 1.0
+
+    def __str__(self) -> str:
+        suffixes = (("x", self.width), ("d", self.depth))
+        return "_".join([self.base, *(f"{letter}{short(value)}" for letter, value in suffixes if value != 1)])
+
+
+def parse_baseline(name: str) -> Baseline:
+    """Split `mobilenet_v2_x0.5_d2` into ("mobilenet_v2", 0.5, 2.0); a factor is 1 where none is given.
+
+    Raises ValueError for an unknown name, a width outside (0, 8] or a depth outside [1, 64].
     """
-    match = re.fullmatch(r"(.+?)_x(\d+(?:\.\d+)?)", name)
-    base, width = (match[1], float(match[2])) if match else (name, 1.0)
+    match = re.fullmatch(r"(?P<base>.+?)(?:_x(?P<width>\d+(?:\.\d+)?))?(?:_d(?P<depth>\d+(?:\.\d+)?))?", name)
+    base = match["base"] if match else name
+    width, depth = (float(match[part] or 1) if match else 1.0 for part in ("width", "depth"))
     if base not in BASELINES:
-        known("baseline", name if match is None else base, BASELINES)
-    if not 0 < width <= 8:
-        raise ValueError(f"baseline {name!r}: the width factor must be above 0 and at most 8")
-    return base, width
+        known("baseline", base, BASELINES)
+    if not 0 < width <= WIDEST:
+        raise ValueError(f"baseline {name!r}: the width factor must be above 0 and at most {WIDEST:g}")
+    if not 1 <= depth <= DEEPEST:
+        raise ValueError(f"baseline {name!r}: the depth factor must be from 1 to {DEEPEST:g}")
+    if depth > 1 and base in FIXED_DEPTH:
+        raise ValueError(f"baseline {name!r}: {base} has no depth factor; those with one are the others")
+    return Baseline(base, width, depth)

@@ -51,39 +51,45 @@ def efficientnet(name: str) -> MobileArchitecture:
     return MobileArchitecture(stem, found.stages, Head(head.width, head.hidden, scaling.dropout))
 
 
-def scaled(architecture: MobileArchitecture, *, width: float, depth: float) -> MobileArchitecture:
+def scaled(architecture: MobileArchitecture, *, width: float, depth: float, divisor: int = 8) -> MobileArchitecture:
     """A network with `width` times the channels and `depth` times the layers of each stage.
 
-    Channels are rounded to multiples of 8 (`round_channels`), layers up, as in the paper's code; layers that are added
-    repeat a stage's last. Squeeze-excitation and expansion stay shares.
+    Channels are rounded to multiples of `divisor` (`round_channels`), layers up, as in the paper's code, whose divisor
+    is 8; layers that are added repeat a stage's last. Squeeze-excitation and expansion stay shares.
     """
+
+    def wider(channels: int) -> int:
+        return round_channels(channels, width, divisor)
+
     stages = []
     for stage in architecture.stages:
         layers = round_layers(len(stage), depth)
         last = stage[-1]
         added = Block(last.width, 1, last.operation, last.activation)
         longer = (*stage, *[added] * max(0, layers - len(stage)))[:layers]
-        stages.append(tuple(Block(round_channels(b.width, width), b.stride, b.operation, b.activation) for b in longer))
+        stages.append(tuple(Block(wider(b.width), b.stride, b.operation, b.activation) for b in longer))
     stem, head = architecture.stem, architecture.head
     return MobileArchitecture(
-        Stem(round_channels(stem.width, width), stem.kernel, stem.stride, stem.activation, stem.epsilon),
+        Stem(wider(stem.width), stem.kernel, stem.stride, stem.activation, stem.epsilon),
         tuple(stages),
-        Head(round_channels(head.width, width), head.hidden and round_channels(head.hidden, width), head.dropout),
+        Head(wider(head.width), head.hidden and wider(head.hidden), head.dropout),
     )
 
 
-def round_channels(channels: int, factor: float) -> int:
-    """The multiple of 8 that is nearest to `factor * channels`, or the next where that is less than 90 % of it.
+def round_channels(channels: int, factor: float, divisor: int = 8) -> int:
+    """The multiple of `divisor` that is nearest to `factor * channels`, or the next where that is less than 90 % of it
+    (Sandler et al. 2018, published code).
 
     Channels stay as they are where the factor is 1.
     """
     if factor == 1:
         return channels
     wanted = channels * factor
-    found = max(8, int(wanted + 4) // 8 * 8)
-    return found if found >= 0.9 * wanted else found + 8
+    found = max(divisor, int(wanted + divisor / 2) // divisor * divisor)
+    return found if found >= 0.9 * wanted else found + divisor
 
 
 def round_layers(layers: int, factor: float) -> int:
     """`factor * layers`, rounded up."""
-    return math.ceil(layers * factor)
+    # a hair is taken off first: 5 * 1.2 is 6, not 7
+    return math.ceil(layers * factor - 1e-9)

@@ -6,6 +6,7 @@ The only module that trains and opens the test set; retraining and scaling use i
 from __future__ import annotations
 
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from nas_steps.training.loop import evaluate
 from nas_steps.training.networks import Trained, load_images, train_network
 from nas_steps.training.progress import Progress
 from nas_steps.training.record import Entry, record, write
+from nas_steps.training.warm import WarmStart
 
 
 def final_job(
@@ -35,12 +37,15 @@ def final_job(
     *,
     network: Network | None = None,
     side: int | None = None,
+    warm: WarmStart | None = None,
 ) -> None:
     """Train `entry` as the step `module` was told to: `given` has settings, data, threads, seed and output.
 
     All entries of one repetition have one seed, winners, baselines and scaled members alike: they are compared in
-    pairs, and B0's trainings are the winner's own.
+    pairs, and B0's trainings are the winner's own. `warm` is where the weights come from that it starts with.
     """
+    # what nothing else depends on stays out of the key, so that trainings of before go on
+    start = {} if warm is None else {"warm start": warm.key()}
     with training_job(
         module,
         step,
@@ -54,11 +59,21 @@ def final_job(
         network=network,
         side=side,
         seed=given.seed,
+        **start,
     ) as job:
         seed = derive_seed(step.seed, "retraining", given.seed)
         output = Path(given.output)
         train_final(
-            entry, step, given.data, output, repetition=given.seed, seed=seed, job=job, network=network, side=side
+            entry,
+            step,
+            given.data,
+            output,
+            repetition=given.seed,
+            seed=seed,
+            job=job,
+            network=network,
+            side=side,
+            warm=warm,
         )
 
 
@@ -73,6 +88,7 @@ def train_final(
     job: Job,
     network: Network | None = None,
     side: int | None = None,
+    warm: WarmStart | None = None,
 ) -> None:
     """Train `entry` and write metrics.json, history.csv and weights.safetensors into `output`.
 
@@ -81,6 +97,9 @@ def train_final(
     network = network or step.network
     device = job.device
     images = load_images(data, device, side=side, merged=step.train_on == "train+valid")
+    initial = None
+    if warm is not None:
+        initial = partial(warm.apply, inputs=images.meta.shape[0], classes=len(images.meta.classes))
     with Progress(step.recipe.epochs, f"{entry.name}, seed {repetition}") as progress:
         trained = train_network(
             entry.architecture,
@@ -90,6 +109,7 @@ def train_final(
             seed=seed,
             progress=progress,
             checkpoint=job.checkpoints.of("training"),
+            initial=initial,
         )
     job.learnt_in(trained.parts)
     metrics = record(entry, repetition) | {
@@ -110,6 +130,8 @@ def train_final(
         "train_seconds": round(trained.seconds, 3),
         "device": describe(device),
     }
+    if warm is not None:
+        metrics["warm_start"] = warm.metrics["entry"]
     if trained.status == "ok":
         metrics |= read_test(trained, data, images.side, device)
     if not job.writes:

@@ -91,15 +91,19 @@ def train_network(
     progress: Progress,
     checkpoint: Checkpoint | None = None,
     stop: Callable[[list[Row]], object] | None = None,
+    initial: Callable[[nn.Module], object] | None = None,
 ) -> Trained:
     """Build `architecture` and train it by `recipe`; deterministic in `seed` on one machine, interrupted or not.
 
     A loss that is no number ends the training; it is told in `status` and `reason`, not raised. `stop` is `fit`'s.
+    `initial` may change the initialised weights, in place, on the CPU.
     """
     shape = {"inputs": images.meta.shape[0], "classes": len(images.meta.classes), "side": images.side}
     counted = size(architecture, network, **shape)
     torch.manual_seed(derive_seed(seed, "initialisation"))
     model = build(architecture, network, **shape, auxiliary=recipe.auxiliary_weight > 0)
+    if initial is not None:
+        initial(model)
     model = model.to(images.train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     synchronise(model)
     trained = Trained(model, counted.parameters, counted.macs)

@@ -15,6 +15,8 @@ from nas_steps.config.schema import Config
 from nas_steps.config.stages import write_slices
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.provenance.files import write_csv, write_json, write_text
+from nas_steps.scaling.effects import EFFECTS, effects
+from nas_steps.scaling.factorial import CELLS, gather_cells
 from nas_steps.spaces.cells import CellArchitecture
 
 NAN = math.nan
@@ -38,6 +40,9 @@ class MadeUp:
     valid_known: bool = True
     tau: tuple[float, float, float] | None = (0.41, -0.2, 0.81)
     scaled: bool = True
+    #: what search is worth over random, and compound scaling over none, where the config asks for a factorial
+    of_search: float = 0.02
+    of_scaling: float = 0.03
 
 
 def write(folder: Path, made: MadeUp) -> tuple[Path, Path]:
@@ -52,6 +57,8 @@ def write(folder: Path, made: MadeUp) -> tuple[Path, Path]:
     _retraining(folder, config, made, entries, dice)
     if made.scaled:
         _scaling(folder, config, entries)
+    if config.scaling.factorial.enabled:
+        _factorial(folder, config, made, dice)
     _export(folder, entries)
     return folder, Path(settings)
 
@@ -314,6 +321,24 @@ def _scaling(folder: Path, config: Config, entries: list[dict[str, Any]]) -> Non
                "within_budget", "trainings", "test_mean", "test_std", "test_low", "test_high", "status")  # fmt: skip
     write_csv(folder / "scaling/family.csv", rows, columns)
     cost(folder / "scaling/grid-0.cost.json", "scaling", 7300.0)
+
+
+def _factorial(folder: Path, config: Config, made: MadeUp, dice: random.Random) -> None:
+    wanted = config.scaling.factorial
+    of_base = {"searched": made.of_search, "random": 0.0, "hand_designed": made.of_search / 2}
+    of_way = {"none": 0.0, "compound": made.of_scaling}
+    trainings, designs = [], []
+    for base in wanted.bases:
+        for way in wanted.scalings:
+            for seed in range(wanted.seeds):
+                accuracy = 0.9 + of_base[base] + of_way.get(way, made.of_scaling / 2) + dice.gauss(0, made.spread)
+                head = {"entry": f"{base}-{way}", "seed": seed, "status": "ok"}
+                trainings.append({**head, "test_accuracy": accuracy, "train_seconds": 20.0})
+                mismatch = 0.08 if (base, way) == ("random", "depth") else 0.001
+                designs.append({"base": base, "scaling": way, "architecture": f"{base} {seed}", "parameters": "70000",
+                                "macs": "800000", "target_macs": "800000", "mismatch": str(mismatch)})  # fmt: skip
+    write_csv(folder / "scaling/factorial.csv", gather_cells(designs, trainings), CELLS)
+    write_csv(folder / "scaling/effects.csv", effects(wanted.bases, wanted.scalings, trainings), EFFECTS)
 
 
 def _export(folder: Path, entries: list[dict[str, Any]]) -> None:

@@ -173,9 +173,27 @@ def test_the_page_shows_as_many_rows_as_the_csv_files_hold(usual: Path) -> None:
         "costs": "Cost by stage",
     }
     shown = {table["caption"].strip(): table["rows"] for table in page.tables}
-    for name in NAMES:
+    assert set(captions) == set(NAMES) - {"factorial", "effects"}
+    for name in captions:
         with (usual / f"report/tables/{name}.csv").open(newline="", encoding="utf-8") as file:
             assert len(list(csv.DictReader(file))) == shown[captions[name]] > 0, name
+
+
+def test_a_factorial_has_its_section_and_its_tables(tmp_path: Path, usual: Path) -> None:
+    wanted = {"scaling": {"factorial": {"enabled": True, "seeds": 5}}}
+    folder, page = made(tmp_path, config=wanted, spread=0.0005)
+    check_sound(page)
+    assert "Search or scaling?" in page.text
+    assert "from search and" in page.text
+    assert "MACs are not matched within" in page.text
+    captions = {table["caption"].strip(): table["rows"] for table in page.tables}
+    for name, caption in (
+        ("factorial", "Every base in every way of scaling, at matched MACs; accuracy in per cent"),
+        ("effects", "What search and scaling each bring, paired over seeds"),
+    ):
+        with (folder / f"report/tables/{name}.csv").open(newline="", encoding="utf-8") as file:
+            assert len(list(csv.DictReader(file))) == captions[caption] > 10
+    assert "Search or scaling?" not in read(usual).text
 
 
 def test_csv_files_hold_raw_figures(usual: Path) -> None:

@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nas_steps.intervals import mean_interval
+from nas_steps.intervals import holm, mean_interval
 from nas_steps.retraining import comparison as module
 from nas_steps.retraining.comparison import (
     best_weights,
     caution,
     detectable,
     hedges,
-    holm,
     paired,
     power,
     seeds_needed,

@@ -1,4 +1,4 @@
-"""Compound scaling: rounding, the choice of a triple, the members and the steps."""
+"""The grid of triples, the choice of one, the members and the steps."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tiny_world import MIXED, settings, tiny_config
 
-from nas_steps.config.schema import Scaling
+from nas_steps.config.scaling import Scaling
 from nas_steps.config.space import Network
-from nas_steps.models.build import size
-from nas_steps.provenance.files import read_csv, read_json, write_csv
+from nas_steps.errors import UserError
+from nas_steps.models.build import build, size
+from nas_steps.provenance.files import read_csv, read_json, write_csv, write_json
 from nas_steps.ranking.rank import RANKED
-from nas_steps.scaling.compound import Factors, scale
-from nas_steps.scaling.family import choose, describe_members
+from nas_steps.scaling.compound import Design, Factors, scale
+from nas_steps.scaling.family import MEMBERS, choose, describe_members, describe_triples
 from nas_steps.scaling.steps import choose as choose_step
 from nas_steps.scaling.steps import describe, gather, grid, train
+from nas_steps.scaling.winner import DESIGN, described, design_of
+from nas_steps.spaces.efficientnet import B0
+from nas_steps.spaces.mobile_architectures import parse_mobile
 
 
 def test_triples_are_all_those_within_the_tolerance() -> None:
@@ -29,47 +34,8 @@ def test_triples_are_all_those_within_the_tolerance() -> None:
     assert Factors(1.2, 1.1, 1.15).power(2).product == pytest.approx(Factors(1.2, 1.1, 1.15).product ** 2)
 
 
-@pytest.mark.parametrize(("cells", "depth", "expected"), [(5, 1.2, 6), (5, 1.21, 7), (3, 1.0, 3), (10, 1.1, 11)])
-def test_cells_are_rounded_up_but_not_by_a_hair(cells: int, depth: float, expected: int) -> None:
-    assert scale(Network(cells=cells), 8, Factors(depth, 1, 1), 4).network.cells == expected
-
-
-def test_channels_are_a_multiple_and_never_below_nine_tenths() -> None:
-    for channels in range(1, 60):
-        for width in (1.05, 1.1, 1.21, 1.4, 2.0):
-            found = scale(Network(channels=channels), 8, Factors(1, width, 1), 8).network.channels
-            assert found % 8 == 0
-            assert 0.9 * channels * width <= found
-            assert found <= max(8, channels * width + 8)
-    # 11.2 would be rounded to 8, which is less than nine tenths of it
-    assert scale(Network(channels=8), 8, Factors(1, 1.4, 1), 8).network.channels == 16
-
-
-def test_factors_of_one_change_nothing() -> None:
-    network = Network(channels=7, cells=5)
-    found = scale(network, 9, Factors(1, 1, 1), 4)
-    assert (found.network, found.side) == (network, 9)
-    assert scale(network, 8, Factors(1, 1, 1.15), 4).side == 9
-
-
-def test_declared_reductions_keep_their_place_in_proportion() -> None:
-    network = Network(cells=8, reductions=[2, 5])
-    for depth, cells, reductions in ((1.0, 8, [2, 5]), (1.5, 12, [3, 7]), (2.0, 16, [4, 10])):
-        found = scale(network, 8, Factors(depth, 1, 1), 4).network
-        assert (found.cells, found.reductions) == (cells, reductions)
-
-
-def test_a_network_of_one_input_cells_grows_in_depth_width_and_resolution() -> None:
-    architecture = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|none~0|avg_pool_3x3~1|skip_connect~2|"
-    base = size(architecture, Network(channels=8, cells=2), inputs=3, classes=10, side=16)
-    for factors in (Factors(1.5, 1, 1), Factors(1, 1.5, 1), Factors(1, 1, 1.5)):
-        member = scale(Network(channels=8, cells=2), 16, factors, 4)
-        grown = size(architecture, member.network, inputs=3, classes=10, side=member.side)
-        assert 1.15 < grown.macs / base.macs < 2.5
-
-
 def rows(*macs: int) -> list[dict[str, str]]:
-    factors = {"depth": "1.0", "width": "1.0", "resolution": "1.4", "product": "1.96"}
+    factors = {"depth": "1.0", "width": "1.0", "resolution": "1.4", "product": "1.96", "kept": "yes"}
     return [
         {"index": str(index), **factors, "depth": f"{1 + index}.0", "macs": str(one), "macs_ratio": str(one / 100)}
         for index, one in enumerate(macs)
@@ -93,29 +59,106 @@ def scored(*scores: float | None) -> list[dict[str, str]]:
     ],
 )
 def test_the_choice(scores: list[float | None], depth: float, tried: int) -> None:
-    found = choose(rows(250, 160, 190), scored(*scores))
+    found = choose(rows(250, 160, 190), scored(*scores), "formula")
     assert (found["depth"], found["tried"]) == (depth, tried)
     assert ("nearest to twice" in found["why"]) is (tried == 0)
     assert (found["score"] is None) is (tried == 0)
 
 
-def test_members_say_whether_they_are_within_the_budget() -> None:
-    def measure(network: Network, side: int) -> tuple[int, int]:
-        return 1, network.cells * side**2
+def test_a_triple_that_is_left_out_or_the_papers_own_is_not_chosen_by_its_score() -> None:
+    triples = rows(250, 160, 190)
+    triples[1]["kept"] = "no"
+    found = choose(triples, scored(0.5, 0.9, 0.7), "formula")
+    assert (found["depth"], found["tried"]) == (3, 2)
+    assert found["left_out"] == [{"triple": [2.0, 1.0, 1.4], "macs_ratio": 1.6}]
+    triples[0]["kept"] = "no"
+    assert "the only triple" in choose(triples, [], "formula")["why"]
+    published = choose(rows(192), [], "published")
+    assert (published["factors"], published["score"]) == ("published", None)
+    assert "no power of it" in published["why"]
 
-    scaling = Scaling(members=3, mac_budget=3 * 64 * 2)
-    found = describe_members(scaling, Factors(2, 1, 1), Network(cells=3), 8, measure)
-    assert [(row["member"], row["cells"], row["within_budget"]) for row in found] == [
-        ("B0", 3, "yes"),
-        ("B1", 6, "yes"),  # exactly at the budget
-        ("B2", 12, "no"),
+
+def cells_squared(design: Design) -> tuple[int, int]:
+    return 1, design.network.cells * design.side**2
+
+
+def base(cells: int = 3, side: int = 8) -> Design:
+    return Design(MIXED, Network(cells=cells), side)
+
+
+def test_triples_whose_rounded_network_is_off_are_listed_as_left_out() -> None:
+    scaling = Scaling(depth=[1.0, 2.0], width=[1.0], resolution=[1.0, 1.4], macs_tolerance=0.04)
+    found = describe_triples(scaling, base(), cells_squared)
+    # 8 * 1.4 is 11 pixels: 121 / 64
+    assert [(row["depth"], round(row["macs_ratio"], 3), row["kept"]) for row in found] == [
+        (1.0, 1.891, "no"),
+        (2.0, 2.0, "yes"),
     ]
+
+
+def test_where_no_triple_is_left_the_refusal_names_the_nearest() -> None:
+    scaling = Scaling(depth=[1.0], width=[1.0], resolution=[1.4, 1.45], macs_tolerance=0.01)
+    with pytest.raises(UserError, match=r"(?s)none of the 2 triples.*resolution 1\.4 with 1\.89 times.*macs_tolerance"):
+        describe_triples(scaling, base(), cells_squared)
+
+
+def test_members_say_whether_they_are_within_the_budget() -> None:
+    scaling = Scaling(members=3, mac_budget=3 * 64 * 2)
+    found = describe_members(scaling, Factors(2, 1, 1), base(), cells_squared, lambda _: 7)
+    assert [(row["member"], row["phi"], row["cells"], row["within_budget"]) for row in found] == [
+        ("B0", 0, 3, "yes"),
+        ("B1", 1, 6, "yes"),  # exactly at the budget
+        ("B2", 2, 12, "no"),
+    ]
+    assert {(row["factors"], row["dropout"], row["activation_bytes"]) for row in found} == {("formula", None, 7)}
+
+
+def test_published_members_of_efficientnet_have_the_published_parameters() -> None:
+    def parameters(design: Design) -> tuple[int, int]:
+        with torch.device("meta"):
+            network = build(design.architecture, design.network, inputs=3, classes=1000, side=design.side)
+        return sum(parameter.numel() for parameter in network.parameters()), 1
+
+    base = Design(B0, Network(), 224)
+    found = describe_members(Scaling(factors="published"), Factors(1.2, 1.1, 1.15), base, parameters, lambda _: 0)
+    assert [row["parameters"] for row in found] == [
+        5_288_548, 7_794_184, 9_109_994, 12_233_232, 19_341_616, 30_389_784, 43_040_704, 66_347_960,
+    ]  # fmt: skip
+    assert [row["side"] for row in found] == [224, 240, 260, 300, 380, 456, 528, 600]
+    assert [row["dropout"] for row in found] == [0.2, 0.2, 0.3, 0.3, 0.4, 0.4, 0.5, 0.5]
+    assert {(row["factors"], row["phi"]) for row in found} == {("published", None)}
+
+
+def test_dropout_and_drop_path_of_the_formula_grow_linearly() -> None:
+    scaling = Scaling(members=8, drop_path_growth=0.14)
+    measure = lambda _: (1, 1)  # noqa: E731
+    found = describe_members(scaling, Factors(1.2, 1.1, 1.15), Design(B0, Network(), 64), measure, lambda _: 0, 0.2)
+    assert [row["dropout"] for row in found] == pytest.approx([0.2 + 0.3 * phi / 7 for phi in range(8)], abs=1e-6)
+    assert [row["drop_path"] for row in found] == pytest.approx([0.2 + 0.02 * phi for phi in range(8)])
+    assert parse_mobile(found[7]["architecture"]).head.dropout == 0.5
+
+
+def test_members_beyond_the_published_table_are_refused() -> None:
+    with pytest.raises(ValueError, match="has 8, B0 to B7"):
+        Scaling(factors="published", members=9)
+
+
+def test_a_row_of_the_table_gives_its_design_back(tmp_path: Path) -> None:
+    network = Network(cells=8, channels=6, reductions=[2, 5])
+    for design in (
+        scale(Design(MIXED, network, 8), Factors(1.5, 1.4, 1.2), 2),
+        scale(Design(B0, network, 64), Factors(1.5, 1.4, 1.2)),
+        scale(Design("resnet20_x0.5", network, 8), Factors(1.5, 1.4, 1.2)),
+    ):
+        write_csv(tmp_path / "designs.csv", [described(design)], DESIGN)
+        found = design_of(network, read_csv(tmp_path / "designs.csv")[0])
+        assert found == design
 
 
 def through(tmp_path: Path, data: str, status: str | None) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """All steps; the members' records and the family. `status` is that of the only ranked row, None for no row."""
-    base = size(MIXED, tiny_config().retrain.network, inputs=1, classes=10, side=8).macs
-    files = settings(scaling__mac_budget=base * 1.2)
+    macs = size(MIXED, tiny_config().retrain.network, inputs=1, classes=10, side=8).macs
+    files = settings(scaling__mac_budget=macs * 1.2)
     ranked = [] if status is None else [{"rank": 1, "architecture": MIXED, "status": status}]
     write_csv(tmp_path / "ranked.csv", ranked, RANKED)
     shared = ["--data", data, "--ranked", str(tmp_path / "ranked.csv"), "--cost", str(tmp_path / "cost.json")]
@@ -166,6 +209,36 @@ def test_all_steps_with_one_member_within_the_budget(tmp_path: Path, data: str) 
         ("B1", "over budget", "0", "no"),
     ]
     assert float(family[0]["test_mean"]) == first["test_accuracy"]
+
+
+def test_a_member_may_start_from_the_weights_of_the_smaller_one(tmp_path: Path, data: str) -> None:
+    files = settings(scaling__mac_budget=1e9)
+    write_csv(tmp_path / "ranked.csv", [{"rank": 1, "architecture": MIXED, "status": "ok"}], RANKED)
+    shared = ["--settings", files["scaling_members"], "--data", data]
+    chosen = {"architecture": MIXED, "depth": 2.0, "width": 1.0, "resolution": 1.0}
+    write_json(tmp_path / "chosen.json", chosen)
+    members = describe_members(
+        tiny_config().scaling, Factors(2, 1, 1), Design(MIXED, tiny_config().retrain.network, 8), lambda _: (1, 1),
+        lambda _: 0,
+    )  # fmt: skip
+    write_csv(tmp_path / "members.csv", members, MEMBERS)
+
+    def trained(member: str, name: str, *more: str) -> dict[str, Any]:
+        given = ["--chosen", str(tmp_path / "chosen.json"), "--members", str(tmp_path / "members.csv"), *more]
+        given += ["--member", member, "--seed", "0", "--output", str(tmp_path / name)]
+        train.main([*shared, *given])
+        return read_json(tmp_path / name / "metrics.json")
+
+    smaller = trained("B0", "B0")
+    cold, warm = trained("B1", "cold"), trained("B1", "warm", "--warm", str(tmp_path / "B0"))
+    assert "warm_start" not in cold
+    assert warm["warm_start"] == "B0"
+    assert warm["train_loss"] != cold["train_loss"]
+    # one that diverged is no start
+    write_json(tmp_path / "B0" / "metrics.json", smaller | {"status": "diverged", "reason": "the loss is NaN"})
+    again = trained("B1", "again", "--warm", str(tmp_path / "B0"))
+    assert "warm_start" not in again
+    assert again["train_loss"] == cold["train_loss"]
 
 
 @pytest.mark.parametrize("status", [None, "diverged"])

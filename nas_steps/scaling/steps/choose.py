@@ -11,8 +11,8 @@ from nas_steps.provenance.files import read_csv, write_csv, write_json
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser
 from nas_steps.scaling import family
-from nas_steps.scaling.compound import Factors
-from nas_steps.scaling.winner import NO_WINNER, measure, winner
+from nas_steps.scaling.compound import Design, Factors
+from nas_steps.scaling.winner import NO_WINNER, activations, measure, winner
 
 MODULE = "nas_steps.scaling choose"
 
@@ -37,9 +37,11 @@ def main(arguments: Sequence[str]) -> None:
             write_json(output / "chosen.json", {"architecture": None, "why": NO_WINNER})
             return
         scores = [row for path in given.scores for row in read_csv(path)]
-        chosen = family.choose(read_csv(given.triples), scores)
+        chosen = family.choose(read_csv(given.triples), scores, step.scaling.factors)
         factors = Factors(chosen["depth"], chosen["width"], chosen["resolution"])
-        count = measure(architecture, meta)
-        members = family.describe_members(step.scaling, factors, step.network, meta.shape[-1], count)
+        base = Design(architecture, step.network, meta.shape[-1])
+        members = family.describe_members(
+            step.scaling, factors, base, measure(meta), activations(meta), step.recipe.drop_path
+        )
         write_csv(output / "members.csv", members, family.MEMBERS)
         write_json(output / "chosen.json", {"architecture": architecture, **chosen})

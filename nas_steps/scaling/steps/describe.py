@@ -11,6 +11,7 @@ from nas_steps.provenance.files import write_csv
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser
 from nas_steps.scaling import family
+from nas_steps.scaling.compound import Design
 from nas_steps.scaling.winner import measure, winner
 
 MODULE = "nas_steps.scaling describe"
@@ -30,6 +31,6 @@ def main(arguments: Sequence[str]) -> None:
         architecture, meta = winner(given.ranked), read_meta(given.data)
         rows: list[dict[str, Any]] = []
         if architecture:
-            count = measure(architecture, meta)
-            rows = family.describe_triples(step.scaling, step.network, meta.shape[-1], count)
+            base = Design(architecture, step.network, meta.shape[-1])
+            rows = family.describe_triples(step.scaling, base, measure(meta))
         write_csv(given.output, rows, family.TRIPLES)

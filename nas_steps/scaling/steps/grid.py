@@ -10,7 +10,7 @@ from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.steps import parser, training_options
 from nas_steps.scaling import family
-from nas_steps.scaling.winner import network_of, winner
+from nas_steps.scaling.winner import design_of, winner
 
 MODULE = "nas_steps.scaling grid"
 
@@ -28,7 +28,9 @@ def main(arguments: Sequence[str]) -> None:
     given = options.parse_args(arguments)
     step = read_slice(given.settings, ScalingStep)
     architecture = winner(given.ranked)
-    mine = [row for row in read_csv(given.triples) if int(row["index"]) % given.shards == given.shard]
+    kept = family.kept_triples(read_csv(given.triples))
+    # one alone is chosen without a training
+    mine = kept[given.shard :: given.shards] if len(kept) > 1 else []
     with measured(given.cost, "scaling", f"grid {given.shard}") as cost:
         if not (architecture and mine):
             write_csv(given.output, [], family.GRID)
@@ -55,11 +57,12 @@ def main(arguments: Sequence[str]) -> None:
             progress.resume(len(finished.rows) * step.recipe.epochs)
             for row in mine[len(finished.rows) :]:
                 checkpoint = job.checkpoints.of(f"triple-{row['index']}")
+                design = design_of(step.network, row)
                 trained = train_network(
-                    architecture,
-                    network_of(step.network, row),
+                    design.architecture,
+                    design.network,
                     step.recipe,
-                    load_images(given.data, job.device, side=int(row["side"])),
+                    load_images(given.data, job.device, side=design.side),
                     seed=derive_seed(step.seed, "scaling grid"),
                     progress=progress,
                     checkpoint=checkpoint,

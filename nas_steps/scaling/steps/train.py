@@ -9,7 +9,7 @@ from nas_steps.config.stages import ScalingStep, read_slice
 from nas_steps.provenance.files import read_csv, read_json
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser, training_options
-from nas_steps.scaling.winner import NO_WINNER, network_of
+from nas_steps.scaling.winner import NO_WINNER, design_of
 
 MODULE = "nas_steps.scaling train"
 
@@ -23,27 +23,29 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--seed", type=int, required=True)
     options.add_argument("--output", required=True, help="folder")
 
+    options.add_argument("--warm", help="folder of the next smaller member's training, to start from its weights")
+
     given = options.parse_args(arguments)
     step = read_slice(given.settings, ScalingStep)
     output = Path(given.output)
-    architecture = read_json(given.chosen)["architecture"]
     described = next((row for row in read_csv(given.members) if row["member"] == given.member), None)
     with measured(output / "cost.json", "scaling", f"{given.member}-s{given.seed}") as cost:
         from nas_steps.training.record import Entry, write_untrained
 
-        entry = Entry(given.member, "scaled", architecture or "")
         if described is None:
+            entry = Entry(given.member, "scaled", read_json(given.chosen)["architecture"] or "")
             write_untrained(output, entry, given.seed, status="missing", reason=NO_WINNER)
             return
-        network, side = network_of(step.network, described), int(described["side"])
+        design = design_of(step.network, described)
+        entry = Entry(given.member, "scaled", design.architecture)
         if described["within_budget"] != "yes":
             reason = (
                 f"{int(described['macs']):,} MACs are above the budget of {step.scaling.mac_budget:,.0f} "
                 "(scaling.mac_budget)"
             )
             known = {
-                "network": network.model_dump(),
-                "side": side,
+                "network": design.network.model_dump(),
+                "side": design.side,
                 "parameters": int(described["parameters"]),
                 "macs": int(described["macs"]),
             }
@@ -51,5 +53,12 @@ def main(arguments: Sequence[str]) -> None:
             return
 
         from nas_steps.training.final import final_job
+        from nas_steps.training.warm import WarmStart
 
-        final_job(__name__, entry, step, given, cost, network=network, side=side)
+        warm = WarmStart(Path(given.warm)) if given.warm else None
+        if warm is not None and not warm.usable:
+            print(f"{warm.metrics['entry']} is no start: {warm.metrics['reason']}; the weights are random", flush=True)
+            warm = None
+        recipe = step.recipe.model_copy(update={"drop_path": float(described["drop_path"])})
+        step = step.model_copy(update={"recipe": recipe})
+        final_job(__name__, entry, step, given, cost, network=design.network, side=design.side, warm=warm)
