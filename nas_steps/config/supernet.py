@@ -42,7 +42,7 @@ class SupernetTraining(Optimisation):
     batch_size: Positive = Field(
         32, description="Images a step; on a CPU small batches, which its caches hold, are as fast."
     )
-    learning_rate: float = Field(0.05, gt=0, description="Peak learning rate; it falls to 0 along a cosine.")
+    learning_rate: float = Field(0.1, gt=0, description="Peak learning rate; it falls to 0 along a cosine.")
     weight_decay: float = Field(4e-5, ge=0, description="Weight decay; biases and batch norms are left out.")
     augment: Augment = Field(default_factory=Augment, description="Made on the training device, batch by batch.")
 
