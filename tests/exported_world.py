@@ -68,7 +68,7 @@ def exported(name: str) -> Path:
 def exported_family() -> Path:
     """B0 on images of 11 pixels, and B1 that is over budget."""
     folder = Path(ROOT.name) / "scaling"
-    size = {"cells": 3, "channels": 4, "side": 11, "parameters": 1, "macs": 2}
+    size = {"cells": 3, "channels": 4, "side": 11, "architecture": MIXED, "drop_path": 0.0, "parameters": 1, "macs": 2}
     members = [{"member": "B0", **size, "within_budget": "yes"}, {"member": "B1", **size, "within_budget": "no"}]
     write_csv(folder / "members.csv", members, MEMBERS)
     write_json(folder / "chosen.json", {"architecture": MIXED})
