@@ -139,6 +139,7 @@ rule describe_designs:
     input:
         data=plan.data(),
         chosen=f"{R}/scaling/chosen.json",
+        costs=plan.costs(),
     output:
         designs=f"{R}/scaling/factorial/designs-s{{seed}}.csv",
         cost=f"{R}/scaling/factorial/designs-s{{seed}}.cost.json",
@@ -151,11 +152,12 @@ rule describe_designs:
         runtime=30,
     params:
         data=data_folder,
+        costs=option("costs"),
         settings=plan.settings("describe_designs"),
         code=plan.code("describe_designs"),
     shell:
         "python -m nas_steps.scaling designs --settings {params.settings:q} --data {params.data:q}"
-        " --chosen {input.chosen:q} --seed {wildcards.seed} --output {output.designs:q}"
+        " --chosen {input.chosen:q} {params.costs} --seed {wildcards.seed} --output {output.designs:q}"
         " --cost {output.cost:q} > {log:q} 2>&1"
 
 

@@ -237,7 +237,10 @@ class ScalingStep(TrainingStep):
 
 
 class FactorialStep(TrainingStep):
+    """`limits` are those of the search, which the random base keeps, too."""
+
     factorial: Factorial
+    limits: Limits | None = None
 
 
 class ExportStep(Slice):
@@ -314,6 +317,7 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
             train_on=config.retrain.train_on,
             processes=config.retrain.processes,
             factorial=factorial.model_copy(update={"recipe": None, "seeds": unused.factorial.seeds}),
+            limits=_limits(config),
         )
     estimator, screen = config.search.estimator, config.search.screen
     if screen is not None:

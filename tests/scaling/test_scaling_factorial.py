@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from tiny_world import MIXED, RECIPE, settings
+from tiny_world import CONVOLUTION, MIXED, NETWORK, RECIPE, settings
 
 from nas_steps.config.load import load
 from nas_steps.config.scaling import Factorial
@@ -19,6 +19,7 @@ from nas_steps.provenance.files import read_csv, read_json, write_json
 from nas_steps.scaling.compound import Design, Factors
 from nas_steps.scaling.factorial import base_architectures, describe_designs, gather_cells
 from nas_steps.scaling.steps import designs, gather_factorial, train_design
+from nas_steps.search.steps import measure_costs
 from nas_steps.spaces import mobile
 
 TRIPLE = Factors(1.2, 1.1, 1.15)
@@ -140,6 +141,30 @@ def through(tmp_path: Path, data: str, architecture: str | None) -> tuple[list[d
             records.append(str(folder / "metrics.json"))
     gather_factorial.main(["--settings", file, "--designs", listed, "--trainings", *records, "--output", str(tmp_path)])
     return read_csv(tmp_path / "factorial.csv"), read_csv(tmp_path / "effects.csv")
+
+
+def test_the_random_base_keeps_the_limits_of_the_search(tmp_path: Path, data: str) -> None:
+    largest = size(CONVOLUTION, Network(**NETWORK), inputs=1, classes=10, side=8).parameters
+    files = settings(
+        search__strategies={"random": {}, "evolution": {"population": 4, "sample": 2, "children": 2, "rounds": 1}},
+        search__limits={"parameters": largest - 1},
+        scaling__factorial={**WANTED, "bases": ["searched", "random"], "scalings": ["none", "width"]},
+    )
+    write_json(tmp_path / "chosen.json", {"architecture": MIXED, "depth": 1.2, "width": 1.1, "resolution": 1.15})
+    costs, cost = str(tmp_path / "costs.csv"), ["--cost", str(tmp_path / "cost.json")]
+    measured = ["--output", costs, "--record", str(tmp_path / "costs.json")]
+    measure_costs.main(["--settings", files["costs"], "--data", data, *measured, *cost])
+    arguments = ["--settings", files["factorial"], "--data", data, "--chosen", str(tmp_path / "chosen.json"), *cost]
+    with pytest.raises(UserError, match="limits of parameters"):
+        designs.main([*arguments, "--seed", "0", "--output", str(tmp_path / "none.csv")])
+    drawn = set()
+    for seed in range(8):
+        listed = str(tmp_path / f"designs-{seed}.csv")
+        designs.main([*arguments, "--costs", costs, "--seed", str(seed), "--output", listed])
+        drawn.add(next(row["base_architecture"] for row in read_csv(listed) if row["base"] == "random"))
+    sizes = [size(one, Network(**NETWORK), inputs=1, classes=10, side=8).parameters for one in drawn]
+    assert len(drawn) > 1
+    assert max(sizes) < largest
 
 
 def test_all_steps_with_one_seed(tmp_path: Path, data: str) -> None:

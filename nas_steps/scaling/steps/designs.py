@@ -13,6 +13,7 @@ from nas_steps.provenance.steps import parser
 from nas_steps.scaling.compound import Factors
 from nas_steps.scaling.factorial import DESIGNS, base_architectures, describe_designs
 from nas_steps.scaling.winner import measure
+from nas_steps.spaces.limited import limited_space
 
 MODULE = "nas_steps.scaling designs"
 
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--settings", required=True)
     options.add_argument("--data", required=True)
     options.add_argument("--chosen", required=True, help="chosen.json: the winner and the triple")
+    options.add_argument("--costs", help="costs.csv, where the search has limits")
     options.add_argument("--seed", type=int, required=True)
     options.add_argument("--output", required=True, help="a CSV file")
     options.add_argument("--cost", required=True)
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
             bases = base_architectures(
                 step.factorial,
                 chosen["architecture"],
-                step.space.declared(),
+                limited_space(step.space.declared(), step.limits, given.costs),
                 side,
                 seed=step.seed,
                 repetition=given.seed,
