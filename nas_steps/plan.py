@@ -55,9 +55,15 @@ WATCHED = {
     "supernet": Watched("nas_steps.search.steps.supernet", "supernet", TRAINS),
     "supernet_statistics": Watched("nas_steps.search.steps.supernet_statistics", "shared_weights", TRAINS),
     "one_shot": Watched("nas_steps.search.steps.one_shot", "search_", TRAINS),
+    "sample": Watched("nas_steps.ranking.steps.sample", "sample"),
+    "train_sample": Watched("nas_steps.estimation.steps.short_training", "ranking", TRAINS),
+    "score_sample": Watched("nas_steps.estimation.steps.{estimator}", "evaluation", TRAINS),
+    "screen_sample": Watched("nas_steps.estimation.steps.zero_cost", "screening", TRAINS),
+    "calibrate": Watched("nas_steps.ranking.steps.calibrate", "calibration"),
     "shortlist": Watched("nas_steps.ranking.steps.shortlist", "shortlist"),
     "train_shortlist": Watched("nas_steps.estimation.steps.short_training", "ranking", TRAINS),
     "rank": Watched("nas_steps.ranking.steps.rank"),
+    "compare": Watched("nas_steps.ranking.steps.compare", "comparison"),
     "retrain": Watched("nas_steps.retraining.steps.train", "retraining", TRAINS),
     "gather_retraining": Watched("nas_steps.retraining.steps.gather"),
     "rank_in_table": Watched("nas_steps.ranking.steps.in_table", "lookup"),
@@ -96,6 +102,9 @@ SPLITS = ("train", "valid", "test")
 TABLES = (
     "retrained",
     "comparisons",
+    "estimators",
+    "top",
+    "sufficiency",
     "agreement",
     "search",
     "family",
@@ -316,12 +325,49 @@ class Plan:
 
     # --------------------------------------------------------------------------------------------- ranking
 
-    def ranking_trainings(self) -> list[str]:
+    def ranking_trainings(self, part: str = "") -> list[str]:
+        """The trainings of the shortlist, or those of the uniform `sample`."""
+        folder = f"{self.folder}/ranking/{part}".rstrip("/")
         return [
-            f"{self.folder}/ranking/seed-{seed}-shard-{shard}.csv"
+            f"{folder}/seed-{seed}-shard-{shard}.csv"
             for seed in range(self.config.ranking.seeds)
             for shard in self.shards
         ]
+
+    @property
+    def sampled(self) -> bool:
+        """Whether a uniform sample is trained, by which scores are judged."""
+        return self.table is None and self.config.ranking.uniform > 0
+
+    def sample(self) -> list[str]:
+        """The proposals of the uniform sample; empty where there is none, as are all lists of its files."""
+        return [f"{self.folder}/ranking/sample/proposals.csv"] if self.sampled else []
+
+    def sample_trainings(self) -> list[str]:
+        return self.ranking_trainings("sample") if self.sampled else []
+
+    def sample_scores(self) -> list[str]:
+        """Its estimates by the search's own estimator, as of search seed 0."""
+        return [f"{self.folder}/ranking/sample/score-{shard}.csv" for shard in self.shards] if self.sampled else []
+
+    def sample_screening(self) -> list[str]:
+        """Its estimates by the screen's proxy."""
+        if not self.sampled or self.config.search.screen is None:
+            return []
+        return [f"{self.folder}/ranking/sample/screen-{shard}.csv" for shard in self.shards]
+
+    def calibrated(self) -> list[str]:
+        """What the sample tells of how many must be trained."""
+        folder = f"{self.folder}/ranking"
+        return [f"{folder}/calibration.json", f"{folder}/sufficiency.csv"] if self.sampled else []
+
+    def calibration(self) -> list[str]:
+        """The file that says how long the shortlist is, where the config does not."""
+        return self.calibrated()[:1] if self.config.ranking.shortlist == "auto" else []
+
+    def compared(self) -> list[str]:
+        """How the scores of the whole pool agree with its accuracies."""
+        return [f"{self.folder}/ranking/estimators.csv", f"{self.folder}/ranking/pool.csv"]
 
     # ------------------------------------------------------------------------------------------ retraining
 
@@ -428,6 +474,8 @@ class Plan:
             f"{folder}/ranking/winners.csv",
             f"{folder}/ranking/agreement.csv",
             *self.supernets(),
+            *self.compared(),
+            *self.calibrated(),
             *self.gathered(),
             f"{folder}/export/exports.csv",
             f"{folder}/export/performance.csv",
@@ -499,9 +547,15 @@ class Plan:
                 yield "screen", "", [f"{folder}/round-{n}/{file}" for n in self.rounds(name) for file in made]
             yield "evaluate", "", with_costs(told)
             yield "gather_search", "", ends
+        yield "sample", "", self.sample()
+        yield "train_sample", "", with_costs(self.sample_trainings())
+        yield "score_sample", "", with_costs(self.sample_scores())
+        yield "screen_sample", "", with_costs(self.sample_screening())
+        yield "calibrate", "", self.calibrated()
         yield "shortlist", "", [f"{ranking}/shortlist.csv"]
         yield "train_shortlist", "", with_costs(self.ranking_trainings())
         yield "rank", "", [f"{ranking}/{name}.csv" for name in ("ranked", "agreement", "winners")]
+        yield "compare", "", self.compared()
         yield "retrain", "", training_files(self.trainings())
         yield "gather_retraining", "", self.gathered()
         if self.config.scaling.enabled:

@@ -76,8 +76,11 @@ if not CLUSTER and "gpu" not in workflow.global_resources:
 localrules:
     propose,
     gather_search,
+    sample,
+    calibrate,
     shortlist,
     rank,
+    compare,
     gather_retraining,
     gather_family,
     gather_factorial,

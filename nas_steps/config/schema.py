@@ -203,12 +203,49 @@ class Search(Section):
 # --------------------------------------------------------------------------------------- after the search
 
 
+#: fewer architectures than this have no rank correlation
+FEWEST_UNIFORM = 3
+
+
 class Ranking(Section):
-    shortlist: Positive = Field(3, description="Best candidates of each strategy and search seed to train anew.")
-    seeds: Positive = Field(1, description="Trainings of each shortlisted architecture; their mean is ranked.")
+    shortlist: Positive | Literal["auto"] = Field(
+        3,
+        description="Best candidates of each strategy and search seed to train anew. `auto`: as many as it takes to be "
+        "within `tolerance` of the best candidate with a probability of 95 %, told by the uniform sample.",
+    )
+    uniform: Natural = Field(
+        8,
+        description="Architectures drawn uniformly from the space, no two of them isomorphic, that are trained and "
+        "scored beside the shortlist: they tell how well scores rank. 0: none.",
+    )
+    tolerance: float = Field(
+        0.005,
+        gt=0,
+        lt=1,
+        description="Accuracy that may be lost against the best candidate; 0.005 is half a percentage point.",
+    )
+    most: Positive = Field(10, description="The most that `shortlist: auto` takes.")
+    seeds: Positive = Field(
+        1, description="Trainings of each of these architectures; their mean is ranked. 2 or more tell the noise."
+    )
     recipe: Recipe = Field(
         default_factory=lambda: Recipe(epochs=12), description="The short training, on `retrain.network`."
     )
+    final_share: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Train by `retrain.recipe` for this share of its epochs in place of `recipe`; null: by `recipe`.",
+    )
+
+    @model_validator(mode="after")
+    def _auto_can_be_told(self) -> Ranking:
+        if self.shortlist == "auto" and self.uniform < FEWEST_UNIFORM:
+            raise ValueError(
+                f"shortlist is auto, but uniform is {self.uniform}: how many must be trained is told by a uniform "
+                f"sample of {FEWEST_UNIFORM} or more (20 say more than 8); raise uniform, or give shortlist a number"
+            )
+        return self
 
 
 class Retrain(Section):
@@ -289,6 +326,28 @@ class Export(Section):
     )
     int8: Int8 = Field(default_factory=Int8, description="Quantised files.")
     performance: Performance = Field(default_factory=Performance, description="Latency and memory.")
+
+
+def _check_ranking(config: Config) -> None:
+    """Raise ValueError where the pool that ranks cannot be drawn or trained."""
+    ranking = config.ranking
+    if isinstance(config.search.estimator, Table):
+        if ranking.shortlist == "auto":
+            raise ValueError(
+                "ranking.shortlist is auto, but search.estimator is a table, in which nothing is trained; leave it out"
+            )
+        return
+    space = config.space.declared()
+    if ranking.uniform > space.size():
+        raise ValueError(
+            f"ranking.uniform is {ranking.uniform}, but space {space.name} has {space.size()} architectures; lower it"
+        )
+    recipe = config.ranking_recipe
+    if recipe.warmup_epochs >= recipe.epochs:
+        raise ValueError(
+            f"ranking.final_share is {ranking.final_share:g}, which leaves {recipe.epochs} of "
+            f"{config.retrain.recipe.epochs} epochs, all of them warm-up ({recipe.warmup_epochs:g}); raise it"
+        )
 
 
 def _check_estimator(search: Search) -> None:
@@ -383,6 +442,14 @@ class Config(Section):
     scaling: Scaling = Field(default_factory=Scaling, description="Compound scaling of the winner.")
     export: Export = Field(default_factory=Export, description="ONNX files.")
 
+    @property
+    def ranking_recipe(self) -> Recipe:
+        """How the shortlist and the uniform sample are trained."""
+        share, final = self.ranking.final_share, self.retrain.recipe
+        if share is None:
+            return self.ranking.recipe
+        return final.model_copy(update={"epochs": max(1, round(share * final.epochs))})
+
     @field_validator("experiment")
     @classmethod
     def _its_own_folder(cls, value: str) -> str:
@@ -435,6 +502,7 @@ class Config(Section):
         # a NumPy archive is known when it is read; the step that counts the designs refuses it then
         if self.data.resolution or self.data.source != "npz":
             check_factorial(self.scaling.factorial, side)
+        _check_ranking(self)
         for name, one in self.search.strategies.items():
             if isinstance(one, Enas) and one.entangled and not isinstance(space, MobileSpace):
                 raise ValueError(

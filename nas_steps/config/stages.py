@@ -227,8 +227,33 @@ class LookupStep(Slice):
     kinds: dict[str, str]  # of each strategy
 
 
+class SampleStep(Slice):
+    """Architectures drawn uniformly."""
+
+    seed: int
+    space: Space
+    uniform: int
+
+
+class ComparisonStep(Slice):
+    """What the scores of the pool are called: the search's own, and the screen's."""
+
+    estimator: str
+    screen: str | None = None
+
+
+class CalibrationStep(Slice):
+    """How many of the best scored must be trained."""
+
+    seed: int
+    estimator: str
+    shortlist: int | Literal["auto"]
+    tolerance: float
+    most: int
+
+
 class ShortlistStep(Slice):
-    shortlist: int
+    shortlist: int | Literal["auto"]
     kinds: dict[str, str]  # of each strategy
 
 
@@ -276,7 +301,19 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
             shortlist=config.ranking.shortlist,
             kinds={name: strategy.kind for name, strategy in config.search.strategies.items()},
         ),
-        "ranking": EstimationStep(**final, estimator=ShortTraining(**config.ranking.recipe.model_dump())),
+        "ranking": EstimationStep(**final, estimator=ShortTraining(**config.ranking_recipe.model_dump())),
+        "sample": SampleStep(seed=config.seed, space=config.space, uniform=config.ranking.uniform),
+        "comparison": ComparisonStep(
+            estimator=score_name(config.search.estimator),
+            screen=None if config.search.screen is None else config.search.screen.proxy,
+        ),
+        "calibration": CalibrationStep(
+            seed=config.seed,
+            estimator=score_name(config.search.estimator),
+            shortlist=config.ranking.shortlist,
+            tolerance=config.ranking.tolerance,
+            most=config.ranking.most,
+        ),
         "retraining": TrainingStep(
             **final, recipe=config.retrain.recipe, train_on=config.retrain.train_on, processes=config.retrain.processes
         ),
@@ -322,6 +359,13 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
     estimator, screen = config.search.estimator, config.search.screen
     if screen is not None:
         found["screen"] = ScreenStep(**compute, space=config.space, network=config.search.network, screen=screen)
+        # the same score for all, with nothing turned down
+        found["screening"] = EstimationStep(
+            **compute,
+            space=config.space,
+            network=config.search.network,
+            estimator=ZeroCost(proxy=screen.proxy, batch_size=screen.batch_size),
+        )
     if config.search.needs_costs:
         found["costs"] = CostsStep(
             seed=config.seed,
@@ -379,6 +423,14 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
                 strategy = strategy.model_copy(update={"rounds": 1})
             found[f"search_{name}"] = ProposeStep(seed=config.seed, space=config.space, strategy=strategy, **asked)
     return found
+
+
+def score_name(estimator: Estimator) -> str:
+    """What candidates.csv calls the scores: an estimator or its proxy; of successive halving those of the last rung."""
+    name = estimator.proxy if isinstance(estimator, ZeroCost) else estimator.kind
+    if isinstance(estimator, ShortTraining) and estimator.halving is not None:
+        return f"{name} of {estimator.epochs} epochs"
+    return name
 
 
 def evaluated(estimator: Estimator, screen: Screen | None) -> Evaluated:

@@ -57,6 +57,7 @@ def estimate_shard(
     training_options(options)
     options.add_argument("--proposals", required=True, help="CSV with index and architecture")
     options.add_argument("--stage", required=True, choices=["search", "ranking"], help="whom the scores are for")
+    options.add_argument("--ledger", help="whom the cost is for, where that is another stage")
     options.add_argument("--seed", type=int, required=True, help="which repetition this is: 0, 1, ...")
     options.add_argument("--shard", type=int, required=True, help="this job's share of the proposals: 0, 1, ...")
     options.add_argument("--shards", type=int, required=True, help="number of shares")
@@ -64,7 +65,7 @@ def estimate_shard(
     options.add_argument("--cost", required=True, help="JSON of what it cost")
     given = options.parse_args(arguments)
     step = read_slice(given.settings, EstimationStep)
-    with measured(given.cost, given.stage, f"evaluate {given.output}") as cost:
+    with measured(given.cost, given.ledger or given.stage, f"evaluate {given.output}") as cost:
         mine = [one for one in read_proposals(given.proposals) if one.index % given.shards == given.shard]
         if not mine:
             write_estimates(given.output, [])

@@ -4,7 +4,7 @@ import sys
 
 from nas_steps.provenance.steps import dispatch
 
-STEPS = ("shortlist", "rank", "in_table", "sufficiency")
+STEPS = ("sample", "calibrate", "shortlist", "rank", "compare", "in_table", "sufficiency")
 
 if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1].startswith("--") and sys.argv[1] != "--help":

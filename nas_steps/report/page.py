@@ -16,7 +16,7 @@ from markupsafe import Markup
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost
 from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
-from nas_steps.report import factorial, figures, numbers
+from nas_steps.report import factorial, figures, numbers, signals
 from nas_steps.report.cells import draw_cell
 from nas_steps.report.mobile import draw_mobile
 from nas_steps.report.records import Winner
@@ -61,6 +61,7 @@ def render(results: Results, tables: Mapping[str, Table], verdict: Verdict, fold
         estimated=estimated(results.config),
         cells=drawn(results),
         figures=all_figures(results),
+        calibrated=signals.calibrated(results),
         chosen=chosen(results),
         chosen_score=(results.chosen or {}).get("score") is not None,
         timing=timing(results),

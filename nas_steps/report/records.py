@@ -95,6 +95,53 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """One line of ranking/estimators.csv: one measure of how an estimator's scores agree with the pool's accuracies."""
+
+    estimator: str
+    pool: str
+    part: str
+    measure: str
+    k: int | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    p_value: float | None = None
+    ceiling: float | None = None
+    ceiling_low: float | None = None
+    ceiling_high: float | None = None
+    halves: float | None = None
+    halves_low: float | None = None
+    halves_high: float | None = None
+    note: str = ""
+    ceiling_note: str = ""
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """One line of ranking/sufficiency.csv: what training the k best scored costs, by one predictor."""
+
+    predictor: str
+    read: int | None = None
+    k: int | None = None
+    regret: float | None = None
+    regret_low: float | None = None
+    regret_high: float | None = None
+    regret_95: float | None = None
+    regret_95_low: float | None = None
+    regret_95_high: float | None = None
+    holds_top: float | None = None
+    holds_top_low: float | None = None
+    holds_top_high: float | None = None
+    enough: float | None = None
+    enough_low: float | None = None
+    enough_high: float | None = None
+    tau: float | None = None
+    candidates: int | None = None
+
+
+@dataclass(frozen=True)
 class Step:
     """One line of a search's history.csv: an evaluation, or an epoch of DARTS."""
 

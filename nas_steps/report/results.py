@@ -14,11 +14,13 @@ from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_csv, read_json
 from nas_steps.report.records import (
     Agreement,
+    Compared,
     Comparison,
     Effect,
     Entry,
     Exported,
     FactorialCell,
+    Foretold,
     JobCost,
     Member,
     Performance,
@@ -42,6 +44,10 @@ class Results:
     supernets: tuple[Mapping[str, Any], ...] = ()
     searches: tuple[Search, ...] = ()
     agreement: tuple[Agreement, ...] = ()
+    #: how scores rank the uniform sample and the whole pool; what that means for the shortlist
+    compared: tuple[Compared, ...] = ()
+    foretold: tuple[Foretold, ...] = ()
+    calibration: Mapping[str, Any] | None = None
     winners: tuple[Winner, ...] = ()
     entries: tuple[Entry, ...] = ()
     trainings: tuple[Training, ...] = ()
@@ -95,14 +101,16 @@ class Results:
 def load_results(config: Config, folder: str | Path, data: str | Path | None) -> Results:
     """Read `results/<experiment>` and the meta.json of its prepared data, if there are some.
 
-    Raises UserError where a file that every experiment has is missing. Scaling and export are taken as not done
-    where their files are missing.
+    Raises UserError where a file that every experiment has is missing. Scaling, export and the uniform sample are
+    taken as not done where their files are missing.
     """
     folder = Path(folder)
     meta = None if data is None else _required_json(Path(data) / "meta.json")
     family = _optional(folder / "scaling/family.csv", Member)
     chosen = folder / "scaling/chosen.json"
     told_apart = config.scaling.factorial.enabled
+    calibration = folder / "ranking/calibration.json"
+    sampled = config.ranking.uniform > 0
     return Results(
         config=config,
         meta=meta,
@@ -118,6 +126,9 @@ def load_results(config: Config, folder: str | Path, data: str | Path | None) ->
             for seed in range(config.search.seeds)
         ),
         agreement=_required(folder / "ranking/agreement.csv", Agreement),
+        compared=_optional(folder / "ranking/estimators.csv", Compared) or (),
+        foretold=(_optional(folder / "ranking/sufficiency.csv", Foretold) if sampled else None) or (),
+        calibration=read_json(calibration) if sampled and calibration.is_file() else None,
         winners=_required(folder / "ranking/winners.csv", Winner),
         entries=_required(folder / "retraining/summary.csv", Entry),
         trainings=_required(folder / "retraining/retrained.csv", Training),

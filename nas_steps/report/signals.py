@@ -6,13 +6,13 @@ Pure functions that return sentences; the rules are in `RULES` and printed on th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.report import numbers
-from nas_steps.report.records import Agreement, Entry, Search
+from nas_steps.report.records import Agreement, Compared, Entry, Search
 from nas_steps.report.results import Results
 from nas_steps.spaces.cells import CellSpace
 from nas_steps.spaces.operations import OPERATIONS
@@ -34,7 +34,8 @@ RULES = (
     "of its chosen normal cell have no weights (skip connections and pooling). Its alphas have hardly decided if their "
     f"mean entropy is at least {100 * UNDECIDED_SHARE:.0f} % of the largest possible one.",
     "A search's score ranks if the 95 % bootstrap interval of Kendall's tau with the accuracy after separate training "
-    "lies above 0.",
+    "lies above 0 and a test of tau has p < 0.05: of few architectures the interval alone says too much. Told of the "
+    "space it is on the uniform sample alone: the shortlist was chosen by the score itself.",
     "A network is a best trade-off if no other has both a higher mean test accuracy and fewer multiply-accumulates "
     "(equal in one of the two counts for the better one). These are point estimates without a claim.",
 )
@@ -215,11 +216,113 @@ def ranking(row: Agreement, truth: str = "separate training") -> Sentence:
         return Sentence(f"{whose} has {tau} with {truth} over {many}, without an interval.", "warning")
     told = f"{tau} [{numbers.plain(row.low)}, {numbers.plain(row.high)}] over {many}"
     told += f" ({row.note})" if row.note else ""
-    if row.low > 0:
+    if row.low > 0 and not _by_chance(row.p_value):
         return Sentence(f"{whose} ranks architectures as {truth} does, in part at least: {told}.", "win")
-    if row.high < 0:
+    if row.high < 0 and not _by_chance(row.p_value):
         return Sentence(f"{whose} ranks architectures the wrong way round: {told}.", "loss")
     return Sentence(f"{whose} cannot be said to rank architectures: {told}.", "warning")
+
+
+def calibrated(results: Results) -> list[Sentence]:
+    """How every estimator ranks the uniform sample, and whether the shortlist is long enough."""
+    if results.table is not None:
+        return []
+    if results.calibration is None:
+        asked = results.config.ranking.uniform
+        why = "ranking.uniform is 0" if asked == 0 else "its files are missing"
+        return [Sentence(f"No uniform sample was trained ({why}): how scores rank the space is not known.", "warning")]
+    sentences = [*_sampled(results), *(ranking_of(row) for row in _taus(results) if row.estimator not in BASELINES)]
+    counts = [f"{row.estimator} {_tau(row)}" for row in _taus(results) if row.estimator in BASELINES]
+    if counts:
+        sentences.append(Sentence(f"What a score must beat, on the same architectures: {numbers.listed(counts)}."))
+    return [*sentences, *_noise(results), *_alphas(results), *_enough(results.calibration)]
+
+
+#: estimators that need no search
+BASELINES = ("parameters", "MACs")
+
+
+def ranking_of(row: Compared) -> Sentence:
+    """Whether one estimator ranks the uniform sample; `row` is its Kendall's tau there."""
+    what = f"the space, as a uniform sample of {numbers.plural(row.n or 0, 'architecture')} shows it"
+    if row.value is None:
+        return Sentence(f"Whether {row.estimator} ranks {what} is not known: {row.note or 'no figure'}.", "warning")
+    told = _tau(row) + ("" if row.p_value is None else f", p {numbers.small(row.p_value)}")
+    told += f" ({row.note})" if row.note else ""
+    if row.ceiling is not None:
+        told += f"; the noise of the accuracies allows {_bracketed(row.ceiling, row.ceiling_low, row.ceiling_high)}"
+    if row.low is not None and row.low > 0 and not _by_chance(row.p_value):
+        return Sentence(f"The score {row.estimator} ranks {what}: {told}.", "win")
+    if row.high is not None and row.high < 0 and not _by_chance(row.p_value):
+        return Sentence(f"The score {row.estimator} ranks {what} the wrong way round: {told}.", "loss")
+    return Sentence(f"The score {row.estimator} cannot be said to rank {what}: {told}.", "warning")
+
+
+def _by_chance(p_value: float | None) -> bool:
+    """Whether a tau's test does not exclude that there is no relation."""
+    return p_value is not None and p_value >= 0.05
+
+
+def _taus(results: Results) -> list[Compared]:
+    """Kendall's tau of each estimator on all of the uniform sample."""
+    wanted = ("uniform sample", "all", "kendall")
+    return [row for row in results.compared if (row.pool, row.part, row.measure) == wanted]
+
+
+def _tau(row: Compared) -> str:
+    return f"Kendall's tau {_bracketed(row.value, row.low, row.high)}"
+
+
+def _bracketed(value: float | None, low: float | None, high: float | None, times: float = 1, decimals: int = 2) -> str:
+    if value is None:
+        return numbers.NO_FIGURE
+    text = numbers.plain(times * value, decimals)
+    if low is None or high is None:
+        return text
+    return f"{text} [{numbers.plain(times * low, decimals)}, {numbers.plain(times * high, decimals)}]"
+
+
+def _sampled(results: Results) -> list[Sentence]:
+    """That the space had fewer architectures than were asked for."""
+    asked, drawn = results.config.ranking.uniform, (results.calibration or {}).get("sampled")
+    if drawn is None or drawn >= asked:
+        return []
+    return [Sentence(f"The space has no more than {drawn} different architectures, so all of them are the sample.")]
+
+
+def _noise(results: Results) -> list[Sentence]:
+    """Why there is no noise ceiling."""
+    whys = {row.ceiling_note for row in _taus(results) if row.ceiling is None and row.ceiling_note}
+    more = " Set ranking.seeds to 2 or more." if results.config.ranking.seeds < 2 else ""
+    return [Sentence(f"There is no noise ceiling ({why}).{more}", "warning") for why in sorted(whys)]
+
+
+def _alphas(results: Results) -> list[Sentence]:
+    """The strategies whose scores are not told of the sample."""
+    own = [name for name, one in results.config.search.strategies.items() if one.kind in GRADIENT_KINDS]
+    if not own:
+        return []
+    return [
+        Sentence(f"The alphas of {numbers.listed(own)} score no sample, so that how they rank cannot be told here.")
+    ]
+
+
+def _enough(told: Mapping[str, Any]) -> list[Sentence]:
+    """What the shortlist's length is worth."""
+    size, given = told["shortlist"], told["given"]
+    taken = f"The shortlist has {numbers.plural(size, 'candidate')} of each search"
+    taken += f", chosen by the sample: {told['why']}." if given == "auto" else ", as the config says."
+    if told["enough"] is None:
+        why = told["why"].partition("; ")[2] if given != "auto" else ""
+        what = f" Whether that is enough is not known: {why}." if why else ""
+        return [Sentence(taken + what, "warning")]
+    points = numbers.points(told["tolerance"], 2)
+    enough = _bracketed(told["enough"], told["enough_low"], told["enough_high"], decimals=0)
+    text = (
+        f"To be within {points} points of the best of {told['candidates']} candidates with a probability of "
+        f"{numbers.share(told['assurance'], 0)}, the {enough} best scored must be trained (by the {told['read']})."
+    )
+    return [Sentence(f"{text} {taken}", "warning" if size < min(told["enough"], told["candidates"]) else "plain")]
 
 
 def failures(results: Results) -> list[Sentence]:

@@ -41,6 +41,8 @@ def told(key: str, value: str) -> set[str]:
         "search.strategies.darts.alpha_learning_rate=0.5",
         "search.strategies.evolution.sample=3",
         "ranking.shortlist=9",
+        "ranking.uniform=9",
+        "ranking.most=9",
         "ranking.recipe.epochs=9",
         "retrain.network.cells=9",
         "retrain.recipe.momentum=0.5",

@@ -6,15 +6,18 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from scipy import stats
 
 from nas_steps.config.schema import Config
-from nas_steps.config.stages import write_slices
+from nas_steps.config.stages import CalibrationStep, score_name, write_slices
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.provenance.files import write_csv, write_json, write_text
+from nas_steps.ranking import calibrate, compare
+from nas_steps.ranking.pool import Member
 from nas_steps.scaling.effects import EFFECTS, effects
 from nas_steps.scaling.factorial import CELLS, gather_cells
 from nas_steps.spaces.cells import CellArchitecture
@@ -196,6 +199,7 @@ def _ranking(folder: Path, config: Config, made: MadeUp, dice: random.Random) ->
             )  # fmt: skip
     columns = ("strategy", "estimator", "architectures", "kendall_tau", "low", "high", "p_value", "note")
     write_csv(folder / "ranking/agreement.csv", agreement, columns)
+    _pool(folder / "ranking", config, made)
     written = [] if "all" in made.diverged else entries
     write_csv(
         folder / "ranking/winners.csv",
@@ -204,6 +208,31 @@ def _ranking(folder: Path, config: Config, made: MadeUp, dice: random.Random) ->
     )
     cost(folder / "ranking/seed-0-shard-0.cost.json", "ranking", 33.0)
     return entries
+
+
+def _pool(folder: Path, config: Config, made: MadeUp) -> None:
+    sampled = config.ranking.uniform
+    compared, told, foretold = judged(sampled, "all" in made.diverged, score_name(config.search.estimator))
+    write_csv(folder / "estimators.csv", compared, compare.COLUMNS)
+    if sampled:
+        write_csv(folder / "sufficiency.csv", foretold, calibrate.COLUMNS)
+        write_json(folder / "calibration.json", told)
+
+
+@cache
+def judged(sampled: int, lost: bool, name: str, seeds: int = 2, **settings: Any) -> tuple[Any, Any, Any]:
+    """What the ranking's own steps say of a made-up sample with four more architectures in the shortlist."""
+    dice = random.Random(11)
+    members = []
+    for place in range(sampled + 4):
+        worth = 0.95 + 0.01 * dice.gauss(0, 1)
+        accuracies = tuple(NAN if lost else worth + 0.003 * dice.gauss(0, 1) for _ in range(seeds))
+        counts = (50_000 + round(1e5 * dice.random()), 400_000 + round(1e6 * dice.random()))
+        scores = {name: worth + 0.01 * dice.gauss(0, 1)}
+        members.append(Member(f"a{place}", place < sampled, place >= sampled - 1, accuracies, *counts, scores))
+    given = {"seed": 0, "estimator": name, "shortlist": 3, "tolerance": 0.005, "most": 10, **settings}
+    told, foretold = calibrate.calibrate(members[:sampled], 24, CalibrationStep(**given))
+    return compare.compare(members, [name], 5), told, foretold
 
 
 def _retraining(folder: Path, config: Config, made: MadeUp, entries: list[dict[str, Any]], dice: random.Random) -> None:

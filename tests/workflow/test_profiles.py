@@ -15,7 +15,16 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = sorted(folder.name for folder in (ROOT / "profiles").iterdir())
-TRAINING = {"darts", "evaluate", "train_shortlist", "retrain", "train_grid", "train_member"}
+TRAINING = {
+    "darts",
+    "evaluate",
+    "score_sample",
+    "train_sample",
+    "train_shortlist",
+    "retrain",
+    "train_grid",
+    "train_member",
+}
 # options of the kubernetes plugin 0.5, which is not among what the tests install
 KUBERNETES = {"cpu-scalar", "namespace", "omit-job-cleanup", "persistent-volumes", "privileged", "service-account-name"}
 

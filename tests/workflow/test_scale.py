@@ -54,7 +54,7 @@ def test_a_thousand_candidates_make_as_many_jobs_as_the_config_says(tmp_path: Pa
     jobs, _ = dry_run(tmp_path, strategies, shards)
     assert jobs["evaluate"] == (1 + 5) * shards
     assert jobs["propose"] == 1 + 5
-    assert jobs["train_shortlist"] == shards
+    assert jobs["train_shortlist"] == jobs["train_sample"] == jobs["score_sample"] == shards
 
 
 def test_many_rounds_are_no_deep_recursion_and_their_jobs_have_few_inputs(tmp_path: Path) -> None:

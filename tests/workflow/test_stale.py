@@ -22,39 +22,41 @@ STRATEGIES = TINY["search"]["strategies"]
 #: one row an edit, one column a rule, each cell the number of jobs that rerun; the first row counts all there are.
 #: The report reruns with any key: it prints the config.
 TABLE = """
-                                   | da bu pr ev ga dn | sh ts ra | rt gr | dg tg ch me fa | ee es ge | rp ma
-all jobs                           |  1  1  3  3  2  1 |  1  1  1 |  5  1 |  1  1  1  3  1 |  5  1  1 |  1  1
-a comment and a docstring anywhere |  .  .  .  .  .  . |  .  .  . |  .  . |  .  .  .  .  . |  .  .  . |  .  .
-keys in another order              |  .  .  .  .  .  . |  .  .  . |  .  . |  .  .  .  .  . |  .  .  . |  .  .
-5e-2 for 0.05                      |  .  .  .  .  .  . |  .  .  . |  .  . |  .  .  .  .  . |  .  .  . |  .  .
-a default written out              |  .  .  .  .  .  . |  .  .  . |  .  . |  .  .  .  .  . |  .  .  . |  .  .
-images touched                     |  .  .  .  .  .  . |  .  .  . |  .  . |  .  .  .  .  . |  .  .  . |  .  .
-images moved                       |  .  .  .  .  .  . |  .  .  . |  .  . |  .  .  .  .  . |  .  .  . |  1  1
-another version of nas-steps       |  .  .  .  .  .  . |  .  .  . |  .  . |  .  .  .  .  . |  .  .  . |  .  .
-the report's template              |  .  .  .  .  .  . |  .  .  . |  .  . |  .  .  .  .  . |  .  .  . |  1  1
-code of the summary of retraining  |  .  .  .  .  .  . |  .  .  . |  .  1 |  .  .  .  .  . |  .  .  . |  1  1
-code of the step of retraining     |  .  .  .  .  .  . |  .  .  . |  5  1 |  .  .  .  .  . |  5  .  1 |  1  1
-code of an operation               |  .  1  2  3  2  1 |  1  1  1 |  5  1 |  1  1  1  3  1 |  5  1  1 |  1  1
-code of preparing data             |  1  1  2  3  2  1 |  1  1  1 |  5  1 |  1  1  1  3  1 |  5  1  1 |  1  1
-another version of torch           |  .  .  1  3  2  1 |  1  1  1 |  5  1 |  1  1  1  3  1 |  5  1  1 |  1  1
-another version of onnx            |  .  .  .  .  .  . |  .  .  . |  .  . |  .  .  .  .  . |  5  1  1 |  1  1
-one pixel of one image             |  1  1  2  3  2  1 |  1  1  1 |  5  1 |  1  1  1  3  1 |  5  1  1 |  1  1
-data.max_train                     |  1  1  2  3  2  1 |  1  1  1 |  5  1 |  1  1  1  3  1 |  5  1  1 |  1  1
-search.estimator.learning_rate     |  .  .  1  3  2  . |  1  1  1 |  3  1 |  1  1  1  3  1 |  3  1  1 |  1  1
-a key of darts                     |  .  .  .  .  .  1 |  1  1  1 |  3  1 |  1  1  1  3  1 |  3  1  1 |  1  1
-a key of evolution                 |  .  .  2  2  1  . |  1  1  1 |  3  1 |  1  1  1  3  1 |  3  1  1 |  1  1
-one more strategy                  |  .  1  1  1  1  1 |  1  1  1 |  4  1 |  1  1  1  3  1 |  4  1  1 |  1  1
-one more search seed               |  .  .  3  3  2  1 |  1  1  1 |  6  1 |  1  1  1  3  1 |  6  1  1 |  1  1
-one more round of evolution        |  .  1  2  2  2  . |  1  1  1 |  3  1 |  1  1  1  3  1 |  3  1  1 |  1  1
-ranking.shortlist                  |  .  .  .  .  .  . |  1  1  1 |  3  1 |  1  1  1  3  1 |  3  1  1 |  1  1
-ranking.recipe                     |  .  .  .  .  .  . |  .  1  1 |  3  1 |  1  1  1  3  1 |  3  1  1 |  1  1
-retrain.recipe                     |  .  .  .  .  .  . |  .  .  . |  5  1 |  .  .  1  3  1 |  5  1  1 |  1  1
-one more training seed             |  .  .  .  .  .  . |  .  .  . |  5  1 |  .  .  .  .  . |  5  .  1 |  1  1
-one more baseline                  |  .  .  .  .  .  . |  .  .  . |  1  1 |  .  .  .  .  . |  1  .  1 |  1  1
-scaling.recipe                     |  .  .  .  .  .  . |  .  .  . |  .  . |  1  1  1  3  1 |  .  1  1 |  1  1
-scaling.mac_budget                 |  .  .  .  .  .  . |  .  .  . |  .  . |  .  .  1  3  1 |  .  1  1 |  1  1
-export.tolerance                   |  .  .  .  .  .  . |  .  .  . |  .  . |  .  .  .  .  . |  5  1  1 |  1  1
-an exported model deleted          |  .  .  .  .  .  . |  .  .  . |  .  . |  .  .  .  .  . |  1  .  1 |  1  1
+                                  | da bu pr ev ga dn| sh ts ra| sa tm sc ca cp| rt gr| dg tg ch me fa| ee es ge| rp ma
+all jobs                          |  1  1  3  3  2  1|  1  1  1|  1  1  1  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
+a comment and a docstring anywhere|  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+keys in another order             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+5e-2 for 0.05                     |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+a default written out             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+images touched                    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+images moved                      |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
+another version of nas-steps      |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+the report's template             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
+code of the summary of retraining |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  1|  .  .  .  .  .|  .  .  .|  1  1
+code of the step of retraining    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  5  1|  .  .  .  .  .|  5  .  1|  1  1
+code of an operation              |  .  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
+code of preparing data            |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
+another version of torch          |  .  .  1  3  2  1|  1  1  1|  .  1  1  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
+another version of onnx           |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  5  1  1|  1  1
+one pixel of one image            |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
+data.max_train                    |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
+search.estimator.learning_rate    |  .  .  1  3  2  .|  1  1  1|  .  .  1  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
+a key of darts                    |  .  .  .  .  .  1|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
+a key of evolution                |  .  .  2  2  1  .|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
+one more strategy                 |  .  1  1  1  1  1|  1  1  1|  .  .  .  1  1|  4  1|  1  1  1  3  1|  4  1  1|  1  1
+one more search seed              |  .  .  3  3  2  1|  1  1  1|  .  .  .  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
+one more round of evolution       |  .  1  2  2  2  .|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
+ranking.shortlist                 |  .  .  .  .  .  .|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
+ranking.recipe                    |  .  .  .  .  .  .|  .  1  1|  .  1  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
+ranking.uniform                   |  .  .  .  .  .  .|  .  .  .|  1  1  1  1  1|  .  .|  .  .  .  .  .|  .  .  .|  1  1
+ranking.tolerance                 |  .  .  .  .  .  .|  .  .  .|  .  .  .  1  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
+retrain.recipe                    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  5  1|  .  .  1  3  1|  5  1  1|  1  1
+one more training seed            |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  5  1|  .  .  .  .  .|  5  .  1|  1  1
+one more baseline                 |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  1  1|  .  .  .  .  .|  1  .  1|  1  1
+scaling.recipe                    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  1  1  1  3  1|  .  1  1|  1  1
+scaling.mac_budget                |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  1  3  1|  .  1  1|  1  1
+export.tolerance                  |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  5  1  1|  1  1
+an exported model deleted         |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  1  .  1|  1  1
 """
 RULES = {
     "da": "data",
@@ -66,6 +68,11 @@ RULES = {
     "sh": "shortlist",
     "ts": "train_shortlist",
     "ra": "rank",
+    "sa": "sample",
+    "tm": "train_sample",
+    "sc": "score_sample",
+    "ca": "calibrate",
+    "cp": "compare",
     "rt": "retrain",
     "gr": "gather_retraining",
     "dg": "describe_grid",
@@ -105,6 +112,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "one more round of evolution": change(TINY, search__strategies__evolution__rounds=3),
     "ranking.shortlist": change(TINY, ranking__shortlist=2),
     "ranking.recipe": change(TINY, ranking__recipe__epochs=3),
+    "ranking.uniform": change(TINY, ranking__uniform=4),
+    "ranking.tolerance": change(TINY, ranking__tolerance=0.01),
     "retrain.recipe": change(TINY, retrain__recipe__epochs=3),
     "one more training seed": change(TINY, retrain__seeds=2),
     "one more baseline": change(TINY, retrain__baselines=[*TINY["retrain"]["baselines"], "resnet20"]),

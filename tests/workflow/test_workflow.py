@@ -88,7 +88,7 @@ def test_a_run_in_which_no_search_succeeds_still_ends_in_a_report(tmp_path: Path
         **TINY,
         "experiment": "wild",
         "search": {**TINY["search"], "estimator": wild},
-        "ranking": {"shortlist": 1, "recipe": wild},
+        "ranking": {"shortlist": 1, "uniform": 3, "recipe": wild},
     }
     finish(tmp_path, config)
     results = tmp_path / "results" / "wild"

@@ -40,7 +40,7 @@ TINY: dict[str, Any] = {
             "darts": {"epochs": 1, "candidates": 2},
         },
     },
-    "ranking": {"shortlist": 1, "recipe": RECIPE},
+    "ranking": {"shortlist": 1, "uniform": 3, "recipe": RECIPE},
     "retrain": {
         "network": {"channels": 4, "cells": 3},
         "recipe": RECIPE,

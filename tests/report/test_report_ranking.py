@@ -1,0 +1,133 @@
+"""What the report says of how scores rank: sentences and tables, of made-up samples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_up import MadeUp, arguments, judged, write
+
+from nas_steps.config.schema import Config
+from nas_steps.provenance.files import read_csv, write_csv
+from nas_steps.report.__main__ import main
+from nas_steps.report.records import Agreement, Compared, record
+from nas_steps.report.results import Results
+from nas_steps.report.signals import Sentence, calibrated, ranking, ranking_of
+from nas_steps.report.tables import estimators, top
+
+NAME = "short_training"
+
+
+def results(tmp_path: Path, *, sampled: int = 8, lost: bool = False, seeds: int = 2, **settings: Any) -> Results:
+    compared, told, _ = judged(sampled, lost, NAME, seeds, **settings)
+    columns = tuple(dict.fromkeys(key for row in compared for key in row))
+    write_csv(tmp_path / "estimators.csv", compared, columns)
+    rows = tuple(record(Compared, row) for row in read_csv(tmp_path / "estimators.csv"))
+    config = Config.model_validate({"ranking": {"uniform": sampled, "seeds": seeds}})
+    return Results(config, {}, {"strategies": {}}, compared=rows, calibration=told if sampled else None)
+
+
+def said(sentences: list[Sentence]) -> str:
+    return " ".join(one.text for one in sentences).replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "words", "tone"),
+    [
+        (0.5, 0.1, 0.8, "ranks the space, as a uniform sample of 8 architectures shows it: Kendall's tau 0.50", "win"),
+        (0.5, -0.1, 0.8, "cannot be said to rank", "warning"),
+        (-0.5, -0.8, -0.1, "the wrong way round", "loss"),
+        (None, None, None, "is not known: too few", "warning"),
+    ],
+)
+def test_ranking_the_space_needs_an_interval_above_zero(
+    value: float | None, low: float | None, high: float | None, words: str, tone: str
+) -> None:
+    row = Compared(
+        NAME, "uniform sample", "all", "kendall", None, value, low, high, 8, 0.01, ceiling=0.7, note="too few"
+    )
+    told = ranking_of(row)
+    assert words in told.text
+    assert told.tone == tone
+    assert ("the noise of the accuracies allows 0.70" in told.text) is (value is not None)
+
+
+@pytest.mark.parametrize(("tau", "ends"), [(0.8, (0.8, 1.0)), (-0.8, (-1.0, -0.8))])
+def test_few_in_the_same_order_are_no_claim(tau: float, ends: tuple[float, float]) -> None:
+    """Whatever their bootstrap interval: three of them are in the same order in a third of all cases."""
+    told = ranking_of(Compared(NAME, "uniform sample", "all", "kendall", None, tau, *ends, 3, 1 / 3))
+    assert "cannot be said to rank" in told.text
+    assert "p 0.333" in told.text
+    assert "cannot be said to rank" in ranking(Agreement("darts", NAME, 3, tau, *ends, 1 / 3)).text
+
+
+def test_the_score_is_told_beside_what_it_must_beat_and_what_it_is_worth(tmp_path: Path) -> None:
+    told = said(calibrated(results(tmp_path)))
+    assert f"The score {NAME}" in told
+    assert "What a score must beat, on the same architectures: parameters Kendall's tau" in told
+    assert "MACs Kendall's tau" in told
+    assert "To be within 0.50 points of the best of 24 candidates with a probability of 95 %" in told
+    assert "The shortlist has 3 candidates of each search, as the config says." in told
+    assert "The alphas of darts score no sample" in told
+    assert "no noise ceiling" not in told
+
+
+def test_the_chosen_length_is_told_with_its_reason(tmp_path: Path) -> None:
+    told = said(calibrated(results(tmp_path, shortlist="auto")))
+    assert "chosen by the sample: " in told
+    bounded = said(calibrated(results(tmp_path, shortlist="auto", most=1)))
+    assert "The shortlist has 1 candidate of each search, chosen by the sample: " in bounded
+    assert "but ranking.most allows 1" in bounded
+
+
+def test_a_shortlist_that_is_too_short_is_warned_of(tmp_path: Path) -> None:
+    by_length = {length: calibrated(results(tmp_path, shortlist=length))[-1].tone for length in (1, 24)}
+    assert by_length == {1: "warning", 24: "plain"}
+
+
+def test_one_training_seed_is_no_noise_ceiling(tmp_path: Path) -> None:
+    sentences = calibrated(results(tmp_path, seeds=1))
+    assert "There is no noise ceiling (one training seed" in said(sentences)
+    assert "Set ranking.seeds to 2 or more." in said(sentences)
+
+
+def test_without_a_sample_it_is_said_that_nothing_is_known(tmp_path: Path) -> None:
+    (only,) = calibrated(results(tmp_path, sampled=0))
+    assert only.tone == "warning"
+    assert "No uniform sample was trained (ranking.uniform is 0)" in only.text
+
+
+def test_a_space_with_fewer_is_told(tmp_path: Path) -> None:
+    found = results(tmp_path)
+    found = replace(found, calibration={**(found.calibration or {}), "sampled": 5})
+    assert "The space has no more than 5 different architectures" in said(calibrated(found))
+
+
+def test_where_every_training_diverged_that_is_the_reason(tmp_path: Path) -> None:
+    sentences = calibrated(results(tmp_path, lost=True, shortlist="auto"))
+    told = said(sentences)
+    assert "without a sound training left out" in told
+    assert "nothing can be foretold" in told
+    assert "nan" not in told.lower().split()
+
+
+def test_the_tables_have_a_row_for_each_estimator_pool_and_part(tmp_path: Path) -> None:
+    found = results(tmp_path)
+    correlations, best = estimators(found), top(found)
+    assert len(correlations.rows) == 3 * 2 * 2
+    assert len(best.rows) == 3 * 2 * 4  # k = 1, 3, 5, 10; of all of each pool
+    assert correlations.rows[0]["pool"] == "uniform sample"
+    few = next(row for row in best.rows if row["k"] == 10)
+    assert "fewer than k = 10" in few["note"]
+    assert all(set(table.keys) <= set(row) for table in (correlations, best) for row in table.rows)
+
+
+def test_a_page_without_a_sample_is_sound(tmp_path: Path) -> None:
+    folder, settings = write(tmp_path, MadeUp(config={"ranking": {"uniform": 0}}))
+    main(arguments(folder, settings))
+    page = (folder / "report/report.html").read_text(encoding="utf-8")
+    assert "No uniform sample was trained" in page
+    assert "Is the score enough?" not in page
+    assert read_csv(folder / "report/tables/sufficiency.csv") == []
