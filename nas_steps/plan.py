@@ -58,6 +58,7 @@ WATCHED = {
     "sample": Watched("nas_steps.ranking.steps.sample", "sample"),
     "train_sample": Watched("nas_steps.estimation.steps.short_training", "ranking", TRAINS),
     "score_sample": Watched("nas_steps.estimation.steps.{estimator}", "evaluation", TRAINS),
+    "score_sample_by_supernet": Watched("nas_steps.search.steps.rank_paths", "shared_weights", TRAINS),
     "screen_sample": Watched("nas_steps.estimation.steps.zero_cost", "screening", TRAINS),
     "calibrate": Watched("nas_steps.ranking.steps.calibrate", "calibration"),
     "shortlist": Watched("nas_steps.ranking.steps.shortlist", "shortlist"),
@@ -347,7 +348,9 @@ class Plan:
         return self.ranking_trainings("sample") if self.sampled else []
 
     def sample_scores(self) -> list[str]:
-        """Its estimates by the search's own estimator, as of search seed 0."""
+        """Its scores by the search's own estimator, as of search seed 0."""
+        if self.one_shot and self.sampled:
+            return [f"{self.folder}/ranking/sample/score-0.csv"]
         return [f"{self.folder}/ranking/sample/score-{shard}.csv" for shard in self.shards] if self.sampled else []
 
     def sample_screening(self) -> list[str]:
@@ -549,7 +552,7 @@ class Plan:
             yield "gather_search", "", ends
         yield "sample", "", self.sample()
         yield "train_sample", "", with_costs(self.sample_trainings())
-        yield "score_sample", "", with_costs(self.sample_scores())
+        yield f"score_sample{'_by_supernet' if self.one_shot else ''}", "", with_costs(self.sample_scores())
         yield "screen_sample", "", with_costs(self.sample_screening())
         yield "calibrate", "", self.calibrated()
         yield "shortlist", "", [f"{ranking}/shortlist.csv"]

@@ -1,6 +1,8 @@
 # The best candidates of every search, trained anew and ranked; beside them a uniform sample of the space, trained alike
 # and scored as in the search, which tells how well the scores rank.
 rule sample:
+    input:
+        costs=plan.costs(),
     output:
         sample=f"{R}/ranking/sample/proposals.csv",
     log:
@@ -11,10 +13,12 @@ rule sample:
         mem_mb=1000,
         runtime=10,
     params:
+        costs=option("costs"),
         settings=plan.settings("sample"),
         code=plan.code("sample"),
     shell:
-        "python -m nas_steps.ranking sample --settings {params.settings:q} --output {output.sample:q} > {log:q} 2>&1"
+        "python -m nas_steps.ranking sample --settings {params.settings:q} {params.costs}"
+        " --output {output.sample:q} > {log:q} 2>&1"
 
 
 rule score_sample:
@@ -45,6 +49,38 @@ rule score_sample:
         "python -m nas_steps.estimation {params.estimator} --stage search --ledger ranking --settings {params.settings:q}"
         " --data {params.data:q} --threads {threads} --proposals {input.sample:q} --seed 0 --shard {wildcards.shard}"
         " --shards {params.shards} --output {output.estimates:q} --cost {output.cost:q} > {log:q} 2>&1"
+
+
+if plan.one_shot:
+
+    ruleorder: score_sample_by_supernet > score_sample
+
+    rule score_sample_by_supernet:
+        input:
+            data=plan.data("train", "valid"),
+            sample=f"{R}/ranking/sample/proposals.csv",
+            weights=plan.supernet(0),
+        output:
+            scores=f"{R}/ranking/sample/score-0.csv",
+            cost=f"{R}/ranking/sample/score-0.cost.json",
+        log:
+            f"{R}/logs/ranking/sample-score-0.log",
+        conda:
+            ENVIRONMENT
+        threads: THREADS
+        resources:
+            gpu=GPU,
+            mem_mb=8000,
+            runtime=120,
+        params:
+            data=data_folder,
+            settings=plan.settings("score_sample_by_supernet"),
+            code=plan.code("score_sample_by_supernet"),
+            versions=plan.versions("score_sample_by_supernet"),
+        shell:
+            "python -m nas_steps.search rank_paths --settings {params.settings:q} --weights {input.weights:q}"
+            " --data {params.data:q} --threads {threads} --architectures {input.sample:q}"
+            " --output {output.scores:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
 use rule score_sample as screen_sample with:

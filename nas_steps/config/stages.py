@@ -29,6 +29,7 @@ from nas_steps.config.scaling import Factorial, Scaling
 from nas_steps.config.schema import Config, Data, Export
 from nas_steps.config.space import Network, Space
 from nas_steps.config.strategies import (
+    SUPERNET_KINDS,
     Enas,
     Gradient,
     GradientStrategy,
@@ -228,18 +229,21 @@ class LookupStep(Slice):
 
 
 class SampleStep(Slice):
-    """Architectures drawn uniformly."""
+    """Architectures drawn uniformly from what the searches draw from."""
 
     seed: int
     space: Space
+    limits: Limits | None = None
     uniform: int
 
 
 class ComparisonStep(Slice):
-    """What the scores of the pool are called: the search's own, and the screen's."""
+    """What the scores of the pool are called: the search's own, and the screen's; strategies whose scores are those of
+    a supernet of their own, and so are neither."""
 
     estimator: str
     screen: str | None = None
+    own: tuple[str, ...] = ()
 
 
 class CalibrationStep(Slice):
@@ -302,10 +306,13 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
             kinds={name: strategy.kind for name, strategy in config.search.strategies.items()},
         ),
         "ranking": EstimationStep(**final, estimator=ShortTraining(**config.ranking_recipe.model_dump())),
-        "sample": SampleStep(seed=config.seed, space=config.space, uniform=config.ranking.uniform),
+        "sample": SampleStep(
+            seed=config.seed, space=config.space, limits=_limits(config), uniform=config.ranking.uniform
+        ),
         "comparison": ComparisonStep(
             estimator=score_name(config.search.estimator),
             screen=None if config.search.screen is None else config.search.screen.proxy,
+            own=tuple(name for name, one in config.search.strategies.items() if one.kind in SUPERNET_KINDS),
         ),
         "calibration": CalibrationStep(
             seed=config.seed,

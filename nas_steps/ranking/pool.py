@@ -52,18 +52,19 @@ def draw(space: Space, count: int, seed: int) -> list[str]:
 def pool(
     sampled: Sequence[str],
     shortlisted: Sequence[Mapping[str, str]],
+    scored: Sequence[Mapping[str, str]],
     trainings: Mapping[int, Sequence[Estimate]],
     scores: Mapping[str, Mapping[str, float]],
 ) -> list[Member]:
     """The sample, then what the shortlist adds to it, each architecture once.
 
     `trainings` are by training seed, `scores` those of the sample by the estimator's name, then by architecture. What
-    the shortlist adds counts by the scores of its searches under that name, the mean over those that found it.
+    the shortlist adds counts by the searches' scores under that name, the mean over its rows that are `scored`.
     """
     names = list(dict.fromkeys([*sampled, *(row["architecture"] for row in shortlisted)]))
     trained = {seed: {one.architecture: one for one in found} for seed, found in trainings.items()}
     searched: dict[tuple[str, str], list[float]] = {}
-    for row in shortlisted:
+    for row in scored:
         score = float(row["search_score"]) if row["search_score"] else math.nan
         searched.setdefault((row["architecture"], row["estimator"]), []).append(score)
     ours, theirs = set(sampled), {row["architecture"] for row in shortlisted}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nas_steps.config.strategies import GRADIENT_KINDS
+from nas_steps.config.strategies import GRADIENT_KINDS, SUPERNET_KINDS
 from nas_steps.report import numbers
 from nas_steps.report.records import Agreement, Compared, Entry, Search
 from nas_steps.report.results import Results
@@ -235,7 +235,7 @@ def calibrated(results: Results) -> list[Sentence]:
     counts = [f"{row.estimator} {_tau(row)}" for row in _taus(results) if row.estimator in BASELINES]
     if counts:
         sentences.append(Sentence(f"What a score must beat, on the same architectures: {numbers.listed(counts)}."))
-    return [*sentences, *_noise(results), *_alphas(results), *_enough(results.calibration)]
+    return [*sentences, *_noise(results), *_own_supernets(results), *_enough(results.calibration)]
 
 
 #: estimators that need no search
@@ -297,13 +297,14 @@ def _noise(results: Results) -> list[Sentence]:
     return [Sentence(f"There is no noise ceiling ({why}).{more}", "warning") for why in sorted(whys)]
 
 
-def _alphas(results: Results) -> list[Sentence]:
+def _own_supernets(results: Results) -> list[Sentence]:
     """The strategies whose scores are not told of the sample."""
-    own = [name for name, one in results.config.search.strategies.items() if one.kind in GRADIENT_KINDS]
+    own = [name for name, one in results.config.search.strategies.items() if one.kind in SUPERNET_KINDS]
     if not own:
         return []
+    told = "come from a supernet of its own" if len(own) == 1 else "come from supernets of their own"
     return [
-        Sentence(f"The alphas of {numbers.listed(own)} score no sample, so that how they rank cannot be told here.")
+        Sentence(f"The scores of {numbers.listed(own)} {told}, asked of no sample: how they rank is not told here.")
     ]
 
 

@@ -62,9 +62,11 @@ def test_a_mobile_space_is_sampled_too() -> None:
 
 
 def test_the_pool_is_the_sample_then_what_the_shortlist_adds() -> None:
+    rows = [shortlisted("b", "0.7"), shortlisted("c", "0.5"), shortlisted("c", "0.7", strategy="evolution")]
     found = pool(
         ["a", "b"],
-        [shortlisted("b", "0.7"), shortlisted("c", "0.5"), shortlisted("c", "0.7", strategy="evolution")],
+        rows,
+        rows,
         {0: [trained(name, 0.1) for name in "abc"], 1: [trained(name, 0.2) for name in "abc"]},
         {"short_training": {"a": 0.3, "b": 0.4}},
     )
@@ -79,14 +81,17 @@ def test_the_pool_is_the_sample_then_what_the_shortlist_adds() -> None:
 
 
 def test_an_architecture_that_both_trained_counts_once() -> None:
-    found = pool(["a"], [shortlisted("a", "0.5")], {0: [trained("a", 0.9), trained("a", 0.9)]}, {})
+    found = pool(["a"], [shortlisted("a", "0.5")], [], {0: [trained("a", 0.9), trained("a", 0.9)]}, {})
     assert [one.accuracies for one in found] == [(0.9,)]
 
 
 def test_another_estimators_score_is_none_of_this_one() -> None:
-    found = pool([], [shortlisted("a", "0.5", "supernet"), shortlisted("b", "")], {0: [trained("a", 0.9)]}, {})
+    rows = [shortlisted("a", "0.5", "supernet"), shortlisted("b", "")]
+    found = pool([], rows, rows, {0: [trained("a", 0.9)]}, {})
     assert np.isnan(scores_of(found, "short_training")).all()
     assert scores_of(found, "supernet")[0] == 0.5
+    # nor do rows that are of another supernet count
+    assert np.isnan(scores_of(pool([], rows, [], {0: [trained("a", 0.9)]}, {}), "supernet")).all()
 
 
 def test_failed_trainings_and_scores_are_missing() -> None:
@@ -94,7 +99,7 @@ def test_failed_trainings_and_scores_are_missing() -> None:
         0: [trained("a", 0.9), trained("b", 0.4, "diverged")],
         2: [trained("a", math.nan, "diverged", macs=0), trained("b", math.nan, "memory", macs=0)],
     }
-    found = pool(["a", "b", "lost"], [], trainings, {"naswot": {"a": 5.0, "b": math.nan}})
+    found = pool(["a", "b", "lost"], [], [], trainings, {"naswot": {"a": 5.0, "b": math.nan}})
     table = reference(found)
     assert table.shape == (3, 2)
     assert table[0, 0] == 0.9
@@ -110,7 +115,7 @@ def test_without_members_there_is_an_empty_reference() -> None:
 
 
 def test_the_table_of_the_pool_has_a_column_for_each_seed_and_score() -> None:
-    found = pool(["a"], [], {0: [trained("a", 0.5)], 1: [trained("a", 0.7)]}, {"short of 3": {"a": 0.4}})
+    found = pool(["a"], [], [], {0: [trained("a", 0.5)], 1: [trained("a", 0.7)]}, {"short of 3": {"a": 0.4}})
     (row,), columns = rows(found, ["short of 3"])
     assert set(row) == set(columns)
     assert (row["accuracy"], row["trainings"], row["sampled"], row["shortlisted"]) == (pytest.approx(0.6), 2, 1, 0)

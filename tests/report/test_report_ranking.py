@@ -70,7 +70,7 @@ def test_the_score_is_told_beside_what_it_must_beat_and_what_it_is_worth(tmp_pat
     assert "MACs Kendall's tau" in told
     assert "To be within 0.50 points of the best of 24 candidates with a probability of 95 %" in told
     assert "The shortlist has 3 candidates of each search, as the config says." in told
-    assert "The alphas of darts score no sample" in told
+    assert "The scores of darts come from a supernet of its own, asked of no sample" in told
     assert "no noise ceiling" not in told
 
 

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> None:
     step, output = read_slice(given.settings, CalibrationStep), Path(given.output)
     scores = {step.estimator: pool.read_scores(given.scores)}
     sampled = [one.architecture for one in read_proposals(given.sample)]
-    sample = pool.pool(sampled, [], pool.by_seed(given.trainings), scores)
+    sample = pool.pool(sampled, [], [], pool.by_seed(given.trainings), scores)
     searches = [read_csv(path) for path in given.candidates]
     most = max(sum(row["estimator"] == step.estimator for row in rows) for rows in searches)
     told, rows = calibrate.calibrate(sample, most, step)

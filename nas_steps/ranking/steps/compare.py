@@ -33,7 +33,8 @@ def main(arguments: Sequence[str]) -> None:
     scores = {step.estimator: pool.read_scores(given.scores)}
     if step.screen is not None:
         scores[step.screen] = pool.read_scores(given.screening)
-    members = pool.pool(sampled, shortlisted, pool.by_seed(given.trainings), scores)
+    known = [row for row in shortlisted if row["strategy"] not in step.own]
+    members = pool.pool(sampled, shortlisted, known, pool.by_seed(given.trainings), scores)
     # of each search as many, but where one had fewer candidates
     sizes = Counter((row["strategy"], row["search_seed"]) for row in shortlisted)
     rows = compare.compare(members, list(scores), max(sizes.values(), default=None))

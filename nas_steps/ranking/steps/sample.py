@@ -8,6 +8,7 @@ from nas_steps.config.stages import SampleStep, read_slice
 from nas_steps.estimation.proposals import Proposal, write_proposals
 from nas_steps.provenance.steps import parser
 from nas_steps.ranking import pool
+from nas_steps.spaces.limited import limited_space
 
 MODULE = "nas_steps.ranking sample"
 
@@ -15,11 +16,13 @@ MODULE = "nas_steps.ranking sample"
 def main(arguments: Sequence[str]) -> None:
     options = parser(MODULE, __doc__ or "")
     options.add_argument("--settings", required=True)
+    options.add_argument("--costs", help="costs.csv, where the searches keep limits")
     options.add_argument("--output", required=True, help="proposals.csv of the sample")
     given = options.parse_args(arguments)
     step = read_slice(given.settings, SampleStep)
-    drawn = pool.draw(step.space.declared(), step.uniform, step.seed)
+    space = limited_space(step.space.declared(), step.limits, given.costs)
+    drawn = pool.draw(space, step.uniform, step.seed)
     write_proposals(given.output, [Proposal(index, architecture) for index, architecture in enumerate(drawn)])
     print(f"{len(drawn)} of {step.uniform} architectures asked for are drawn", flush=True)
     if len(drawn) < step.uniform:
-        print(f"space {step.space.declared().name} has no more that are not isomorphic to these", flush=True)
+        print(f"space {space.name} has no more that are not isomorphic to these", flush=True)

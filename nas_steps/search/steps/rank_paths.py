@@ -7,11 +7,13 @@ in a text file, one a line, or in the column `architecture` of a CSV file.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from nas_steps.config.stages import SharedStep, read_slice
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_csv, write_csv
+from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser, training_options
 from nas_steps.spaces.decisions import Architecture, Space
 
@@ -30,6 +32,7 @@ def main(arguments: Sequence[str]) -> None:
         help="CSV file, in the order given: rank and score (re-estimated batch norms, unless the settings have no "
         "calibration images), accuracy with the running statistics and with re-estimated ones",
     )
+    options.add_argument("--cost", help="JSON of what it cost, where that is to be kept")
     given = options.parse_args(arguments)
     step = read_slice(given.settings, SharedStep)
     space = step.space.declared()
@@ -40,9 +43,13 @@ def main(arguments: Sequence[str]) -> None:
 
     from nas_steps.search.one_shot.scoring import load_scorer, measure
     from nas_steps.search.one_shot.statistics import look
-    from nas_steps.training.devices import claimed
+    from nas_steps.training.devices import claimed, describe
 
-    with claimed(step.device, given.threads or step.threads) as device, torch.no_grad():
+    ledger = measured(given.cost, "ranking", f"score {given.output}") if given.cost else nullcontext()
+    with ledger as cost, claimed(step.device, given.threads or step.threads) as device, torch.no_grad():
+        if cost is not None:
+            cost.loaded()
+            cost.device, cost.threads = describe(device), given.threads or step.threads
         scorer = load_scorer(step, given.data, given.weights, device)
         rows = look(scorer, architectures)
     for row, text, architecture in zip(rows, texts, architectures, strict=True):
