@@ -44,3 +44,22 @@ class Recipe(Optimisation):
         description="Largest probability of dropping a cell's edge, reached at the last epoch.",
     )
     auxiliary_weight: float = Field(0.0, ge=0, description="Weight of the auxiliary head's loss; 0: no such head.")
+    mixup: float = Field(
+        0.0,
+        ge=0,
+        description="Mix each image and its label with another's, at a share drawn from Beta(mixup, mixup) for each "
+        "batch (Zhang et al. 2018; 0.2 is usual); 0: none.",
+    )
+    ema: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Decay of an exponential moving average of the weights and of the batch norms' statistics, which "
+        "is then what is evaluated, kept and exported; it starts lower, at most (1 + steps) / (10 + steps). 0: none.",
+    )
+    # one kind more than what trains a supernet
+    precision: Literal["float32", "bfloat16", "float16"] = Field(  # type: ignore[assignment]
+        "float32",
+        description="bfloat16 and float16 are autocast, worth it on a GPU; float16 scales the loss and needs a CUDA "
+        "GPU.",
+    )

@@ -503,6 +503,7 @@ class Config(Section):
         if self.data.resolution or self.data.source != "npz":
             check_factorial(self.scaling.factorial, side)
         _check_ranking(self)
+        self._check_precision()
         for name, one in self.search.strategies.items():
             if isinstance(one, Enas) and one.entangled and not isinstance(space, MobileSpace):
                 raise ValueError(
@@ -521,6 +522,19 @@ class Config(Section):
                     "which cannot be split into so many parts; choose a divisor"
                 )
         return self
+
+    def _check_precision(self) -> None:
+        """Raise ValueError for a precision that the device, where it is named, does not train in."""
+        recipes = {"ranking.recipe": self.ranking.recipe, "retrain.recipe": self.retrain.recipe}
+        recipes |= {"scaling.recipe": self.scaling.recipe}
+        if isinstance(self.search.estimator, Recipe):
+            recipes["search.estimator"] = self.search.estimator
+        for place, recipe in recipes.items():
+            if recipe.precision == "float16" and self.device in ("cpu", "mps"):
+                raise ValueError(
+                    f"{place}.precision is float16, which needs a CUDA GPU, but device is {self.device}; set it to "
+                    "float32, or bfloat16"
+                )
 
     def _check_mobile(self, space: MobileSpace) -> None:
         """Raise ValueError where the config asks of a mobile space what cells alone can give."""

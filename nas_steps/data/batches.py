@@ -14,12 +14,13 @@ import torch
 import torch.nn.functional as F
 
 from nas_steps.config.section import Augment
+from nas_steps.data.randaugment import draw, rand_augment
 
 #: images larger than this stay memory-mapped when training on a CPU (or MPS, whose memory is the machine's)
 CPU_LIMIT = 2 * 2**30
 #: the share of a GPU's free memory that images may take
 GPU_SHARE = 0.25
-NO_AUGMENT = Augment(flip=False, crop=0, cutout=0)
+NO_AUGMENT = Augment(flip=False, crop=0, cutout=0, randaugment=0)
 
 
 class DeviceImages:
@@ -83,9 +84,9 @@ class DeviceImages:
         """One pass: normalised float32 images (B, C, side, side) in channels-last memory format, int64 labels
         (B,).
 
-        Flip, crop and cutout follow `augment`, made anew for each image: a crop is cut from the raw image in
-        a border of zeros (black) and a cutout square is set to the mean (0 after normalisation), as in DARTS
-        (Liu et al. 2019). `seed` decides order and augmentation, so give each epoch its own; needed where
+        Flip, crop, RandAugment and cutout follow `augment` in this order, made anew for each image: a crop is cut from
+        the raw image in a border of zeros (black) and a cutout square is set to the mean (0 after normalisation), as in
+        DARTS (Liu et al. 2019). `seed` decides order and augmentation, so give each epoch its own; needed where
         something is random.
 
         When shuffling, a last batch of a single image is joined to the one before, since batch norm cannot
@@ -93,7 +94,7 @@ class DeviceImages:
         batches are left out; those that follow are the same as without.
         """
         augment = augment or NO_AUGMENT
-        random = shuffle or augment != NO_AUGMENT
+        random = shuffle or augment.model_copy(update={"magnitude": NO_AUGMENT.magnitude}) != NO_AUGMENT
         if random and seed is None:
             raise ValueError("shuffling and augmentation need a seed")
         generator = torch.Generator().manual_seed(seed or 0)
@@ -108,7 +109,10 @@ class DeviceImages:
                 else torch.from_numpy(self._mapped[order[first:stop].numpy()]).to(self.device)
             )
             part = numbers_there.part(first, stop)
-            images = shift_and_flip(raw, augment.crop, part).float().mul_(self._scale).add_(self._shift)
+            raw = shift_and_flip(raw, augment.crop, part)
+            if part.operations is not None:
+                raw = rand_augment(raw, part.operations, augment.magnitude)
+            images = raw.float().mul_(self._scale).add_(self._shift)
             if part.centre is not None:
                 images = cut_out(images, augment.cutout, part.centre)
             if self.side != self._stored_side:
@@ -119,25 +123,27 @@ class DeviceImages:
 @dataclass(frozen=True)
 class Numbers:
     """Random numbers of N images: flip bool (N,); offset int64 (N, 2) of the crop and centre int64 (N, 2) of
-    the cutout, rows first. None where there is nothing to draw."""
+    the cutout, rows first; operations int64 (N, operations) of RandAugment, which stay on the CPU. None where there is
+    nothing to draw."""
 
     flip: torch.Tensor | None
     offset: torch.Tensor | None
     centre: torch.Tensor | None
+    operations: torch.Tensor | None = None
 
     @staticmethod
     def draw(count: int, side: int, augment: Augment, generator: torch.Generator) -> Numbers:
         flip = torch.rand(count, generator=generator) < 0.5 if augment.flip else None
         offset = torch.randint(2 * augment.crop + 1, (count, 2), generator=generator) if augment.crop else None
         centre = torch.randint(side, (count, 2), generator=generator) if augment.cutout else None
-        return Numbers(flip, offset, centre)
+        return Numbers(flip, offset, centre, draw(count, augment.randaugment, generator) if augment.randaugment else None)
 
     def to(self, device: torch.device) -> Numbers:
         moved = (None if part is None else part.to(device) for part in (self.flip, self.offset, self.centre))
-        return Numbers(*moved)
+        return Numbers(*moved, self.operations)
 
     def part(self, start: int, stop: int) -> Numbers:
-        cut = (None if part is None else part[start:stop] for part in (self.flip, self.offset, self.centre))
+        cut = (None if part is None else part[start:stop] for part in vars(self).values())
         return Numbers(*cut)
 
 

@@ -20,7 +20,7 @@ from nas_steps.training.checkpoint import Checkpoint
 from nas_steps.training.distributed import synchronise
 from nas_steps.training.loop import DivergedError, Row, evaluate, fit
 from nas_steps.training.progress import Progress
-from nas_steps.training.supervised import SupervisedStep
+from nas_steps.training.supervised import SupervisedStep, check_precision
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,10 @@ def train_network(
 
     A loss that is no number ends the training; it is told in `status` and `reason`, not raised. `stop` is `fit`'s.
     `initial` may change the initialised weights, in place, on the CPU.
+    Where the recipe averages the weights, the network that is returned, and evaluated, is the average. Raises UserError
+    for a precision that the device does not have.
     """
+    check_precision(recipe, images.train.device)
     shape = {"inputs": images.meta.shape[0], "classes": len(images.meta.classes), "side": images.side}
     counted = size(architecture, network, **shape)
     torch.manual_seed(derive_seed(seed, "initialisation"))
@@ -107,12 +110,12 @@ def train_network(
     model = model.to(images.train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     synchronise(model)
     trained = Trained(model, counted.parameters, counted.macs)
-    step = SupervisedStep(model, recipe, images.train.steps(recipe.batch_size, shuffle=True))
+    step = SupervisedStep(model, recipe, images.train.steps(recipe.batch_size, shuffle=True), seed)
 
     def end_of_epoch(_epoch: int) -> Row:
         row: Row = {"learning_rate": step.rate}
         if images.valid is not None:
-            row["valid_loss"], row["valid_accuracy"] = evaluate(model, images.valid)
+            row["valid_loss"], row["valid_accuracy"] = evaluate(step.evaluated, images.valid)
         return row
 
     try:
@@ -137,5 +140,5 @@ def train_network(
         trained.history = error.history
         trained.status, trained.reason = "diverged", str(error)
         progress.skip(recipe.epochs - len(error.history))
-    trained.parts = step.parts.count
+    trained.model, trained.parts = step.evaluated, step.parts.count
     return trained

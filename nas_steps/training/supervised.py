@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from nas_steps.config.recipe import Recipe
+from nas_steps.errors import UserError
+from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.checkpoint import State
 from nas_steps.training.memory import Parts
 
@@ -31,12 +36,48 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object
     return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
-class SupervisedStep:
-    """One optimiser step on one batch: what `fit` calls. Keeps the optimiser."""
+def averaged(model: nn.Module, decay: float) -> AveragedModel:
+    """An exponential moving average of a model's parameters and buffers, at first a copy.
 
-    def __init__(self, model: nn.Module, recipe: Recipe, steps_per_epoch: int) -> None:
+    After n steps the decay is (1 + n) / (10 + n) at most: with a constant one, a short training's average would hold
+    little but the random weights that it began with.
+    """
+
+    def average(mine: Sequence[Tensor], current: Sequence[Tensor], steps: Tensor | int) -> None:
+        now = min(decay, (1 + int(steps)) / (10 + int(steps)))
+        if mine[0].is_floating_point():
+            torch._foreach_lerp_(mine, current, 1 - now)
+        else:
+            for one, other in zip(mine, current, strict=True):
+                one.copy_(other)  # batch norms count their batches
+
+    return AveragedModel(model, multi_avg_fn=torch.no_grad()(average), use_buffers=True)
+
+
+def check_precision(recipe: Recipe, device: torch.device) -> None:
+    """Raise UserError for a precision that the device does not train in."""
+    if recipe.precision == "float16" and device.type != "cuda":
+        raise UserError(
+            f"recipe.precision is float16, but the device is {device.type}: scaling the loss against underflow needs a "
+            "CUDA GPU; set precision: float32, or bfloat16"
+        )
+
+
+class SupervisedStep:
+    """One optimiser step on one batch: what `fit` calls. Keeps the optimiser, and the average of the weights.
+
+    `seed` is what mixup draws from.
+    """
+
+    def __init__(self, model: nn.Module, recipe: Recipe, steps_per_epoch: int, seed: int = 0) -> None:
         self.model = model
         self.recipe = recipe
+        self.seed = seed
+        self.steps = 0
+        self.average = averaged(model, recipe.ema) if recipe.ema else None
+        # the share of an image in its mixture, that of the batch which is learnt
+        self.mix = 1.0
+        self.scaler = torch.amp.GradScaler("cuda") if recipe.precision == "float16" else None
         self.parts = Parts(model)
         groups = decay_groups(model, recipe.weight_decay)
         self.optimizer: torch.optim.Optimizer
@@ -59,35 +100,83 @@ class SupervisedStep:
         if hasattr(self.model, "drop_path"):
             self.model.drop_path = recipe.drop_path * done  # type: ignore[assignment]
         self.model.train()
+        if recipe.mixup:
+            images, labels = self._mixed(images, labels)
         learnt = self.parts.backward(list(self.model.parameters()), images, labels, self._loss)
+        if self.scaler is not None:
+            self.scaler.unscale_(self.optimizer)
         if recipe.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), recipe.gradient_clip)
-        self.optimizer.step()
+        if self.scaler is None:
+            self.optimizer.step()
+        else:
+            # without a step where a gradient overflowed
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        self.steps += 1
+        if self.average is not None:
+            self.average.update_parameters(self.model)
         return learnt
+
+    def _mixed(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Each image mixed with the one before it in the shuffled batch; (B, 2) labels, its own and the other's."""
+        # of the step's number, so that all processes mix alike and a resumed training as an unbroken one
+        draws = random.Random(derive_seed(self.seed, "mixup", self.steps))
+        self.mix = draws.betavariate(self.recipe.mixup, self.recipe.mixup)
+        mixed = torch.lerp(images.roll(1, 0), images, self.mix)
+        return mixed.contiguous(memory_format=torch.channels_last), torch.stack([labels, labels.roll(1, 0)], 1)
 
     def _loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         recipe = self.recipe
-        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+        half = torch.float16 if recipe.precision == "float16" else torch.bfloat16
+        with torch.autocast(images.device.type, dtype=half, enabled=recipe.precision != "float32"):
             output = self.model(images)
             logits, auxiliary = output if isinstance(output, tuple) else (output, None)
-            loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
+            loss = self._entropy(logits, labels)
             total = loss
             if auxiliary is not None:
-                second = F.cross_entropy(auxiliary.float(), labels, label_smoothing=recipe.label_smoothing)
-                total = loss + recipe.auxiliary_weight * second
-        return total, loss, (logits.detach().argmax(1) == labels).sum()
+                total = loss + recipe.auxiliary_weight * self._entropy(auxiliary, labels)
+        if self.scaler is not None:
+            total = self.scaler.scale(total)
+        # of a mixture, the label of the larger share
+        heavier = labels if labels.ndim == 1 else labels[:, 0 if self.mix >= 0.5 else 1]
+        return total, loss, (logits.detach().argmax(1) == heavier).sum()
+
+    def _entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Mean cross-entropy; of mixtures, that of both labels by their shares."""
+        smoothing = self.recipe.label_smoothing
+        if labels.ndim == 1:
+            return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+        own, other = (F.cross_entropy(logits.float(), some, label_smoothing=smoothing) for some in labels.unbind(1))
+        return self.mix * own + (1 - self.mix) * other
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network that is worth something now: the average where there is one."""
+        return self.model if self.average is None else self.average.module
 
     def state(self) -> State:
-        return {
+        state: State = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "parts": self.parts.count,
+            "steps": self.steps,
         }
+        if self.average is not None:
+            state["average"] = self.average.state_dict()
+        if self.scaler is not None:
+            state["scaler"] = self.scaler.state_dict()
+        return state
 
     def restore(self, state: State) -> None:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.parts.count = state["parts"]
+        self.steps = state["steps"]
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        if self.scaler is not None:
+            self.scaler.load_state_dict(state["scaler"])
 
     @property
     def rate(self) -> float:

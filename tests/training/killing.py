@@ -48,6 +48,7 @@ RECIPE = {
     "augment": {"flip": True, "crop": 1, "cutout": 2},
 }
 ADAMW = {**RECIPE, "optimizer": "adamw", "learning_rate": 1e-3}
+MODERN = {**RECIPE, "mixup": 0.4, "ema": 0.9, "augment": {"crop": 1, "randaugment": 1}}
 SUPERNET = {"epochs": 3, "batch_size": 12, "candidates": 3, "augment": RECIPE["augment"]}
 TRIPLES = [
     {"index": index, "depth": 1.0, "width": 1.2 + index, "resolution": 1.1, "cells": 4, "channels": 4, "side": 9}
@@ -85,7 +86,7 @@ def kinds(world: Path, data: str) -> list[Kind]:
     files = settings(
         search__estimator=ADAMW,
         ranking__recipe=RECIPE,
-        retrain__recipe=RECIPE,
+        retrain__recipe=MODERN,
         scaling__recipe=RECIPE,
         search__strategies__darts=SUPERNET,
         **{
