@@ -21,6 +21,7 @@ from nas_steps.estimation.table import check_table
 from nas_steps.provenance.fingerprint import files_fingerprint, module_hashes
 from nas_steps.provenance.versions import describe_versions
 from nas_steps.search.sampling import rounds
+from nas_steps.spaces.baselines import to_be_fitted
 
 
 @dataclass(frozen=True)
@@ -381,11 +382,28 @@ class Plan:
             f"{name}-{seed}": "random" if self.config.search.strategies[name].kind == "random" else "searched"
             for name, seed in self.searches
         }
-        return kinds | dict.fromkeys(self.config.retrain.baselines, "baseline")
+        retrain = self.config.retrain
+        if retrain.uniform:
+            kinds |= {f"uniform-{seed}": "uniform" for seed in range(self.config.search.seeds)}
+        if retrain.largest:
+            kinds["largest"] = "largest"
+        return kinds | dict.fromkeys(retrain.baselines, "baseline")
 
     def winners(self, entry: str) -> list[str]:
-        """Where an entry's architecture stands; a baseline's is its name and waits for no search."""
-        return [] if self.entries[entry] == "baseline" else [f"{self.folder}/ranking/winners.csv"]
+        """Where an entry's architecture stands, or what it is fitted to; the others wait for no search."""
+        budget = self.config.retrain.budget
+        fitted = budget is not None and budget.winner and to_be_fitted(entry) is not None
+        if self.entries[entry] in ("searched", "random") or fitted:
+            return [f"{self.folder}/ranking/winners.csv"]
+        return []
+
+    def limits(self, entry: str) -> str:
+        """The options of a baseline's budget, where it is told in numbers."""
+        budget = self.config.retrain.budget
+        if self.entries[entry] != "baseline" or budget is None:
+            return ""
+        given = {"--macs": budget.macs, "--parameters": budget.parameters}
+        return " ".join(f"{option} {value:g}" for option, value in given.items() if value is not None)
 
     def trainings(self, *entries: str) -> list[str]:
         """The records of all final trainings, or of some entries'."""

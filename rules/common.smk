@@ -22,6 +22,7 @@ from nas_steps.errors import UserError
 from nas_steps.manifest.trust import check_trust
 from nas_steps.plan import Plan, check_files, launcher
 from nas_steps.provenance.runs import claim_run
+from nas_steps.retraining.refusing import check_baselines
 
 # as a module of another workflow: the config is what that workflow hands over
 ALONE = workflow.modifier.is_main_snakefile()
@@ -49,6 +50,8 @@ try:
     )
     if workflow.is_main_process and not in_a_database:
         check_trust(plan)
+    if workflow.is_main_process:
+        check_baselines(plan.config, plan.store)
     # for as long as this process lives
     run = (
         claim_run(plan.folder, Path(".snakemake"))

@@ -24,11 +24,12 @@ rule retrain:
         settings=plan.settings("retrain"),
         kind=lambda w: plan.entries[w.entry],
         winners=option("winners"),
+        limits=lambda w: plan.limits(w.entry),
         code=plan.code("retrain"),
         versions=plan.versions("retrain"),
     shell:
         "{params.launcher} nas_steps.retraining train --settings {params.settings:q} --data {params.data:q} --threads {threads}"
-        " --entry {wildcards.entry} --kind {params.kind} {params.winners} --seed {wildcards.seed}"
+        " --entry {wildcards.entry} --kind {params.kind} {params.winners} {params.limits} --seed {wildcards.seed}"
         " --output {params.folder:q} > {log:q} 2>&1"
 
 

@@ -72,7 +72,7 @@ def test_steps_that_train_nothing_load_no_torch(module: str) -> None:
 
 
 def test_the_snakefile_is_parsed_without_torch_and_pandas() -> None:
-    imported = "sys, nas_steps.plan, nas_steps.manifest.trust"
+    imported = "sys, nas_steps.plan, nas_steps.manifest.trust, nas_steps.retraining.refusing"
     code = f"import {imported}; sys.exit(bool({{'torch', 'pandas', 'scipy', 'numpy'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 

@@ -30,7 +30,7 @@ from nas_steps.config.strategies import (
 )
 from nas_steps.config.supernet import check_supernet
 from nas_steps.errors import UserError
-from nas_steps.spaces.baselines import parse_baseline
+from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 from nas_steps.spaces.cells import CellSpace
 from nas_steps.spaces.costs import Shape, counted
 from nas_steps.spaces.limited import parts_of, smallest_within
@@ -248,6 +248,24 @@ class Ranking(Section):
         return self
 
 
+class Budget(Section):
+    """How large a hand-designed network may be."""
+
+    macs: float | None = Field(None, gt=0, description="Multiply-accumulates of one image's forward pass, at most.")
+    parameters: float | None = Field(None, gt=0, description="Parameters, at most.")
+    winner: bool = Field(
+        False,
+        description="As many MACs as the best ranked winner of the searches has, at most; `budget: winner` for short.",
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Budget:
+        numbers = self.macs is not None or self.parameters is not None
+        if numbers == self.winner:
+            raise ValueError("a budget is `macs`, `parameters` or both, or the word `winner`")
+        return self
+
+
 class Retrain(Section):
     network: Network = Field(
         default_factory=lambda: Network(channels=8, cells=5, stem_multiplier=3),
@@ -267,7 +285,18 @@ class Retrain(Section):
         default_factory=lambda: ["resnet20", "mobilenet_v2_x0.5"],
         min_length=2,
         description="Hand-designed networks to compare with, at least two; `_x0.5` at the end of a name scales its "
-        "width, `_d1.5` its depth.",
+        "width, `_d1.5` its depth; `_auto` gives it the largest width within `budget`.",
+    )
+    budget: Budget | None = Field(
+        None, description="The size that the baselines are held to; a larger one is refused. null: any size."
+    )
+    uniform: bool = Field(
+        True,
+        description="For each search seed, train an architecture that is drawn uniformly from the space: no search at "
+        "all, the least that one must beat.",
+    )
+    largest: bool = Field(
+        False, description="Train the space's largest network: whether searching beats taking the dearest of all."
     )
     train_on: Literal["train", "train+valid"] = Field(
         "train",
@@ -278,10 +307,26 @@ class Retrain(Section):
     @classmethod
     def _known_baselines(cls, value: list[str]) -> list[str]:
         for name in value:
-            parse_baseline(name)
+            if to_be_fitted(name) is None:
+                parse_baseline(name)
         if len(set(value)) < len(value):
             raise ValueError(f"a baseline stands twice in {value}")
         return value
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _winner_is_a_word(cls, value: Any) -> Any:
+        return {"winner": True} if value == "winner" else value
+
+    @model_validator(mode="after")
+    def _fitted_to_something(self) -> Retrain:
+        fitted = [name for name in self.baselines if to_be_fitted(name) is not None]
+        if fitted and self.budget is None:
+            raise ValueError(
+                f"baselines: {fitted[0]} takes its width from a budget, and there is none; set retrain.budget, such as "
+                "{macs: 5e6} or winner"
+            )
+        return self
 
 
 class Int8(Section):
@@ -488,8 +533,13 @@ class Config(Section):
         else:
             self.search.network.check(space, "search.network")
             self.retrain.network.check(space, "retrain.network")
+        if "uniform" in self.search.strategies:
+            raise ValueError(
+                "search.strategies.uniform has the name of the entries that no search chose; rename the strategy"
+            )
         for strategy in self.search.strategies:
-            if strategy in {parse_baseline(name).base for name in self.retrain.baselines} | set(self.retrain.baselines):
+            named = {to_be_fitted(name) or parse_baseline(name).base for name in self.retrain.baselines}
+            if strategy in named | set(self.retrain.baselines):
                 raise ValueError(f"search.strategies.{strategy} has the name of a baseline; rename the strategy")
         _check_estimator(self.search)
         if isinstance(self.search.estimator, SharedWeights):

@@ -136,15 +136,20 @@ class Numbers:
         flip = torch.rand(count, generator=generator) < 0.5 if augment.flip else None
         offset = torch.randint(2 * augment.crop + 1, (count, 2), generator=generator) if augment.crop else None
         centre = torch.randint(side, (count, 2), generator=generator) if augment.cutout else None
-        return Numbers(flip, offset, centre, draw(count, augment.randaugment, generator) if augment.randaugment else None)
+        return Numbers(
+            flip, offset, centre, draw(count, augment.randaugment, generator) if augment.randaugment else None
+        )
 
     def to(self, device: torch.device) -> Numbers:
-        moved = (None if part is None else part.to(device) for part in (self.flip, self.offset, self.centre))
-        return Numbers(*moved, self.operations)
+        flip, offset, centre = (
+            None if part is None else part.to(device) for part in (self.flip, self.offset, self.centre)
+        )
+        return Numbers(flip, offset, centre, self.operations)
 
     def part(self, start: int, stop: int) -> Numbers:
-        cut = (None if part is None else part[start:stop] for part in vars(self).values())
-        return Numbers(*cut)
+        every = (self.flip, self.offset, self.centre, self.operations)
+        flip, offset, centre, operations = (None if part is None else part[start:stop] for part in every)
+        return Numbers(flip, offset, centre, operations)
 
 
 def batch_bounds(count: int, batch_size: int, *, shuffle: bool, drop_last: bool) -> list[tuple[int, int]]:

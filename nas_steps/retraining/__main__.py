@@ -2,7 +2,7 @@
 
 from nas_steps.provenance.steps import dispatch
 
-STEPS = ("train", "gather", "lookup")
+STEPS = ("train", "gather", "lookup", "count")
 
 if __name__ == "__main__":
     dispatch("nas_steps.retraining", STEPS)

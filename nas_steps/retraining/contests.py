@@ -1,4 +1,5 @@
-"""Each strategy as a whole against random search and against the best baseline. Imports no torch."""
+"""Each strategy as a whole against random search, no search, the largest network and the best baseline. Imports no
+torch."""
 
 from __future__ import annotations
 
@@ -40,19 +41,25 @@ def contests(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
     `mean` is the mean of all winners. `best` is what a user gets who runs k searches and keeps the winner with the best
     mean validation accuracy: its expected test accuracy over all choices of k winners, where k is the smaller number
     of searches of the two sides, so that neither is favoured. Test accuracy chooses nothing. The opponents are each
-    random strategy and the best baseline by validation accuracy (by test accuracy where none has one, told in `note`).
+    random strategy, the uniformly drawn architectures, the largest network, and the best baseline by validation
+    accuracy (by test accuracy where none has one, told in `note`).
 
     The pairs say how the winners at hand compare when trained again. How other searches would do is said by
     searches_low, searches_high and searches_p: Welch's interval and test of the winners' mean accuracies, from
-    FEWEST_PAIRS searches of both sides on, for `mean` only. p_holm and p_flips_holm are Holm's adjustments over all
-    rows of the same kind (`mean` or `best`).
+    FEWEST_PAIRS searches of both sides on, for `mean` only. p_holm and p_flips_holm are Holm's adjustments over the
+    strategies: over all rows of the same `role` and `of`.
     """
     entries = by_entry(trainings)
     sides: dict[tuple[str, str], list[str]] = {}
     for name, mine in entries.items():
-        if mine[0]["kind"] in ("searched", "random"):
+        if mine[0]["kind"] in ("searched", "random", "uniform", "largest"):
             sides.setdefault((mine[0]["kind"], strategy_of(mine[0])), []).append(name)
-    opponents = [(strategy, "random", names, "") for (kind, strategy), names in sides.items() if kind == "random"]
+    opponents = [
+        (strategy or kind, kind, names, "")
+        for role in ("random", "uniform", "largest")
+        for (kind, strategy), names in sides.items()
+        if kind == role
+    ]
     baseline, remark = best_baseline(entries)
     if baseline:
         opponents.append((baseline, "baseline", [baseline], remark))
@@ -63,8 +70,8 @@ def contests(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
         for against, role, theirs, remark in opponents:
             head = {"strategy": strategy, "against": against, "role": role}
             rows += [{**head, **row} for row in _contest(_sound(entries, names), _sound(entries, theirs), remark)]
-    for of in ("mean", "best"):
-        among = [row for row in rows if row["of"] == of]
+    for family in {(row["of"], row["role"]) for row in rows}:
+        among = [row for row in rows if (row["of"], row["role"]) == family]
         for key, target in (("p_value", "p_holm"), ("p_flips", "p_flips_holm")):
             for row, adjusted in zip(among, holm([row[key] for row in among]), strict=True):
                 row[target] = adjusted

@@ -86,11 +86,11 @@ def summarise(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
 
 
 def compare(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
-    """Each searched entry against each random entry and each baseline, paired over training seeds.
+    """Each searched entry against each entry that is not, paired over training seeds.
 
     `difference` is the mean of the searched entry's test accuracy minus the other's, with a 95 % paired t interval,
-    the two-sided p-value of the paired t test and Holm's adjustment over all rows that have one; what else is known of
-    it is told by `comparison.paired`. Strategies as a whole meet in `contests.contests`.
+    the two-sided p-value of the paired t test and Holm's adjustment over all rows of the same role; what else is known
+    of it is told by `comparison.paired`. Strategies as a whole meet in `contests.contests`.
     """
     entries = by_entry(trainings)
     accuracy = {
@@ -103,7 +103,7 @@ def compare(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
             continue
         for other, theirs in entries.items():
             role = theirs[0]["kind"]
-            if role not in ("random", "baseline"):
+            if role == "searched":
                 continue
             seeds = sorted(accuracy[name].keys() & accuracy[other].keys())
             differences = [accuracy[name][seed] - accuracy[other][seed] for seed in seeds]
@@ -117,8 +117,10 @@ def compare(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
                     **paired(differences),
                 }
             )
-    for row, adjusted in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
-        row["p_holm"] = adjusted
+    for role in {row["role"] for row in rows}:
+        among = [row for row in rows if row["role"] == role]
+        for row, adjusted in zip(among, holm([row["p_value"] for row in among]), strict=True):
+            row["p_holm"] = adjusted
     return rows
 
 
@@ -131,7 +133,7 @@ def by_entry(trainings: Sequence[Metrics]) -> dict[str, list[Metrics]]:
 
 
 def strategy_of(metrics: Metrics) -> str:
-    """`darts` of the entry `darts-0`, where the record does not name it; empty for a baseline."""
+    """`darts` of the entry `darts-0`, where the record does not name it; empty for what has no search seed."""
     if "strategy" in metrics:
         return str(metrics["strategy"])
-    return "" if metrics["kind"] == "baseline" else metrics["entry"].rpartition("-")[0]
+    return "" if metrics["kind"] in ("baseline", "largest") else metrics["entry"].rpartition("-")[0]

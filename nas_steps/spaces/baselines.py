@@ -39,6 +39,16 @@ class Baseline(NamedTuple):
         return "_".join([self.base, *(f"{letter}{short(value)}" for letter, value in suffixes if value != 1)])
 
 
+def to_be_fitted(name: str) -> str | None:
+    """`mobilenet_v2` of `mobilenet_v2_auto`, whose width is to be chosen by a budget; None for other names.
+
+    Raises ValueError where what is to be fitted is not known.
+    """
+    if not name.endswith("_auto"):
+        return None
+    return known("baseline", name.removesuffix("_auto"), BASELINES)
+
+
 def parse_baseline(name: str) -> Baseline:
     """Split `mobilenet_v2_x0.5_d2` into ("mobilenet_v2", 0.5, 2.0); a factor is 1 where none is given.
 

@@ -26,11 +26,13 @@ HISTORY = (
 
 @dataclass(frozen=True)
 class Entry:
-    """What is trained: its name, its kind (searched, random, baseline, scaled) and its string."""
+    """What is trained: its name, its kind (searched, random, uniform, largest, baseline, scaled) and its string.
+    `budget` is what a baseline's size was held to: `of` (a winner, or `numbers`), `macs`, `parameters`."""
 
     name: str
     kind: str
     architecture: str
+    budget: Mapping[str, Any] | None = None
 
 
 def record(entry: Entry, repetition: int) -> dict[str, Any]:
@@ -39,6 +41,7 @@ def record(entry: Entry, repetition: int) -> dict[str, Any]:
         "entry": entry.name,
         "kind": entry.kind,
         "architecture": entry.architecture or None,
+        "budget": entry.budget,
         "seed": repetition,
         "status": "missing",
         "reason": "",

@@ -46,7 +46,7 @@ def averaged(model: nn.Module, decay: float) -> AveragedModel:
     def average(mine: Sequence[Tensor], current: Sequence[Tensor], steps: Tensor | int) -> None:
         now = min(decay, (1 + int(steps)) / (10 + int(steps)))
         if mine[0].is_floating_point():
-            torch._foreach_lerp_(mine, current, 1 - now)
+            torch._foreach_lerp_(list(mine), list(current), 1 - now)
         else:
             for one, other in zip(mine, current, strict=True):
                 one.copy_(other)  # batch norms count their batches

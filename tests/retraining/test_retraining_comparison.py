@@ -239,7 +239,21 @@ def test_strategies_meet_random_search_and_the_best_baseline_by_mean_and_by_best
     assert found[1]["difference"] == pytest.approx(fmean(by_best), **EXACT)
     # the best of one is the mean of one
     assert found[2]["difference"] == pytest.approx(found[3]["difference"], **EXACT)
-    for rows in (found[::2], found[1::2]):
+    for row in found:  # one strategy: nothing to adjust for
+        assert (row["p_holm"], row["p_flips_holm"]) == (row["p_value"], row["p_flips"])
+
+
+def test_the_strategies_share_the_adjustment_for_each_opponent() -> None:
+    searches = {"a": ("searched", 1), "b": ("searched", 1), "random": ("random", 1), "uniform": ("uniform", 1)}
+    found = contests(world(np.random.default_rng(0), searches))
+    assert [(row["strategy"], row["role"]) for row in found if row["of"] == "mean"] == [
+        ("a", "random"),
+        ("a", "uniform"),
+        ("b", "random"),
+        ("b", "uniform"),
+    ]
+    for role in ("random", "uniform"):
+        rows = [row for row in found if (row["of"], row["role"]) == ("mean", role)]
         assert [row["p_holm"] for row in rows] == pytest.approx(holm([row["p_value"] for row in rows]))
         assert [row["p_flips_holm"] for row in rows] == pytest.approx(holm([row["p_flips"] for row in rows]))
 

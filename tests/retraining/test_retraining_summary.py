@@ -65,7 +65,19 @@ def test_the_paired_comparison_is_scipys() -> None:
     assert (found["strategy"], found["role"], found["note"]) == ("darts", "baseline", "")
 
 
-def test_searched_entries_meet_random_ones_and_baselines_only() -> None:
+def test_searched_entries_meet_all_that_was_not_searched() -> None:
+    names = {"darts-0": "searched", "evolution-0": "searched", "uniform-0": "uniform", "largest": "largest"}
+    trainings = [metrics(name, kind, seed, 0.1 * seed) for name, kind in names.items() for seed in range(3)]
+    found = compare(trainings)
+    assert [(row["entry"], row["against"], row["role"]) for row in found] == [
+        (mine, *other)
+        for mine in ("darts-0", "evolution-0")
+        for other in (("uniform-0", "uniform"), ("largest", "largest"))
+    ]
+    assert [row["strategy"] for row in summarise(trainings)] == ["darts", "evolution", "uniform", ""]
+
+
+def test_searched_entries_meet_random_ones_and_baselines_and_not_each_other() -> None:
     names = {"darts-0": "searched", "evolution-0": "searched", "random-0": "random", "resnet20": "baseline"}
     trainings = [metrics(name, kind, seed, 0.1 * seed) for name, kind in names.items() for seed in range(3)]
     assert [(row["entry"], row["against"]) for row in compare(trainings)] == [

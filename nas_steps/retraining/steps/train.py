@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nas_steps.config.stages import TrainingStep, read_slice
-from nas_steps.provenance.files import read_csv
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser, training_options
+from nas_steps.retraining.entries import KINDS, entry_of, limits_of, missing
 
 MODULE = "nas_steps.retraining train"
 
@@ -16,9 +16,13 @@ MODULE = "nas_steps.retraining train"
 def main(arguments: Sequence[str]) -> None:
     options = parser(MODULE, __doc__ or "")
     training_options(options)
-    options.add_argument("--entry", required=True, help="a baseline's name, or <strategy>-<search seed>")
-    options.add_argument("--kind", required=True, choices=["searched", "random", "baseline"])
-    options.add_argument("--winners", help="winners.csv, where the architecture of a searched entry stands")
+    options.add_argument("--entry", required=True, help="a baseline's name, `largest`, or <strategy>-<search seed>")
+    options.add_argument("--kind", required=True, choices=KINDS)
+    options.add_argument(
+        "--winners", help="winners.csv: a searched entry's architecture, or what a baseline is to match"
+    )
+    options.add_argument("--macs", type=float, help="the largest number of MACs of a baseline")
+    options.add_argument("--parameters", type=float, help="the largest number of parameters of a baseline")
     options.add_argument("--seed", type=int, required=True, help="the training seed: 0, 1, ...")
     options.add_argument("--output", required=True, help="folder")
 
@@ -26,20 +30,14 @@ def main(arguments: Sequence[str]) -> None:
     output = Path(given.output)
     step = read_slice(given.settings, TrainingStep)
     with measured(output / "cost.json", "retraining", f"{given.entry}-s{given.seed}") as cost:
-        from nas_steps.training.record import Entry, write_untrained
+        limits = limits_of(given.macs, given.parameters)
+        entry = entry_of(given.entry, given.kind, step, given.data, given.winners, limits)
+        if not entry.architecture:
+            from nas_steps.training.record import write_untrained
 
-        architecture = given.entry if given.kind == "baseline" else _winner(given.winners, given.entry)
-        entry = Entry(given.entry, given.kind, architecture)
-        if not architecture:
-            reason = "none of the architectures that this search proposed could be trained"
-            write_untrained(output, entry, given.seed, status="missing", reason=reason)
+            write_untrained(output, entry, given.seed, status="missing", reason=missing(given.kind))
             return
 
         from nas_steps.training.final import final_job
 
         final_job(__name__, entry, step, given, cost)
-
-
-def _winner(path: str, entry: str) -> str:
-    """The entry's architecture; empty where its search has no winner."""
-    return next((row["architecture"] for row in read_csv(path) if row["entry"] == entry), "")

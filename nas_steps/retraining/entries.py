@@ -1,0 +1,111 @@
+"""What an entry of the final trainings is: its architecture, and the budget that it was made for. Loads torch only to
+count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+from nas_steps.config.stages import TrainingStep
+from nas_steps.data.store import read_meta
+from nas_steps.errors import UserError
+from nas_steps.provenance.files import number, read_csv
+from nas_steps.provenance.seeds import derive_seed
+from nas_steps.retraining.fitting import Limits, measure, refuse_larger, widest
+from nas_steps.spaces.baselines import to_be_fitted
+from nas_steps.spaces.mobile import MobileSpace
+from nas_steps.training.record import Entry
+
+#: kinds of entries: the first two come from a search, the others wait for none
+KINDS = ("searched", "random", "uniform", "largest", "baseline")
+
+
+def entry_of(
+    name: str, kind: str, step: TrainingStep, data: str | Path, winners: str | None, limits: Limits | None
+) -> Entry:
+    """The entry called `name`; its architecture is empty where there is none to train.
+
+    `winners` is winners.csv, of a search's entry and of a baseline that is fitted to the winner. Raises UserError for a
+    baseline above the budget `limits`.
+    """
+    if kind == "uniform":
+        return Entry(name, kind, uniform(step, int(name.rpartition("-")[2])))
+    if kind == "largest":
+        return Entry(name, kind, largest(step, data))
+    if kind != "baseline":
+        rows = read_csv(winners or "")
+        return Entry(name, kind, next((row["architecture"] for row in rows if row["entry"] == name), ""))
+    base, of = to_be_fitted(name), "numbers"
+    if limits is None and base is None:
+        return Entry(name, kind, name)
+    if limits is None:
+        found = best_searched(winners or "", step, data)
+        if found is None:
+            return Entry(name, kind, "")
+        of, limits = found
+    meta = read_meta(data)
+    counted = measure(meta.shape[0], len(meta.classes), meta.shape[-1])
+    if base is None:
+        refuse_larger([name], limits, counted)
+    architecture = name if base is None else widest(base, limits, counted)
+    return Entry(name, kind, architecture, {"of": of, "macs": limits.macs, "parameters": limits.parameters})
+
+
+def uniform(step: TrainingStep, number: int) -> str:
+    """Architecture `number` of those drawn uniformly from the space, which nothing but the seed decides."""
+    return str(step.space.declared().sample(Random(derive_seed(step.seed, "uniform", number))))
+
+
+def largest(step: TrainingStep, data: str | Path) -> str:
+    """The largest network of the space."""
+    from nas_steps.models.build import size
+    from nas_steps.retraining.largest import largest_cells, largest_mobile
+
+    space = step.space.declared()
+    if isinstance(space, MobileSpace):
+        return str(largest_mobile(space))
+    meta = read_meta(data)
+
+    def measured(architecture: object) -> tuple[int, int]:
+        found = size(
+            str(architecture), step.network, inputs=meta.shape[0], classes=len(meta.classes), side=meta.shape[-1]
+        )
+        return found.macs, found.parameters
+
+    return str(largest_cells(space, measured))
+
+
+def best_searched(winners: str | Path, step: TrainingStep, data: str | Path) -> tuple[str, Limits] | None:
+    """The best ranked winner of a search, and its MACs as limits; None where there is no winner.
+
+    It is the ranking, on validation images, that says which is best. Where only random search ended in one, it is that.
+    """
+    rows = read_csv(winners)
+    rows = [row for row in rows if row["kind"] == "searched"] or rows
+    if not rows:
+        return None
+    from nas_steps.models.build import size
+
+    best = max(rows, key=lambda row: number(row["score"]))
+    meta = read_meta(data)
+    found = size(
+        best["architecture"], step.network, inputs=meta.shape[0], classes=len(meta.classes), side=meta.shape[-1]
+    )
+    return best["entry"], Limits(macs=found.macs)
+
+
+def missing(kind: str) -> str:
+    """Why an entry has no architecture."""
+    if kind == "baseline":
+        return "there is no winner whose size it could be given: no architecture that was searched could be trained"
+    return "none of the architectures that this search proposed could be trained"
+
+
+def limits_of(macs: float | None, parameters: float | None) -> Limits | None:
+    """The limits that a step was given on its command line; None where it was given none."""
+    if macs is None and parameters is None:
+        return None
+    for value in (macs, parameters):
+        if value is not None and not value > 0:
+            raise UserError(f"a budget must be above 0, given {value}")
+    return Limits(macs, parameters)

@@ -1,0 +1,64 @@
+"""Baselines above the budget are refused before any job runs. Imports no torch: it counts in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from nas_steps.config.schema import NATIVE_SHAPE, Config
+from nas_steps.errors import UserError
+from nas_steps.provenance.files import read_json
+from nas_steps.provenance.fingerprint import code_fingerprint, fingerprint
+from nas_steps.retraining.fitting import Limits, refuse_larger, widest
+from nas_steps.spaces.baselines import to_be_fitted
+
+#: classes of the sources that are what they are
+CLASSES = {"digits": 10, "cifar10": 10, "cifar100": 100, "fashion_mnist": 10, "svhn": 10}
+COUNTING = "nas_steps.retraining.steps.count"
+
+
+def check_baselines(config: Config, store: str | Path) -> None:
+    """Raise UserError for a baseline that is above a budget in numbers, or cannot be made as small.
+
+    What images of the user's own hold is known when they are prepared; then the baseline's job says so. The counts are
+    remembered in the folder `store`.
+    """
+    budget, shape = config.retrain.budget, known_shape(config)
+    if budget is None or budget.winner or shape is None or config.search.estimator.kind == "table":
+        return
+    limits = Limits(budget.macs, budget.parameters)
+    sizes = _counted(config.retrain.baselines, shape, Path(store))
+    plain = [name for name in config.retrain.baselines if to_be_fitted(name) is None]
+    refuse_larger(plain, limits, sizes.__getitem__)
+    for name in config.retrain.baselines:
+        if (base := to_be_fitted(name)) is not None and not limits.holds(*sizes[narrowest(base)]):
+            widest(base, limits, sizes.__getitem__)  # which says why it cannot
+
+
+def known_shape(config: Config) -> tuple[int, int, int] | None:
+    """Channels, classes and side of the images; None where they are the user's own."""
+    data = config.data
+    if data.source not in CLASSES:
+        return None
+    side, channels = NATIVE_SHAPE[data.source]
+    return channels if data.channels == "auto" else data.channels, CLASSES[data.source], data.resolution or side
+
+
+def narrowest(base: str) -> str:
+    return f"{base}_x0.01"
+
+
+def _counted(baselines: list[str], shape: tuple[int, int, int], store: Path) -> dict[str, tuple[int, int]]:
+    """(parameters, MACs) by name; of a baseline that is to be fitted, those of the narrowest network."""
+    names = sorted({name if (base := to_be_fitted(name)) is None else narrowest(base) for name in baselines})
+    told = {"names": names, "shape": list(shape), "code": code_fingerprint(COUNTING)}
+    path = store / f"baselines-{fingerprint(told)}.json"
+    if not path.is_file():
+        channels, classes, side = map(str, shape)
+        command = [sys.executable, "-m", "nas_steps.retraining", "count", "--names", *names, "--inputs", channels]
+        command += ["--classes", classes, "--side", side, "--output", str(path)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode:
+            raise UserError(f"the baselines could not be counted: {result.stderr.strip() or result.stdout.strip()}")
+    return {name: (size["parameters"], size["macs"]) for name, size in read_json(path).items()}
