@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_workflow import RECIPE, TINY, finish, jobs_to_run, snakemake
+from tiny_workflow import RECIPE, TINY, change, finish, jobs_to_run, snakemake
 
 from nas_steps.provenance.files import read_csv, read_json
 
@@ -81,6 +81,50 @@ def test_no_search_or_ranking_rule_has_the_test_files_among_its_inputs(tmp_path:
     assert readers == {"retrain", "train_member", "export_entry", "export_scaled"}
 
 
+def test_nothing_upstream_of_a_final_training_has_read_the_test_set(tmp_path: Path) -> None:
+    """Over the whole DAG: of all that a final training depends on, however far away, no job has a test file among its
+    inputs. What prepares the data writes them; nobody opens them before."""
+    config = change(
+        TINY,
+        search__seeds=2,
+        retrain__largest=True,
+        retrain__budget={"macs": 9e6},
+        retrain__baselines=["resnet20_x0.25", "mobilenet_v3_small_auto"],
+    )
+    result = snakemake(tmp_path, config, "--dry-run", "--forceall")
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    jobs = []
+    for block in re.split(r"^\[.*\d{4}\]$", output, flags=re.M):
+        rule = re.search(r"^(?:local)?rule (\w+):", block, flags=re.M)
+        files = {
+            what: set(found[1].split(", ")) if (found := re.search(rf"^ +{what}: (.*)$", block, flags=re.M)) else set()
+            for what in ("input", "output")
+        }
+        if rule:
+            jobs.append((rule[1], files["input"], files["output"]))
+    maker = {file: job for job, (_, _, outputs) in enumerate(jobs) for file in outputs}
+    finals = [job for job, (rule, _, _) in enumerate(jobs) if rule in ("retrain", "train_member")]
+    assert len(finals) == 2 * 3 + 2 + 1 + 2 + 3  # winners, uniform draws, the largest, baselines, members
+
+    def upstream(job: int) -> set[int]:
+        parents = {maker[file] for file in jobs[job][1] if file in maker}
+        return parents.union(*map(upstream, parents))
+
+    before = set().union(*map(upstream, finals))
+    rules = {jobs[job][0] for job in before}
+    assert {"data", "budget", "propose", "evaluate", "darts", "shortlist", "rank", "train_grid"} <= rules
+    readers = {jobs[job][0] for job in before if any("test_" in file for file in jobs[job][1])}
+    assert readers == set()
+    # and each file of a test split is written by the preparation alone
+    assert {jobs[job][0] for file, job in maker.items() if "test_" in file} == {"data"}
+    # who needs no search waits for none
+    for job in finals:
+        entry = next(file for file in jobs[job][2] if file.endswith("metrics.json")).split("/")[-2]
+        if entry.startswith(("uniform", "largest", "resnet20", "mobilenet")):
+            assert {jobs[one][0] for one in upstream(job)} == {"data"}, entry
+
+
 def test_a_run_in_which_no_search_succeeds_still_ends_in_a_report(tmp_path: Path) -> None:
     """Every training of the search and the ranking diverges; the baselines are sound."""
     wild = {**RECIPE, "learning_rate": 1e18, "gradient_clip": None}
@@ -107,6 +151,10 @@ def test_a_run_in_which_no_search_succeeds_still_ends_in_a_report(tmp_path: Path
     [
         ({"retrian": {}}, ["retrian", "did you mean 'retrain'"]),
         ({"data": {"source": "folder", "path": "no such place"}}, ["data.path", "no such place"]),
+        (
+            {"data": {"source": "digits"}, "retrain": {"budget": {"macs": 1e6}}},
+            ["retrain.baselines", "the budget is 1,000,000 MACs, but resnet20 has", "resnet20_auto"],
+        ),
         ({"retrain": {"seeds": 0}}, ["retrain.seeds", "greater than or equal to 1"]),
     ],
 )
@@ -116,4 +164,5 @@ def test_a_bad_config_is_refused_before_any_job(tmp_path: Path, change: dict[str
     output = result.stdout + result.stderr
     assert all(word in output for word in words), output
     assert "Traceback" not in output
-    assert not (tmp_path / "results").exists()
+    # what is refused by its size has its settings written, and nothing else
+    assert {file.name for file in tmp_path.glob("results/*")} <= ({"settings"} if "budget" in str(change) else set())
