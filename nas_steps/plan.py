@@ -103,10 +103,12 @@ class Made:
 SPLITS = ("train", "valid", "test")
 TABLES = (
     "retrained",
+    "contests",
     "comparisons",
     "estimators",
     "top",
     "sufficiency",
+    "gaps",
     "agreement",
     "search",
     "family",
@@ -397,6 +399,10 @@ class Plan:
             return [f"{self.folder}/ranking/winners.csv"]
         return []
 
+    def drawn_within(self, entry: str) -> list[str]:
+        """What a uniform draw needs to keep the limits of the searches; none where nothing is limited."""
+        return self.costs() if self.entries[entry] == "uniform" and self.config.search.limited else []
+
     def limits(self, entry: str) -> str:
         """The options of a baseline's budget, where it is told in numbers."""
         budget = self.config.retrain.budget
@@ -460,7 +466,7 @@ class Plan:
 
     def gathered(self) -> list[str]:
         """What the final trainings end in."""
-        return [f"{self.folder}/retraining/{name}.csv" for name in ("retrained", "summary", "comparisons")]
+        return [f"{self.folder}/retraining/{name}.csv" for name in ("retrained", "summary", "comparisons", "contests")]
 
     def ranked_in_table(self) -> list[str]:
         """What stands in the place of ranking where a table was searched in."""

@@ -3,6 +3,7 @@ rule retrain:
     input:
         data=plan.data("train", "valid", "test"),
         winners=lambda w: plan.winners(w.entry),
+        costs=lambda w: plan.drawn_within(w.entry),
     output:
         metrics=f"{R}/retraining/{{entry}}-s{{seed}}/metrics.json",
         history=f"{R}/retraining/{{entry}}-s{{seed}}/history.csv",
@@ -24,12 +25,14 @@ rule retrain:
         settings=plan.settings("retrain"),
         kind=lambda w: plan.entries[w.entry],
         winners=option("winners"),
+        costs=option("costs"),
         limits=lambda w: plan.limits(w.entry),
         code=plan.code("retrain"),
         versions=plan.versions("retrain"),
     shell:
         "{params.launcher} nas_steps.retraining train --settings {params.settings:q} --data {params.data:q} --threads {threads}"
-        " --entry {wildcards.entry} --kind {params.kind} {params.winners} {params.limits} --seed {wildcards.seed}"
+        " --entry {wildcards.entry} --kind {params.kind} {params.winners} {params.costs} {params.limits}"
+        " --seed {wildcards.seed}"
         " --output {params.folder:q} > {log:q} 2>&1"
 
 
@@ -40,6 +43,7 @@ rule gather_retraining:
         retrained=f"{R}/retraining/retrained.csv",
         summary=f"{R}/retraining/summary.csv",
         comparisons=f"{R}/retraining/comparisons.csv",
+        contests=f"{R}/retraining/contests.csv",
     log:
         f"{R}/logs/retraining/gather.log",
     conda:

@@ -55,6 +55,7 @@ rule lookup:
         retrained=f"{R}/retraining/retrained.csv",
         summary=f"{R}/retraining/summary.csv",
         comparisons=f"{R}/retraining/comparisons.csv",
+        contests=f"{R}/retraining/contests.csv",
     log:
         f"{R}/logs/retraining/lookup.log",
     conda:

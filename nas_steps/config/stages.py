@@ -158,6 +158,8 @@ class TrainingStep(Compute):
     recipe: Recipe
     train_on: str = "train"
     processes: int = 1
+    #: what a uniformly drawn architecture keeps
+    limits: Limits | None = None
 
 
 class EstimationStep(Compute):
@@ -322,7 +324,11 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
             most=config.ranking.most,
         ),
         "retraining": TrainingStep(
-            **final, recipe=config.retrain.recipe, train_on=config.retrain.train_on, processes=config.retrain.processes
+            **final,
+            recipe=config.retrain.recipe,
+            train_on=config.retrain.train_on,
+            processes=config.retrain.processes,
+            limits=_limits(config),
         ),
         # the number of seeds is the number of jobs, and the members' limits are no part of the grid
         "scaling_grid": ScalingStep(

@@ -34,6 +34,8 @@ class Cost:
     cpu_seconds: float = 0.0
     peak_memory_mb: float = 0.0
     peak_gpu_memory_mb: float = 0.0
+    #: of the device, in this attempt; None where it does not tell
+    energy_joules: float | None = None
     machine: str = field(default_factory=platform.machine)
     attempts: int = 1
     extra: dict[str, Any] = field(default_factory=dict)

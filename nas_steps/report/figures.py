@@ -1,7 +1,8 @@
 """The figures of the report as inline SVG strings. A figure without anything to show is None.
 
-Marks: a filled circle is a searched network, a diamond random search, a square a baseline, a triangle a member of
-the scaled family. Bars are 95 % intervals over training seeds.
+Marks: a filled circle is a searched network, a diamond random search, a pentagon a uniform draw, a plus the
+space's largest network, a square a baseline, a triangle a member of the scaled family. Bars are 95 % intervals over
+training seeds.
 """
 
 from __future__ import annotations
@@ -22,8 +23,17 @@ from nas_steps.report.svg import COLOURS, Segment, inline_svg, new_figure, perce
 from nas_steps.spaces.cells import CellSpace
 from nas_steps.spaces.mobile import MobileSpace
 
-MARKS = {"searched": "o", "random": "D", "baseline": "s", "scaled": "^"}
-WORDS = {"searched": "searched", "random": "random search", "baseline": "hand-designed", "scaled": "scaled family"}
+MARKS = {"searched": "o", "random": "D", "uniform": "p", "largest": "P", "baseline": "s", "scaled": "^"}
+WORDS = {
+    "searched": "searched",
+    "random": "random search",
+    "uniform": "uniform draw",
+    "largest": "largest of the space",
+    "baseline": "hand-designed",
+    "scaled": "scaled family",
+}
+#: kinds that have no colour of their own
+_HUES = {"uniform": "other", "largest": "spare"}
 _CYCLE = ("searched", "scaled", "other", "spare", "baseline")
 
 
@@ -133,9 +143,9 @@ def accuracy_against(results: Results, size: str, prefix: str = "size") -> str |
             for one in group:
                 _marked(axes, getattr(one, size), one, kind)
                 name = one.member if isinstance(one, Member) else one.entry
-                labels.append((float(getattr(one, size)), one.test_mean or 0.0, name, COLOURS[kind]))
+                labels.append((float(getattr(one, size)), one.test_mean or 0.0, name, COLOURS[_HUES.get(kind, kind)]))
             if group:
-                axes.plot([], [], MARKS[kind], color=COLOURS[kind], label=WORDS[kind])
+                axes.plot([], [], MARKS[kind], color=COLOURS[_HUES.get(kind, kind)], label=WORDS[kind])
         line: list[Segment] = []
         if size == "macs" and len(best := pareto(shown)) > 1:
             corners = [(float(one.macs or 0), one.test_mean or 0.0) for one in best]
@@ -164,7 +174,7 @@ def dots(results: Results, prefix: str = "dots") -> str | None:
         figure = new_figure(900, 70 + 38 * len(rows))
         axes = figure.add_subplot()
         for place, row in enumerate(rows):
-            colour = COLOURS[row.kind]
+            colour = COLOURS[_HUES.get(row.kind, row.kind)]
             own = [
                 one.test_accuracy
                 for one in results.trainings
@@ -182,7 +192,7 @@ def dots(results: Results, prefix: str = "dots") -> str | None:
             axes.plot([row.test_mean], [place + 0.14], "|", color=colour, ms=13, mew=2.4, zorder=4)
         axes.set_yticks(range(len(rows)), [row.entry for row in rows])
         for text, row in zip(axes.get_yticklabels(), rows, strict=True):
-            text.set_color(COLOURS[row.kind])
+            text.set_color(COLOURS[_HUES.get(row.kind, row.kind)])
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
@@ -247,9 +257,18 @@ def _bars(group: Sequence[Entry | Member], size: str) -> list[Segment]:
 def _marked(axes: Axes, x: float, one: Entry | Member, kind: str) -> None:
     """One network's mark with its interval."""
     if one.test_low is not None and one.test_high is not None:
-        axes.plot([x, x], [one.test_low, one.test_high], color=COLOURS[kind], linewidth=1.5, alpha=0.65)
+        axes.plot(
+            [x, x], [one.test_low, one.test_high], color=COLOURS[_HUES.get(kind, kind)], linewidth=1.5, alpha=0.65
+        )
     axes.plot(
-        [x], [one.test_mean or 0.0], MARKS[kind], color=COLOURS[kind], ms=8, mec=COLOURS["surface"], mew=1, zorder=3
+        [x],
+        [one.test_mean or 0.0],
+        MARKS[kind],
+        color=COLOURS[_HUES.get(kind, kind)],
+        ms=8,
+        mec=COLOURS["surface"],
+        mew=1,
+        zorder=3,
     )
 
 

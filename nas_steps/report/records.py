@@ -81,6 +81,40 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Contest:
+    """One line of retraining/contests.csv: a strategy's winners minus an opponent's, in shares of test accuracy.
+
+    `of` says how several winners count as one: their `mean`, or the `best` of `k` by validation accuracy.
+    """
+
+    strategy: str
+    against: str
+    role: str
+    of: str = "mean"
+    k: int | None = None
+    searches: str = ""
+    pairs: int | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    bootstrap_low: float | None = None
+    bootstrap_high: float | None = None
+    p_flips: float | None = None
+    least_p_flips: float | None = None
+    spread: float | None = None
+    effect: float | None = None
+    seeds_needed: float | None = None
+    detectable: float | None = None
+    p_holm: float | None = None
+    p_flips_holm: float | None = None
+    searches_low: float | None = None
+    searches_high: float | None = None
+    searches_p: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Agreement:
     """One line of ranking/agreement.csv: Kendall's tau of a search's score with the ranking's accuracy."""
 
@@ -158,6 +192,7 @@ class Step:
     parameter_free_reduce: float | None = None
     skips: int | None = None
     discrete_accuracy: float | None = None
+    inherited_accuracy: float | None = None
     eigenvalue: float | None = None
     chosen: int | None = None
 
@@ -307,6 +342,15 @@ class JobCost:
     search: str = ""
     #: of trainings whose results were known from another search
     looked_up_seconds: float = 0.0
+    #: of a search's job: evaluation, screening, supernet
+    part: str = ""
+    #: that the job held at once
+    devices: int = 1
+    energy_joules: float | None = None
+
+    @property
+    def device_seconds(self) -> float:
+        return self.devices * self.seconds
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from nas_steps.report.records import (
     Agreement,
     Compared,
     Comparison,
+    Contest,
     Effect,
     Entry,
     Exported,
@@ -52,6 +53,7 @@ class Results:
     entries: tuple[Entry, ...] = ()
     trainings: tuple[Training, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    contests: tuple[Contest, ...] = ()
     test_files: tuple[str, ...] = ()
     chosen: Mapping[str, Any] | None = None
     family: tuple[Member, ...] | None = None
@@ -74,7 +76,8 @@ class Results:
 
     def of_strategy(self, strategy: str) -> tuple[Entry, ...]:
         """The winners of a strategy's searches that were to be retrained."""
-        return tuple(entry for entry in self.entries if entry.strategy == strategy and entry.kind != "baseline")
+        own = (entry for entry in self.entries if entry.strategy == strategy)
+        return tuple(entry for entry in own if entry.kind in ("searched", "random"))
 
     def strategies(self, *, searched: bool) -> list[str]:
         """Names of the strategies that are not random (`searched`), or of those that are, in the config's order."""
@@ -133,6 +136,7 @@ def load_results(config: Config, folder: str | Path, data: str | Path | None) ->
         entries=_required(folder / "retraining/summary.csv", Entry),
         trainings=_required(folder / "retraining/retrained.csv", Training),
         comparisons=_required(folder / "retraining/comparisons.csv", Comparison),
+        contests=_required(folder / "retraining/contests.csv", Contest),
         test_files=_test_files(folder / "retraining"),
         chosen=read_json(chosen) if config.scaling.enabled and chosen.is_file() else None,
         family=family if config.scaling.enabled else None,
@@ -202,9 +206,24 @@ def _costs(folder: Path, data: Path | None, strategies: set[str]) -> list[JobCos
                 **{key: float(told.get(key) or 0.0) for key in _MEASURED},
                 looked_up_seconds=float(told.get("extra", {}).get("looked_up_seconds") or 0.0),
                 search=search if search.rpartition("-")[0] in strategies else "",
+                part=_part(place),
+                devices=int(told.get("extra", {}).get("processes") or 1),
+                energy_joules=told.get("energy_joules"),
             )
         )
     return found
+
+
+def _part(place: tuple[str, ...]) -> str:
+    """Which part of its stage a job was, by where it left its cost: a search scores candidates or trains a supernet."""
+    if not place or place[0] != "search":
+        return ""
+    name = place[-1]
+    if name.startswith("screen"):
+        return "screening"
+    if name.startswith("shard"):
+        return "evaluation"
+    return "supernet" if name == "cost.json" and len(place) == 3 else ""
 
 
 _MEASURED = ("seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb")

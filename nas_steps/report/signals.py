@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from nas_steps.config.strategies import GRADIENT_KINDS, SUPERNET_KINDS
 from nas_steps.report import numbers
-from nas_steps.report.records import Agreement, Compared, Entry, Search
+from nas_steps.report.records import Agreement, Compared, Entry, Search, Step
 from nas_steps.report.results import Results
 from nas_steps.spaces.cells import CellSpace
 from nas_steps.spaces.operations import OPERATIONS
@@ -151,23 +151,14 @@ def collapse(results: Results, strategy: str) -> list[Sentence]:
     by_chance = free_by_chance(space)
     largest = space.largest_entropy()
     cell = "normal cell" if space.inputs == 2 else "cell"
-    collapsed, undecided, gaps = [], [], []
+    collapsed, undecided = [], []
     for search in searches:
         free, entropy = chosen(search, "parameter_free"), chosen(search, "entropy")
-        mixed, discrete = chosen(search, "score"), chosen(search, "discrete_accuracy")
-        if mixed is not None and discrete is not None:
-            gaps.append(f"{search.name} {numbers.points(mixed)} to {numbers.points(discrete)}")
         if free is not None and free >= COLLAPSE_SHARE:
-            collapsed.append(f"{search.name} ({numbers.share(free, 0)})")
+            collapsed.append(f"{search.name} ({numbers.share(free, 0)}, from epoch {collapsed_from(search)} on)")
         if entropy is not None and entropy >= UNDECIDED_SHARE * largest:
             undecided.append(f"{search.name} ({numbers.plain(entropy)} nats)")
     sentences = []
-    if gaps:
-        text = (
-            "Validation accuracy with the shared weights, from the supernet to the network that its alphas stand for: "
-            f"{numbers.listed(gaps)} %."
-        )
-        sentences.append(Sentence(text))
     if collapsed:
         text = (
             f"Collapsed: most kept edges of the final {cell} have no weights in {numbers.listed(collapsed)}. "
@@ -199,6 +190,27 @@ def chosen(search: Search, figure: str) -> float | None:
     rows = [step for step in search.history if step.chosen] or search.history
     known = [value for value in (getattr(step, figure) for step in rows) if value is not None]
     return known[-1] if known else None
+
+
+def collapsed_from(search: Search) -> int | None:
+    """The first epoch from which on the cell of every epoch, up to the one handed on, was collapsed."""
+    since: int | None = None
+    last = handed_on(search)
+    for step in search.history:
+        if step.parameter_free is None:
+            continue
+        if step.parameter_free < COLLAPSE_SHARE:
+            since = None
+        elif since is None:
+            since = step.step
+        if step is last:
+            break
+    return since
+
+
+def handed_on(search: Search) -> Step:
+    """The epoch whose alphas a search ended in: the last one, where no other is marked."""
+    return next((step for step in search.history if step.chosen), search.history[-1])
 
 
 def ranking(row: Agreement, truth: str = "separate training") -> Sentence:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from nas_steps.config.strategies import SUPERNET_KINDS
 from nas_steps.report import numbers
 from nas_steps.report.factorial import reading
-from nas_steps.report.records import Entry, JobCost, Performance
+from nas_steps.report.gaps import GAPS
+from nas_steps.report.gaps import gaps as rows_of_gaps
+from nas_steps.report.records import Contest, Entry, JobCost, Performance
 from nas_steps.report.results import Results
 from nas_steps.report.signals import one_training
 from nas_steps.report.verdict import READING, outcome
@@ -24,7 +26,9 @@ NAMES = (
     "sufficiency",
     "agreement",
     "retrained",
+    "contests",
     "comparisons",
+    "gaps",
     "family",
     "factorial",
     "effects",
@@ -84,7 +88,9 @@ def all_tables(results: Results) -> dict[str, Table]:
         sufficiency,
         agreement,
         retrained,
+        contests,
         comparisons,
+        gaps,
         family,
         factorial,
         effects,
@@ -306,6 +312,51 @@ def retrained(results: Results) -> Table:
     return Table("retrained", f"{what} in per cent, best test mean first", keys, columns, tuple(rows))
 
 
+def contests(results: Results) -> Table:
+    """One row for each strategy, opponent and way to take several winners as one."""
+    rows = [vars(row) | {"reading": READING[outcome(row)]} for row in results.contests]
+    columns = (
+        text("strategy", "strategy"),
+        text("reading", "reading"),
+        text("against", "against"),
+        Column("of", "winners", lambda row: _of(row), numeric=False),
+        text("searches", "searches"),
+        figure("pairs", "paired seeds", numbers.count),
+        Column("difference", "difference, points", _signed_points),
+        Column("low", "95 % interval, points", lambda row: numbers.interval(row["low"], row["high"])),
+        Column("bootstrap_low", "bootstrap", lambda row: numbers.interval(row["bootstrap_low"], row["bootstrap_high"])),
+        figure("effect", "effect, std", numbers.plain),
+        figure("p_holm", "p, Holm", numbers.small),
+        figure("p_flips_holm", "permutation p, Holm", numbers.small),
+        figure("detectable", "detectable, points", numbers.points),
+        figure("seeds_needed", "seeds needed", numbers.count),
+        text("note", "note"),
+    )
+    keys = (*(field.name for field in fields(Contest)), "reading")
+    caption = "Strategies as a whole, paired over training seeds: what the verdict rests on"
+    return Table("contests", caption, keys, columns, tuple(rows))
+
+
+def gaps(results: Results) -> Table:
+    """One row a search by alphas: validation accuracy on the way from the supernet to the trained network."""
+    columns = (
+        text("search", "search"),
+        figure("epoch", "epoch", numbers.count),
+        figure("mixed", "supernet", numbers.share),
+        figure("inherited", "argmax, inherited", numbers.share),
+        figure("re_estimated", "statistics re-estimated", numbers.share),
+        figure("retrained", "retrained", numbers.share),
+        text("same_architecture", "winner is the argmax"),
+        figure("parameter_free", "without weights", lambda value: numbers.share(value, 0)),
+        Column("collapsed_from", "collapsed from epoch", lambda row: numbers.count(row["collapsed_from"])
+               if row["collapsed_from"] is not None else "not", numeric=False),
+        figure("entropy_first", "entropy, first epoch", numbers.plain),
+        figure("entropy", "entropy", numbers.plain),
+    )  # fmt: skip
+    caption = "The discretisation gap, in validation accuracy, and the collapse monitor"
+    return Table("gaps", caption, GAPS, columns, tuple(rows_of_gaps(results)))
+
+
 def comparisons(results: Results) -> Table:
     rows = [vars(row) | {"reading": READING[outcome(row)]} for row in results.comparisons]
     columns = (
@@ -326,7 +377,7 @@ def comparisons(results: Results) -> Table:
     )
     keys = ("entry", "strategy", "against", "role", "pairs", "difference", "low", "high", "p_value", "p_holm",
             "reading", "note")  # fmt: skip
-    caption = "Searched networks against random search and baselines, paired over training seeds"
+    caption = "Searched networks against all others, paired over training seeds"
     return Table("comparisons", caption, keys, columns, tuple(rows))
 
 
@@ -504,13 +555,20 @@ def costs(results: Results) -> Table:
     """One row a stage and a last one for all: jobs, summed times, largest memory."""
     found = {cost.stage for cost in results.costs}
     order = [stage for stage in STAGES if stage in found] + sorted(found - set(STAGES))
-    rows = [_sum(stage, [cost for cost in results.costs if cost.stage == stage]) for stage in order]
+    rows = []
+    for stage in order:
+        spent = [cost for cost in results.costs if cost.stage == stage]
+        rows.append(_sum(stage, spent))
+        # a search's parts, where they are told apart
+        parts = sorted({cost.part for cost in spent} - {""})
+        rows += [_sum(f"{stage}: {part}", [cost for cost in spent if cost.part == part]) for part in parts]
     if rows:
         rows.append(_sum("all stages", list(results.costs)))
     columns = (
         text("stage", "stage"),
         figure("jobs", "jobs", numbers.count),
         figure("seconds", "time of all jobs", numbers.seconds),
+        figure("device_seconds", "device time", numbers.seconds),
         figure("cpu_seconds", "processor time", numbers.seconds),
         figure("peak_memory_mb", "largest memory of a job", numbers.megabytes),
         Column(
@@ -518,9 +576,11 @@ def costs(results: Results) -> Table:
             "largest GPU memory",
             lambda row: numbers.megabytes(row["peak_gpu_memory_mb"]) if row["peak_gpu_memory_mb"] else "none used",
         ),
+        Column("energy_joules", "energy", _energy, numeric=False),
         text("devices", "devices"),
     )
-    keys = ("stage", "jobs", "seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb", "devices")
+    keys = ("stage", "jobs", "seconds", "device_seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb",
+            "energy_joules", "devices")  # fmt: skip
     return Table("costs", "Cost by stage", keys, columns, tuple(rows))
 
 
@@ -538,11 +598,32 @@ def _sum(stage: str, spent: list[JobCost]) -> dict[str, Any]:
         "stage": stage,
         "jobs": len(spent),
         "seconds": sum(cost.seconds for cost in spent),
+        "device_seconds": sum(cost.device_seconds for cost in spent),
+        "energy_joules": _total([cost.energy_joules for cost in spent]),
         "cpu_seconds": sum(cost.cpu_seconds for cost in spent),
         "peak_memory_mb": max(cost.peak_memory_mb for cost in spent),
         "peak_gpu_memory_mb": max(cost.peak_gpu_memory_mb for cost in spent),
         "devices": ", ".join(sorted({cost.device for cost in spent})),
     }
+
+
+def _total(values: list[float | None]) -> float | None:
+    """The sum of what was told; None where nothing was."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _energy(row: Cells) -> str:
+    value = row["energy_joules"]
+    return "not told by this device" if value is None else f"{value / 3600:,.1f} Wh"
+
+
+def _of(row: Cells) -> str:
+    return "mean of all" if row["of"] == "mean" else f"best of {row['k']}, by validation"
+
+
+def _signed_points(row: Cells) -> str:
+    return numbers.points(row["difference"], numbers.decimals_for(row["low"], row["high"]), sign=True)
 
 
 def _seed_column(seed: int) -> Column:

@@ -9,29 +9,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from nas_steps.report import numbers, signals
-from nas_steps.report.records import Comparison, Entry
+from nas_steps.report import evidence, gains, gaps, numbers, signals
+from nas_steps.report.records import Comparison, Contest, Entry
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
+from nas_steps.retraining.comparison import caution
 
 #: below so many paired trainings the report makes no claim
 MIN_PAIRS = 3
 #: largest Holm-adjusted p value of a claim
 ALPHA = 0.05
 
+#: whom a strategy meets
+ROLES = ("random", "uniform", "largest", "baseline")
+
 Outcome = Literal["beat", "lost", "tie", "few", "missing", "mixed"]
 
 RULES = (
-    "Searched, random and hand-designed networks are trained by one recipe with the same seeds; a comparison is the "
-    "difference of test accuracy, paired over these seeds, with the 95 % interval of a paired t test.",
+    "Searched, random, uniformly drawn and hand-designed networks are trained by one recipe with the same seeds. A "
+    "strategy meets an opponent by the mean test accuracy of all its winners against that of all the opponent's; the "
+    "difference is paired over training seeds, with the 95 % interval of a paired t test.",
     f"'Beat' and 'lost' need all three: at least {MIN_PAIRS} paired seeds, a Holm-adjusted p value below {ALPHA} "
-    "(adjusted over all rows of the comparison table), and an interval that excludes 0. Everything else is "
-    f"'cannot be told from'; with fewer than {MIN_PAIRS} pairs there is no claim.",
-    "Where a strategy was run with several search seeds, every one of its winners is compared with every winner of "
-    "random search. The strategy beat or lost only if all of these comparisons say so; if they disagree, or some "
-    "could not be made, that is told.",
+    "(adjusted over the strategies that meet the same kind of opponent), and an interval that excludes 0. Everything "
+    f"else is 'cannot be told from'; with fewer than {MIN_PAIRS} pairs there is no claim.",
+    "The best of k searches is chosen by validation accuracy, k the smaller number of searches of the two sides; its "
+    "test accuracy is that expected over all choices of k. It stands beside the mean and takes no part in the verdict.",
+    "Where random search was run in several ways, the strategy beat or lost only if the comparisons with all of them "
+    "say so; if they disagree, or some could not be made, that is told.",
     "The best baseline is the one with the highest mean validation accuracy, so that the test set does not choose "
     "its own opponent. Where no baseline has a validation accuracy, it is the best by test accuracy, and labelled so.",
+    *evidence.RULES,
+    *gains.RULES,
+    *gaps.RULES,
     *signals.RULES,
 )
 
@@ -78,36 +87,63 @@ def decide(results: Results) -> Verdict:
     baseline, by = best_baseline(results.entries)
     truth = "separate training" if results.table is None else results.table.report
     strategies, against_random, against_baseline = [], {}, {}
-    for strategy in results.strategies(searched=True):
-        random = [row for row in results.comparisons if row.strategy == strategy and row.role == "random"]
-        against_random[strategy] = random
-        sentences = [contest(strategy, "random search", random)]
-        spread = searches_sentence(results, strategy)
-        if spread is not None:
-            sentences.append(spread)
+    searched = results.strategies(searched=True)
+    for strategy in searched:
+        mine = [row for row in results.contests if row.strategy == strategy]
+        means = {role: [row for row in mine if (row.role, row.of) == (role, "mean")] for role in ROLES}
+        random = against_random[strategy] = means["random"]
+        sentences = _met(strategy, "random search", random, len(searched))
+        sentences += _present(evidence.best_of(mine, strategy), searches_sentence(results, strategy))
+        sentences += _present(evidence.other_searches(random, strategy, results.config.search.seeds))
+        if results.table is None:
+            if means["uniform"]:
+                sentences += _met(strategy, "no search, a uniform draw", means["uniform"], len(searched))
+            else:
+                text = f"{strategy} was not compared with no search at all: no uniformly drawn architecture was trained"
+                sentences.append(Sentence(f"{text} (retrain.uniform).", "warning"))
+            if means["largest"]:
+                sentences += _met(strategy, "the space's largest network", means["largest"], len(searched))
         if results.table is not None:
             pass  # a table has no hand-designed networks
         elif baseline is None:
             text = f"{strategy} has no hand-designed baseline to be compared with: none was trained to the end."
             sentences.append(Sentence(text, "warning"))
         else:
-            rows = [row for row in results.comparisons if row.strategy == strategy and row.against == baseline.entry]
-            against_baseline[strategy] = rows
+            rows = against_baseline[strategy] = [row for row in means["baseline"] if row.against == baseline.entry]
             extra = f"{baseline.entry}, the {by}, {_relative_size(results.of_strategy(strategy), baseline)}"
-            sentences.append(contest(strategy, extra.rstrip(", "), rows))
+            sentences += _met(strategy, extra.rstrip(", "), rows, len(searched))
         sentences += signals.cost(results, strategy)
+        for role in ("uniform", "random"):
+            told_apart = combined(means[role]) in ("beat", "lost")
+            sentences += _present(gains.gained(results, strategy, means[role], told_apart))
+        sentences += gaps.gap_sentences(results, strategy)
         sentences += signals.collapse(results, strategy)
         sentences += [signals.ranking(row, truth) for row in results.agreement if row.strategy == strategy]
         strategies.append(StrategyVerdict(strategy, combined(random), tuple(sentences)))
     headline, tone = head(against_random, against_baseline, baseline)
     general = [signals.ranking(row, truth) for row in results.agreement if row.strategy == "all"]
     general += signals.out_of_the_table(results)
-    general += [*signals.failures(results), *signals.saved_epochs(results), *signals.trade_off(results)]
+    general += [*gains.sizes(results), *signals.failures(results)]
+    general += [*signals.saved_epochs(results), *signals.trade_off(results)]
     rules = RULES if results.table is None else (_RULE_OF_A_TABLE, *RULES[1:])
     return Verdict(headline, tone, tuple(strategies), tuple(general), rules)
 
 
-def outcome(row: Comparison) -> Outcome:
+def _met(strategy: str, whom: str, rows: Sequence[Contest], strategies: int) -> list[Sentence]:
+    """What is said of a strategy and one opponent: the claim, and what is behind it."""
+    sentences = [contest(strategy, whom, rows)]
+    for row in rows:
+        sentences += _present(evidence.behind(row, strategies))
+        if outcome(row) == "tie":
+            sentences += _present(evidence.could_be_seen(row))
+    return sentences
+
+
+def _present(*sentences: Sentence | None) -> list[Sentence]:
+    return [sentence for sentence in sentences if sentence is not None]
+
+
+def outcome(row: Comparison | Contest) -> Outcome:
     """What one comparison allows to say: beat, lost, tie, few (seeds) or missing (no figures)."""
     if row.difference is None:
         return "missing"
@@ -122,7 +158,7 @@ def outcome(row: Comparison) -> Outcome:
     return "tie"
 
 
-def combined(rows: Sequence[Comparison]) -> Outcome:
+def combined(rows: Sequence[Comparison | Contest]) -> Outcome:
     """What all comparisons of a strategy with one opponent say together."""
     found = {outcome(row) for row in rows}
     if len(found) <= 1:
@@ -145,7 +181,7 @@ def best_baseline(entries: Sequence[Entry]) -> tuple[Entry | None, str]:
     return None, "none"
 
 
-def contest(who: str, whom: str, rows: Sequence[Comparison]) -> Sentence:
+def contest(who: str, whom: str, rows: Sequence[Comparison | Contest]) -> Sentence:
     """One sentence on `who` against `whom`, with the figures that it rests on."""
     result = combined(rows)
     name = whom.partition(",")[0]
@@ -163,7 +199,7 @@ def contest(who: str, whom: str, rows: Sequence[Comparison]) -> Sentence:
         "tie": f"{who} cannot be told from {whom}: difference {figures} ({adjusted}{_although(row)}).",
         "few": f"{who} against {whom}: too few seeds for a claim. The measured difference is "
         f"{numbers.points(row.difference)} points over {numbers.plural(row.pairs or 0, 'seed')}; "
-        f"{MIN_PAIRS} are needed.",
+        f"{MIN_PAIRS} are needed{_six(row)}.",
         "missing": f"{who} against {whom}: no claim, {row.note or 'a figure is missing'}"
         + ("." if row.difference is None else f" (measured difference {figures})."),
     }[result]
@@ -183,8 +219,8 @@ def searches_sentence(results: Results, strategy: str) -> Sentence | None:
 
 
 def head(
-    against_random: dict[str, list[Comparison]],
-    against_baseline: dict[str, list[Comparison]],
+    against_random: dict[str, list[Contest]],
+    against_baseline: dict[str, list[Contest]],
     baseline: Entry | None,
 ) -> tuple[str, signals.Tone]:
     """The headline: what the searches did against random search, and what a baseline takes from a win."""
@@ -216,24 +252,30 @@ def head(
     return "The search did not beat random search.", "plain"
 
 
-def _difference(row: Comparison) -> str:
+def _six(row: Comparison | Contest) -> str:
+    """From how many seeds on a claim needs no assumption, while at it."""
+    least = next(pairs for pairs in range(MIN_PAIRS, 99) if not caution(pairs))
+    return f", and {least} for one that assumes no distribution" if (row.pairs or 0) < MIN_PAIRS else ""
+
+
+def _difference(row: Comparison | Contest) -> str:
     decimals = numbers.decimals_for(row.low, row.high)
     return f"{numbers.points(row.difference, decimals)} points {numbers.interval(row.low, row.high, decimals)}"
 
 
-def _although(row: Comparison) -> str:
+def _although(row: Comparison | Contest) -> str:
     """Why an interval that excludes 0 is no claim."""
     excludes = row.low is not None and row.high is not None and not row.low <= 0 <= row.high
     return ", so that the interval alone, which excludes 0, is not enough" if excludes else ""
 
 
-def _margin(rows: Sequence[Comparison]) -> str:
+def _margin(rows: Sequence[Comparison | Contest]) -> str:
     if len(rows) == 1:
         return _difference(rows[0])
     return f"{numbers.points(_mean([row.difference for row in rows]))} points in the mean of {len(rows)} comparisons"
 
 
-def _several(who: str, whom: str, rows: Sequence[Comparison], result: Outcome) -> str:
+def _several(who: str, whom: str, rows: Sequence[Comparison | Contest], result: Outcome) -> str:
     found = [outcome(row) for row in rows]
     told = {
         "beat": "won",

@@ -13,6 +13,7 @@ from nas_steps.provenance.files import number, read_csv
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.retraining.fitting import Limits, measure, refuse_larger, widest
 from nas_steps.spaces.baselines import to_be_fitted
+from nas_steps.spaces.limited import limited_space
 from nas_steps.spaces.mobile import MobileSpace
 from nas_steps.training.record import Entry
 
@@ -21,15 +22,22 @@ KINDS = ("searched", "random", "uniform", "largest", "baseline")
 
 
 def entry_of(
-    name: str, kind: str, step: TrainingStep, data: str | Path, winners: str | None, limits: Limits | None
+    name: str,
+    kind: str,
+    step: TrainingStep,
+    data: str | Path,
+    *,
+    winners: str | None = None,
+    limits: Limits | None = None,
+    costs: str | None = None,
 ) -> Entry:
     """The entry called `name`; its architecture is empty where there is none to train.
 
-    `winners` is winners.csv, of a search's entry and of a baseline that is fitted to the winner. Raises UserError for a
-    baseline above the budget `limits`.
+    `winners` is winners.csv, of a search's entry and of a baseline that is fitted to the winner; `costs` is costs.csv,
+    of a uniform draw within the limits of the searches. Raises UserError for a baseline above the budget `limits`.
     """
     if kind == "uniform":
-        return Entry(name, kind, uniform(step, int(name.rpartition("-")[2])))
+        return Entry(name, kind, uniform(step, int(name.rpartition("-")[2]), costs))
     if kind == "largest":
         return Entry(name, kind, largest(step, data))
     if kind != "baseline":
@@ -51,9 +59,11 @@ def entry_of(
     return Entry(name, kind, architecture, {"of": of, "macs": limits.macs, "parameters": limits.parameters})
 
 
-def uniform(step: TrainingStep, number: int) -> str:
-    """Architecture `number` of those drawn uniformly from the space, which nothing but the seed decides."""
-    return str(step.space.declared().sample(Random(derive_seed(step.seed, "uniform", number))))
+def uniform(step: TrainingStep, number: int, costs: str | Path | None = None) -> str:
+    """Architecture `number` of those drawn uniformly from the space, which nothing but the seed decides; where the
+    searches keep limits, from what is within them, by the file `costs`."""
+    space = limited_space(step.space.declared(), step.limits, costs)
+    return str(space.sample(Random(derive_seed(step.seed, "uniform", number))))
 
 
 def largest(step: TrainingStep, data: str | Path) -> str:

@@ -26,6 +26,7 @@ HISTORY = (
     "parameter_free_reduce",
     "skips",
     "discrete_accuracy",
+    "inherited_accuracy",
     "eigenvalue",
     "seconds",
     "chosen",

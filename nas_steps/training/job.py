@@ -21,6 +21,7 @@ from nas_steps.provenance.ledger import Cost
 from nas_steps.training.checkpoint import Checkpoint, Checkpoints, opened
 from nas_steps.training.devices import claimed, describe, peak_gpu_memory_mb
 from nas_steps.training.distributed import joined, world
+from nas_steps.training.energy import joules
 
 
 class Finished:
@@ -107,12 +108,15 @@ def training_job(
         if processes > 1:
             where = f"process {world().rank + 1} of {processes}, {where}"
         print(", ".join(filter(None, [where, told])), flush=True)
+        before = joules(device)
         with opened(Path(target), key, cost) as checkpoints:
             yield Job(device, checkpoints, cost, key, each)
         if processes > 1:
             cost.extra["processes"] = processes
         cost.device, cost.threads = describe(device), each * processes
         cost.peak_gpu_memory_mb = peak_gpu_memory_mb(device)
+        after = joules(device)
+        cost.energy_joules = None if before is None or after is None else round(after - before, 1)
 
 
 def _code(module: str) -> str:

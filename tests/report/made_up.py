@@ -18,6 +18,7 @@ from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.provenance.files import write_csv, write_json, write_text
 from nas_steps.ranking import calibrate, compare
 from nas_steps.ranking.pool import Member
+from nas_steps.retraining.contests import CONTESTS, contests
 from nas_steps.scaling.effects import EFFECTS, effects
 from nas_steps.scaling.factorial import CELLS, gather_cells
 from nas_steps.spaces.cells import CellArchitecture
@@ -25,7 +26,14 @@ from nas_steps.spaces.cells import CellArchitecture
 NAN = math.nan
 BASELINES = {"resnet20": (272_474, 2_550_000), "mobilenet_v2_x0.5": (701_000, 1_100_000)}
 #: mean test accuracy of each kind, where nothing else is said
-USUAL = {"random": 0.962, "evolution": 0.964, "darts": 0.961, "resnet20": 0.968, "mobilenet_v2_x0.5": 0.949}
+USUAL = {
+    "random": 0.962,
+    "evolution": 0.964,
+    "darts": 0.961,
+    "uniform": 0.955,
+    "resnet20": 0.968,
+    "mobilenet_v2_x0.5": 0.949,
+}
 
 
 @dataclass
@@ -124,7 +132,20 @@ def _searches(folder: Path, config: Config, made: MadeUp, dice: random.Random) -
             write_csv(
                 place / "history.csv",
                 rows,
-                ("step", "round", "architecture", "score", "best", "status", "loss", "entropy", "parameter_free"),
+                (
+                    "step",
+                    "round",
+                    "architecture",
+                    "score",
+                    "best",
+                    "status",
+                    "loss",
+                    "entropy",
+                    "parameter_free",
+                    "inherited_accuracy",
+                    "discrete_accuracy",
+                    "chosen",
+                ),
             )
             candidates = [
                 {
@@ -160,6 +181,9 @@ def _epochs(made: MadeUp, space: Any, dice: random.Random) -> list[dict[str, Any
             "loss": 2 * math.exp(-epoch / 6),
             "entropy": largest + (made.entropy - largest) * epoch / epochs,
             "parameter_free": made.parameter_free if epoch > 14 else round(made.parameter_free * epoch / 14 * 6) / 6,
+            "inherited_accuracy": 0.4,
+            "discrete_accuracy": 0.7,
+            "chosen": int(epoch == epochs),
         }
         for epoch in range(1, epochs + 1)
     ]
@@ -238,6 +262,16 @@ def judged(sampled: int, lost: bool, name: str, seeds: int = 2, **settings: Any)
 def _retraining(folder: Path, config: Config, made: MadeUp, entries: list[dict[str, Any]], dice: random.Random) -> None:
     everything = [*entries]
     everything += [
+        {
+            "entry": f"uniform-{seed}",
+            "kind": "uniform",
+            "strategy": "uniform",
+            "architecture": entries[0]["architecture"],
+        }
+        for seed in range(config.search.seeds)
+        if config.retrain.uniform
+    ]
+    everything += [
         {"entry": name, "kind": "baseline", "strategy": "", "architecture": ""} for name in config.retrain.baselines
     ]
     retrained, summary = [], []
@@ -269,6 +303,7 @@ def _retraining(folder: Path, config: Config, made: MadeUp, entries: list[dict[s
              "valid_mean": mean - 0.003 if made.valid_known else NAN, "test_mean": mean, "test_std": std,
              "test_low": low, "test_high": high, "train_seconds": NAN if lost else 21.0 + place}
         )  # fmt: skip
+    write_csv(folder / "retraining/contests.csv", contests(retrained), CONTESTS)
     columns = ("entry", "kind", "seed", "status", "architecture", "parameters", "macs", "valid_accuracy",
                "test_accuracy", "test_loss", "test_images", "train_seconds")  # fmt: skip
     write_csv(folder / "retraining/retrained.csv", retrained, columns)

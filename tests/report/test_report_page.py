@@ -146,7 +146,7 @@ def test_missing_figures_are_told_in_words(tmp_path: Path) -> None:
     folder, page = made(tmp_path, diverged=["darts-0"], config={"scaling": {"enabled": False}}, scaled=False)
     check_sound(page)
     assert "no pair of sound trainings" in page.text
-    assert "3 of 15 final trainings gave no figure: 3 of darts-0 (diverged)." in page.text
+    assert "3 of 18 final trainings gave no figure: 3 of darts-0 (diverged)." in page.text
     assert "Scaling is switched off in this experiment" in page.text
     # a table without rows has a header still
     assert (folder / "report/tables/family.csv").read_text().splitlines()[1:] == []
@@ -169,7 +169,9 @@ def test_the_page_shows_as_many_rows_as_the_csv_files_hold(usual: Path) -> None:
         "top": "What training the k best scored finds",
         "sufficiency": "Is the score enough? Training the k best scored against the best of 24 candidates",
         "retrained": "Final trainings: accuracy in per cent, best test mean first",
-        "comparisons": "Searched networks against random search and baselines, paired over training seeds",
+        "contests": "Strategies as a whole, paired over training seeds: what the verdict rests on",
+        "comparisons": "Searched networks against all others, paired over training seeds",
+        "gaps": "The discretisation gap, in validation accuracy, and the collapse monitor",
         "family": "The scaled family, accuracy in per cent",
         "exports": "ONNX files, checked in onnxruntime against torch",
         "performance": "Speed and memory of the ONNX files, on this machine's CPU",
@@ -207,7 +209,9 @@ def test_csv_files_hold_raw_figures(usual: Path) -> None:
     means = {row["entry"]: row["test_mean"] for row in rows("retraining/summary.csv")}
     assert {row["entry"]: row["test_mean"] for row in rows("report/tables/retrained.csv")} == means
     costs = rows("report/tables/costs.csv")
-    total = sum(float(row["seconds"]) for row in costs[:-1])
+    total = sum(float(row["seconds"]) for row in costs[:-1] if ": " not in row["stage"])
+    parts = {row["stage"]: row for row in costs if row["stage"].startswith("search: ")}
+    assert set(parts) == {"search: evaluation", "search: supernet"}
     assert costs[-1]["stage"] == "all stages"
     assert float(costs[-1]["seconds"]) == pytest.approx(total)
 

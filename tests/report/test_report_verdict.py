@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from nas_steps.config.schema import Config
-from nas_steps.report.records import Agreement, Comparison, Entry, JobCost, Search, Step, Training
+from nas_steps.report.records import Agreement, Contest, Entry, JobCost, Search, Step, Training, Winner, record
 from nas_steps.report.results import Results
-from nas_steps.report.signals import pareto
+from nas_steps.report.signals import collapsed_from, pareto
 from nas_steps.report.verdict import Verdict, best_baseline, combined, decide, outcome
+from nas_steps.retraining.contests import contests
+from nas_steps.retraining.summary import summarise
 
 
-def row(difference: float | None, half: float | None = 0.004, p: float | None = 0.01, **more: Any) -> Comparison:
-    """darts-0 against random-0 with an interval of +- `half`."""
+def row(difference: float | None, half: float | None = 0.004, p: float | None = 0.01, **more: Any) -> Contest:
+    """darts against random with an interval of +- `half`."""
     bounded = difference is not None and half is not None
     low = difference - half if bounded else None  # type: ignore[operator]
     high = difference + half if bounded else None  # type: ignore[operator]
-    usual = {"entry": "darts-0", "strategy": "darts", "against": "random-0", "role": "random", "pairs": 5}
-    return Comparison(**{**usual, "difference": difference, "low": low, "high": high, "p_holm": p, **more})  # type: ignore[arg-type]
+    usual = {"strategy": "darts", "against": "random", "role": "random", "pairs": 5}
+    return Contest(**{**usual, "difference": difference, "low": low, "high": high, "p_holm": p, **more})  # type: ignore[arg-type]
 
 
-def made(*comparisons: Comparison, **more: Any) -> Results:
+def made(*rows: Contest, **more: Any) -> Results:
     """Results with one DARTS search, one of random search, one baseline."""
     config = Config.model_validate({"search": {"strategies": {"random": {}, "darts": {}}}})
     usual: dict[str, Any] = {
@@ -42,7 +46,7 @@ def made(*comparisons: Comparison, **more: Any) -> Results:
             Entry("resnet20", "baseline", macs=4000, test_mean=0.97, valid_mean=0.97),
         ),
         "trainings": (Training("darts-0", "searched", 0, "ok", train_seconds=20.0),),
-        "comparisons": comparisons,
+        "contests": rows,
         "costs": (cost("random", 100.0), cost("darts", 110.0)),
     }
     return Results(**{**usual, **more})
@@ -52,7 +56,7 @@ def cost(strategy: str, seconds: float) -> JobCost:
     return JobCost("search", "cpu", seconds, seconds, 100.0, 0.0, search=f"{strategy}-0")
 
 
-def against(name: str, difference: float, **more: Any) -> Comparison:
+def against(name: str, difference: float, **more: Any) -> Contest:
     return row(difference, against=name, role="baseline", **more)
 
 
@@ -95,7 +99,10 @@ def test_a_loss_is_told() -> None:
 def test_two_seeds_are_too_few_however_large_the_difference() -> None:
     verdict = decide(made(row(0.3, None, None, pairs=2, note="2 of the 3 seeds that a claim needs")))
     assert verdict.headline == "Too few seeds for a claim."
-    assert "The measured difference is 30.0 points over 2 seeds; 3 are needed." in said(verdict)
+    assert (
+        "The measured difference is 30.0 points over 2 seeds; 3 are needed, and 6 for one that assumes no distribution."
+        in said(verdict)
+    )
     # nor do figures that the file has no business to give
     assert outcome(row(0.3, 0.01, 0.001, pairs=2)) == "few"
 
@@ -112,7 +119,7 @@ def test_two_seeds_are_too_few_however_large_the_difference() -> None:
         (row(None, pairs=0), "missing"),
     ],
 )
-def test_a_claim_needs_both_the_interval_and_the_adjusted_p(comparison: Comparison, expected: str) -> None:
+def test_a_claim_needs_both_the_interval_and_the_adjusted_p(comparison: Contest, expected: str) -> None:
     assert outcome(comparison) == expected
 
 
@@ -120,20 +127,20 @@ def test_an_interval_that_excludes_zero_without_a_claim_is_explained() -> None:
     assert "the interval alone, which excludes 0, is not enough" in said(decide(made(row(0.01, 0.004, 0.06))))
 
 
-def test_several_winners_beat_only_if_all_comparisons_do() -> None:
+def test_several_ways_of_random_search_are_beaten_only_if_all_are() -> None:
     win, tie, loss, missing = row(0.01), row(0.001, 0.005, 0.5), row(-0.01), row(None, pairs=0)
     assert combined([win, win]) == "beat"
     assert combined([loss, loss]) == "lost"
     assert combined([win, tie]) == combined([win, loss]) == combined([win, missing]) == "mixed"
     assert combined([tie, missing]) == "tie"
     assert combined([]) == "missing"
-    verdict = decide(made(win, replace(tie, entry="darts-1")))
+    verdict = decide(made(win, replace(tie, against="random_long")))
     assert verdict.headline == "The search did not beat random search."
     assert "its comparisons disagree. Of 2 comparisons: 1 won and 1 not told apart" in said(verdict)
 
 
 def test_the_best_of_several_searches_is_labelled_and_stands_beside_the_mean() -> None:
-    base = made(row(0.01), row(0.01, entry="darts-1"))
+    base = made(row(0.01), row(0.01, of="best"))
     more = Entry("darts-1", "searched", "darts", macs=1000, test_mean=0.98)
     text = said(decide(replace(base, entries=(*base.entries, more))))
     assert "winners of darts: 97.0 % in the mean of 2, 98.0 % for the best of 2" in text
@@ -224,7 +231,7 @@ def test_random_search_alone_has_no_verdict() -> None:
 
 def test_two_winning_strategies_are_both_named() -> None:
     config = Config()
-    base = made(row(0.01), row(0.02, entry="evolution-0", strategy="evolution"), config=config)
+    base = made(row(0.01), row(0.02, strategy="evolution"), config=config)
     base.budget["strategies"]["evolution"] = base.budget["strategies"]["darts"]
     assert decide(base).headline == "evolution and darts beat random search."
 
@@ -242,3 +249,230 @@ def test_every_rule_is_printed_with_the_verdict() -> None:
     rules = " ".join(decide(made(row(0.01))).rules)
     for word in ("Holm", "excludes 0", "validation", "collapsed", "Kendall", "trade-off", "factor of 1.5"):
         assert word in rules
+
+
+# ---------------------------------------------------------------------- from trainings to sentences, all the way
+
+
+def trained(accuracies: dict[str, list[float | None]], **more: Any) -> Results:
+    """Results of final trainings with these test accuracies by entry and seed; None for a diverged one. Kinds are told
+    by the names."""
+    kinds = {"darts": "searched", "evolution": "searched", "random": "random", "uniform": "uniform"}
+    records: list[dict[str, Any]] = [
+        {
+            "entry": name,
+            "kind": "largest" if name == "largest" else kinds.get(name.rpartition("-")[0], "baseline"),
+            "seed": seed,
+            "status": "diverged" if value is None else "ok",
+            "architecture": name,
+            "parameters": 1000,
+            "macs": 1000,
+            "valid_accuracy": value,
+            "test_accuracy": math.nan if value is None else value,
+            "test_loss": 0.1,
+            "test_images": 100,
+            "train_seconds": 20.0,
+        }
+        for name, values in accuracies.items()
+        for seed, value in enumerate(values)
+    ]
+    known = [{key: "" if one[key] is None else str(one[key]) for key in one} for one in records]
+    told = {
+        "trainings": tuple(record(Training, one) for one in known),
+        "entries": tuple(record(Entry, spelled(one)) for one in summarise(records)),
+        "contests": tuple(record(Contest, spelled(one)) for one in contests(records)),
+    }
+    return made(**{**told, **more})
+
+
+def spelled(row: dict[str, Any]) -> dict[str, str]:
+    """A row as a CSV file has it: what is no number is empty."""
+    return {
+        key: "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value)
+        for key, value in row.items()
+    }
+
+
+#: the noise of a training: around 0, with a standard deviation of half a point
+NOISE = [0.004, -0.003, 0.006, -0.007, 0.002, -0.002, 0.005, -0.005]
+
+
+def around(mean: float, seeds: int, turn: int = 0) -> list[float | None]:
+    return [mean + NOISE[(seed + turn) % len(NOISE)] for seed in range(seeds)]
+
+
+def usual(seeds: int = 8, darts: float = 0.95, **more: list[float | None]) -> dict[str, list[float | None]]:
+    """DARTS at `darts`, random search at 93 %, a uniform draw at 90 %, a baseline at 92 %."""
+    found = {
+        "darts-0": around(darts, seeds),
+        "random-0": around(0.93, seeds, 1),
+        "uniform-0": around(0.90, seeds, 2),
+        "resnet20": around(0.92, seeds, 3),
+    }
+    return {name: values for name, values in {**found, **more}.items() if values}
+
+
+def no_nan(verdict: Verdict) -> str:
+    text = f"{verdict.headline} {said(verdict)}"
+    assert not {"nan", "inf", "None"} & set(re.findall(r"[A-Za-z]+", text))
+    return text
+
+
+def test_a_clear_win_rests_on_effect_permutation_and_bootstrap() -> None:
+    verdict = decide(trained(usual()))
+    assert verdict.headline.startswith("darts beat random search by 2.0 points [")
+    text = no_nan(verdict)
+    assert "darts beat no search, a uniform draw: 5.0 points [" in text
+    assert "darts beat resnet20, the best of 1 baseline by validation accuracy" in text
+    assert re.search(
+        r"Behind it: \d+\.\d+ standard deviations of the paired differences, which are 0\.\d+ points", text
+    )
+    assert "sign-flip p 0.008; bootstrap interval [" in text
+    # eight seeds are enough for a claim that assumes no distribution
+    assert "rests on normally distributed differences" not in text
+    assert "darts searched once: how another search by it would end is not known." in text
+
+
+def test_a_win_of_three_seeds_says_that_no_permutation_test_could_confirm_it() -> None:
+    verdict = decide(trained(usual(3, darts=0.98)))
+    assert verdict.headline.startswith("darts beat random search by 5.")
+    told = [text for text in warned(verdict) if "rests on normally distributed differences" in text]
+    assert told
+    assert "But a claim from 3 seeds rests on normally distributed differences" in told[0]
+    assert "6 seeds could" in told[0]
+
+
+def test_a_tie_says_what_could_have_been_seen() -> None:
+    verdict = decide(trained(usual(darts=0.931)))
+    assert verdict.headline == "The search did not beat random search."
+    text = no_nan(verdict)
+    assert re.search(r"With this spread 8 seeds find a true difference of \d+\.\d points with 80 % power", text)
+    assert re.search(r"one of the measured 0\.1 points takes \d+ seeds", text)
+    assert (
+        "What darts gained over random search of its budget in 1 min 50 s of device time cannot be told from 0" in text
+    )
+
+
+def test_a_loss_is_told_with_what_it_cost() -> None:
+    verdict = decide(trained(usual(darts=0.91)))
+    assert verdict.headline == "The search lost to random search."
+    text = no_nan(verdict)
+    assert "In 1 min 50 s of device time darts lost 2.0 points over random search of its budget" in text
+    assert "darts gained 1.0 points over a uniform draw: 32.7 points a device-hour" in text
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_one_or_two_seeds_are_no_claim(seeds: int) -> None:
+    verdict = decide(trained(usual(seeds)))
+    assert verdict.headline == "Too few seeds for a claim."
+    text = no_nan(verdict)
+    assert f"over {seeds} seed" in text
+    assert "3 are needed, and 6 for one that assumes no distribution" in text
+
+
+def test_no_uniform_entry_is_told() -> None:
+    told = warned(decide(trained(usual(**{"uniform-0": []}))))
+    assert any("no uniformly drawn architecture was trained (retrain.uniform)" in text for text in told)
+
+
+def test_random_search_that_diverged_leaves_no_comparison() -> None:
+    verdict = decide(trained(usual(**{"random-0": [None] * 8})))
+    assert verdict.headline == "No verdict: no searched network could be compared with random search."
+    text = no_nan(verdict)
+    assert "darts against random search: no claim, no pair of sound trainings." in text
+    assert "8 of 32 final trainings gave no figure: 8 of random-0 (diverged)." in text
+
+
+def test_a_difference_that_is_the_same_for_every_seed_is_no_claim() -> None:
+    verdict = decide(trained(usual(**{"random-0": around(0.93, 8), "darts-0": around(0.95, 8)})))
+    assert "the difference is the same for every seed: its spread cannot be estimated" in no_nan(verdict)
+    assert verdict.tone == "warning"
+
+
+def test_the_largest_network_is_met_where_it_was_trained() -> None:
+    text = no_nan(decide(trained(usual(largest=around(0.97, 8, 5)))))
+    assert "darts lost to the space's largest network: −2.0 points" in text
+    assert "largest network" not in said(decide(trained(usual())))
+
+
+def test_several_searches_are_told_by_mean_and_by_best_and_over_searches() -> None:
+    more = {f"darts-{search}": around(0.95 + 0.002 * search, 8, search) for search in range(3)}
+    more |= {f"random-{search}": around(0.93 + 0.001 * search, 8, search + 3) for search in range(3)}
+    results = trained(usual(**more))
+    config = Config.model_validate({"search": {"seeds": 3, "strategies": {"random": {}, "darts": {}}}})
+    text = no_nan(decide(replace(results, config=config)))
+    assert re.search(r"mean of all winners: \+2\.\d points \[.*\]; best of 3 on each side, chosen by validation", text)
+    assert re.search(
+        r"Over searches \(3 against 3\): \[.*\] points, p .*: another search by darts may be expected", text
+    )
+    assert "another search by darts may do otherwise" not in text
+
+
+def test_two_strategies_share_holms_adjustment() -> None:
+    results = trained(usual(**{"evolution-0": around(0.95, 8, 4)}))
+    base = replace(results, config=Config())
+    base.budget["strategies"]["evolution"] = base.budget["strategies"]["darts"]
+    verdict = decide(base)
+    assert verdict.headline == "evolution and darts beat random search."
+    assert "sign-flip p 0.008 (Holm-adjusted 0.016)" in no_nan(verdict)
+
+
+# ------------------------------------------------------------------------------------------------- budgets
+
+
+def sized(budget: Any, **macs: int) -> str:
+    base = trained(usual())
+    raw = {"search": {"strategies": {"random": {}, "darts": {}}}, "retrain": {"budget": budget}}
+    names = {name.replace("_", "-"): size for name, size in macs.items()}
+    entries = tuple(replace(one, macs=names.get(one.entry, 900)) for one in base.entries)
+    winners = (Winner("random-0", "random", "random", 0, "x", 0.9), Winner("darts-0", "searched", "darts", 0, "y", 0.8))
+    return said(decide(replace(base, config=Config.model_validate(raw), entries=entries, winners=winners)))
+
+
+def test_entries_above_the_budget_of_the_baselines_are_named() -> None:
+    text = sized({"macs": 1000}, darts_0=1500, random_0=1000)
+    assert "Sizes were not matched: above the budget of the baselines (in numbers) are darts-0 (1.50 times the" in text
+    assert "random-0 (" not in text
+    text = sized({"macs": 1000}, resnet20=4000)
+    assert "above the budget of the baselines (in numbers) are resnet20 (4.00 times the multiply-accumulates)" in text
+    assert "Sizes were not matched" not in sized({"macs": 1000})
+
+
+def test_the_winners_size_is_a_budget() -> None:
+    text = sized("winner", darts_0=1000, random_0=1000, resnet20=1300)
+    assert "above the budget of the baselines (the size of darts-0) are resnet20 (1.30 times" in text
+    assert "random-0 (" not in text
+
+
+# --------------------------------------------------------------------------- the gap and the collapse monitor
+
+
+def searched(*history: Step) -> Results:
+    return trained(usual(), searches=(Search("random", "random", 0), Search("darts", "darts", 0, history)))
+
+
+def test_the_gap_is_told_in_four_steps() -> None:
+    history = (
+        Step(1, "a", 0.5, discrete_accuracy=0.3, inherited_accuracy=0.2, chosen=0),
+        Step(2, "darts-0", 0.8, discrete_accuracy=0.65, inherited_accuracy=0.3, chosen=1),
+        Step(3, "b", 0.9, discrete_accuracy=0.9, inherited_accuracy=0.9, chosen=0),
+    )
+    verdict = decide(searched(*history))
+    told = [text for text in warned(verdict) if "discretisation gap" in text]
+    assert [text.replace("\N{NO-BREAK SPACE}", " ") for text in told] == [
+        "Validation accuracy of darts-0: 80.0 % with all operations mixed, 30.0 % with the strongest alone, as "
+        "inherited, 65.0 % with statistics re-estimated, 95.0 % after training from scratch. Choosing the strongest "
+        "operations lost 15.0 points: a discretisation gap."
+    ]
+    narrow = decide(searched(Step(1, "other", 0.8, discrete_accuracy=0.75)))
+    assert "95.0 % after training the winner, another one, from scratch." in said(narrow)
+    assert "a discretisation gap" not in said(narrow)
+
+
+def test_a_collapse_is_dated() -> None:
+    shares = (0.9, 0.5, 0.75, 0.8, 1.0)
+    history = tuple(Step(epoch, parameter_free=share) for epoch, share in enumerate(shares, start=1))
+    assert collapsed_from(Search("darts", "darts", 0, history)) == 3
+    assert "darts-0 (100 %, from epoch 3 on)" in said(decide(searched(*history)))
+    ended = (*history[:4], replace(history[4], parameter_free=0.5))
+    assert collapsed_from(Search("darts", "darts", 0, ended)) is None

@@ -48,7 +48,7 @@ def test_a_uniform_architecture_depends_on_the_seed_and_its_number_alone(step: T
         step.space.cells().parse(text)
     # the recipe and the network take no part, nor does any file of a search
     other = step.model_copy(update={"network": Network(channels=8)})
-    assert entry_of("uniform-3", "uniform", other, "no such folder", None, None).architecture == drawn[3]
+    assert entry_of("uniform-3", "uniform", other, "no such folder").architecture == drawn[3]
 
 
 # --------------------------------------------------------------------------------------- the largest network
@@ -149,7 +149,8 @@ def test_what_cannot_be_made_small_enough_says_so() -> None:
 
 
 def given(step: TrainingStep, winners: Path | None, limits: Limits | None, name: str = "resnet20_auto") -> Any:
-    return entry_of(name, "baseline", step, prepared(), None if winners is None else str(winners), limits)
+    file = None if winners is None else str(winners)
+    return entry_of(name, "baseline", step, prepared(), winners=file, limits=limits)
 
 
 def test_the_winner_that_sets_the_budget_is_the_best_ranked_one_that_was_searched(

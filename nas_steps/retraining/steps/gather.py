@@ -8,6 +8,7 @@ from pathlib import Path
 from nas_steps.provenance.files import read_json, write_csv
 from nas_steps.provenance.steps import parser
 from nas_steps.retraining import summary
+from nas_steps.retraining.contests import CONTESTS, contests
 
 MODULE = "nas_steps.retraining gather"
 
@@ -23,3 +24,4 @@ def main(arguments: Sequence[str]) -> None:
     write_csv(output / "retrained.csv", rows, summary.RETRAINED)
     write_csv(output / "summary.csv", summary.summarise(trainings), summary.SUMMARY)
     write_csv(output / "comparisons.csv", summary.compare(trainings), summary.COMPARISONS)
+    write_csv(output / "contests.csv", contests(trainings), CONTESTS)

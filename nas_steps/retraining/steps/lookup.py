@@ -10,6 +10,7 @@ from nas_steps.estimation.table import read_table
 from nas_steps.provenance.files import read_csv, write_csv
 from nas_steps.provenance.steps import parser
 from nas_steps.retraining import summary
+from nas_steps.retraining.contests import CONTESTS, contests
 from nas_steps.retraining.lookup import looked_up
 
 MODULE = "nas_steps.retraining lookup"
@@ -30,3 +31,4 @@ def main(arguments: Sequence[str]) -> None:
     write_csv(output / "retrained.csv", rows, summary.RETRAINED)
     write_csv(output / "summary.csv", summary.summarise(found), summary.SUMMARY)
     write_csv(output / "comparisons.csv", summary.compare(found), summary.COMPARISONS)
+    write_csv(output / "contests.csv", contests(found), CONTESTS)

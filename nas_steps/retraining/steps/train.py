@@ -21,6 +21,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument(
         "--winners", help="winners.csv: a searched entry's architecture, or what a baseline is to match"
     )
+    options.add_argument("--costs", help="costs.csv, for a uniform draw within limits")
     options.add_argument("--macs", type=float, help="the largest number of MACs of a baseline")
     options.add_argument("--parameters", type=float, help="the largest number of parameters of a baseline")
     options.add_argument("--seed", type=int, required=True, help="the training seed: 0, 1, ...")
@@ -31,7 +32,9 @@ def main(arguments: Sequence[str]) -> None:
     step = read_slice(given.settings, TrainingStep)
     with measured(output / "cost.json", "retraining", f"{given.entry}-s{given.seed}") as cost:
         limits = limits_of(given.macs, given.parameters)
-        entry = entry_of(given.entry, given.kind, step, given.data, given.winners, limits)
+        entry = entry_of(
+            given.entry, given.kind, step, given.data, winners=given.winners, limits=limits, costs=given.costs
+        )
         if not entry.architecture:
             from nas_steps.training.record import write_untrained
 

@@ -1,0 +1,91 @@
+"""What the searches' cost won, and whether all sides kept to the same size. The rules are in `RULES`."""
+
+from __future__ import annotations
+
+from nas_steps.report import numbers
+from nas_steps.report.records import Contest, Entry
+from nas_steps.report.results import Results
+from nas_steps.report.signals import Sentence
+
+#: MACs above a budget by more than this share are no rounding
+SLACK = 0.001
+
+RULES = (
+    "What an hour of search won is the difference to a uniformly drawn architecture, which took no search, and to "
+    "random search, divided by the device-hours of one search. Where that difference cannot be told from 0, neither "
+    "can what an hour won, and no number is given.",
+    "A budget that baselines were held to is told where the searches' own winners or the random ones exceed it: then "
+    "sizes were not matched, and the comparison favours the larger network.",
+)
+
+
+def gained(results: Results, strategy: str, rows: list[Contest], told_apart: bool) -> Sentence | None:
+    """Accuracy that an hour of search won over one opponent, that of `rows`; None where either is not known."""
+    hours = device_hours(results, strategy)
+    known = [row for row in rows if row.difference is not None]
+    if hours is None or not known or results.table is not None:
+        return None
+    row = known[0]
+    whom = "a uniform draw" if row.role == "uniform" else "random search of its budget"
+    spent = f"{numbers.seconds(3600 * hours)} of device time"
+    if not told_apart:
+        return Sentence(
+            f"What {strategy} gained over {whom} in {spent} cannot be told from 0, nor what an hour of it gains."
+        )
+    difference = row.difference or 0.0
+    word = "gained" if difference > 0 else "lost"
+    each = numbers.ratio(100 * abs(difference) / hours)
+    return Sentence(
+        f"In {spent} {strategy} {word} {numbers.points(abs(difference))} points over {whom}: {each} points a "
+        "device-hour at this length, which need not hold for a longer search."
+    )
+
+
+def device_hours(results: Results, strategy: str) -> float | None:
+    """Hours of one search, each as many times as its job held devices; None where nothing was measured."""
+    seconds = results.search_seconds(strategy)
+    names = {search.name for search in results.searches if search.strategy == strategy}
+    more = sum((cost.devices - 1) * cost.seconds for cost in results.costs if cost.search in names)
+    return None if not seconds else (seconds + more / len(names)) / 3600
+
+
+def sizes(results: Results) -> list[Sentence]:
+    """The budget of the baselines, and who is above it."""
+    budget = results.config.retrain.budget
+    if budget is None:
+        return []
+    limits: dict[str, float | None] = {"macs": budget.macs, "parameters": budget.parameters}
+    what = "in numbers"
+    if budget.winner:
+        best = best_ranked(results)
+        if best is None or best.macs is None:
+            return [Sentence("The baselines were to match the winner's size, and there is no winner.", "warning")]
+        limits, what = {"macs": best.macs, "parameters": None}, f"the size of {best.entry}"
+    sentences = []
+    units = {"macs": "multiply-accumulates", "parameters": "parameters"}
+    for kind in ("baseline", "searched", "random", "uniform"):
+        above = []
+        for entry in results.entries:
+            for key, limit in limits.items():
+                size = getattr(entry, key)
+                if entry.kind == kind and limit is not None and size is not None and size > limit * (1 + SLACK):
+                    above.append(f"{entry.entry} ({numbers.ratio(size / limit)} times the {units[key]})")
+        if above:
+            text = f"Sizes were not matched: above the budget of the baselines ({what}) are {numbers.listed(above)}."
+            sentences.append(Sentence(text, "warning"))
+    fitted = [entry for entry in results.entries if entry.kind == "baseline" and entry.architecture != entry.entry]
+    if fitted:
+        told = [
+            f"{one.entry} is {one.architecture} ({numbers.macs(one.macs)} MACs)" for one in fitted if one.architecture
+        ]
+        sentences.append(Sentence(f"Fitted to the budget ({what}): {numbers.listed(told)}."))
+    return sentences
+
+
+def best_ranked(results: Results) -> Entry | None:
+    """The entry whose size `retrain.budget: winner` means: the best ranked winner that was searched, or else drawn."""
+    winners = [one for one in results.winners if one.kind == "searched"] or list(results.winners)
+    winners = [one for one in winners if one.score is not None]
+    if not winners:
+        return None
+    return results.entry(max(winners, key=lambda one: one.score or 0.0).entry)
