@@ -95,7 +95,7 @@ def test_shipped_configs_are_valid(file: Path) -> None:
     from nas_steps.config.load import load, read_yaml
 
     raw = read_yaml(file)
-    if raw.get("data", {}).get("source") == "folder":
+    if raw.get("data", {}).get("source") in ("folder", "npz"):
         raw["images"] = str(ROOT)
     if raw["search"].get("estimator", {}).get("kind") == "table":
         raw["search"]["estimator"]["path"] = str(file)

@@ -169,6 +169,16 @@ def test_the_winner_that_sets_the_budget_is_the_best_ranked_one_that_was_searche
     assert given(step, tmp_path / "none.csv", None).architecture == ""
 
 
+def test_a_baseline_that_cannot_be_as_small_as_the_winner_is_left_out_and_not_an_error(
+    step: TrainingStep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"entry": "a-0", "kind": "searched", "strategy": "a", "architecture": POOLS, "score": 0.5}
+    write_csv(tmp_path / "winners.csv", [row], WINNERS)
+    found = given(step, tmp_path / "winners.csv", None, "mobilenet_v2_auto")
+    assert (found.architecture, found.budget["of"]) == ("", "a-0")
+    assert "even its narrowest network" in capsys.readouterr().out
+
+
 def test_a_baseline_above_the_budget_is_refused_by_its_job(step: TrainingStep) -> None:
     assert given(step, None, Limits(macs=1e9), "resnet20").architecture == "resnet20"
     with pytest.raises(UserError, match=r"the budget is 1,000,000 MACs, but resnet20 has 2,\d.*resnet20_auto"):

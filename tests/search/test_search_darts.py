@@ -219,6 +219,7 @@ def test_every_kind_searches_and_can_be_repeated_bit_by_bit(images: Images, kind
     for row in result.history:
         assert row["status"] == "ok"
         assert 0 <= row["discrete_accuracy"] <= 1
+        assert 0 <= row["inherited_accuracy"] <= 1
         assert 0 <= row["score"] <= 1
         assert row["skips"] == space.parse(row["architecture"]).cells["normal"][0].count(("skip_connect", 0)) + (
             space.parse(row["architecture"]).cells["normal"][0].count(("skip_connect", 1))
