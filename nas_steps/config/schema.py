@@ -108,7 +108,9 @@ class Data(Section):
                 f"valid + test is {self.valid + self.test:g}: that leaves less than 5 % to train on; lower one of them"
             )
         if self.source == "npz" and self.path is None:
-            raise ValueError("source npz needs `path`: the .npz file to read; or add `--config images=PATH` to the command")
+            raise ValueError(
+                "source npz needs `path`: the .npz file to read; or add `--config images=PATH` to the command"
+            )
         if self.source == "digits" and self.path is not None:
             raise ValueError(
                 f"source digits is embedded and reads no path, but path is {self.path!r}; "
