@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.report import numbers
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence, chosen, collapsed_from, handed_on
@@ -39,7 +40,8 @@ GAPS = (
 
 
 def gaps(results: Results) -> list[dict[str, Any]]:
-    """One row for each search that trained a supernet by its alphas, after the epoch that was handed on."""
+    """One row for each search by shared weights: of alphas after the epoch that was handed on, of single paths for the
+    best scored architecture."""
     rows = []
     for search in results.searches:
         if all(step.discrete_accuracy is None for step in search.history):
@@ -51,7 +53,8 @@ def gaps(results: Results) -> list[dict[str, Any]]:
             {
                 "search": search.name,
                 "epoch": last.step,
-                "mixed": chosen(search, "score"),
+                # of a search by single paths nothing is mixed
+                "mixed": chosen(search, "score") if search.kind in GRADIENT_KINDS else None,
                 "inherited": chosen(search, "inherited_accuracy"),
                 "re_estimated": chosen(search, "discrete_accuracy"),
                 "retrained": None if entry is None else entry.valid_mean,
@@ -73,7 +76,10 @@ def gap_sentences(results: Results, strategy: str) -> list[Sentence]:
             continue
         steps = [
             (row["mixed"], "with all operations mixed"),
-            (row["inherited"], "with the strongest alone, as inherited"),
+            (
+                row["inherited"],
+                f"with {'the best scored' if row['mixed'] is None else 'the strongest'} alone, as inherited",
+            ),
             (row["re_estimated"], "with statistics re-estimated"),
             (row["retrained"], _retrained(row["same_architecture"])),
         ]

@@ -144,8 +144,8 @@ def one_training(results: Results, strategy: str = "") -> float | None:
 
 def collapse(results: Results, strategy: str) -> list[Sentence]:
     """Whether the searches of a differentiable strategy ended in cells without weights, or undecided."""
-    searches = [one for one in results.searches if one.strategy == strategy and one.kind in GRADIENT_KINDS]
-    if not searches:
+    searches = [one for one in results.searches if one.strategy == strategy and one.kind in SUPERNET_KINDS]
+    if not searches or results.config.space.mobile:
         return []
     space = results.config.space.cells()
     by_chance = free_by_chance(space)
@@ -156,7 +156,8 @@ def collapse(results: Results, strategy: str) -> list[Sentence]:
         free, entropy = chosen(search, "parameter_free"), chosen(search, "entropy")
         if free is not None and free >= COLLAPSE_SHARE:
             collapsed.append(f"{search.name} ({numbers.share(free, 0)}, from epoch {collapsed_from(search)} on)")
-        if entropy is not None and entropy >= UNDECIDED_SHARE * largest:
+        # a controller's entropy is that of its draws, to be held against none of these
+        if search.kind in GRADIENT_KINDS and entropy is not None and entropy >= UNDECIDED_SHARE * largest:
             undecided.append(f"{search.name} ({numbers.plain(entropy)} nats)")
     sentences = []
     if collapsed:

@@ -252,6 +252,12 @@ def enas(
     drawn = list(distinct(policy, settings.evaluations, derive_seed(policy.seed, "candidates")))
     scored = sorted(zip(map(str, drawn), accuracies(drawn), strict=True), key=lambda pair: -pair[1])
     result.candidates = scored[: settings.candidates]
+    # what the best has inherited, before and after its batch norms are re-estimated
+    best, score = result.candidates[0]
+    inherited = network.accuracies([space.parse(best)], lambda: valid.batches(EVALUATION_BATCH, shuffle=False))[0]
+    result.history[-1] |= {
+        "architecture": best, "chosen": 1, "inherited_accuracy": inherited, "discrete_accuracy": score,
+    }  # fmt: skip
     return result
 
 

@@ -52,8 +52,10 @@ def gather(
     history: str | Path,
     estimator: str,
     rungs: Sequence[int] = (),
+    known: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
-    """Write both files from the evaluations of a sampling strategy, round by round.
+    """Write both files from the evaluations of a sampling strategy, round by round; `known` are further columns of the
+    history, by architecture.
 
     Candidates are those with a score, best first (of equals, the one found first); the history has them all. With
     successive halving, `rungs` are the epochs of each rung: an architecture counts by its last one, and those of a
@@ -80,6 +82,7 @@ def gather(
                     "reason": estimate.reason,
                     "epochs": estimate.epochs or None,
                     "saved": estimate.saved or None,
+                    **(known or {}).get(estimate.architecture, {}),
                 }
             )
     scored = [(rung, estimate) for rung, estimate in last.values() if estimate.merit > float("-inf")]

@@ -75,6 +75,12 @@ def test_a_search_ends_in_candidates_scored_by_shared_weights(data: str, weights
     assert {row["estimator"] for row in candidates} == {"shared_weights"}
     scores = [float(row["score"]) for row in candidates]
     assert scores == sorted(scores, reverse=True)
+    # what the best one inherited, with the training's statistics and with its own
+    (chosen,) = (row for row in history if row["chosen"])
+    assert chosen["architecture"] == candidates[0]["architecture"]
+    assert chosen["discrete_accuracy"] == candidates[0]["score"]
+    assert 0 <= float(chosen["inherited_accuracy"]) <= 1
+    assert {row["inherited_accuracy"] for row in history if not row["chosen"]} == {""}
     assert len(run_search(data, weights, tmp_path / "random-0", "random")) == 17
 
 
@@ -223,4 +229,7 @@ def test_enas_leaves_candidates_and_a_history(data: str, tmp_path: Path, space: 
     history = read_csv(tmp_path / "history.csv")
     assert [row["step"] for row in history] == ["1", "2"]
     assert all(row["architecture"] and float(row["entropy"]) > 0 for row in history)
+    last = [history[-1][key] for key in ("chosen", "architecture", "discrete_accuracy")]
+    assert last == ["1", found[0]["architecture"], found[0]["score"]]
+    assert 0 <= float(history[-1]["inherited_accuracy"]) <= 1
     assert read_json(tmp_path / "cost.json")["stage"] == "search"

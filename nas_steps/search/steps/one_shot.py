@@ -66,4 +66,9 @@ def main(arguments: Sequence[str]) -> None:
                 measure=lambda architecture: measure(step, architecture, given.data),
                 after_round=after_round,
             )
-            gather(told, output / "candidates.csv", output / "history.csv", step.estimator.kind)
+            # what the best scored has inherited, before and after its batch norms are re-estimated
+            best = max((one for estimates in told for one in estimates), key=lambda one: one.merit)
+            inherited = scorer.running([step.space.declared().parse(best.architecture)])[0]
+            kept = {"chosen": 1, "inherited_accuracy": inherited, "discrete_accuracy": best.score}
+            files = (output / "candidates.csv", output / "history.csv")
+            gather(told, *files, step.estimator.kind, known={best.architecture: kept})
