@@ -33,6 +33,8 @@ any job starts. A file stands alone: it is not laid over `config.yaml`.
 | `nasbench201.yaml` | DARTS, DARTS+ and SDARTS-RS where the truth is known: NAS-Bench-201's space |
 | `nasbench201_table.yaml` | sampling strategies compared in a table of NAS-Bench-201, where nothing is trained |
 | `one_shot.yaml` | a supernet trained once and searched by several strategies: stages of MBConv blocks on CIFAR-10 |
+| `factorial.yaml` | what is search and what is scaling: three bases scaled in five ways at matched MACs, on CIFAR-10 |
+| `verdict_cifar10.yaml` | is searching worth it? Two strategies, three searches each, on a part of CIFAR-10 |
 | `cifar10.yaml` | CIFAR-10 as in the DARTS paper, for a GPU |
 """
 
