@@ -67,6 +67,8 @@ def cost(results: Results, strategy: str) -> list[Sentence]:
             continue
         relative = relative_budget(results, strategy, random)
         text += f"; {random} took {numbers.seconds(spent)}"
+        if relative is not None:
+            text += f", budgets in training multiply-accumulates {numbers.ratio(relative)} to 1"
         times = seconds / spent
         if relative is not None and not _agree(relative):
             sentences.append(

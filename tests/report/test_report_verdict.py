@@ -167,7 +167,9 @@ def test_a_diverged_baseline_is_not_the_best_one() -> None:
 
 
 def test_cost_is_told_in_final_trainings() -> None:
-    assert "took 1 min 50 s of job time, 5.5 times one final training (20.0 s)" in said(decide(made(row(0.01))))
+    text = said(decide(made(row(0.01))))
+    assert "took 1 min 50 s of job time, 5.5 times one final training (20.0 s)" in text
+    assert "random took 1 min 40 s, budgets in training multiply-accumulates 1.02 to 1." in text
 
 
 @pytest.mark.parametrize(("seconds", "warns"), [(110.0, False), (149.0, False), (160.0, True), (60.0, True)])
