@@ -136,6 +136,7 @@ def test_the_step_writes_the_table_and_measures_only_what_is_asked_for(
         "device": "cpu",
         "space": {"preset": "mobile_small", "stages": stages},
         "search": {"limits": limits, "strategies": {"random": {"evaluations": 2}}},
+        "ranking": {"uniform": 0},
     }
     config = load(raw)
     paths = write_slices(config, tmp_path)

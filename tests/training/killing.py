@@ -24,16 +24,21 @@ from tiny_world import CONVOLUTION, MIXED, POOLS, prepared, settings
 
 import nas_steps.models.build
 import nas_steps.search.darts
+import nas_steps.search.enas
 import nas_steps.search.one_shot.training
 import nas_steps.training.final  # noqa: F401 - likewise
+from nas_steps.config.space import Network
 from nas_steps.estimation.steps.short_training import main as estimate
 from nas_steps.provenance import steps
 from nas_steps.provenance.files import write_csv, write_json
 from nas_steps.provenance.fingerprint import code_fingerprint
 from nas_steps.retraining.steps.train import main as retrain
+from nas_steps.scaling.compound import Design
 from nas_steps.scaling.steps.grid import main as grid
 from nas_steps.scaling.steps.train import main as member
+from nas_steps.scaling.winner import described
 from nas_steps.search.steps.darts import main as darts
+from nas_steps.search.steps.enas import main as enas
 from nas_steps.search.steps.supernet import main as one_shot_supernet
 from nas_steps.training.checkpoint import checkpoint_folder
 
@@ -51,9 +56,26 @@ ADAMW = {**RECIPE, "optimizer": "adamw", "learning_rate": 1e-3}
 MODERN = {**RECIPE, "mixup": 0.4, "ema": 0.9, "augment": {"crop": 1, "randaugment": 1}}
 SUPERNET = {"epochs": 3, "batch_size": 12, "candidates": 3, "augment": RECIPE["augment"]}
 TRIPLES = [
-    {"index": index, "depth": 1.0, "width": 1.2 + index, "resolution": 1.1, "cells": 4, "channels": 4, "side": 9}
+    {
+        "index": index,
+        "depth": 1.0,
+        "width": 1.2 + index,
+        "resolution": 1.1,
+        **described(Design(MIXED, Network(channels=4, cells=4, stem_multiplier=1), side=9)),
+        "kept": "yes",
+    }
     for index in range(2)
 ]
+ENAS = {
+    "epochs": 3,
+    "batch_size": 12,
+    "controller_steps": 3,
+    "controller_batch": 2,
+    "reward_images": 20,
+    "evaluations": 4,
+    "candidates": 2,
+    "calibration_images": 20,
+}
 
 
 @dataclass
@@ -89,6 +111,7 @@ def kinds(world: Path, data: str) -> list[Kind]:
         retrain__recipe=MODERN,
         scaling__recipe=RECIPE,
         search__strategies__darts=SUPERNET,
+        search__strategies__enas=ENAS,
         **{
             f"search__strategies__{kind}": {**SUPERNET, "epochs": 2, "drop_path": 0.3, **more}
             for kind, more in FAMILY.items()
@@ -110,8 +133,9 @@ def kinds(world: Path, data: str) -> list[Kind]:
     write_csv(ranked, [{"architecture": MIXED, "rank": 1, "status": "ok"}], ("architecture", "rank", "status"))
     write_csv(triples, TRIPLES, tuple(TRIPLES[0]))
     write_json(chosen, {"architecture": CONVOLUTION})
-    described = {**TRIPLES[0], "member": "B1", "macs": 10, "parameters": 10, "within_budget": "yes"}
-    write_csv(members, [described], tuple(described))
+    more = {"member": "B1", "macs": 10, "parameters": 10, "drop_path": 0.1, "within_budget": "yes"}
+    row = {**TRIPLES[0], "architecture": CONVOLUTION, **more}
+    write_csv(members, [row], tuple(row))
 
     def with_settings(name: str, *more: object) -> list[str]:
         return ["--settings", files[name], "--data", data, *map(str, more)]
@@ -138,6 +162,7 @@ def kinds(world: Path, data: str) -> list[Kind]:
         Kind("shortlist", estimate, shard("ranking", "ranking"), lambda out: out / "shard.csv"),
         Kind("supernet", darts, supernet("darts"), own),
         *(Kind(f"supernet of {kind}", darts, supernet(kind), own, share=3) for kind in FAMILY),
+        Kind("controller", enas, supernet("enas"), own, share=3),
         Kind(
             "one-shot supernet",
             one_shot_supernet,

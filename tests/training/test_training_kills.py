@@ -40,7 +40,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_kind_of_training_step_ends_with_the_same_bits(world: Path) -> None:
     told = json.loads((world / "told.json").read_text(encoding="utf-8"))
     names = {"search candidates", "shortlist", "supernet", "retraining", "baseline", "grid", "scaled member"}
-    names.add("one-shot supernet")
+    names |= {"one-shot supernet", "controller"}
     family = ("gdas", "sdarts_adv", "pc_darts", "darts_second_order", "rsws")
     names |= {f"supernet of {kind}" for kind in family}
     assert {kind["name"] for kind in told} == names
