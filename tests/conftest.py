@@ -19,6 +19,7 @@ LONG = (
     "test_rounds",
     "test_one_shot",
     "test_factorial",
+    "test_limits",
 )
 
 
