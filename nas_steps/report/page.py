@@ -18,10 +18,11 @@ from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
 from nas_steps.report import factorial, figures, numbers, signals
 from nas_steps.report.cells import draw_cell
+from nas_steps.report.columns import Table
 from nas_steps.report.mobile import draw_mobile
 from nas_steps.report.records import Winner
 from nas_steps.report.results import Results
-from nas_steps.report.tables import Table, best_of_kind
+from nas_steps.report.retraining_tables import best_of_kind
 from nas_steps.report.verdict import Verdict
 from nas_steps.spaces.cells import parse_architecture
 from nas_steps.spaces.mobile_architectures import is_mobile, parse_mobile
