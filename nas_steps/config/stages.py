@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from nas_steps.config.data import Data
 from nas_steps.config.estimators import (
     Estimator,
     Extrapolation,
@@ -23,10 +24,11 @@ from nas_steps.config.estimators import (
     Training,
     ZeroCost,
 )
+from nas_steps.config.export import Export
 from nas_steps.config.limits import Latency, Limits
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.scaling import Factorial, Scaling
-from nas_steps.config.schema import Config, Data, Export
+from nas_steps.config.schema import Config
 from nas_steps.config.space import Network, Space
 from nas_steps.config.strategies import (
     SUPERNET_KINDS,

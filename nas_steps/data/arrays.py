@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from nas_steps.config.schema import Data
+from nas_steps.config.data import Data
 from nas_steps.data.photos import square
 from nas_steps.errors import UserError
 

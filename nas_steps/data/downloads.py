@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nas_steps.config.schema import Data
+from nas_steps.config.data import Data
 from nas_steps.data.arrays import Labelled, Source, fit
 from nas_steps.errors import UserError
 

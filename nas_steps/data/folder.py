@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 from tqdm import tqdm
 
-from nas_steps.config.schema import FOLDER_RESOLUTION, Data
+from nas_steps.config.data import FOLDER_RESOLUTION, Data
 from nas_steps.data.arrays import Labelled, Source
 from nas_steps.data.layout import WANTED, Layout, Tree, arrange, opened, printable
 from nas_steps.data.photos import NotAnImageError, UnreadableError, is_image, named_as_image, read_photo

@@ -9,7 +9,7 @@ from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
-from nas_steps.config.schema import Data
+from nas_steps.config.data import Data
 from nas_steps.data.arrays import Labelled, Source, fit
 from nas_steps.errors import UserError
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nas_steps.config.schema import Data
+from nas_steps.config.data import Data
 from nas_steps.config.stages import DataStep
 from nas_steps.data.arrays import Labelled, Source
 from nas_steps.data.layout import printable

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nas_steps.config.schema import Data
+from nas_steps.config.data import Data
 from nas_steps.data.arrays import Labelled, Source, fit
 from nas_steps.data.downloads import read_cifar, read_fashion_mnist, read_svhn
 from nas_steps.data.folder import read_folder

@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from nas_steps.config.schema import NATIVE_SHAPE, Config
+from nas_steps.config.data import NATIVE_SHAPE
+from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.fingerprint import code_fingerprint, fingerprint

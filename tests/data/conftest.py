@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas_steps.config.schema import Data
+from nas_steps.config.data import Data
 from nas_steps.config.stages import DataStep
 from nas_steps.data.prepare import prepare
 

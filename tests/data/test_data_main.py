@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nas_steps.config.schema import Data
+from nas_steps.config.data import Data
 from nas_steps.config.stages import DataStep
 from nas_steps.data.__main__ import main
 from nas_steps.provenance.files import write_json

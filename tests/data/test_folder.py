@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas_steps.config.schema import Data
+from nas_steps.config.data import Data
 from nas_steps.data.folder import NAMED_AT_ONCE, read_folder
 from nas_steps.errors import UserError
 

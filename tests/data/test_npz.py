@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas_steps.config.schema import Data
+from nas_steps.config.data import Data
 from nas_steps.data.arrays import Source
 from nas_steps.data.npz import read_npz
 from nas_steps.errors import UserError

@@ -15,7 +15,7 @@ import torchvision.datasets
 import torchvision.datasets.utils
 from sklearn.datasets import load_digits
 
-from nas_steps.config.schema import Data
+from nas_steps.config.data import Data
 from nas_steps.data.downloads import CIFAR, CIFAR_FILES, parse_cifar
 from nas_steps.data.sources import READERS, read_source
 from nas_steps.errors import UserError

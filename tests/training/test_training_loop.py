@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from safetensors.numpy import load_file
 from torch import nn
 
+from nas_steps.config.data import Data
 from nas_steps.config.recipe import Recipe
-from nas_steps.config.schema import Data
 from nas_steps.config.space import Network
 from nas_steps.config.stages import DataStep, TrainingStep
 from nas_steps.data.batches import DeviceImages

@@ -1,0 +1,92 @@
+"""Where images come from: the key `data`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from nas_steps.config.section import Fraction, Positive, Section
+
+Source = Literal["digits", "cifar10", "cifar100", "fashion_mnist", "svhn", "folder", "npz"]
+
+
+#: side in pixels and number of channels of the sources that are what they are
+NATIVE_SHAPE: dict[str, tuple[int, int]] = {
+    "digits": (8, 1),
+    "cifar10": (32, 3),
+    "cifar100": (32, 3),
+    "fashion_mnist": (28, 1),
+    "svhn": (32, 3),
+}
+
+
+#: and their classes
+NATIVE_CLASSES: dict[str, int] = {"digits": 10, "cifar10": 10, "cifar100": 100, "fashion_mnist": 10, "svhn": 10}
+
+
+FOLDER_RESOLUTION = 32
+
+
+class Data(Section):
+    source: Source = Field(
+        "digits",
+        description="Where images come from: `digits` (scikit-learn's, needs no download), `cifar10`, "
+        "`cifar100`, `fashion_mnist`, `svhn` (downloaded by torchvision), `folder` (one subfolder a class; a "
+        ".zip of such a folder will do), `npz` (a NumPy archive).",
+    )
+    path: str | None = Field(
+        None,
+        description="The folder, .zip or .npz to read; for torchvision's sets the download folder "
+        "(`downloads` when left out).",
+    )
+    resolution: int | None = Field(
+        None,
+        ge=4,
+        le=1024,
+        description="Side in pixels of the stored square images; the source's own when left out "
+        f"({FOLDER_RESOLUTION} for `folder`). Photos are resized and centre-cropped.",
+    )
+    channels: Literal["auto", 1, 3] = Field(
+        "auto", description="1 (grey) or 3 (RGB); `auto` keeps the source's own, RGB for `folder`."
+    )
+    valid: Fraction = Field(
+        0.2, description="Share of all images for validation, where the source brings no valid split."
+    )
+    test: Fraction = Field(
+        0.2, description="Share of all images for the final test, where the source brings no test split."
+    )
+    max_train: Positive | None = Field(None, description="Keep at most so many training images (stratified, seeded).")
+    max_valid: Positive | None = Field(None, description="Keep at most so many validation images.")
+    max_test: Positive | None = Field(None, description="Keep at most so many test images.")
+    unreadable: Literal["refuse", "skip"] = Field(
+        "refuse",
+        description="What to do with a file that cannot be read as an image: stop and name it, or `skip` it and "
+        "count it in meta.json.",
+    )
+    max_image_pixels: Positive = Field(
+        50_000_000,
+        description="A larger picture is refused before it is decoded (a decompression bomb, or a mistake).",
+    )
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _channels(cls, value: Any) -> Any:
+        return int(value) if isinstance(value, str) and value.isdigit() else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Data:
+        if self.valid + self.test >= 0.95:
+            raise ValueError(
+                f"valid + test is {self.valid + self.test:g}: that leaves less than 5 % to train on; lower one of them"
+            )
+        if self.source == "npz" and self.path is None:
+            raise ValueError(
+                "source npz needs `path`: the .npz file to read; or add `--config images=PATH` to the command"
+            )
+        if self.source == "digits" and self.path is not None:
+            raise ValueError(
+                f"source digits is embedded and reads no path, but path is {self.path!r}; "
+                "set source: folder or npz to read it"
+            )
+        return self

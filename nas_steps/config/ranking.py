@@ -1,0 +1,54 @@
+"""What is trained to rank: the key `ranking`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from nas_steps.config.recipe import Recipe
+from nas_steps.config.section import Natural, Positive, Section
+
+#: fewer architectures than this have no rank correlation
+FEWEST_UNIFORM = 3
+
+
+class Ranking(Section):
+    shortlist: Positive | Literal["auto"] = Field(
+        3,
+        description="Best candidates of each strategy and search seed to train anew. `auto`: as many as it takes to be "
+        "within `tolerance` of the best candidate with a probability of 95 %, told by the uniform sample.",
+    )
+    uniform: Natural = Field(
+        8,
+        description="Architectures drawn uniformly from the space, no two of them isomorphic, that are trained and "
+        "scored beside the shortlist: they tell how well scores rank. 0: none.",
+    )
+    tolerance: float = Field(
+        0.005,
+        gt=0,
+        lt=1,
+        description="Accuracy that may be lost against the best candidate; 0.005 is half a percentage point.",
+    )
+    most: Positive = Field(10, description="The most that `shortlist: auto` takes.")
+    seeds: Positive = Field(
+        1, description="Trainings of each of these architectures; their mean is ranked. 2 or more tell the noise."
+    )
+    recipe: Recipe = Field(
+        default_factory=lambda: Recipe(epochs=12), description="The short training, on `retrain.network`."
+    )
+    final_share: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Train by `retrain.recipe` for this share of its epochs in place of `recipe`; null: by `recipe`.",
+    )
+
+    @model_validator(mode="after")
+    def _auto_can_be_told(self) -> Ranking:
+        if self.shortlist == "auto" and self.uniform < FEWEST_UNIFORM:
+            raise ValueError(
+                f"shortlist is auto, but uniform is {self.uniform}: how many must be trained is told by a uniform "
+                f"sample of {FEWEST_UNIFORM} or more (20 say more than 8); raise uniform, or give shortlist a number"
+            )
+        return self

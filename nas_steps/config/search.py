@@ -1,0 +1,98 @@
+"""How is searched: the key `search`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+
+from nas_steps.config.estimators import Estimator, Screen, ShortTraining, named_kind
+from nas_steps.config.limits import Latency, Limits
+from nas_steps.config.section import Positive, Section
+from nas_steps.config.space import Network
+from nas_steps.config.strategies import (
+    Darts,
+    Evolution,
+    Nsga2,
+    Random,
+    Strategy,
+)
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_]*$"
+
+
+def _default_strategies() -> dict[str, Strategy]:
+    return {"random": Random(), "evolution": Evolution(), "darts": Darts()}
+
+
+class Search(Section):
+    network: Network = Field(
+        default_factory=lambda: Network(channels=8, cells=3, stem_multiplier=3),
+        description="The skeleton of supernets and candidates during the search.",
+    )
+    estimator: Estimator = Field(
+        default_factory=lambda: ShortTraining(epochs=8),
+        description="What a sampled architecture is scored by; `kind` may be left out where it is `short_training`.",
+    )
+    screen: Screen | None = Field(
+        None, description="A score without training that chooses which proposals the estimator sees; null: all."
+    )
+    limits: Limits | None = Field(
+        None, description="What no architecture that is evaluated may exceed; null: nothing is limited."
+    )
+    seeds: Positive = Field(1, description="How many times each strategy is run, with seeds 0, 1, ...")
+    strategies: dict[Annotated[str, Field(pattern=NAME)], Strategy] = Field(
+        default_factory=_default_strategies,
+        description="By name. `kind` may be left out where the name is a kind. A `random` one is not optional.",
+    )
+
+    @property
+    def limited(self) -> dict[str, float]:
+        """The limits that are given, by name."""
+        return {} if self.limits is None else self.limits.given()
+
+    @property
+    def latency(self) -> Latency | None:
+        """How latency is measured; None where it is neither a limit nor an objective."""
+        limits = self.limits or Limits()
+        objective = any(isinstance(one, Nsga2) and "latency" in one.objectives for one in self.strategies.values())
+        return limits.latency if objective or limits.latency_ms is not None else None
+
+    @property
+    def needs_costs(self) -> bool:
+        """Whether the search needs to know what each part of a network costs."""
+        return bool(self.limited) or self.latency is not None
+
+    @field_validator("estimator", mode="before")
+    @classmethod
+    def _short_training_is_meant(cls, value: Any) -> Any:
+        return named_kind(value)
+
+    @field_validator("strategies", mode="before")
+    @classmethod
+    def _name_is_kind(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        filled = {}
+        for name, settings in value.items():
+            settings = {} if settings is None else settings
+            if isinstance(settings, dict) and "kind" not in settings:
+                settings = {"kind": name, **settings}
+            filled[name] = settings
+        return filled
+
+    @field_validator("strategies")
+    @classmethod
+    def _random_is_there(cls, value: dict[str, Any]) -> dict[str, Any]:
+        randoms = [name for name, strategy in value.items() if strategy.kind == "random"]
+        if not randoms:
+            raise ValueError(
+                "no entry of kind random: every experiment compares with random search of matched cost; "
+                "add the line `random: {}`"
+            )
+        if all(strategy.kind == "random" and strategy.evaluations == "auto" for strategy in value.values()):
+            raise ValueError(
+                "random is the only strategy, so there is no cost to match: give it a number, "
+                "say `random: {evaluations: 16}`"
+            )
+        return value
