@@ -7,14 +7,14 @@ from random import Random
 
 import pytest
 
-from nas_steps.config import schema
+from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.search.sampling import RandomSearch, RegularisedEvolution, propose, round_size, rounds
 from nas_steps.spaces.cells import PRESETS, CellSpace
 
 SMALLEST = CellSpace("smallest", ("skip_connect", "nor_conv_1x1"), nodes=1)  # 16 architectures
 ROOMY = CellSpace("roomy", ("skip_connect", "max_pool_3x3", "nor_conv_1x1"), nodes=2)
-EVOLUTION = schema.Evolution(population=4, sample=4, children=2, rounds=3)
+EVOLUTION = strategies.Evolution(population=4, sample=4, children=2, rounds=3)
 
 
 def estimated(architectures: list[str], scores: list[float], status: str = "ok") -> list[Estimate]:
@@ -103,15 +103,15 @@ def test_proposals_follow_from_the_seed_and_the_history_alone() -> None:
 
 
 def test_proposals_end_where_the_space_ends() -> None:
-    asked = propose(schema.Random(), SMALLEST, [], count=50, seed=0)
+    asked = propose(strategies.Random(), SMALLEST, [], count=50, seed=0)
     assert len(set(asked)) == len(asked) == 16
-    assert propose(schema.Random(), SMALLEST, [estimated(asked, [0.0] * 16)], count=5, seed=0) == []
+    assert propose(strategies.Random(), SMALLEST, [estimated(asked, [0.0] * 16)], count=5, seed=0) == []
 
 
 def test_rounds_and_their_sizes() -> None:
-    assert rounds(schema.Random()) == 1
-    assert round_size(schema.Random(), 0, 23) == 23
-    shared = schema.Random(evaluations=10, rounds=4)
+    assert rounds(strategies.Random()) == 1
+    assert round_size(strategies.Random(), 0, 23) == 23
+    shared = strategies.Random(evaluations=10, rounds=4)
     assert rounds(shared) == 4
     assert [round_size(shared, number, 10) for number in range(4)] == [3, 3, 2, 2]
     assert rounds(EVOLUTION) == 3
