@@ -140,11 +140,11 @@ def test_an_equal_copy_is_trusted_and_another_config_is_refused(copied: Path, co
     refused(
         copied,
         change(TINY, retrain__recipe__epochs=3),
-        "retrain (20 files): retrain.recipe.epochs: 2 -> 3",
+        "retrain (24 files): retrain.recipe.epochs: 2 -> 3",
         "train_member (12 files): retrain.recipe.epochs: 2 -> 3",
         "python -m nas_steps.manifest --adopt results/tiny",
     )
-    refused(copied, TINY, "gather_retraining (3 files): code of nas_steps.retraining.summary", root=copy_of_code)
+    refused(copied, TINY, "gather_retraining (4 files): code of nas_steps.retraining.summary", root=copy_of_code)
     (copied / RESULTS / "ranking" / "ranked.csv").write_text("rank\n")
     refused(copied, TINY, "ranking/ranked.csv: 5 bytes, the manifest says")
     (copied / RESULTS / "manifest.json").unlink()
