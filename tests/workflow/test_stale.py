@@ -23,7 +23,7 @@ STRATEGIES = TINY["search"]["strategies"]
 #: The report reruns with any key: it prints the config.
 TABLE = """
                                   | da bu pr ev ga dn| sh ts ra| sa tm sc ca cp| rt gr| dg tg ch me fa| ee es ge| rp ma
-all jobs                          |  1  1  3  3  2  1|  1  1  1|  1  1  1  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
+all jobs                          |  1  1  3  3  2  1|  1  1  1|  1  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
 a comment and a docstring anywhere|  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
 keys in another order             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
 5e-2 for 0.05                     |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
@@ -33,29 +33,29 @@ images moved                      |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|
 another version of nas-steps      |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
 the report's template             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
 code of the summary of retraining |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  1|  .  .  .  .  .|  .  .  .|  1  1
-code of the step of retraining    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  5  1|  .  .  .  .  .|  5  .  1|  1  1
-code of an operation              |  .  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
-code of preparing data            |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
-another version of torch          |  .  .  1  3  2  1|  1  1  1|  .  1  1  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
-another version of onnx           |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  5  1  1|  1  1
-one pixel of one image            |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
-data.max_train                    |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
+code of the step of retraining    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  6  1|  .  .  .  .  .|  6  .  1|  1  1
+code of an operation              |  .  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
+code of preparing data            |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
+another version of torch          |  .  .  1  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
+another version of onnx           |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  6  1  1|  1  1
+one pixel of one image            |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
+data.max_train                    |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
 search.estimator.learning_rate    |  .  .  1  3  2  .|  1  1  1|  .  .  1  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
 a key of darts                    |  .  .  .  .  .  1|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
 a key of evolution                |  .  .  2  2  1  .|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
 one more strategy                 |  .  1  1  1  1  1|  1  1  1|  .  .  .  1  1|  4  1|  1  1  1  3  1|  4  1  1|  1  1
-one more search seed              |  .  .  3  3  2  1|  1  1  1|  .  .  .  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
+one more search seed              |  .  .  3  3  2  1|  1  1  1|  .  .  .  1  1|  7  1|  1  1  1  3  1|  7  1  1|  1  1
 one more round of evolution       |  .  1  2  2  2  .|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
 ranking.shortlist                 |  .  .  .  .  .  .|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
 ranking.recipe                    |  .  .  .  .  .  .|  .  1  1|  .  1  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
 ranking.uniform                   |  .  .  .  .  .  .|  .  .  .|  1  1  1  1  1|  .  .|  .  .  .  .  .|  .  .  .|  1  1
 ranking.tolerance                 |  .  .  .  .  .  .|  .  .  .|  .  .  .  1  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-retrain.recipe                    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  5  1|  .  .  1  3  1|  5  1  1|  1  1
-one more training seed            |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  5  1|  .  .  .  .  .|  5  .  1|  1  1
+retrain.recipe                    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  6  1|  .  .  1  3  1|  6  1  1|  1  1
+one more training seed            |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  6  1|  .  .  .  .  .|  6  .  1|  1  1
 one more baseline                 |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  1  1|  .  .  .  .  .|  1  .  1|  1  1
 scaling.recipe                    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  1  1  1  3  1|  .  1  1|  1  1
 scaling.mac_budget                |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  1  3  1|  .  1  1|  1  1
-export.tolerance                  |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  5  1  1|  1  1
+export.tolerance                  |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  6  1  1|  1  1
 an exported model deleted         |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  1  .  1|  1  1
 """
 RULES = {
