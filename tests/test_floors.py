@@ -28,6 +28,7 @@ FLOOR = {
     "scaling": 6,
     "export": 6,
     "predict": 6,
+    "watched": 6,
     "report": 7,
     "plan": 7,
     "machine": 7,

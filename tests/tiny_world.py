@@ -10,7 +10,8 @@ from typing import Any
 
 from nas_steps.config.load import load
 from nas_steps.config.schema import Config
-from nas_steps.config.stages import DataStep, write_slices
+from nas_steps.config.slicing import write_slices
+from nas_steps.config.stages import DataStep
 from nas_steps.data.prepare import prepare
 from nas_steps.provenance.files import write_csv
 from nas_steps.ranking.rank import WINNERS

@@ -6,8 +6,6 @@ used without being watched nor be watched without being used.
 
 from __future__ import annotations
 
-import operator
-import os
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -16,13 +14,9 @@ from pydantic import BaseModel, ConfigDict
 from nas_steps.config.data import Data
 from nas_steps.config.estimators import (
     Estimator,
-    Extrapolation,
     Screen,
     SharedWeights,
-    ShortTraining,
     Table,
-    Training,
-    ZeroCost,
 )
 from nas_steps.config.export import Export
 from nas_steps.config.limits import Latency, Limits
@@ -31,15 +25,9 @@ from nas_steps.config.scaling import Factorial, Scaling
 from nas_steps.config.schema import Config
 from nas_steps.config.space import Network, Space
 from nas_steps.config.strategies import (
-    SUPERNET_KINDS,
     Enas,
-    Gradient,
     GradientStrategy,
-    PcDarts,
-    Random,
     SamplingStrategy,
-    SdartsAdv,
-    Strategy,
 )
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.provenance.files import canonical_json, read_json, write_text
@@ -284,262 +272,6 @@ class ExportStep(Slice):
 
 class ReportStep(Slice):
     config: Config
-
-
-def slices(config: Config, content: str = "") -> dict[str, Slice]:
-    """Every step's slice, by the name of its settings file; `content` is the fingerprint of the user's images."""
-    compute: dict[str, Any] = {"seed": config.seed, "device": config.device, "threads": config.threads}
-    final: dict[str, Any] = {**compute, "space": config.space, "network": config.retrain.network}
-    unused = Scaling()
-    found: dict[str, Slice] = {
-        "data": DataStep(seed=config.seed, data=_unplaced(config.data), content=content),
-        "budget": BudgetStep(
-            seed=config.seed,
-            space=config.space,
-            network=config.search.network,
-            evaluation=evaluated(config.search.estimator, config.search.screen),
-            strategies={name: _counted(strategy) for name, strategy in config.search.strategies.items()},
-            supernet=_counted_supernet(config.search.estimator),
-            limits=_limits(config),
-        ),
-        "evaluation": EstimationStep(
-            **compute, space=config.space, network=config.search.network, estimator=config.search.estimator
-        ),
-        "shortlist": ShortlistStep(
-            shortlist=config.ranking.shortlist,
-            kinds={name: strategy.kind for name, strategy in config.search.strategies.items()},
-        ),
-        "ranking": EstimationStep(**final, estimator=ShortTraining(**config.ranking_recipe.model_dump())),
-        "sample": SampleStep(
-            seed=config.seed, space=config.space, limits=_limits(config), uniform=config.ranking.uniform
-        ),
-        "comparison": ComparisonStep(
-            estimator=score_name(config.search.estimator),
-            screen=None if config.search.screen is None else config.search.screen.proxy,
-            own=tuple(name for name, one in config.search.strategies.items() if one.kind in SUPERNET_KINDS),
-        ),
-        "calibration": CalibrationStep(
-            seed=config.seed,
-            estimator=score_name(config.search.estimator),
-            shortlist=config.ranking.shortlist,
-            tolerance=config.ranking.tolerance,
-            most=config.ranking.most,
-        ),
-        "retraining": TrainingStep(
-            **final,
-            recipe=config.retrain.recipe,
-            train_on=config.retrain.train_on,
-            processes=config.retrain.processes,
-            limits=_limits(config),
-        ),
-        # the number of seeds is the number of jobs, and the members' limits are no part of the grid
-        "scaling_grid": ScalingStep(
-            **final,
-            recipe=config.scaling.recipe,
-            scaling=config.scaling.model_copy(
-                update={
-                    "recipe": unused.recipe,
-                    "seeds": unused.seeds,
-                    "members": unused.members,
-                    "mac_budget": unused.mac_budget,
-                    "dropout_growth": unused.dropout_growth,
-                    "drop_path_growth": unused.drop_path_growth,
-                    "warm_start": unused.warm_start,
-                    "factorial": unused.factorial,
-                }
-            ),
-        ),
-        "scaling_members": ScalingStep(
-            **final,
-            recipe=config.retrain.recipe,
-            train_on=config.retrain.train_on,
-            processes=config.retrain.processes,
-            scaling=config.scaling.model_copy(
-                update={"recipe": unused.recipe, "seeds": unused.seeds, "factorial": unused.factorial}
-            ),
-        ),
-        "export": ExportStep(seed=config.seed, space=config.space, export=config.export),
-        "report": ReportStep(config=config),
-    }
-    factorial = config.scaling.factorial
-    if factorial.enabled:
-        found["factorial"] = FactorialStep(
-            **final,
-            recipe=factorial.recipe or config.retrain.recipe,
-            train_on=config.retrain.train_on,
-            processes=config.retrain.processes,
-            factorial=factorial.model_copy(update={"recipe": None, "seeds": unused.factorial.seeds}),
-            limits=_limits(config),
-        )
-    estimator, screen = config.search.estimator, config.search.screen
-    if screen is not None:
-        found["screen"] = ScreenStep(**compute, space=config.space, network=config.search.network, screen=screen)
-        # the same score for all, with nothing turned down
-        found["screening"] = EstimationStep(
-            **compute,
-            space=config.space,
-            network=config.search.network,
-            estimator=ZeroCost(proxy=screen.proxy, batch_size=screen.batch_size),
-        )
-    if config.search.needs_costs:
-        found["costs"] = CostsStep(
-            seed=config.seed,
-            device=config.device,
-            space=config.space,
-            network=config.retrain.network,
-            latency=config.search.latency,
-        )
-    halving = estimator.halving if isinstance(estimator, ShortTraining) else None
-    asked: dict[str, Any] = {
-        "rungs": estimator.rungs if isinstance(estimator, ShortTraining) and halving is not None else (),
-        "reduction": 0 if halving is None else halving.reduction,
-        "of": 1 if screen is None else screen.of,
-        "finish": estimator.finish if isinstance(estimator, Extrapolation) else 0,
-        "limits": _limits(config),
-        "beats": isinstance(estimator, Extrapolation) and estimator.stop_below > 0,
-    }
-    if isinstance(estimator, Table):
-        table = {
-            "space": config.space,
-            "table": estimator.model_copy(update={"path": os.path.basename(estimator.path)}),
-            "content": content,
-        }
-        kinds = {name: strategy.kind for name, strategy in config.search.strategies.items()}
-        found["lookup"] = LookupStep(**table, kinds=kinds)
-    shared: dict[str, Any] = {**compute, "space": config.space, "network": config.search.network}
-    if isinstance(estimator, SharedWeights):
-        found["supernet"] = SupernetStep(**shared, supernet=estimator.supernet)
-        found["shared_weights"] = SharedStep(**shared, estimator=estimator)
-    for name, strategy in config.search.strategies.items():
-        if isinstance(estimator, Table):
-            assert not isinstance(strategy, (Gradient, Enas))  # the schema refuses them
-            found[f"search_{name}"] = ReplayStep(
-                seed=config.seed,
-                **table,
-                strategy=strategy,
-                evaluations=most_evaluations(config, strategy),
-            )
-        elif isinstance(strategy, Gradient):
-            found[f"search_{name}"] = DartsStep(
-                **compute, space=config.space, network=config.search.network, strategy=strategy
-            )
-        elif isinstance(strategy, Enas):
-            found[f"search_{name}"] = EnasSearchStep(**shared, strategy=strategy)
-        elif isinstance(estimator, SharedWeights):
-            found[f"search_{name}"] = OneShotStep(
-                **shared,
-                estimator=estimator,
-                limits=_limits(config),
-                strategy=strategy,
-                evaluations=most_evaluations(config, strategy),
-            )
-        else:
-            if not isinstance(strategy, Random):
-                strategy = strategy.model_copy(update={"rounds": 1})
-            found[f"search_{name}"] = ProposeStep(seed=config.seed, space=config.space, strategy=strategy, **asked)
-    return found
-
-
-def score_name(estimator: Estimator) -> str:
-    """What candidates.csv calls the scores: an estimator or its proxy; of successive halving those of the last rung."""
-    name = estimator.proxy if isinstance(estimator, ZeroCost) else estimator.kind
-    if isinstance(estimator, ShortTraining) and estimator.halving is not None:
-        return f"{name} of {estimator.epochs} epochs"
-    return name
-
-
-def evaluated(estimator: Estimator, screen: Screen | None) -> Evaluated:
-    """What an evaluation trains on average. A screened batch is a training batch for each of those proposed."""
-    if isinstance(estimator, ShortTraining):
-        # of each rung one in `reduction` goes on
-        shares = (
-            [1.0]
-            if estimator.halving is None
-            else [estimator.halving.reduction**-rung for rung in range(len(estimator.rungs))]
-        )
-        epochs = sum(map(operator.mul, estimator.rungs, shares)) / sum(shares) * estimator.seeds
-    else:
-        epochs = estimator.observe if isinstance(estimator, Extrapolation) else 0
-    images = estimator.batch_size if isinstance(estimator, ZeroCost) else 0
-    images += screen.of * screen.batch_size if screen is not None else 0
-    training = estimator if isinstance(estimator, Training) else None
-    return Evaluated(
-        epochs=epochs,
-        share=training.images if training else 1,
-        images=images,
-        resolution=training.resolution if training else None,
-    )
-
-
-def most_evaluations(config: Config, strategy: SamplingStrategy) -> int:
-    """How many evaluations a strategy gets, where they cost next to nothing (in a table, by shared weights): random
-    search that is matched gets as many as the one with the most."""
-    if isinstance(strategy.evaluations, int):
-        return strategy.evaluations
-    # those that train a supernet of their own may draw architectures in the end, which is another cost
-    asking = [other for other in config.search.strategies.values() if not isinstance(other, Gradient)]
-    others = [getattr(other, "evaluations", None) for other in asking]
-    return max(number for number in others if isinstance(number, int))
-
-
-def _limits(config: Config) -> Limits | None:
-    """The limits alone: how latency is measured shapes the table of costs, not what is done with it."""
-    limits = config.search.limits
-    return Limits(**limits.given()) if limits is not None and limits.given() else None
-
-
-def _unplaced(data: Data) -> Data:
-    """`data` without the place of its files: the name of what is read, nothing of where downloads go."""
-    named = data.source in ("folder", "npz") and data.path is not None
-    return data.model_copy(update={"path": os.path.basename(os.path.abspath(data.path or "")) if named else None})
-
-
-def _counted(strategy: Strategy) -> Counted:
-    if isinstance(strategy, Gradient):
-        return Counted(
-            kind=strategy.kind,
-            epochs=strategy.epochs,
-            # each step that looks for a disturbance is a pass
-            passes=strategy.passes + (strategy.steps if isinstance(strategy, SdartsAdv) else 0),
-            path=strategy.path,
-            parts=strategy.parts if isinstance(strategy, PcDarts) else 1,
-            selection_epochs=strategy.selection_epochs if strategy.selection == "perturbation" else 0,
-        )
-    if isinstance(strategy, Enas):
-        rewarded = strategy.controller_steps * strategy.controller_batch * strategy.reward_images
-        return Counted(
-            kind=strategy.kind,
-            epochs=strategy.epochs,
-            passes=1,
-            path="architecture",
-            forwards=strategy.epochs * rewarded,
-        )
-    return Counted(kind=strategy.kind, evaluations=strategy.evaluations)
-
-
-def _counted_supernet(estimator: Estimator) -> CountedSupernet | None:
-    if not isinstance(estimator, SharedWeights):
-        return None
-    return CountedSupernet(
-        epochs=estimator.supernet.epochs,
-        share=estimator.supernet.images,
-        resolution=estimator.supernet.resolution,
-        sampling=estimator.supernet.sampling,
-        between=estimator.supernet.between,
-        calibration_images=estimator.calibration_images,
-        valid_images=estimator.valid_images,
-    )
-
-
-def write_slices(config: Config, folder: str | Path, content: str = "") -> dict[str, str]:
-    """Write each slice to `<folder>/<name>-<fingerprint>.json`, where it is not there yet; return the paths.
-
-    The content is in the name: a file is never changed, so a running job cannot meet the settings of a later run.
-    """
-    paths = {}
-    for name, settings in slices(config, content).items():
-        paths[name] = write_settings(name, settings.model_dump(mode="json"), folder)
-    return paths
 
 
 def write_settings(name: str, value: Any, folder: str | Path) -> str:

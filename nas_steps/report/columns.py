@@ -77,3 +77,7 @@ def figure_or_status(value: float | None, status: str) -> str:
 
 def interval_or_nothing(row: Cells) -> str:
     return "" if row["test_mean"] is None else numbers.interval(row["test_low"], row["test_high"])
+
+
+def signed_points(row: Cells) -> str:
+    return numbers.points(row["difference"], numbers.decimals_for(row["low"], row["high"]), sign=True)

@@ -12,6 +12,7 @@ from nas_steps.report.columns import (
     Table,
     figure,
     figure_or_status,
+    signed_points,
     text,
 )
 from nas_steps.report.gaps import GAPS
@@ -64,7 +65,7 @@ def contests(results: Results) -> Table:
         Column("of", "winners", lambda row: _of(row), numeric=False),
         text("searches", "searches"),
         figure("pairs", "paired seeds", numbers.count),
-        Column("difference", "difference, points", _signed_points),
+        Column("difference", "difference, points", signed_points),
         Column("low", "95 % interval, points", lambda row: numbers.interval(row["low"], row["high"])),
         Column("bootstrap_low", "bootstrap", lambda row: numbers.interval(row["bootstrap_low"], row["bootstrap_high"])),
         figure("effect", "effect, std", numbers.plain),
@@ -134,10 +135,6 @@ def best_of_kind(results: Results, kind: str) -> Entry | None:
 
 def _of(row: Cells) -> str:
     return "mean of all" if row["of"] == "mean" else f"best of {row['k']}, by validation"
-
-
-def _signed_points(row: Cells) -> str:
-    return numbers.points(row["difference"], numbers.decimals_for(row["low"], row["high"]), sign=True)
 
 
 def _seed_column(seed: int) -> Column:

@@ -11,6 +11,7 @@ from nas_steps.report.columns import (
     figure_or_status,
     interval_or_nothing,
     known,
+    signed_points,
     text,
 )
 from nas_steps.report.factorial import reading
@@ -76,11 +77,7 @@ def effects(results: Results) -> Table:
         Column("effect", "effect", _named_effect, numeric=False),
         text("reading", "reading"),
         figure("seeds", "paired seeds", numbers.count),
-        Column(
-            "difference",
-            "points",
-            lambda row: numbers.points(row["difference"], numbers.decimals_for(row["low"], row["high"]), sign=True),
-        ),
+        Column("difference", "points", signed_points),
         Column("low", "95 % interval, points", lambda row: numbers.interval(row["low"], row["high"])),
         figure("p_value", "p", numbers.small),
         figure("p_holm", "p, Holm", numbers.small),

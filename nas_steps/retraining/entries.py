@@ -12,6 +12,7 @@ from nas_steps.errors import UserError
 from nas_steps.provenance.files import number, read_csv
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.retraining.fitting import Limits, measure, refuse_larger, widest
+from nas_steps.spaces import sites
 from nas_steps.spaces.baselines import to_be_fitted
 from nas_steps.spaces.limited import limited_space
 from nas_steps.spaces.mobile import MobileSpace
@@ -76,11 +77,11 @@ def uniform(step: TrainingStep, number: int, costs: str | Path | None = None) ->
 def largest(step: TrainingStep, data: str | Path) -> str:
     """The largest network of the space."""
     from nas_steps.models.build import size
-    from nas_steps.retraining.largest import largest_cells, largest_mobile
+    from nas_steps.retraining.largest import largest_cells
 
     space = step.space.declared()
     if isinstance(space, MobileSpace):
-        return str(largest_mobile(space))
+        return str(sites.largest(space, strict=False))
     meta = read_meta(data)
 
     def measured(architecture: object) -> tuple[int, int]:

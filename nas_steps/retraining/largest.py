@@ -1,4 +1,4 @@
-"""The largest network of a space: what a user gets who does not search, and takes the dearest choice everywhere."""
+"""The largest network of cells: what a user gets who does not search, and takes the dearest choice everywhere."""
 
 from __future__ import annotations
 
@@ -7,37 +7,11 @@ from functools import cache
 from typing import TypeVar
 
 from nas_steps.spaces.cells import CellArchitecture, CellSpace
-from nas_steps.spaces.decisions import Decision
-from nas_steps.spaces.mobile import MobileArchitecture, MobileSpace
 
 T = TypeVar("T")
 
 #: (architecture of two-node cells) -> (MACs, parameters) of its network
 Measure = Callable[[CellArchitecture], tuple[int, int]]
-
-
-def largest_mobile(space: MobileSpace) -> MobileArchitecture:
-    """Decision by decision: most layers, widest, smallest stride; then in each layer the largest kernel, of these the
-    largest expansion, of these the largest squeeze-excitation. The activation, which has no size, is the first one."""
-    choices: list[int] = []
-    while (decision := space.decision(choices)) is not None:
-        choices.append(_largest(decision))
-    return space.decode(choices)
-
-
-def _largest(decision: Decision) -> int:
-    if decision.kind == "activation":
-        return decision.allowed[0]
-    sign = -1 if decision.kind == "stride" else 1
-    return max(decision.allowed, key=lambda index: sign * _number(decision.options[index]))
-
-
-def _number(option: str) -> float:
-    """The size in `6`, `se0.25` or `hse0.25`; below all others for `none` and for a layer that is left out."""
-    try:
-        return float(option.removeprefix("h").removeprefix("se"))
-    except ValueError:
-        return -1.0
 
 
 def largest_cells(space: CellSpace, measure: Measure) -> CellArchitecture:

@@ -25,6 +25,7 @@ from nas_steps.models.folding import Normalising
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.discretise import parameter_free, skips
 from nas_steps.search.one_shot.networks import SharedNetwork
+from nas_steps.search.one_shot.scoring import calibration_batches
 from nas_steps.search.one_shot.training import OneShotStep
 from nas_steps.search.samplers.controller import Adam, Controller
 from nas_steps.spaces.architectures import CellArchitecture
@@ -187,7 +188,7 @@ def enas(
     policy = Policy(space, settings, derive_seed(seed, "policy"))
     steps = train.steps(settings.batch_size, shuffle=True)
     learning = EnasStep(network, settings, policy, valid, steps)
-    calibration = calibrating(train, settings.calibration_images, derive_seed(seed, "calibration"))
+    calibration = calibration_batches(train, settings.calibration_images, derive_seed(seed, "calibration"))
 
     def batches(epoch: int, start: int) -> Iterator[Batch]:
         learning.begin((epoch - 1) * steps + min(start, steps))
@@ -271,13 +272,3 @@ def distinct(policy: Policy, count: int, seed: int) -> dict[Architecture, None]:
         if len(found) >= count or len(found) == before:
             break
     return dict.fromkeys(list(found.values())[:count])
-
-
-def calibrating(train: DeviceImages, images: int, seed: int) -> list[Tensor]:
-    """Batches of normalised training images, `images` in all, that batch norms are re-estimated on."""
-    found: list[Tensor] = []
-    size = min(images, EVALUATION_BATCH)
-    while size and sum(map(len, found)) < images:
-        turn = derive_seed(seed, len(found))
-        found.append(next(iter(train.batches(size, shuffle=True, seed=turn)))[0])
-    return found

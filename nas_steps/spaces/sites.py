@@ -56,10 +56,11 @@ def smallest(space: Any) -> Architecture:
     return _extreme(space, largest=False)
 
 
-def largest(space: Any) -> Architecture:
+def largest(space: Any, *, strict: bool = True) -> Architecture:
     """The architecture of a mobile space with the most of everything: depth, width, kernel, expansion and
-    squeeze-excitation of each layer, the finest stride. Raises ValueError where there is none."""
-    return _extreme(space, largest=True)
+    squeeze-excitation of each layer, the finest stride. Where no choice of a layer has the most of all, raises
+    ValueError; unless `strict`, then the largest kernel goes first, of these the largest expansion."""
+    return _extreme(space, largest=True, strict=strict)
 
 
 def _mobile_sites(space: MobileSpace) -> Sites:
@@ -80,7 +81,7 @@ def _mobile_sites(space: MobileSpace) -> Sites:
     return Sites(tuple(counts), made)
 
 
-def _extreme(space: Any, *, largest: bool) -> MobileArchitecture:
+def _extreme(space: Any, *, largest: bool, strict: bool = True) -> MobileArchitecture:
     if not isinstance(space, MobileSpace):
         raise ValueError(f"space {space.name} has cells, of which none is the largest or the smallest")
     chosen = []
@@ -88,7 +89,7 @@ def _extreme(space: Any, *, largest: bool) -> MobileArchitecture:
         most = max if largest else min
         depth = most(stage.depth)
         places = tuple(
-            _extreme_place(stage, layer, f"layer {layer + 1} of stage {number + 1}", largest=largest)
+            _extreme_place(stage, layer, f"layer {layer + 1} of stage {number + 1}", largest=largest, strict=strict)
             for layer in range(stage.layers(depth))
         )
         # a finer stride is a larger network
@@ -97,7 +98,7 @@ def _extreme(space: Any, *, largest: bool) -> MobileArchitecture:
     return space.made(chosen)
 
 
-def _extreme_place(stage: Stage, layer: int, where: str, *, largest: bool) -> Place:
+def _extreme_place(stage: Stage, layer: int, where: str, *, largest: bool, strict: bool) -> Place:
     """Of what a layer can be, the one that has at least (at most) as much of each factor as any other."""
     sizes = {place: _size(place) for place in stage.places(layer)}
     most = max if largest else min
@@ -105,6 +106,8 @@ def _extreme_place(stage: Stage, layer: int, where: str, *, largest: bool) -> Pl
     for place, size in sizes.items():
         if size == bounds:
             return place
+    if not strict:
+        return most(sizes, key=lambda place: sizes[place])
     raise ValueError(
         f"{where} has no {'largest' if largest else 'smallest'} choice: none of "
         f"{', '.join('id' if place is None else str(place) for place in sizes)} has the "

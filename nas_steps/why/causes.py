@@ -11,9 +11,10 @@ from typing import Any
 
 from nas_steps.manifest.compare import config_changes
 from nas_steps.manifest.trust import records
-from nas_steps.plan import WATCHED, Plan
+from nas_steps.plan import Plan
 from nas_steps.provenance.changes import changed_modules, changed_versions
 from nas_steps.provenance.files import read_json
+from nas_steps.watched import WATCHED
 from nas_steps.why.jobs import Job
 
 SETTINGS = re.compile(r"'.*?([^/']+-[0-9a-f]{16})\.json'")

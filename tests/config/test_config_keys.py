@@ -8,7 +8,7 @@ import pytest
 
 from nas_steps.config.keys import config_key
 from nas_steps.config.load import load
-from nas_steps.config.stages import slices
+from nas_steps.config.slicing import slices
 from nas_steps.provenance.changes import changed_modules, changed_values, changed_versions
 
 

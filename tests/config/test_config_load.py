@@ -11,7 +11,8 @@ import pytest
 
 from nas_steps.config.load import load, load_file, read_yaml
 from nas_steps.config.schema import Config
-from nas_steps.config.stages import DartsStep, TrainingStep, read_slice, score_name, write_slices
+from nas_steps.config.slicing import score_name, write_slices
+from nas_steps.config.stages import DartsStep, TrainingStep, read_slice
 from nas_steps.config.strategies import GRADIENT_KINDS, STRATEGIES, Darts, Evolution, Random
 from nas_steps.errors import UserError
 from nas_steps.spaces.cells import PRESETS

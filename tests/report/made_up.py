@@ -13,7 +13,8 @@ from typing import Any
 from scipy import stats
 
 from nas_steps.config.schema import Config
-from nas_steps.config.stages import CalibrationStep, score_name, write_slices
+from nas_steps.config.slicing import score_name, write_slices
+from nas_steps.config.stages import CalibrationStep
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.provenance.files import write_csv, write_json, write_text
 from nas_steps.ranking import calibrate, compare

@@ -21,12 +21,13 @@ from nas_steps.ranking.rank import WINNERS
 from nas_steps.retraining import refusing
 from nas_steps.retraining.entries import entry_of, uniform
 from nas_steps.retraining.fitting import Limits, measure, widest
-from nas_steps.retraining.largest import largest_cells, largest_mobile
+from nas_steps.retraining.largest import largest_cells
 from nas_steps.retraining.refusing import check_baselines
 from nas_steps.retraining.steps import count, train
 from nas_steps.spaces.cells import CellArchitecture, CellSpace
 from nas_steps.spaces.mobile import PRESETS as MOBILE
 from nas_steps.spaces.mobile import MobileSpace
+from nas_steps.spaces.sites import largest as largest_of
 
 NETWORK = Network(channels=4, cells=3, stem_multiplier=1)
 
@@ -103,7 +104,7 @@ def test_the_largest_network_of_cells_is_the_largest_of_all(name: str) -> None:
 @pytest.mark.parametrize("name", ["mobile_small"])
 def test_no_mutation_makes_the_largest_mobile_network_larger(name: str) -> None:
     space = MOBILE[name]
-    found = largest_mobile(space)
+    found = largest_of(space, strict=False)
     space.check(found)
     for stage, declared in zip(found.stages, space.stages, strict=True):
         assert (len(stage), stage[0].width) == (max(declared.depth), max(declared.width))
@@ -117,7 +118,7 @@ def test_the_largest_of_named_operations_has_the_largest_kernel_first() -> None:
     stem, head = {"width": 8, "kernel": 3, "stride": 1, "activation": "relu"}, {"width": 16}
     stage = {"width": 8, "depth": 2, "operations": ["id", "k3_e6", "k5_e3_se0.25", "k5_e3"], "activation": "relu"}
     space = MobileSpace.declare("x", {"stem": stem, "stages": [{"width": 8, "depth": [1, 2]}, stage], "head": head})
-    assert "k5_e3_c8_se0.25" in str(largest_mobile(space))
+    assert "k5_e3_c8_se0.25" in str(largest_of(space, strict=False))
 
 
 # -------------------------------------------------------------------------------------------------- budgets

@@ -12,8 +12,8 @@ from tiny_world import settings, tiny_config
 from torch import Tensor
 
 from benchmarks.textbook import Textbook
+from nas_steps.config.slicing import slices
 from nas_steps.config.space import Network
-from nas_steps.config.stages import slices
 from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.models.build import size
 from nas_steps.models.count import count

@@ -10,8 +10,8 @@ import torch
 
 from nas_steps.config.limits import Latency
 from nas_steps.config.load import load
+from nas_steps.config.slicing import write_slices
 from nas_steps.config.space import Network
-from nas_steps.config.stages import write_slices
 from nas_steps.data.store import SPLITS
 from nas_steps.models.parts import modules, whole
 from nas_steps.search import costs as costs_module

@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from tiny_world import prepared, settings, tiny_config
 
-from nas_steps.config.stages import DartsStep, slices
+from nas_steps.config.slicing import slices
+from nas_steps.config.stages import DartsStep
 from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.data.batches import DeviceImages
 from nas_steps.models.supernet import Supernet

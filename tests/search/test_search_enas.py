@@ -15,7 +15,7 @@ from nas_steps.config.strategies import Enas
 from nas_steps.data.batches import DeviceImages
 from nas_steps.models.folding import Normalising
 from nas_steps.provenance.ledger import Cost
-from nas_steps.search.enas import EnasStep, Policy, calibrating, distinct, enas, own_statistics
+from nas_steps.search.enas import EnasStep, Policy, distinct, enas, own_statistics
 from nas_steps.search.one_shot.networks import SharedNetwork, shared_network
 from nas_steps.spaces.cells import PRESETS as CELLS
 from nas_steps.spaces.mobile import MobileSpace
@@ -176,9 +176,3 @@ def test_candidates_are_different_networks_and_no_more_than_there_are() -> None:
     assert len(distinct(policy, 5, 0)) == 5
     everything = distinct(policy, 40, 0)
     assert len(everything) == len({MOBILE.identity(one) for one in everything}) <= MOBILE.size() == 20
-
-
-def test_calibration_images_come_in_batches_of_which_none_is_empty() -> None:
-    data = images(48, 0)
-    assert [len(one) for one in calibrating(data, 24, 0)] == [24]
-    assert calibrating(data, 0, 0) == []

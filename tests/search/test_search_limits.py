@@ -14,8 +14,8 @@ from sampled_spaces import SETTINGS, estimate
 
 from nas_steps.config import strategies
 from nas_steps.config.load import load
+from nas_steps.config.slicing import write_slices
 from nas_steps.config.space import Network
-from nas_steps.config.stages import write_slices
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_csv
 from nas_steps.search.samplers import protocol

@@ -15,7 +15,7 @@ from sampled_spaces import ONE_INPUT, ROOMY, SETTINGS, SMALLEST, estimate, same
 
 from nas_steps.config import strategies
 from nas_steps.config.load import load
-from nas_steps.config.stages import write_slices
+from nas_steps.config.slicing import write_slices
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import SCREENED, Estimate, write_estimates
 from nas_steps.provenance.files import read_csv
