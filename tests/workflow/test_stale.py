@@ -157,7 +157,14 @@ ONLY = {
     "one more training seed": {
         "retrain": [
             f"entry={entry}, seed=1"
-            for entry in ("darts-0", "evolution-0", "mobilenet_v3_small_x0.5", "random-0", "resnet20_x0.25")
+            for entry in (
+                "darts-0",
+                "evolution-0",
+                "mobilenet_v3_small_x0.5",
+                "random-0",
+                "resnet20_x0.25",
+                "uniform-0",
+            )
         ],
     },
     "one more baseline": {"retrain": ["entry=resnet20, seed=0"], "export_entry": ["entry=resnet20"]},
@@ -192,7 +199,10 @@ def restored(*files: Path) -> Iterator[None]:
 def code_edited(copy: Path, files: Sequence[str], edit: Callable[[str], str]) -> Iterator[None]:
     with restored(*(copy / file for file in files)):
         for file in files:
-            (copy / file).write_text(edit((copy / file).read_text()))
+            before = (copy / file).read_text()
+            after = edit(before)
+            assert after != before, f"the edit of {file} changes nothing"
+            (copy / file).write_text(after)
         yield
 
 
@@ -316,7 +326,7 @@ def test_what_the_manifest_says_is_what_snakemake_watches(finished: Path) -> Non
 
 def test_another_shell_text_is_watched_too(finished: Path, copy: Path) -> None:
     """Snakemake's own trigger is not lost by ours."""
-    with code_edited(copy, ["rules/report.smk"], lambda text: text.replace('" --data', '"  --data')):
+    with code_edited(copy, ["rules/report.smk"], lambda text: text.replace(" --results", "  --results")):
         assert jobs_to_run(finished, TINY, root=copy) == ["manifest", "report"]
 
 
