@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -97,6 +98,14 @@ def test_on_a_cluster_training_asks_for_a_gpu_unless_the_config_says_cpu(
     """The machine that reads the workflow has no GPU, as a login node."""
     profile = ["--workflow-profile", ROOT / "profiles" / name, "--config", f"device={device}"]
     assert asking_for_gpus(dry_run(tmp_path, *profile, CUDA_VISIBLE_DEVICES="")) == asking
+
+
+def test_the_slurm_check_knows_which_rules_of_its_run_ask_for_a_gpu(tmp_path: Path) -> None:
+    """It runs where SLURM can be installed, long after these tests: a rule that it does not know is found here."""
+    place = ROOT / ".ci" / "slurm"
+    check = runpy.run_path(str(place / "check"))
+    profile = ["--workflow-profile", ROOT / "profiles" / "slurm", "--configfile", place / "small.yaml"]
+    assert asking_for_gpus(dry_run(tmp_path, *profile, CUDA_VISIBLE_DEVICES="")) == check["GPU_RULES"]
 
 
 @pytest.mark.parametrize(("visible", "asking"), [("", set()), ("0", TRAINING)])
