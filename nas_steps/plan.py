@@ -436,6 +436,7 @@ class Plan:
             return [*searched, *self.ranked_in_table(), *self.gathered()]
         files = [
             *searched,
+            *([f"{folder}/search/costs.json"] if self.config.search.latency is not None else []),
             self.budgeted,
             f"{folder}/ranking/ranked.csv",
             f"{folder}/ranking/winners.csv",

@@ -65,6 +65,11 @@ def seconds(value: float | None) -> str:
     return (text if hours < 48 else f"{days} d {left:02d} h").replace(" ", _SPACE)
 
 
+def milliseconds(value: float | None) -> str:
+    """`0.042`, `3.27`, `120`: three digits at most, without the unit."""
+    return "not measured" if value is None else _digits(value)
+
+
 def ratio(value: float | None) -> str:
     """`0.42`, `3.1`, `1,200`, for `times`."""
     if value is None:

@@ -41,6 +41,8 @@ class Results:
     #: of the prepared data; None where a table was searched in
     meta: Mapping[str, Any] | None
     budget: Mapping[str, Any]
+    #: what search/costs.json tells; None where latency is neither a limit nor an objective
+    latency: Mapping[str, Any] | None = None
     #: what statistics.json tells of the supernet of each search seed, where they score
     supernets: tuple[Mapping[str, Any], ...] = ()
     searches: tuple[Search, ...] = ()
@@ -118,6 +120,7 @@ def load_results(config: Config, folder: str | Path, data: str | Path | None) ->
         config=config,
         meta=meta,
         budget=_required_json(folder / "search/budget.json"),
+        latency=_required_json(folder / "search/costs.json") if config.search.latency is not None else None,
         supernets=tuple(
             _required_json(folder / f"supernet/seed-{seed}/statistics.json")
             for seed in range(config.search.seeds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nas_steps.report.columns import Table
 from nas_steps.report.cost_table import costs
 from nas_steps.report.export_tables import exports, performance
+from nas_steps.report.latencies import latencies
 from nas_steps.report.ranking_tables import agreement, estimators, sufficiency, top
 from nas_steps.report.results import Results
 from nas_steps.report.retraining_tables import comparisons, contests, gaps, retrained
@@ -14,6 +15,7 @@ from nas_steps.report.search_tables import search
 #: every table's file name, in the order of the page
 NAMES = (
     "search",
+    "latencies",
     "estimators",
     "top",
     "sufficiency",
@@ -35,6 +37,7 @@ def all_tables(results: Results) -> dict[str, Table]:
     """Every table by its name; one without rows is there too."""
     makers = (
         search,
+        latencies,
         estimators,
         top,
         sufficiency,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from nas_steps.report import evidence, gains, gaps, numbers, signals
+from nas_steps.report import evidence, gains, gaps, latencies, numbers, signals
 from nas_steps.report.records import Comparison, Contest, Entry
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
@@ -123,9 +123,11 @@ def decide(results: Results) -> Verdict:
     headline, tone = head(against_random, against_baseline, baseline)
     general = [signals.ranking(row, truth) for row in results.agreement if row.strategy == "all"]
     general += signals.out_of_the_table(results)
-    general += [*gains.sizes(results), *signals.failures(results)]
+    general += [*latencies.foretold(results), *gains.sizes(results), *signals.failures(results)]
     general += [*signals.saved_epochs(results), *signals.trade_off(results)]
     rules = RULES if results.table is None else (_RULE_OF_A_TABLE, *RULES[1:])
+    if results.latency is not None:
+        rules = (*rules, latencies.RULE)
     return Verdict(headline, tone, tuple(strategies), tuple(general), rules)
 
 

@@ -93,7 +93,8 @@ def measure(
         "threads": settings.threads,
         "modules": len(different),
         "call_ms": call,
-        # other work on the machine: 0 is none, above its cores the figures are worth little
+        # other work on the machine: 0 is none, above its processors the figures are worth little
+        "processors": os.cpu_count(),
         "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "prepare_seconds": prepared,
         "measure_seconds": time.perf_counter() - began - prepared,

@@ -16,6 +16,7 @@ from nas_steps.config.schema import Config
 from nas_steps.config.slicing import score_name, write_slices
 from nas_steps.config.stages import CalibrationStep
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
+from nas_steps.models.latency import agreement
 from nas_steps.provenance.files import write_csv, write_json, write_text
 from nas_steps.ranking import calibrate, compare
 from nas_steps.ranking.pool import Member
@@ -55,6 +56,9 @@ class MadeUp:
     #: what search is worth over random, and compound scaling over none, where the config asks for a factorial
     of_search: float = 0.02
     of_scaling: float = 0.03
+    #: of predicted latencies, and the load of the machine with two processors, where the config limits them
+    latency_error: float = 0.02
+    load: float = 0.5
 
 
 def write(folder: Path, made: MadeUp) -> tuple[Path, Path]:
@@ -170,6 +174,22 @@ def _searches(folder: Path, config: Config, made: MadeUp, dice: random.Random) -
          "candidate_macs": 61_234.5, "matched_to": "darts" if "darts" in told else None, "strategies": told},
     )  # fmt: skip
     cost(folder / "search/budget.cost.json", "search", 3.2)
+    if config.search.latency is not None:
+        _latencies(folder / "search/costs.json", config, made, dice)
+
+
+def _latencies(file: Path, config: Config, made: MadeUp, dice: random.Random) -> None:
+    space = config.space.declared()
+    networks = [
+        {"architecture": str(space.sample(dice)), "predicted_ms": ms * (1 + error), "measured_ms": ms}
+        for ms, error in ((2.5, made.latency_error), (1.25, -made.latency_error), (5.0, 0.0))
+    ]
+    validation = agreement(*([one[key] for one in networks] for key in ("predicted_ms", "measured_ms")))
+    write_json(
+        file,
+        {"runtime": "onnxruntime", "batch": 1, "threads": 1, "device": "cpu (x86_64)", "load": [made.load, 0.1, 0.1],
+         "processors": 2, "validation": {**validation, "networks": networks}},
+    )  # fmt: skip
 
 
 def _epochs(made: MadeUp, space: Any, dice: random.Random) -> list[dict[str, Any]]:

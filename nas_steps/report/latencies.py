@@ -1,0 +1,64 @@
+"""How well latencies that were summed from blocks foretell those of whole networks."""
+
+from __future__ import annotations
+
+from nas_steps.report import numbers
+from nas_steps.report.columns import Column, Table, figure, text
+from nas_steps.report.results import Results
+from nas_steps.report.signals import Sentence
+
+#: a mean error of at least so much is told as a caution
+LARGE_ERROR = 0.1
+
+RULE = (
+    "A latency that limited the search, or was one of its aims, was predicted from blocks that were measured once. "
+    "There is a warning if the predictions for whole random networks, measured beside them, were off by "
+    f"{100 * LARGE_ERROR:.0f} % or more in the mean."
+)
+
+
+def latencies(results: Results) -> Table:
+    """One row a random network: what its blocks foretold, and what it took."""
+    compared = (results.latency or {}).get("validation", {}).get("networks", ())
+    rows = [
+        {**one, "error": one["predicted_ms"] / one["measured_ms"] - 1}
+        for one in sorted(compared, key=lambda one: float(one["measured_ms"]))
+    ]
+    columns = (
+        text("architecture", "architecture"),
+        figure("predicted_ms", "predicted, ms", numbers.milliseconds),
+        figure("measured_ms", "measured, ms", numbers.milliseconds),
+        Column("error", "error", lambda row: f"{numbers.points(row['error'], sign=True)} %"),
+    )
+    keys = ("architecture", "predicted_ms", "measured_ms", "error")
+    return Table("latencies", "Latency predicted from blocks, and measured", keys, columns, tuple(rows))
+
+
+def foretold(results: Results) -> list[Sentence]:
+    """What latency stood for in the search, and how far its predictions were off; none where it played no part."""
+    told = results.latency
+    if told is None:
+        return []
+    limits = results.config.search.limits
+    limit = None if limits is None else limits.latency_ms
+    where = f"one pass of {numbers.plural(told['batch'], 'image')} by {told['runtime']} on {told['device']}"
+    where += f", {numbers.plural(told['threads'], 'thread')}"
+    asked = "Latency was an aim of the search" if limit is None else f"No network may take more than {limit:g} ms"
+    found = told["validation"]
+    error = found["mean_absolute_error_percent"] / 100
+    correlation = found["rank_correlation"]
+    text = (
+        f"{asked}: {where}, predicted from its blocks. For {numbers.plural(len(found['networks']), 'random network')} "
+        f"the predictions were off by {numbers.share(error)} in the mean, at most by "
+        f"{numbers.points(found['largest_error_percent'] / 100, sign=True)} %"
+    )
+    text += "" if correlation is None else f"; Spearman's correlation with what was measured is {correlation:.2f}"
+    text += _load(told.get("load"), told.get("processors"))
+    return [Sentence(f"{text}.", "warning" if error >= LARGE_ERROR else "plain")]
+
+
+def _load(load: list[float] | None, processors: int | None) -> str:
+    """A word on a machine that had more to do than processors; empty where it had not, or nobody knows."""
+    if not load or not processors or load[0] <= processors:
+        return ""
+    return f". The machine was busy meanwhile (load {load[0]:.1f} on {numbers.plural(processors, 'processor')})"
