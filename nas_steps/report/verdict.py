@@ -125,7 +125,7 @@ def decide(results: Results) -> Verdict:
     general += signals.out_of_the_table(results)
     general += [*latencies.foretold(results), *gains.sizes(results), *signals.failures(results)]
     general += [*signals.saved_epochs(results), *signals.trade_off(results)]
-    rules = RULES if results.table is None else (_RULE_OF_A_TABLE, *RULES[1:])
+    rules: tuple[str, ...] = RULES if results.table is None else (_RULE_OF_A_TABLE, *RULES[1:])
     if results.latency is not None:
         rules = (*rules, latencies.RULE)
     return Verdict(headline, tone, tuple(strategies), tuple(general), rules)

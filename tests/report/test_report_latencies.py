@@ -49,7 +49,7 @@ def test_nothing_is_said_where_latency_played_no_part(tmp_path: Path) -> None:
     main(arguments(folder, settings))
     page = (folder / "report/report.html").read_text(encoding="utf-8")
     assert RULE not in page
-    assert "Latency predicted" not in page
+    assert "Latency of random networks" not in page
     assert read_csv(folder / "report/tables/latencies.csv") == []
 
 
