@@ -32,7 +32,8 @@ def latencies(results: Results) -> Table:
         Column("error", "error", lambda row: f"{numbers.points(row['error'], sign=True)} %"),
     )
     keys = ("network", "architecture", "predicted_ms", "measured_ms", "error")
-    return Table("latencies", "Latency of random networks, predicted from blocks and measured", keys, columns, tuple(rows))
+    caption = "Latency of random networks, predicted from blocks and measured"
+    return Table("latencies", caption, keys, columns, tuple(rows))
 
 
 def foretold(results: Results) -> list[Sentence]:
