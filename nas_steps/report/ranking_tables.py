@@ -94,11 +94,15 @@ def top(results: Results) -> Table:
         figure("precision", "of them among the k best", numbers.share),
         Column(
             "precision_low",
-            "95 % interval",
+            "of other pools, 95 %",
             lambda row: numbers.interval(row["precision_low"], row["precision_high"], 1),
         ),
         figure("regret", "behind the best, points", lambda value: numbers.points(value, 2)),
-        Column("regret_low", "95 % interval", lambda row: numbers.interval(row["regret_low"], row["regret_high"], 2)),
+        Column(
+            "regret_low",
+            "of other pools, 95 %",
+            lambda row: numbers.interval(row["regret_low"], row["regret_high"], 2),
+        ),
         text("note", "note"),
     )
     measured = (f"{name}{end}" for name in ("precision", "regret") for end in ("", "_low", "_high"))
