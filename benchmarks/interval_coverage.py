@@ -5,8 +5,8 @@
 Rank correlations: pools of 20, 40 and 60 architectures from a Gaussian and from a heavy-tailed copula (Student's t with
 3 degrees of freedom), on the whole pool and on the half above its median, beside Fisher's z with the variances of
 Fieller, Hartley & Pearson (1957) and Bonett & Wright (2000). Precision and regret of the top k: how many other pools of
-the same size and kind have a figure within the interval. Mean differences over training seeds: t, studentised, percentile and BCa bootstrap, of
-normal and of skewed differences. With 2,000 repeats a printed figure has a standard error of 0.5 %.
+the same size and kind have a figure within the interval. Mean differences over training seeds: t, studentised,
+percentile and BCa bootstrap, of normal and of skewed differences. With 2,000 repeats a printed figure has a standard error of 0.5 %.
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ def top_k(kind: str, rho: float, n: int, repeats: int, generator: Generator) -> 
     for scores, truth in many[:repeats]:
         for (name, k), figures in others.items():
             found = ranking.top(truth, scores, k, name)
-            assert found.low is not None and found.high is not None
+            assert found.low is not None
+            assert found.high is not None
             # rounding must not part what is equal
             within = (figures > found.low - 1e-12) & (figures < found.high + 1e-12)
             hits[f"{name}@{k}"].append(float(within.mean()))

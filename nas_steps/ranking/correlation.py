@@ -3,8 +3,8 @@
 Kendall's tau-b and Spearman's rho say how the two orders agree; precision@k and the regret of the best of the top k say
 what the agreement is worth to somebody who trains only the k best scored. Intervals of tau and rho are 95 % percentile
 bootstrap intervals over architectures (Efron & Tibshirani 1993, chapter 13), those of the best k say what other pools
-would show (`top`); both hold what they promise in simulation (`benchmarks/interval_coverage.py`), which Fisher's z does
-not where the tails are heavy. How far noise of the reference itself bounds an agreement is `noise.py`. Imports no torch.
+would show (`top`); both are held against simulation in `benchmarks/interval_coverage.py`, where Fisher's z fails if the
+tails are heavy. How far noise of the reference itself bounds an agreement is `noise.py`. Imports no torch.
 """
 
 from __future__ import annotations
@@ -253,15 +253,22 @@ def _of_other_pools(truth: Array, scores: Array, k: int, measure: str) -> Array:
     generator = np.random.default_rng(derive_seed(0, "bootstrap top", n, k))
     found = []
     for pools in _blocks(RESAMPLES, n):
-        accuracy, merit = _other_pools(truth, scores, pools, generator)
-        best = np.argpartition(-merit, k - 1, axis=1)[:, :k]
+        ability, merit = _other_pools(truth, scores, pools, generator)
+        taken = _largest(merit, k)
         if measure == "regret":
-            found.append(accuracy.max(1) - np.take_along_axis(accuracy, best, axis=1).max(1))
+            ends = ability.max(1), np.take_along_axis(ability, taken, axis=1).max(1)
+            best, of_taken = (_accuracies(truth, one) for one in ends)
+            found.append(best - of_taken)
         else:
-            wanted = np.zeros(accuracy.shape, dtype=bool)
-            np.put_along_axis(wanted, np.argpartition(-accuracy, k - 1, axis=1)[:, :k], True, axis=1)
-            found.append(np.take_along_axis(wanted, best, axis=1).mean(1))
+            wanted = np.zeros(ability.shape, dtype=bool)
+            np.put_along_axis(wanted, _largest(ability, k), True, axis=1)
+            found.append(np.take_along_axis(wanted, taken, axis=1).mean(1))
     return np.concatenate(found)
+
+
+def _largest(values: Array, k: int) -> Array:
+    """Places of the k largest of each row, shape (rows, k)."""
+    return np.argpartition(-values, k - 1, axis=1)[:, :k]
 
 
 def _blocks(count: int, n: int) -> list[int]:
@@ -271,13 +278,12 @@ def _blocks(count: int, n: int) -> list[int]:
 
 
 def _other_pools(truth: Array, scores: Array, pools: int, generator: np.random.Generator) -> tuple[Array, Array]:
-    """Accuracies and merits of other pools of the same size, shapes (pools, n); merits order as scores do.
+    """What orders architectures by accuracy and by score in other pools of the same size, shapes (pools, n).
 
     A smoothed bootstrap (Silverman & Young 1987) of a bootstrap: each pool comes from a population that is itself a
     resample, since which population there is was seen in this pool alone; and each pair is moved by normal noise of the
     pairs' own correlation, since copies in place of new architectures would make the best too easy to find. Both are
-    done with normal scores of the ranks, by a width that leaves means and variances as they are; accuracies come back
-    by their own quantiles, so that a bound which they keep to stays one.
+    done with normal scores of the ranks, by a width that leaves means and variances as they are.
     """
     n = len(truth)
     scored = [_normal_scores(values) for values in (truth, scores)]
@@ -296,7 +302,7 @@ def _other_pools(truth: Array, scores: Array, pools: int, generator: np.random.G
         mean + (values[chosen] - mean + width * np.where(spread > 0, spread, 1.0) * one) / math.sqrt(1 + width**2)
         for values, mean, spread, one in zip(scored, means, spreads, noise, strict=True)
     ]
-    return _quantiles(truth, scored[0], moved[0]), moved[1]
+    return moved[0], moved[1]
 
 
 def _normal_scores(values: Array) -> Array:
@@ -304,16 +310,19 @@ def _normal_scores(values: Array) -> Array:
     return np.asarray(stats.norm.ppf((ranks(values) - 0.5) / len(values)))
 
 
-def _quantiles(values: Array, scored: Array, wanted: Array) -> Array:
-    """The values that belong to `wanted` normal scores, between the known ones (`scored`) in a straight line. Above the
-    largest the line through it and the highest tenth goes on: another pool may have a better best."""
-    known, first = np.unique(scored, return_index=True)
-    heights = values[first]
-    if len(known) == 1:
-        return np.full(wanted.shape, heights[0])
-    back = min(max(1, len(known) // 10), len(known) - 1)
-    slope = (heights[-1] - heights[-1 - back]) / (known[-1] - known[-1 - back])
-    return np.interp(wanted, known, heights) + slope * np.maximum(wanted - known[-1], 0.0)
+def _accuracies(truth: Array, scored: Array) -> Array:
+    """The accuracies that belong to normal scores: those of `truth`, and straight lines between them.
+
+    Above the largest the line through it and the highest tenth goes on, since another pool may have a better best;
+    where several share the largest, it is a bound and stays one.
+    """
+    known, first, count = np.unique(_normal_scores(truth), return_index=True, return_counts=True)
+    heights = truth[first]
+    slope = 0.0
+    if len(known) > 1 and count[-1] == 1:
+        back = max(1, len(known) // 10)
+        slope = (heights[-1] - heights[-1 - back]) / (known[-1] - known[-1 - back])
+    return np.interp(scored, known, heights) + slope * np.maximum(scored - known[-1], 0.0)
 
 
 def _moments(values: Array) -> tuple[Array, Array]:
