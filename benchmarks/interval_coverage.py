@@ -6,7 +6,8 @@ Rank correlations: pools of 20, 40 and 60 architectures from a Gaussian and from
 3 degrees of freedom), on the whole pool and on the half above its median, beside Fisher's z with the variances of
 Fieller, Hartley & Pearson (1957) and Bonett & Wright (2000). Precision and regret of the top k: how many other pools of
 the same size and kind have a figure within the interval. Mean differences over training seeds: t, studentised,
-percentile and BCa bootstrap, of normal and of skewed differences. With 2,000 repeats a printed figure has a standard error of 0.5 %.
+percentile and BCa bootstrap, of normal and of skewed differences. With 2,000 repeats a printed figure has a standard
+error of 0.5 %.
 """
 
 from __future__ import annotations
