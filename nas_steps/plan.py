@@ -427,6 +427,10 @@ class Plan:
             return []
         return [f"{self.folder}/export/{entry}/model.onnx" for entry in self.entries]
 
+    def latencies(self) -> list[str]:
+        """What blocks take, and how well that foretells whole networks."""
+        return [f"{self.folder}/search/costs.{ending}" for ending in ("csv", "json")]
+
     def reported(self) -> list[str]:
         """All that the report reads, the data and the costs aside: costs come with these files."""
         folder = self.folder
@@ -436,7 +440,7 @@ class Plan:
             return [*searched, *self.ranked_in_table(), *self.gathered()]
         files = [
             *searched,
-            *([f"{folder}/search/costs.json"] if self.config.search.latency is not None else []),
+            *(self.latencies() if self.config.search.latency is not None else []),
             self.budgeted,
             f"{folder}/ranking/ranked.csv",
             f"{folder}/ranking/winners.csv",

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost
 from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
-from nas_steps.report import factorial, figures, numbers, signals
+from nas_steps.report import factorial, figures, fronts, numbers, signals
 from nas_steps.report.cells import draw_cell
 from nas_steps.report.columns import Table
 from nas_steps.report.mobile import draw_mobile
@@ -80,6 +80,7 @@ def all_figures(results: Results) -> dict[str, Markup | None]:
     found = {
         "sampling": figures.sampling_curves(results),
         "darts": figures.darts_curves(results),
+        "fronts": fronts.fronts_figure(results),
         "parameters": figures.accuracy_against(results, "parameters", "by-parameters"),
         "macs": figures.accuracy_against(results, "macs", "by-macs"),
         "dots": figures.dots(results),

@@ -187,6 +187,8 @@ class Step:
     reason: str = ""
     epochs: int | None = None
     saved: int | None = None
+    parameters: int | None = None
+    macs: int | None = None
     entropy: float | None = None
     parameter_free: float | None = None
     parameter_free_reduce: float | None = None

@@ -31,6 +31,8 @@ from nas_steps.report.records import (
     Winner,
     record,
 )
+from nas_steps.spaces.costs import CostTable, read_costs
+from nas_steps.spaces.limited import parts_of
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Results:
     budget: Mapping[str, Any]
     #: what search/costs.json tells; None where latency is neither a limit nor an objective
     latency: Mapping[str, Any] | None = None
+    #: search/costs.csv: what the parts of networks take; None as above
+    parts: CostTable | None = None
     #: what statistics.json tells of the supernet of each search seed, where they score
     supernets: tuple[Mapping[str, Any], ...] = ()
     searches: tuple[Search, ...] = ()
@@ -121,6 +125,7 @@ def load_results(config: Config, folder: str | Path, data: str | Path | None) ->
         meta=meta,
         budget=_required_json(folder / "search/budget.json"),
         latency=_required_json(folder / "search/costs.json") if config.search.latency is not None else None,
+        parts=_parts(config, folder / "search/costs.csv") if config.search.latency is not None else None,
         supernets=tuple(
             _required_json(folder / f"supernet/seed-{seed}/statistics.json")
             for seed in range(config.search.seeds)
@@ -178,6 +183,12 @@ def _search(folder: Path, strategy: str, kind: str, seed: int) -> Search:
         history=_optional(place / "history.csv", Step) or (),
         candidates=len(read_csv(candidates)) if candidates.is_file() else 0,
     )
+
+
+def _parts(config: Config, file: Path) -> CostTable:
+    if not file.is_file():
+        raise UserError(f"{file} is not there: run snakemake, which makes it")
+    return read_costs(file, parts_of(config.space.declared()))
 
 
 def _test_files(folder: Path) -> tuple[str, ...]:

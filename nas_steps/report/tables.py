@@ -5,6 +5,7 @@ from __future__ import annotations
 from nas_steps.report.columns import Table
 from nas_steps.report.cost_table import costs
 from nas_steps.report.export_tables import exports, performance
+from nas_steps.report.fronts import fronts
 from nas_steps.report.latencies import latencies
 from nas_steps.report.ranking_tables import agreement, estimators, sufficiency, top
 from nas_steps.report.results import Results
@@ -16,6 +17,7 @@ from nas_steps.report.search_tables import search
 NAMES = (
     "search",
     "latencies",
+    "fronts",
     "estimators",
     "top",
     "sufficiency",
@@ -38,6 +40,7 @@ def all_tables(results: Results) -> dict[str, Table]:
     makers = (
         search,
         latencies,
+        fronts,
         estimators,
         top,
         sufficiency,

@@ -20,6 +20,8 @@ HISTORY = (
     "reason",
     "epochs",
     "saved",
+    "parameters",
+    "macs",
     "loss",
     "entropy",
     "parameter_free",
@@ -82,6 +84,8 @@ def gather(
                     "reason": estimate.reason,
                     "epochs": estimate.epochs or None,
                     "saved": estimate.saved or None,
+                    "parameters": estimate.parameters or None,
+                    "macs": estimate.macs or None,
                     **(known or {}).get(estimate.architecture, {}),
                 }
             )

@@ -24,6 +24,8 @@ from nas_steps.retraining.contests import CONTESTS, contests
 from nas_steps.scaling.effects import EFFECTS, effects
 from nas_steps.scaling.factorial import CELLS, gather_cells
 from nas_steps.spaces.cells import CellArchitecture
+from nas_steps.spaces.costs import Shape, write_costs
+from nas_steps.spaces.limited import parts_of
 
 NAN = math.nan
 BASELINES = {"resnet20": (272_474, 2_550_000), "mobilenet_v2_x0.5": (701_000, 1_100_000)}
@@ -119,7 +121,7 @@ def _data(data: Path, config: Config, made: MadeUp) -> None:
 
 def _searches(folder: Path, config: Config, made: MadeUp, dice: random.Random) -> None:
     space = config.space.declared()
-    budgets = {"random": (24, 3.1e7), "evolution": (16, 2.1e7), "darts": (None, 3.0e7)}
+    budgets = {"random": (24, 3.1e7), "evolution": (16, 2.1e7), "nsga2": (16, 2.1e7), "darts": (None, 3.0e7)}
     told = {}
     for name, strategy in config.search.strategies.items():
         evaluations, macs = budgets[strategy.kind]
@@ -175,18 +177,22 @@ def _searches(folder: Path, config: Config, made: MadeUp, dice: random.Random) -
     )  # fmt: skip
     cost(folder / "search/budget.cost.json", "search", 3.2)
     if config.search.latency is not None:
-        _latencies(folder / "search/costs.json", config, made, dice)
+        _latencies(folder / "search", config, made, dice)
 
 
-def _latencies(file: Path, config: Config, made: MadeUp, dice: random.Random) -> None:
+def _latencies(search: Path, config: Config, made: MadeUp, dice: random.Random) -> None:
     space = config.space.declared()
+    parts = parts_of(space, config.retrain.network)
+    write_costs(
+        search / "costs.csv", parts, Shape(1, 8, 10), {name: 0.01 + 0.1 * dice.random() for name in parts.names()}
+    )
     networks = [
         {"architecture": str(space.sample(dice)), "predicted_ms": ms * (1 + error), "measured_ms": ms}
         for ms, error in ((2.5, made.latency_error), (1.25, -made.latency_error), (5.0, 0.0))
     ]
     validation = agreement(*([one[key] for one in networks] for key in ("predicted_ms", "measured_ms")))
     write_json(
-        file,
+        search / "costs.json",
         {"runtime": "onnxruntime", "batch": 1, "threads": 1, "device": "cpu (x86_64)", "load": [made.load, 0.1, 0.1],
          "processors": 2, "validation": {**validation, "networks": networks}},
     )  # fmt: skip

@@ -1,0 +1,141 @@
+"""What searches for several objectives end in: their fronts, by the search's own score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from matplotlib.ticker import MaxNLocator
+
+from nas_steps.config.estimators import ShortTraining
+from nas_steps.config.strategies import Nsga2
+from nas_steps.report import numbers
+from nas_steps.report.columns import Table, figure, known, text
+from nas_steps.report.records import Search, Step
+from nas_steps.report.results import Results
+from nas_steps.report.svg import COLOURS, inline_svg, new_figure, percent, style
+from nas_steps.search.samplers.nsga2 import non_dominated_fronts
+
+WORDS = {"macs": "multiply-accumulates an image", "parameters": "parameters", "latency": "latency, ms (predicted)"}
+#: by search seed
+_SHADES = ("searched", "scaled", "other", "spare", "baseline")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One evaluated architecture: what it scored and what it costs, by objective."""
+
+    architecture: str
+    score: float
+    costs: dict[str, float]
+
+
+def fronts(results: Results) -> Table:
+    """One row for each architecture of a front, by rising costs."""
+    rows = []
+    for search, objectives in _searches(results):
+        for point in front(evaluated(results, search, objectives), objectives):
+            rows.append(
+                {
+                    "search": search.name,
+                    "architecture": point.architecture,
+                    "score": point.score,
+                    **{name: point.costs.get(name) for name in WORDS},
+                }
+            )
+    columns = (
+        text("search", "search"),
+        figure("score", "score", numbers.share),
+        known("macs", "multiply-accumulates", numbers.macs),
+        known("parameters", "parameters", numbers.count),
+        known("latency", "latency, ms", numbers.milliseconds),
+    )
+    keys = ("search", "architecture", "score", *WORDS)
+    caption = "Fronts of the searches for several aims, by their own score"
+    return Table("fronts", caption, keys, columns, tuple(rows))
+
+
+def fronts_figure(results: Results, prefix: str = "fronts") -> str | None:
+    """Score against each objective, a panel each: dots are evaluations, the line of a search joins its front."""
+    found = [
+        (search, objectives, points)
+        for search, objectives in _searches(results)
+        if (points := evaluated(results, search, objectives))
+    ]
+    shown = [name for name in WORDS if any(name in objectives for _, objectives, _ in found)]
+    if not shown:
+        return None
+    with style():
+        drawn = new_figure(max(470, 320 * len(shown)), 380)
+        panels = drawn.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+        for axes, name in zip(panels, shown, strict=True):
+            for number, (search, objectives, points) in enumerate(found):
+                if name not in objectives:
+                    continue
+                colour = COLOURS[_SHADES[number % len(_SHADES)]]
+                axes.plot(
+                    [point.costs[name] for point in points], [point.score for point in points],
+                    "o", color=colour, ms=4, alpha=0.35, mew=0,
+                )  # fmt: skip
+                best = sorted(front(points, objectives), key=lambda point: point.costs[name])
+                alone = len(objectives) == 1
+                axes.plot(
+                    [point.costs[name] for point in best], [point.score for point in best],
+                    "o", color=colour, ms=6, label=search.name, drawstyle="steps-post" if alone else "default",
+                    # a front in three dimensions has no line in two
+                    linestyle="-" if alone else "none",
+                )  # fmt: skip
+            axes.set_xlabel(WORDS[name])
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+            if name != "latency":
+                axes.xaxis.set_major_formatter(lambda value, _: numbers.macs(value) if value else "0")
+        panels[0].set(ylabel="the search's score", title="Score and costs of what was evaluated")
+        percent(panels[0].yaxis)
+        drawn.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        told = numbers.listed([f"{search.name} has {_count(points, aims)}" for search, aims, points in found])
+        return inline_svg(drawn, prefix, f"Score against costs; fronts: {told}")
+
+
+def _count(points: list[Point], objectives: list[str]) -> str:
+    return numbers.plural(len(front(points, objectives)), "network")
+
+
+def _searches(results: Results) -> list[tuple[Search, list[str]]]:
+    """The searches for several objectives, each with its costs that are to be small."""
+    kinds = results.config.search.strategies
+    return [
+        (search, list(strategy.objectives))
+        for search in results.searches
+        if isinstance(strategy := kinds[search.strategy], Nsga2)
+    ]
+
+
+def evaluated(results: Results, search: Search, objectives: list[str]) -> list[Point]:
+    """The architectures of a search that have a score and whose costs are known, each once, by its last evaluation.
+    With successive halving only those of the last rung: scores of different rungs cannot be compared."""
+    last = {step.architecture: step for step in search.history if step.score is not None}
+    estimator = results.config.search.estimator
+    halved = isinstance(estimator, ShortTraining) and estimator.halving is not None
+    longest = max((step.epochs or 0 for step in last.values()), default=0)
+    points = []
+    for step in last.values():
+        costs = {name: cost for name in objectives if (cost := _cost(results, step, name)) is not None}
+        if len(costs) == len(objectives) and (not halved or step.epochs == longest):
+            points.append(Point(step.architecture, step.score or 0.0, costs))
+    return points
+
+
+def _cost(results: Results, step: Step, name: str) -> float | None:
+    if name != "latency":
+        found: int | None = getattr(step, name)
+        return found
+    if results.parts is None:
+        return None
+    return results.parts.costs(results.config.space.declared().parse(step.architecture)).latency_ms
+
+
+def front(points: list[Point], objectives: list[str]) -> list[Point]:
+    """Those that no other equals or betters in score and all costs, by rising first cost."""
+    if not points:
+        return []
+    first = non_dominated_fronts([(-point.score, *(point.costs[name] for name in objectives)) for point in points])[0]
+    return sorted((points[index] for index in first), key=lambda point: (point.costs[objectives[0]], point.score))
