@@ -114,6 +114,12 @@ class Plan:
         settings = self.config.search.strategies[strategy]
         return settings.processes if isinstance(settings, Gradient) else 1
 
+    @property
+    def supernet_processes(self) -> int:
+        """How many processes train one supernet that all strategies share."""
+        estimator = self.config.search.estimator
+        return estimator.supernet.processes if isinstance(estimator, SharedWeights) else 1
+
     # ------------------------------------------------------------------------------------------------ data
 
     def data(self, *splits: str) -> list[str]:

@@ -11,19 +11,20 @@ rule supernet:
         f"{R}/logs/supernet/seed-{{seed}}.log",
     conda:
         ENVIRONMENT
-    threads: THREADS
+    threads: THREADS * plan.supernet_processes
     resources:
-        gpu=GPU,
+        gpu=GPU * plan.supernet_processes,
         mem_mb=16000,
         runtime=1440,
     params:
+        launcher=launcher(plan.supernet_processes),
         data=data_folder,
         folder=output_folder,
         settings=plan.settings("supernet"),
         code=plan.code("supernet"),
         versions=plan.versions("supernet"),
     shell:
-        "python -m nas_steps.search supernet --settings {params.settings:q} --seed {wildcards.seed}"
+        "{params.launcher} nas_steps.search supernet --settings {params.settings:q} --seed {wildcards.seed}"
         " --data {params.data:q} --threads {threads} --output {params.folder:q} > {log:q} 2>&1"
 
 

@@ -45,6 +45,11 @@ class SupernetTraining(Optimisation):
     learning_rate: float = Field(0.1, gt=0, description="Peak learning rate; it falls to 0 along a cosine.")
     weight_decay: float = Field(4e-5, ge=0, description="Weight decay; biases and batch norms are left out.")
     augment: Augment = Field(default_factory=Augment, description="Made on the training device, batch by batch.")
+    processes: Positive = Field(
+        1,
+        description="Processes that train one supernet together, each on a GPU of its own: each batch is shared "
+        "among them. 1 is best for what trains in minutes.",
+    )
 
 
 def check_supernet(settings: SupernetTraining, space: Any) -> None:

@@ -38,17 +38,17 @@ class EntangledBlock(nn.Module):
         self.largest = build_block(
             Block(shape.width, shape.stride, Operation(kernel, expansion, squeeze), shape.activation), into, stem
         )
-        # without weights of their own
+        #: by operation; without weights of their own, so that they are none of this one's `modules()`
         with torch.device("meta"):
-            self._small = {block.operation: build_block(block, into, stem) for block in blocks}
+            self.small = {block.operation: build_block(block, into, stem) for block in blocks}
         keys = set(self.largest.state_dict())
-        if any(set(small.state_dict()) != keys for small in self._small.values()):
+        if any(set(small.state_dict()) != keys for small in self.small.values()):
             raise ValueError("a block that expands and one that does not share no weights")
 
     def part(self, operation: Operation) -> dict[str, Tensor]:
         """The state dict of the block with `operation`, views of this one's tensors."""
         whole = dict(self.largest.named_parameters()) | dict(self.largest.named_buffers())
-        return {name: _cut(whole[name], one.shape) for name, one in self._small[operation].state_dict().items()}
+        return {name: _cut(whole[name], one.shape) for name, one in self.small[operation].state_dict().items()}
 
     def alone(self, operation: Operation) -> nn.Module:
         """The block with `operation`, with a copy of the weights."""
@@ -60,7 +60,7 @@ class EntangledBlock(nn.Module):
 
     def forward(self, x: Tensor, operation: Operation) -> Tensor:
         # running statistics are updated in place, where they are
-        return functional_call(self._small[operation].train(self.training), self.part(operation), (x,))
+        return functional_call(self.small[operation].train(self.training), self.part(operation), (x,))
 
 
 def _cut(tensor: Tensor, shape: Sequence[int]) -> Tensor:

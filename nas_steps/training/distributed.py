@@ -20,6 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from nas_steps.errors import UserError
+from nas_steps.models.entangled import EntangledBlock
 from nas_steps.models.folding import Normalising
 
 
@@ -211,9 +212,13 @@ def _total(value: Tensor) -> Tensor:
 
 def synchronise(model: nn.Module) -> None:
     """Make the batch norms of `model` see all processes' images, where there are several."""
-    if _world.size > 1:
-        for module in model.modules():
-            if type(module) is nn.BatchNorm2d:
-                module.__class__ = SynchronisedBatchNorm2d
-            elif isinstance(module, Normalising):
-                module.total = _total
+    if _world.size == 1:
+        return
+    for module in model.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = SynchronisedBatchNorm2d
+        elif isinstance(module, Normalising):
+            module.total = _total
+        elif isinstance(module, EntangledBlock):
+            for small in module.small.values():
+                synchronise(small)

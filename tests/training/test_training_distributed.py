@@ -95,6 +95,22 @@ def test_a_supernet_is_the_same_from_two_processes(tmp_path: Path, kind: str) ->
     np.testing.assert_allclose(scores[0], scores[1], atol=0.05)
 
 
+def test_a_shared_supernet_learns_from_two_processes(tmp_path: Path) -> None:
+    """The step itself: how exact the gradients are is shown below, in double precision."""
+    losses = []
+    for processes in (1, 2):
+        supernet = {"epochs": 2, "batch_size": 17, "sampling": "uniform", "processes": processes}
+        estimator = {"kind": "shared_weights", "supernet": supernet}
+        file = settings(search__estimator=estimator, search__strategies={"random": {"evaluations": 2}})
+        given = ["--settings", file["supernet"], "--seed", 0, "--data", prepared()]
+        ran(command("nas_steps.search supernet", processes, *given, "--output", tmp_path / str(processes)))
+        losses += [[float(row["train_loss"]) for row in read_csv(tmp_path / str(processes) / "history.csv")]]
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    one, two = (load_file(tmp_path / name / "weights.safetensors") for name in ("1", "2"))
+    assert set(one) == set(two)
+    assert read_json(tmp_path / "2" / "cost.json")["extra"] == {"processes": 2}
+
+
 def test_two_processes_that_are_stopped_go_on_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAS_STEPS_CHECKPOINT_SECONDS", "0")
     recipe = {**RECIPE, "epochs": 6}
@@ -207,6 +223,58 @@ def test_gradients_and_statistics_are_exact_in_double_precision(tmp_path: Path) 
     script.write_text(EXACT, encoding="utf-8")
     line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
     assert ran([*line, str(Path(__file__).parents[1])]).count("exact in 9 cases") == 1
+
+
+SHARED = """
+import sys
+import torch
+sys.path.insert(0, sys.argv[1])
+from nas_steps.config.space import Network
+from nas_steps.config.supernet import SupernetTraining
+from nas_steps.search.one_shot.networks import shared_network
+from nas_steps.search.one_shot.sampling import sampling
+from nas_steps.search.one_shot.training import OneShotStep
+from nas_steps.spaces.mobile import PRESETS
+from nas_steps.training.distributed import joined, synchronise
+from tiny_world import tiny_config
+
+MOBILE = PRESETS["mobile_small"]
+CELLS = tiny_config().space.declared()
+
+
+def trained(space, kind, entangled):
+    settings = SupernetTraining(sampling=kind, entangled=entangled, learning_rate=0.02, gradient_clip=1.0)
+    torch.manual_seed(0)
+    skeleton = tiny_config().search.network if space is CELLS else Network()
+    network = shared_network(space, skeleton, inputs=1, classes=3, entangled=entangled).double()
+    synchronise(network)
+    learning = OneShotStep(network, settings, sampling(kind, space, seed=4, between=1), 3)
+    learning.begin(0)
+    sums = []
+    for count in (17, 6, 3):
+        torch.manual_seed(count)
+        images, labels = torch.randn(count, 1, 16, 16).double(), torch.randint(3, (count,))
+        sums += learning(images, labels, 0.0)
+    return [*sums, *network.state_dict().values()]
+
+
+cases = [(MOBILE, "fair", False), (MOBILE, "sandwich", True), (CELLS, "uniform", False)]
+alone = [trained(*case) for case in cases]
+with joined(2, torch.device("cpu")) as world:
+    for case, expected in zip(cases, alone):
+        for one, other in zip(expected, trained(*case), strict=True):
+            torch.testing.assert_close(other, one, rtol=1e-7, atol=1e-9, check_dtype=False)
+    if world.rank == 0:
+        print("exact in", len(cases), "cases")
+"""
+
+
+def test_shared_supernets_are_exact_in_double_precision(tmp_path: Path) -> None:
+    """Three steps of each sampling, of batches of 17, of 6, and of 3 (learnt by both)."""
+    script = tmp_path / "exact.py"
+    script.write_text(SHARED, encoding="utf-8")
+    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    assert ran([*line, str(Path(__file__).parents[1])]).count("exact in 3 cases") == 1
 
 
 DIFFERENT = """

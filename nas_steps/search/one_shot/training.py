@@ -18,6 +18,7 @@ from nas_steps.search.one_shot.networks import SharedNetwork, shared_network
 from nas_steps.search.one_shot.sampling import Sampling, sampling
 from nas_steps.spaces.decisions import Architecture
 from nas_steps.training.checkpoint import Checkpoint, State
+from nas_steps.training.distributed import synchronise
 from nas_steps.training.loop import Batch, Row, fit
 from nas_steps.training.memory import Loss, Parts
 from nas_steps.training.progress import Progress
@@ -163,13 +164,14 @@ def train_supernet(
     checkpoint: Checkpoint | None = None,
 ) -> tuple[SharedNetwork, list[Row], int]:
     """The trained supernet, a row an epoch, and in how many parts batches were learnt; deterministic in `seed` on one
-    machine, interrupted or not. Raises DivergedError."""
+    machine, interrupted or not. Where several processes train, all get the same. Raises DivergedError."""
     settings = step.supernet
     torch.manual_seed(derive_seed(seed, "initialisation"))
     network = shared_network(
         step.space.declared(), step.network, inputs=inputs, classes=classes, entangled=settings.entangled
     )
     network = network.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    synchronise(network)
     paths = sampling(
         settings.sampling, step.space.declared(), seed=derive_seed(seed, "paths"), between=settings.between
     )

@@ -41,6 +41,7 @@ def main(arguments: Sequence[str]) -> None:
                 settings=given.settings,
                 data=given.data,
                 threads=given.threads,
+                processes=step.supernet.processes,
                 seed=given.seed,
             ) as job,
             Progress(step.supernet.epochs, "supernet") as progress,
@@ -68,5 +69,6 @@ def main(arguments: Sequence[str]) -> None:
                     f"the supernet cannot be used: {error}; lower search.estimator.supernet.learning_rate"
                 ) from None
             job.learnt_in(parts)
-            write_csv(output / "history.csv", ({key: row.get(key) for key in HISTORY} for row in rows), HISTORY)
-            write_weights(output / "weights.safetensors", network)
+            if job.writes:
+                write_csv(output / "history.csv", ({key: row.get(key) for key in HISTORY} for row in rows), HISTORY)
+                write_weights(output / "weights.safetensors", network)
