@@ -38,7 +38,8 @@ _CYCLE = ("searched", "scaled", "other", "spare", "baseline")
 
 
 def sampling_curves(results: Results, prefix: str = "sampling") -> str | None:
-    """Best validation accuracy so far against evaluations, one line a search; each evaluation is a dot."""
+    """The best score so far (validation accuracy, or a proxy's) against evaluations, one line a search; each evaluation
+    is a dot."""
     searches = [
         search for search in results.searches if search.kind not in SUPERNET_KINDS and _column(search, "best")[0]
     ]
@@ -54,16 +55,17 @@ def sampling_curves(results: Results, prefix: str = "sampling") -> str | None:
             axes.plot(*_column(search, "score"), "o", color=colour, ms=4.5, alpha=0.5, mew=0)
             x, y = _column(search, "best")
             axes.step(x, y, where="post", color=colour)
-            ends[search.strategy] = max(y[-1], ends.get(search.strategy, 0.0))
-        axes.set(title="Best so far, by evaluation", xlabel="evaluation", ylabel="validation accuracy")
+            ends[search.strategy] = max(y[-1], ends.get(search.strategy, y[-1]))
+        axes.set(title="Best so far, by evaluation", xlabel="evaluation", ylabel=results.proxy or "validation accuracy")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        percent(axes.yaxis)
+        if not results.proxy:
+            percent(axes.yaxis)
         axes.margins(x=0.04, y=0.08)
         for name in ends:
             axes.plot([], [], color=COLOURS[colours[name]], label=name)
         figure.legend(loc="outside lower center", ncols=4, columnspacing=1.2)
-        told = numbers.listed([f"{name} reaches {numbers.share(end)}" for name, end in ends.items()])
-        return inline_svg(figure, prefix, f"Best validation accuracy so far by evaluation: {told}")
+        told = numbers.listed([f"{name} reaches {results.spelled_score(end)}" for name, end in ends.items()])
+        return inline_svg(figure, prefix, f"Best {results.proxy or 'validation accuracy'} so far by evaluation: {told}")
 
 
 def darts_curves(results: Results, prefix: str = "darts") -> str | None:

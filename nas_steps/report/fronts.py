@@ -44,7 +44,7 @@ def fronts(results: Results) -> Table:
             )
     columns = (
         text("search", "search"),
-        figure("score", "score", numbers.share),
+        figure("score", results.proxy or "score", results.spelled_score),
         known("macs", "multiply-accumulates", numbers.macs),
         known("parameters", "parameters", numbers.count),
         known("latency", "latency, ms", numbers.milliseconds),
@@ -88,8 +88,9 @@ def fronts_figure(results: Results, prefix: str = "fronts") -> str | None:
             axes.xaxis.set_major_locator(MaxNLocator(4))
             if name != "latency":
                 axes.xaxis.set_major_formatter(lambda value, _: numbers.macs(value) if value else "0")
-        panels[0].set(ylabel="the search's score", title="Score and costs of what was evaluated")
-        percent(panels[0].yaxis)
+        panels[0].set(ylabel=results.proxy or "the search's score", title="Score and costs of what was evaluated")
+        if not results.proxy:
+            percent(panels[0].yaxis)
         drawn.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
         told = numbers.listed([f"{search.name} has {_count(points, aims)}" for search, aims, points in found])
         return inline_svg(drawn, prefix, f"Score against costs; fronts: {told}")

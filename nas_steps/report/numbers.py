@@ -70,6 +70,15 @@ def milliseconds(value: float | None) -> str:
     return "not measured" if value is None else _digits(value)
 
 
+def digits(value: float | None) -> str:
+    """A number of any size and sign, such as a proxy's: `0.042`, `32.5`, `1.2e+07`."""
+    if value is None:
+        return NO_FIGURE
+    size = abs(value)
+    text = _digits(size) if size == 0 or 0.0095 <= size < 999_999.5 else _minus(f"{size:.2g}")
+    return _minus("-") + text if value < 0 else text
+
+
 def ratio(value: float | None) -> str:
     """`0.42`, `3.1`, `1,200`, for `times`."""
     if value is None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas_steps.config.estimators import SharedWeights, Table
+from nas_steps.config.estimators import SharedWeights, Table, ZeroCost
 from nas_steps.config.schema import Config
 from nas_steps.config.strategies import Gradient
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_csv, read_json
+from nas_steps.report import numbers
 from nas_steps.report.records import (
     Agreement,
     Compared,
@@ -75,6 +76,16 @@ class Results:
         """The benchmark's table that was searched in, in the place of trainings."""
         estimator = self.config.search.estimator
         return estimator if isinstance(estimator, Table) else None
+
+    @property
+    def proxy(self) -> str:
+        """The zero-cost proxy that scores are of; empty where they are accuracies."""
+        estimator = self.config.search.estimator
+        return estimator.proxy if isinstance(estimator, ZeroCost) else ""
+
+    def spelled_score(self, score: float | None) -> str:
+        """A score of sampling strategies, as the share that an accuracy is or as the number that a proxy is."""
+        return numbers.digits(score) if self.proxy else numbers.share(score)
 
     def entry(self, name: str) -> Entry | None:
         """The entry called `name`, if it was to be retrained."""

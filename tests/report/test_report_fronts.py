@@ -13,6 +13,7 @@ from made_up import MadeUp, arguments, write
 from nas_steps.config.schema import Config
 from nas_steps.provenance.files import read_csv, write_csv
 from nas_steps.report.__main__ import main
+from nas_steps.report.figures import sampling_curves
 from nas_steps.report.fronts import evaluated, front, fronts, fronts_figure
 from nas_steps.report.records import Search, Step
 from nas_steps.report.results import Results
@@ -58,6 +59,23 @@ def test_what_failed_or_has_no_costs_is_on_no_front() -> None:
     nothing = results([step(None, 1), step(0.9)], "macs")
     assert fronts(nothing).rows == ()
     assert fronts_figure(nothing) is None
+
+
+def test_a_proxys_scores_are_no_accuracies() -> None:
+    told = results([step(32.5, 3), step(-7.0, 1)], "macs", estimator={"kind": "zero_cost", "proxy": "synflow"})
+    found = fronts(told)
+    assert [cells[1] for cells in found.spelled()] == ["\N{MINUS SIGN}7.00", "32.5"]
+    assert found.columns[1].head == "synflow"
+    drawn = fronts_figure(told)
+    assert drawn is not None
+    assert "synflow" in drawn
+    assert "%" not in drawn.replace("100%", "")
+    best = tuple(Step(place, "a", score, score) for place, score in enumerate((-7.0, 32.5), start=1))
+    told = Results(told.config, {}, {}, searches=(Search("random", "random", 0, best),))
+    curve = sampling_curves(told)
+    assert curve is not None
+    assert "Best synflow so far by evaluation: random reaches 32.5" in curve
+    assert "accuracy" not in curve
 
 
 def test_with_successive_halving_the_last_rung_counts() -> None:

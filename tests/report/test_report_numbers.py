@@ -62,3 +62,20 @@ def test_no_figure_is_told_in_words() -> None:
         if not name.startswith("_") and first.annotation == "float | None" and name != "decimals_for":
             arguments = (None, None) if name == "interval" else (None,)
             assert function(*arguments)[:2] in ("no", "no"), name
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, numbers.NO_FIGURE),
+        (0.0, "0"),
+        (32.456, "32.5"),
+        (-32.456, "\N{MINUS SIGN}32.5"),
+        (0.0421, "0.042"),
+        (1.234e7, "1.2e+07"),
+        (-1.2e-9, "\N{MINUS SIGN}1.2e\N{MINUS SIGN}09"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_numbers_of_any_size(value: float | None, text: str) -> None:
+    assert numbers.digits(value) == text
