@@ -51,6 +51,8 @@ TABLES = (
     "gaps",
     "agreement",
     "search",
+    "latencies",
+    "fronts",
     "family",
     "factorial",
     "effects",

@@ -15,6 +15,7 @@ import pytest
 from made_up import MadeUp, arguments, write
 
 from nas_steps.errors import UserError
+from nas_steps.plan import TABLES
 from nas_steps.report.__main__ import main
 from nas_steps.report.tables import NAMES
 
@@ -199,6 +200,11 @@ def test_a_factorial_has_its_section_and_its_tables(tmp_path: Path, usual: Path)
         with (folder / f"report/tables/{name}.csv").open(newline="", encoding="utf-8") as file:
             assert len(list(csv.DictReader(file))) == captions[caption] > 10
     assert "Search or scaling?" not in read(usual).text
+
+
+def test_the_workflow_knows_every_table() -> None:
+    """It lists them without loading the report, and the manifest takes none that it does not know."""
+    assert sorted(TABLES) == sorted(NAMES)
 
 
 def test_csv_files_hold_raw_figures(usual: Path) -> None:
