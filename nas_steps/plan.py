@@ -436,7 +436,9 @@ class Plan:
         return [f"{self.folder}/export/{entry}/model.onnx" for entry in self.entries]
 
     def latencies(self) -> list[str]:
-        """What blocks take, and how well that foretells whole networks."""
+        """What blocks take, and how well that foretells whole networks; nothing where latency plays no part."""
+        if self.config.search.latency is None:
+            return []
         return [f"{self.folder}/search/costs.{ending}" for ending in ("csv", "json")]
 
     def reported(self) -> list[str]:
@@ -448,7 +450,7 @@ class Plan:
             return [*searched, *self.ranked_in_table(), *self.gathered()]
         files = [
             *searched,
-            *(self.latencies() if self.config.search.latency is not None else []),
+            *self.latencies(),
             self.budgeted,
             f"{folder}/ranking/ranked.csv",
             f"{folder}/ranking/winners.csv",

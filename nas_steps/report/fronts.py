@@ -16,7 +16,7 @@ from nas_steps.report.svg import COLOURS, inline_svg, new_figure, percent, style
 from nas_steps.search.samplers.nsga2 import non_dominated_fronts
 
 WORDS = {"macs": "multiply-accumulates an image", "parameters": "parameters", "latency": "latency, ms (predicted)"}
-#: by search seed
+#: the searches take them in turn
 _SHADES = ("searched", "scaled", "other", "spare", "baseline")
 
 
@@ -80,18 +80,20 @@ def fronts_figure(results: Results, prefix: str = "fronts") -> str | None:
                 alone = len(objectives) == 1
                 axes.plot(
                     [point.costs[name] for point in best], [point.score for point in best],
-                    "o", color=colour, ms=6, label=search.name, drawstyle="steps-post" if alone else "default",
-                    # a front in three dimensions has no line in two
-                    linestyle="-" if alone else "none",
+                    # a front of more than two aims has no line in two dimensions
+                    "o-" if alone else "o", color=colour, ms=6, label=search.name, drawstyle="steps-post",
                 )  # fmt: skip
             axes.set_xlabel(WORDS[name])
             axes.xaxis.set_major_locator(MaxNLocator(4))
             if name != "latency":
                 axes.xaxis.set_major_formatter(lambda value, _: numbers.macs(value) if value else "0")
+        # a search may have none of the first panel's costs among its aims
+        labelled = [axes.get_legend_handles_labels() for axes in panels]
+        legend = {name: handle for handles, names in labelled for handle, name in zip(handles, names, strict=True)}
         panels[0].set(ylabel=results.proxy or "the search's score", title="Score and costs of what was evaluated")
         if not results.proxy:
             percent(panels[0].yaxis)
-        drawn.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        drawn.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=4)
         told = numbers.listed([f"{search.name} has {_count(points, aims)}" for search, aims, points in found])
         return inline_svg(drawn, prefix, f"Score against costs; fronts: {told}")
 

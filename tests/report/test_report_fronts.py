@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,21 @@ def test_a_front_holds_all_that_nothing_dominates_and_nothing_else(objectives: t
     assert [row["architecture"] for row in rows] == [one.architecture for one in best]
     assert all((row["parameters"] is None) is (len(objectives) == 1) for row in rows)
     assert all(row["latency"] is None for row in rows)
+
+
+def test_every_search_stands_in_the_legend_whatever_its_aims() -> None:
+    strategies = {
+        "random": {"evaluations": 4},
+        "light": {"kind": "nsga2", "objectives": ["macs"]},
+        "small": {"kind": "nsga2", "objectives": ["parameters"]},
+    }
+    config = Config.model_validate({"search": {"strategies": strategies}})
+    steps = (step(0.5, 3, 8), step(0.7, 5, 2))
+    searches = tuple(Search(name, "nsga2", 0, steps) for name in ("light", "small"))
+    drawn = fronts_figure(Results(config, {}, {}, searches=searches))
+    assert drawn is not None
+    legend = re.findall(r"<text[^>]*>((?:light|small)-0)</text>", drawn)
+    assert sorted(legend) == ["light-0", "small-0"]
 
 
 def test_what_failed_or_has_no_costs_is_on_no_front() -> None:

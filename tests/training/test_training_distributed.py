@@ -43,6 +43,14 @@ def ran(line: list[str]) -> str:
     return result.stdout
 
 
+def by_two(folder: Path, script: str) -> str:
+    """What two processes print that run `script`; its argument is the folder of the tests."""
+    file = folder / "script.py"
+    file.write_text(script, encoding="utf-8")
+    line = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    return ran([sys.executable, "-m", *line, str(file), str(Path(__file__).parents[1])])
+
+
 def retrained(folder: Path, processes: int, recipe: dict[str, Any]) -> list[str]:
     """The command that trains into `folder`."""
     folder.mkdir()
@@ -219,10 +227,7 @@ with joined(2, torch.device("cpu")) as world:
 
 def test_gradients_and_statistics_are_exact_in_double_precision(tmp_path: Path) -> None:
     """Batches of 17 (shares of 9 and 8), 4 (the smallest that is shared) and 3 (learnt by both)."""
-    script = tmp_path / "exact.py"
-    script.write_text(EXACT, encoding="utf-8")
-    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
-    assert ran([*line, str(Path(__file__).parents[1])]).count("exact in 9 cases") == 1
+    assert by_two(tmp_path, EXACT).count("exact in 9 cases") == 1
 
 
 SHARED = """
@@ -271,10 +276,7 @@ with joined(2, torch.device("cpu")) as world:
 
 def test_shared_supernets_are_exact_in_double_precision(tmp_path: Path) -> None:
     """Three steps of each sampling, of batches of 17, of 6, and of 3 (learnt by both)."""
-    script = tmp_path / "exact.py"
-    script.write_text(SHARED, encoding="utf-8")
-    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
-    assert ran([*line, str(Path(__file__).parents[1])]).count("exact in 3 cases") == 1
+    assert by_two(tmp_path, SHARED).count("exact in 3 cases") == 1
 
 
 DIFFERENT = """
@@ -294,10 +296,7 @@ with joined(2, torch.device("cpu")) as world:
 
 
 def test_processes_that_no_longer_agree_are_noticed(tmp_path: Path) -> None:
-    script = tmp_path / "different.py"
-    script.write_text(DIFFERENT, encoding="utf-8")
-    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
-    assert ran(line).count("then: processes [1] do not have the state of process 0") == 2
+    assert by_two(tmp_path, DIFFERENT).count("then: processes [1] do not have the state of process 0") == 2
 
 
 @pytest.mark.parametrize("count", [4, 5, 17, 60])
