@@ -35,3 +35,4 @@ rule all:
         plan.report,
         plan.models(),
         plan.manifest,
+        LOST,

@@ -14,12 +14,13 @@ from typing import Any
 
 from nas_steps.config.estimators import SharedWeights, ShortTraining, Table, ZeroCost
 from nas_steps.config.load import load, read_yaml
-from nas_steps.config.slicing import write_slices
+from nas_steps.config.slicing import data_settings, write_slices
 from nas_steps.config.stages import write_settings
 from nas_steps.config.strategies import SAMPLING, Enas, Gradient, Random
+from nas_steps.data.content import content_fingerprint, same_outcome
 from nas_steps.errors import UserError
 from nas_steps.estimation.table import check_table
-from nas_steps.provenance.fingerprint import files_fingerprint, module_hashes
+from nas_steps.provenance.fingerprint import code_fingerprint, module_hashes
 from nas_steps.provenance.versions import describe_versions
 from nas_steps.search.sampling import rounds
 from nas_steps.spaces.baselines import to_be_fitted
@@ -70,16 +71,19 @@ class Plan:
 
     def __init__(self, raw: Mapping[str, Any], origin: str = "config", root: str = "results") -> None:
         self.config = load(raw, origin)
+        self.root = root
         self.folder = f"{root}/{self.config.experiment}"
         self.store = f"{root}/settings"
-        self.slices = write_slices(self.config, self.store, self._data_content())
-        identity = Path(self.slices["data"]).stem.removeprefix("data-")
-        self.data_folder = f"{root}/data/{self.config.data.source}-{identity}"
+        content = self._data_content()
+        self.slices = write_slices(self.config, self.store, content)
+        self.data_folder = self._data_folder(content)
         self._code: dict[str, str] = {}
         estimator = self.config.search.estimator
         if isinstance(estimator, Table):
             space, memory = self.config.space.cells(), f"{self.store}/tables.json"
-            check_table(estimator.path, estimator, space, memory, self._data_content())
+            check_table(
+                estimator.path, estimator, space, memory, f"{content} {code_fingerprint(check_table.__module__)}"
+            )
 
     def settings(self, rule: str, strategy: str = "") -> str:
         """The settings file of a rule (of one strategy); empty where it reads none."""
@@ -102,12 +106,29 @@ class Plan:
 
     def _data_content(self) -> str:
         """A fingerprint of the user's files that are read: the images, or the table; empty where there are none."""
-        if self.table is not None:
-            return files_fingerprint(self.table, f"{self.store}/file_hashes.json")
         data = self.config.data
-        if data.source not in ("folder", "npz") or data.path is None:
-            return ""
-        return files_fingerprint(data.path, f"{self.store}/file_hashes.json")
+        path = data.path if data.source in ("folder", "npz") else None
+        path = path if self.table is None else self.table
+        return "" if path is None else content_fingerprint(path, f"{self.store}/file_hashes.json", self.root)
+
+    def _data_folder(self, content: str) -> str:
+        """Where the prepared data lie: `results/data/<source>-<fingerprint of their settings>`.
+
+        Whether unreadable files and too large pictures are refused or skipped is part of the name only if it matters:
+        if the data were prepared before and another answer would have led to others.
+        """
+        exact = write_settings(
+            "data", data_settings(self.config, content, exact=True).model_dump(mode="json"), self.store
+        )
+        plain, strict = (
+            f"{self.root}/data/{self.config.data.source}-{Path(path).stem.removeprefix('data-')}"
+            for path in (self.slices["data"], exact)
+        )
+        prepared = Path(plain, "meta.json").is_file()
+        if plain != strict and (Path(strict).is_dir() or (prepared and not same_outcome(plain, self.config.data))):
+            self.slices["data"] = exact
+            return strict
+        return plain
 
     def processes(self, strategy: str = "") -> int:
         """How many processes train one supernet of `strategy`, or one final network."""
@@ -131,8 +152,22 @@ class Plan:
 
     @property
     def data_path(self) -> str:
-        """The option that says where the user's files lie; empty where the source needs none."""
-        return "" if self.config.data.path is None else f"--path {shlex.quote(self.config.data.path)}"
+        """The options that say where the user's files lie; empty where the source needs none."""
+        data = self.config.data
+        if data.path is None:
+            return ""
+        options = ["--path", data.path]
+        if data.source == "folder":
+            options += ["--leave-out", self.root, "--unreadable", data.unreadable]
+            options += ["--max-image-pixels", str(data.max_image_pixels)]
+        return shlex.join(options)
+
+    @property
+    def tolerance(self) -> str:
+        """What is done with files that cannot be read, if it is not what is done by default."""
+        data = self.config.data
+        given, default = ((one.unreadable, one.max_image_pixels) for one in (data, type(data)()))
+        return "" if data.source != "folder" or given == default else f"{data.unreadable} {data.max_image_pixels}"
 
     # ---------------------------------------------------------------------------------------------- search
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nas_steps.provenance.versions import TRAINS
+
 
 @dataclass(frozen=True)
 class Watched:
@@ -19,7 +21,6 @@ class Watched:
     packages: tuple[str, ...] = ()
 
 
-TRAINS = ("torch", "torchvision")
 CONVERTS = ("torch", "onnx", "onnxscript", "onnxruntime")
 #: by rule; the version of nas_steps itself is not among them, since the fingerprint of its code says more
 WATCHED = {

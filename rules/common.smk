@@ -19,6 +19,8 @@ except ModuleNotFoundError as error:
     ) from None
 
 from nas_steps.errors import UserError
+from nas_steps.manifest.devices import check_device
+from nas_steps.manifest.left import altered_files, check_left, lost_files
 from nas_steps.manifest.trust import check_trust
 from nas_steps.plan import Plan, check_files, launcher
 from nas_steps.provenance.runs import claim_run
@@ -50,6 +52,9 @@ try:
     )
     if workflow.is_main_process and not in_a_database:
         check_trust(plan)
+        check_left(plan)
+    if workflow.is_main_process:
+        check_device(plan)
     if workflow.is_main_process:
         check_baselines(plan.config, plan.store)
     # for as long as this process lives
@@ -61,6 +66,8 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
+# files that a run made and that are gone: nothing stale reads them, so they must be asked for
+LOST = lost_files(plan) if workflow.is_main_process and not in_a_database else []
 R = plan.folder
 ENVIRONMENT = "../workflow/envs/nas-steps.yaml"
 THREADS = plan.config.threads
@@ -107,6 +114,18 @@ def data_path(wildcards, output):
     return plan.data_path
 
 
+def table_path(wildcards, output):
+    """Where the benchmark's table lies; like the images, it is watched by its content."""
+    return plan.table
+
+
+def device(wildcards, output):
+    """Which device trains. A function of the output, so that Snakemake does not watch it: `auto` and what it comes to
+    are the same, and results of another device than the one that is asked for are refused.
+    """
+    return plan.config.device
+
+
 def output_folder(wildcards, output):
     """Where a rule's files go."""
     return str(Path(output[0]).parent)
@@ -149,5 +168,16 @@ wildcard_constraints:
     entry=r"[A-Za-z0-9_.-]+?",
 
 
+def end_run():
+    """Write down what the jobs left, so that it is noticed if their files are replaced later."""
+    if workflow.is_main_process and not in_a_database:
+        altered_files(plan)
+
+
 onsuccess:
+    end_run()
     print(f"The report is at {plan.report}")
+
+
+onerror:
+    end_run()

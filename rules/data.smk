@@ -24,6 +24,8 @@ rule data:
     params:
         folder=output_folder,
         path=data_path,
+        # a cache between workflows must know what is done with unreadable files
+        tolerance=plan.tolerance if CACHE else "",
         settings=plan.settings("data"),
         code=plan.code("data"),
     shell:

@@ -17,6 +17,7 @@ rule supernet:
         mem_mb=16000,
         runtime=1440,
     params:
+        device=device,
         launcher=launcher(plan.supernet_processes),
         data=data_folder,
         folder=output_folder,
@@ -25,7 +26,7 @@ rule supernet:
         versions=plan.versions("supernet"),
     shell:
         "{params.launcher} nas_steps.search supernet --settings {params.settings:q} --seed {wildcards.seed}"
-        " --data {params.data:q} --threads {threads} --output {params.folder:q} > {log:q} 2>&1"
+        " --data {params.data:q} --device {params.device} --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule supernet_statistics:
@@ -46,13 +47,14 @@ rule supernet_statistics:
         mem_mb=8000,
         runtime=120,
     params:
+        device=device,
         data=data_folder,
         settings=plan.settings("supernet_statistics"),
         code=plan.code("supernet_statistics"),
         versions=plan.versions("supernet_statistics"),
     shell:
         "python -m nas_steps.search supernet_statistics --settings {params.settings:q} --weights {input.weights:q}"
-        " --data {params.data:q} --threads {threads} --output {output.statistics:q} --cost {output.cost:q}"
+        " --data {params.data:q} --device {params.device} --output {output.statistics:q} --cost {output.cost:q}"
         " > {log:q} 2>&1"
 
 
@@ -77,6 +79,7 @@ rule one_shot:
         mem_mb=8000,
         runtime=480,
     params:
+        device=device,
         data=data_folder,
         folder=output_folder,
         costs=option("costs"),
@@ -85,5 +88,5 @@ rule one_shot:
         versions=plan.versions("one_shot"),
     shell:
         "python -m nas_steps.search one_shot --settings {params.settings:q} --weights {input.weights:q}"
-        " --strategy {wildcards.strategy} --seed {wildcards.seed} {params.costs} --data {params.data:q} --threads {threads}"
+        " --strategy {wildcards.strategy} --seed {wildcards.seed} {params.costs} --data {params.data:q} --device {params.device}"
         " --output {params.folder:q} > {log:q} 2>&1"

@@ -38,6 +38,7 @@ rule score_sample:
         mem_mb=8000,
         runtime=480,
     params:
+        device=device,
         data=data_folder,
         settings=plan.settings("score_sample"),
         estimator=plan.estimator,
@@ -47,7 +48,7 @@ rule score_sample:
     shell:
         # by the numbers of search seed 0, so that what a search has scored is known
         "python -m nas_steps.estimation {params.estimator} --stage search --ledger ranking --settings {params.settings:q}"
-        " --data {params.data:q} --threads {threads} --proposals {input.sample:q} --seed 0 --shard {wildcards.shard}"
+        " --data {params.data:q} --device {params.device} --proposals {input.sample:q} --seed 0 --shard {wildcards.shard}"
         " --shards {params.shards} --output {output.estimates:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
@@ -73,13 +74,14 @@ if plan.one_shot:
             mem_mb=8000,
             runtime=120,
         params:
+            device=device,
             data=data_folder,
             settings=plan.settings("score_sample_by_supernet"),
             code=plan.code("score_sample_by_supernet"),
             versions=plan.versions("score_sample_by_supernet"),
         shell:
             "python -m nas_steps.search rank_paths --settings {params.settings:q} --weights {input.weights:q}"
-            " --data {params.data:q} --threads {threads} --architectures {input.sample:q}"
+            " --data {params.data:q} --device {params.device} --architectures {input.sample:q}"
             " --output {output.scores:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
@@ -163,13 +165,14 @@ rule train_shortlist:
         mem_mb=8000,
         runtime=480,
     params:
+        device=device,
         data=data_folder,
         settings=plan.settings("train_shortlist"),
         shards=len(plan.shards),
         code=plan.code("train_shortlist"),
         versions=plan.versions("train_shortlist"),
     shell:
-        "python -m nas_steps.estimation short_training --stage ranking --settings {params.settings:q} --data {params.data:q} --threads {threads}"
+        "python -m nas_steps.estimation short_training --stage ranking --settings {params.settings:q} --data {params.data:q} --device {params.device}"
         " --proposals {input.proposals:q} --seed {wildcards.seed} --shard {wildcards.shard}"
         " --shards {params.shards} --output {output.estimates:q} --cost {output.cost:q} > {log:q} 2>&1"
 

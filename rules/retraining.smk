@@ -19,6 +19,7 @@ rule retrain:
         mem_mb=8000,
         runtime=1440,
     params:
+        device=device,
         launcher=launcher(plan.processes()),
         data=data_folder,
         folder=output_folder,
@@ -30,7 +31,7 @@ rule retrain:
         code=plan.code("retrain"),
         versions=plan.versions("retrain"),
     shell:
-        "{params.launcher} nas_steps.retraining train --settings {params.settings:q} --data {params.data:q} --threads {threads}"
+        "{params.launcher} nas_steps.retraining train --settings {params.settings:q} --data {params.data:q} --device {params.device}"
         " --entry {wildcards.entry} --kind {params.kind} {params.winners} {params.costs} {params.limits}"
         " --seed {wildcards.seed}"
         " --output {params.folder:q} > {log:q} 2>&1"

@@ -40,13 +40,14 @@ rule train_grid:
         mem_mb=8000,
         runtime=480,
     params:
+        device=device,
         data=data_folder,
         settings=plan.settings("train_grid"),
         shards=len(plan.shards),
         code=plan.code("train_grid"),
         versions=plan.versions("train_grid"),
     shell:
-        "python -m nas_steps.scaling grid --settings {params.settings:q} --data {params.data:q} --threads {threads}"
+        "python -m nas_steps.scaling grid --settings {params.settings:q} --data {params.data:q} --device {params.device}"
         " --ranked {input.ranked:q} --triples {input.triples:q} --shard {wildcards.shard}"
         " --shards {params.shards} --output {output.scores:q} --cost {output.cost:q} > {log:q} 2>&1"
 
@@ -101,6 +102,7 @@ rule train_member:
         mem_mb=8000,
         runtime=1440,
     params:
+        device=device,
         launcher=launcher(plan.processes()),
         data=data_folder,
         folder=output_folder,
@@ -109,7 +111,7 @@ rule train_member:
         code=plan.code("train_member"),
         versions=plan.versions("train_member"),
     shell:
-        "{params.launcher} nas_steps.scaling train --settings {params.settings:q} --data {params.data:q} --threads {threads}"
+        "{params.launcher} nas_steps.scaling train --settings {params.settings:q} --data {params.data:q} --device {params.device}"
         " --chosen {input.chosen:q} --members {input.members:q} --member B{wildcards.member}"
         " --seed {wildcards.seed} {params.warm} --output {params.folder:q} > {log:q} 2>&1"
 
@@ -183,6 +185,7 @@ rule train_design:
         mem_mb=8000,
         runtime=1440,
     params:
+        device=device,
         launcher=launcher(plan.processes()),
         data=data_folder,
         folder=output_folder,
@@ -191,7 +194,7 @@ rule train_design:
         versions=plan.versions("train_design"),
     shell:
         "{params.launcher} nas_steps.scaling train_design --settings {params.settings:q} --data {params.data:q}"
-        " --threads {threads} --designs {input.designs:q} --base {wildcards.base} --scaling {wildcards.way}"
+        " --device {params.device} --designs {input.designs:q} --base {wildcards.base} --scaling {wildcards.way}"
         " --seed {wildcards.seed} --output {params.folder:q} > {log:q} 2>&1"
 
 

@@ -16,12 +16,14 @@ rule measure_costs:
         mem_mb=4000,
         runtime=120,
     params:
+        device=device,
         data=data_folder,
         settings=plan.settings("measure_costs"),
         code=plan.code("measure_costs"),
         versions=plan.versions("measure_costs"),
     shell:
         "python -m nas_steps.search measure_costs --settings {params.settings:q} --data {params.data:q}"
+        " --device {params.device}"
         " --output {output.costs:q} --record {output.record:q} --cost {output.cost:q} > {log:q} 2>&1"
 
 
@@ -99,12 +101,13 @@ rule screen:
         mem_mb=8000,
         runtime=120,
     params:
+        device=device,
         data=data_folder,
         settings=plan.settings("screen"),
         code=plan.code("screen"),
         versions=plan.versions("screen"),
     shell:
-        "python -m nas_steps.estimation screen --settings {params.settings:q} --data {params.data:q} --threads {threads}"
+        "python -m nas_steps.estimation screen --settings {params.settings:q} --data {params.data:q} --device {params.device}"
         " --proposals {input.proposals:q} --seed {wildcards.seed} --output {output.screened:q}"
         " --rejected {output.rejected:q} --cost {output.cost:q} > {log:q} 2>&1"
 
@@ -126,6 +129,7 @@ rule evaluate:
         mem_mb=8000,
         runtime=480,
     params:
+        device=device,
         data=data_folder,
         settings=plan.settings("evaluate"),
         estimator=plan.estimator,
@@ -133,7 +137,7 @@ rule evaluate:
         code=plan.code("evaluate"),
         versions=plan.versions("evaluate"),
     shell:
-        "python -m nas_steps.estimation {params.estimator} --stage search --settings {params.settings:q} --data {params.data:q} --threads {threads}"
+        "python -m nas_steps.estimation {params.estimator} --stage search --settings {params.settings:q} --data {params.data:q} --device {params.device}"
         " --proposals {input.proposals:q} --seed {wildcards.seed} --shard {wildcards.shard}"
         " --shards {params.shards} --output {output.estimates:q} --cost {output.cost:q} > {log:q} 2>&1"
 
@@ -187,6 +191,7 @@ rule darts:
         mem_mb=16000,
         runtime=1440,
     params:
+        device=device,
         launcher=lambda w: launcher(plan.processes(w.strategy)),
         data=data_folder,
         folder=output_folder,
@@ -195,7 +200,7 @@ rule darts:
         versions=plan.versions("darts"),
     shell:
         "{params.launcher} nas_steps.search darts --settings {params.settings:q} --strategy {wildcards.strategy}"
-        " --seed {wildcards.seed} --data {params.data:q} --threads {threads}"
+        " --seed {wildcards.seed} --data {params.data:q} --device {params.device}"
         " --output {params.folder:q} > {log:q} 2>&1"
 
 
@@ -219,6 +224,7 @@ rule enas:
         mem_mb=16000,
         runtime=1440,
     params:
+        device=device,
         data=data_folder,
         folder=output_folder,
         settings=lambda w: plan.settings("enas", w.strategy),
@@ -226,5 +232,5 @@ rule enas:
         versions=plan.versions("enas"),
     shell:
         "python -m nas_steps.search enas --settings {params.settings:q} --strategy {wildcards.strategy}"
-        " --seed {wildcards.seed} --data {params.data:q} --threads {threads}"
+        " --seed {wildcards.seed} --data {params.data:q} --device {params.device}"
         " --output {params.folder:q} > {log:q} 2>&1"

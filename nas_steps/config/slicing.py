@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import os
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +60,17 @@ from nas_steps.config.strategies import (
     Strategy,
 )
 
+#: stands in settings for a path, which the command line gives
+ELSEWHERE = "(given by --path)"
+
 
 def slices(config: Config, content: str = "") -> dict[str, Slice]:
     """Every step's slice, by the name of its settings file; `content` is the fingerprint of the user's images."""
-    compute: dict[str, Any] = {"seed": config.seed, "device": config.device, "threads": config.threads}
+    compute: dict[str, Any] = {"seed": config.seed, "threads": config.threads}
     final: dict[str, Any] = {**compute, "space": config.space, "network": config.retrain.network}
     unused = Scaling()
     found: dict[str, Slice] = {
-        "data": DataStep(seed=config.seed, data=_unplaced(config.data), content=content),
+        "data": data_settings(config, content),
         "budget": BudgetStep(
             seed=config.seed,
             space=config.space,
@@ -160,7 +162,6 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
     if config.search.needs_costs:
         found["costs"] = CostsStep(
             seed=config.seed,
-            device=config.device,
             space=config.space,
             network=config.retrain.network,
             latency=config.search.latency,
@@ -177,7 +178,7 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
     if isinstance(estimator, Table):
         table = {
             "space": config.space,
-            "table": estimator.model_copy(update={"path": os.path.basename(estimator.path)}),
+            "table": estimator.model_copy(update={"path": ELSEWHERE}),
             "content": content,
         }
         kinds = {name: strategy.kind for name, strategy in config.search.strategies.items()}
@@ -264,10 +265,17 @@ def _limits(config: Config) -> Limits | None:
     return Limits(**limits.given()) if limits is not None and limits.given() else None
 
 
-def _unplaced(data: Data) -> Data:
-    """`data` without the place of its files: the name of what is read, nothing of where downloads go."""
-    named = data.source in ("folder", "npz") and data.path is not None
-    return data.model_copy(update={"path": os.path.basename(os.path.abspath(data.path or "")) if named else None})
+def data_settings(config: Config, content: str, *, exact: bool = False) -> DataStep:
+    """The settings of the data step, without the place and the name of the files: their content counts.
+
+    What is done with a file that cannot be read, and which picture is too large, counts only if it is `exact`: if no
+    file is concerned, the data are the same.
+    """
+    given, default = config.data, Data()
+    update: dict[str, Any] = {"path": ELSEWHERE if given.source in ("folder", "npz") else None}
+    if not exact or given.source != "folder":
+        update |= {"unreadable": default.unreadable, "max_image_pixels": default.max_image_pixels}
+    return DataStep(seed=config.seed, data=given.model_copy(update=update), content=content)
 
 
 def _counted(strategy: Strategy) -> Counted:

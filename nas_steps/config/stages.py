@@ -6,6 +6,7 @@ used without being watched nor be watched without being used.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -30,8 +31,12 @@ from nas_steps.config.strategies import (
     SamplingStrategy,
 )
 from nas_steps.config.supernet import SupernetTraining
+from nas_steps.errors import UserError
 from nas_steps.provenance.files import canonical_json, read_json, write_text
 from nas_steps.provenance.fingerprint import fingerprint
+
+#: the end of the name of a settings file
+FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
 
 class Slice(BaseModel):
@@ -39,16 +44,16 @@ class Slice(BaseModel):
 
 
 class Compute(Slice):
-    """What every training step needs to know."""
+    """What every training step needs to know. On which device it runs is no part of it: a command-line option says so,
+    and the results say which it was."""
 
     seed: int
-    device: str
     threads: int
 
 
 class DataStep(Slice):
-    """`content` is the fingerprint of the user's files, empty where none are read. Where they lie is told apart from
-    this: a folder that was moved is the same data, so `data.path` is its last part alone."""
+    """`content` is the fingerprint of the user's files, empty if none are read. Where they lie is given on the command
+    line: a folder that was moved or renamed holds the same data."""
 
     seed: int
     data: Data
@@ -108,7 +113,6 @@ class CostsStep(Slice):
     """What the parts of final networks cost; `latency` None: it is not measured. The limits are no part of it."""
 
     seed: int
-    device: str
     space: Space
     network: Network
     latency: Latency | None = None
@@ -275,10 +279,14 @@ class ReportStep(Slice):
 
 
 def write_settings(name: str, value: Any, folder: str | Path) -> str:
-    """Write one settings file, if it is not there yet; return its path."""
+    """Write one settings file, if it is not there yet; return its path.
+
+    A file of that name that holds something else was edited by hand, or is damaged. It is written anew.
+    """
     path = Path(folder) / f"{name}-{fingerprint(value)}.json"
-    if not path.exists():
-        write_text(path, canonical_json(value) + "\n")
+    text = canonical_json(value) + "\n"
+    if not path.is_file() or path.read_bytes() != text.encode("utf-8"):
+        write_text(path, text)
     return path.as_posix()
 
 
@@ -286,5 +294,15 @@ Step = TypeVar("Step", bound=Slice)
 
 
 def read_slice(path: str | Path, kind: type[Step]) -> Step:
-    """The settings that the Snakefile wrote for a step."""
-    return kind.model_validate(read_json(path))
+    """Read the settings that the Snakefile wrote for a step.
+
+    Raises UserError if they are not what the file's name says. A copy under a name of one's own may hold anything.
+    """
+    value = read_json(path)
+    _, _, named = Path(path).stem.rpartition("-")
+    if FINGERPRINT.fullmatch(named) and named != fingerprint(value):
+        raise UserError(
+            f"{path} was edited by hand: its name is the fingerprint of other settings; run snakemake again, which "
+            "writes it anew, and change the config; or give the edited copy another name"
+        )
+    return kind.model_validate(value)

@@ -18,13 +18,17 @@ def main(arguments: Sequence[str]) -> None:
     options = parser("nas_steps.data", "Read a source of images, split it and store it as arrays.")
     options.add_argument("--settings", required=True, type=Path, help="JSON file of the step's settings")
     options.add_argument("--path", help="where the source's files lie, for sources that read some")
+    options.add_argument("--leave-out", type=Path, help="a folder among the images that is none of them")
+    options.add_argument("--unreadable", choices=["refuse", "skip"], help="what to do with what cannot be read")
+    options.add_argument("--max-image-pixels", type=int, help="the largest picture that is decoded")
     options.add_argument("--output", required=True, type=Path, help="folder to write to")
     given = options.parse_args(arguments)
     step = read_slice(given.settings, DataStep)
-    data = step.data if given.path is None else step.data.model_copy(update={"path": given.path})
+    told = {name: getattr(given, name) for name in ("path", "unreadable", "max_image_pixels")}
+    data = step.data.model_copy(update={name: value for name, value in told.items() if value is not None})
     print(f"seed {step.seed}, source {step.data.source}", flush=True)
     with measured(given.output / "cost.json", "data", "data") as cost:
-        meta = prepare(step.model_copy(update={"data": data}), given.output)
+        meta = prepare(step.model_copy(update={"data": data}), given.output, given.leave_out)
         cost.extra = {"source": meta["source"], "content": meta["content"]}
     sizes = ", ".join(f"{sum(counts.values())} {name}" for name, counts in meta["counts"].items())
     named = f" ({', '.join(meta['classes'])})" if len(meta["classes"]) <= CLASSES_NAMED else ""

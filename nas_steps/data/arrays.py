@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -34,15 +35,17 @@ class Labelled:
 class Source:
     """All images of a source: `train`, and `valid` and `test` where the source brings them.
 
-    `converted` counts images by what was done to them, `skipped` lists unreadable files with the reason,
-    `ignored` counts files (or keys of an archive) that were not taken for images at all.
+    `converted` counts images by what was done to them, `skipped` lists unreadable files with the reason (and the
+    pixels of a picture that is too large, else 0), `ignored` counts files (or keys of an archive) that were not taken
+    for images at all, `largest` is the number of pixels of the largest picture before it was resized.
     """
 
     classes: list[str]
     splits: dict[str, Labelled]
     converted: Counter[str] = field(default_factory=Counter)
-    skipped: list[dict[str, str]] = field(default_factory=list)
+    skipped: list[dict[str, Any]] = field(default_factory=list)
     ignored: int = 0
+    largest: int = 0
 
 
 def fit(images: np.ndarray, data: Data, converted: Counter[str]) -> np.ndarray:

@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from nas_steps.config.data import FOLDER_RESOLUTION, Data
 from nas_steps.data.arrays import Labelled, Source
-from nas_steps.data.layout import WANTED, Layout, Tree, arrange, opened, printable
-from nas_steps.data.photos import NotAnImageError, UnreadableError, is_image, named_as_image, read_photo
+from nas_steps.data.layout import WANTED, Layout, Tree, arrange, named_as_image, opened, printable
+from nas_steps.data.photos import TooLargeError, UnreadableError, count_pixels, is_image, read_photo
 from nas_steps.errors import UserError
 
 #: after so many unreadable files the reading stops, and all of them are named at once
@@ -21,8 +21,10 @@ NAMED_AT_ONCE = 10
 _CANNOT_OPEN = (OSError, RuntimeError, BadZipFile)
 
 
-def read_folder(data: Data) -> Source:
+def read_folder(data: Data, leave_out: Path | None = None) -> Source:
     """Decode every image below `data.path`, in the order of its relative name.
+
+    Files that are no images count for nothing, not even by their names. `leave_out` as in `opened`.
 
     Raises UserError for a wrong layout before anything is decoded; for unreadable files (`data.unreadable:
     refuse`) after some of them, all named in one message.
@@ -30,13 +32,11 @@ def read_folder(data: Data) -> Source:
     if data.path is None:
         raise UserError("data.source is folder, but data.path names none; set it to a folder or a .zip of one")
     path = Path(data.path).expanduser()
-    with opened(path) as tree:
-        layout = arrange(tree.names, tree.label)
+    with opened(path, leave_out) as tree:
+        images = [name for name in tree.names if named_as_image(name) or _readable(tree, name)]
+        layout = arrange(images, tree.label)
         _refuse_loose_images(tree, layout)
-        source = Source([], {}, ignored=len(layout.loose))
-        for classes in layout.splits.values():
-            for name in [name for name, files in classes.items() if not _any_image(tree, files)]:
-                source.ignored += len(classes.pop(name))
+        source = Source([], {}, ignored=len(tree.names) - len(images))
         source.classes = _agreed_classes(tree, layout)
         _decode(tree, layout, data, source)
     return source
@@ -56,13 +56,12 @@ def _decode(tree: Tree, layout: Layout, data: Data, source: Source) -> None:
                 progress.update()
                 try:
                     with tree.open(name) as stream:
+                        size = count_pixels(stream)
                         pixels, notes = read_photo(stream, side, channels, data.max_image_pixels)
                 except (UnreadableError, *_CANNOT_OPEN) as error:
-                    if isinstance(error, NotAnImageError) and not named_as_image(name):
-                        source.ignored += 1
-                        continue
                     _add_unreadable(tree, data, source, name, error)
                     continue
+                source.largest = max(source.largest, size)
                 images[len(names)], labels[len(names)] = pixels, label
                 names.append(printable(name))
                 source.converted.update(notes)
@@ -73,7 +72,8 @@ def _decode(tree: Tree, layout: Layout, data: Data, source: Source) -> None:
 
 def _add_unreadable(tree: Tree, data: Data, source: Source, name: str, error: Exception) -> None:
     reason = (isinstance(error, OSError) and error.strerror) or str(error)
-    source.skipped.append({"file": printable(name), "reason": reason})
+    too_large = error.width * error.height if isinstance(error, TooLargeError) else 0
+    source.skipped.append({"file": printable(name), "reason": reason, "too_large_pixels": too_large})
     if data.unreadable == "refuse" and len(source.skipped) >= NAMED_AT_ONCE:
         raise _unreadable(tree, source)
 
@@ -95,10 +95,6 @@ def _refuse_loose_images(tree: Tree, layout: Layout) -> None:
                 f"{tree.label} holds the image {printable(name)} outside of any class folder; {WANTED}: "
                 "put each image into the subfolder of its class"
             )
-
-
-def _any_image(tree: Tree, files: list[str]) -> bool:
-    return any(named_as_image(name) for name in files) or any(_readable(tree, name) for name in files)
 
 
 def _readable(tree: Tree, name: str) -> bool:

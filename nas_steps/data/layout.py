@@ -46,11 +46,28 @@ class Tree:
     open: Callable[[str], IO[bytes]]
 
 
+#: a file with such a name is meant as an image, even where its content cannot be read as one
+EXTENSIONS = tuple(
+    f".{name}"
+    for name in (
+        *("avif", "bmp", "dib", "gif", "heic", "heif", "ico", "j2k", "jfif", "jp2", "jpe", "jpeg", "jpg", "pbm", "pgm"),
+        *("png", "pnm", "ppm", "psd", "svg", "tga", "tif", "tiff", "webp"),
+    )
+)
+
+
+def named_as_image(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in EXTENSIONS
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[Tree]:
-    """The folder or .zip at `path`; hidden files and `__MACOSX` are left out. Nothing is extracted."""
+def opened(path: Path, leave_out: Path | None = None) -> Iterator[Tree]:
+    """The folder or .zip at `path`; hidden files and `__MACOSX` are left out. Nothing is extracted.
+
+    `leave_out` is a folder that may lie below `path` and is none of the data: that of the results.
+    """
     if path.is_dir():
-        names = sorted(name for name in _walk(path) if not _hidden(name))
+        names = visible_files(path, leave_out)
         yield Tree(str(path), names, lambda name: _regular(path / name).open("rb"))
     elif not path.exists():
         raise UserError(f"data.path: {path} does not exist (seen from {Path.cwd()}); name a folder or a .zip of one")
@@ -126,9 +143,16 @@ def _check_splits(split_folders: dict[str, str], label: str) -> None:
         raise UserError(f"{label} has several folders for one split among {', '.join(split_folders)}; keep one of each")
 
 
-def _walk(folder: Path) -> Iterator[str]:
+def visible_files(folder: Path, leave_out: Path | None = None) -> list[str]:
+    """The relative POSIX names of all files below a folder that are not hidden, sorted; `leave_out` as in `opened`."""
+    return sorted(name for name in _walk(folder, leave_out) if not _hidden(name))
+
+
+def _walk(folder: Path, leave_out: Path | None) -> Iterator[str]:
     """Relative names of all files; links to folders are followed, each real folder once."""
     seen = {os.path.realpath(folder)}
+    if leave_out is not None:
+        seen.add(os.path.realpath(leave_out))
 
     def refuse(error: OSError) -> None:
         raise UserError(f"{error.filename} cannot be listed ({error.strerror}); give yourself the right to read it")

@@ -6,7 +6,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import PurePosixPath
 from typing import IO
 from zipfile import BadZipFile
 
@@ -19,14 +18,6 @@ FORMATS = tuple(
     str(name)
     for name in ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
     if name in Image.OPEN
-)
-#: a file with such a name is meant as an image, even where its content cannot be read as one
-EXTENSIONS = tuple(
-    f".{name}"
-    for name in (
-        *("avif", "bmp", "dib", "gif", "heic", "heif", "ico", "j2k", "jfif", "jp2", "jpe", "jpeg", "jpg", "pbm", "pgm"),
-        *("png", "pnm", "ppm", "psd", "svg", "tga", "tif", "tiff", "webp"),
-    )
 )
 #: what Pillow and zipfile raise on damaged content
 _BROKEN = (
@@ -76,10 +67,6 @@ class NotAnImageError(UnreadableError):
     """The content is of no format that is read here."""
 
 
-def named_as_image(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in EXTENSIONS
-
-
 def is_image(stream: IO[bytes]) -> bool:
     """Whether the content begins like an image; nothing is decoded."""
     try:
@@ -87,6 +74,17 @@ def is_image(stream: IO[bytes]) -> bool:
             return True
     except _BROKEN:
         return False
+
+
+def count_pixels(stream: IO[bytes]) -> int:
+    """How many pixels a picture says it has; 0 for what is none. Nothing is decoded, and the stream is rewound."""
+    try:
+        with _no_limit(), Image.open(stream, formats=FORMATS) as image:
+            return image.width * image.height
+    except _BROKEN:
+        return 0
+    finally:
+        stream.seek(0)
 
 
 def read_photo(stream: IO[bytes], side: int, channels: int, max_pixels: int) -> tuple[np.ndarray, list[str]]:

@@ -12,7 +12,6 @@ import numpy as np
 from nas_steps.config.data import Data
 from nas_steps.config.stages import DataStep
 from nas_steps.data.arrays import Labelled, Source
-from nas_steps.data.layout import printable
 from nas_steps.data.sources import read_source
 from nas_steps.data.splitting import Duplicates, deal, digests, find_duplicates, subsample
 from nas_steps.data.store import META, SPLITS, split_file
@@ -26,9 +25,10 @@ GROUPS_NAMED = 50
 SMALLEST_STD = 1 / 255
 
 
-def prepare(step: DataStep, output: Path) -> dict[str, Any]:
-    """Read the source, split it and write `{train,valid,test}_{images,labels}.npy` and meta.json; return the
-    latter.
+def prepare(step: DataStep, output: Path, leave_out: Path | None = None) -> dict[str, Any]:
+    """Read the source, split it and write `{train,valid,test}_{images,labels}.npy` and meta.json; return the latter.
+
+    What is returned also counts the files that were `ignored`. They are not watched, so no file may depend on them.
 
     Splits that the source brings are kept as they are; the rest of its images is dealt out, stratified by
     class and seeded. `data.valid` and `data.test` are shares of the images that are dealt out: of all images,
@@ -42,7 +42,7 @@ def prepare(step: DataStep, output: Path) -> dict[str, Any]:
     Images keep the source's order within a split. Raises UserError for whatever the user can mend; then no
     file is left behind.
     """
-    source = read_source(step.data)
+    source = read_source(step.data, leave_out)
     _check(source, step.data)
     splits, duplicates = _split(source, step)
     for name in SPLITS:
@@ -52,10 +52,8 @@ def prepare(step: DataStep, output: Path) -> dict[str, Any]:
         chosen = subsample(part.labels, source.classes, getattr(step.data, key), seed, key)
         splits[name] = Labelled(part.images[chosen], part.labels[chosen])
     mean, std = statistics(splits["train"].images)
-    named = step.data.source in ("folder", "npz")  # torchvision's download folder is no part of the data
     meta = {
         "source": step.data.source,
-        "file": printable(Path(step.data.path).name) if named and step.data.path else None,
         "seed": step.seed,
         "classes": source.classes,
         "counts": {name: _counts(part, source.classes) for name, part in splits.items()},
@@ -66,10 +64,10 @@ def prepare(step: DataStep, output: Path) -> dict[str, Any]:
         "std": std,
         "converted": dict(source.converted),
         "skipped": source.skipped,
-        "ignored": source.ignored,
+        "largest_image_pixels": source.largest,
         **duplicates,
     }
-    return _write(splits, meta, output)
+    return _write(splits, meta, output) | {"ignored": source.ignored}
 
 
 def statistics(images: np.ndarray) -> tuple[list[float], list[float]]:

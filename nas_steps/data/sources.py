@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -37,6 +38,10 @@ READERS: dict[str, Callable[[Data], Source]] = {
 }
 
 
-def read_source(data: Data) -> Source:
-    """All images of `data.source` at the wanted side and channels; UserError where that cannot be."""
-    return READERS[data.source](data)
+def read_source(data: Data, leave_out: Path | None = None) -> Source:
+    """All images of `data.source` at the wanted side and channels; UserError where that cannot be.
+
+    `leave_out` is a folder that may lie among the images of a folder and is none of them.
+    """
+    reader = READERS[data.source]
+    return read_folder(data, leave_out) if reader is read_folder else reader(data)

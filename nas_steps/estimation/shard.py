@@ -69,6 +69,7 @@ def estimate_shard(
         mine = [one for one in read_proposals(given.proposals) if one.index % given.shards == given.shard]
         if not mine:
             write_estimates(given.output, [])
+            cost.device = ""  # none was used
             return
         from nas_steps.training.job import training_job
 
@@ -79,7 +80,7 @@ def estimate_shard(
             cost,
             settings=given.settings,
             data=given.data,
-            threads=given.threads,
+            device=given.device,
             stage=given.stage,
             proposals=canonical_json([asdict(one) for one in mine]),
             seed=given.seed,

@@ -1,25 +1,26 @@
-"""Fingerprints of code, settings and folders: what decides whether a step is stale."""
+"""Fingerprints of code and settings: what decides whether a step is stale."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import json
-import os
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nas_steps.provenance.files import canonical_json, write_json
+from nas_steps.provenance.files import canonical_json
 
 PACKAGE = Path(__file__).resolve().parents[1]
 #: files of a package that are no code but decide what it writes
 DATA_SUFFIXES = (".j2", ".css")
+#: fields of a syntax tree that no program depends on
+HINTS = ("kind", "type_comment", "type_ignores")
 
 
 def fingerprint(value: Any) -> str:
     """Sixteen hexadecimal digits of the sha256 of a JSON value."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
+    # a name of a file may hold bytes that are no text
+    return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def code_fingerprint(module: str) -> str:
@@ -96,7 +97,7 @@ def _module_hash(name: str) -> str:
             and isinstance(node.body[0].value.value, str)
         ):
             node.body = node.body[1:]
-    found = hashlib.sha256(ast.dump(tree).encode())
+    found = hashlib.sha256(_spelled(tree).encode())
     file = module_file(name)
     if file is not None and file.name == "__init__.py":
         # a package brings its templates and style sheets with it
@@ -106,29 +107,22 @@ def _module_hash(name: str) -> str:
     return found.hexdigest()
 
 
-def files_fingerprint(path: str | Path, memory: str | Path) -> str:
-    """Fingerprint of the content of a file, or of all files below a folder: relative names and sha256 of each.
+def _spelled(value: Any) -> str:
+    """Spell a syntax tree the same in every version of Python.
 
-    A file whose size and time of change are as remembered in the JSON file `memory` is not read again, so that this
-    is quick enough for every parse of the Snakefile, and touching a file changes nothing.
+    `ast.dump` does not: each version adds fields, and prints or hides those that are empty. So an empty field is left
+    out here, and the order of the fields is that of their names.
     """
-    path = Path(path)
-    memory = Path(memory)
-    try:
-        known: dict[str, list[Any]] = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = {}  # only a cache: what is not in it is read again
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    current: dict[str, list[Any]] = {}
-    for file in files:
-        status = file.stat()
-        stamp = [status.st_size, status.st_mtime_ns]
-        key = os.fspath(file.resolve())
-        old = known.get(key)
-        current[key] = [*stamp, old[2] if old and old[:2] == stamp else file_hash(file)]
-    if current != {key: known.get(key) for key in current}:
-        write_json(memory, known | current)
-    return fingerprint([[file.relative_to(path).as_posix(), current[os.fspath(file.resolve())][2]] for file in files])
+    if isinstance(value, ast.JoinedStr):
+        # Python 3.12 puts empty texts into an f-string
+        value = ast.JoinedStr([part for part in value.values if getattr(part, "value", None) != ""])
+    if isinstance(value, ast.AST):
+        fields = sorted((name, field) for name, field in ast.iter_fields(value) if field not in (None, []))
+        inner = ",".join(f"{name}={_spelled(field)}" for name, field in fields if name not in HINTS)
+        return f"{type(value).__name__}({inner})"
+    if isinstance(value, list):
+        return f"[{','.join(map(_spelled, value))}]"
+    return repr(value)
 
 
 def file_hash(file: Path) -> str:

@@ -27,7 +27,7 @@ def training_options(options: argparse.ArgumentParser) -> None:
     """What every step that trains is told."""
     options.add_argument("--settings", required=True, help="the step's slice of the config")
     options.add_argument("--data", required=True, help="folder of the prepared data")
-    options.add_argument("--threads", type=int, help="CPU threads, of all processes together (default: the settings')")
+    options.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
 
 
 def run(main: Callable[[Sequence[str]], Any], module: str, arguments: Sequence[str] | None = None) -> None:
@@ -68,5 +68,8 @@ def dispatch(package: str, steps: Sequence[str]) -> None:
         choice.print_help()
         raise SystemExit(0 if len(sys.argv) > 1 else 2)
     step = choice.parse_args(sys.argv[1:2]).step
+    # Snakemake sets these to the threads of the job, and NumPy's last digits would depend on what a run has of them.
+    # torch is told its own number by the settings.
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     module = import_module(f"{package}.steps.{step}")
     run(module.main, f"{package} {step}", sys.argv[2:])

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import metadata
 
+#: the packages whose versions shape what a training gives
+TRAINS = ("torch", "torchvision")
+
 
 def version(package: str) -> str | None:
     """The installed version; None where there is none, as on the head node of a cluster whose jobs use conda.

@@ -62,7 +62,7 @@ def _sum(stage: str, spent: list[JobCost]) -> dict[str, Any]:
         "cpu_seconds": sum(cost.cpu_seconds for cost in spent),
         "peak_memory_mb": max(cost.peak_memory_mb for cost in spent),
         "peak_gpu_memory_mb": max(cost.peak_gpu_memory_mb for cost in spent),
-        "devices": ", ".join(sorted({cost.device for cost in spent})),
+        "devices": ", ".join(sorted({cost.device for cost in spent if cost.device})),
     }
 
 

@@ -13,6 +13,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from nas_steps.config.data import Data
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost
 from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
@@ -52,7 +53,7 @@ def render(results: Results, tables: Mapping[str, Table], verdict: Verdict, fold
         verdict=verdict,
         tables=tables,
         tiles=tiles(results),
-        images=None if results.meta is None else images(results.meta),
+        images=None if results.meta is None else images(results.meta, results.config.data),
         table=results.table,
         space=config.space.declared(),
         mobile=config.space.mobile,
@@ -135,8 +136,8 @@ def estimated(config: Config) -> str:
     return text + (f"; of {screen.of} proposals the best by {screen.proxy} was evaluated" if screen else "")
 
 
-def images(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """What data/meta.json says, in the words of the page."""
+def images(meta: Mapping[str, Any], data: Data) -> dict[str, Any]:
+    """What data/meta.json says, in the words of the page, and what the images are called."""
     channels, height, width = meta["shape"]
     duplicates = meta.get("duplicates") or {}
     left_out = sum(duplicates.get(f"{which}_class_left_out", 0) for which in ("same", "other"))
@@ -147,7 +148,7 @@ def images(meta: Mapping[str, Any]) -> dict[str, Any]:
         "duplicates across the source's own splits, kept": meta.get("duplicates_across_splits") or 0,
     }
     return {
-        "source": ", ".join(str(part) for part in (meta["source"], meta.get("file")) if part),
+        "source": ", ".join([meta["source"], *([Path(data.path).name or data.path] if data.path else [])]),
         "classes": [str(name) for name in meta["classes"]],
         "shape": f"{height} × {width} pixels, {'grey' if channels == 1 else 'RGB'}",
         "counts": [(split, numbers.count(sum(meta["counts"][split].values()))) for split in SPLITS],

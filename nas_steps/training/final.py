@@ -53,7 +53,7 @@ def final_job(
         cost,
         settings=given.settings,
         data=given.data,
-        threads=given.threads,
+        device=given.device,
         processes=step.processes,
         architecture=entry.architecture,
         network=network,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import torch
 
@@ -18,6 +19,7 @@ from nas_steps.config.stages import Compute
 from nas_steps.data.store import read_meta
 from nas_steps.provenance.fingerprint import PACKAGE, code_fingerprint
 from nas_steps.provenance.ledger import Cost
+from nas_steps.provenance.versions import TRAINS, describe_versions
 from nas_steps.training.checkpoint import Checkpoint, Checkpoints, opened
 from nas_steps.training.devices import claimed, describe, peak_gpu_memory_mb
 from nas_steps.training.distributed import joined, world
@@ -60,7 +62,7 @@ class Job:
 
     def identity(self) -> dict[str, str]:
         """All that a number computed here depends on, whatever else was asked for in the same job."""
-        same = {part: self.key[part]() for part in ("settings", "data", "code", "torch")}
+        same = {part: self.key[part]() for part in ("settings", "data", "code", "torch", "versions")}
         return same | {"device": describe(self.device), "threads": str(self.threads)}
 
     @property
@@ -83,14 +85,15 @@ def training_job(
     *,
     settings: str | Path,
     data: str | Path,
-    threads: int | None = None,
+    device: str = "auto",
     processes: int = 1,
     **what: object,
 ) -> Iterator[Job]:
     """Train in the block: what `module` makes as `target`, a file or a folder.
 
-    A checkpoint is used again where the settings, the data, the code, torch and `what` (a name and a value for
-    everything else that the training depends on) are the same. `threads` are those of all processes.
+    A checkpoint is used again if all of this is the same: the settings, the data, the code, the versions of the
+    packages, the kind of device, and `what`, a name and a value for everything else that the training depends on.
+    The settings say how many CPU threads there are, whatever the workflow gives the job: they shape the last digits.
     With several `processes`, all of them call this.
     """
     cost.loaded()
@@ -99,30 +102,35 @@ def training_job(
         "data": lambda: read_meta(data).content,
         "code": lambda: _code(module),
         "torch": lambda: torch.__version__,
+        "versions": lambda: describe_versions(TRAINS),
         **{name: lambda value=value: str(value) for name, value in what.items()},  # type: ignore[misc]
     }
-    each = max(1, (threads or step.threads * processes) // processes)
-    with claimed(step.device, each) as device, joined(processes, device):
+    with claimed(device, step.threads) as found, joined(processes, found):
+        key["device"] = lambda: found.type
         told = ", ".join(f"{name} {value}" for name, value in what.items() if isinstance(value, int))
-        where = f"device {describe(device)}, threads {each}"
+        where = f"device {describe(found)}, threads {step.threads}"
         if processes > 1:
             where = f"process {world().rank + 1} of {processes}, {where}"
         print(", ".join(filter(None, [where, told])), flush=True)
-        before = joules(device)
+        before = joules(found)
         with opened(Path(target), key, cost) as checkpoints:
-            yield Job(device, checkpoints, cost, key, each)
+            yield Job(found, checkpoints, cost, key, step.threads)
         if processes > 1:
             cost.extra["processes"] = processes
-        cost.device, cost.threads = describe(device), each * processes
-        cost.peak_gpu_memory_mb = peak_gpu_memory_mb(device)
-        after = joules(device)
+        cost.device, cost.threads = describe(found), step.threads * processes
+        cost.peak_gpu_memory_mb = peak_gpu_memory_mb(found)
+        after = joules(found)
         cost.energy_joules = None if before is None or after is None else round(after - before, 1)
 
 
 def _code(module: str) -> str:
-    """The fingerprint of the code that this process runs; of none, where it was edited after the process had begun."""
+    """Return the fingerprint of the code that this process runs.
+
+    If a file was edited after the process had begun, nobody knows what runs: the answer is another one each time. The
+    inode's time of change says so. The time of modification may be anything, for instance in the future.
+    """
     began = time.time() - (time.perf_counter() - STARTED)
     own = f"{PACKAGE.name}."
     files = [Path(str(found.__file__)) for name, found in list(sys.modules.items()) if name.startswith(own)]
-    latest = max(file.stat().st_mtime for file in files)
-    return f"edited at {latest}" if latest > began else code_fingerprint(module)
+    edited = max(file.stat().st_ctime for file in files) > began
+    return f"edited while it ran, {uuid4()}" if edited else code_fingerprint(module)

@@ -502,9 +502,24 @@ def test_a_slice_is_read_back_as_its_step_sees_it(tmp_path: Path) -> None:
 
 def test_a_slice_that_is_there_is_not_written_again(tmp_path: Path) -> None:
     paths = write_slices(load({}), tmp_path)
-    Path(paths["data"]).write_text("{}")
+    before = Path(paths["data"]).stat()
     assert write_slices(load({}), tmp_path) == paths
-    assert Path(paths["data"]).read_text() == "{}"
+    assert Path(paths["data"]).stat().st_mtime_ns == before.st_mtime_ns
+    assert Path(paths["data"]).stat().st_ino == before.st_ino
+
+
+def test_a_settings_file_that_was_edited_by_hand_is_not_trusted_by_its_name(tmp_path: Path) -> None:
+    file = Path(write_slices(load({}), tmp_path)["retraining"])
+    whole = file.read_text()
+    file.write_text(whole.replace('"seed":0', '"seed":1'))
+    with pytest.raises(UserError, match=r"edited by hand.*run snakemake again.*give the edited copy another name"):
+        read_slice(file, TrainingStep)
+    own = file.rename(tmp_path / "my-settings.json")
+    assert read_slice(own, TrainingStep).seed == 1
+    file.write_text(own.read_text())
+    write_slices(load({}), tmp_path)  # the next run mends it
+    assert file.read_text() == whole
+    assert read_slice(file, TrainingStep).seed == 0
 
 
 def test_a_folder_that_was_moved_is_the_same_data_and_other_content_is_not(tmp_path: Path) -> None:
@@ -513,7 +528,7 @@ def test_a_folder_that_was_moved_is_the_same_data_and_other_content_is_not(tmp_p
         place.mkdir(parents=True)
     configs = [load({"data": {"source": "folder", "path": str(place)}}) for place in places]
     here, moved, renamed = (write_slices(config, tmp_path, "abc")["data"] for config in configs)
-    assert here == moved != renamed  # the name stands in meta.json
+    assert here == moved == renamed
     assert write_slices(configs[0], tmp_path, "abd")["data"] != here
     downloads = [load({"data": {"source": "cifar10", "path": place}}) for place in ("x", "y")]
     assert len({write_slices(config, tmp_path)["data"] for config in downloads}) == 1

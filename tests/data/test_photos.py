@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nas_steps.data.layout import named_as_image
 from nas_steps.data.photos import (
     FORMATS,
     NotAnImageError,
     UnreadableError,
     is_image,
-    named_as_image,
     read_photo,
     square,
 )

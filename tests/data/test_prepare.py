@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import nas_steps.data.prepare as module
 from nas_steps.data.prepare import SMALLEST_STD, statistics
@@ -39,7 +40,7 @@ def test_digits_are_split_in_proportion(run_prepare: Prepare, tmp_path: Path) ->
 def test_files_are_as_promised(run_prepare: Prepare, tmp_path: Path) -> None:
     meta = run_prepare("digits", resolution=None, max_train=50)
     out = tmp_path / "out"
-    assert json.loads((out / "meta.json").read_text()) == meta
+    assert json.loads((out / "meta.json").read_text()) | {"ignored": 0} == meta
     names = sorted(f"{split}_{kind}.npy" for split in SPLITS for kind in ("images", "labels"))
     assert sorted(file.name for file in out.iterdir()) == ["meta.json", *names]
     assert {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in names} == meta["checksums"]
@@ -98,7 +99,6 @@ def test_an_npz_with_its_own_test_split(run_prepare: Prepare, tmp_path: Path) ->
     np.savez(path, x_train=images[:45], y_train=labels[:45], x_test=images[45:], y_test=labels[45:])
     meta = run_prepare("npz", path, resolution=None, max_test=9)
     assert sizes(meta) == {"train": 36, "valid": 9, "test": 9}
-    assert meta["file"] == "a.npz"
     assert meta["own_splits"] == ["train", "test"]
 
 
@@ -160,7 +160,21 @@ def test_what_was_converted_skipped_and_ignored_is_told(run_prepare: Prepare, ph
     assert meta["converted"] == {"RGB to L": 10}
     assert [entry["file"] for entry in meta["skipped"]] == ["cat/bad.jpg"]
     assert meta["ignored"] == 1
-    assert meta["file"] == "photos"
+    assert meta["largest_image_pixels"] == 12 * 10
+
+
+def test_a_picture_that_is_too_large_is_noted_with_its_size(run_prepare: Prepare, photos: Make) -> None:
+    """So that it is known whether another limit would have led to other data."""
+    root = photos({"cat": 5, "dog": 5})
+    Image.new("RGB", (100, 50)).save(root / "cat" / "large.png")
+    (root / "cat" / "bad.jpg").write_bytes(b"bad")
+    meta = run_prepare("folder", root, unreadable="skip", max_image_pixels=4999)
+    assert {entry["file"]: entry["too_large_pixels"] for entry in meta["skipped"]} == {
+        "cat/bad.jpg": 0,
+        "cat/large.png": 5000,
+    }
+    assert meta["largest_image_pixels"] < 4999
+    assert run_prepare("folder", root, unreadable="skip", max_image_pixels=5000)["largest_image_pixels"] == 5000
 
 
 @pytest.mark.parametrize(

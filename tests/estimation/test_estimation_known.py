@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from nas_steps.estimation.estimates import Estimate, read_estimates
 from nas_steps.estimation.known import Known
 from nas_steps.estimation.proposals import Proposal, write_proposals
 from nas_steps.estimation.steps.short_training import main
-from nas_steps.provenance.files import read_json
+from nas_steps.provenance.files import read_json, write_json
+from nas_steps.provenance.fingerprint import fingerprint
 
 
 def estimated(folder: Path, data: str, name: str, architectures: list[str], seed: int = 0, **changes: Any) -> Path:
@@ -85,5 +87,17 @@ def test_a_record_of_another_architecture_is_not_taken(tmp_path: Path) -> None:
     known = Known(tmp_path, {"code": "1"})
     known.put(Proposal(0, MIXED), Estimate(0, MIXED, 0.5))
     (file,) = known.folder.iterdir()
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"architecture": CONVOLUTION}))
+    told = json.loads(file.read_text())["estimate"] | {"architecture": CONVOLUTION}
+    write_json(file, {"estimate": told, "fingerprint": fingerprint(told)})
     assert known.get(Proposal(0, MIXED)) is None
+
+
+@pytest.mark.parametrize("edit", [lambda text: text.replace("0.5", "0.9"), lambda text: text[:40], lambda _text: "[]"])
+def test_a_record_that_was_edited_or_is_damaged_is_not_taken(tmp_path: Path, edit: Callable[[str], str]) -> None:
+    known = Known(tmp_path, {"code": "1"})
+    known.put(Proposal(0, MIXED), Estimate(0, MIXED, 0.5))
+    (file,) = known.folder.iterdir()
+    file.write_text(edit(file.read_text()))
+    assert known.get(Proposal(0, MIXED)) is None
+    known.put(Proposal(0, MIXED), Estimate(0, MIXED, 0.5))
+    assert known.get(Proposal(0, MIXED)) == Estimate(0, MIXED, 0.5)

@@ -126,7 +126,6 @@ def train(data: str, name: str, checkpoints: Checkpoints | None = None, **more: 
     space = Space(preset="mobile_small") if not more.pop("cells", False) else Space(preset="nasbench201", nodes=2)
     step = SupernetStep(
         seed=0,
-        device="cpu",
         threads=1,
         space=space,
         network=Network(channels=2, cells=1),

@@ -320,7 +320,7 @@ def copied(data: Path, tmp_path: Path) -> Path:
 
 
 def final(data: Path, output: Path, recipe: Recipe = RECIPE, **more: Any) -> dict[str, Any]:
-    compute = {"seed": 0, "device": "cpu", "threads": 1}
+    compute = {"seed": 0, "threads": 1}
     step = TrainingStep(**compute, space={}, network=NETWORK, recipe=recipe, **more)  # type: ignore[arg-type]
     cost = Cost("retraining", "made up")
     with opened(output, {}, cost) as checkpoints:

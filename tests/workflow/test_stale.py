@@ -30,6 +30,13 @@ keys in another order             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|
 a default written out             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
 images touched                    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
 images moved                      |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
+images renamed                    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
+files that are never read         |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+a class behind a link             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+device: cpu                       |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
+data.unreadable                   |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
+data.max_image_pixels             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
+settings edited by hand           |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
 another version of nas-steps      |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
 the report's template             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
 code of the summary of retraining |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  1|  .  .  .  .  .|  .  .  .|  1  1
@@ -37,8 +44,11 @@ code of the step of retraining    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|
 code of an operation              |  .  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
 code of preparing data            |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
 another version of torch          |  .  .  1  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
+another version of torchvision    |  .  .  1  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
 another version of onnx           |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  6  1  1|  1  1
 one pixel of one image            |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
+one pixel behind a link           |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
+an image of that size and time    |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
 data.max_train                    |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
 search.estimator.learning_rate    |  .  .  1  3  2  .|  1  1  1|  .  .  1  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
 a key of darts                    |  .  .  .  .  .  1|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
@@ -57,6 +67,7 @@ scaling.recipe                    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|
 scaling.mac_budget                |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  1  3  1|  .  1  1|  1  1
 export.tolerance                  |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  6  1  1|  1  1
 an exported model deleted         |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  1  .  1|  1  1
+a final training's weights deleted|  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  1  1|  .  .  .  .  .|  1  .  1|  1  1
 """
 RULES = {
     "da": "data",
@@ -103,6 +114,9 @@ CONFIGS: dict[str, dict[str, Any]] = {
     | {"search": {**TINY["search"], "strategies": dict(reversed(STRATEGIES.items()))}},
     "5e-2 for 0.05": change(TINY, ranking__recipe={"learning_rate": "5e-2", "epochs": "2"}),
     "a default written out": change(TINY, ranking__recipe={**RECIPE, "momentum": 0.9}, seed=0, scaling__enabled=True),
+    "device: cpu": change(TINY, device="cpu"),
+    "data.unreadable": change(TINY, data__unreadable="skip"),
+    "data.max_image_pixels": change(TINY, data__max_image_pixels=64),
     "data.max_train": change(TINY, data__max_train=50),
     "search.estimator.learning_rate": change(TINY, search__estimator__learning_rate=0.2),
     "a key of darts": change(TINY, search__strategies__darts__alpha_learning_rate=0.01),
@@ -131,6 +145,7 @@ CODE = {
 VERSIONS = {
     "another version of nas-steps": "nas_steps",
     "another version of torch": "torch",
+    "another version of torchvision": "torchvision",
     "another version of onnx": "onnx",
 }
 #: which jobs, where only some of a rule's are new
@@ -232,6 +247,17 @@ def edit(name: str, finished: Path, copy: Path, tmp_path: Path) -> tuple[Abstrac
         return touched(images), {}
     if name == "one pixel of one image":
         return one_pixel(images / "3" / "01.png"), {}
+    if name == "files that are never read":
+        return added(images), {}
+    if name in ("a class behind a link", "one pixel behind a link"):
+        return linked(images / "3", tmp_path / "elsewhere", pixel="pixel" in name), {}
+    if name == "an image of that size and time":
+        return swapped(images / "3" / "01.png", images / "4" / "01.png"), {}
+    if name == "settings edited by hand":
+        (file,) = (finished / "results" / "settings").glob("retraining-*.json")
+        return edited_by_hand(file), {}
+    if name == "a final training's weights deleted":
+        return deleted(finished / "results" / "tiny" / "retraining" / "darts-0-s0" / "weights.safetensors"), {}
     if name == "an exported model deleted":
         return deleted(finished / "results" / "tiny" / "export" / "darts-0" / "model.onnx"), {}
     return nullcontext(), {}
@@ -257,6 +283,52 @@ def one_pixel(file: Path) -> Iterator[None]:
 
 
 @contextmanager
+def added(folder: Path) -> Iterator[None]:
+    files = [folder / name for name in (".DS_Store", "3/.DS_Store", "3/Thumbs.db", "3/notes.txt", "labels.csv")]
+    for file in files:
+        file.write_text("no image")
+    yield
+    for file in files:
+        file.unlink()
+
+
+@contextmanager
+def linked(folder: Path, elsewhere: Path, *, pixel: bool) -> Iterator[None]:
+    """A folder that lies elsewhere, with a link in its place."""
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere, target_is_directory=True)
+    try:
+        with one_pixel(elsewhere / "01.png") if pixel else nullcontext():
+            yield
+    finally:
+        folder.unlink()
+        elsewhere.rename(folder)
+
+
+@contextmanager
+def swapped(file: Path, other: Path) -> Iterator[None]:
+    """Another content under a name, of the same size and of the same time of modification."""
+    with restored(file):
+        status, content = file.stat(), other.read_bytes()
+        picture = (content + file.read_bytes())[: status.st_size]  # bytes behind a picture's end are not read
+        assert picture != file.read_bytes()
+        file.write_bytes(picture)
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert (file.stat().st_size, file.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+        yield
+
+
+@contextmanager
+def edited_by_hand(file: Path) -> Iterator[None]:
+    """A settings file that says something else than its name; the next run writes it anew."""
+    before = file.read_text()
+    file.write_text(before.replace('"epochs":2', '"epochs":3'))
+    assert file.read_text() != before
+    yield
+    assert file.read_text() == before
+
+
+@contextmanager
 def deleted(file: Path) -> Iterator[None]:
     with restored(file):
         file.unlink()
@@ -266,9 +338,10 @@ def deleted(file: Path) -> Iterator[None]:
 @pytest.mark.parametrize("name", [name for name in ROWS if name != "all jobs"])
 def test_an_edit_reruns_these_jobs_and_no_others(name: str, finished: Path, copy: Path, tmp_path: Path) -> None:
     config = CONFIGS.get(name, TINY)
-    if name == "images moved":
-        shutil.copytree(finished / "images", tmp_path / "images")
-        config = change(TINY, data__path=str(tmp_path / "images"))
+    if name in ("images moved", "images renamed"):
+        place = tmp_path / ("images" if name == "images moved" else "photos")
+        shutil.copytree(finished / "images", place)
+        config = change(TINY, data__path=str(place))
     edited, environment = edit(name, finished, copy, tmp_path)
     with edited:
         jobs = jobs_to_run(finished, config, root=copy, **environment)

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
             cost,
             settings=given.settings,
             data=given.data,
-            threads=given.threads,
+            device=given.device,
             proposals=canonical_json([asdict(one) for one in proposals]),
             seed=given.seed,
         ) as job:

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> None:
                 cost,
                 settings=given.settings,
                 data=given.data,
-                threads=given.threads,
+                device=given.device,
                 architecture=architecture,
                 triples=canonical_json(mine),
             ) as job,

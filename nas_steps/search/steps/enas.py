@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
                 cost,
                 settings=given.settings,
                 data=given.data,
-                threads=given.threads,
+                device=given.device,
                 strategy=given.strategy,
                 seed=given.seed,
             ) as job,

@@ -20,6 +20,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser(MODULE, __doc__ or "")
     options.add_argument("--settings", required=True)
     options.add_argument("--data", required=True, help="folder of the prepared data")
+    options.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     options.add_argument("--output", required=True, help="costs.csv: of each part parameters, MACs and milliseconds")
     options.add_argument("--record", required=True, help="costs.json: what was measured on what, and how good it is")
     options.add_argument("--cost", required=True)
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
 
             cost.loaded()
             # a GPU is claimed only where it is measured
-            device = step.device if uses_device(step.latency, step.device) else "cpu"
+            device = given.device if uses_device(step.latency, given.device) else "cpu"
             with claimed(device, step.latency.threads) as found:
                 seed = derive_seed(step.seed, "costs")
                 latencies, measurement = measure(space, parts, shape, step.latency, found, seed)

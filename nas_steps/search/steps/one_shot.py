@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
             cost,
             settings=given.settings,
             data=given.data,
-            threads=given.threads,
+            device=given.device,
             strategy=given.strategy,
             seed=given.seed,
             weights=hashlib.sha256(Path(given.weights).read_bytes()).hexdigest(),

@@ -46,10 +46,10 @@ def main(arguments: Sequence[str]) -> None:
     from nas_steps.training.devices import claimed, describe
 
     ledger = measured(given.cost, "ranking", f"score {given.output}") if given.cost else nullcontext()
-    with ledger as cost, claimed(step.device, given.threads or step.threads) as device, torch.no_grad():
+    with ledger as cost, claimed(given.device, step.threads) as device, torch.no_grad():
         if cost is not None:
             cost.loaded()
-            cost.device, cost.threads = describe(device), given.threads or step.threads
+            cost.device, cost.threads = describe(device), step.threads
         scorer = load_scorer(step, given.data, given.weights, device)
         rows = look(scorer, architectures)
     for row, text, architecture in zip(rows, texts, architectures, strict=True):

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
                 cost,
                 settings=given.settings,
                 data=given.data,
-                threads=given.threads,
+                device=given.device,
                 processes=step.supernet.processes,
                 seed=given.seed,
             ) as job,

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> None:
         from nas_steps.training.job import training_job
 
         with training_job(
-            __name__, step, output, cost, settings=given.settings, data=given.data, threads=given.threads
+            __name__, step, output, cost, settings=given.settings, data=given.data, device=given.device
         ) as job:
             scorer = load_scorer(step, given.data, given.weights, job.device)
             architectures = sample(step.space.declared(), step.seed)

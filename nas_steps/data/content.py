@@ -1,0 +1,62 @@
+"""The fingerprint of a user's images: of what is read of them, and of nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nas_steps.config.data import Data
+from nas_steps.data.layout import named_as_image, visible_files
+from nas_steps.errors import UserError
+from nas_steps.provenance.contents import Contents
+from nas_steps.provenance.files import read_json
+from nas_steps.provenance.fingerprint import file_hash, fingerprint
+
+
+def content_fingerprint(path: str | Path, memory: str | Path, leave_out: str | Path) -> str:
+    """Return the fingerprint of a file, or of all images below a folder: relative names and sha256 of each.
+
+    Links to folders and files are followed, as the reader does. Files that it does not read do not count: hidden ones,
+    those in `leave_out` and those that are no image, by their name or by what they hold. A file that has not changed
+    since it was noted in the JSON file `memory` is not read again, so that this is quick at every start.
+    """
+    path = Path(path)
+    with Contents(memory) as contents:
+        if not path.is_dir():
+            try:
+                return fingerprint([[".", contents.of(path)]])
+            except OSError as error:
+                raise UserError(f"{path} cannot be read: {error.strerror}; name a folder or a file that can") from None
+        found = [(name, _content(path / name, contents)) for name in visible_files(path, Path(leave_out))]
+    return fingerprint([[name, content] for name, content in found if content])
+
+
+def same_outcome(folder: str | Path, data: Data) -> bool:
+    """Whether the data prepared in `folder` are those that `data.unreadable` and `data.max_image_pixels` lead to."""
+    meta = read_json(Path(folder) / "meta.json")
+    skipped = meta["skipped"]
+    return (
+        not (skipped and data.unreadable == "refuse")
+        and meta["largest_image_pixels"] <= data.max_image_pixels
+        and not any(0 < entry["too_large_pixels"] <= data.max_image_pixels for entry in skipped)
+    )
+
+
+def _content(file: Path, contents: Contents) -> str:
+    """The sha256 of an image, or why it cannot be read; empty for what is no image."""
+    if not named_as_image(file.name):
+        try:
+            return contents.of(file, _image_hash)
+        except OSError:
+            return ""  # it cannot be opened, so the reader does not take it for an image
+    try:
+        return contents.of(file)
+    except OSError as error:
+        return f"cannot be read: {os.strerror(error.errno or 0)}"
+
+
+def _image_hash(file: Path) -> str:
+    from nas_steps.data.photos import is_image  # Pillow, for those alone whose name does not say what they are
+
+    with file.open("rb") as stream:
+        return file_hash(file) if is_image(stream) else ""

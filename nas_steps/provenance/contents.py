@@ -1,0 +1,73 @@
+"""What files hold, without reading each of them at every start."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from stat import S_ISREG
+from types import TracebackType
+
+from nas_steps.provenance.files import write_text
+from nas_steps.provenance.fingerprint import file_hash
+
+#: A file that changed less than this many seconds before it is read may change again within one tick of the file
+#: system's clock, and would look the same. It is read again the next time. FAT's clock ticks every 2 seconds.
+SETTLED = 2.5
+
+#: size, time of change, time of change of the inode, number of the inode
+Stamp = list[int]
+
+
+class Contents:
+    """What was read of files, kept in the JSON file `memory`; a file is read again if it may have changed since.
+
+    The kernel sets an inode's time of change, and no program can set it back. So a file that was swapped for another
+    one of the same size and time is noticed, as is a link that points elsewhere. Use it as a context manager.
+    """
+
+    def __init__(self, memory: str | Path) -> None:
+        self._memory = Path(memory)
+        self._known: dict[str, tuple[Stamp, str]] = {}
+        self._new: dict[str, tuple[Stamp, str]] = {}
+
+    def __enter__(self) -> Contents:
+        try:
+            told = json.loads(self._memory.read_text(encoding="utf-8"))
+            self._known = {name: ([*map(int, stamp)], str(found)) for name, (*stamp, found) in told.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            self._known = {}  # it only saves time: what is not in it is read again
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._new:
+            return
+        with suppress(OSError):  # it only saves time: where it cannot be kept, files are read again
+            lines = {name: [*stamp, found] for name, (stamp, found) in (self._known | self._new).items()}
+            # names of files may hold bytes that are no text: escaped, they survive
+            write_text(self._memory, json.dumps(lines, ensure_ascii=True, separators=(",", ":")))
+
+    def of(self, file: str | Path, read: Callable[[Path], str] = file_hash) -> str:
+        """Return `read(file)`, its sha256 by default; from memory if the file is as it was.
+
+        Raises OSError for a file that cannot be read, a pipe or a device among them.
+        """
+        name = os.path.abspath(file)
+        began = time.time()
+        status = os.stat(name)
+        stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+        known = self._known.get(name)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        if not S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is a pipe, socket, device or folder, no file", name)
+        found = read(Path(name))
+        if status.st_ctime_ns / 1e9 + SETTLED < began:
+            self._new[name] = (stamp, found)
+        return found

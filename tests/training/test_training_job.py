@@ -1,0 +1,68 @@
+"""What a number that a job computes depends on: all that the rules watch, and nothing that they do not."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from tiny_world import settings
+
+from nas_steps.config.stages import EstimationStep, read_slice
+from nas_steps.provenance import versions
+from nas_steps.provenance.ledger import Cost
+from nas_steps.provenance.versions import TRAINS
+from nas_steps.training import job as jobs
+from nas_steps.training.job import training_job
+from nas_steps.watched import WATCHED
+
+MODULE = "nas_steps.estimation.steps.short_training"
+
+
+def key(data: str, folder: Path, **changes: object) -> tuple[dict[str, str], dict[str, str]]:
+    """The identity of an estimate, and the key of the checkpoints of the same job."""
+    file = settings(**changes)["evaluation"]
+    step = read_slice(file, EstimationStep)
+    with training_job(MODULE, step, folder / "out", Cost("search", "x"), settings=file, data=data, device="cpu") as job:
+        return job.identity(), job.checkpoints.key
+
+
+def test_estimates_and_checkpoints_know_every_package_that_the_rules_watch(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert WATCHED["evaluate"].packages == WATCHED["retrain"].packages == TRAINS
+    before = key(data, tmp_path)
+    assert key(data, tmp_path) == before
+    installed = versions.version
+    for package in TRAINS:
+        with monkeypatch.context() as patch:
+            patch.setattr(versions, "version", lambda name, new=package: "99.0" if name == new else installed(name))
+            after = key(data, tmp_path)
+        assert after[0] != before[0], package
+        assert after[1] != before[1], package
+
+
+def test_the_threads_are_those_of_the_settings(data: str, tmp_path: Path) -> None:
+    identity, checkpoint = key(data, tmp_path, threads=2)
+    assert identity["threads"] == "2"
+    assert checkpoint["settings"] != key(data, tmp_path)[1]["settings"]
+
+
+def test_the_kind_of_device_is_in_the_key_of_a_checkpoint(data: str, tmp_path: Path) -> None:
+    assert key(data, tmp_path)[1]["device"] == "cpu"
+
+
+def test_code_that_is_edited_while_it_runs_has_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A time of modification says nothing: it may lie in the future, whatever the code was."""
+    edited = tmp_path / "edited.py"
+    edited.write_text("")
+    os.utime(edited, (time.time() + 1e6,) * 2)  # unpacked from an archive of another clock, long before
+    module = type(jobs)("nas_steps.edited")
+    module.__file__ = str(edited)
+    monkeypatch.setitem(jobs.sys.modules, "nas_steps.edited", module)
+    monkeypatch.setattr(jobs, "STARTED", time.perf_counter() + 60)
+    assert jobs._code(MODULE) == jobs._code(MODULE) == jobs.code_fingerprint(MODULE)
+    monkeypatch.setattr(jobs, "STARTED", time.perf_counter() - 60)
+    assert jobs._code(MODULE).startswith("edited while it ran")
+    assert jobs._code(MODULE) != jobs._code(MODULE)
