@@ -10,9 +10,12 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from tiny_workflow import ROOT, TINY, change, jobs_to_run, run_module, snakemake, write_config
+from tiny_workflow import ROOT, TINY, change, jobs_to_run, run_module, snakemake, write_config, write_images
 
-from nas_steps.provenance.files import read_json
+from nas_steps.errors import UserError
+from nas_steps.manifest.devices import check_device
+from nas_steps.plan import Plan
+from nas_steps.provenance.files import read_json, write_json
 
 RESULTS = "results/tiny"
 
@@ -175,3 +178,105 @@ def test_what_is_not_as_listed_is_not_adopted(copied: Path) -> None:
     told = manifest(copied, "--adopt", RESULTS, status=1)
     assert "changed: retraining/darts-0-s0/metrics.json" in told
     assert not (copied / ".snakemake").exists()
+
+
+# --------------------------------------------------------------------------------- with .snakemake, replaced
+
+
+@pytest.fixture
+def known(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished folder with `.snakemake`, which knows each of its files."""
+    shutil.copytree(finished, tmp_path / "known")
+    return tmp_path / "known"
+
+
+def test_a_result_that_was_restored_over_a_newer_one_is_refused_and_made_anew_once_it_is_deleted(known: Path) -> None:
+    assert jobs_to_run(known, TINY) == []
+    file = known / RESULTS / "ranking" / "ranked.csv"
+    before, status = file.read_text(), file.stat()
+    file.write_text(before.replace("ok", "OK", 1))
+    os.utime(file, (1e9, 1e9))  # older than all that was made from it: no reason for Snakemake
+    refused(known, TINY, "is not what its runs left", f"{RESULTS}/ranking/ranked.csv (rank)", "delete these files")
+    file.write_text(before)  # brought back, with another time
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert jobs_to_run(known, TINY) == []
+    file.write_text("rank\n")
+    file.unlink()
+    assert "rank" in {job.split()[0] for job in jobs_to_run(known, TINY)}
+
+
+def test_prepared_data_that_were_changed_are_refused(known: Path) -> None:
+    (images,) = (known / "results" / "data").glob("*/train_images.npy")
+    content = bytearray(images.read_bytes())
+    content[-1] ^= 1
+    images.write_bytes(content)
+    refused(known, TINY, "is not what its runs left", "train_images.npy (data)")
+
+
+def test_a_whole_other_run_copied_over_this_one_is_refused_and_can_be_adopted(known: Path, copy_of_code: Path) -> None:
+    """It was made from other code: its manifest says so."""
+    folder = known / RESULTS
+    manifest_of_other = read_json(folder / "manifest.json")
+    for name in ("summary.csv", "contests.csv"):
+        file = folder / "retraining" / name
+        file.write_text(file.read_text() + "\n")
+        content = file.read_bytes()
+        manifest_of_other["files"][f"retraining/{name}"] |= {
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "bytes": len(content),
+        }
+    write_json(folder / "manifest.json", manifest_of_other)
+    # made from the same config by the same code: its manifest vouches for it, and the report is of the one before
+    assert jobs_to_run(known, TINY) == ["manifest", "report"]
+    file.write_text(file.read_text() + "\n")
+    content = file.read_bytes()
+    manifest_of_other["files"][f"retraining/{name}"] |= {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+    }
+    write_json(folder / "manifest.json", manifest_of_other)
+    refused(known, TINY, f"{RESULTS}/retraining/contests.csv (gather_retraining)", "--adopt", root=copy_of_code)
+
+
+def test_a_deleted_file_that_no_rule_declares_is_missed(known: Path) -> None:
+    (known / RESULTS / "export" / "scaled" / "B0.onnx").unlink()
+    refused(
+        known,
+        TINY,
+        "lacks files that a run made",
+        "export/scaled/B0.onnx",
+        "delete results/tiny/export/scaled/exports.json",
+    )
+    (known / RESULTS / "export" / "scaled" / "exports.json").unlink()
+    assert {"export_scaled", "gather_exports", "report", "manifest"} == {
+        job.split()[0] for job in jobs_to_run(known, TINY)
+    }
+
+
+# ------------------------------------------------------------------------------------------------- devices
+
+
+def test_results_of_another_device_than_the_one_that_is_named_are_refused(tmp_path: Path) -> None:
+    write_images(tmp_path / "images")
+    config = change(TINY, data__path=str(tmp_path / "images"))
+
+    def plan(device: str) -> Plan:
+        return Plan(change(config, device=device), root=str(tmp_path / "results"))
+
+    for device in ("auto", "cpu", "cuda"):
+        check_device(plan(device))  # nothing is there yet
+    ledger = Path(plan("auto").trainings()[0]).with_name("cost.json")
+    write_json(ledger, {"device": "cpu (x86_64)"})
+    check_device(plan("auto"))
+    check_device(plan("cpu"))
+    with pytest.raises(
+        UserError, match=r"device is cuda, but .* 1 on cpu \(x86_64\).*device: auto.*experiment=tiny_cuda"
+    ):
+        check_device(plan("cuda"))
+    write_json(ledger, {"device": "NVIDIA H200"})
+    check_device(plan("cuda"))
+    with pytest.raises(UserError, match=r"device is cpu, but .* 1 on NVIDIA H200"):
+        check_device(plan("cpu"))
+    write_json(ledger, {"device": ""})  # nothing was to be done
+    for device in ("auto", "cpu", "cuda"):
+        check_device(plan(device))

@@ -357,6 +357,19 @@ def test_when_every_edit_is_undone_nothing_is_to_be_done(finished: Path, copy: P
     assert jobs_to_run(finished, TINY) == []
 
 
+def test_a_job_computes_by_the_threads_of_the_config_however_many_cores_a_run_has(finished: Path) -> None:
+    """Snakemake scales a job down to the cores that it has. The numbers would depend on them."""
+    two = change(TINY, threads=2)
+    runs = (["--cores", "1"], ["--cores", "2"], ["--cores", "2", "--set-threads", "retrain=1", "darts=1"])
+    commands = []
+    for flags in runs:
+        result = snakemake(finished, two, "--dry-run", "--printshellcmds", *flags)
+        assert result.returncode == 0, result.stderr
+        commands.append(sorted(re.findall(r"^python -m .*$|^        python -m .*$", result.stdout, flags=re.M)))
+    assert len(commands[0]) > 20
+    assert commands[0] == commands[1] == commands[2]
+
+
 def test_the_table_counts_all_jobs(finished: Path) -> None:
     jobs = jobs_to_run(finished, TINY, "--forceall")
     assert {rule: sum(job.split()[0] == rule for job in jobs) for rule in RULES.values()} == ROWS["all jobs"]
