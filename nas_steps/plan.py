@@ -156,7 +156,7 @@ class Plan:
         data = self.config.data
         if data.path is None:
             return ""
-        options = ["--path", data.path]
+        options = [f"--path={data.path}"]
         if data.source == "folder":
             options += ["--leave-out", self.root, "--unreadable", data.unreadable]
             options += ["--max-image-pixels", str(data.max_image_pixels)]

@@ -34,6 +34,13 @@ DEFAULT = (
     if Path("config/config.yaml").exists()
     else str(HOME / "config" / "config.yaml")
 )
+origin = f"the config of module {workflow.modifier.namespace}"
+if ALONE:
+    # before Snakemake reads the default one; those that the command names it has read already
+    try:
+        origin = check_files(workflow.config_settings.configfiles or [DEFAULT])
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 if ALONE and not workflow.config_settings.configfiles:
 
     configfile: DEFAULT
@@ -41,10 +48,6 @@ if ALONE and not workflow.config_settings.configfiles:
 
 try:
     let_jobs_find_the_package(HOME)
-    if ALONE:
-        origin = check_files(workflow.config_settings.configfiles or [DEFAULT])
-    else:
-        origin = f"the config of module {workflow.modifier.namespace}"
     plan = Plan(config, origin)
     # a job in a process of its own has nothing to ask; records in a database are not lost with a copy of results/
     in_a_database = "DB" in str(

@@ -18,7 +18,7 @@ rule replay:
         code=plan.code("replay"),
         versions=plan.versions("replay"),
     shell:
-        "python -m nas_steps.search replay --settings {params.settings:q} --table {params.table:q}"
+        "python -m nas_steps.search replay --settings {params.settings:q} --table={params.table:q}"
         " --strategy {wildcards.strategy} --seed {wildcards.seed} --output {params.folder:q} > {log:q} 2>&1"
 
 
@@ -42,7 +42,7 @@ rule rank_in_table:
         settings=plan.settings("rank_in_table"),
         code=plan.code("rank_in_table"),
     shell:
-        "python -m nas_steps.ranking in_table --settings {params.settings:q} --table {params.table:q}"
+        "python -m nas_steps.ranking in_table --settings {params.settings:q} --table={params.table:q}"
         " --candidates {input.candidates:q} --output {params.folder:q} --budget {output.budget:q} > {log:q} 2>&1"
 
 
@@ -67,5 +67,5 @@ rule lookup:
         settings=plan.settings("lookup"),
         code=plan.code("lookup"),
     shell:
-        "python -m nas_steps.retraining lookup --settings {params.settings:q} --table {params.table:q}"
+        "python -m nas_steps.retraining lookup --settings {params.settings:q} --table={params.table:q}"
         " --winners {input.winners:q} --output {params.folder:q} > {log:q} 2>&1"

@@ -97,7 +97,7 @@ def test_shipped_configs_are_valid(file: Path) -> None:
 
     raw = read_yaml(file)
     if raw.get("data", {}).get("source") in ("folder", "npz"):
-        raw["images"] = str(ROOT)
+        raw["images"] = str(ROOT if raw["data"]["source"] == "folder" else file)
     if raw["search"].get("estimator", {}).get("kind") == "table":
         raw["search"]["estimator"]["path"] = str(file)
     assert load(raw, str(file)).experiment == file.stem.replace("config", "digits")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from nas_steps.config.section import Fraction, Positive, Section
+from nas_steps.config.section import Fraction, PathText, Positive, Section
 
 Source = Literal["digits", "cifar10", "cifar100", "fashion_mnist", "svhn", "folder", "npz"]
 
@@ -35,7 +35,7 @@ class Data(Section):
         "`cifar100`, `fashion_mnist`, `svhn` (downloaded by torchvision), `folder` (one subfolder a class; a "
         ".zip of such a folder will do), `npz` (a NumPy archive).",
     )
-    path: str | None = Field(
+    path: PathText | None = Field(
         None,
         description="The folder, .zip or .npz to read; for torchvision's sets the download folder "
         "(`downloads` when left out).",

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from nas_steps.config.recipe import Recipe
-from nas_steps.config.section import Natural, Positive, Section
+from nas_steps.config.section import Natural, PathText, Positive, Section, Text
 from nas_steps.config.supernet import SupernetTraining
 
 #: fewer epochs than this say nothing about a curve
@@ -120,13 +120,13 @@ class Table(Section):
     kind: Literal["table"] = Field(
         "table", description="Look the accuracies up in a table of a benchmark; nothing is trained."
     )
-    path: str = Field(
+    path: PathText = Field(
         description="A CSV file, .gz or not, with a column `architecture` that holds every one of the space once, and "
         "columns of accuracies in per cent."
     )
-    search: str = Field(description="The column that the strategies see, such as an accuracy after few epochs.")
-    report: str = Field(description="The column that the report tells, such as the test accuracy after all epochs.")
-    cost: str | None = Field(None, description="A column of seconds that one evaluation took, if there is one.")
+    search: Text = Field(description="The column that the strategies see, such as an accuracy after few epochs.")
+    report: Text = Field(description="The column that the report tells, such as the test accuracy after all epochs.")
+    cost: Text | None = Field(None, description="A column of seconds that one evaluation took, if there is one.")
 
 
 class SharedWeights(Section):

@@ -5,82 +5,202 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from reprlib import Repr
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from nas_steps.config.estimators import ESTIMATORS, Table
+from nas_steps.config.regular import FOLDER, MISSING, irregular
 from nas_steps.config.schema import Config
 from nas_steps.config.strategies import STRATEGIES
+from nas_steps.config.truth import Place, misplaced
 from nas_steps.errors import UserError
 
 #: sources whose `path` must exist before any job can run
 READ_FROM_PATH = ("folder", "npz")
 #: how pydantic names the kinds of a union at the end of a location
 UNION_MEMBER = re.compile(r"literal\[.*\]|constrained-\w+|int|float|str")
+#: a whole number that YAML 1.1 reads to the base of 8
+OCTAL = re.compile(r"[-+]?0[0-9_]+")
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML lets a later key overwrite an earlier one in silence; here that is an error."""
+#: a document of more values than this, its aliases followed, is no config
+MOST_VALUES = 100_000
+#: keys whose value is a name or a path, which may look like a number
+NAMES = ("experiment", "images", "path")
+#: of values that are told in a message
+_shown = Repr()
+_shown.maxlevel, _shown.maxlist, _shown.maxdict, _shown.maxstring, _shown.maxother = 4, 20, 20, 200, 200
 
 
-def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-    seen: list[Any] = []
-    for key_node, _ in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            continue  # `<<: *anchor` may be overwritten: that is what it is for
-        key = loader.construct_object(key_node, deep=True)
-        if key in seen:
-            raise UserError(f"line {key_node.start_mark.line + 1}: the key {key!r} stands twice; keep one")
-        seen.append(key)
-    if isinstance(node, yaml.MappingNode):
-        loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=deep)
+class _Loader(yaml.SafeLoader):
+    """Of one document: refuses what YAML lets pass, and what it reads otherwise than it is meant."""
+
+    def checked(self) -> Any:
+        """The value of the document. Raises UserError that begins with the line."""
+        node = self.get_single_node()
+        if node is None:
+            return None
+        self._check(node, {}, set())
+        return self.construct_document(node)
+
+    def _check(self, node: yaml.Node, sizes: dict[int, int], above: set[int]) -> int:
+        """How many values a node holds, those behind an alias counted each time that it is named."""
+        key = id(node)
+        if key in above:
+            raise UserError(f"{_line(node)}: an anchor holds itself, so that it has no end; write it out")
+        if key in sizes:
+            return sizes[key]
+        if isinstance(node, yaml.ScalarNode):
+            self._check_scalar(node)
+            return 1
+        pairs = [(None, item) for item in node.value] if isinstance(node, yaml.SequenceNode) else node.value
+        size = 1
+        for name, item in pairs:
+            if name is not None:
+                size += self._check(name, sizes, above | {key})
+                if name.value in NAMES and isinstance(item, yaml.ScalarNode):
+                    self._check_name(name.value, item)
+            size += self._check(item, sizes, above | {key})
+            if size > MOST_VALUES:
+                raise UserError(
+                    f"{_line(item)}: its aliases expand to more than {MOST_VALUES:,} values; write out what is meant"
+                )
+        if isinstance(node, yaml.MappingNode):
+            self._check_keys(node)
+        sizes[key] = size
+        return size
+
+    def _check_scalar(self, node: yaml.ScalarNode) -> None:
+        kind, text = node.tag.rpartition(":")[2], node.value
+        if kind == "merge":
+            return
+        try:
+            value = self.construct_object(node)
+        except ValueError as error:  # no day of the calendar, or a number of thousands of digits
+            raise UserError(f"{_line(node)}: {_shown.repr(text)} is no {kind}: {error}") from None
+        if kind == "int" and OCTAL.fullmatch(text):
+            raise UserError(
+                f"{_line(node)}: YAML reads {text} as the octal number {value}; write {int(text)} or {value}, "
+                f'whichever is meant, or "{text}" for a text'
+            )
+        if kind in ("int", "float") and ":" in text:
+            raise UserError(
+                f"{_line(node)}: YAML reads {text} as {value}, to the base of 60; write {value} for a number, or "
+                f'"{text}" for a text'
+            )
+
+    def _check_name(self, key: str, node: yaml.ScalarNode) -> None:
+        kind = node.tag.rpartition(":")[2]
+        if kind in ("int", "timestamp", "float", "bool") and str(value := self.construct_object(node)) != node.value:
+            raise UserError(
+                f"{_line(node)}: YAML reads {key}: {node.value} as {value!r}; put quotes around it: "
+                f'{key}: "{node.value}"'
+            )
+
+    def _check_keys(self, node: yaml.MappingNode) -> None:
+        """YAML lets a later key overwrite an earlier one in silence; here that is an error."""
+        seen = set()
+        for name, _ in node.value:
+            if name.tag == "tag:yaml.org,2002:merge":
+                continue  # `<<: *anchor` may be overwritten: that is what it is for
+            if not isinstance(name, yaml.ScalarNode):
+                raise UserError(f"{_line(name)}: a key must be a name, not a list or a mapping")
+            key = self.construct_object(name)
+            if key in seen:
+                raise UserError(f"{_line(name)}: the key {key!r} stands twice; keep one")
+            seen.add(key)
 
 
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+def _line(node: yaml.Node) -> str:
+    return f"line {node.start_mark.line + 1}"
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML file. Raises UserError where it is missing or is no YAML mapping."""
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"there is no config file {path}")
+    if (reason := irregular(path)) is not None:
+        raise UserError(f"there is no config file {path}" if reason == MISSING else f"the config file {path} {reason}")
+    text = _text(path)
     try:
-        value = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
+        value = _Loader(text).checked()
     except UserError as error:
         raise UserError(f"{path}, {error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested too deeply to be a config") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {_reason(error, text)}") from None
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise UserError(f"{path} must hold keys and values, such as `experiment: digits`; it holds {value!r}")
+        raise UserError(
+            f"{path} must hold keys and values, such as `experiment: digits`; it holds {_shown.repr(value)}"
+        )
     return value
+
+
+def _text(path: Path) -> str:
+    """A file's text, which must be UTF-8; a byte-order mark is none of it."""
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"{path} is not valid YAML: line {line}: the byte 0x{data[error.start]:02x} is not UTF-8; save the file in "
+            "UTF-8"
+        ) from None
+
+
+def _reason(error: yaml.YAMLError, text: str) -> str:
+    """What is wrong with a YAML file, in one line that begins with the file's."""
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        return f"line {line}: the character {chr(error.character)!r} is not allowed"
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        parts = (error.context, error.problem)
+        told = " ".join(" ".join(part for part in parts if part is not None).split())
+        hint = "; indent by spaces, not by tabs" if "'\\t'" in told else ""
+        return f"line {error.problem_mark.line + 1}: {told}{hint}"
+    return " ".join(str(error).split())
 
 
 def load(raw: Mapping[str, Any], origin: str = "config") -> Config:
     """Validate a config. Raises UserError with one line for each thing that is wrong, none left for later."""
+    wrong = dict(misplaced(dict(raw), [Config]))
+    lines = [f"{'.'.join(map(str, place))}: {told}" for place, told in wrong.items()]
     try:
         config = Config.model_validate(dict(raw))
     except ValidationError as error:
-        lines = _lines(error)
+        lines += _lines(error, list(wrong))
+    if lines:
         raise UserError(f"{origin} is refused:\n" + "\n".join(f"  {line}" for line in lines)) from None
     path = config.data.path
-    if path is not None and config.data.source in READ_FROM_PATH and not Path(path).exists():
-        what = "folder (or .zip)" if config.data.source == "folder" else "file"
-        raise UserError(f"{origin} is refused:\n  data.path: there is no {what} {path!r}; give the path of your images")
+    if path is not None and config.data.source in READ_FROM_PATH:
+        folder = config.data.source == "folder"
+        what = "folder (or .zip)" if folder else "file"
+        _check_path("data.path", path, what, "path of your images", origin, folder=folder)
     estimator = config.search.estimator
-    if isinstance(estimator, Table) and not Path(estimator.path).is_file():
-        raise UserError(
-            f"{origin} is refused:\n  search.estimator.path: there is no file {estimator.path!r}; give the path of the "
-            "benchmark's table"
-        )
+    if isinstance(estimator, Table):
+        _check_path("search.estimator.path", estimator.path, "file", "path of the benchmark's table", origin)
     return config
+
+
+def _check_path(key: str, path: str, what: str, wanted: str, origin: str, *, folder: bool = False) -> None:
+    """Raise UserError where nothing can be read at `path`."""
+    reason = irregular(path, folder=folder)
+    if reason is None:
+        return
+    # `--config images=007` arrives as 7
+    zeros = "; zeros before a number are lost unless it is in quotes: --config 'images=\"007\"'" * path.isdigit()
+    told = f"there is no {what} {path!r}" if reason == MISSING else f"{path!r} {reason}"
+    mend = "set data.source: folder to read it" if (key, reason) == ("data.path", FOLDER) else f"give the {wanted}"
+    raise UserError(f"{origin} is refused:\n  {key}: {told}; {mend}{zeros}")
 
 
 def load_file(path: str | Path) -> Config:
@@ -88,31 +208,41 @@ def load_file(path: str | Path) -> Config:
     return load(read_yaml(path), str(path))
 
 
-def _lines(error: ValidationError) -> list[str]:
-    """One line for each place. A value that fits none of several kinds is one mistake, told with all of them."""
+def _lines(error: ValidationError, told_already: Sequence[Place] = ()) -> list[str]:
+    """One line for each place. A value that fits none of several kinds is one mistake, told with all of them. Left out
+    are the places that are told already, and what is wrong with a whole that holds one of them."""
     places: dict[tuple[Any, ...], list[Any]] = {}
     for problem in error.errors():
         location = problem["loc"]
-        of_union = bool(location) and UNION_MEMBER.fullmatch(str(location[-1])) is not None
-        places.setdefault(location[:-1] if of_union else location, []).append(problem)
+        if location and UNION_MEMBER.fullmatch(str(location[-1])) is not None:
+            location = location[:-1]
+        place, _ = _config_place(location)
+        if not any(list(told[: len(place)]) == place for told in told_already):
+            places.setdefault(location, []).append(problem)
     lines = []
     for location, problems in places.items():
-        told = [_explain({**problem, "loc": location}) for problem in problems]
-        first, *others = told
+        first, *others = [_explain({**problem, "loc": location}) for problem in problems]
         lines.append("; or ".join([first, *(line.split("; ", 1)[-1] for line in others)]))
     return lines
 
 
+def _config_place(location: Sequence[Any]) -> tuple[list[Any], type[BaseModel] | None]:
+    """A location of pydantic's as the config spells it, and the section that stands there where it is one of several.
+
+    A discriminated union puts its tag behind the strategy's name, or behind the estimator.
+    """
+    found = [part for part in location if part not in ("[key]", "function-after")]
+    if len(found) > 3 and found[:2] == ["search", "strategies"] and found[3] in STRATEGIES:
+        return found, STRATEGIES[found.pop(3)]
+    if len(found) > 2 and found[:2] == ["search", "estimator"] and found[2] in ESTIMATORS:
+        return found, ESTIMATORS[found.pop(2)]
+    return found, None
+
+
 def _explain(problem: Any) -> str:
     """`where: what was given, what is allowed, how to mend it` for one of pydantic's errors."""
-    location = [part for part in problem["loc"] if part not in ("[key]", "function-after")]
-    # a discriminated union puts its tag behind the strategy's name, or behind the estimator
-    tag: type[BaseModel] | None = None
+    location, tag = _config_place(problem["loc"])
     estimates = location[:2] == ["search", "estimator"]
-    if len(location) > 3 and location[:2] == ["search", "strategies"] and location[3] in STRATEGIES:
-        tag = STRATEGIES[location.pop(3)]
-    elif len(location) > 2 and estimates and location[2] in ESTIMATORS:
-        tag = ESTIMATORS[location.pop(2)]
     where = ".".join(map(str, location)) or "config"
     given = problem["input"]
     kind = problem["type"]
@@ -120,7 +250,7 @@ def _explain(problem: Any) -> str:
         names = _names_at(location[:-1], tag)
         near = get_close_matches(str(location[-1]), names, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ";"
-        return f"{where}: unknown key (given {given!r}){hint} allowed here: {', '.join(names)}"
+        return f"{where}: unknown key (given {_shown.repr(given)}){hint} allowed here: {', '.join(names)}"
     if kind == "value_error":
         return f"{where}: {problem['ctx']['error']!s}"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
@@ -129,17 +259,19 @@ def _explain(problem: Any) -> str:
         tag_given = given.get("kind") if isinstance(given, dict) else given
         near = get_close_matches(str(tag_given), names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{where}.kind: there is no {what} {tag_given!r}{hint} (known: {', '.join(names)})"
+        return f"{where}.kind: there is no {what} {_shown.repr(tag_given)}{hint} (known: {', '.join(names)})"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return f"{where}: keys and values are expected here, given {given!r}"
+        return f"{where}: keys and values are expected here, given {_shown.repr(given)}"
     if kind == "literal_error":
         allowed = problem["ctx"]["expected"]
         options = [option.strip("' ") for option in allowed.replace(" or ", ", ").split(", ")]
         near = get_close_matches(str(given), options, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{where}: given {given!r}, allowed is {allowed}{hint}"
+        return f"{where}: given {_shown.repr(given)}, allowed is {allowed}{hint}"
     message = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"{where}: given {given!r}; {message}"
+    if kind == "string_type" and isinstance(given, int | float):
+        message += "; put it into quotes if it is a name"
+    return f"{where}: given {_shown.repr(given)}; {message}"
 
 
 def _names_at(location: list[Any], tag: type[BaseModel] | None) -> list[str]:

@@ -19,7 +19,7 @@ from nas_steps.config.recipe import Recipe
 from nas_steps.config.retrain import Retrain
 from nas_steps.config.scaling import Scaling, check_factorial
 from nas_steps.config.search import Search
-from nas_steps.config.section import Natural, Positive, Section
+from nas_steps.config.section import Natural, PathText, Positive, Section, Text, as_path
 from nas_steps.config.space import Space
 from nas_steps.config.strategies import (
     Enas,
@@ -38,12 +38,12 @@ SHARED_FOLDERS = ("data", "settings", "estimates")
 class Config(Section):
     """One experiment."""
 
-    experiment: str = Field(
+    experiment: Text = Field(
         "digits",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
         description="Its name: everything is written below `results/<experiment>/`.",
     )
-    images: str | None = Field(
+    images: PathText | None = Field(
         None,
         description="Short for `data.path`, made for the command line: `--config images=PATH`.",
     )
@@ -87,14 +87,18 @@ class Config(Section):
         if not isinstance(value, dict) or value.get("images") is None:
             return value
         given = value.get("data") or {}
-        if not isinstance(given, dict):
-            return value  # refused where `data` is read
+        try:
+            images = as_path(value["images"])
+        except ValueError:
+            return value  # refused where `images` is read
+        if not isinstance(given, dict) or not isinstance(images, str):
+            return value  # so are these
         data = dict(given)
-        if data.get("path") not in (None, value["images"]):
+        if data.get("path") not in (None, value["images"], images):
             raise ValueError(
                 f"images ({value['images']!r}) and data.path ({data['path']!r}) name two places; give one of them"
             )
-        data["path"] = str(value["images"])
+        data["path"] = images
         return {**value, "data": data}
 
     @model_validator(mode="after")

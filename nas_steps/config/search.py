@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from nas_steps.config.estimators import Estimator, Screen, ShortTraining, named_kind
 from nas_steps.config.limits import Latency, Limits
-from nas_steps.config.section import Positive, Section
+from nas_steps.config.section import Positive, Section, as_text
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import (
     Darts,
@@ -73,8 +73,14 @@ class Search(Section):
     def _name_is_kind(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        filled = {}
+        filled: dict[Any, Any] = {}
         for name, settings in value.items():
+            try:
+                name = as_text(name)
+            except ValueError:
+                raise ValueError(f'the name {name!r} is no text; put it into quotes, such as "yes"') from None
+            if name in filled:
+                raise ValueError(f"the name {name} stands twice; keep one")
             settings = {} if settings is None else settings
             if isinstance(settings, dict) and "kind" not in settings:
                 settings = {"kind": name, **settings}

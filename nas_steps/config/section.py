@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from datetime import date, datetime
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def as_text(value: Any) -> Any:
+    """A name that YAML and `--config` take for a whole number or a date, such as 2024, as the text that it was.
+
+    Raises ValueError for what cannot be given back as it was written.
+    """
+    if isinstance(value, bool | float | datetime):
+        raise ValueError(
+            f'given {value!r}, but a text is wanted; put it into quotes: key: "..." in a file, --config '
+            "'key=\"...\"' on the command line"
+        )
+    if isinstance(value, int) or type(value) is date:
+        return str(value)
+    return value
+
+
+def as_path(value: Any) -> Any:
+    """The same of a path, `~` replaced by the home folder. Raises ValueError for an empty one."""
+    value = as_text(value)
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        raise ValueError(f"given {value!r}, which names nothing; give a path (`.` is the working directory)")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):  # so Python stands for bytes that are no text
+        raise ValueError(f"given {value!r}, which is not UTF-8; rename it, or make a link to it with a plain name")
+    return os.path.expanduser(value)
+
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(gt=0)]
 Natural = Annotated[int, Field(ge=0)]
+Text = Annotated[str, BeforeValidator(as_text)]
+PathText = Annotated[str, BeforeValidator(as_path)]
 
 
 class Section(BaseModel):
