@@ -33,7 +33,7 @@ def measure(random: int, rounds: int, children: int, shards: int) -> tuple[int, 
         flags = ["--snakefile", str(ROOT / "Snakefile"), "--dry-run", "--configfile", "config.yaml"]
         before, began = os.times(), time.perf_counter()
         command = [sys.executable, "-m", "snakemake", *flags]
-        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        result = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=True)
         seconds, after = time.perf_counter() - began, os.times()
     (total,) = set(re.findall(r"^total +(\d+)$", result.stdout + result.stderr, flags=re.M))
     spent = after.children_user + after.children_system - before.children_user - before.children_system

@@ -37,7 +37,7 @@ def main() -> None:
     given = options.parse_args()
     with TemporaryDirectory() as folder:
         began, ended = run(Path(folder), given.config, given.cores)
-        costs = [json.loads(file.read_text()) for file in Path(folder).rglob("*cost.json")]
+        costs = [json.loads(file.read_text(encoding="utf-8")) for file in Path(folder).rglob("*cost.json")]
     wall = ended - began
     offered = wall * given.cores
     taken = sum(cost["seconds"] for cost in costs)

@@ -157,7 +157,7 @@ def _peak(setting: Setting, which: int, device: str, threads: int, answer: multi
         answer.put((torch.cuda.max_memory_allocated() - idle) / 2**20)
         return
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak that imports left
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # forget the peak that imports left
     idle = _most_resident()
     step()
     answer.put((_most_resident() - idle) / 2**10)
@@ -165,7 +165,7 @@ def _peak(setting: Setting, which: int, device: str, threads: int, answer: multi
 
 def _most_resident() -> int:
     """KiB that this process has held at most."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 

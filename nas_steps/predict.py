@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from nas_steps.config.regular import FOLDER, MISSING, irregular
+from nas_steps.data.layout import printable
 from nas_steps.data.photos import TooLargeError, UnreadableError, read_photo
 from nas_steps.errors import UserError
 from nas_steps.provenance.steps import parser, run
@@ -45,9 +47,10 @@ def main(arguments: Sequence[str]) -> None:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
             continue
+        name = printable(path)
         best = np.argsort(-probabilities, kind="stable")[: given.top]
-        print(f"{path}: " + ", ".join(f"{classes[index]} {100 * probabilities[index]:.1f} %" for index in best))
-        rows += [(path, rank, classes[one], float(probabilities[one])) for rank, one in enumerate(best, start=1)]
+        print(f"{name}: " + ", ".join(f"{classes[index]} {100 * probabilities[index]:.1f} %" for index in best))
+        rows += [(name, rank, classes[one], float(probabilities[one])) for rank, one in enumerate(best, start=1)]
     if given.csv:
         with Path(given.csv).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
@@ -57,10 +60,11 @@ def main(arguments: Sequence[str]) -> None:
 
 def load(path: str | Path) -> tuple[list[str], onnxruntime.InferenceSession]:
     """The class names and a session of an exported model. Raises UserError where it is none."""
-    if Path(path).is_dir():
+    reason = irregular(path)
+    if reason == FOLDER:
         raise UserError(f"{path} is a folder; name an ONNX file, such as {Path(path) / 'model.onnx'}")
-    if not Path(path).is_file():
-        raise UserError(f"there is no model {path}")
+    if reason is not None:
+        raise UserError(f"there is no model {path}" if reason == MISSING else f"the model {path} {reason}")
     if not Path(path).stat().st_size:
         raise UserError(f"{path} is empty: its training gave no model; check.json beside it says why")
     try:
@@ -90,14 +94,15 @@ def predict(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarr
     """Probabilities (classes,) of one image file. Raises UserError where it cannot be read."""
     entry = session.get_inputs()[0]
     _, channels, side, _ = entry.shape
+    reason = irregular(path)
+    if reason == FOLDER:
+        raise UserError(f"{path} is a folder; name the images in it, such as {Path(path) / '*.jpg'}")
+    if reason is not None:
+        raise UserError(f"there is no image {path}" if reason == MISSING else f"{path} {reason}")
     try:
         with Path(path).open("rb") as stream:
             # the very code that read the training images
             pixels, _ = read_photo(stream, side, channels, MAX_PIXELS)
-    except FileNotFoundError:
-        raise UserError(f"there is no image {path}") from None
-    except IsADirectoryError:
-        raise UserError(f"{path} is a folder; name the images in it, such as {Path(path) / '*.jpg'}") from None
     except TooLargeError as error:
         raise UserError(
             f"{path} has {error.width} x {error.height} pixels, more than are decoded ({MAX_PIXELS:,}); shrink it"

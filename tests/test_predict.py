@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -22,7 +24,9 @@ from nas_steps.data.store import Meta, load_split, read_meta
 from nas_steps.errors import UserError
 from nas_steps.export.convert import save, write_onnx
 from nas_steps.export.quantise import quantise
+from nas_steps.predict import load
 from nas_steps.predict import main as predict
+from nas_steps.predict import predict as classify
 
 CLASSES = {"classes": [str(digit) for digit in range(10)]}
 
@@ -153,6 +157,27 @@ def test_other_images_are_classified_where_some_cannot_be(
     assert none == f"error: there is no image {tmp_path / 'none.png'}"
     assert large.endswith("bomb.png has 40000 x 40000 pixels, more than are decoded (200,000,000); shrink it")
     assert len((tmp_path / "found.csv").read_text().splitlines()) == 1 + 2 * 3
+
+
+def test_a_pipe_and_a_device_are_not_read(model: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    os.mkfifo(tmp_path / "pipe.onnx")
+    with pytest.raises(UserError, match="the model .* is a pipe, a socket or a device"):
+        load(tmp_path / "pipe.onnx")
+    session = load(model)[1]
+    for path in (tmp_path / "pipe.png", Path("/dev/zero")):
+        with pytest.raises(UserError, match="is a pipe, a socket or a device, no file"):
+            classify(session, path)
+
+
+def test_an_image_whose_name_is_no_utf8_is_told_and_listed(model: Path, digit: Path, tmp_path: Path) -> None:
+    image = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    shutil.copy(digit, os.fsdecode(image))
+    command = [sys.executable, "-m", "nas_steps.predict", str(model), image, "--csv", str(tmp_path / "found.csv")]
+    done = subprocess.run(command, env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, check=True)
+    name = f"{tmp_path}/caf\\xe9.png"
+    assert done.stdout.decode("ascii").splitlines()[1].startswith(f"{name}: ")
+    assert (tmp_path / "found.csv").read_text(encoding="utf-8").splitlines()[1].startswith(f"{name},1,")
 
 
 def test_what_is_no_model_of_ours_is_refused(model: Path, digit: Path, tmp_path: Path) -> None:

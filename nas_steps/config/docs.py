@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import types
 import typing
 from typing import Any, Literal
@@ -125,4 +126,4 @@ def _kind_of_limits(base: Any, limits: list[Any]) -> str:
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    sys.stdout.buffer.write(page().encode())

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from nas_steps.config.estimators import ESTIMATORS, Table
-from nas_steps.config.regular import FOLDER, MISSING, irregular
+from nas_steps.config.regular import FOLDER, MISSING, irregular, text_of
 from nas_steps.config.schema import Config
 from nas_steps.config.strategies import STRATEGIES
 from nas_steps.config.truth import Place, misplaced
@@ -126,7 +126,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if (reason := irregular(path)) is not None:
         raise UserError(f"there is no config file {path}" if reason == MISSING else f"the config file {path} {reason}")
-    text = _text(path)
+    text = text_of(path)
     try:
         value = _Loader(text).checked()
     except UserError as error:
@@ -142,19 +142,6 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
             f"{path} must hold keys and values, such as `experiment: digits`; it holds {_shown.repr(value)}"
         )
     return value
-
-
-def _text(path: Path) -> str:
-    """A file's text, which must be UTF-8; a byte-order mark is none of it."""
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"{path} is not valid YAML: line {line}: the byte 0x{data[error.start]:02x} is not UTF-8; save the file in "
-            "UTF-8"
-        ) from None
 
 
 def _reason(error: yaml.YAMLError, text: str) -> str:

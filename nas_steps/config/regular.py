@@ -1,10 +1,12 @@
-"""What is a file or a folder, and what would be read for ever. Imports nothing that only a workflow needs."""
+"""Files that the user names: whether there is one, and its text. Imports no package that `predict` could lack."""
 
 from __future__ import annotations
 
 import os
 import stat
 from pathlib import Path
+
+from nas_steps.errors import UserError
 
 #: what is said of a path where nothing is, and where a folder is no file
 MISSING = "does not exist"
@@ -23,3 +25,16 @@ def irregular(path: str | Path, *, folder: bool = False) -> str | None:
     if stat.S_ISREG(mode) or (folder and stat.S_ISDIR(mode)):
         return None
     return FOLDER if stat.S_ISDIR(mode) else "is a pipe, a socket or a device, no file"
+
+
+def text_of(path: str | Path) -> str:
+    """The text of a file, without the byte-order mark that some programs write. Raises UserError where it is not
+    UTF-8."""
+    data = Path(path).read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"{path} is no UTF-8 text: line {line} holds the byte 0x{data[error.start]:02x}; save it in UTF-8"
+        ) from None

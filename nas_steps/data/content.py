@@ -27,7 +27,8 @@ def content_fingerprint(path: str | Path, memory: str | Path, leave_out: str | P
                 return fingerprint([[".", contents.of(path)]])
             except OSError as error:
                 raise UserError(f"{path} cannot be read: {error.strerror}; name a folder or a file that can") from None
-        found = [(name, _content(path / name, contents)) for name in visible_files(path, Path(leave_out))]
+        files = visible_files(path, Path(leave_out))
+        found = [(name, _content(path / file, contents)) for name, file in files.items()]
     return fingerprint([[name, content] for name, content in found if content])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import tarfile
 import zlib
 from collections import Counter
@@ -41,7 +42,7 @@ _FAILURES = (OSError, RuntimeError, http.client.HTTPException)
 
 
 def download_folder(data: Data) -> Path:
-    return Path(data.path or DEFAULT_FOLDER).expanduser()
+    return Path(os.path.expanduser(data.path or DEFAULT_FOLDER))
 
 
 def read_cifar(data: Data) -> Source:

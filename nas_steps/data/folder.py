@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from zipfile import BadZipFile
@@ -31,7 +32,7 @@ def read_folder(data: Data, leave_out: Path | None = None) -> Source:
     """
     if data.path is None:
         raise UserError("data.source is folder, but data.path names none; set it to a folder or a .zip of one")
-    path = Path(data.path).expanduser()
+    path = Path(os.path.expanduser(data.path))
     with opened(path, leave_out) as tree:
         images = [name for name in tree.names if named_as_image(name) or _readable(tree, name)]
         layout = arrange(images, tree.label)
@@ -73,7 +74,7 @@ def _decode(tree: Tree, layout: Layout, data: Data, source: Source) -> None:
 def _add_unreadable(tree: Tree, data: Data, source: Source, name: str, error: Exception) -> None:
     reason = (isinstance(error, OSError) and error.strerror) or str(error)
     too_large = error.width * error.height if isinstance(error, TooLargeError) else 0
-    source.skipped.append({"file": printable(name), "reason": reason, "too_large_pixels": too_large})
+    source.skipped.append({"file": printable(name), "reason": printable(reason), "too_large_pixels": too_large})
     if data.unreadable == "refuse" and len(source.skipped) >= NAMED_AT_ONCE:
         raise _unreadable(tree, source)
 

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
+from nas_steps.config.regular import irregular
 from nas_steps.errors import UserError
 
 #: folder names of splits, in lower case
@@ -31,10 +32,14 @@ WANTED = (
 
 @dataclass
 class Layout:
-    """File names by split and class, and the files that are in no class (`loose`); names sorted."""
+    """File names by split and class, and the files that are in no class (`loose`); names sorted.
+
+    `classes` holds the folder's own spelling of each class's name.
+    """
 
     splits: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     loose: list[str] = field(default_factory=list)
+    classes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -67,10 +72,10 @@ def opened(path: Path, leave_out: Path | None = None) -> Iterator[Tree]:
     `leave_out` is a folder that may lie below `path` and is none of the data: that of the results.
     """
     if path.is_dir():
-        names = visible_files(path, leave_out)
-        yield Tree(str(path), names, lambda name: _regular(path / name).open("rb"))
-    elif not path.exists():
-        raise UserError(f"data.path: {path} does not exist (seen from {Path.cwd()}); name a folder or a .zip of one")
+        files = visible_files(path, leave_out)
+        yield Tree(printable(os.fspath(path)), list(files), lambda name: _regular(path / files[name]).open("rb"))
+    elif (reason := irregular(path)) is not None:
+        raise UserError(f"data.path: {path} {reason} (seen from {Path.cwd()}); name a folder or a .zip of one")
     elif not is_zipfile(path):
         hint = "set data.source: npz to read it" if path.suffix == ".npz" else "name a folder or a .zip of one"
         raise UserError(f"data.path: {path} is neither a folder nor an intact .zip; {hint}")
@@ -107,26 +112,33 @@ def arrange(names: Iterable[str], label: str) -> Layout:
                 _put(found, split_folders[parts[0]], parts[1], name)
         return found
     if split_folders and any(parts[0] in split_folders and len(parts) > 2 for parts in inner.values()):
-        others = ", ".join(sorted(tops - set(split_folders)))
+        others = printable(", ".join(sorted(tops - set(split_folders))))
         raise UserError(
             f"{label} has split folders ({', '.join(split_folders)}) beside others ({others}); {WANTED}: "
             "move the others away"
         )
     for name, parts in inner.items():
         if len(parts) > 2 and parts[1].lower() in SPLITS:
-            raise UserError(f"{label} has {parts[1]}/ below {parts[0]}/; {WANTED}: put the splits above the classes")
+            raise UserError(
+                f"{label} has {parts[1]}/ below {printable(parts[0])}/; {WANTED}: put the splits above the classes"
+            )
         _put(found, "train", parts[0], name)
     return found
 
 
 def printable(name: str) -> str:
-    """`name` without the bytes that are no text, which a file name may hold."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """`name` with the bytes that are no UTF-8, which a file name may hold, as escapes: `caf\\xe9`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _put(found: Layout, split: str, folder: str, name: str) -> None:
     # one name may be spelt in two ways in Unicode, and macOS writes another one than Linux
-    class_name = unicodedata.normalize("NFC", printable(folder))
+    spelt = unicodedata.normalize("NFC", folder)
+    class_name = printable(spelt)
+    if found.classes.setdefault(class_name, spelt) != spelt:
+        raise UserError(
+            f"two class folders are called {class_name}, one of them with a byte that is not UTF-8; rename that one"
+        )
     found.splits.setdefault(split, {}).setdefault(class_name, []).append(name)
 
 
@@ -143,9 +155,14 @@ def _check_splits(split_folders: dict[str, str], label: str) -> None:
         raise UserError(f"{label} has several folders for one split among {', '.join(split_folders)}; keep one of each")
 
 
-def visible_files(folder: Path, leave_out: Path | None = None) -> list[str]:
-    """The relative POSIX names of all files below a folder that are not hidden, sorted; `leave_out` as in `opened`."""
-    return sorted(name for name in _walk(folder, leave_out) if not _hidden(name))
+def visible_files(folder: Path, leave_out: Path | None = None) -> dict[str, str]:
+    """The relative POSIX names of all files below a folder that are not hidden, sorted; `leave_out` as in `opened`.
+
+    Keys are names in Unicode, whatever the locale; a byte that is no UTF-8 is a surrogate, as in a UTF-8 locale. Values
+    are the names in this locale.
+    """
+    spelt = {os.fsencode(name).decode("utf-8", "surrogateescape"): name for name in _walk(folder, leave_out)}
+    return {name: spelt[name] for name in sorted(spelt) if not _hidden(name)}
 
 
 def _walk(folder: Path, leave_out: Path | None) -> Iterator[str]:
@@ -155,7 +172,9 @@ def _walk(folder: Path, leave_out: Path | None) -> Iterator[str]:
         seen.add(os.path.realpath(leave_out))
 
     def refuse(error: OSError) -> None:
-        raise UserError(f"{error.filename} cannot be listed ({error.strerror}); give yourself the right to read it")
+        raise UserError(
+            f"{printable(str(error.filename))} cannot be listed ({error.strerror}); give yourself the right to read it"
+        )
 
     for base, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         relative = Path(base).relative_to(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -10,6 +11,7 @@ from zipfile import BadZipFile, is_zipfile
 import numpy as np
 
 from nas_steps.config.data import Data
+from nas_steps.config.regular import FOLDER, irregular
 from nas_steps.data.arrays import Labelled, Source, fit
 from nas_steps.errors import UserError
 
@@ -38,7 +40,7 @@ def read_npz(data: Data) -> Source:
     C, H, W) with C 1 or 3. Labels of any integer values become classes in the order of the values; `classes`
     may name them. Raises UserError that names the file and the key.
     """
-    path = Path(data.path or "").expanduser()
+    path = Path(os.path.expanduser(data.path or ""))
     arrays = _load(path)
     pairs = {split: pair for split in KEYS if (pair := _pair(path, arrays, split)) is not None}
     if "train" not in pairs:
@@ -71,8 +73,8 @@ def read_npz(data: Data) -> Source:
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        what = "is a folder (set data.source: folder to read it)" if path.is_dir() else "does not exist"
+    if (reason := irregular(path)) is not None:
+        what = f"{reason} (set data.source: folder to read it)" if reason == FOLDER else reason
         raise UserError(f"data.path: {path} {what}; source npz reads one .npz file")
     if not is_zipfile(path):
         raise UserError(f"data.path: {path} is not an .npz archive; {_HELP}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,8 @@ def _lines(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, str 
     """The rows of a CSV file, each with its line. Raises UserError where it is none, or lacks a column."""
     opened = gzip.open if path.suffix == ".gz" else open
     try:
-        with opened(path, "rt", newline="", encoding="utf-8") as file:
+        # spreadsheets begin a table with a byte-order mark
+        with opened(path, "rt", newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             names = reader.fieldnames or []
             for column in (ARCHITECTURE, *columns):
@@ -101,7 +103,7 @@ def _lines(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, str 
                     raise UserError(f"{path} has no column {column!r}; its columns are {', '.join(names) or 'none'}")
             for row in reader:
                 yield reader.line_num, row
-    except (OSError, UnicodeDecodeError, csv.Error, EOFError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, EOFError, zlib.error) as error:
         raise UserError(f"{path} cannot be read as CSV ({error})") from error
 
 

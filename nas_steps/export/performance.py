@@ -38,7 +38,7 @@ def measure(path: str | Path, repeats: int, threads: int) -> dict[str, Any]:
         [sys.executable, "-m", MODULE, str(path), "--repeats", str(repeats), "--threads", str(threads)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(places)},
         stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     return json.loads(done.stdout)

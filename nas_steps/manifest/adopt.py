@@ -52,7 +52,8 @@ def adopt(folder: str | Path, configs: Sequence[str] = ()) -> int:
             [*command, "--cores", "4", "--touch", "--forceall"],
             env=os.environ | {ADOPTING: "1"},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="backslashreplace",
             check=False,
         )
     if result.returncode:

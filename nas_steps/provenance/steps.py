@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 from nas_steps.errors import UserError
@@ -36,6 +37,7 @@ def run(main: Callable[[Sequence[str]], Any], module: str, arguments: Sequence[s
     `module` is the name to show in the log, so that the printed command can be pasted.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    say_anything()
     print(f"$ python -m {module} {shlex.join(arguments)}", flush=True)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _terminated)
@@ -50,6 +52,13 @@ def run(main: Callable[[Sequence[str]], Any], module: str, arguments: Sequence[s
             where = f" ({error.filename})" if error.filename else ""
             print(f"error: {os.strerror(error.errno)}{where}", file=sys.stderr)
         raise
+
+
+def say_anything() -> None:
+    """Let no name end a step because the terminal or the log has no letters for it: they are written as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _terminated(number: int, _frame: object) -> None:

@@ -59,7 +59,7 @@ def _counted(baselines: list[str], shape: tuple[int, int, int], store: Path) -> 
         channels, classes, side = map(str, shape)
         command = [sys.executable, "-m", "nas_steps.retraining", "count", "--names", *names, "--inputs", channels]
         command += ["--classes", classes, "--side", side, "--output", str(path)]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        result = subprocess.run(command, capture_output=True, encoding="utf-8", errors="backslashreplace", check=False)
         if result.returncode:
             raise UserError(f"the baselines could not be counted: {result.stderr.strip() or result.stdout.strip()}")
     return {name: (size["parameters"], size["macs"]) for name, size in read_json(path).items()}

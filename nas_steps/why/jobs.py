@@ -38,7 +38,7 @@ def dry_run(configs: Sequence[str], overrides: Sequence[str] = ()) -> list[Job]:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--dry-run", "--cores", "1"]
     command += ["--configfile", *configs] if configs else []
     command += ["--config", *overrides] if overrides else []
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, capture_output=True, encoding="utf-8", errors="backslashreplace", check=False)
     output = result.stdout + result.stderr
     if result.returncode:
         raise UserError(f"snakemake makes no plan:\n{output.strip()}")

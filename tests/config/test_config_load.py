@@ -365,7 +365,7 @@ def test_a_missing_and_an_empty_file(tmp_path: Path) -> None:
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\xfa")
-    with pytest.raises(UserError, match=r"a\.yaml is not valid YAML"):
+    with pytest.raises(UserError, match=r"a\.yaml is no UTF-8 text: line 1"):
         read_yaml(tmp_path / "a.yaml")
 
 

@@ -159,5 +159,19 @@ def test_a_folder_that_may_not_be_listed(tmp_path: Path) -> None:
 
 
 def test_bytes_that_are_no_text_can_be_printed() -> None:
-    assert printable(os.fsdecode(b"caf\xe9.png")) == "caf\ufffd.png"
+    assert printable(os.fsdecode(b"caf\xe9.png")) == "caf\\xe9.png"
     assert printable("щенок") == "щенок"
+
+
+def test_classes_that_differ_in_bytes_that_are_no_text_stay_apart() -> None:
+    names = [os.fsdecode(name) for name in (b"a\xfe/1.png", b"a\xff/1.png", b"b/1.png")]
+    assert arrange(names, "here").splits["train"] == {
+        "a\\xfe": [names[0]],
+        "a\\xff": [names[1]],
+        "b": [names[2]],
+    }
+
+
+def test_a_class_that_is_called_like_the_escape_of_another_is_refused() -> None:
+    with pytest.raises(UserError, match=r"two class folders are called a\\xff, .* rename that one"):
+        arrange([os.fsdecode(b"a\xff/1.png"), "a\\xff/1.png"], "here")

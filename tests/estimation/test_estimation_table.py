@@ -80,6 +80,25 @@ def test_what_is_no_csv_is_refused(tmp_path: Path) -> None:
         read_table(path, SETTINGS, SPACE)
 
 
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
+def test_a_byte_order_mark_is_no_part_of_a_column(tmp_path: Path, name: str) -> None:
+    plain = write(tmp_path / "plain.csv", ROWS)
+    content = b"\xef\xbb\xbf" + plain.read_bytes()
+    marked = tmp_path / name
+    marked.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    one, two = (read_table(path, SETTINGS, SPACE) for path in (plain, marked))
+    assert one.architectures() == two.architectures()
+    assert [one.search(text) for text in one.architectures()] == [two.search(text) for text in two.architectures()]
+
+
+@pytest.mark.parametrize("content", ["architecture,a\n".encode("utf-16"), gzip.compress(bytes(1000))[:-9] + b"x" * 9])
+def test_a_table_of_other_bytes_is_refused_in_words(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / ("table.csv.gz" if content[:2] == b"\x1f\x8b" else "table.csv")
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"table\.csv(\.gz)? cannot be read as CSV"):
+        read_table(path, SETTINGS, SPACE)
+
+
 def test_a_sound_table_is_read_once_until_it_or_the_space_changes(tmp_path: Path) -> None:
     path, memory = write(tmp_path / "table.csv", ROWS), tmp_path / "memory.json"
     check_table(path, SETTINGS, SPACE, memory, "content 1")

@@ -139,6 +139,8 @@ def test_given_architectures_are_ranked(data: str, weights: str, tmp_path: Path)
     found = run_search(data, weights, tmp_path / "search")
     known = {row["architecture"]: row["score"] for row in found}
     write_csv(tmp_path / "some.csv", [{"architecture": text, "true": 1} for text in known], ("true", "architecture"))
+    # as a spreadsheet writes it
+    (tmp_path / "some.csv").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "some.csv").read_bytes())
     ranked = rank(data, weights, tmp_path / "some.csv", tmp_path / "ranks.csv")
     # scored one round after the other or all together, the figures are the same
     assert {row["architecture"]: row["score"] for row in ranked} == known
@@ -163,6 +165,9 @@ def test_what_cannot_be_ranked_is_refused_in_words(data: str, weights: str, tmp_
     write_csv(tmp_path / "some.csv", [{"name": "x"}], ("name",))
     with pytest.raises(UserError, match="no column architecture"):
         rank(data, weights, tmp_path / "some.csv", tmp_path / "ranks.csv")
+    given.write_bytes(b"\n\xe9\n")
+    with pytest.raises(UserError, match="no UTF-8 text: line 2"):
+        rank(data, weights, given, tmp_path / "ranks.csv")
     given.write_text("|none~0|+|none~0|none~1|")
     (tmp_path / "weights.safetensors").write_bytes(b"no such thing")
     with pytest.raises(UserError, match="holds no weights of this supernet"):

@@ -6,13 +6,16 @@ in a text file, one a line, or in the column `architecture` of a CSV file.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from contextlib import nullcontext
+from io import StringIO
 from pathlib import Path
 
+from nas_steps.config.regular import MISSING, irregular, text_of
 from nas_steps.config.stages import SharedStep, read_slice
 from nas_steps.errors import UserError
-from nas_steps.provenance.files import read_csv, write_csv
+from nas_steps.provenance.files import write_csv
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser, training_options
 from nas_steps.spaces.decisions import Architecture, Space
@@ -63,15 +66,16 @@ def main(arguments: Sequence[str]) -> None:
 
 def read_architectures(path: str | Path) -> list[str]:
     """The architectures in a file, as they are spelled there. Raises UserError where there are none."""
-    if not Path(path).is_file():
-        raise UserError(f"there is no file {path}; name a text file with an architecture a line, or a CSV file")
+    if (reason := irregular(path)) is not None:
+        told = f"there is no file {path}" if reason == MISSING else f"{path} {reason}"
+        raise UserError(f"{told}; name a text file with an architecture a line, or a CSV file")
     if Path(path).suffix == ".csv":
-        rows = read_csv(path)
+        rows = list(csv.DictReader(StringIO(text_of(path), newline="")))
         if rows and "architecture" not in rows[0]:
             raise UserError(f"{path} has no column architecture, but {', '.join(rows[0])}; rename the one that it is")
-        found = [row["architecture"].strip() for row in rows]
+        found = [(row["architecture"] or "").strip() for row in rows]
     else:
-        found = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
+        found = [line.strip() for line in text_of(path).splitlines()]
     found = [text for text in found if text]
     if not found:
         raise UserError(f"{path} holds no architecture")
