@@ -18,7 +18,7 @@ import onnxruntime
 
 from nas_steps.config.regular import FOLDER, MISSING, irregular
 from nas_steps.data.layout import printable
-from nas_steps.data.photos import TooLargeError, UnreadableError, read_photo
+from nas_steps.data.photos import DEPTHS, TooLargeError, UnreadableError, read_photo
 from nas_steps.errors import UserError
 from nas_steps.provenance.steps import parser, run
 
@@ -90,6 +90,12 @@ def load(path: str | Path) -> tuple[list[str], onnxruntime.InferenceSession]:
     return [str(name) for name in classes], session
 
 
+def bits_of(session: onnxruntime.InferenceSession) -> int:
+    """How many bits of 16 the photos used that the network learnt from, where they had so many a value."""
+    told = session.get_modelmeta().custom_metadata_map.get("bits", "")
+    return next((bits for bits in DEPTHS if told == str(bits)), 16)
+
+
 def predict(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarray:
     """Probabilities (classes,) of one image file. Raises UserError where it cannot be read."""
     entry = session.get_inputs()[0]
@@ -102,7 +108,7 @@ def predict(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarr
     try:
         with Path(path).open("rb") as stream:
             # the very code that read the training images
-            pixels, _ = read_photo(stream, side, channels, MAX_PIXELS)
+            pixels, _ = read_photo(stream, side, channels, MAX_PIXELS, bits_of(session))
     except TooLargeError as error:
         raise UserError(
             f"{path} has {error.width} x {error.height} pixels, more than are decoded ({MAX_PIXELS:,}); shrink it"

@@ -170,6 +170,22 @@ def test_a_pipe_and_a_device_are_not_read(model: Path, tmp_path: Path) -> None:
             classify(session, path)
 
 
+def test_pictures_of_12_bits_of_16_are_scaled_as_those_that_were_learnt_from(
+    model: Path, digit: Path, tmp_path: Path
+) -> None:
+    save(tmp_path / "deep.onnx", onnx.load(model), {**CLASSES, "bits": 12})
+    with Image.open(digit) as image:
+        values = np.asarray(image).astype(np.int64)
+    Image.fromarray((values * 4095 // 255).astype(np.uint16)).save(tmp_path / "deep.png")
+    Image.fromarray((values * 257).astype(np.uint16)).save(tmp_path / "bright.png")
+    session = load(tmp_path / "deep.onnx")[1]
+    assert np.array_equal(classify(session, tmp_path / "deep.png"), classify(session, digit))
+    with pytest.raises(UserError, match="values of 16 bits, but the pictures that this network learnt from have 12"):
+        classify(session, tmp_path / "bright.png")
+    usual = load(model)[1]
+    assert np.array_equal(classify(usual, tmp_path / "bright.png"), classify(usual, digit))
+
+
 def test_an_image_whose_name_is_no_utf8_is_told_and_listed(model: Path, digit: Path, tmp_path: Path) -> None:
     image = os.fsencode(tmp_path) + b"/caf\xe9.png"
     shutil.copy(digit, os.fsdecode(image))

@@ -37,7 +37,8 @@ class Source:
 
     `converted` counts images by what was done to them, `skipped` lists unreadable files with the reason (and the
     pixels of a picture that is too large, else 0), `ignored` counts files (or keys of an archive) that were not taken
-    for images at all, `largest` is the number of pixels of the largest picture before it was resized.
+    for images at all, `largest` is the number of pixels of the largest picture before it was resized,
+    `bits` how many bits of 16 those images use that have as many for each value.
     """
 
     classes: list[str]
@@ -46,6 +47,7 @@ class Source:
     skipped: list[dict[str, Any]] = field(default_factory=list)
     ignored: int = 0
     largest: int = 0
+    bits: int = 16
 
 
 def fit(images: np.ndarray, data: Data, converted: Counter[str]) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -13,7 +14,7 @@ from tqdm import tqdm
 from nas_steps.config.data import FOLDER_RESOLUTION, Data
 from nas_steps.data.arrays import Labelled, Source
 from nas_steps.data.layout import WANTED, Layout, Tree, arrange, named_as_image, opened, printable
-from nas_steps.data.photos import TooLargeError, UnreadableError, count_pixels, is_image, read_photo
+from nas_steps.data.photos import TooLargeError, UnreadableError, decode, is_image
 from nas_steps.errors import UserError
 
 #: after so many unreadable files the reading stops, and all of them are named at once
@@ -46,6 +47,7 @@ def read_folder(data: Data, leave_out: Path | None = None) -> Source:
 def _decode(tree: Tree, layout: Layout, data: Data, source: Source) -> None:
     side = data.resolution or FOLDER_RESOLUTION
     channels = 1 if data.channels == 1 else 3
+    deep: list[_Deep] = []
     total = sum(len(files) for classes in layout.splits.values() for files in classes.values())
     with tqdm(total=total, desc="reading images", unit="image", mininterval=2, file=sys.stderr) as progress:
         for split, classes in layout.splits.items():
@@ -57,18 +59,48 @@ def _decode(tree: Tree, layout: Layout, data: Data, source: Source) -> None:
                 progress.update()
                 try:
                     with tree.open(name) as stream:
-                        size = count_pixels(stream)
-                        pixels, notes = read_photo(stream, side, channels, data.max_image_pixels)
+                        photo = decode(stream, side, channels, data.max_image_pixels)
                 except (UnreadableError, *_CANNOT_OPEN) as error:
                     _add_unreadable(tree, data, source, name, error)
                     continue
-                source.largest = max(source.largest, size)
-                images[len(names)], labels[len(names)] = pixels, label
+                source.largest = max(source.largest, photo.size)
+                images[len(names)], labels[len(names)] = photo.pixels, label
+                if photo.needs:
+                    deep.append(_Deep(name, images[len(names)], photo.notes, photo.needs))
+                else:
+                    source.converted.update(photo.notes)
                 names.append(printable(name))
-                source.converted.update(notes)
             source.splits[split] = Labelled(images[: len(names)], labels[: len(names)], names)
     if source.skipped and data.unreadable == "refuse":
         raise _unreadable(tree, source)
+    _scale(tree, deep, data, source)
+
+
+@dataclass
+class _Deep:
+    """An image of 16 bits a value: its file, its place among all pixels, what was done to it, and the bits it needs."""
+
+    name: str
+    place: np.ndarray
+    notes: list[str]
+    needs: int
+
+
+def _scale(tree: Tree, deep: list[_Deep], data: Data, source: Source) -> None:
+    """Read images of 16 bits anew where none of them uses so many, so that all of them are scaled alike."""
+    source.bits = max((one.needs for one in deep), default=16)
+    channels, side, _ = deep[0].place.shape if deep else (0, 0, 0)
+    for one in deep:
+        notes = one.notes
+        if source.bits < 16:
+            try:
+                with tree.open(one.name) as stream:
+                    one.place[:], notes, *_ = decode(stream, side, channels, data.max_image_pixels, source.bits)
+            except (UnreadableError, *_CANNOT_OPEN) as error:
+                raise UserError(
+                    f"{printable(one.name)} in {tree.label} changed while it was read ({error}); run again"
+                ) from error
+        source.converted.update(notes)
 
 
 def _add_unreadable(tree: Tree, data: Data, source: Source, name: str, error: Exception) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -46,6 +47,10 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION = 274
+#: TIFF tag 258: how many bits a value has
+_BITS_PER_SAMPLE = 258
+#: how many bits of 16 cameras, scanners and microscopes use
+DEPTHS = (8, 10, 12, 14, 16)
 
 
 class UnreadableError(Exception):
@@ -67,6 +72,19 @@ class NotAnImageError(UnreadableError):
     """The content is of no format that is read here."""
 
 
+class Photo(NamedTuple):
+    """A decoded image: uint8 (channels, side, side), and in words what had to be converted.
+
+    `needs` is the number of bits, of DEPTHS, that hold its brightest value, where its file has 16 bits a value and does
+    not say how many of them are used; else 0. `size` is the number of pixels before it was resized.
+    """
+
+    pixels: np.ndarray
+    notes: list[str]
+    needs: int = 0
+    size: int = 0
+
+
 def is_image(stream: IO[bytes]) -> bool:
     """Whether the content begins like an image; nothing is decoded."""
     try:
@@ -76,23 +94,22 @@ def is_image(stream: IO[bytes]) -> bool:
         return False
 
 
-def count_pixels(stream: IO[bytes]) -> int:
-    """How many pixels a picture says it has; 0 for what is none. Nothing is decoded, and the stream is rewound."""
-    try:
-        with _no_limit(), Image.open(stream, formats=FORMATS) as image:
-            return image.width * image.height
-    except _BROKEN:
-        return 0
-    finally:
-        stream.seek(0)
+def read_photo(
+    stream: IO[bytes], side: int, channels: int, max_pixels: int, bits: int = 16
+) -> tuple[np.ndarray, list[str]]:
+    """What `decode` gives, without the depth."""
+    return decode(stream, side, channels, max_pixels, bits)[:2]
 
 
-def read_photo(stream: IO[bytes], side: int, channels: int, max_pixels: int) -> tuple[np.ndarray, list[str]]:
-    """Decode the first frame: uint8 (channels, side, side), and in words what had to be converted.
+def decode(stream: IO[bytes], side: int, channels: int, max_pixels: int, bits: int = 16) -> Photo:
+    """Decode the first frame.
 
-    Turned upright by its EXIF orientation, transparency laid over white, 16-bit grey scaled to 8 bits, the
-    shorter side resized to `side`, centre-cropped. Raises UnreadableError; a picture of more than `max_pixels` is
-    not decoded.
+    Turned upright by its EXIF orientation, transparency laid over white, 16 bits scaled to 8, the shorter side resized
+    to `side`, centre-cropped. Raises UnreadableError; a picture of more than `max_pixels` is not decoded.
+
+    A file of 16 bits may hold 12. TIFF says so; elsewhere nothing does: PNG's sBIT is of values that were scaled to 16
+    bits already, TIFF's MaxSampleValue is the picture's own. One picture's brightest value would stretch its contrast,
+    each one's differently. So who reads says by `bits` how many all such pictures use (`Photo.needs` tells it of one).
     """
     try:
         with _no_limit(), Image.open(stream, formats=FORMATS) as image:
@@ -102,13 +119,94 @@ def read_photo(stream: IO[bytes], side: int, channels: int, max_pixels: int) -> 
             notes = ["first frame of several"] if getattr(image, "is_animated", False) else []
             if min(width, height) < side:
                 notes.append("enlarged")
+            kind, deep = image.format or "", _of_16_bits(image)
             image.load()
-            plain = _eight_bit(_upright(image, notes), image.format or "", channels, notes)
-            return square(plain, side), notes
+            needs = 0
+            if deep and image.mode in ("RGB", "RGBA"):
+                needs = _needed(int(np.asarray(image)[..., :3].max()) * 256)
+                notes.append(_deep("colour", needs, bits))
+                if bits < 16:
+                    image.paste(_scaled_colours(image, stream, bits))
+            upright = _upright(image, notes)
+            if upright.mode.startswith("I;16") or (upright.mode == "I" and kind in ("PNG", "PPM")):
+                values = np.asarray(upright).astype(np.int64)
+                if declared := _declared(image, kind):
+                    notes.append(_deep("grey", 0, declared))
+                else:
+                    needs = _needed(int(values.max()))
+                    notes.append(_deep("grey", needs, bits))
+                upright = Image.fromarray(_scaled(values, declared or bits))
+            return Photo(square(_eight_bit(upright, channels, notes), side), notes, needs, width * height)
     except UnidentifiedImageError:
         raise NotAnImageError(f"its content is of no known format (known are: {', '.join(FORMATS)})") from None
     except _BROKEN as error:
         raise UnreadableError(_reason(error)) from error
+
+
+def _needed(brightest: int) -> int:
+    return next(bits for bits in DEPTHS if brightest < 1 << bits)
+
+
+def _deep(what: str, needs: int, bits: int) -> str:
+    """The note of a picture of 16 bits a value. Raises UnreadableError where it does not fit among those of `bits`."""
+    if needs > bits:
+        raise UnreadableError(
+            f"it has values of {needs} bits, but the pictures that this network learnt from have {bits}"
+        )
+    if bits < 16:
+        return f"16-bit {what} that uses {bits} bits to 8 bits"
+    return f"16-bit {what} to 8 bits" + (f", dark: {needs} bits would hold it" if 0 < needs < 16 else "")
+
+
+def _scaled(values: np.ndarray, bits: int) -> np.ndarray:
+    """Values of `bits` bits as uint8, rounded."""
+    most = (1 << bits) - 1
+    return ((values.astype(np.int64) * 255 + most // 2) // most).astype(np.uint8)
+
+
+def _declared(image: Image.Image, kind: str) -> int:
+    """How many bits a grey file of more than 8 says that it uses; 0 where it does not say so."""
+    if kind in ("PPM", "JPEG2000"):
+        return 16  # Pillow scales by what the file says
+    bits = image.tag_v2.get(_BITS_PER_SAMPLE, (16,)) if kind == "TIFF" else (16,)  # type: ignore[attr-defined]
+    return int(bits[0]) if 8 < bits[0] < 16 else 0
+
+
+def _of_16_bits(image: Image.Image) -> bool:
+    """Whether the file has 16 bits a value, as far as can be told before it is decoded."""
+    tiles: list[Any] = getattr(image, "tile", [])
+    return bool(tiles) and all(";16" in str(arguments) for _, _, _, arguments in tiles)
+
+
+def _scaled_colours(image: Image.Image, stream: IO[bytes], bits: int) -> Image.Image:
+    """The colours of a decoded picture of 16 bits, of which Pillow keeps the upper 8, by all that `bits` says."""
+    stream.seek(0)
+    again: Any
+    with Image.open(stream, formats=FORMATS) as again:
+        grey = any("LA;" in str(arguments) for _, _, _, arguments in again.tile)
+        again.tile = [(*place, _lower(arguments)) for *place, arguments in again.tile]
+        again.load()
+        values = np.asarray(again).astype(np.int64)
+    if grey:
+        values = (values[..., 0::2] * 256 + values[..., 1::2])[..., [0, 0, 0, 1]]
+    else:
+        values = np.asarray(image).astype(np.int64) * 256 + values
+    scaled, opacity = _scaled(values, bits), values[..., 3:]
+    if opacity.size and opacity.max() >= 1 << bits:  # else it is as deep as the colours
+        scaled[..., 3:] = _scaled(opacity, 16)
+    return Image.fromarray(scaled)
+
+
+def _lower(arguments: object) -> object:
+    """How Pillow is to read a tile so that the lower bytes are kept: in the other order, or, of grey with transparency,
+    all four bytes of a pixel."""
+    if isinstance(arguments, tuple):
+        return (_lower(arguments[0]), *arguments[1:])
+    mode = str(arguments)
+    if mode.startswith("LA;"):
+        return "RGBA"
+    big = mode[-1] == "B" or (mode[-1] == "N" and sys.byteorder == "big")
+    return f"{mode[:-1]}{'L' if big else 'B'}"
 
 
 def square(image: Image.Image, side: int) -> np.ndarray:
@@ -137,16 +235,12 @@ def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
     return image.transpose(_UPRIGHT[orientation])
 
 
-def _eight_bit(image: Image.Image, kind: str, channels: int, notes: list[str]) -> Image.Image:
+def _eight_bit(image: Image.Image, channels: int, notes: list[str]) -> Image.Image:
     """An image of mode L (`channels` 1) or RGB (3)."""
     mode, wanted = image.mode, "L" if channels == 1 else "RGB"
-    if mode.startswith("I;16") or (mode == "I" and kind in ("PNG", "PPM")):  # both hold 16 bits at most
-        notes.append("16-bit grey to 8 bits")
-        deep = np.asarray(image).astype(np.int64)
-        image = Image.fromarray(((deep + 128) // 257).astype(np.uint8))
-    elif mode in ("I", "F"):
+    if mode in ("I", "F"):
         raise UnreadableError("pixels of 32 bits have no known range; save it with 8 or 16 bits")
-    elif image.has_transparency_data:
+    if image.has_transparency_data:
         notes.append("transparency over white")
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")

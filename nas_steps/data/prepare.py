@@ -65,6 +65,7 @@ def prepare(step: DataStep, output: Path, leave_out: Path | None = None) -> dict
         "converted": dict(source.converted),
         "skipped": source.skipped,
         "largest_image_pixels": source.largest,
+        "bits": source.bits,
         **duplicates,
     }
     return _write(splits, meta, output) | {"ignored": source.ignored}

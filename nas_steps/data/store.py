@@ -23,7 +23,8 @@ class Meta:
     """What later steps need of meta.json.
 
     `counts` is split -> class -> images; `shape` is (C, S, S); `mean` and `std` are per channel, of train's
-    values scaled to 0 to 1; `content` is a sha256 of all arrays, `checksums` is npy file name -> sha256.
+    values scaled to 0 to 1; `content` is a sha256 of all arrays, `checksums` is npy file name -> sha256. `bits` is how
+    many bits were used of photos that had 16 a value.
     """
 
     classes: tuple[str, ...]
@@ -33,6 +34,7 @@ class Meta:
     std: tuple[float, ...]
     content: str
     checksums: dict[str, str]
+    bits: int = 16
 
     @property
     def side(self) -> int:
@@ -83,6 +85,7 @@ def read_meta(folder: str | Path) -> Meta:
                 path.name: str(found["checksums"][path.name])
                 for path in (split_file(folder, name, kind) for name in SPLITS for kind in ("images", "labels"))
             },
+            bits=int(found.get("bits", 16)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(

@@ -106,6 +106,7 @@ def described(metrics: Mapping[str, Any], meta: Meta, opset: int) -> dict[str, A
         "classes": list(meta.classes),
         "input": f"uint8 pixels, (batch, {channels}, {side}, {side}), {'RGB' if channels == 3 else 'grey'}",
         "resize": resize,
+        "bits": meta.bits,
         "precision": "float32",
         "opset": opset,
         "architecture": metrics["architecture"],

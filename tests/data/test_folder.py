@@ -187,3 +187,43 @@ def test_more_images_than_memory(photos: Make, monkeypatch: pytest.MonkeyPatch) 
 def test_no_path() -> None:
     with pytest.raises(UserError, match=r"data\.path names none"):
         read_folder(Data(source="folder"))
+
+
+def write_deep(folder: Path, values: list[np.ndarray], kind: str = "png") -> None:
+    """Grey pictures of 16 bits a value, one a class."""
+    for index, pixels in enumerate(values):
+        (folder / f"c{index}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint16)).save(folder / f"c{index}" / f"{index}.{kind}")
+
+
+@pytest.mark.parametrize("kind", ["png", "tif"])
+@pytest.mark.parametrize("archive", [False, True])
+def test_pictures_of_12_bits_of_16_are_all_scaled_alike(tmp_path: Path, kind: str, archive: bool) -> None:
+    random = np.random.default_rng(0)
+    bright, dark = random.integers(0, 4096, (8, 8)), random.integers(0, 900, (8, 8))
+    bright[0, 0] = 4095
+    root = tmp_path / "deep"
+    write_deep(root, [bright, dark], kind)
+    Image.fromarray(random.integers(0, 256, (8, 8), np.uint8)).save(root / "c1" / "plain.png")
+    source = read_folder(data(zipped(root) if archive else root, channels=1))
+    images = source.splits["train"].images[:, 0]
+    assert source.bits == 12
+    # a dark one stays dark: its contrast is not its own
+    for image, values in zip(images[:2], (bright, dark), strict=True):
+        assert np.array_equal(image, np.rint(values * (255 / 4095)))
+    assert len(np.unique(images[1])) > 30
+    assert source.converted == {"16-bit grey that uses 12 bits to 8 bits": 2}
+
+
+def test_dark_pictures_among_those_of_16_bits_are_told(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    bright, dark = random.integers(0, 65536, (8, 8)), random.integers(0, 900, (8, 8))
+    bright[0, 0] = 65535
+    write_deep(tmp_path / "deep", [bright, dark])
+    source = read_folder(data(tmp_path / "deep", channels=1))
+    assert source.bits == 16
+    assert np.array_equal(source.splits["train"].images[0, 0], np.rint(bright / 257))
+    assert source.converted == {
+        "16-bit grey to 8 bits": 1,
+        "16-bit grey to 8 bits, dark: 10 bits would hold it": 1,
+    }

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from nas_steps.data.photos import (
     FORMATS,
     NotAnImageError,
     UnreadableError,
+    decode,
     is_image,
     read_photo,
     square,
@@ -95,6 +97,113 @@ def test_grey_of_16_bits_is_scaled_not_clipped(kind: str) -> None:
     found, notes = read_photo(stored(Image.fromarray(deep), kind), 8, 1, LIMIT)
     assert np.array_equal(found[0, 0], np.rint(deep[0] / 257))
     assert notes[0] == "16-bit grey to 8 bits"
+
+
+def deep_png(values: np.ndarray) -> io.BytesIO:
+    """A PNG of 16 bits a value, (H, W, 1 to 4), which Pillow writes for grey alone."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    height, width, bands = values.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[bands], 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in values))
+    return io.BytesIO(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+
+
+def deep_tiff(values: np.ndarray, order: str = "<", *, bits: int = 16, packed: bool = False) -> io.BytesIO:
+    """A TIFF of 16 bits a value, or of 12 where `bits` says so."""
+    height, width, bands = values.shape
+    if bits == 12:
+        flat = values.reshape(-1, 2).astype(int)
+        first, second = flat[:, 0], flat[:, 1]
+        parts = [first >> 4, (first & 15) << 4 | second >> 8, second & 255]
+        pixels = np.stack(parts, 1).astype(np.uint8).tobytes()
+    else:
+        pixels = values.astype(f"{order}u2").tobytes()
+    pixels = zlib.compress(pixels) if packed else pixels
+    after = 8 + len(pixels)
+    tags = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, bands, bits if bands == 1 else after)]
+    tags += [(259, 3, 1, 8 if packed else 1), (262, 3, 1, 1 if bands == 1 else 2), (273, 4, 1, 8)]
+    tags += [(277, 3, 1, bands), (278, 3, 1, height), (279, 4, 1, len(pixels))]
+    found = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, after + 2 * bands) + pixels
+    found += struct.pack(f"{order}{bands}H", *[bits] * bands) + struct.pack(f"{order}H", len(tags))
+    for tag, kind, count, value in tags:
+        short = kind == 3 and count == 1
+        body = struct.pack(f"{order}HH", value, 0) if short else struct.pack(f"{order}I", value)
+        found += struct.pack(f"{order}HHI", tag, kind, count) + body
+    return io.BytesIO(found + struct.pack(f"{order}I", 0))
+
+
+def shallow(*shape: int, bits: int = 12) -> np.ndarray:
+    """Values of `bits` bits, the largest among them."""
+    values = np.random.default_rng(bits).integers(0, 1 << bits, shape)
+    values.flat[0] = (1 << bits) - 1
+    return values
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_a_file_of_16_bits_tells_how_many_it_needs_and_is_scaled_by_what_all_use(kind: str) -> None:
+    values = shallow(16, 16)
+    stream = stored(Image.fromarray(values.astype(np.uint16)), kind)
+    plain = decode(stream, 16, 1, LIMIT)
+    assert len(np.unique(plain.pixels)) <= 17
+    assert plain.notes == ["16-bit grey to 8 bits, dark: 12 bits would hold it"]
+    assert plain.needs == 12
+    found = decode(stream, 16, 1, LIMIT, 12)
+    assert np.array_equal(found.pixels[0], np.rint(values * (255 / 4095)))
+    assert found.notes == ["16-bit grey that uses 12 bits to 8 bits"]
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+@pytest.mark.parametrize(
+    "write",
+    [
+        deep_png,
+        deep_tiff,
+        lambda values: deep_tiff(values, ">"),
+        lambda values: deep_tiff(values, packed=True),
+        lambda values: deep_tiff(values, ">", packed=True),
+    ],
+)
+def test_colours_of_16_bits_are_scaled_by_all_their_bits(write: Callable[[np.ndarray], io.BytesIO], bits: int) -> None:
+    values = shallow(9, 9, 3, bits=bits)
+    stream = write(values)
+    plain = decode(stream, 9, 3, LIMIT)
+    assert np.array_equal(plain.pixels.transpose(1, 2, 0), values >> 8)
+    assert plain.needs == bits
+    found = decode(stream, 9, 3, LIMIT, bits)
+    assert np.array_equal(found.pixels.transpose(1, 2, 0), np.rint(values * (255 / ((1 << bits) - 1))))
+    assert found.notes == [f"16-bit colour that uses {bits} bits to 8 bits"]
+    bright = values.copy()
+    bright[0, 0] = 65535
+    assert decode(write(bright), 9, 3, LIMIT).notes == ["16-bit colour to 8 bits"]
+    with pytest.raises(UnreadableError, match=f"values of 16 bits, but .* have {bits}"):
+        decode(write(bright), 9, 3, LIMIT, bits)
+
+
+@pytest.mark.parametrize(("bands", "opaque"), [(2, 65535), (2, 4095), (4, 65535), (4, 4095)])
+def test_transparency_of_16_bits_is_scaled_by_its_own(bands: int, opaque: int) -> None:
+    values = shallow(8, 8, bands)
+    values[..., -1] = opaque
+    found, notes = read_photo(deep_png(values), 8, 3, LIMIT, 12)
+    wanted = np.rint(values[..., :-1] * (255 / 4095)).astype(int)
+    assert np.array_equal(found.transpose(1, 2, 0), np.broadcast_to(wanted, (8, 8, 3)))
+    assert notes[:2] == ["16-bit colour that uses 12 bits to 8 bits", "transparency over white"]
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_a_file_that_says_how_many_bits_it_has_is_taken_at_its_word(bits: int) -> None:
+    values = shallow(8, 8, 1)
+    found = decode(deep_tiff(values, bits=12), 8, 1, LIMIT, bits)
+    assert np.array_equal(found.pixels[0], np.rint(values[..., 0] * (255 / 4095)))
+    assert (found.needs, found.notes) == (0, ["16-bit grey that uses 12 bits to 8 bits"])
+    grey = io.BytesIO(b"P5 8 8 4095\n" + values.astype(">u2").tobytes())
+    found = decode(grey, 8, 1, LIMIT, bits)
+    assert np.abs(found.pixels[0] - values[..., 0] * (255 / 4095)).max() <= 0.51
+    assert (found.needs, found.notes) == (0, ["16-bit grey to 8 bits"])
+    dark = io.BytesIO(b"P5 8 8 65535\n" + values.astype(">u2").tobytes())
+    assert decode(dark, 8, 1, LIMIT, bits).pixels.max() == 16
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.int32])

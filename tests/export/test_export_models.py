@@ -40,6 +40,7 @@ def check_file(path: Path, check: dict[str, Any]) -> None:
     assert check["top1_agreement"] == 1.0
     properties = session.get_modelmeta().custom_metadata_map
     assert json.loads(properties["classes"]) == list(read_meta(prepared()).classes)
+    assert properties["bits"] == "16"
 
 
 @pytest.mark.parametrize("name", ["resnet20", "darts-0"])
