@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from nas_steps.config.batches import check_batches
 from nas_steps.config.checks import check_estimator, check_limits, check_ranking
 from nas_steps.config.data import FOLDER_RESOLUTION, NATIVE_SHAPE, Data
 from nas_steps.config.estimators import SharedWeights, Table
@@ -134,6 +135,7 @@ class Config(Section):
         if self.data.resolution or self.data.source != "npz":
             check_factorial(self.scaling.factorial, side)
         check_ranking(self)
+        check_batches(self)
         self._check_precision()
         for name, one in self.search.strategies.items():
             if isinstance(one, Enas) and one.entangled and not isinstance(space, MobileSpace):

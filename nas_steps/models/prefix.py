@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from nas_steps.models.mobile_supernet import MobileSupernet
+from nas_steps.models.single import single_values_in_words
 from nas_steps.spaces.mobile import MobileArchitecture
 
 #: mean and variance of each of a step's batch norms
@@ -157,7 +158,8 @@ class FoldedStep(nn.Module):
         for _, norm in self.pairs:
             norm.reset_running_stats()
             norm.train()
-        found = [self.step(batch) for batch in batches]
+        with single_values_in_words("calibration_images"):
+            found = [self.step(batch) for batch in batches]
         statistics = []
         for _, norm in self.pairs:
             assert norm.running_mean is not None

@@ -22,6 +22,7 @@ from nas_steps.config.strategies import Enas
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.data.batches import DeviceImages
 from nas_steps.models.folding import Normalising
+from nas_steps.models.single import single_values_in_words
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.discretise import parameter_free, skips
 from nas_steps.search.one_shot.networks import SharedNetwork
@@ -132,7 +133,7 @@ class EnasStep(OneShotStep):
         self.turn += 1
         drawn = self.policy.draw(self.enas.controller_batch, seed)
         images, labels = next(iter(self.valid.batches(self.enas.reward_images, shuffle=True, seed=seed)))
-        with own_statistics(self.network), torch.no_grad():
+        with own_statistics(self.network), torch.no_grad(), single_values_in_words("reward_images"):
             hits = torch.stack([(self.network(images, one).argmax(1) == labels).sum() for one in drawn])
         self.policy.learn(drawn, (hits.double() / len(labels)).tolist())
 

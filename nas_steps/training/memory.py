@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nas_steps.errors import UserError
+from nas_steps.models.single import single_values_in_words
 from nas_steps.training.distributed import world
 
 #: (images, labels) -> (what is differentiated, loss to report: both means over the images; number of correct answers)
@@ -77,11 +78,16 @@ class Parts:
                 )
             if self.count * 4 > len(labels):
                 raise UserError(
-                    f"out of memory with {len(labels) // self.count} images at once ({message}); "
+                    f"out of memory with {len(labels) // self._of(len(labels))} images at once ({message}); "
                     "give the job more memory, or search smaller networks (channels, cells) or images"
                 )
             self.count, self._proven = 2 * self.count, False
             print(f"out of memory: batches are learnt in {self.count} parts from now on ({message})", flush=True)
+
+    def _of(self, images: int) -> int:
+        """In how many parts a batch is learnt: the last one of an epoch may be small, and a batch norm needs two images
+        in each."""
+        return min(self.count, max(1, images // 2))
 
     def _backward(
         self, parameters: list[nn.Parameter], images: Tensor, labels: Tensor, whole: int, loss: Loss
@@ -89,8 +95,10 @@ class Parts:
         for parameter in parameters:
             parameter.grad = None
         losses, hits = [], []
-        for some, their in zip(images.tensor_split(self.count), labels.tensor_split(self.count), strict=True):
-            total, reported, correct = loss(some, their)
+        count = self._of(len(labels))
+        for some, their in zip(images.tensor_split(count), labels.tensor_split(count), strict=True):
+            with single_values_in_words():
+                total, reported, correct = loss(some, their)
             (total * (len(their) / whole)).backward()
             losses.append(reported.detach() * len(their))
             hits.append(correct)

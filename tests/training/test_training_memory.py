@@ -113,6 +113,27 @@ def test_where_two_images_do_not_fit_the_user_is_told() -> None:
         Parts(model).backward(list(model.parameters()), *batch(8), cross_entropy(model))
 
 
+def test_a_small_last_batch_leaves_two_images_in_each_part() -> None:
+    model = Small(3, norm=True)
+    parts = Parts(model)
+    parts.backward(list(model.parameters()), *batch(8), cross_entropy(model))
+    assert parts.count == 4
+    for count, seen in ((9, [3, 2, 2, 2]), (5, [3, 2]), (3, [3]), (2, [2])):
+        model.seen.clear()
+        loss, _ = parts.backward(list(model.parameters()), *batch(count), cross_entropy(model))
+        assert model.seen == seen
+        assert torch.isfinite(loss)
+        assert all(
+            torch.isfinite(parameter.grad).all() for parameter in model.parameters() if parameter.grad is not None
+        )
+
+
+def test_a_batch_norm_of_a_single_value_is_told_in_words() -> None:
+    model = Small(9, norm=True)
+    with pytest.raises(UserError, match="a batch of one image .*; set batch_size to 2 or more"):
+        Parts(model).backward(list(model.parameters()), *batch(1), cross_entropy(model))
+
+
 def test_other_errors_are_not_taken_for_it() -> None:
     model = Small(9, norm=False)
 

@@ -19,6 +19,7 @@ from nas_steps.config.space import Network
 from nas_steps.models.folding import Normalising
 from nas_steps.models.mobile_supernet import MobileSupernet
 from nas_steps.models.prefix import evaluate_paths
+from nas_steps.models.single import single_values_in_words
 from nas_steps.models.supernet import Supernet
 from nas_steps.search.bilevel import same_statistics
 from nas_steps.search.relaxation import Mix, discrete
@@ -130,7 +131,8 @@ class CellPaths(SharedNetwork):
                 for norm in norms:
                     # the first batch replaces what was there, and all count alike
                     norm.momentum = 1 / number
-                self(images, architecture)
+                with single_values_in_words("calibration_images"):
+                    self(images, architecture)
         finally:
             for norm, momentum in zip(norms, before, strict=True):
                 norm.momentum = momentum
