@@ -1,4 +1,4 @@
-"""The exception that means: the user can mend this; and the words for a name that is not known."""
+"""The exception that means: the user can mend this; and the words for a name that is not known, and for a number."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -19,3 +19,13 @@ def known(what: str, name: str, names: Iterable[str]) -> str:
     near = get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ";"
     raise ValueError(f"unknown {what} {name!r}{hint} known are: {', '.join(names)}")
+
+
+def exact(number: float) -> str:
+    """The shortest spelling that is read back as the same number; whole numbers without a point.
+
+    For numbers that are read again, on a command line or in a name, and for those that a message compares: rounded
+    ones may look equal, or lie on the other side.
+    """
+    text = repr(number if isinstance(number, int) else float(number))
+    return text.removesuffix(".0")

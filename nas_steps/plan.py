@@ -18,7 +18,7 @@ from nas_steps.config.slicing import data_settings, write_slices
 from nas_steps.config.stages import write_settings
 from nas_steps.config.strategies import SAMPLING, Enas, Gradient, Random
 from nas_steps.data.content import content_fingerprint, same_outcome
-from nas_steps.errors import UserError
+from nas_steps.errors import UserError, exact
 from nas_steps.estimation.table import check_table
 from nas_steps.provenance.fingerprint import code_fingerprint, module_hashes
 from nas_steps.provenance.versions import describe_versions
@@ -392,7 +392,7 @@ class Plan:
         if self.entries[entry] != "baseline" or budget is None:
             return ""
         given = {"--macs": budget.macs, "--parameters": budget.parameters}
-        return " ".join(f"{option} {value:g}" for option, value in given.items() if value is not None)
+        return " ".join(f"{option} {exact(value)}" for option, value in given.items() if value is not None)
 
     def trainings(self, *entries: str) -> list[str]:
         """The records of all final trainings, or of some entries'."""

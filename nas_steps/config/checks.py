@@ -14,7 +14,7 @@ from nas_steps.config.strategies import (
     Gradient,
     Random,
 )
-from nas_steps.errors import UserError
+from nas_steps.errors import UserError, exact
 from nas_steps.spaces.cells import CellSpace
 from nas_steps.spaces.costs import Shape, counted
 from nas_steps.spaces.limited import parts_of, smallest_within
@@ -41,8 +41,8 @@ def check_ranking(config: Config) -> None:
     recipe = config.ranking_recipe
     if recipe.warmup_epochs >= recipe.epochs:
         raise ValueError(
-            f"ranking.final_share is {ranking.final_share:g}, which leaves {recipe.epochs} of "
-            f"{config.retrain.recipe.epochs} epochs, all of them warm-up ({recipe.warmup_epochs:g}); raise it"
+            f"ranking.final_share is {ranking.final_share}, which leaves {recipe.epochs} of "
+            f"{config.retrain.recipe.epochs} epochs, all of them warm-up ({exact(recipe.warmup_epochs)}); raise it"
         )
 
 

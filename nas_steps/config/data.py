@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nas_steps.config.section import Fraction, PathText, Positive, Section
+from nas_steps.errors import exact
 
 Source = Literal["digits", "cifar10", "cifar100", "fashion_mnist", "svhn", "folder", "npz"]
 
@@ -78,7 +79,8 @@ class Data(Section):
     def _consistent(self) -> Data:
         if self.valid + self.test >= 0.95:
             raise ValueError(
-                f"valid + test is {self.valid + self.test:g}: that leaves less than 5 % to train on; lower one of them"
+                f"valid + test is {exact(self.valid + self.test)}: that leaves less than 5 % to train on; "
+                "lower one of them"
             )
         if self.source == "npz" and self.path is None:
             raise ValueError(

@@ -16,6 +16,7 @@ from nas_steps.config.load import section_type
 from nas_steps.config.schema import Config
 from nas_steps.config.section import Section
 from nas_steps.config.strategies import STRATEGIES
+from nas_steps.errors import exact
 
 HEAD = """# Every key of an experiment
 
@@ -97,7 +98,7 @@ def _kind(field: FieldInfo) -> str:
     for limit in field.metadata:
         for sign, attribute in (("≥", "ge"), (">", "gt"), ("≤", "le"), ("<", "lt")):
             if (bound := getattr(limit, attribute, None)) is not None:
-                limits.append(f"{sign} {bound:g}")
+                limits.append(f"{sign} {exact(bound)}")
         pattern = getattr(limit, "pattern", None) or pattern
     text = f"{words} {', '.join(limits)}".strip()
     return text + (" of letters, digits, `_`, `.` and `-`" if pattern else "")

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.section import Natural, PathText, Positive, Section, Text
 from nas_steps.config.supernet import SupernetTraining
+from nas_steps.errors import exact
 
 #: fewer epochs than this say nothing about a curve
 FEWEST_OBSERVED = 4
@@ -59,8 +60,8 @@ class ShortTraining(Training):
                 )
             if self.warmup_epochs >= self.halving.epochs:
                 raise ValueError(
-                    f"warmup_epochs ({self.warmup_epochs:g}) must be below halving.epochs ({self.halving.epochs}): the "
-                    "learning rate of the first rung would never come down"
+                    f"warmup_epochs ({exact(self.warmup_epochs)}) must be below halving.epochs "
+                    f"({self.halving.epochs}): the learning rate of the first rung would never come down"
                 )
         return self
 

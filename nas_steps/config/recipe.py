@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from nas_steps.config.section import Augment, Positive, Section
+from nas_steps.errors import exact
 
 
 class Optimisation(Section):
@@ -28,7 +29,7 @@ class Optimisation(Section):
     def _warmup_ends(self) -> Self:
         if self.warmup_epochs >= self.epochs:
             raise ValueError(
-                f"warmup_epochs ({self.warmup_epochs:g}) must be below epochs ({self.epochs}): "
+                f"warmup_epochs ({exact(self.warmup_epochs)}) must be below epochs ({self.epochs}): "
                 "the learning rate would never come down"
             )
         return self

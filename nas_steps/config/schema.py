@@ -29,6 +29,7 @@ from nas_steps.config.strategies import (
     check,
 )
 from nas_steps.config.supernet import check_supernet
+from nas_steps.errors import exact
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 from nas_steps.spaces.mobile import MobileSpace
 
@@ -191,7 +192,7 @@ class Config(Section):
         for part, recipe in recipes.items():
             if recipe.auxiliary_weight > 0:
                 raise ValueError(
-                    f"{part}.recipe.auxiliary_weight is {recipe.auxiliary_weight:g}, but networks of mobile space "
+                    f"{part}.recipe.auxiliary_weight is {exact(recipe.auxiliary_weight)}, but networks of mobile space "
                     f"{space.name} have no auxiliary head; set it to 0"
                 )
         side = self.data.resolution or NATIVE_SHAPE.get(self.data.source, (None,))[0]

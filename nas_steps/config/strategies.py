@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from nas_steps.config.recipe import Optimisation
 from nas_steps.config.section import Augment, Natural, Positive, Section
+from nas_steps.errors import exact
 
 # ----------------------------------------------------------------------------------------------- sampling
 
@@ -219,7 +220,8 @@ class Gradient(Section):
     def _cosine_falls(self) -> Gradient:
         if self.learning_rate_min > self.learning_rate:
             raise ValueError(
-                f"learning_rate_min ({self.learning_rate_min:g}) is above learning_rate ({self.learning_rate:g})"
+                f"learning_rate_min ({exact(self.learning_rate_min)}) is above "
+                f"learning_rate ({exact(self.learning_rate)})"
             )
         if self.warmup_epochs >= self.epochs:
             raise ValueError(
@@ -299,7 +301,7 @@ class FairDarts(Gradient):
 
 def _not_below(start: str, end: str, first: float, last: float) -> None:
     if first > last:
-        raise ValueError(f"{start} ({first:g}) is above {end} ({last:g})")
+        raise ValueError(f"{start} ({exact(first)}) is above {end} ({exact(last)})")
 
 
 class Sdarts(Gradient):

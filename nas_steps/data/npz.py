@@ -13,7 +13,7 @@ import numpy as np
 from nas_steps.config.data import Data
 from nas_steps.config.regular import FOLDER, irregular
 from nas_steps.data.arrays import Labelled, Source, fit
-from nas_steps.errors import UserError
+from nas_steps.errors import UserError, exact
 
 #: names of a split's two arrays; the first is the one that messages recommend
 KEYS = {
@@ -140,8 +140,8 @@ def _images(path: Path, key: str, array: np.ndarray, converted: Counter[str]) ->
     low, high = float(array.min()), float(array.max())
     if low < 0 or high > 1:
         raise UserError(
-            f"{where} floating-point images from {low:g} to {high:g}; allowed is 0 to 1: divide by 255 if that is "
-            "their scale, undo any normalisation, or save them as uint8"
+            f"{where} floating-point images from {exact(low)} to {exact(high)}; allowed is 0 to 1: divide by 255 if "
+            "that is their scale, undo any normalisation, or save them as uint8"
         )
     converted["floating point scaled by 255"] += len(array)
     return np.rint(array * 255).astype(np.uint8)

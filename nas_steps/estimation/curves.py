@@ -16,7 +16,7 @@ import numpy as np
 from scipy import optimize, special
 
 from nas_steps.config.estimators import FEWEST_FINISHED, FEWEST_OBSERVED
-from nas_steps.errors import known
+from nas_steps.errors import exact, known
 from nas_steps.estimation.curve_families import Array, Schedule, courses, families
 
 #: fewer points than this cannot tell two linear parameters and the noise apart
@@ -143,7 +143,8 @@ def _checked(curve: Sequence[float], horizon: int, coverage: float) -> Array:
     if values.min() < 0 or values.max() > 1:
         epoch = int(np.flatnonzero((values < 0) | (values > 1))[0]) + 1
         raise ValueError(
-            f"epoch {epoch} of the curve is {values[epoch - 1]:g}; accuracies are shares from 0 to 1 (divide % by 100)"
+            f"epoch {epoch} of the curve is {exact(values[epoch - 1])}; accuracies are shares from 0 to 1 "
+            "(divide % by 100)"
         )
     if horizon <= len(values):
         raise ValueError(

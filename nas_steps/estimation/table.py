@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_steps.config.estimators import Table
-from nas_steps.errors import UserError
+from nas_steps.errors import UserError, exact
 from nas_steps.provenance.files import read_json, write_json
 from nas_steps.provenance.fingerprint import fingerprint
 from nas_steps.spaces.cells import CellSpace
@@ -70,7 +70,7 @@ def read_table(path: str | Path, settings: Table, space: CellSpace) -> Benchmark
         figures = [_figure(row[column], where, column) for column in columns]
         for column, value in zip(columns[:2], figures, strict=False):
             if not 0 <= value <= 100:
-                raise UserError(f"{where}: {column} is {value:g}; accuracies are per cent, from 0 to 100")
+                raise UserError(f"{where}: {column} is {exact(value)}; accuracies are per cent, from 0 to 100")
         rows[architecture] = (figures[0] / 100, figures[1] / 100, figures[2] if settings.cost else math.nan)
     if len(rows) < space.size():
         raise UserError(

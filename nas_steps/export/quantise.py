@@ -14,6 +14,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from nas_steps.config.stages import ExportStep
 from nas_steps.data.store import Split, load_split
+from nas_steps.errors import exact
 from nas_steps.export.check import batches, classes_of, open_session, some_of
 from nas_steps.export.convert import INPUT, UnsupportedError, save
 from nas_steps.intervals import paired_difference
@@ -124,7 +125,7 @@ def export_int8(
     if record["valid_loss"] > wanted.tolerance + 1e-9:
         return record | {
             "status": f"refused: loses {record['valid_loss']:.4f} of {record['valid_float32_accuracy']:.4f} "
-            f"({record['judged_on']}), more than {wanted.tolerance:g}"
+            f"({record['judged_on']}), more than {exact(wanted.tolerance)}"
         }
     own = {
         "precision": "int8",

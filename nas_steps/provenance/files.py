@@ -72,7 +72,9 @@ def number(cell: str | None) -> float:
 def _cell(value: Any) -> Any:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
-    return repr(float(value)) if isinstance(value, float) else value  # NumPy floats are floats too
+    if isinstance(value, float):
+        return repr(float(value))  # NumPy's float64 is a float, too
+    return _cell(value.item()) if hasattr(value, "item") else value  # another number of NumPy's, of fewer digits
 
 
 def _finite(value: Any) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
+from nas_steps.errors import exact
 from nas_steps.report.svg import opened
-from nas_steps.spaces.mobile_architectures import Block, MobileArchitecture, short
+from nas_steps.spaces.mobile_architectures import Block, MobileArchitecture
 
 PLATE_WIDTH, GAP, STAGE_GAP = 46.0, 4.0, 14.0
 #: a plate without expansion is so high, and grows by so much for each further channel an input channel
@@ -69,7 +70,7 @@ def _plate(block: Block) -> tuple[str, float, list[str]]:
     operation = block.operation
     if operation is None:
         return "free", LOWEST, ["id"]
-    lines = [f"{operation.kernel}×{operation.kernel}", f"e{short(operation.expansion)}"]
+    lines = [f"{operation.kernel}×{operation.kernel}", f"e{exact(operation.expansion)}"]
     if operation.squeeze:
         lines.append("SE")
     height = min(HIGHEST, LOWEST + GROWTH * operation.expansion)
@@ -80,7 +81,7 @@ def _words(block: Block) -> str:
     if block.operation is None:
         return "left out"
     squeezed = " squeezed" if block.operation.squeeze else ""
-    return f"kernel {block.operation.kernel} expansion {short(block.operation.expansion)}{squeezed}"
+    return f"kernel {block.operation.kernel} expansion {exact(block.operation.expansion)}{squeezed}"
 
 
 def _shape(width: int, stride: int) -> str:

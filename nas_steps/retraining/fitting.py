@@ -15,6 +15,11 @@ Measure = Callable[[str], tuple[int, int]]
 HUNDREDTHS = 800
 
 
+def spelled(limit: float) -> str:
+    """`1,234,567`, with the digits behind the point where there are some."""
+    return f"{limit:,}".removesuffix(".0")
+
+
 @dataclass(frozen=True)
 class Limits:
     """The largest network that is allowed: MACs of one image's forward pass, and parameters; None for no limit."""
@@ -26,10 +31,8 @@ class Limits:
         return (self.macs is None or macs <= self.macs) and (self.parameters is None or parameters <= self.parameters)
 
     def __str__(self) -> str:
-        parts = [
-            f"{value:,.0f} {what}" for what, value in (("MACs", self.macs), ("parameters", self.parameters)) if value
-        ]
-        return " and ".join(parts)
+        parts = ((self.macs, "MACs"), (self.parameters, "parameters"))
+        return " and ".join(f"{spelled(value)} {what}" for value, what in parts if value)
 
 
 def measure(inputs: int, classes: int, side: int) -> Measure:

@@ -82,10 +82,13 @@ class Design:
         return parse_mobile(self.architecture).head.dropout if self.family == "mobile" else None
 
     def with_dropout(self, probability: float) -> Design:
-        """The same mobile network with another dropout; any other network as it is."""
+        """The same mobile network with another dropout, of six digits; one that has it, and any other network, as it
+        is."""
         if self.family != "mobile":
             return self
         found = parse_mobile(self.architecture)
+        if probability == found.head.dropout:
+            return self
         head = Head(found.head.width, found.head.hidden, min(MOST_DROPOUT, round(probability, 6)))
         return Design(str(MobileArchitecture(found.stem, found.stages, head)), self.network, self.side)
 

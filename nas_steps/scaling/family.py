@@ -67,7 +67,7 @@ def describe_triples(scaling: Scaling, base: Design, measure: Measure) -> list[d
         raise UserError(
             f"none of the {len(rows)} triples of the grid gives a network of {low:g} to {high:g} times the winner's "
             f"MACs once channels, layers and pixels are whole. The nearest is depth {nearest['depth']:g}, width "
-            f"{nearest['width']:g}, resolution {nearest['resolution']:g} with {nearest['macs_ratio']:.2f} times; lower "
+            f"{nearest['width']:g}, resolution {nearest['resolution']:g} with {nearest['macs_ratio']:g} times; lower "
             "scaling.channel_divisor, widen the grid (scaling.depth, width, resolution) or raise scaling.macs_tolerance"
         )
     return rows

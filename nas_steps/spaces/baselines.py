@@ -6,8 +6,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from nas_steps.errors import known
-from nas_steps.spaces.mobile_architectures import short
+from nas_steps.errors import exact, known
 
 #: what `nas_steps.models.baselines` can build
 BASELINES = (
@@ -25,6 +24,8 @@ BASELINES = (
 #: those whose stages have no number of blocks to multiply
 FIXED_DEPTH = ("mobilenet_v3_small", "mobilenet_v3_large")
 WIDEST, DEEPEST = 8.0, 64.0
+#: a factor, as `exact` spells it
+NUMBER = r"\d+(?:\.\d+)?(?:e-\d+)?"
 
 
 class Baseline(NamedTuple):
@@ -36,7 +37,7 @@ class Baseline(NamedTuple):
 
     def __str__(self) -> str:
         suffixes = (("x", self.width), ("d", self.depth))
-        return "_".join([self.base, *(f"{letter}{short(value)}" for letter, value in suffixes if value != 1)])
+        return "_".join([self.base, *(f"{letter}{exact(value)}" for letter, value in suffixes if value != 1)])
 
 
 def to_be_fitted(name: str) -> str | None:
@@ -54,15 +55,15 @@ def parse_baseline(name: str) -> Baseline:
 
     Raises ValueError for an unknown name, a width outside (0, 8] or a depth outside [1, 64].
     """
-    match = re.fullmatch(r"(?P<base>.+?)(?:_x(?P<width>\d+(?:\.\d+)?))?(?:_d(?P<depth>\d+(?:\.\d+)?))?", name)
+    match = re.fullmatch(rf"(?P<base>.+?)(?:_x(?P<width>{NUMBER}))?(?:_d(?P<depth>{NUMBER}))?", name)
     base = match["base"] if match else name
     width, depth = (float(match[part] or 1) if match else 1.0 for part in ("width", "depth"))
     if base not in BASELINES:
         known("baseline", base, BASELINES)
     if not 0 < width <= WIDEST:
-        raise ValueError(f"baseline {name!r}: the width factor must be above 0 and at most {WIDEST:g}")
+        raise ValueError(f"baseline {name!r}: the width factor must be above 0 and at most {exact(WIDEST)}")
     if not 1 <= depth <= DEEPEST:
-        raise ValueError(f"baseline {name!r}: the depth factor must be from 1 to {DEEPEST:g}")
+        raise ValueError(f"baseline {name!r}: the depth factor must be from 1 to {exact(DEEPEST)}")
     if depth > 1 and base in FIXED_DEPTH:
         raise ValueError(f"baseline {name!r}: {base} has no depth factor; those with one are the others")
     return Baseline(base, width, depth)

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from nas_steps.config.limits import Limits
-from nas_steps.errors import UserError
+from nas_steps.errors import UserError, exact
 from nas_steps.spaces.cell_costs import CellParts
 from nas_steps.spaces.cells import CellSpace
 from nas_steps.spaces.costs import Costs, CostTable, Parts, read_costs
@@ -136,7 +136,7 @@ def smallest_within(table: CostTable, limits: Mapping[str, float], name: str) ->
         found = getattr(table.costs(smallest), what)
         if found > limit:
             raise UserError(
-                f"search.limits.{what} is {limit:g}, but the smallest of space {name} has {spelled(found, what)}: "
+                f"search.limits.{what} is {exact(limit)}, but the smallest of space {name} has {spelled(found, what)}: "
                 f"{smallest}; raise the limit to that or more, or search a space with smaller architectures"
             )
     closest, excess = None, 0.0
@@ -161,8 +161,8 @@ def smallest_within(table: CostTable, limits: Mapping[str, float], name: str) ->
     having = ", ".join(spelled(getattr(costs, what), what) for what in limits)
     raise UserError(
         f"search.limits: each limit is kept by some architecture of space {name}, but none was found that keeps all of "
-        f"{', '.join(f'{what} {limit:g}' for what, limit in limits.items())}; closest comes {closest} with {having}; "
-        "raise the limits"
+        f"{', '.join(f'{what} {exact(limit)}' for what, limit in limits.items())}; closest comes {closest} with "
+        f"{having}; raise the limits"
     )
 
 

@@ -28,7 +28,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nas_steps.errors import UserError, known
+from nas_steps.errors import UserError, exact, known
 
 ACTIVATIONS = ("silu", "relu", "relu6", "hswish")
 #: other spellings of the activations
@@ -60,11 +60,6 @@ LIMITS: dict[str, tuple[float, float]] = {
 }
 
 
-def short(number: float) -> str:
-    """The shortest spelling that is read back as the same number."""
-    return f"{number:g}" if float(f"{number:g}") == number else repr(number)
-
-
 class Operation(NamedTuple):
     """What an MBConv block computes, its shape aside; `squeeze` is "", or a field such as "se0.25"."""
 
@@ -73,7 +68,7 @@ class Operation(NamedTuple):
     squeeze: str = ""
 
     def __str__(self) -> str:
-        return "_".join(filter(None, (f"k{self.kernel}", f"e{short(self.expansion)}", self.squeeze)))
+        return "_".join(filter(None, (f"k{self.kernel}", f"e{exact(self.expansion)}", self.squeeze)))
 
 
 @dataclass(frozen=True)
@@ -138,13 +133,13 @@ class MobileArchitecture:
     def _stem(self) -> str:
         stem = self.stem
         stride = "" if stem.stride == 1 else f"_s{stem.stride}"
-        epsilon = "" if stem.epsilon == EPSILON else f"_eps{short(stem.epsilon)}"
+        epsilon = "" if stem.epsilon == EPSILON else f"_eps{exact(stem.epsilon)}"
         return f"stem_k{stem.kernel}{stride}_c{stem.width}{epsilon}_{stem.activation}"
 
     def _head(self) -> str:
         head = self.head
         hidden = f"_l{head.hidden}" if head.hidden else ""
-        return f"head_c{head.width}{hidden}" + (f"_p{short(head.dropout)}" if head.dropout else "")
+        return f"head_c{head.width}{hidden}" + (f"_p{exact(head.dropout)}" if head.dropout else "")
 
     def _stages(self) -> Iterator[str]:
         width = self.stem.width
@@ -166,7 +161,7 @@ class MobileArchitecture:
         if block.operation is None:
             return "_".join(fields + stride + ([] if block.width == width else [f"c{block.width}"]))
         kernel, expansion, squeeze = block.operation
-        fields += [f"k{kernel}", *stride, f"e{short(expansion)}", f"c{block.width}", *filter(None, [squeeze])]
+        fields += [f"k{kernel}", *stride, f"e{exact(expansion)}", f"c{block.width}", *filter(None, [squeeze])]
         return "_".join(fields + ([block.activation] if block.activation != self.stem.activation else []))
 
 
@@ -273,7 +268,7 @@ class _Part:
     def operation(self) -> Operation | None:
         if self.name == "id":
             return None
-        squeeze = next((f"{field}{short(self.numbers[field])}" for field in ("se", "hse") if field in self.numbers), "")
+        squeeze = next((f"{field}{exact(self.numbers[field])}" for field in ("se", "hse") if field in self.numbers), "")
         return Operation(int(self.numbers["k"]), self.numbers["e"], squeeze)
 
     def error(self, words: str, at: int | None = None, text: str | None = None) -> UserError:
@@ -309,7 +304,7 @@ class _Part:
         whole = isinstance(low, int)
         if not low <= value <= high or (whole and value != int(value)) or (field == "k" and value % 2 == 0):
             kind = "an odd number" if field == "k" else "a whole number" if whole else "a number"
-            raise self.error(f"{field} must be {kind} from {low:g} to {high:g}, not {match[2]}", at, piece)
+            raise self.error(f"{field} must be {kind} from {exact(low)} to {exact(high)}, not {match[2]}", at, piece)
         if field in self.numbers:
             raise self.error(f"{field} is given twice", at, piece)
         self.numbers[field] = value

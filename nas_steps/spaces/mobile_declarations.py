@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nas_steps.errors import known
+from nas_steps.errors import exact, known
 from nas_steps.spaces.mobile_architectures import (
     ACTIVATIONS,
     LIMITS,
@@ -16,7 +16,6 @@ from nas_steps.spaces.mobile_architectures import (
     Operation,
     Stem,
     parse_operation,
-    short,
 )
 
 #: what a layer is: an operation, or None where it is left out
@@ -39,7 +38,7 @@ def spelled(place: Place) -> tuple[str, ...]:
     """The names of a layer's kernel, expansion and squeeze-excitation; ("id", "", "") of one that is left out."""
     if place is None:
         return ("id", "", "")
-    return (str(place.kernel), short(place.expansion), place.squeeze or "none")
+    return (str(place.kernel), exact(place.expansion), place.squeeze or "none")
 
 
 @dataclass(frozen=True)
@@ -201,7 +200,7 @@ def _one(where: str, key: str, value: Any) -> Any:
         or (key == "kernel" and value % 2 == 0)
     ):
         kind = "an odd number" if key == "kernel" else "a whole number" if whole else "a number"
-        raise ValueError(f"{where} is {value!r}; it must be {kind} from {low:g} to {high:g}")
+        raise ValueError(f"{where} is {value!r}; it must be {kind} from {exact(low)} to {exact(high)}")
     return value if whole else float(value)
 
 

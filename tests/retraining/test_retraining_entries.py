@@ -282,7 +282,7 @@ def test_the_plan_has_the_entries_and_what_they_wait_for(tmp_path: Path) -> None
     assert {plan.limits(name) for name in kinds} == {""}
     raw["retrain"] |= {"budget": {"macs": 2e6, "parameters": 3000}, "uniform": False, "largest": False}
     plan = Plan(raw, root=str(tmp_path))
-    assert plan.limits("resnet20_auto") == plan.limits("mobilenet_v2") == "--macs 2e+06 --parameters 3000"
+    assert plan.limits("resnet20_auto") == plan.limits("mobilenet_v2") == "--macs 2000000 --parameters 3000"
     assert plan.limits("darts-0") == ""
     assert not plan.winners("resnet20_auto")
     assert set(plan.entries.values()) == {"searched", "random", "baseline"}
