@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import glob
 import json
 import math
 import os
+import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,15 +18,31 @@ from nas_steps.errors import UserError
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; renamed to it on success, removed on any failure."""
+    """Yield a temporary path beside `path`; renamed to it on success, removed on any failure.
+
+    What a process of this machine had half written when it was killed is removed, too.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    for left in _half_written(path):
+        left.unlink(missing_ok=True)
+    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.partial")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _half_written(path: Path) -> Iterator[Path]:
+    """The temporary files of `path` whose processes ran on this machine and are gone."""
+    for file in path.parent.glob(f".{glob.escape(path.name)}.{glob.escape(socket.gethostname())}.*.partial"):
+        try:
+            os.kill(int(file.name.split(".")[-2]), 0)
+        except ProcessLookupError:
+            yield file
+        except PermissionError:  # another user's process, which lives
+            continue
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
+import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,6 +60,30 @@ def test_the_file_appears_only_at_the_end(tmp_path: Path) -> None:
         assert temporary.parent == tmp_path  # one file system, else a rename is no rename
     assert (tmp_path / "file").read_text() == "all"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_killed_process_had_half_written_goes_with_the_next_write(tmp_path: Path) -> None:
+    path = tmp_path / "a [1].csv"
+    killed = """
+import os, signal, sys
+from nas_steps.provenance.files import atomic
+with atomic(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    for _ in range(2):
+        result = subprocess.run([sys.executable, "-c", killed, str(path)], check=False)
+        assert result.returncode == -signal.SIGKILL
+    left = list(tmp_path.iterdir())
+    assert len(left) == 1  # the second one has removed the first one's
+    # what lives is left alone, and so is what another machine writes, and another file's
+    here = socket.gethostname()
+    others = [f".{path.name}.{here}.{os.getppid()}.partial", f".{path.name}.elsewhere.1.partial"]
+    others.append(left[0].name.replace("a [1]", "a 1"))
+    for name in others:
+        (tmp_path / name).touch()
+    write_text(path, "whole")
+    assert {file.name for file in tmp_path.iterdir()} == {path.name, *others}
 
 
 def test_a_table_comes_back_as_it_was(tmp_path: Path) -> None:
