@@ -1,4 +1,4 @@
-"""Kills training steps at random moments and runs them again until they end; prints as JSON what came of it.
+"""Kills steps that train or score at random moments and runs them again until they end; tells as JSON what came of it.
 
 A process of its own, run by test_training_kills.py: it forks a child for each attempt, which spares the imports, and
 so must not have used torch itself.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -20,15 +21,24 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch  # noqa: F401 - loaded once, for all children
-from tiny_world import CONVOLUTION, MIXED, POOLS, prepared, settings
+from tiny_world import CONVOLUTION, MIXED, POOLS, ROOT, prepared, settings
 
+import nas_steps.estimation.extrapolation
+import nas_steps.estimation.proxy_score
 import nas_steps.models.build
 import nas_steps.search.darts
 import nas_steps.search.enas
+import nas_steps.search.one_shot.searching
+import nas_steps.search.one_shot.statistics
 import nas_steps.search.one_shot.training
 import nas_steps.training.final  # noqa: F401 - likewise
 from nas_steps.config.space import Network
+from nas_steps.data.__main__ import main as prepare
+from nas_steps.estimation.known import FOLDER as ESTIMATES
+from nas_steps.estimation.steps.extrapolation import main as extrapolate
+from nas_steps.estimation.steps.screen import main as screen
 from nas_steps.estimation.steps.short_training import main as estimate
+from nas_steps.estimation.steps.zero_cost import main as zero_cost
 from nas_steps.provenance import steps
 from nas_steps.provenance.files import write_csv, write_json
 from nas_steps.provenance.fingerprint import code_fingerprint
@@ -36,10 +46,15 @@ from nas_steps.retraining.steps.train import main as retrain
 from nas_steps.scaling.compound import Design
 from nas_steps.scaling.steps.grid import main as grid
 from nas_steps.scaling.steps.train import main as member
+from nas_steps.scaling.steps.train_design import main as design
 from nas_steps.scaling.winner import described
 from nas_steps.search.steps.darts import main as darts
 from nas_steps.search.steps.enas import main as enas
+from nas_steps.search.steps.one_shot import main as one_shot
+from nas_steps.search.steps.rank_paths import main as rank_paths
 from nas_steps.search.steps.supernet import main as one_shot_supernet
+from nas_steps.search.steps.supernet_statistics import main as statistics
+from nas_steps.spaces.mobile import PRESETS
 from nas_steps.training.checkpoint import checkpoint_folder
 
 #: all that draws random numbers or keeps a state: drop path, both optimisers, the auxiliary head, augmentation
@@ -118,14 +133,21 @@ def kinds(world: Path, data: str) -> list[Kind]:
         },
     )
     shared = {"sampling": "fair", "epochs": 2, "batch_size": 12, "augment": RECIPE["augment"]}
-    files["supernet"] = settings(
+    of_supernet = settings(
         space={"preset": "mobile_small"},
-        search__estimator={"kind": "shared_weights", "supernet": shared},
-        search__strategies={"random": {"evaluations": 2}},
+        search__estimator={"kind": "shared_weights", "supernet": shared, "calibration_images": 20},
+        search__strategies={"random": {"evaluations": 2}, "evolution": {"population": 2, "sample": 1, "rounds": 3}},
         search__network={"channels": 8, "cells": 3, "stem_multiplier": 3},
         retrain__network={"channels": 8, "cells": 5, "stem_multiplier": 3},
-    )["supernet"]
+    )
+    files |= {name: of_supernet[name] for name in ("supernet", "shared_weights", "search_evolution")}
+    observed = {**RECIPE, "kind": "extrapolation", "epochs": 6, "observe": 4}
+    files["extrapolation"] = settings(search__estimator=observed)["evaluation"]
+    files["zero_cost"] = settings(search__estimator={"kind": "zero_cost", "batch_size": 20})["evaluation"]
+    files["screen"] = settings(search__screen={"batch_size": 20, "of": 2})["screen"]
+    files["factorial"] = settings(scaling__factorial={"enabled": True, "recipe": RECIPE})["factorial"]
     winners, proposals, ranked = world / "winners.csv", world / "proposals.csv", world / "ranked.csv"
+    designs, named = world / "designs.csv", world / "named.txt"
     triples, chosen, members = world / "triples.csv", world / "chosen.json", world / "members.csv"
     write_csv(winners, [{"entry": "mine-0", "architecture": MIXED}], ("entry", "architecture"))
     rows = [{"index": index, "architecture": text} for index, text in enumerate((MIXED, CONVOLUTION, POOLS))]
@@ -136,6 +158,9 @@ def kinds(world: Path, data: str) -> list[Kind]:
     more = {"member": "B1", "macs": 10, "parameters": 10, "drop_path": 0.1, "within_budget": "yes"}
     row = {**TRIPLES[0], "architecture": CONVOLUTION, **more}
     write_csv(members, [row], tuple(row))
+    cell = {"base": "random", "scaling": "width", **row}
+    write_csv(designs, [cell], tuple(cell))
+    named.write_text("\n".join(str(PRESETS["mobile_small"].sample(random.Random(seed))) for seed in range(3)))
 
     def with_settings(name: str, *more: object) -> list[str]:
         return ["--settings", files[name], "--data", data, *map(str, more)]
@@ -154,21 +179,60 @@ def kinds(world: Path, data: str) -> list[Kind]:
     def own(out: Path) -> Path:
         return out
 
+    def table(out: Path) -> Path:
+        return out / "shard.csv"
+
+    def by_supernet(name: str, *more: object) -> list[str]:
+        """A step that scores by the weights of the supernet that was trained undisturbed."""
+        return with_settings(name, "--weights", world / "one-shot supernet" / "whole" / "weights.safetensors", *more)
+
+    def in_table(given: Callable[[Path], list[str]]) -> Callable[[Path], list[str]]:
+        return lambda out: [*given(out), "--output", str(table(out)), "--cost", str(out / "cost.json")]
+
     def supernet(strategy: str) -> Callable[[Path], list[str]]:
         return lambda out: with_settings(f"search_{strategy}", "--strategy", strategy, "--seed", 0, "--output", out)
 
     return [
-        Kind("search candidates", estimate, shard("evaluation", "search"), lambda out: out / "shard.csv"),
-        Kind("shortlist", estimate, shard("ranking", "ranking"), lambda out: out / "shard.csv"),
+        Kind("data", prepare, lambda out: ["--settings", files["data"], "--output", str(out)], own, share=6),
+        Kind("search candidates", estimate, shard("evaluation", "search"), table),
+        Kind("shortlist", estimate, shard("ranking", "ranking"), table),
+        Kind("extrapolated curves", extrapolate, shard("extrapolation", "search"), table, share=6),
+        Kind("proxies", zero_cost, shard("zero_cost", "search"), table, share=6),
+        Kind(
+            "screen",
+            screen,
+            in_table(
+                lambda out: with_settings(
+                    "screen", "--proposals", proposals, "--seed", 0, "--rejected", out / "rejected.csv"
+                )
+            ),
+            table,
+            share=6,
+        ),
         Kind("supernet", darts, supernet("darts"), own),
         *(Kind(f"supernet of {kind}", darts, supernet(kind), own, share=3) for kind in FAMILY),
-        Kind("controller", enas, supernet("enas"), own, share=3),
+        Kind("controller", enas, supernet("enas"), own, share=6),
         Kind(
             "one-shot supernet",
             one_shot_supernet,
             lambda out: with_settings("supernet", "--seed", 0, "--output", out),
             own,
             share=3,
+        ),
+        Kind(
+            "one-shot search",
+            one_shot,
+            lambda out: by_supernet("search_evolution", "--strategy", "evolution", "--seed", 0, "--output", out),
+            own,
+            share=3,
+        ),
+        Kind("statistics of a supernet", statistics, in_table(lambda _: by_supernet("shared_weights")), table, share=6),
+        Kind(
+            "ranked paths",
+            rank_paths,
+            in_table(lambda _: by_supernet("shared_weights", "--architectures", named)),
+            table,
+            share=6
         ),
         Kind("retraining", retrain, final("mine-0", "searched"), own),
         Kind("baseline", retrain, final("resnet20", "baseline"), own),
@@ -189,6 +253,16 @@ def kinds(world: Path, data: str) -> list[Kind]:
                 "--output", out,
             ),
             own,
+        ),
+        Kind(
+            "design",
+            design,
+            lambda out: with_settings(
+                "factorial", "--designs", designs, "--base", "random", "--scaling", "width", "--seed", 0, "--output",
+                out,
+            ),
+            own,
+            share=3,
         ),
     ]  # fmt: skip
 
@@ -264,7 +338,7 @@ def main() -> None:
         prepared()
         os._exit(0)
     os.waitpid(child, 0)
-    found = kinds(world, prepared_folder())
+    found = kinds(world, str(Path(ROOT.name) / "data"))
     for kind in found:
         code_fingerprint(kind.main.__module__)  # remembered, for all children
     for kind in found:
@@ -272,6 +346,8 @@ def main() -> None:
         whole.mkdir(parents=True)
         broken.mkdir(parents=True)
         seconds = unbroken(kind, whole)
+        # else it would only be looked up
+        shutil.rmtree(Path(ROOT.name) / ESTIMATES, ignore_errors=True)
         killed(kind, broken, seconds, -(-kills // kind.share), chance)
         kind.files = sorted(file.relative_to(whole).as_posix() for file in whole.rglob("*") if file.is_file())
     told = [
@@ -286,13 +362,6 @@ def main() -> None:
         for k in found
     ]
     (world / "told.json").write_text(json.dumps(told), encoding="utf-8")
-
-
-def prepared_folder() -> str:
-    """Where the child has put the prepared data."""
-    from tiny_world import ROOT
-
-    return str(Path(ROOT.name) / "data")
 
 
 if __name__ == "__main__":
