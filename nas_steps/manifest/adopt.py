@@ -38,12 +38,12 @@ def adopt(folder: str | Path, configs: Sequence[str] = ()) -> int:
             + "\nbring these files as they were, or delete the folder to start anew"
         )
     raw: dict[str, Any] = merged(configs) if configs else manifest["config"]
-    if Path("results", raw["experiment"]).resolve() != folder.resolve():
+    experiment = load(raw, f"the config of {folder}").experiment  # told in words here, not by the other process
+    if Path("results", experiment).resolve() != folder.resolve():
         raise UserError(
-            f"{folder} is experiment {raw['experiment']!r}, whose place is results/{raw['experiment']} of the folder "
+            f"{folder} is experiment {experiment!r}, whose place is results/{experiment} of the folder "
             "that snakemake is started in; move it there, and start this command in that folder"
         )
-    load(raw, f"the config of {folder}")  # told in words here, not by the other process
     with TemporaryDirectory() as temporary:
         config = Path(temporary, "config.json")
         write_text(config, json.dumps(raw))

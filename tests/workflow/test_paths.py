@@ -11,8 +11,10 @@ import sys
 from base64 import b64decode
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "rules", "nas_steps", "config", "profiles", "workflow", "pyproject.toml")
@@ -192,3 +194,45 @@ def test_another_package_in_the_working_directory_is_refused(checkout: Path, fol
     assert result.returncode != 0
     assert "holds another nas_steps" in output
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("name", ["-photos", "2024", "~/photos", "caf\u00e9 photos"])
+def test_images_lie_in_a_folder_of_any_name(folder: Path, name: str) -> None:
+    photos = folder / name.replace("~", "home")
+    for kind in ("a", "b"):
+        (photos / kind).mkdir(parents=True)
+        for index in range(8):
+            pixels = np.random.default_rng([index, ord(kind)]).integers(0, 256, (8, 8), np.uint8)
+            Image.fromarray(pixels).save(photos / kind / f"{index}.png")
+    given = ("--configfile", "tiny.yaml", "--config", f"images={name}", "experiment=7")
+    (folder / "tiny.yaml").write_text("data: {source: folder, resolution: 8}\n", encoding="utf-8")
+    told = succeeds(
+        snakemake(folder, "--snakefile", ROOT / "Snakefile", "--until", "data", *given, HOME=str(folder / "home"))
+    )
+    assert "results/7/" in told
+    (meta,) = (folder / "results" / "data").glob("folder-*/meta.json")
+    assert json.loads(meta.read_text(encoding="utf-8"))["classes"] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"seed: 1\ndata: [\n", "config/config.yaml is not valid YAML: line 3"),
+        ("seed: 1\n".encode("utf-16"), "config/config.yaml is no UTF-8 text: line 1"),
+        (
+            (
+                "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{b: *a{n - 1}, c: *a{n - 1}}}\n" for n in range(1, 64))
+            ).encode(),
+            "its aliases expand to more than 100,000 values",
+        ),
+    ],
+    ids=["broken", "UTF-16", "without end"],
+)
+def test_the_default_config_is_checked_before_snakemake_reads_it(folder: Path, content: bytes, words: str) -> None:
+    (folder / "config").mkdir()
+    (folder / "config" / "config.yaml").write_bytes(content)
+    result = snakemake(folder, "--snakefile", ROOT / "Snakefile", "--dry-run")
+    told = result.stdout + result.stderr
+    assert result.returncode == 1
+    assert words in told
+    assert "Traceback" not in told

@@ -13,11 +13,13 @@ from nas_steps.spaces.cells import PRESETS
 from nas_steps.spaces.decisions import members
 
 SPACE = PRESETS["nasbench201"].replace(nodes=2)
+#: it looks like an option, and begins with a byte-order mark, as a spreadsheet writes it
+NAME = "-table.csv"
 CONFIG: dict[str, Any] = {
     "experiment": "table",
     "space": {"preset": "nasbench201", "nodes": 2},
     "search": {
-        "estimator": {"kind": "table", "path": "table.csv", "search": "few epochs", "report": "all epochs"},
+        "estimator": {"kind": "table", "path": NAME, "search": "few epochs", "report": "all epochs"},
         "seeds": 3,
         "strategies": {
             "random": {},
@@ -31,7 +33,7 @@ CONFIG: dict[str, Any] = {
 def write_table(folder: Path, *, change: float = 0.0) -> None:
     dice = random.Random(0)
     folder.mkdir(exist_ok=True)
-    with (folder / "table.csv").open("w", newline="") as file:
+    with (folder / NAME).open("w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file)
         writer.writerow(["architecture", "few epochs", "all epochs"])
         for architecture in map(str, members(SPACE)):
@@ -72,8 +74,8 @@ def test_a_table_is_searched_reported_and_listed(tmp_path: Path) -> None:
 def test_a_table_that_lacks_an_architecture_is_refused_before_any_job(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     write_table(folder)
-    lines = (folder / "table.csv").read_text().splitlines()
-    (folder / "table.csv").write_text("\n".join(lines[:-1]))
+    lines = (folder / NAME).read_text().splitlines()
+    (folder / NAME).write_text("\n".join(lines[:-1]))
     result = snakemake(folder, CONFIG, "--dry-run")
     told = result.stdout + result.stderr
     assert result.returncode != 0
