@@ -11,6 +11,7 @@ from tiny_world import prepared
 #: files that run whole workflows again and again: `make test-long`
 LONG = (
     "test_interrupted",
+    "test_chaos",
     "test_manifest",
     "test_why",
     "test_shared_data",
