@@ -9,7 +9,7 @@ import math
 import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in _half_written(path):
-        left.unlink(missing_ok=True)
+        with suppress(PermissionError):  # in some shared folders only its owner may remove a file
+            left.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.partial")
     try:
         yield temporary
@@ -37,12 +38,19 @@ def atomic(path: str | Path) -> Iterator[Path]:
 def _half_written(path: Path) -> Iterator[Path]:
     """The temporary files of `path` whose processes ran on this machine and are gone."""
     for file in path.parent.glob(f".{glob.escape(path.name)}.{glob.escape(socket.gethostname())}.*.partial"):
-        try:
-            os.kill(int(file.name.split(".")[-2]), 0)
-        except ProcessLookupError:
+        pid = file.name.split(".")[-2]
+        if pid.isdecimal() and not _lives(int(pid)):
             yield file
-        except PermissionError:  # another user's process, which lives
-            continue
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    return True
 
 
 def write_text(path: str | Path, text: str) -> None:
