@@ -7,8 +7,6 @@ what was spent on it), then tensors and plain values as `torch.save` writes them
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
 import io
 import json
@@ -21,11 +19,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 
 from nas_steps.errors import UserError
+from nas_steps.provenance import locks
 from nas_steps.provenance.files import atomic
 from nas_steps.provenance.ledger import Cost
 from nas_steps.training.distributed import world
@@ -186,12 +185,16 @@ def opened(target: Path, key: Mapping[str, Callable[[], str]], cost: Cost) -> It
     if not world().writes:
         yield Checkpoints(folder, key, cost, interval)
         return
-    with _owned(folder):
+    with _own(folder):
         for left in folder.glob(".*.partial"):  # of a process killed while it wrote
             left.unlink()
+        for ended in folder.parent.glob(f".{target.name}.ended-*.checkpoints"):  # of one killed while it deleted them
+            shutil.rmtree(ended)
         yield Checkpoints(folder, key, cost, interval)
-        # while it is still owned: a forced rerun must start over
-        shutil.rmtree(folder)
+        # while it is still owned: a forced rerun must start over; renamed first, so that nobody waits inside it
+        ended = folder.with_name(f".{target.name}.ended-{os.getpid()}.checkpoints")
+        folder.rename(ended)
+        shutil.rmtree(ended)
 
 
 def _interval() -> float:
@@ -205,43 +208,21 @@ def _interval() -> float:
     return seconds
 
 
-@contextmanager
-def _owned(folder: Path) -> Iterator[None]:
-    """Own `folder` for the block. The kernel gives the lock back however the process ends."""
-    file = _lock(folder)
-    try:
-        file.truncate(0)
-        file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
-        file.flush()
-        yield
-    finally:
-        file.close()
-
-
-def _lock(folder: Path) -> TextIO:
-    """The locked file in `folder`: waits for an orphan that is on its way out."""
+def _own(folder: Path) -> locks.Held:
+    """The lock on `folder`: waits for an orphan that is on its way out."""
     asked: int | None = None
     until = time.monotonic() + PATIENCE
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "owner"
-        file = path.open("a+", encoding="utf-8")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                file.close()
-                raise
-        else:
-            # the owner before may have deleted the folder between our opening the file and locking it
-            if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
-                file.seek(0)
-                return file
-            file.close()
-            continue
-        owner = _owner(file)
-        file.close()
-        where = f"process {owner.get('pid', 'unknown')} on {owner.get('host', 'an unknown machine')}"
+            held = locks.hold(path)
+        except FileNotFoundError:
+            continue  # the owner before has just deleted the folder
+        if held is not None:
+            return held
+        owner = locks.read(path)
+        where = locks.name(owner)
         if owner and owner["host"] != socket.gethostname():
             raise UserError(
                 f"{where} already trains for {folder}; wait for it or stop it there, then run snakemake again"
@@ -255,15 +236,6 @@ def _lock(folder: Path) -> TextIO:
         if time.monotonic() > until:
             raise UserError(f"{where} trains for {folder} and does not leave; stop it, then run snakemake again")
         time.sleep(0.2)
-
-
-def _owner(file: TextIO) -> dict[str, Any]:
-    """Who holds the lock; empty where it has not yet written it."""
-    file.seek(0)
-    try:
-        return dict(json.loads(file.read()))
-    except ValueError:
-        return {}
 
 
 class Interrupted(SystemExit):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import platform
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 import torch
 
 from nas_steps.errors import UserError
+from nas_steps.provenance.locks import hold
 
 
 def prepare(device: str, threads: int) -> torch.device:
@@ -40,7 +40,7 @@ def claimed(device: str, threads: int) -> Iterator[torch.device]:
     """The device that `prepare` chooses; a CUDA GPU is this process's own in the block, as long as all processes on
     this machine ask in this way. Waits where all GPUs are taken.
 
-    The claim is a locked file a GPU, so the kernel ends it however the process ends.
+    The claim is a lock a GPU, so it ends however the process ends.
     """
     found = prepare(device, threads)
     if found.type != "cuda":
@@ -59,12 +59,10 @@ def claim(folder: Path, names: Sequence[str], wait: float = 1.0) -> Iterator[int
     told = False
     while True:
         for number, name in enumerate(names):
-            with (folder / f"{name}.lock").open("w", encoding="utf-8") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                yield number
+            held = hold(folder / f"{name}.lock")
+            if held is not None:
+                with held:
+                    yield number
                 return
         if not told:
             print(f"all {len(names)} GPUs are taken by other steps (locks in {folder}): waiting", flush=True)
