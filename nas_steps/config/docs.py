@@ -26,8 +26,8 @@ An experiment is one YAML file; what it leaves out has the default below. Give i
 `snakemake --configfile config/FILE.yaml`; single keys can be set on the command line, for instance
 `--config seed=3` or `--config 'retrain={seeds: 5}'`. Unknown keys, wrong types and impossible values are refused before
 any job starts. A file stands alone: it is not laid over `config.yaml`. YAML reads `yes`, `no`, `on` and `off` as true
-and false, which are no numbers. Where Snakemake only says that a file is not valid, `python -m nas_steps.why FILE` names
-the line.
+and false, which are no numbers. Where Snakemake only says that a file is not valid, `python -m nas_steps.why FILE`
+names the line.
 
 | file | what it searches |
 |---|---|

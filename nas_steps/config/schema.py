@@ -55,8 +55,8 @@ class Config(Section):
     )
     threads: Positive = Field(
         1,
-        description="CPU threads of a training. Results depend on it in the last bits, so it is stated here; a run with "
-        "fewer cores uses as many threads.",
+        description="CPU threads of a training. Results depend on it in the last bits, so it is stated here; a run "
+        "with fewer cores uses as many threads.",
     )
     shards: Positive = Field(2, description="Jobs among which a round of candidates is dealt out.")
     data: Data = Field(default_factory=Data, description="Images.")

@@ -32,7 +32,7 @@ from nas_steps.config.strategies import (
 )
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.errors import UserError
-from nas_steps.provenance.files import canonical_json, read_json, write_text
+from nas_steps.provenance.files import canonical_json, read_json, write_for_jobs
 from nas_steps.provenance.fingerprint import fingerprint
 
 #: the end of the name of a settings file
@@ -286,7 +286,7 @@ def write_settings(name: str, value: Any, folder: str | Path) -> str:
     path = Path(folder) / f"{name}-{fingerprint(value)}.json"
     text = canonical_json(value) + "\n"
     if not path.is_file() or path.read_bytes() != text.encode("utf-8"):
-        write_text(path, text)
+        write_for_jobs(path, text)
     return path.as_posix()
 
 

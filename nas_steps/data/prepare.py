@@ -16,7 +16,7 @@ from nas_steps.data.sources import read_source
 from nas_steps.data.splitting import Duplicates, deal, digests, find_duplicates, subsample
 from nas_steps.data.store import META, SPLITS, split_file
 from nas_steps.errors import UserError
-from nas_steps.provenance.files import atomic, write_json
+from nas_steps.provenance.files import Stream, atomic, write_json
 from nas_steps.provenance.seeds import derive_seed
 
 #: groups of duplicate files named in meta.json; all of them are counted
@@ -148,7 +148,7 @@ def _write(splits: dict[str, Labelled], meta: dict[str, Any], output: Path) -> d
                 undo.callback(path.unlink, missing_ok=True)
                 with atomic(path) as temporary:
                     with temporary.open("wb") as file:
-                        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+                        np.save(Stream(file), np.ascontiguousarray(array), allow_pickle=False)
                     with temporary.open("rb") as file:
                         checksums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
         lines = "".join(f"{checksums[name]}  {name}\n" for name in sorted(checksums))

@@ -12,7 +12,7 @@ from typing import Any
 
 from nas_steps.config.estimators import Table
 from nas_steps.errors import UserError, exact
-from nas_steps.provenance.files import read_json, write_json
+from nas_steps.provenance.files import read_json, remember
 from nas_steps.provenance.fingerprint import fingerprint
 from nas_steps.spaces.cells import CellSpace
 from nas_steps.spaces.decisions import members
@@ -87,7 +87,7 @@ def check_table(path: str | Path, settings: Table, space: CellSpace, memory: str
     sound: dict[str, Any] = read_json(memory) if Path(memory).is_file() else {}
     if key not in sound:
         read_table(path, settings, space)
-        write_json(memory, sound | {key: str(path)})
+        remember(memory, sound | {key: str(path)})
 
 
 def _lines(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, str | None]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import glob
 import json
 import math
@@ -11,7 +12,7 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nas_steps.errors import UserError
 
@@ -21,6 +22,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; renamed to it on success, removed on any failure.
 
     What a process of this machine had half written when it was killed is removed, too.
+
+    Whoever may read what this process writes may read the file, also where its writer thinks otherwise: the mode is
+    that of a new file. An OSError that names no file names this one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,8 +33,17 @@ def atomic(path: str | Path) -> Iterator[Path]:
             left.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.partial")
     try:
+        with temporary.open("wb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+        temporary.unlink()  # a writer that writes nothing has failed
         yield temporary
+        if temporary.stat().st_mode != mode:
+            temporary.chmod(mode)
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is None or os.fspath(error.filename) == os.fspath(temporary):
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -58,6 +71,16 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+class Stream:
+    """A file to hand to writers that would reach below Python's own writing, and then cannot say why it failed.
+
+    NumPy writes an array to a real file in one C call, whose error on a full disk has no errno.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.write = file.write
+
+
 def canonical_json(value: Any) -> str:
     """One spelling for equal values: sorted keys, no spaces. NaN is refused."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -66,6 +89,61 @@ def canonical_json(value: Any) -> str:
 def write_json(path: str | Path, value: Any) -> None:
     """Write readable JSON with sorted keys; a float that is no number becomes null."""
     write_text(path, json.dumps(_finite(value), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+#: what could not be written while a plan was made, and why; jobs need it, who only looks does not
+unwritten: dict[str, OSError] = {}
+
+
+def write_for_jobs(path: str | Path, text: str) -> None:
+    """Write a file that jobs will read, if that is possible. Else it is among the `unwritten`.
+
+    So a plan can be looked at where nothing may be written; `refuse_unwritten` comes before the first job.
+    """
+    try:
+        write_text(path, text)
+    except OSError as error:
+        unwritten[str(path)] = error
+    else:
+        unwritten.pop(str(path), None)
+
+
+def refuse_unwritten() -> None:
+    """Raise UserError if a file that jobs need could not be written."""
+    for path, error in unwritten.items():
+        if not Path(path).exists():
+            raise UserError(f"{path} cannot be written: {reason(error)}; {MEND}")
+
+
+def remember(path: str | Path, value: Any) -> None:
+    """Write JSON that only spares work the next time; where nothing may be written, the work is done again."""
+    with suppress(OSError):
+        write_json(path, value)
+
+
+#: what the user can mend of what the system refuses: rights, room, names
+MENDABLE = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.ENAMETOOLONG,
+)
+#: how a file is mended that could not be written
+MEND = "make room or ask for the right to write there, or start snakemake in another folder (--directory)"
+
+
+def in_words(error: OSError) -> str:
+    """One message for what the user can mend."""
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{reason(error)}{where}; {MEND}"
+
+
+def reason(error: OSError) -> str:
+    """What the system says, without the file."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def read_json(path: str | Path) -> Any:

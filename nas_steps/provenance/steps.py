@@ -13,6 +13,7 @@ from io import TextIOWrapper
 from typing import Any
 
 from nas_steps.errors import UserError
+from nas_steps.provenance.files import MENDABLE, in_words
 
 
 def parser(module: str, description: str) -> argparse.ArgumentParser:
@@ -32,7 +33,7 @@ def training_options(options: argparse.ArgumentParser) -> None:
 
 
 def run(main: Callable[[Sequence[str]], Any], module: str, arguments: Sequence[str] | None = None) -> None:
-    """Call `main(arguments)`; print a UserError without a traceback and exit with status 1.
+    """Call `main(arguments)`; print without a traceback what the user can mend, and exit with status 1.
 
     `module` is the name to show in the log, so that the printed command can be pasted.
     """
@@ -47,11 +48,10 @@ def run(main: Callable[[Sequence[str]], Any], module: str, arguments: Sequence[s
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:
-        # the disk is full, a folder is not writable: name the file, keep the traceback for the curious
-        if error.errno is not None:
-            where = f" ({error.filename})" if error.filename else ""
-            print(f"error: {os.strerror(error.errno)}{where}", file=sys.stderr)
-        raise
+        if error.errno not in MENDABLE:
+            raise
+        print(f"error: {in_words(error)}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 def say_anything() -> None:

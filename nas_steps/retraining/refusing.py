@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from nas_steps.config.data import NATIVE_SHAPE
 from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
-from nas_steps.provenance.files import read_json
+from nas_steps.provenance.files import read_json, remember
 from nas_steps.provenance.fingerprint import code_fingerprint, fingerprint
 from nas_steps.retraining.fitting import Limits, refuse_larger, widest
 from nas_steps.spaces.baselines import to_be_fitted
@@ -58,8 +59,16 @@ def _counted(baselines: list[str], shape: tuple[int, int, int], store: Path) -> 
     if not path.is_file():
         channels, classes, side = map(str, shape)
         command = [sys.executable, "-m", "nas_steps.retraining", "count", "--names", *names, "--inputs", channels]
-        command += ["--classes", classes, "--side", side, "--output", str(path)]
-        result = subprocess.run(command, capture_output=True, encoding="utf-8", errors="backslashreplace", check=False)
-        if result.returncode:
-            raise UserError(f"the baselines could not be counted: {result.stderr.strip() or result.stdout.strip()}")
-    return {name: (size["parameters"], size["macs"]) for name, size in read_json(path).items()}
+        with TemporaryDirectory() as folder:
+            counted = Path(folder, path.name)
+            command += ["--classes", classes, "--side", side, "--output", str(counted)]
+            result = subprocess.run(
+                command, capture_output=True, encoding="utf-8", errors="backslashreplace", check=False
+            )
+            if result.returncode:
+                raise UserError(f"the baselines could not be counted: {result.stderr.strip() or result.stdout.strip()}")
+            sizes = read_json(counted)
+        remember(path, sizes)
+    else:
+        sizes = read_json(path)
+    return {name: (size["parameters"], size["macs"]) for name, size in sizes.items()}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import atomic, canonical_json
@@ -23,7 +23,7 @@ def save_state(path: str | Path, state: Mapping[str, Any]) -> None:
     arrays = {name: np.ascontiguousarray(value) for name, value in state.items() if isinstance(value, np.ndarray)}
     plain = {name: value for name, value in state.items() if name not in arrays}
     with atomic(path) as temporary:
-        save_file(arrays, temporary, metadata={KEY: canonical_json(plain)})
+        temporary.write_bytes(save(arrays, metadata={KEY: canonical_json(plain)}))
 
 
 def load_state(path: str | Path) -> State:

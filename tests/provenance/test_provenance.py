@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -13,9 +14,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+import safetensors.numpy
+import torch
 
+from nas_steps.data import prepare
+from nas_steps.data.arrays import Labelled
+from nas_steps.data.store import SPLITS
 from nas_steps.errors import UserError
+from nas_steps.export import convert
 from nas_steps.provenance import fingerprint as prints
 from nas_steps.provenance import steps
 from nas_steps.provenance.files import (
@@ -24,13 +32,18 @@ from nas_steps.provenance.files import (
     number,
     read_csv,
     read_json,
+    remember,
     write_csv,
     write_json,
     write_text,
 )
 from nas_steps.provenance.fingerprint import code_fingerprint, fingerprint, transitive_imports
-from nas_steps.provenance.ledger import measured
+from nas_steps.provenance.ledger import Cost, measured
 from nas_steps.provenance.seeds import derive_seed
+from nas_steps.search.one_shot.scoring import write_weights
+from nas_steps.search.state import save_state
+from nas_steps.training import record
+from nas_steps.training.checkpoint import Checkpoints
 
 
 def fail_half_way(path: Path) -> None:
@@ -281,13 +294,128 @@ def test_a_user_error_has_no_traceback_and_status_1(capsys: pytest.CaptureFixtur
     assert out == "$ python -m nas_steps.data --path 'my images'\n"
 
 
-def test_a_full_disk_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("number", ["ENOSPC", "EDQUOT", "EACCES", "EROFS", "ENAMETOOLONG"])
+def test_what_the_system_refuses_is_one_message(capsys: pytest.CaptureFixture[str], number: str) -> None:
     def main(_arguments: object) -> None:
-        raise OSError(28, "No space left on device", "/data/x")
+        raise OSError(getattr(errno, number), "", "/data/x")
 
-    with pytest.raises(OSError, match="space"):
+    with pytest.raises(SystemExit) as left:
         steps.run(main, "m", [])
-    assert capsys.readouterr().err == "error: No space left on device (/data/x)\n"
+    assert left.value.code == 1
+    assert left.value.__suppress_context__
+    words = os.strerror(getattr(errno, number))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {words} (/data/x); make room or ask for the right to write there")
+
+
+def test_what_is_no_matter_of_rights_or_room_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def main(_arguments: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "", "/data/x")
+
+    with pytest.raises(FileNotFoundError):
+        steps.run(main, "m", [])
+    assert capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk that has room for a kilobyte or so."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "none", folder], capture_output=True, check=False)
+    if mount.returncode:
+        pytest.skip("no disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def writers() -> dict[str, Callable[[Path], object]]:
+    """Whatever writes files, each by a call that writes some kilobytes."""
+    big = np.zeros(5000)
+    text = "x" * 40000
+    entry = record.Entry("x", "searched", "")
+    images = Labelled(np.zeros((6, 1, 8, 8), np.uint8).repeat(100, 0), np.tile(np.arange(2), 300))
+    meta = {"counts": {}, "classes": ["a", "b"]}
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            [onnx.helper.make_node("Identity", ["x"], ["y"])],
+            "g",
+            [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])],
+            [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])],
+        )
+    )
+    return {
+        "text": lambda folder: write_text(folder / "a.txt", text),
+        "json": lambda folder: write_json(folder / "a.json", text),
+        "csv": lambda folder: write_csv(folder / "a.csv", [{"a": text}], ["a"]),
+        "state": lambda folder: save_state(folder / "state.safetensors", {"a": big, "b": 1}),
+        "record": lambda folder: record.write(folder, record.record(entry, 0), [], {"a": big}),
+        "supernet": lambda folder: write_weights(folder / "w.safetensors", torch.nn.Linear(100, 100)),  # type: ignore[arg-type]
+        "data": lambda folder: prepare._write(dict.fromkeys(SPLITS, images), meta, folder),
+        "onnx": lambda folder: convert.save(folder / "m.onnx", model, {"text": text}),
+        "checkpoint": lambda folder: Checkpoints(folder, {}, Cost("s", "t"), 0).write("x", {"a": torch.zeros(9999)}),
+        "ledger": lambda folder: write_ledger(folder / "cost.json"),
+    }
+
+
+def write_ledger(path: Path) -> None:
+    with measured(path, "s", "t") as cost:
+        cost.extra["x"] = "x" * 40000
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o027, 0o077])
+@pytest.mark.parametrize("writer", writers())
+def test_whoever_the_umask_lets_can_read_what_is_written(tmp_path: Path, writer: str, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        writers()[writer](tmp_path)
+    finally:
+        os.umask(before)
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert written
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in written} == {
+        path.name: oct(0o666 & ~umask) for path in written
+    }
+
+
+def test_a_writer_with_a_mode_of_its_own_follows_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with atomic(tmp_path / "a") as temporary:
+            safetensors.numpy.save_file({"a": np.zeros(3)}, temporary)
+            temporary.chmod(0o600)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("writer", writers())
+def test_a_full_disk_is_one_message_and_leaves_nothing(
+    full: Path, writer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        steps.run(lambda _: writers()[writer](full), "m", [])
+    assert left.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert "No space left on device" in line
+    assert str(full) in line
+    assert ".partial" not in line
+    assert "make room" in line
+    assert not [path.name for path in full.rglob("*.partial")]
+
+
+def test_a_file_that_nobody_wrote_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), atomic(tmp_path / "a"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_only_spares_work_need_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    remember(tmp_path / "file" / "memory.json", {"a": 1})
+    remember(tmp_path / "memory.json", {"a": 1})
+    assert read_json(tmp_path / "memory.json") == {"a": 1}
 
 
 def test_arguments_reach_the_step() -> None:
