@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from nas_steps.config.recipe import Recipe
-from nas_steps.config.section import Positive, Section
+from nas_steps.config.section import LONGEST_ENTRY, Positive, Section
 from nas_steps.config.space import Network
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 
@@ -45,7 +45,7 @@ class Retrain(Section):
         description="Processes that train one network together, each on a GPU of its own: each batch is shared "
         "among them. 1 is best for what trains in minutes.",
     )
-    baselines: list[str] = Field(
+    baselines: list[Annotated[str, Field(max_length=LONGEST_ENTRY)]] = Field(
         default_factory=lambda: ["resnet20", "mobilenet_v2_x0.5"],
         min_length=2,
         description="Hand-designed networks to compare with, at least two; `_x0.5` at the end of a name scales its "

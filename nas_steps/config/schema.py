@@ -33,6 +33,8 @@ from nas_steps.errors import exact
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 from nas_steps.spaces.mobile import MobileSpace
 
+#: letters of an experiment's name: a file's name has 255 at most, and `run-results-<experiment>.lock` is the longest
+LONGEST_EXPERIMENT = 238
 #: folders below results/ that are no experiment's
 SHARED_FOLDERS = ("data", "settings", "estimates")
 
@@ -43,6 +45,7 @@ class Config(Section):
     experiment: Text = Field(
         "digits",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        max_length=LONGEST_EXPERIMENT,
         description="Its name: everything is written below `results/<experiment>/`.",
     )
     images: PathText | None = Field(

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from nas_steps.config.estimators import Estimator, Screen, ShortTraining, named_kind
 from nas_steps.config.limits import Latency, Limits
-from nas_steps.config.section import Positive, Section, as_text
+from nas_steps.config.section import LONGEST_ENTRY, Positive, Section, as_text
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import (
     Darts,
@@ -41,7 +41,7 @@ class Search(Section):
         None, description="What no architecture that is evaluated may exceed; null: nothing is limited."
     )
     seeds: Positive = Field(1, description="How many times each strategy is run, with seeds 0, 1, ...")
-    strategies: dict[Annotated[str, Field(pattern=NAME)], Strategy] = Field(
+    strategies: dict[Annotated[str, Field(pattern=NAME, max_length=LONGEST_ENTRY)], Strategy] = Field(
         default_factory=_default_strategies,
         description="By name. `kind` may be left out where the name is a kind. A `random` one is not optional.",
     )

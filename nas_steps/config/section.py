@@ -42,6 +42,10 @@ Natural = Annotated[int, Field(ge=0)]
 Text = Annotated[str, BeforeValidator(as_text)]
 PathText = Annotated[str, BeforeValidator(as_path)]
 
+#: letters of what is retrained, a strategy or a baseline: a file's name has 255 at most, and the longest that is made
+#: of one, the temporary file of a strategy's settings, has 46 besides it
+LONGEST_ENTRY = 209
+
 
 class Section(BaseModel):
     """A part of the config; unknown keys are refused."""
