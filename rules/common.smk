@@ -5,12 +5,20 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+# as a module of another workflow: the config is what that workflow hands over
+ALONE = workflow.modifier.is_main_snakefile()
+
 # the package lies beside this workflow in a checkout, and is installed where the workflow came with a wheel
 HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parent
 if (HOME / "nas_steps").is_dir():
     sys.path.insert(0, str(HOME))
 
 try:
+    import nas_steps
+
+    # the package is found; what lies beside it, such as a random.py, is not to go before Python's own
+    while ALONE and str(HOME) in sys.path:
+        sys.path.remove(str(HOME))
     from nas_steps.machine import count_gpus, gpus_of_a_job, let_jobs_find_the_package
 except ModuleNotFoundError as error:
     raise WorkflowError(
@@ -21,13 +29,12 @@ except ModuleNotFoundError as error:
 from nas_steps.errors import UserError
 from nas_steps.manifest.devices import check_device
 from nas_steps.manifest.left import altered_files, check_left, lost_files
-from nas_steps.manifest.trust import check_trust
+from nas_steps.manifest.trust import check_trust, records
 from nas_steps.plan import Plan, check_files, launcher
-from nas_steps.provenance.runs import claim_run
+from nas_steps.provenance.files import MENDABLE, in_words
+from nas_steps.provenance.runs import Run, claim_while_executing
 from nas_steps.retraining.refusing import check_baselines
 
-# as a module of another workflow: the config is what that workflow hands over
-ALONE = workflow.modifier.is_main_snakefile()
 # an experiment's file stands alone: it is not laid over the default one
 DEFAULT = (
     "config/config.yaml"
@@ -47,7 +54,7 @@ if ALONE and not workflow.config_settings.configfiles:
 
 
 try:
-    let_jobs_find_the_package(HOME)
+    let_jobs_find_the_package(HOME, ALONE)
     plan = Plan(config, origin)
     # a job in a process of its own has nothing to ask; records in a database are not lost with a copy of results/
     in_a_database = "DB" in str(
@@ -60,14 +67,23 @@ try:
         check_device(plan)
     if workflow.is_main_process:
         check_baselines(plan.config, plan.store)
-    # for as long as this process lives
-    run = (
-        claim_run(plan.folder, Path(".snakemake"))
-        if workflow.is_main_process and not workflow.dryrun
-        else None
-    )
 except UserError as error:
     raise WorkflowError(str(error)) from None
+except OSError as error:
+    if error.errno not in MENDABLE:
+        raise
+    raise WorkflowError(in_words(error)) from None
+
+# a module's prefix goes before the experiment and its data
+placed = workflow.modifier.path_modifier.modify
+run = Run(str(placed(plan.folder)), str(placed(plan.data_folder)), records)
+if workflow.is_main_process:
+    claim_while_executing(workflow, run)
+
+
+onstart:
+    run.planned(workflow)
+
 
 # files that a run made and that are gone: nothing stale reads them, so they must be asked for
 LOST = lost_files(plan) if workflow.is_main_process and not in_a_database else []

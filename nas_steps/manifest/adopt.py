@@ -47,7 +47,7 @@ def adopt(folder: str | Path, configs: Sequence[str] = ()) -> int:
     with TemporaryDirectory() as temporary:
         config = Path(temporary, "config.json")
         write_text(config, json.dumps(raw))
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--configfile", str(config)]
+        command = [sys.executable, "-P", "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--configfile", str(config)]
         result = subprocess.run(
             [*command, "--cores", "4", "--touch", "--forceall"],
             env=os.environ | {ADOPTING: "1"},

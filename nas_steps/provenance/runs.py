@@ -1,32 +1,263 @@
-"""One run of an experiment at a time, and none that is dead in the way of the next.
+"""One run of an experiment at a time, none that is dead in the way of the next, and data that are prepared once.
 
 Snakemake locks the files that it works on, and a Snakemake that was killed cannot take its locks away: the next one
-refuses until somebody unlocks. Who holds a lock it does not say. So each run also holds a lock of the kernel's, which
-ends with its process; where that is free, Snakemake's own locks are a dead run's.
+refuses until somebody unlocks. Who holds a lock it does not say. So each run also holds a lock that ends with its
+process (`locks`); where that is free, Snakemake's own locks are a dead run's. Only what executes jobs is a run: a dry
+run, a lint or a graph claims nothing.
 """
 
 from __future__ import annotations
 
-import fcntl
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import Any
+
+from nas_steps.errors import UserError
+from nas_steps.provenance import locks
+from nas_steps.provenance.files import MEND, MENDABLE, atomic, in_words, reason, refuse_unwritten
+from nas_steps.provenance.fingerprint import fingerprint
+
+#: Snakemake's own
+STATE = Path(".snakemake")
+#: seconds between two looks at another run
+LOOK = 1.0
+#: where Snakemake, by its folder, notes a file that is finished and one that is begun
+Records = Callable[[str, Path], Iterable[Path]]
+#: letters of a run's name that stand in the name of its lock's file
+SHOWN = 238
 
 
-def claim_run(folder: str, state: Path) -> TextIO | None:
-    """Hold the experiment in `folder` for as long as the returned file is open; None where another run holds it.
+class Run:
+    """A run that executes jobs. `folder` is the experiment's, `data` that of its prepared images."""
 
-    `state` is Snakemake's folder. What a dead run has locked there is unlocked.
+    def __init__(self, folder: str, data: str, records: Records, state: Path = STATE) -> None:
+        self.folder = folder
+        self.data = data
+        self.state = state
+        self._records = records
+        self._held: locks.Held | None = None
+        self._earlier: list[tuple[Path, locks.Told]] = []
+
+    def begin(self) -> None:
+        """Hold the experiment, and unlock what dead runs have locked. Raises UserError if another run holds it."""
+        refuse_unwritten()
+        _check_writable(self.state, Path(self.folder).parent)
+        _check_writable(*filter(Path.exists, (Path(self.folder), Path(self.data))))
+        with _alone(self.state):
+            path = _lock_file(self.folder, self.state)
+            self._held = locks.hold(path, folder=self.folder, data=self.data)
+            if self._held is None:
+                holder = locks.read(path)
+                raise UserError(
+                    f"{self.folder} is being made by another snakemake, {locks.name(holder)}; wait until it ends, or "
+                    "stop it there, then run snakemake again"
+                )
+            others = [other for other in _living(self.state) if other[0] != path]
+            self._earlier = [other for other in others if other[1].get("data") == self.data]
+            _unlock_the_dead(self, [told for _, told in others])
+
+    def wait_for_data(self) -> None:
+        """Wait while a run that began before this one prepares the same data, so that none prepares them twice."""
+        for path, told in self._earlier:
+            waiting = False
+            while not self._settled(path, told):
+                if not waiting:
+                    print(
+                        f"{told['folder']} ({locks.name(told)}) prepares the data in {self.data}, which this run needs "
+                        "too: waiting",
+                        flush=True,
+                    )
+                waiting = True
+                time.sleep(LOOK)
+        # those runs' locks hold the data until they end
+        for lock in sorted(self.state.glob("locks/*.output.lock")) if self._earlier else []:
+            _release(lock, self.data)
+
+    def planned(self, workflow: Any) -> None:
+        """Tell waiting runs whether this one prepares the data. For Snakemake's `onstart`, when its jobs are known."""
+        if self._held is not None:
+            made = [str(file) for job in workflow.dag.needrun_jobs() for file in job.output]
+            self._held.tell(planned=True)
+            since = self._held.path.stat().st_mtime
+            self._held.tell(makes=[file for file in made if _within(file, self.data)], since=since)
+
+    def end(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+            # Snakemake has deleted it, and its dry run for who may only look here would fail to make it
+            with suppress(OSError):
+                (self.state / "locks").mkdir()
+
+    def _settled(self, path: Path, told: locks.Told) -> bool:
+        """Whether another run has ended, or has prepared the data, or is not going to."""
+        with _alone(self.state):
+            if not locks.is_held(path):
+                return True
+        now = locks.read(path)
+        if now.get("token") not in (None, told["token"]):
+            return True  # it has ended, and the same experiment runs again, after this run
+        if "makes" not in now:
+            return False
+        return all(_is_made(file, now["since"], self._records, self.state) for file in now["makes"])
+
+
+def claim_while_executing(workflow: Any, run: Run) -> None:
+    """Make `workflow` the run whenever it executes jobs.
+
+    Its `execute` is the one place that all of Snakemake's ways of executing go through, and no other command; when
+    the Snakefile is read, Snakemake cannot yet tell which of them it is.
     """
-    state.mkdir(exist_ok=True)
-    file = (state / f"run-{folder.replace('/', '-')}.lock").open("a", encoding="utf-8")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()  # it lives, and Snakemake will say so if both want the same files
+    from snakemake.exceptions import LockException, WorkflowError
+
+    execute = workflow.execute
+
+    def execute_as_a_run(*arguments: Any, executor_plugin: Any, **named: Any) -> Any:
+        if executor_plugin.common_settings.dryrun_exec:
+            with _notes_elsewhere(run.state):
+                return execute(*arguments, executor_plugin=executor_plugin, **named)
+        if not workflow.execution_settings.lock:
+            return execute(*arguments, executor_plugin=executor_plugin, **named)
+        try:
+            run.begin()
+            run.wait_for_data()
+            return execute(*arguments, executor_plugin=executor_plugin, **named)
+        except (UserError, OSError, LockException) as error:
+            message = _in_words(error, run)
+            if message is None:
+                raise
+            raise WorkflowError(message) from None  # which Snakemake prints without a traceback
+        finally:
+            run.end()
+
+    workflow.execute = execute_as_a_run
+
+
+@contextmanager
+def _notes_elsewhere(state: Path) -> Iterator[None]:
+    """Let a dry run look where nothing may be written: Snakemake takes notes even then.
+
+    The block's working directory is a temporary one that links to all that is in the real one, with notes of its own.
+    """
+    written = [state if state.exists() else state.parent, *filter(Path.exists, (state / "iocache", state / "locks"))]
+    if all(os.access(folder, os.W_OK) for folder in written):
+        yield
+        return
+    here = Path.cwd()
+    with TemporaryDirectory() as folder:
+        there = Path(folder)
+        for file in here.iterdir():
+            if file.name != state.name:
+                (there / file.name).symlink_to(file)
+        (there / state.name).mkdir()
+        for known in ("metadata", "incomplete", "locks"):
+            place = there / state.name / known
+            if known == "locks" or not (here / state / known).exists():
+                place.mkdir()
+            else:
+                place.symlink_to(here / state / known)
+        os.chdir(there)
+        try:
+            yield
+        finally:
+            os.chdir(here)
+
+
+def _in_words(error: Exception, run: Run) -> str | None:
+    """What to do about an error; None if there is nothing to say but what it says itself."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError):
+        return in_words(error) if error.errno in MENDABLE else None
+    # Snakemake could not lock its files. Its advice is to unlock, which would hurt a run that lives
+    with _alone(run.state):
+        others = [told for path, told in _living(run.state) if path != _lock_file(run.folder, run.state)]
+    if not others:
         return None
-    for lock in sorted((state / "locks").glob("*.lock")):
-        # other experiments may be at work beside this one: each lock lists its files
-        if any(line.startswith(f"{folder}/") for line in lock.read_text(encoding="utf-8").splitlines()):
+    names = ", ".join(f"{told['folder']} ({locks.name(told)})" for told in others)
+    return (
+        f"other runs work in this folder on files that {run.folder} needs: {names}; wait until they end, then run "
+        "snakemake again, and do not unlock"
+    )
+
+
+def _check_writable(*folders: Path) -> None:
+    """Raise UserError if this process may not write in a folder, which is made if it is not there."""
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise UserError(f"nothing can be written in {folder.absolute()}: {reason(error)}; {MEND}") from None
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """What is seen of runs and done about it in the block, no other run does at the same time."""
+    while (held := locks.hold(state / "runs.lock")) is None:
+        time.sleep(0.05)
+    with held:
+        yield
+
+
+def _lock_file(folder: str, state: Path) -> Path:
+    name = folder.replace("/", "-")
+    if len(os.fsencode(name)) > SHOWN:
+        name = f"{name[:100]}-{fingerprint(name)}"
+    return state / f"run-{name}.lock"
+
+
+def _known(state: Path) -> list[tuple[Path, locks.Told]]:
+    """All runs that ever were here and what they told last."""
+    found = [(path, locks.read(path)) for path in sorted(state.glob("run-*.lock"))]
+    return [(path, told) for path, told in found if "folder" in told]
+
+
+def _living(state: Path) -> list[tuple[Path, locks.Told]]:
+    return [(path, told) for path, told in _known(state) if locks.is_held(path)]
+
+
+def _within(file: str, folder: str) -> bool:
+    return file.startswith(f"{folder}/")
+
+
+def _unlock_the_dead(run: Run, others: list[locks.Told]) -> None:
+    """Delete those of Snakemake's locks that dead runs have left; each lock lists its run's files."""
+    known = {run.folder: run.data} | {told["folder"]: told["data"] for _, told in _known(run.state)}
+    living = {told["folder"]: told["data"] for told in others}
+    for lock in sorted(run.state.glob("locks/*.lock")):
+        files = lock.read_text(encoding="utf-8").splitlines()
+        owners = {folder for folder in known if any(_within(file, folder) for file in files)}
+        # a run of the data alone has no files of the experiment's own
+        owners |= {folder for folder, data in known.items() if any(_within(file, data) for file in files) if not owners}
+        if owners and not owners & living.keys():
             lock.unlink()
-            print(f"A run of this experiment was killed: its lock {lock} is removed.")
-    return file
+            which = "this experiment" if run.folder in owners else " and ".join(sorted(owners))
+            print(f"A run of {which} was killed: its lock {lock} is removed.", flush=True)
+
+
+def _is_made(file: str, since: float, records: Records, state: Path) -> bool:
+    """Whether Snakemake has noted that a job of a run made a file, after the run's plan was made at `since`."""
+    finished, begun = records(file, state)
+    return not begun.exists() and finished.exists() and finished.stat().st_mtime >= since
+
+
+def _release(lock: Path, data: str) -> None:
+    """Take the files of the data, which are complete, out of another run's lock."""
+    try:
+        files = lock.read_text(encoding="utf-8").splitlines()
+        left = [file for file in files if not _within(file, data)]
+        if len(left) == len(files):
+            return
+        if left:
+            with atomic(lock) as temporary:
+                temporary.write_text("\n".join(left) + "\n", encoding="utf-8")
+        else:
+            lock.unlink()
+    except FileNotFoundError:
+        pass  # that run, or a third one, has just ended and taken all locks away

@@ -35,7 +35,7 @@ class Job:
 
 def dry_run(configs: Sequence[str], overrides: Sequence[str] = ()) -> list[Job]:
     """Ask Snakemake. Raises UserError with its words where it makes no plan."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--dry-run", "--cores", "1"]
+    command = [sys.executable, "-P", "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--dry-run", "--cores", "1"]
     command += ["--configfile", *configs] if configs else []
     command += ["--config", *overrides] if overrides else []
     result = subprocess.run(command, capture_output=True, encoding="utf-8", errors="backslashreplace", check=False)

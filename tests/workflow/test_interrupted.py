@@ -16,7 +16,6 @@ import pytest
 from tiny_workflow import ROOT, TINY, change, finish, jobs_to_run, write_config, write_images
 
 from nas_steps.provenance.files import read_csv, read_json
-from nas_steps.provenance.runs import claim_run
 
 #: training that lasts some seconds, with no more around it than must be
 LONG = change(
@@ -137,24 +136,6 @@ def test_one_failing_shard_stops_neither_the_other_nor_the_next_run(tmp_path: Pa
     assert again.returncode == 0, output
     assert re.search(r"^evaluate +1$", output, flags=re.M), output
     assert trained(tmp_path) == unbroken
-
-
-def test_a_run_that_lives_is_not_unlocked(tmp_path: Path) -> None:
-    first = claim_run("results/digits", tmp_path)
-    assert first is not None
-    locks = tmp_path / "locks"
-    locks.mkdir()
-    mine, other = locks / "0.output.lock", locks / "1.output.lock"
-    mine.write_text("results/data/x/meta.json\nresults/digits/report/report.html\n")
-    other.write_text("results/digits2/report/report.html\nresults/data/x/meta.json\n")
-    assert claim_run("results/digits", tmp_path) is None
-    assert mine.exists()
-    first.close()
-    again = claim_run("results/digits", tmp_path)
-    assert again is not None
-    assert not mine.exists()
-    assert other.exists()
-    again.close()
 
 
 def test_after_all_that_nothing_is_to_be_done(finished: Path) -> None:

@@ -186,10 +186,49 @@ def test_a_checkout_goes_before_an_installed_package(checkout: Path, folder: Pat
     assert "edited since" in data_log(folder / "results")
 
 
-def test_another_package_in_the_working_directory_is_refused(checkout: Path, folder: Path) -> None:
-    """`python -m` would run that one."""
+SHADOWS = ("random", "copy", "numpy", "torch", "types", "nas_steps")
+
+
+def write_shadows(folder: Path) -> None:
+    for name in SHADOWS:
+        (folder / f"{name}.py").write_text(f"raise SystemExit('the {name} of {folder}')\n", encoding="utf-8")
+
+
+def test_what_lies_in_the_working_directory_is_no_module(checkout: Path, folder: Path) -> None:
+    """`python -m` looks there first, and so does Snakemake when it is started in that way."""
     shutil.copytree(ROOT / "nas_steps", folder / "nas_steps", ignore=shutil.ignore_patterns("__pycache__"))
-    result = snakemake(folder, "--snakefile", checkout / "Snakefile", "--configfile", "tiny.yaml", "--dry-run")
+    write_shadows(folder)
+    flags = ["data", "--snakefile", checkout / "Snakefile", "--configfile", "tiny.yaml"]
+    succeeds(snakemake(folder, *flags, PYTHONSAFEPATH="1"))
+    assert MARK in data_log(folder / "results")
+
+
+def test_what_lies_beside_the_package_is_no_module(checkout: Path, folder: Path) -> None:
+    """A checkout is where people work: their scripts lie beside the package that jobs find there."""
+    write_shadows(checkout)
+    command = [
+        Path(sys.executable).with_name("snakemake"),
+        "data",
+        "--cores",
+        "1",
+        "--configfile",
+        folder / "tiny.yaml",
+    ]
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    result = subprocess.run(command, cwd=checkout, env=clean, capture_output=True, text=True, check=False)
+    succeeds(result)
+    assert MARK in data_log(checkout / "results")
+
+
+def test_as_a_module_another_package_in_the_working_directory_is_refused(checkout: Path, folder: Path) -> None:
+    """The jobs of the other workflow may need what lies there, and `python -m` would run that one."""
+    shutil.copytree(ROOT / "nas_steps", folder / "nas_steps", ignore=shutil.ignore_patterns("__pycache__"))
+    text = OUTER.format(snakefile=str(checkout / "Snakefile"), prefix="")
+    (folder / "Snakefile").write_text(text, encoding="utf-8")
+    (folder / "config").mkdir()
+    (folder / "config" / "config.yaml").write_text(yaml.safe_dump({"nas": TINY, "of mine": 1}), encoding="utf-8")
+    # nor does Snakemake itself find it, as where it is a command of its own
+    result = snakemake(folder, "--dry-run", PYTHONPATH=str(checkout))
     output = result.stdout + result.stderr
     assert result.returncode != 0
     assert "holds another nas_steps" in output

@@ -108,12 +108,26 @@ def test_the_slurm_check_knows_which_rules_of_its_run_ask_for_a_gpu(tmp_path: Pa
     assert asking_for_gpus(dry_run(tmp_path, *profile, CUDA_VISIBLE_DEVICES="")) == check["GPU_RULES"]
 
 
-@pytest.mark.parametrize(("visible", "asking"), [("", set()), ("0", TRAINING)])
+def made_up_gpus(folder: Path) -> dict[str, str]:
+    """The environment of a machine whose nvidia-smi tells of three GPUs, and whose torch is for CUDA."""
+    tool, torch = folder / "bin" / "nvidia-smi", folder / "python" / "torch"
+    for place in (tool.parent, torch):
+        place.mkdir(parents=True)
+    tool.write_text('#!/bin/sh\nfor n in 0 1 2; do echo "GPU $n: Made up (UUID: GPU-$n)"; done\n', encoding="utf-8")
+    tool.chmod(0o755)
+    (torch / "__init__.py").touch()
+    (torch / "version.py").write_text("cuda = '13.0'\n", encoding="utf-8")
+    return {"PATH": f"{tool.parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(torch.parent)}
+
+
+@pytest.mark.parametrize(
+    ("visible", "asking"), [("", set()), ("NoDevFiles", set()), ("none", set()), ("3", set()), ("0", TRAINING)]
+)
 def test_on_this_machine_training_asks_for_a_gpu_where_there_is_one(
     visible: str, asking: set[str], tmp_path: Path
 ) -> None:
     """Also with a number of jobs, which is how a cluster's profile begins."""
-    output = dry_run(tmp_path, "--jobs", "4", CUDA_VISIBLE_DEVICES=visible)
+    output = dry_run(tmp_path, "--jobs", "4", CUDA_VISIBLE_DEVICES=visible, **made_up_gpus(tmp_path))
     assert asking_for_gpus(output) == asking
 
 
@@ -129,18 +143,14 @@ rule wait:
 
 
 @pytest.mark.parametrize(
-    ("flags", "visible", "at_once"), [((), None, 3), ((), "0,2", 2), (("--resources", "gpu=1"), None, 1)]
+    ("flags", "visible", "at_once"),
+    [((), None, 3), ((), "0,2", 2), ((), "none", 4), (("--resources", "gpu=1"), None, 1)],
 )
 def test_as_many_training_jobs_run_at_once_as_there_are_gpus(
     flags: tuple[str, ...], visible: str | None, at_once: int, tmp_path: Path
 ) -> None:
-    """A made-up nvidia-smi tells of three GPUs."""
-    tool = tmp_path / "bin" / "nvidia-smi"
-    tool.parent.mkdir()
-    tool.write_text('#!/bin/sh\nfor n in 0 1 2; do echo "GPU $n: Made up (UUID: GPU-$n)"; done\n', encoding="utf-8")
-    tool.chmod(0o755)
     (tmp_path / "Snakefile").write_text(WAITING.format(snakefile=str(ROOT / "Snakefile")), encoding="utf-8")
-    environment = {"PATH": f"{tool.parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = made_up_gpus(tmp_path)
     if visible is not None:
         environment["CUDA_VISIBLE_DEVICES"] = visible
     targets = [f"{number}.txt" for number in range(4)]
