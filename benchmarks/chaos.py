@@ -52,12 +52,11 @@ STRIKING = Path(__file__).resolve().with_name("striking")
 RECIPE = {"epochs": 2, "warmup_epochs": 0, "batch_size": 20, "learning_rate": 0.05}
 DATA = {"source": "digits", "max_train": 60, "max_valid": 60, "max_test": 60}
 SUPERNET = {"epochs": 2, "batch_size": 20, "warmup_epochs": 0}
-COMMON: dict[str, Any] = {"device": "cpu", "data": DATA}
+COMMON: dict[str, Any] = {"device": "cpu", "shards": 1, "data": DATA}
 
 CELLS: dict[str, Any] = {
     **COMMON,
     "experiment": "cells",
-    "shards": 2,
     "space": {"nodes": 2, "operations": ["skip_connect", "max_pool_3x3", "nor_conv_1x1"]},
     "search": {
         "network": {"channels": 4, "cells": 3, "stem_multiplier": 1},
@@ -84,7 +83,7 @@ CELLS: dict[str, Any] = {
         "recipe": RECIPE,
         "seeds": 1,
         "budget": "winner",
-        "largest": True,
+        "uniform": False,
         "baselines": ["resnet20_x0.25", "mobilenet_v3_small_auto"],
     },
     "scaling": {
@@ -120,7 +119,7 @@ MOBILE: dict[str, Any] = {
         "strategies": {"random": {}, "nsga2": {"population": 3, "children": 2, "rounds": 2}},
     },
     "ranking": {"shortlist": 1, "uniform": 3, "recipe": RECIPE},
-    "retrain": {"recipe": RECIPE, "seeds": 1, "baselines": ["resnet20_x0.25", "resnet20_x0.1"]},
+    "retrain": {"recipe": RECIPE, "seeds": 1, "uniform": False, "baselines": ["resnet20_x0.25", "resnet20_x0.1"]},
     "scaling": {
         "depth": [1.0],
         "width": [1.0],
@@ -135,7 +134,7 @@ MOBILE: dict[str, Any] = {
             "bases": ["searched", "random"],
             "scalings": ["none", "width"],
             "factor": 2,
-            "seeds": 2,
+            "seeds": 1,
         },
     },
 }
@@ -149,24 +148,13 @@ TABLE: dict[str, Any] = {
         "strategies": {"random": {}, "evolution": {"population": 5, "sample": 2, "children": 5, "rounds": 3}},
     },
 }
-#: every strategy that asks and tells, in rounds
-IN_ROUNDS: dict[str, Any] = {
-    **COMMON,
-    "space": CELLS["space"],
-    "search": {
-        "network": CELLS["search"]["network"],
-        "strategies": {
-            "random": {"evaluations": 3},
-            "nsga2": {"population": 3, "children": 2, "rounds": 2, "objectives": ["macs"]},
-            "reinforce": {"batch": 2, "rounds": 2},
-            "predictor": {"initial": 3, "batch": 2, "rounds": 2},
-        },
-    },
-}
 
 
-def in_rounds(name: str, estimator: dict[str, Any]) -> dict[str, Any]:
-    return {**IN_ROUNDS, "experiment": name, "search": {**IN_ROUNDS["search"], "estimator": estimator}}
+def in_rounds(name: str, estimator: dict[str, Any], **strategies: Any) -> dict[str, Any]:
+    """Random search and strategies that ask and tell in rounds, their architectures scored by `estimator`."""
+    strategies = {"random": {"evaluations": 3}, **strategies}
+    search = {"network": CELLS["search"]["network"], "estimator": estimator, "strategies": strategies}
+    return {**COMMON, "experiment": name, "space": CELLS["space"], "search": search}
 
 
 @dataclass(frozen=True)
@@ -182,11 +170,14 @@ class Experiment:
 
 
 EXTRAPOLATED = {"kind": "extrapolation", **RECIPE, "epochs": 8, "observe": 4}
+UNTRAINED = {"kind": "zero_cost", "batch_size": 20}
 ONLY_SEARCHED = ("--until", "gather_search")
 EXPERIMENTS = [
     Experiment(TABLE),
-    Experiment(in_rounds("zero_cost", {"kind": "zero_cost", "batch_size": 20}), ONLY_SEARCHED),
-    Experiment(in_rounds("extrapolation", EXTRAPOLATED), ONLY_SEARCHED),
+    Experiment(in_rounds("zero_cost", UNTRAINED, reinforce={"batch": 2, "rounds": 2}), ONLY_SEARCHED),
+    Experiment(
+        in_rounds("extrapolation", EXTRAPOLATED, predictor={"initial": 3, "batch": 2, "rounds": 2}), ONLY_SEARCHED
+    ),
     Experiment(MOBILE),
     Experiment(CELLS),
 ]
