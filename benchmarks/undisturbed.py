@@ -25,14 +25,13 @@ MEASURED: tuple[tuple[str, tuple[str, ...]], ...] = (
     # the latency of blocks and networks
     ("*/search/costs.csv", ("latency_ms",)),
     ("*/search/costs.json", ("call_ms", "load", "validation")),
-    ("*/report/tables/latencies.csv", ("predicted_ms", "measured_ms", "error")),
     ("*/report/tables/fronts.csv", ("latency",)),
     # latency and memory of exported files; slow ones are timed less often
     ("*/performance.*", ("latency", "memory", "repeats", "times")),
 )
-#: not compared at all: what a log says goes by the attempt, file_hashes.json holds times of modification, and the page
-#: is full of times in figures and sentences: see `made_again`
-ASIDE = ("*.log", "*/file_hashes.json", "*/report.html")
+#: not compared with the other run: what a log says goes by the attempt, file_hashes.json holds times of modification, the
+#: page is full of times in figures and sentences, and latencies.csv in their order: see `made_again`
+ASIDE = ("*.log", "*/file_hashes.json", "*/report.html", "*/report/tables/latencies.csv")
 
 
 def files(folder: Path) -> dict[str, Path]:
