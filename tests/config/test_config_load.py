@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -594,3 +595,30 @@ def test_one_input_cells_can_be_declared() -> None:
 
 def test_declared_reductions_need_no_three_cells() -> None:
     assert load({"search": {"network": {"cells": 2, "reductions": [1]}}}).search.network.reductions == [1]
+
+
+@pytest.mark.parametrize(
+    ("config", "length"),
+    [
+        (lambda name: {"experiment": name}, 238),
+        (lambda name: {"search": {"strategies": {name: {"kind": "random"}, "darts": {}}}}, 209),
+        (lambda name: {"retrain": {"baselines": [f"resnet20_x0.{name.replace('n', '5')[12:]}", "resnet20"]}}, 209),
+    ],
+)
+def test_a_name_is_as_long_as_its_files_can_be(
+    config: Callable[[str], dict[str, Any]], length: int, tmp_path: Path
+) -> None:
+    digits = {"data": {"source": "digits"}}
+    loaded = load(digits | config("n" * length), "x.yaml")
+    write_slices(loaded, tmp_path)
+    longest = max(len(name) for name in [loaded.experiment, *loaded.search.strategies, *loaded.retrain.baselines])
+    assert longest == length
+    # what is made of them: the temporary file of a strategy's settings, an entry's checkpoints, the lock of a run
+    for name in (
+        f".search_{'n' * 209}-{16 * 'f'}.json.4194304.partial",
+        f".{'n' * 209}-999999-s999999.ended-4194304.checkpoints",
+        f"run-results-{'n' * 238}.lock",
+    ):
+        (tmp_path / name).touch()
+    with pytest.raises(UserError, match=rf"should have at most {length} characters"):
+        load(digits | config("n" * (length + 1)), "x.yaml")
