@@ -143,8 +143,10 @@ def _notes_elsewhere(state: Path) -> Iterator[None]:
 
     The block's working directory is a temporary one that links to all that is in the real one, with notes of its own.
     """
-    written = [state if state.exists() else state.parent, *filter(Path.exists, (state / "iocache", state / "locks"))]
-    if all(os.access(folder, os.W_OK) for folder in written):
+    notes = [state / "locks", state / "iocache", state / "iocache" / "latest.pkl"]
+    if all(
+        os.access(place, os.W_OK) for place in (state if state.exists() else state.parent, *notes) if place.exists()
+    ):
         yield
         return
     here = Path.cwd()
