@@ -9,6 +9,7 @@ from torchvision import models
 from torchvision.models.efficientnet import MBConvConfig
 from torchvision.models.resnet import BasicBlock
 
+from nas_steps.models.convolutions import Conv2d
 from nas_steps.spaces.baselines import parse_baseline
 from nas_steps.spaces.efficientnet import round_layers
 from nas_steps.spaces.hand_designed import SMALL_IMAGE, halvings
@@ -55,7 +56,7 @@ class ResNet(nn.Module):
                 stride = 2 if block == 0 and stage > 0 else 1
                 shortcut = None
                 if stride > 1 or last != width:
-                    shortcut = nn.Sequential(nn.Conv2d(last, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+                    shortcut = nn.Sequential(Conv2d(last, width, 1, stride, bias=False), nn.BatchNorm2d(width))
                 stages.append(BasicBlock(last, width, stride, shortcut))
                 last = width
         self.stages = nn.Sequential(*stages)

@@ -15,6 +15,7 @@ from torchvision.ops.stochastic_depth import StochasticDepth
 
 from nas_steps.errors import UserError
 from nas_steps.models.baselines import BATCH_NORM_MOMENTUM
+from nas_steps.models.convolutions import Conv2d
 from nas_steps.spaces.mobile_architectures import Block, Head, MobileArchitecture, Stem, parse_mobile
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -80,14 +81,8 @@ def check_side(architecture: MobileArchitecture, side: int) -> None:
 
 
 def build_stem(stem: Stem, inputs: int) -> nn.Module:
-    return Conv2dNormActivation(
-        inputs,
-        stem.width,
-        kernel_size=stem.kernel,
-        stride=stem.stride,
-        norm_layer=_norm(stem),
-        activation_layer=ACTIVATIONS[stem.activation],
-    )
+    activation = ACTIVATIONS[stem.activation](inplace=True)
+    return nn.Sequential(*_convolution(inputs, stem.width, stem.kernel, stem.stride, stem), activation)
 
 
 def build_last(head: Head, width: int, stem: Stem) -> nn.Module:
@@ -115,9 +110,7 @@ def build_block(block: Block, width: int, stem: Stem) -> nn.Module:
     if operation is None:
         if block.stride == 1 and block.width == width:
             return nn.Identity()
-        return Conv2dNormActivation(
-            width, block.width, kernel_size=1, stride=block.stride, norm_layer=norm, activation_layer=None
-        )
+        return nn.Sequential(*_convolution(width, block.width, 1, block.stride, stem))
     config = MBConvConfig(operation.expansion, operation.kernel, block.stride, width, block.width, 1)
     # the class rounds them to multiples of 8
     config.input_channels, config.out_channels = width, block.width
@@ -144,6 +137,11 @@ def initialise(network: nn.Module) -> None:
             bound = 1.0 / math.sqrt(module.out_features)
             nn.init.uniform_(module.weight, -bound, bound)
             nn.init.zeros_(module.bias)
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, stride: int, stem: Stem) -> tuple[nn.Module, nn.Module]:
+    """A convolution, which may have stride 2, and its norm. torchvision's block does not let choose the convolution."""
+    return Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), _norm(stem)(outputs)
 
 
 def _norm(stem: Stem) -> partial[nn.BatchNorm2d]:

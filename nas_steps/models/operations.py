@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas_steps.models.convolutions import Conv2d
 from nas_steps.spaces.operations import OPERATIONS
 
 #: (channels, stride, affine) -> module: (N, channels, H, W) to (N, channels, ceil(H / stride), ceil(W / stride))
@@ -66,8 +67,8 @@ class FactorizedReduce(nn.Module):
     def __init__(self, inputs: int, outputs: int, affine: bool = True) -> None:
         super().__init__()
         self.relu = nn.ReLU()
-        self.first = nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
-        self.second = nn.Conv2d(inputs, outputs - outputs // 2, 1, stride=2, bias=False)
+        self.first = Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
+        self.second = Conv2d(inputs, outputs - outputs // 2, 1, stride=2, bias=False)
         self.norm = nn.BatchNorm2d(outputs, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -82,7 +83,7 @@ class ReLUConvNorm(nn.Sequential):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, affine: bool = True) -> None:
         super().__init__(
             nn.ReLU(),
-            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+            Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
             nn.BatchNorm2d(outputs, affine=affine),
         )
 
