@@ -661,4 +661,4 @@ def launcher(processes: int) -> str:
     """What starts a step in so many processes."""
     if processes == 1:
         return "python -m"
-    return f"python -m torch.distributed.run --standalone --nproc-per-node {processes} -m"
+    return f"python -m nas_steps.training.launch {processes} -m"

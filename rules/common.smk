@@ -31,6 +31,7 @@ from nas_steps.manifest.devices import check_device
 from nas_steps.manifest.left import altered_files, check_left, lost_files
 from nas_steps.manifest.trust import check_trust, records
 from nas_steps.plan import Plan, check_files, launcher
+from nas_steps.provenance.died import SHELL
 from nas_steps.provenance.files import MENDABLE, in_words
 from nas_steps.provenance.runs import Run, claim_while_executing
 from nas_steps.retraining.refusing import check_baselines
@@ -114,6 +115,11 @@ localrules:
     gather_family,
     gather_factorial,
     gather_exports,
+
+
+# a job that dies of a signal says so in its log; as a module of another workflow, its shell is not ours to set
+if ALONE and Path(shell.get_executable() or "").name == "bash":
+    shell.prefix(SHELL.replace("{", "{{").replace("}", "}}"))
 
 
 # the cache between workflows, for who asks for it by --cache; without it Snakemake would warn at each start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import os
 import shlex
 import signal
@@ -39,6 +40,7 @@ def run(main: Callable[[Sequence[str]], Any], module: str, arguments: Sequence[s
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     say_anything()
+    show_faults()
     print(f"$ python -m {module} {shlex.join(arguments)}", flush=True)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _terminated)
@@ -61,6 +63,12 @@ def say_anything() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def show_faults() -> None:
+    """Let a fault in native code (SIGSEGV, SIGABRT, ...) print the lines that were running, into the log."""
+    if not faulthandler.is_enabled():
+        faulthandler.enable()
+
+
 def _terminated(number: int, _frame: object) -> None:
     """Leave through the `finally` blocks, so that nothing half-written stays behind."""
     raise SystemExit(128 + number)
@@ -80,5 +88,6 @@ def dispatch(package: str, steps: Sequence[str]) -> None:
     # Snakemake sets these to the threads of the job, and NumPy's last digits would depend on what a run has of them.
     # torch is told its own number by the settings.
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    show_faults()
     module = import_module(f"{package}.steps.{step}")
     run(module.main, f"{package} {step}", sys.argv[2:])

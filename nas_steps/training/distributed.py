@@ -145,7 +145,7 @@ def joined(processes: int, device: torch.device) -> Iterator[World]:
     if started != processes:
         raise UserError(
             f"{started} processes were started, but the config says processes: {processes}; run the command by "
-            f"`python -m torch.distributed.run --standalone --nproc-per-node {processes} -m ...` or by snakemake"
+            f"`python -m nas_steps.training.launch {processes} -m ...` or by snakemake"
         )
     if processes == 1:
         yield _world
