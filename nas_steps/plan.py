@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,12 +66,20 @@ TABLES = (
 class Plan:
     """The workflow of one experiment. Raises UserError for a config that cannot be run.
 
-    `root` is the folder that results go to; creating a Plan writes the steps' settings below it.
+    `root` is the folder that results go to; creating a Plan writes the steps' settings below it. `placed` says where a
+    file of the rules really lies: as a module of another workflow, Snakemake puts a prefix before it.
     """
 
-    def __init__(self, raw: Mapping[str, Any], origin: str = "config", root: str = "results") -> None:
+    def __init__(
+        self,
+        raw: Mapping[str, Any],
+        origin: str = "config",
+        root: str = "results",
+        placed: Callable[[str], str] = str,
+    ) -> None:
         self.config = load(raw, origin)
         self.root = root
+        self.placed = placed
         self.folder = f"{root}/{self.config.experiment}"
         self.store = f"{root}/settings"
         content = self._data_content()
@@ -124,11 +132,23 @@ class Plan:
             f"{self.root}/data/{self.config.data.source}-{Path(path).stem.removeprefix('data-')}"
             for path in (self.slices["data"], exact)
         )
-        prepared = Path(plain, "meta.json").is_file()
-        if plain != strict and (Path(strict).is_dir() or (prepared and not same_outcome(plain, self.config.data))):
+        lies = Path(self.placed(plain))
+        prepared = Path(lies, "meta.json").is_file()
+        strictly = Path(self.placed(strict)).is_dir()
+        if plain != strict and (strictly or (prepared and not same_outcome(lies, self.config.data))):
             self.slices["data"] = exact
             return strict
         return plain
+
+    def check_prepared(self) -> None:
+        """Raise UserError if another run has prepared the data meanwhile, and otherwise than this config asks."""
+        data = self.config.data
+        lies = Path(self.placed(self.data_folder))
+        if data.source == "folder" and Path(lies, "meta.json").is_file() and not same_outcome(lies, data):
+            raise UserError(
+                f"another run has prepared {lies} meanwhile, with another data.unreadable or data.max_image_pixels "
+                "that leaves out other files; run snakemake again, which prepares them as this config asks"
+            )
 
     def processes(self, strategy: str = "") -> int:
         """How many processes train one supernet of `strategy`, or one final network."""
@@ -520,6 +540,10 @@ class Plan:
     def made(self) -> list[Made]:
         """Every file that lasts, by the rule that makes it; logs and what preparing the data cost aside."""
         return [Made(rule, strategy, files) for rule, strategy, files in self._made() if files]
+
+    def lasting(self) -> dict[str, Made]:
+        """Every file that lasts, where it really lies, and what makes it."""
+        return {self.placed(file): made for made in self.made() for file in made.files}
 
     def _made(self) -> Iterator[tuple[str, str, list[str]]]:
         search, ranking, scaling, export = (

@@ -28,7 +28,7 @@ except ModuleNotFoundError as error:
 
 from nas_steps.errors import UserError
 from nas_steps.manifest.devices import check_device
-from nas_steps.manifest.left import altered_files, check_left, lost_files
+from nas_steps.manifest.left import Left
 from nas_steps.manifest.trust import check_trust, records
 from nas_steps.plan import Plan, check_files, launcher
 from nas_steps.provenance.died import SHELL
@@ -54,16 +54,26 @@ if ALONE and not workflow.config_settings.configfiles:
     configfile: DEFAULT
 
 
+PREFIXED = workflow.modifier.path_modifier.modify
+
+
+def placed(file):
+    """Where a file of the rules lies: a module's prefix goes before it."""
+    return str(PREFIXED(file))
+
+
 try:
     let_jobs_find_the_package(HOME, ALONE)
-    plan = Plan(config, origin)
+    plan = Plan(config, origin, placed=placed)
     # a job in a process of its own has nothing to ask; records in a database are not lost with a copy of results/
     in_a_database = "DB" in str(
         getattr(workflow.workflow_settings, "persistence_backend", "")
     )
+    left = None
     if workflow.is_main_process and not in_a_database:
         check_trust(plan)
-        check_left(plan)
+        left = Left(plan)
+        left.check()
     if workflow.is_main_process:
         check_device(plan)
     if workflow.is_main_process:
@@ -75,11 +85,19 @@ except OSError as error:
         raise
     raise WorkflowError(in_words(error)) from None
 
-# a module's prefix goes before the experiment and its data
-placed = workflow.modifier.path_modifier.modify
-run = Run(str(placed(plan.folder)), str(placed(plan.data_folder)), records)
+
+def begun():
+    """What is done before the first job, now that this run has waited for the others."""
+    plan.check_prepared()
+    if left is not None:
+        left.accept()
+
+
+run = Run(placed(plan.folder), placed(plan.data_folder), records)
 if workflow.is_main_process:
-    claim_while_executing(workflow, run)
+    claim_while_executing(
+        workflow, run, left.to_remake() if left is not None else [], begun
+    )
 
 
 onstart:
@@ -87,7 +105,7 @@ onstart:
 
 
 # files that a run made and that are gone: nothing stale reads them, so they must be asked for
-LOST = lost_files(plan) if workflow.is_main_process and not in_a_database else []
+LOST = left.lost() if left is not None else []
 R = plan.folder
 ENVIRONMENT = "../workflow/envs/nas-steps.yaml"
 THREADS = plan.config.threads
@@ -195,13 +213,14 @@ wildcard_constraints:
 
 def end_run():
     """Write down what the jobs left, so that it is noticed if their files are replaced later."""
-    if workflow.is_main_process and not in_a_database:
-        altered_files(plan)
+    if left is not None:
+        Left(plan)
 
 
 onsuccess:
     end_run()
-    print(f"The report is at {plan.report}")
+    if Path(placed(plan.report)).exists():
+        print(f"The report is at {placed(plan.report)}")
 
 
 onerror:

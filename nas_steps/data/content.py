@@ -35,12 +35,15 @@ def content_fingerprint(path: str | Path, memory: str | Path, leave_out: str | P
 def same_outcome(folder: str | Path, data: Data) -> bool:
     """Whether the data prepared in `folder` are those that `data.unreadable` and `data.max_image_pixels` lead to."""
     meta = read_json(Path(folder) / "meta.json")
-    skipped = meta["skipped"]
-    return (
-        not (skipped and data.unreadable == "refuse")
-        and meta["largest_image_pixels"] <= data.max_image_pixels
-        and not any(0 < entry["too_large_pixels"] <= data.max_image_pixels for entry in skipped)
-    )
+    try:
+        skipped = meta["skipped"]
+        return (
+            not (skipped and data.unreadable == "refuse")
+            and meta["largest_image_pixels"] <= data.max_image_pixels
+            and not any(0 < entry["too_large_pixels"] <= data.max_image_pixels for entry in skipped)
+        )
+    except (KeyError, TypeError):
+        return False  # of another version, or damaged: nobody knows
 
 
 def _content(file: Path, contents: Contents) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from nas_steps.config.load import load
 from nas_steps.errors import UserError
-from nas_steps.manifest.compare import changed_files, read_manifest
+from nas_steps.manifest.compare import UNLISTED_LINE, changed_files, read_manifest
 from nas_steps.manifest.trust import ADOPTING, records
 from nas_steps.plan import Plan, merged
 from nas_steps.provenance.files import read_json, write_text
@@ -30,7 +30,7 @@ def adopt(folder: str | Path, configs: Sequence[str] = ()) -> int:
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    wrong = changed_files(folder, manifest)
+    wrong = [line for line in changed_files(folder, manifest) if not line.startswith(UNLISTED_LINE)]
     if wrong:
         raise UserError(
             f"{folder} is not what its manifest lists:\n"

@@ -9,14 +9,17 @@ from typing import Any
 
 from nas_steps.config.keys import config_key
 from nas_steps.errors import UserError
-from nas_steps.manifest.write import MANIFEST
+from nas_steps.manifest.write import MANIFEST, place
 from nas_steps.plan import Plan
 from nas_steps.provenance.changes import changed_modules, changed_values, changed_versions
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.fingerprint import file_hash
 
-#: what the manifest of an experiment says nothing of: logs, and what killed steps go on from
-UNLISTED = re.compile(r"logs/.*|(.*/)?\.[^/]+\.checkpoints/.*")
+#: what the manifest of an experiment says nothing of: logs, and hidden files, such as what killed steps go on from and
+#: what a file manager leaves
+UNLISTED = re.compile(r"logs/.*|(.*/)?(\.[^/]+|Thumbs\.db|desktop\.ini)(/.*)?")
+#: how the line about a file begins that is there and not in the manifest
+UNLISTED_LINE = "not listed: "
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
@@ -35,7 +38,7 @@ def changed_files(folder: str | Path, manifest: Mapping[str, Any]) -> list[str]:
     folder = Path(folder)
     lines = []
     for name, listed in sorted(manifest["files"].items()):
-        file = folder / name
+        file = place(folder, name)
         if not file.is_file():
             lines.append(f"missing: {name}")
         elif (size := file.stat().st_size) != listed["bytes"]:
@@ -46,7 +49,7 @@ def changed_files(folder: str | Path, manifest: Mapping[str, Any]) -> list[str]:
     for file in sorted(folder.rglob("*")):
         relative = file.relative_to(folder)
         if file.is_file() and relative.as_posix() not in known and not UNLISTED.fullmatch(relative.as_posix()):
-            lines.append(f"not listed: {relative.as_posix()}")
+            lines.append(f"{UNLISTED_LINE}{relative.as_posix()}")
     return lines
 
 

@@ -25,11 +25,12 @@ def check_device(plan: Plan) -> None:
         if device and kind(device) != wanted:
             others[device] = others.get(device, 0) + 1
     if others:
+        folder = plan.placed(plan.folder)
         told = ", ".join(f"{count} on {device}" for device, count in sorted(others.items()))
         raise UserError(
-            f"device is {wanted}, but jobs of {plan.folder} were computed on another one: {told}. One experiment "
-            f"does not mix what was asked for: set device: auto to keep them, give the run a name of its own (--config "
-            f"experiment={plan.config.experiment}_{wanted}), or delete {plan.folder} to compute it anew"
+            f"device is {wanted}, but jobs of {folder} were computed on another one: {told}. One experiment does not "
+            "mix what was asked for: set device: auto to keep them, give the run a name of its own (--config "
+            f"experiment={plan.config.experiment}_{wanted}), or delete {folder} to compute it anew"
         )
 
 
@@ -37,11 +38,11 @@ def computed(plan: Plan) -> list[str]:
     """The ledger files of the jobs that ran on the device of the config."""
     return [
         file
-        for made in plan.made()
+        for file, made in plan.lasting().items()
         if WATCHED[made.rule].packages[: len(TRAINS)] == TRAINS
         and (made.rule != "measure_costs" or plan.measures_on_device)
-        for file in made.files
-        if file.endswith("cost.json") and Path(file).is_file()
+        and file.endswith("cost.json")
+        and Path(file).is_file()
     ]
 
 

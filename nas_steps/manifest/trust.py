@@ -15,6 +15,8 @@ from nas_steps.errors import UserError
 from nas_steps.manifest.compare import differences, read_manifest
 from nas_steps.manifest.write import MANIFEST
 from nas_steps.plan import Plan
+from nas_steps.provenance.contents import Contents
+from nas_steps.provenance.files import read_json
 
 #: lines of a message; the rest is counted
 SHOWN = 12
@@ -27,20 +29,40 @@ ADOPTING = "NAS_STEPS_ADOPTING"
 def check_trust(plan: Plan, snakemake_folder: str | Path = ".snakemake") -> None:
     """Raise UserError where files are there that Snakemake does not know and the manifest does not vouch for.
 
-    Reads no file but the manifest, so that it is quick enough for every start.
+    A file is read once, and not again at the next start, so that this is quick.
     """
     if os.environ.get(ADOPTING):
         return
+    state = Path(snakemake_folder)
     unknown = {
-        file: made.name
-        for made in plan.made()
-        if made.rule != "data"  # their folder's name says what they were made from
-        for file in made.files
-        if os.path.exists(file) and not is_known(file, Path(snakemake_folder))
+        file: made for file, made in plan.lasting().items() if os.path.exists(file) and not is_known(file, state)
     }
     if not unknown:
         return
-    folder = plan.folder
+    with contents_of(plan, state) as contents:
+        # the name of their folder says what they were made from, and meta.json what they hold
+        _check_data([file for file, made in unknown.items() if made.rule == "data"], contents)
+        _check_results(plan, {file: made.name for file, made in unknown.items() if made.rule != "data"}, contents)
+
+
+def contents_of(plan: Plan, state: Path) -> Contents:
+    """What the files of an experiment held when they were last looked at."""
+    return Contents(state / "nas-steps" / f"{plan.config.experiment}-contents.json")
+
+
+def _check_data(files: list[str], contents: Contents) -> None:
+    for file in files:
+        path = Path(file)
+        if path.suffix == ".npy" and path.with_name("meta.json").is_file():
+            wanted = read_json(path.with_name("meta.json"))["checksums"].get(path.name)
+            if contents.of(path) != wanted:
+                raise UserError(f"{file} is not what meta.json beside it says; delete {path.parent} to prepare it anew")
+
+
+def _check_results(plan: Plan, unknown: dict[str, str], contents: Contents) -> None:
+    if not unknown:
+        return
+    folder = plan.placed(plan.folder)
     if not Path(folder, MANIFEST).is_file():
         raise UserError(
             f"{folder} holds {len(unknown)} files of which Snakemake knows nothing ({_some(unknown)}), and no "
@@ -60,6 +82,8 @@ def check_trust(plan: Plan, snakemake_folder: str | Path = ".snakemake") -> None
                 lines.append(f"{file}: not in the manifest")
             elif os.path.getsize(file) != listed["bytes"]:
                 lines.append(f"{file}: {os.path.getsize(file)} bytes, the manifest says {listed['bytes']}")
+            elif contents.of(file) != listed["sha256"]:
+                lines.append(f"{file}: another content than the manifest lists")
     if lines:
         more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
         raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,9 +21,9 @@ def write(folder: str | Path, settings: str | Path) -> dict[str, Any]:
     """Write `folder`/manifest.json and return it. `settings` is the file of `Plan.manifest_settings`."""
     folder, settings = Path(folder), Path(settings)
     step = read_json(settings)
-    files = {name: {**_described(folder / name), "by": by} for name, by in step["files"].items()}
+    files = {name: {**_described(place(folder, name)), "by": by} for name, by in step["files"].items()}
     for name, by in _undeclared(folder, step["files"]).items():
-        files[name] = {**_described(folder / name), "by": by}
+        files[name] = {**_described(place(folder, name)), "by": by}
     rules: Mapping[str, Mapping[str, str]] = step["rules"]
     found = {
         "config": step["config"],
@@ -56,16 +57,24 @@ def _described(file: Path) -> dict[str, Any]:
 def _undeclared(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
     """The scaled members' ONNX files, and all INT8 files: which there are is known only when members are counted and
     INT8 files are accepted."""
-    found = {}
+    found: dict[str, str] = {}
     for name, by in files.items():
-        place, _, last = name.rpartition("/")
-        if place.startswith("export/") and last in ("exports.json", "check.json"):
-            told = read_json(folder / name)
-            for line in told if isinstance(told, list) else [told]:
-                for file in (line.get("file"), (line.get("int8") or {}).get("file")):
-                    if file:
-                        found[f"{place}/{file}"] = by
+        beside, _, last = name.rpartition("/")
+        if beside.startswith("export/") and last in ("exports.json", "check.json"):
+            found |= {f"{beside}/{file}": by for file in undeclared_files(read_json(folder / name))}
     return found
+
+
+def undeclared_files(told: Any) -> list[str]:
+    """The models that an exports.json or check.json names, its own folder aside."""
+    lines = told if isinstance(told, list) else [told]
+    files = [file for line in lines for file in (line.get("file"), (line.get("int8") or {}).get("file"))]
+    return [file for file in files if file]
+
+
+def place(folder: str | Path, name: str) -> Path:
+    """Where a file of the manifest lies. `..` goes up from the name of the folder, which may be a link."""
+    return Path(os.path.normpath(os.path.join(folder, name)))
 
 
 def _devices(folder: Path, files: Mapping[str, Any]) -> list[str]:

@@ -56,18 +56,20 @@ class Contents:
     def of(self, file: str | Path, read: Callable[[Path], str] = file_hash) -> str:
         """Return `read(file)`, its sha256 by default; from memory if the file is as it was.
 
-        Raises OSError for a file that cannot be read, a pipe or a device among them.
+        What another function reads of a file is remembered apart, by that function's name. Raises OSError for a file
+        that cannot be read, a pipe or a device among them.
         """
         name = os.path.abspath(file)
         began = time.time()
         status = os.stat(name)
         stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-        known = self._known.get(name)
+        key = name if read is file_hash else f"{read.__name__} {name}"
+        known = self._known.get(key)
         if known is not None and known[0] == stamp:
             return known[1]
         if not S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is a pipe, socket, device or folder, no file", name)
         found = read(Path(name))
         if status.st_ctime_ns / 1e9 + SETTLED < began:
-            self._new[name] = (stamp, found)
+            self._new[key] = (stamp, found)
         return found

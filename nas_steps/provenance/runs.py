@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -106,17 +106,22 @@ class Run:
         return all(_is_made(file, now["since"], self._records, self.state) for file in now["makes"])
 
 
-def claim_while_executing(workflow: Any, run: Run) -> None:
-    """Make `workflow` the run whenever it executes jobs.
+def claim_while_executing(
+    workflow: Any, run: Run, forced: Sequence[str] = (), begun: Callable[[], None] = lambda: None
+) -> None:
+    """Make `workflow` the run whenever it executes jobs; the jobs of the `forced` files run, too.
 
-    Its `execute` is the one place that all of Snakemake's ways of executing go through, and no other command; when
-    the Snakefile is read, Snakemake cannot yet tell which of them it is.
+    `begun` is called before the first job of a run, and not for a dry run: it may raise UserError. `execute` is the one
+    place that all of Snakemake's ways of executing go through, and no other command; when the Snakefile is read,
+    Snakemake cannot yet tell which of them it is.
     """
     from snakemake.exceptions import LockException, WorkflowError
 
     execute = workflow.execute
 
     def execute_as_a_run(*arguments: Any, executor_plugin: Any, **named: Any) -> Any:
+        if forced:
+            workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *forced}
         if executor_plugin.common_settings.dryrun_exec:
             with _notes_elsewhere(run.state):
                 return execute(*arguments, executor_plugin=executor_plugin, **named)
@@ -125,6 +130,7 @@ def claim_while_executing(workflow: Any, run: Run) -> None:
         try:
             run.begin()
             run.wait_for_data()
+            begun()
             return execute(*arguments, executor_plugin=executor_plugin, **named)
         except (UserError, OSError, LockException) as error:
             message = _in_words(error, run)

@@ -13,6 +13,13 @@ from nas_steps.config.data import Data
 from nas_steps.data.content import content_fingerprint, same_outcome
 from nas_steps.data.folder import read_folder
 from nas_steps.errors import UserError
+from nas_steps.provenance import contents
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of this very moment are remembered, too."""
+    monkeypatch.setattr(contents, "SETTLED", -3600.0)
 
 
 @pytest.fixture
@@ -122,6 +129,17 @@ def test_names_that_are_no_text_and_files_that_cannot_be_read_have_a_fingerprint
     assert len(seen) == 5
 
 
+def test_an_archive_among_the_images_is_known_by_its_own_content_where_it_is_the_data(photos: Path) -> None:
+    """As a file among images it is nothing. That must not be taken for its content."""
+    archive = photos / "set.npz"
+    archive.write_bytes(b"one")
+    of(photos)
+    first = content_fingerprint(archive, photos.parent / "memory.json", photos.parent / "results")
+    archive.write_bytes(b"two")
+    of(photos)
+    assert content_fingerprint(archive, photos.parent / "memory.json", photos.parent / "results") != first
+
+
 def test_a_folder_of_another_name_is_the_same_data(photos: Path) -> None:
     first = of(photos)
     assert of(photos.rename(photos.with_name("pictures"))) == first
@@ -140,6 +158,7 @@ def test_a_path_that_is_no_file_is_refused_in_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("meta", "changes", "same"),
     [
+        ({"skipped": []}, {}, False),  # of another version
         ({"skipped": [], "largest_image_pixels": 100}, {}, True),
         ({"skipped": [], "largest_image_pixels": 100}, {"unreadable": "skip"}, True),
         ({"skipped": [], "largest_image_pixels": 100}, {"max_image_pixels": 100}, True),

@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import shutil
+import time
 from importlib import metadata
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from tiny_workflow import ROOT, TINY, change, jobs_to_run, run_module, snakemake
 
 from nas_steps.errors import UserError
 from nas_steps.manifest.devices import check_device
+from nas_steps.manifest.left import SLACK
+from nas_steps.manifest.trust import records
 from nas_steps.plan import Plan
 from nas_steps.provenance.files import read_json, write_json
 
@@ -213,44 +216,80 @@ def test_prepared_data_that_were_changed_are_refused(known: Path) -> None:
     refused(known, TINY, "is not what its runs left", "train_images.npy (data)")
 
 
-def test_a_whole_other_run_copied_over_this_one_is_refused_and_can_be_adopted(known: Path, copy_of_code: Path) -> None:
-    """It was made from other code: its manifest says so."""
+def list_anew(folder: Path, name: str) -> None:
+    """Make the manifest list a file as it is now, as that of another run would."""
+    listed = read_json(folder / "manifest.json")
+    content = (folder / name).read_bytes()
+    listed["files"][name] |= {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    write_json(folder / "manifest.json", listed)
+
+
+def test_results_copied_over_equal_ones_are_taken_and_those_of_other_code_are_not(
+    known: Path, copy_of_code: Path
+) -> None:
     folder = known / RESULTS
-    manifest_of_other = read_json(folder / "manifest.json")
-    for name in ("summary.csv", "contests.csv"):
-        file = folder / "retraining" / name
-        file.write_text(file.read_text() + "\n")
-        content = file.read_bytes()
-        manifest_of_other["files"][f"retraining/{name}"] |= {
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "bytes": len(content),
-        }
-    write_json(folder / "manifest.json", manifest_of_other)
-    # made from the same config by the same code: its manifest vouches for it, and the report is of the one before
-    assert jobs_to_run(known, TINY) == ["manifest", "report"]
+    file = folder / "retraining" / "summary.csv"
     file.write_text(file.read_text() + "\n")
-    content = file.read_bytes()
-    manifest_of_other["files"][f"retraining/{name}"] |= {
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "bytes": len(content),
-    }
-    write_json(folder / "manifest.json", manifest_of_other)
-    refused(known, TINY, f"{RESULTS}/retraining/contests.csv (gather_retraining)", "--adopt", root=copy_of_code)
+    refused(known, TINY, "retraining/summary.csv (gather_retraining)", "delete these files")
+    list_anew(folder, "retraining/summary.csv")
+    # the manifest vouches for all, and the report is of the one before
+    assert jobs_to_run(known, TINY) == ["manifest", "report"]
+    refused(known, TINY, "retraining/summary.csv (gather_retraining)", "--adopt", root=copy_of_code)
+    # one file of another state of the run is not vouched for by a manifest that others contradict
+    ranked = folder / "ranking" / "ranked.csv"
+    ranked.write_text(ranked.read_text() + "\n")
+    refused(known, TINY, "ranking/ranked.csv (rank)", "retraining/summary.csv (gather_retraining)")
 
 
-def test_a_deleted_file_that_no_rule_declares_is_missed(known: Path) -> None:
-    (known / RESULTS / "export" / "scaled" / "B0.onnx").unlink()
-    refused(
-        known,
-        TINY,
-        "lacks files that a run made",
-        "export/scaled/B0.onnx",
-        "delete results/tiny/export/scaled/exports.json",
+def test_a_file_that_was_replaced_before_anybody_looked_is_made_anew(known: Path) -> None:
+    """A run that is killed cannot write down what its jobs left."""
+    for ledger in (known / ".snakemake" / "nas-steps").iterdir():
+        ledger.unlink()
+    file = known / RESULTS / "ranking" / "ranked.csv"
+    record = next(records(f"{RESULTS}/ranking/ranked.csv", known / ".snakemake"))
+    content, status = file.read_text(), file.stat()
+    wait = record.stat().st_ctime + SLACK + 1 - time.time()
+    time.sleep(max(0, wait))
+    file.write_text(content.replace("ok", "OK", 1))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert "rank" in {job.split()[0] for job in jobs_to_run(known, TINY)}
+
+
+@pytest.mark.parametrize("name", ["scaled/B0.onnx", "scaled", "."])
+def test_a_deleted_model_that_no_rule_declares_is_made_anew(known: Path, name: str) -> None:
+    path = known / RESULTS / "export" / name
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    rules = {job.split()[0] for job in jobs_to_run(known, TINY)}
+    assert rules == {"export_scaled", "gather_exports", "report", "manifest"} | (
+        {"export_entry"} if name == "." else set()
     )
-    (known / RESULTS / "export" / "scaled" / "exports.json").unlink()
-    assert {"export_scaled", "gather_exports", "report", "manifest"} == {
-        job.split()[0] for job in jobs_to_run(known, TINY)
-    }
+
+
+def test_what_a_file_manager_leaves_among_the_results_is_no_result(known: Path) -> None:
+    for name in (".DS_Store", "ranking/Thumbs.db", "report/.ipynb_checkpoints/x.csv"):
+        (known / RESULTS / name).parent.mkdir(exist_ok=True)
+        (known / RESULTS / name).write_text("x")
+    assert "all as listed" in manifest(known, "--check", RESULTS)
+
+
+def test_results_that_lie_behind_a_link_are_listed(known: Path) -> None:
+    (known / RESULTS).rename(known / "elsewhere")
+    (known / RESULTS).symlink_to(known / "elsewhere", target_is_directory=True)
+    assert "all as listed" in manifest(known, "--check", RESULTS)
+    assert jobs_to_run(known, TINY) == []
+
+
+def test_one_digit_and_one_byte_that_differ_in_a_copy_without_records_are_noticed(copied: Path) -> None:
+    file = copied / RESULTS / "ranking" / "ranked.csv"
+    content = file.read_text()
+    file.write_text(content.replace("0", "1", 1))
+    refused(copied, TINY, "ranking/ranked.csv: another content than the manifest lists")
+    file.write_text(content)
+    (images,) = (copied / "results" / "data").glob("*/train_images.npy")
+    pixels = bytearray(images.read_bytes())
+    pixels[-1] ^= 1
+    images.write_bytes(pixels)
+    refused(copied, TINY, "train_images.npy is not what meta.json beside it says", "delete results/data/")
 
 
 # ------------------------------------------------------------------------------------------------- devices
