@@ -29,8 +29,8 @@ MEASURED: tuple[tuple[str, tuple[str, ...]], ...] = (
     # latency and memory of exported files; slow ones are timed less often
     ("*/performance.*", ("latency", "memory", "repeats", "times")),
 )
-#: not compared with the other run: what a log says goes by the attempt, file_hashes.json holds times of change, the
-#: page is full of times in figures and sentences, and latencies.csv in their order: see `made_again`
+#: not compared with the other run: what a log says goes by the attempt, file_hashes.json holds times of modification,
+#: the page is full of times in figures and sentences, and latencies.csv in their order: see `made_again`
 ASIDE = ("*.log", "*/file_hashes.json", "*/report.html", "*/report/tables/latencies.csv")
 
 
