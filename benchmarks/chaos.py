@@ -216,7 +216,7 @@ class Rules:
     def of(self, command: list[str]) -> str:
         """The rule; empty for a process that is none of a rule's own."""
         at = command.index("-m")
-        package, step = command[at + 1 : at + 3]
+        package, step = [*command[at + 1 : at + 3], ""][:2]
         modules = {f"{package}.steps.{step}", f"{package}.__main__", f"{package}.write"}
         found = [rule for rule, module in self._modules.items() if module in modules]
         if len(found) > 1:
