@@ -29,7 +29,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import chdir
 from dataclasses import dataclass, field
@@ -374,12 +374,22 @@ class Told:
 class Chaos:
     """The kills of one experiment: at least `share`, and each rule of `lives` at least once."""
 
-    def __init__(self, experiment: Experiment, jobs: Jobs, lives: dict[str, float], share: int, dice: random.Random):
+    def __init__(
+        self,
+        experiment: Experiment,
+        jobs: Jobs,
+        lives: dict[str, float],
+        share: int,
+        dice: random.Random,
+        harms: deque[str],
+    ) -> None:
         self.experiment = experiment
         self.jobs = jobs
         self.lives = lives
         self.share = share
         self.dice = dice
+        #: what strikes Snakemake next, and after that; all experiments take turns
+        self.harms = harms
         self.told = Told()
         #: how often each rule was struck, or is about to be
         self.meant: Counter[str] = Counter()
@@ -443,7 +453,7 @@ class Chaos:
         log = folder / f"log-{self.told.starts}.txt"
         retries = self.dice.choice((0, 0, 1, 2))
         process = start(self.experiment, folder, self.jobs.place, log, "--retries", str(retries), *flags)
-        how = self.dice.choice(RUN_STRIKES) if self.dice.random() < RUN_SHARE and not self.enough else ""
+        how = self.harms[0] if self.dice.random() < RUN_SHARE and not self.enough else ""
         due, hurt = time.monotonic() + self.dice.uniform(*RUN_STRUCK), ""
         for begun, ended in looks(process, self.jobs, log):
             self.settle(ended)
@@ -453,6 +463,7 @@ class Chaos:
             if how and not hurt and time.monotonic() >= due and self.jobs.living:
                 hurt = how
                 self.hurt(how, process)
+                self.harms.rotate(-1)
         self.settle(self.jobs.ended())
         print(
             f"  {self.experiment.name}, start {self.told.starts} (retries {retries}): {hurt or 'ran to its end'}, exit "
@@ -519,14 +530,14 @@ def main() -> None:
                 flush=True,
             )
         compared, differing, trainings = 0, 0, 0
-        left = given.kills
+        left, harms = given.kills, deque(RUN_STRIKES)
         for number, one in enumerate(chosen):
             mine = sum(len(lives[other.name]) for other in chosen[number:])
             share = round(left * len(lives[one.name]) / mine)
             place = folder / one.name / "disturbed"
             prepare(one, place)
             jobs = Jobs(place / "jobs", rules[one.name])
-            chaos = Chaos(one, jobs, lives[one.name], share, random.Random(f"{given.seed} {one.name}"))
+            chaos = Chaos(one, jobs, lives[one.name], share, random.Random(f"{given.seed} {one.name}"), harms)
             disturbed(chaos, place, last=one is chosen[-1])
             left = max(0, left - chaos.told.kills)
             told.rules += chaos.told.rules
