@@ -21,6 +21,7 @@ LONG = (
     "test_one_shot",
     "test_factorial",
     "test_limits",
+    "test_together",
 )
 
 

@@ -87,6 +87,7 @@ class Run:
 
     def end(self) -> None:
         if self._held is not None:
+            _let_read(self.state / "metadata", self._held.path.stat().st_mode)
             self._held.close()
             self._held = None
             # Snakemake has deleted it, and its dry run for who may only look here would fail to make it
@@ -123,8 +124,11 @@ def claim_while_executing(
         if forced:
             workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *forced}
         if executor_plugin.common_settings.dryrun_exec:
-            with _notes_elsewhere(run.state):
-                return execute(*arguments, executor_plugin=executor_plugin, **named)
+            try:
+                with _notes_elsewhere(run.state):
+                    return execute(*arguments, executor_plugin=executor_plugin, **named)
+            except UserError as error:
+                raise WorkflowError(str(error)) from None
         if not workflow.execution_settings.lock:
             return execute(*arguments, executor_plugin=executor_plugin, **named)
         try:
@@ -155,6 +159,7 @@ def _notes_elsewhere(state: Path) -> Iterator[None]:
     ):
         yield
         return
+    _check_readable(state / "metadata")
     here = Path.cwd()
     with TemporaryDirectory() as folder:
         there = Path(folder)
@@ -247,6 +252,26 @@ def _unlock_the_dead(run: Run, others: list[locks.Told]) -> None:
             lock.unlink()
             which = "this experiment" if run.folder in owners else " and ".join(sorted(owners))
             print(f"A run of {which} was killed: its lock {lock} is removed.", flush=True)
+
+
+def _let_read(records: Path, mode: int) -> None:
+    """Let all read Snakemake's records whom the umask lets, by the mode of a new file; it lets the group alone."""
+    readers = mode & 0o044
+    for record in records.rglob("*"):
+        now = record.lstat().st_mode
+        if record.is_file() and now & readers != readers:
+            with suppress(PermissionError):  # another person's, who ran this experiment, too
+                record.chmod(now | readers)
+
+
+def _check_readable(records: Path) -> None:
+    """Raise UserError if what Snakemake knows of the results cannot be read: it would take all for current."""
+    for record in records.rglob("*"):
+        if not os.access(record, os.R_OK):
+            raise UserError(
+                f"{record.absolute()} cannot be read, so that nobody can tell what is stale; ask its owner for "
+                f"`chmod -R go+rX {records}`"
+            )
 
 
 def _is_made(file: str, since: float, records: Records, state: Path) -> bool:

@@ -287,6 +287,31 @@ def test_a_dry_run_looks_where_nothing_may_be_written(folder: Path, monkeypatch:
     assert not Path(".snakemake/iocache").exists()
 
 
+@pytest.mark.usefixtures("read_only")
+def test_records_that_cannot_be_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _mode: not Path(path).is_relative_to(".snakemake"))
+    workflow = Workflow()
+    claim_while_executing(workflow, run_of("a"))
+    with pytest.raises(WorkflowError, match=r"metadata/known cannot be read, .*chmod -R go\+rX \.snakemake/metadata"):
+        workflow.execute(executor_plugin=plugin(dry=True))
+    assert workflow.seen == []
+
+
+def test_the_records_can_be_read_by_whom_the_umask_lets() -> None:
+    record = Path(".snakemake/metadata/@part/x")
+    record.parent.mkdir(parents=True)
+    record.touch()
+    record.chmod(0o660)
+    before = os.umask(0o022)
+    try:
+        run = run_of("a")
+        run.begin()
+        run.end()
+    finally:
+        os.umask(before)
+    assert record.stat().st_mode & 0o777 == 0o664
+
+
 def test_a_name_of_any_length_has_a_lock() -> None:
     long = [run_of("n" * 238), run_of("n" * 300), run_of("n" * 299 + "m")]
     places = {runs._lock_file(run.folder, run.state) for run in long}

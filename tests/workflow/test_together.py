@@ -20,7 +20,7 @@ fcntl.flock = absent
 
 
 def budget(config: dict[str, Any]) -> str:
-    """A file that two steps make: the data, then the budget."""
+    """A file that takes two jobs: the data, then the budget."""
     return f"results/{config['experiment']}/search/budget.json"
 
 
