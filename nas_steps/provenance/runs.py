@@ -266,7 +266,7 @@ def _let_read(records: Path, mode: int) -> None:
 
 def _check_readable(records: Path) -> None:
     """Raise UserError if what Snakemake knows of the results cannot be read: it would take all for current."""
-    for record in records.rglob("*"):
+    for record in filter(Path.exists, (records, *records.rglob("*"))):
         if not os.access(record, os.R_OK):
             raise UserError(
                 f"{record.absolute()} cannot be read, so that nobody can tell what is stale; ask its owner for "

@@ -267,10 +267,12 @@ def read_only(folder: Path) -> Iterable[None]:
 
 @pytest.mark.usefixtures("read_only")
 def test_a_dry_run_looks_where_nothing_may_be_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    may_write = os.access
-    monkeypatch.setattr(
-        os, "access", lambda path, mode: not Path(path).is_relative_to(".snakemake") and may_write(path, mode)
-    )
+    may = os.access
+
+    def looks(path: Path, mode: int) -> bool:
+        return may(path, mode) and not (mode == os.W_OK and path.is_relative_to(".snakemake"))
+
+    monkeypatch.setattr(os, "access", looks)
     seen = []
 
     class Looking(Workflow):
@@ -292,7 +294,9 @@ def test_records_that_cannot_be_read_are_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(os, "access", lambda path, _mode: not Path(path).is_relative_to(".snakemake"))
     workflow = Workflow()
     claim_while_executing(workflow, run_of("a"))
-    with pytest.raises(WorkflowError, match=r"metadata/known cannot be read, .*chmod -R go\+rX \.snakemake/metadata"):
+    with pytest.raises(
+        WorkflowError, match=r"\.snakemake/metadata cannot be read, .*chmod -R go\+rX \.snakemake/metadata"
+    ):
         workflow.execute(executor_plugin=plugin(dry=True))
     assert workflow.seen == []
 
