@@ -601,8 +601,8 @@ def test_declared_reductions_need_no_three_cells() -> None:
     ("config", "length"),
     [
         (lambda name: {"experiment": name}, 238),
-        (lambda name: {"search": {"strategies": {name: {"kind": "random"}, "darts": {}}}}, 209),
-        (lambda name: {"retrain": {"baselines": [f"resnet20_x0.{name.replace('n', '5')[12:]}", "resnet20"]}}, 209),
+        (lambda name: {"search": {"strategies": {name: {"kind": "random"}, "darts": {}}}}, 144),
+        (lambda name: {"retrain": {"baselines": [f"resnet20_x0.{name.replace('n', '5')[12:]}", "resnet20"]}}, 144),
     ],
 )
 def test_a_name_is_as_long_as_its_files_can_be(
@@ -615,8 +615,8 @@ def test_a_name_is_as_long_as_its_files_can_be(
     assert longest == length
     # what is made of them: the temporary file of a strategy's settings, an entry's checkpoints, the lock of a run
     for name in (
-        f".search_{'n' * 209}-{16 * 'f'}.json.4194304.partial",
-        f".{'n' * 209}-999999-s999999.ended-4194304.checkpoints",
+        f".search_{'n' * 144}-{16 * 'f'}.json.{64 * 'h'}.4194304.partial",
+        f".{'n' * 144}-999999-s999999.ended-4194304.checkpoints",
         f"run-results-{'n' * 238}.lock",
     ):
         (tmp_path / name).touch()
