@@ -245,9 +245,7 @@ def test_images_lie_in_a_folder_of_any_name(folder: Path, name: str) -> None:
             Image.fromarray(pixels).save(photos / kind / f"{index}.png")
     given = ("--configfile", "tiny.yaml", "--config", f"images={name}", "experiment=7")
     (folder / "tiny.yaml").write_text("data: {source: folder, resolution: 8}\n", encoding="utf-8")
-    succeeds(
-        snakemake(folder, "--snakefile", ROOT / "Snakefile", "--until", "data", *given, HOME=str(folder / "home"))
-    )
+    succeeds(snakemake(folder, "--snakefile", ROOT / "Snakefile", "--until", "data", *given, HOME=str(folder / "home")))
     (report,) = (folder / "results" / "settings").glob("report-*.json")
     assert '"experiment":"7"' in report.read_text(encoding="utf-8")
     (meta,) = (folder / "results" / "data").glob("folder-*/meta.json")

@@ -34,7 +34,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("snakemake")])
 def test_snakemake_commands_make_a_plan(command: str, photos: Path, tmp_path: Path) -> None:
-    words = shlex.split(command.replace("images=PATH", f"images={photos}"))
+    archive = tmp_path / "images.npz"
+    generator = np.random.default_rng(0)
+    np.savez(archive, images=generator.integers(0, 256, (100, 32, 32, 3), np.uint8), labels=np.arange(100) % 10)
+    words = shlex.split(command.replace("images=PATH", f"images={photos}").replace("FILE.npz", str(archive)))
     # paths of configs and profiles are relative to the repository; what is written goes elsewhere
     words = [str(ROOT / word) if word.startswith(("config/", "profiles/")) else word for word in words]
     if "--configfile" not in words:
