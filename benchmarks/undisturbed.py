@@ -20,6 +20,8 @@ MEASURED: tuple[tuple[str, tuple[str, ...]], ...] = (
     # when a job began, its memory and energy; in how many attempts it was done and what it did not do again
     ("*cost.json", ("began", "memory", "energy", "attempts", "looked_up")),
     ("*/report/tables/costs.csv", ("memory", "energy")),
+    # of a remembered estimate, its seconds among all else
+    ("results/estimates/*", ("fingerprint",)),
     # the seconds of a search, in final trainings
     ("*/report/tables/search.csv", ("final_trainings",)),
     # the latency of blocks and networks
