@@ -254,8 +254,8 @@ def edit(name: str, finished: Path, copy: Path, tmp_path: Path) -> tuple[Abstrac
     if name == "an image of that size and time":
         return swapped(images / "3" / "01.png", images / "4" / "01.png"), {}
     if name == "settings edited by hand":
-        (file,) = (finished / "results" / "settings").glob("retraining-*.json")
-        return edited_by_hand(file), {}
+        name = read_json(finished / "results" / "tiny" / "manifest.json")["rules"]["retrain"]["settings"]
+        return edited_by_hand(finished / "results" / "settings" / f"{name}.json"), {}
     if name == "a final training's weights deleted":
         return deleted(finished / "results" / "tiny" / "retraining" / "darts-0-s0" / "weights.safetensors"), {}
     if name == "an exported model deleted":
@@ -365,7 +365,7 @@ def test_a_job_computes_by_the_threads_of_the_config_however_many_cores_a_run_ha
     for flags in runs:
         result = snakemake(finished, two, "--dry-run", "--printshellcmds", *flags)
         assert result.returncode == 0, result.stderr
-        commands.append(sorted(re.findall(r"^python -m .*$|^        python -m .*$", result.stdout, flags=re.M)))
+        commands.append(sorted(re.findall(r"Shell command: (.*)$", result.stdout + result.stderr, flags=re.M)))
     assert len(commands[0]) > 20
     assert commands[0] == commands[1] == commands[2]
 
