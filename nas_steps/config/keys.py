@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 #: where the fields of a slice stand in the config; a field that is not here stands under its own name
 CONFIG_KEYS: dict[str, dict[str, str]] = {
+    "data": {"tolerance": "data.unreadable and data.max_image_pixels"},
     "budget": {
         "network": "search.network",
         "evaluation": "search.estimator",

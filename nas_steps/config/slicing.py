@@ -272,10 +272,13 @@ def data_settings(config: Config, content: str, *, exact: bool = False) -> DataS
     file is concerned, the data are the same.
     """
     given, default = config.data, Data()
-    update: dict[str, Any] = {"path": ELSEWHERE if given.source in ("folder", "npz") else None}
-    if not exact or given.source != "folder":
-        update |= {"unreadable": default.unreadable, "max_image_pixels": default.max_image_pixels}
-    return DataStep(seed=config.seed, data=given.model_copy(update=update), content=content)
+    update = {
+        "path": ELSEWHERE if given.source in ("folder", "npz") else None,
+        "unreadable": default.unreadable,
+        "max_image_pixels": default.max_image_pixels,
+    }
+    tolerance = f"{given.unreadable} {given.max_image_pixels}" if exact and given.source == "folder" else ""
+    return DataStep(seed=config.seed, data=given.model_copy(update=update), content=content, tolerance=tolerance)
 
 
 def _counted(strategy: Strategy) -> Counted:

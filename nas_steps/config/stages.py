@@ -53,11 +53,13 @@ class Compute(Slice):
 
 class DataStep(Slice):
     """`content` is the fingerprint of the user's files, empty if none are read. Where they lie is given on the command
-    line: a folder that was moved or renamed holds the same data."""
+    line: a folder that was moved or renamed holds the same data. So is what is done with files that cannot be read;
+    `tolerance` says it, too, if the data would be others by another answer."""
 
     seed: int
     data: Data
     content: str = ""
+    tolerance: str = ""
 
 
 class Counted(Slice):

@@ -129,11 +129,10 @@ def claim_while_executing(
                     return execute(*arguments, executor_plugin=executor_plugin, **named)
             except UserError as error:
                 raise WorkflowError(str(error)) from None
-        if not workflow.execution_settings.lock:
-            return execute(*arguments, executor_plugin=executor_plugin, **named)
         try:
-            run.begin()
-            run.wait_for_data()
+            if workflow.execution_settings.lock:
+                run.begin()
+                run.wait_for_data()
             begun()
             return execute(*arguments, executor_plugin=executor_plugin, **named)
         except (UserError, OSError, LockException) as error:

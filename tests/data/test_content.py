@@ -13,7 +13,9 @@ from nas_steps.config.data import Data
 from nas_steps.data.content import content_fingerprint, same_outcome
 from nas_steps.data.folder import read_folder
 from nas_steps.errors import UserError
+from nas_steps.plan import Plan
 from nas_steps.provenance import contents
+from nas_steps.provenance.files import write_json
 
 
 @pytest.fixture(autouse=True)
@@ -180,7 +182,32 @@ def test_a_path_that_is_no_file_is_refused_in_words(tmp_path: Path) -> None:
 def test_what_is_done_with_bad_files_matters_where_there_are_some(
     tmp_path: Path, meta: dict[str, object], changes: dict[str, object], same: bool
 ) -> None:
-    from nas_steps.provenance.files import write_json
-
     write_json(tmp_path / "meta.json", meta)
     assert same_outcome(tmp_path, Data(source="folder", path="x", **changes)) is same
+
+
+def test_data_that_another_run_has_prepared_otherwise_meanwhile_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two plans are made before there are data: both take the plain folder, and one of them prepares it."""
+    for number in range(4):
+        for name in ("cat", "dog"):
+            (tmp_path / "photos" / name).mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / "photos" / name / f"{number}.png")
+    monkeypatch.chdir(tmp_path)
+
+    def plan(unreadable: str) -> Plan:
+        return Plan({"data": {"source": "folder", "path": "photos", "unreadable": unreadable}})
+
+    skips, refuses = plan("skip"), plan("refuse")
+    assert skips.data_folder == refuses.data_folder
+    refuses.check_prepared()
+    meta = Path(skips.data_folder) / "meta.json"
+    write_json(meta, {"skipped": [{"too_large_pixels": 0}], "largest_image_pixels": 64})
+    skips.check_prepared()
+    with pytest.raises(UserError, match=r"another run has prepared .* meanwhile.*run snakemake again"):
+        refuses.check_prepared()
+    assert plan("skip").data_folder == skips.data_folder != plan("refuse").data_folder
+    write_json(meta, {"skipped": [], "largest_image_pixels": 64})
+    refuses.check_prepared()
+    assert plan("refuse").data_folder == skips.data_folder

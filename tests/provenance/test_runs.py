@@ -169,6 +169,7 @@ class Workflow:
 
     def __init__(self, lock: bool = True, failing: Exception | None = None) -> None:
         self.execution_settings = SimpleNamespace(lock=lock)
+        self.dag_settings = SimpleNamespace(forcerun=frozenset({"asked for"}))
         self.failing = failing
         self.seen: list[list[str]] = []
 
@@ -191,6 +192,32 @@ def test_only_what_executes_jobs_claims_the_experiment(dry: bool, lock: bool, se
     claim_while_executing(workflow, run_of("a"))
     assert workflow.execute(executor_plugin=plugin(dry=dry), others=1) == "done"
     assert workflow.seen == [seen]
+    run = run_of("a")
+    run.begin()  # it is free again
+    run.end()
+
+
+@pytest.mark.parametrize("lock", [True, False])
+def test_what_begins_with_a_run_does_not_begin_with_a_dry_run(lock: bool) -> None:
+    begun: list[str] = []
+    workflow = Workflow(lock)
+    claim_while_executing(workflow, run_of("a"), ["doubtful.csv"], lambda: begun.append("begun"))
+    workflow.execute(executor_plugin=plugin(dry=True))
+    assert begun == []
+    assert workflow.dag_settings.forcerun == {"asked for", "doubtful.csv"}  # so that a dry run shows it
+    workflow.execute(executor_plugin=plugin(dry=False))
+    assert begun == ["begun"]
+
+
+def test_a_run_that_must_not_begin_stops_in_words_and_is_over() -> None:
+    def refuse() -> None:
+        raise UserError("run snakemake again")
+
+    workflow = Workflow()
+    claim_while_executing(workflow, run_of("a"), begun=refuse)
+    with pytest.raises(WorkflowError, match="run snakemake again"):
+        workflow.execute(executor_plugin=plugin(dry=False))
+    assert workflow.seen == []
     run = run_of("a")
     run.begin()  # it is free again
     run.end()
