@@ -2,9 +2,9 @@
 
     python -m benchmarks.chaos [--kills 100] [--seed 0] [--experiments table mobile ...] [--folder FOLDER]
 
-Each experiment runs twice through Snakemake, each time in a folder of its own: once undisturbed, and once with jobs
-killed until so many kills have hit, and Snakemake is started again until it ends. Together the experiments have every
-rule. What strikes:
+Each experiment runs twice through Snakemake, each time in a folder of its own. The first run is undisturbed. In the
+second one jobs are killed, and Snakemake is started again until it ends. Together the experiments have every rule. The
+kills are:
 
 - SIGKILL to a job at a random moment, and SIGTERM;
 - SIGKILL within the write of a file, of which half is left, or when the file has just been renamed to its place;
@@ -187,7 +187,7 @@ JOB_STRIKES = ("SIGKILL", "SIGKILL", "SIGTERM", "within a write", "after a write
 RUN_STRIKES = ("Snakemake alone", "Snakemake and its jobs", "Ctrl-C")
 #: seconds: between two looks at the jobs; of a run in which nothing moves; after which a run is struck
 LOOK, STUCK, RUN_STRUCK = 0.02, 600.0, (2.0, 30.0)
-#: of the starts, so many have Snakemake itself struck
+#: how many of the starts have Snakemake itself killed
 RUN_SHARE = 0.5
 #: a rule is struck so often, at most, while others wait
 MOST = 5

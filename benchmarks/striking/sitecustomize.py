@@ -1,4 +1,4 @@
-"""Let a job of `benchmarks.chaos` announce itself, and die within a write where it is told to.
+"""Let a job of `benchmarks.chaos` announce itself, and die within a write if it must.
 
 Python loads this at its start where the folder is on PYTHONPATH. In the folder NAS_STEPS_CHAOS a job leaves
 `<pid>.job`, its command. The file `<pid>.strike` there holds an order: `within N` to die while it writes its N-th file,

@@ -33,7 +33,7 @@ OCTAL = re.compile(r"[-+]?0[0-9_]+")
 MOST_VALUES = 100_000
 #: keys whose value is a name or a path, which may look like a number
 NAMES = ("experiment", "images", "path")
-#: of values that are told in a message
+#: shortens values in messages
 _shown = Repr()
 _shown.maxlevel, _shown.maxlist, _shown.maxdict, _shown.maxstring, _shown.maxother = 4, 20, 20, 200, 200
 
