@@ -187,7 +187,7 @@ JOB_STRIKES = ("SIGKILL", "SIGKILL", "SIGTERM", "within a write", "after a write
 RUN_STRIKES = ("Snakemake alone", "Snakemake and its jobs", "Ctrl-C")
 #: seconds: between two looks at the jobs; of a run in which nothing moves; after which a run is struck
 LOOK, STUCK, RUN_STRUCK = 0.02, 600.0, (2.0, 30.0)
-#: how many of the starts have Snakemake itself killed
+#: share of the starts in which Snakemake itself is killed
 RUN_SHARE = 0.5
 #: a rule is struck so often, at most, while others wait
 MOST = 5
