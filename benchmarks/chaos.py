@@ -41,10 +41,10 @@ from typing import Any, NoReturn
 import yaml
 
 from benchmarks.undisturbed import compare, left_over, made_again, resumed
-from nas_steps.plan import Plan
-from nas_steps.spaces.cells import PRESETS
-from nas_steps.spaces.decisions import members
+from nas_steps.spaces.cells.space import PRESETS
+from nas_steps.spaces.protocol import members
 from nas_steps.watched import WATCHED
+from nas_steps.workflow.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[1]
 STRIKING = Path(__file__).resolve().with_name("striking")
@@ -115,7 +115,7 @@ MOBILE: dict[str, Any] = {
             "supernet": {**SUPERNET, "sampling": "uniform"},
             "calibration_images": 20,
         },
-        "limits": {"latency_ms": 1e6, "latency": {"repeats": 2, "warmup": 0}},
+        "constraints": {"latency_ms": 1e6, "latency": {"repeats": 2, "warmup": 0}},
         "strategies": {"random": {}, "nsga2": {"population": 3, "children": 2, "rounds": 2}},
     },
     "ranking": {"shortlist": 1, "uniform": 3, "recipe": RECIPE},

@@ -23,7 +23,7 @@ from nas_steps.export.convert import Deployed, save, write_onnx
 from nas_steps.export.performance import BATCHES, measure
 from nas_steps.export.quantise import quantise
 from nas_steps.models.build import build
-from nas_steps.spaces.efficientnet import B0
+from nas_steps.spaces.mobile.efficientnet import B0
 
 CELLS = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 #: name -> architecture, side of its images

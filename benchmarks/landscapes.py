@@ -26,9 +26,9 @@ import yaml
 from benchmarks.simulation import search
 from nas_steps.config.strategies import STRATEGIES, SamplingStrategy
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.spaces.cells import PRESETS
-from nas_steps.spaces.decisions import Architecture, Space
-from nas_steps.spaces.remembering import Remembering
+from nas_steps.spaces.cached import CachedSpace
+from nas_steps.spaces.cells.space import PRESETS
+from nas_steps.spaces.protocol import Architecture, Space
 
 SPACES = ("small", "s3")
 EVALUATIONS = 100
@@ -97,7 +97,7 @@ def measure(settings: SamplingStrategy, spaces: dict[str, Space], landscapes: in
         for seed in range(landscapes):
             landscape = Landscape(space, derive_seed(seed, name))
             told = search(settings, space, landscape.score, seed=seed)
-            best = max(told, key=lambda one: one.merit)
+            best = max(told, key=lambda one: one.fitness)
             found.append(landscape.height(space.parse(best.architecture)))
     return found
 
@@ -115,7 +115,7 @@ def main() -> None:
     options.add_argument("grid", nargs="*", help="setting=value,value,...")
     options.add_argument("--landscapes", type=int, default=20, help="for each space")
     given = options.parse_args()
-    spaces: dict[str, Space] = {name: Remembering(PRESETS[name]) for name in SPACES}
+    spaces: dict[str, Space] = {name: CachedSpace(PRESETS[name]) for name in SPACES}
     show: Callable[[str, list[float], float], None] = lambda what, values, seconds: print(  # noqa: E731
         f"{fmean(values):6.3f} ± {stdev(values) / math.sqrt(len(values)):.3f}  {seconds:6.1f} s  {what}", flush=True
     )

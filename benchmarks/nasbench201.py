@@ -25,10 +25,10 @@ import pandas as pd
 from benchmarks.simulation import search
 from nas_steps.config import strategies
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.spaces.architectures import parse_architecture
-from nas_steps.spaces.cells import PRESETS
-from nas_steps.spaces.decisions import Space
-from nas_steps.spaces.remembering import Remembering
+from nas_steps.spaces.cached import CachedSpace
+from nas_steps.spaces.cells.architectures import parse_architecture
+from nas_steps.spaces.cells.space import PRESETS
+from nas_steps.spaces.protocol import Space
 
 TABLE = Path(__file__).resolve().parents[2] / "shared" / "data" / "nasbench201.csv.gz"
 #: after 12 epochs, then validation and test after 200
@@ -56,7 +56,7 @@ PUBLISHED = {
 Table = dict[str, tuple[float, float, float]]
 #: of a process: its table by data set, and one space for all its searches
 _tables: dict[str, Table] = {}
-_space: Space = Remembering(PRESETS["nasbench201"])
+_space: Space = CachedSpace(PRESETS["nasbench201"])
 
 
 def read(path: Path) -> dict[str, Table]:
@@ -72,7 +72,7 @@ def read(path: Path) -> dict[str, Table]:
 def chosen(settings: strategies.SamplingStrategy, table: Table, seed: int) -> tuple[float, float]:
     """Validation and test accuracy after 200 epochs of what a search finds best after 12."""
     told = search(settings, _space, lambda architecture: table[str(architecture)][0], seed=seed)
-    _, valid, test = table[max(told, key=lambda one: one.merit).architecture]
+    _, valid, test = table[max(told, key=lambda one: one.fitness).architecture]
     return valid, test
 
 

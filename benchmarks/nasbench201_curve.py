@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nas_steps.spaces.architectures import parse_architecture
+from nas_steps.spaces.cells.architectures import parse_architecture
 
 
 def main() -> None:

@@ -23,9 +23,9 @@ from random import Random
 import torch
 from torch import Tensor, nn
 
-from nas_steps.models.mobile_supernet import MobileSupernet
-from nas_steps.models.prefix import SharedPrefixes
-from nas_steps.spaces.mobile import PRESETS, MobileArchitecture, MobileSpace
+from nas_steps.models.mobile.prefix import SharedPrefixes
+from nas_steps.models.mobile.supernet import MobileSupernet
+from nas_steps.spaces.mobile.space import PRESETS, MobileArchitecture, MobileSpace
 
 CLASSES = 10
 SIDE = 32

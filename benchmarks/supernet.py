@@ -28,10 +28,10 @@ from nas_steps.config.section import Augment
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import DartsSecondOrder
 from nas_steps.data.batches import DeviceImages
-from nas_steps.models import folding
-from nas_steps.models.supernet import Supernet
-from nas_steps.search.bilevel import BilevelStep, learn_only
-from nas_steps.spaces.cells import PRESETS
+from nas_steps.models.cells import folding
+from nas_steps.models.cells.supernet import Supernet
+from nas_steps.search.darts.learner import DartsLearner, learn_only
+from nas_steps.spaces.cells.space import PRESETS
 
 CLASSES = 10
 
@@ -110,7 +110,7 @@ def stepper(
 ) -> Callable[[], None]:
     """The supernet's step, as a search takes it, at a learning rate of nearly nothing."""
     settings = DartsSecondOrder(learning_rate=1e-9, learning_rate_min=0, alpha_learning_rate=1e-12, weight_decay=0)
-    bilevel = BilevelStep(fast, settings, iter(()))
+    bilevel = DartsLearner(fast, settings, iter(()))
     train, valid = ((images.to(memory_format=torch.channels_last), labels) for images, labels in (train, valid))
 
     def step() -> None:

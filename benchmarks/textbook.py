@@ -1,6 +1,7 @@
 """The continuous relaxation as a paper's reader would write it: one module for each operation of each edge.
 
-This is the oracle that `nas_steps.models.supernet` is compared with, in results by the tests and in speed and memory by
+This is the oracle that `nas_steps.models.cells.supernet` is compared with, in results by the tests and in speed and
+memory by
 `benchmarks/supernet.py`. Nothing is shared, batched, folded or left out (Liu et al. 2019, section 2.2).
 """
 
@@ -13,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas_steps.config.space import Network
-from nas_steps.models import supernet as fast
-from nas_steps.models.folding import FoldedNorm, ScaledNorm
-from nas_steps.models.mixed_cell import MixedCell as FastCell
-from nas_steps.models.operations import build_operation
-from nas_steps.models.stacked import Dense, Dilated, Reduce, Separable
-from nas_steps.spaces.cells import CellSpace
+from nas_steps.models.cells import supernet as fast
+from nas_steps.models.cells.folding import FoldedNorm, ScaledNorm
+from nas_steps.models.cells.mixed_cell import MixedCell as FastCell
+from nas_steps.models.cells.operations import build_operation
+from nas_steps.models.cells.stacked import Dense, Dilated, Reduce, Separable
+from nas_steps.spaces.cells.space import CellSpace
 
 
 class MixedOperation(nn.Module):
@@ -85,7 +86,7 @@ class MixedCell(nn.Module):
 
 
 class Textbook(fast.Skeleton):
-    """The search network, built like `nas_steps.models.supernet.Supernet`."""
+    """The search network, built like `nas_steps.models.cells.supernet.Supernet`."""
 
     def __init__(self, space: CellSpace, network: Network, *, inputs: int, classes: int, parts: int = 1) -> None:
         def build(kind: str, preprocess: nn.Module | None, channels: int, halves: bool) -> nn.Module:

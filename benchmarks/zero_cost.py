@@ -100,7 +100,7 @@ def main() -> None:
     print("proxy       Spearman  95 % interval     published  seconds  without a score")
     for name in names:
         found = [one[name] for one in measured]
-        scores = np.array([one.merit for one in found])
+        scores = np.array([one.fitness for one in found])
         low, high = interval(scores, accuracies, given.seed)
         known = f"{PUBLISHED[name]:.2f}" if name in PUBLISHED else ""
         seconds = fmean(one.seconds for one in found if one.status == "ok")

@@ -64,5 +64,5 @@ WATCHED = {
     "export_scaled": Watched("nas_steps.export.steps.scaled", "export", CONVERTS),
     "gather_exports": Watched("nas_steps.export.steps.gather"),
     "report": Watched("nas_steps.report.__main__", "report"),
-    "manifest": Watched("nas_steps.manifest.write"),
+    "manifest": Watched("nas_steps.workflow.manifest.write"),
 }

@@ -19,7 +19,7 @@ try:
     # the package is found; what lies beside it, such as a random.py, is not to go before Python's own
     while ALONE and str(HOME) in sys.path:
         sys.path.remove(str(HOME))
-    from nas_steps.machine import count_gpus, gpus_of_a_job, let_jobs_find_the_package
+    from nas_steps.workflow.machine import count_gpus, gpus_of_a_job, let_jobs_find_the_package
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{error}: the package nas_steps lies neither beside the Snakefile ({HOME}) nor in this Python ({sys.executable}); "
@@ -27,10 +27,10 @@ except ModuleNotFoundError as error:
     ) from None
 
 from nas_steps.errors import UserError
-from nas_steps.manifest.devices import check_device
-from nas_steps.manifest.left import Left
-from nas_steps.manifest.trust import check_trust, records
-from nas_steps.plan import Plan, check_files, launcher
+from nas_steps.workflow.manifest.devices import check_device
+from nas_steps.workflow.manifest.left import Left
+from nas_steps.workflow.manifest.trust import check_trust, records
+from nas_steps.workflow.plan import Plan, check_files, launcher
 from nas_steps.provenance.died import SHELL
 from nas_steps.provenance.files import MENDABLE, in_words
 from nas_steps.provenance.runs import Run, claim_while_executing

@@ -27,12 +27,12 @@ rule retrain:
         kind=lambda w: plan.entries[w.entry],
         winners=option("winners"),
         costs=option("costs"),
-        limits=lambda w: plan.limits(w.entry),
+        constraints=lambda w: plan.constraints(w.entry),
         code=plan.code("retrain"),
         versions=plan.versions("retrain"),
     shell:
         "{params.launcher} nas_steps.retraining train --settings {params.settings:q} --data {params.data:q} --device {params.device}"
-        " --entry {wildcards.entry} --kind {params.kind} {params.winners} {params.costs} {params.limits}"
+        " --entry {wildcards.entry} --kind {params.kind} {params.winners} {params.costs} {params.constraints}"
         " --seed {wildcards.seed}"
         " --output {params.folder:q} > {log:q} 2>&1"
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas_steps import machine
 from nas_steps.errors import UserError
-from nas_steps.machine import count_gpus, count_visible, let_jobs_find_the_package
 from nas_steps.provenance.fingerprint import PACKAGE
+from nas_steps.workflow import machine
+from nas_steps.workflow.machine import count_gpus, count_visible, let_jobs_find_the_package
 
 UUIDS = ["GPU-8932f937-d72c", "GPU-8932f937-aaaa", "GPU-f0000000-0001"]
 PARTS = ["MIG-c6d4f1ef-42e4", "MIG-cdf1f1ef-42e4"]
@@ -134,7 +134,10 @@ def test_here_it_is_as_torch_says() -> None:
     for visible in (None, "", "0", "none", "0,0"):
         environment = {key: value for key, value in os.environ.items() if key != "CUDA_VISIBLE_DEVICES"}
         environment |= {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
-        code = "import torch; from nas_steps.machine import count_gpus; print(count_gpus(), torch.cuda.device_count())"
+        code = (
+            "import torch; from nas_steps.workflow.machine import count_gpus; "
+            "print(count_gpus(), torch.cuda.device_count())"
+        )
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         ours, torchs = done.stdout.split()
         assert ours == torchs

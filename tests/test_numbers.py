@@ -12,16 +12,16 @@ from tiny_world import TINY, tiny_config
 
 from nas_steps.config.space import Network
 from nas_steps.errors import exact
-from nas_steps.plan import Plan
 from nas_steps.provenance.files import canonical_json, number, read_csv, read_json, write_csv, write_json, write_text
-from nas_steps.retraining.fitting import HUNDREDTHS, Limits
+from nas_steps.retraining.fitting import HUNDREDTHS, Constraints
 from nas_steps.retraining.steps import train
 from nas_steps.scaling.compound import Design, Factors, scale
 from nas_steps.scaling.winner import described, design_of
 from nas_steps.search.state import load_state, save_state
 from nas_steps.spaces.baselines import Baseline, parse_baseline
-from nas_steps.spaces.efficientnet import B0
-from nas_steps.spaces.mobile_architectures import Block, Head, MobileArchitecture, Operation, Stem, parse_mobile
+from nas_steps.spaces.mobile.architectures import Block, Head, MobileArchitecture, Operation, Stem, parse_mobile
+from nas_steps.spaces.mobile.efficientnet import B0
+from nas_steps.workflow.plan import Plan
 
 #: what rounding, %g or a 32-bit float would change, and the ends of what floats can be
 AWKWARD = [0.1 + 0.2, 1e-5, 1 / 3, 2 / 3, 1e-12, 5e-324, 1234567.0, 1234567.8, 2.0**53, 2.0**53 + 2, 1e22, 1.7e308]
@@ -50,25 +50,25 @@ def test_a_budget_reaches_the_job_as_it_was_given(
     if not np.isfinite(1 / value):
         raw["retrain"]["budget"]["parameters"] = 1234567
     plan = Plan(raw, root=str(tmp_path))
-    told: list[Limits] = []
+    told: list[Constraints] = []
 
-    def entry_of(*_given: object, limits: Limits, **_more: object) -> None:
-        told.append(limits)
+    def entry_of(*_given: object, constraints: Constraints, **_more: object) -> None:
+        told.append(constraints)
         raise InterruptedError
 
     monkeypatch.setattr(train, "entry_of", entry_of)
     command = ["--settings", plan.settings("retrain"), "--data", "x", "--entry", "resnet20", "--kind", "baseline"]
-    command += [*shlex.split(plan.limits("resnet20")), "--seed", "0", "--output", str(tmp_path)]
+    command += [*shlex.split(plan.constraints("resnet20")), "--seed", "0", "--output", str(tmp_path)]
     with pytest.raises(InterruptedError):
         train.main(command)
     budget = tiny_config(retrain__budget=raw["retrain"]["budget"]).retrain.budget
     assert budget is not None
-    assert told == [Limits(budget.macs, budget.parameters)]
+    assert told == [Constraints(budget.macs, budget.parameters)]
     assert budget.macs == value
 
 
 def test_a_budget_is_told_with_all_its_digits() -> None:
-    assert str(Limits(1234567.0, 99999.5)) == "1,234,567 MACs and 99,999.5 parameters"
+    assert str(Constraints(1234567.0, 99999.5)) == "1,234,567 MACs and 99,999.5 parameters"
 
 
 def test_files_keep_numbers(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from nas_steps.config.load import load
 from nas_steps.config.schema import Config
+from nas_steps.config.settings import DataSettings
 from nas_steps.config.slicing import write_slices
-from nas_steps.config.stages import DataStep
 from nas_steps.data.prepare import prepare
 from nas_steps.provenance.files import write_csv
 from nas_steps.ranking.rank import WINNERS
@@ -74,7 +74,7 @@ def prepared() -> str:
     """The folder of the prepared digits, made once a session."""
     folder = Path(ROOT.name) / "data"
     config = tiny_config()
-    prepare(DataStep(seed=config.seed, data=config.data), folder)
+    prepare(DataSettings(seed=config.seed, data=config.data), folder)
     return str(folder)
 
 

@@ -12,11 +12,11 @@ from nas_steps.config.recipe import Recipe
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import Enas, Gradient
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
-from nas_steps.spaces.cells import CellSpace
+from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.costs import divided
 from nas_steps.spaces.hand_designed import RESNETS, SMALL_IMAGE, scalable
-from nas_steps.spaces.mobile import MobileSpace
-from nas_steps.spaces.mobile_architectures import is_mobile, parse_mobile
+from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
+from nas_steps.spaces.mobile.space import MobileSpace
 
 if TYPE_CHECKING:
     from nas_steps.config.schema import Config

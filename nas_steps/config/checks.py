@@ -15,10 +15,10 @@ from nas_steps.config.strategies import (
     Random,
 )
 from nas_steps.errors import UserError, exact
-from nas_steps.spaces.cells import CellSpace
+from nas_steps.spaces.cells.space import CellSpace
+from nas_steps.spaces.constraints import parts_of, smallest_within
 from nas_steps.spaces.costs import Shape, counted
-from nas_steps.spaces.limited import parts_of, smallest_within
-from nas_steps.spaces.mobile import MobileSpace
+from nas_steps.spaces.mobile.space import MobileSpace
 
 if TYPE_CHECKING:
     from nas_steps.config.schema import Config
@@ -77,21 +77,22 @@ def check_estimator(search: Search) -> None:
                 )
 
 
-def check_limits(search: Search, data: Data, space: CellSpace | MobileSpace, network: Network) -> None:
+def check_constraints(search: Search, data: Data, space: CellSpace | MobileSpace, network: Network) -> None:
     """Raise ValueError where the search cannot keep its limits, or none of the space can as far as is known before
     there are data: `network` is the skeleton of final networks."""
     if isinstance(search.estimator, Table) and search.needs_costs:
         raise ValueError(
-            "search.estimator is a table of scores: in it nothing is built, so neither limits (search.limits) nor the "
+            "search.estimator is a table of scores: in it nothing is built, so neither limits "
+            "(search.constraints) nor the "
             "objective latency can be kept; leave them out, or choose another estimator"
         )
     for name, one in search.strategies.items():
-        if isinstance(one, (Gradient, Enas)) and search.limited:
+        if isinstance(one, (Gradient, Enas)) and search.constrained:
             raise ValueError(
                 f"search.strategies.{name} (kind {one.kind}) trains a supernet of its own and cannot keep limits, "
-                f"but search.limits has {', '.join(search.limited)}; take the strategy out, or the limits"
+                f"but search.constraints has {', '.join(search.constrained)}; take the strategy out, or the limits"
             )
-    known_here = {what: limit for what, limit in search.limited.items() if what != "latency_ms"}
+    known_here = {what: limit for what, limit in search.constrained.items() if what != "latency_ms"}
     if not known_here:
         return
     # what is not known before the data are there is taken to be as small as can be

@@ -95,14 +95,14 @@ def _default(field: FieldInfo) -> str:
 
 def _kind(field: FieldInfo) -> str:
     words = _words(field.annotation)
-    limits = []
+    constraints = []
     pattern = None
     for limit in field.metadata:
         for sign, attribute in (("≥", "ge"), (">", "gt"), ("≤", "le"), ("<", "lt")):
             if (bound := getattr(limit, attribute, None)) is not None:
-                limits.append(f"{sign} {exact(bound)}")
+                constraints.append(f"{sign} {exact(bound)}")
         pattern = getattr(limit, "pattern", None) or pattern
-    text = f"{words} {', '.join(limits)}".strip()
+    text = f"{words} {', '.join(constraints)}".strip()
     return text + (" of letters, digits, `_`, `.` and `-`" if pattern else "")
 
 
@@ -111,8 +111,8 @@ def _words(annotation: Any) -> str:
     if origin is Literal:
         return " or ".join(f"`{value}`" for value in typing.get_args(annotation))
     if origin is typing.Annotated:
-        base, *limits = typing.get_args(annotation)
-        return _kind_of_limits(base, limits)
+        base, *constraints = typing.get_args(annotation)
+        return _kind_of_limits(base, constraints)
     if origin is types.UnionType or origin is typing.Union:
         return " or ".join(_words(argument) for argument in typing.get_args(annotation))
     if origin is list:
@@ -123,8 +123,8 @@ def _words(annotation: Any) -> str:
     return names.get(annotation, str(annotation))
 
 
-def _kind_of_limits(base: Any, limits: list[Any]) -> str:
-    annotated: Any = typing.Annotated[(base, *limits)]
+def _kind_of_limits(base: Any, constraints: list[Any]) -> str:
+    annotated: Any = typing.Annotated[(base, *constraints)]
     return _kind(FieldInfo.from_annotation(annotated))
 
 

@@ -18,7 +18,7 @@ CONFIG_KEYS: dict[str, dict[str, str]] = {
     "shared_weights": {"network": "search.network", "estimator": "search.estimator"},
     "screen": {"network": "search.network", "screen": "search.screen"},
     "lookup": {"table": "search.estimator", "kinds": "search.strategies"},
-    "sample": {"uniform": "ranking.uniform", "limits": "search.limits"},
+    "sample": {"uniform": "ranking.uniform", "constraints": "search.constraints"},
     "screening": {"network": "search.network", "estimator": "search.screen"},
     "comparison": {"estimator": "search.estimator", "screen": "search.screen", "own": "search.strategies"},
     "calibration": {

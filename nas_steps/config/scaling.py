@@ -10,9 +10,9 @@ from nas_steps.config.recipe import Recipe
 from nas_steps.config.section import Positive, Section
 from nas_steps.errors import UserError, known
 from nas_steps.spaces.baselines import parse_baseline
-from nas_steps.spaces.efficientnet import PUBLISHED
 from nas_steps.spaces.hand_designed import MOBILE, RESNETS
-from nas_steps.spaces.mobile_architectures import is_mobile, parse_mobile
+from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
+from nas_steps.spaces.mobile.efficientnet import PUBLISHED
 
 Factors = Annotated[list[Annotated[float, Field(ge=1)]], Field(min_length=1)]
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nas_steps.config.batches import check_batches
-from nas_steps.config.checks import check_estimator, check_limits, check_ranking
+from nas_steps.config.checks import check_constraints, check_estimator, check_ranking
 from nas_steps.config.data import FOLDER_RESOLUTION, NATIVE_SHAPE, Data
 from nas_steps.config.estimators import SharedWeights, Table
 from nas_steps.config.export import Export
@@ -31,7 +31,7 @@ from nas_steps.config.strategies import (
 from nas_steps.config.supernet import check_supernet
 from nas_steps.errors import exact
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
-from nas_steps.spaces.mobile import MobileSpace
+from nas_steps.spaces.mobile.space import MobileSpace
 
 #: letters of an experiment's name: a file's name has 255 at most, and `run-results-<experiment>.lock` is the longest
 LONGEST_EXPERIMENT = 238
@@ -134,7 +134,7 @@ class Config(Section):
                 check_supernet(self.search.estimator.supernet, space)
             except ValueError as error:
                 raise ValueError(f"search.estimator.supernet: {error}") from None
-        check_limits(self.search, self.data, space, self.retrain.network)
+        check_constraints(self.search, self.data, space, self.retrain.network)
         side = self.data.resolution or NATIVE_SHAPE.get(self.data.source, (FOLDER_RESOLUTION,))[0]
         # a NumPy archive is known when it is read; the step that counts the designs refuses it then
         if self.data.resolution or self.data.source != "npz":

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
+from nas_steps.config.constraints import Constraints, Latency
 from nas_steps.config.estimators import Estimator, Screen, ShortTraining, named_kind
-from nas_steps.config.limits import Latency, Limits
 from nas_steps.config.section import LONGEST_ENTRY, Positive, Section, as_text
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import (
@@ -37,7 +37,7 @@ class Search(Section):
     screen: Screen | None = Field(
         None, description="A score without training that chooses which proposals the estimator sees; null: all."
     )
-    limits: Limits | None = Field(
+    constraints: Constraints | None = Field(
         None, description="What no architecture that is evaluated may exceed; null: nothing is limited."
     )
     seeds: Positive = Field(1, description="How many times each strategy is run, with seeds 0, 1, ...")
@@ -47,21 +47,21 @@ class Search(Section):
     )
 
     @property
-    def limited(self) -> dict[str, float]:
+    def constrained(self) -> dict[str, float]:
         """The limits that are given, by name."""
-        return {} if self.limits is None else self.limits.given()
+        return {} if self.constraints is None else self.constraints.given()
 
     @property
     def latency(self) -> Latency | None:
         """How latency is measured; None where it is neither a limit nor an objective."""
-        limits = self.limits or Limits()
+        constraints = self.constraints or Constraints()
         objective = any(isinstance(one, Nsga2) and "latency" in one.objectives for one in self.strategies.values())
-        return limits.latency if objective or limits.latency_ms is not None else None
+        return constraints.latency if objective or constraints.latency_ms is not None else None
 
     @property
     def needs_costs(self) -> bool:
         """Whether the search needs to know what each part of a network costs."""
-        return bool(self.limited) or self.latency is not None
+        return bool(self.constrained) or self.latency is not None
 
     @field_validator("estimator", mode="before")
     @classmethod

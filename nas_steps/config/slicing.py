@@ -6,6 +6,7 @@ import operator
 from pathlib import Path
 from typing import Any
 
+from nas_steps.config.constraints import Constraints
 from nas_steps.config.data import Data
 from nas_steps.config.estimators import (
     Estimator,
@@ -17,36 +18,35 @@ from nas_steps.config.estimators import (
     Training,
     ZeroCost,
 )
-from nas_steps.config.limits import Limits
 from nas_steps.config.scaling import Scaling
 from nas_steps.config.schema import Config
-from nas_steps.config.stages import (
-    BudgetStep,
-    CalibrationStep,
-    ComparisonStep,
-    CostsStep,
+from nas_steps.config.settings import (
+    BlockLatencySettings,
+    BudgetSettings,
+    CalibrationSettings,
+    ComparisonSettings,
     Counted,
     CountedSupernet,
-    DartsStep,
-    DataStep,
-    EnasSearchStep,
-    EstimationStep,
+    DartsSettings,
+    DataSettings,
+    EnasSettings,
+    EstimationSettings,
     Evaluated,
-    ExportStep,
-    FactorialStep,
-    LookupStep,
-    OneShotStep,
-    ProposeStep,
-    ReplayStep,
-    ReportStep,
-    SampleStep,
-    ScalingStep,
-    ScreenStep,
-    SharedStep,
-    ShortlistStep,
-    Slice,
-    SupernetStep,
-    TrainingStep,
+    ExportSettings,
+    FactorialSettings,
+    LookupSettings,
+    OneShotSettings,
+    ProposeSettings,
+    ReplaySettings,
+    ReportSettings,
+    SampleSettings,
+    ScalingSettings,
+    ScreenSettings,
+    Settings,
+    SharedSettings,
+    ShortlistSettings,
+    SupernetSettings,
+    TrainingSettings,
     write_settings,
 )
 from nas_steps.config.strategies import (
@@ -64,54 +64,54 @@ from nas_steps.config.strategies import (
 ELSEWHERE = "(given by --path)"
 
 
-def slices(config: Config, content: str = "") -> dict[str, Slice]:
+def slices(config: Config, content: str = "") -> dict[str, Settings]:
     """Every step's slice, by the name of its settings file; `content` is the fingerprint of the user's images."""
     compute: dict[str, Any] = {"seed": config.seed, "threads": config.threads}
     final: dict[str, Any] = {**compute, "space": config.space, "network": config.retrain.network}
     unused = Scaling()
-    found: dict[str, Slice] = {
+    found: dict[str, Settings] = {
         "data": data_settings(config, content),
-        "budget": BudgetStep(
+        "budget": BudgetSettings(
             seed=config.seed,
             space=config.space,
             network=config.search.network,
             evaluation=evaluated(config.search.estimator, config.search.screen),
             strategies={name: _counted(strategy) for name, strategy in config.search.strategies.items()},
             supernet=_counted_supernet(config.search.estimator),
-            limits=_limits(config),
+            constraints=_constraints(config),
         ),
-        "evaluation": EstimationStep(
+        "evaluation": EstimationSettings(
             **compute, space=config.space, network=config.search.network, estimator=config.search.estimator
         ),
-        "shortlist": ShortlistStep(
+        "shortlist": ShortlistSettings(
             shortlist=config.ranking.shortlist,
             kinds={name: strategy.kind for name, strategy in config.search.strategies.items()},
         ),
-        "ranking": EstimationStep(**final, estimator=ShortTraining(**config.ranking_recipe.model_dump())),
-        "sample": SampleStep(
-            seed=config.seed, space=config.space, limits=_limits(config), uniform=config.ranking.uniform
+        "ranking": EstimationSettings(**final, estimator=ShortTraining(**config.ranking_recipe.model_dump())),
+        "sample": SampleSettings(
+            seed=config.seed, space=config.space, constraints=_constraints(config), uniform=config.ranking.uniform
         ),
-        "comparison": ComparisonStep(
+        "comparison": ComparisonSettings(
             estimator=score_name(config.search.estimator),
             screen=None if config.search.screen is None else config.search.screen.proxy,
             own=tuple(name for name, one in config.search.strategies.items() if one.kind in SUPERNET_KINDS),
         ),
-        "calibration": CalibrationStep(
+        "calibration": CalibrationSettings(
             seed=config.seed,
             estimator=score_name(config.search.estimator),
             shortlist=config.ranking.shortlist,
             tolerance=config.ranking.tolerance,
             most=config.ranking.most,
         ),
-        "retraining": TrainingStep(
+        "retraining": TrainingSettings(
             **final,
             recipe=config.retrain.recipe,
             train_on=config.retrain.train_on,
             processes=config.retrain.processes,
-            limits=_limits(config),
+            constraints=_constraints(config),
         ),
         # the number of seeds is the number of jobs, and the members' limits are no part of the grid
-        "scaling_grid": ScalingStep(
+        "scaling_grid": ScalingSettings(
             **final,
             recipe=config.scaling.recipe,
             scaling=config.scaling.model_copy(
@@ -127,7 +127,7 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
                 }
             ),
         ),
-        "scaling_members": ScalingStep(
+        "scaling_members": ScalingSettings(
             **final,
             recipe=config.retrain.recipe,
             train_on=config.retrain.train_on,
@@ -136,31 +136,31 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
                 update={"recipe": unused.recipe, "seeds": unused.seeds, "factorial": unused.factorial}
             ),
         ),
-        "export": ExportStep(seed=config.seed, space=config.space, export=config.export),
-        "report": ReportStep(config=config),
+        "export": ExportSettings(seed=config.seed, space=config.space, export=config.export),
+        "report": ReportSettings(config=config),
     }
     factorial = config.scaling.factorial
     if factorial.enabled:
-        found["factorial"] = FactorialStep(
+        found["factorial"] = FactorialSettings(
             **final,
             recipe=factorial.recipe or config.retrain.recipe,
             train_on=config.retrain.train_on,
             processes=config.retrain.processes,
             factorial=factorial.model_copy(update={"recipe": None, "seeds": unused.factorial.seeds}),
-            limits=_limits(config),
+            constraints=_constraints(config),
         )
     estimator, screen = config.search.estimator, config.search.screen
     if screen is not None:
-        found["screen"] = ScreenStep(**compute, space=config.space, network=config.search.network, screen=screen)
+        found["screen"] = ScreenSettings(**compute, space=config.space, network=config.search.network, screen=screen)
         # the same score for all, with nothing turned down
-        found["screening"] = EstimationStep(
+        found["screening"] = EstimationSettings(
             **compute,
             space=config.space,
             network=config.search.network,
             estimator=ZeroCost(proxy=screen.proxy, batch_size=screen.batch_size),
         )
     if config.search.needs_costs:
-        found["costs"] = CostsStep(
+        found["costs"] = BlockLatencySettings(
             seed=config.seed,
             space=config.space,
             network=config.retrain.network,
@@ -172,7 +172,7 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
         "reduction": 0 if halving is None else halving.reduction,
         "of": 1 if screen is None else screen.of,
         "finish": estimator.finish if isinstance(estimator, Extrapolation) else 0,
-        "limits": _limits(config),
+        "constraints": _constraints(config),
         "beats": isinstance(estimator, Extrapolation) and estimator.stop_below > 0,
     }
     if isinstance(estimator, Table):
@@ -182,38 +182,38 @@ def slices(config: Config, content: str = "") -> dict[str, Slice]:
             "content": content,
         }
         kinds = {name: strategy.kind for name, strategy in config.search.strategies.items()}
-        found["lookup"] = LookupStep(**table, kinds=kinds)
+        found["lookup"] = LookupSettings(**table, kinds=kinds)
     shared: dict[str, Any] = {**compute, "space": config.space, "network": config.search.network}
     if isinstance(estimator, SharedWeights):
-        found["supernet"] = SupernetStep(**shared, supernet=estimator.supernet)
-        found["shared_weights"] = SharedStep(**shared, estimator=estimator)
+        found["supernet"] = SupernetSettings(**shared, supernet=estimator.supernet)
+        found["shared_weights"] = SharedSettings(**shared, estimator=estimator)
     for name, strategy in config.search.strategies.items():
         if isinstance(estimator, Table):
             assert not isinstance(strategy, (Gradient, Enas))  # the schema refuses them
-            found[f"search_{name}"] = ReplayStep(
+            found[f"search_{name}"] = ReplaySettings(
                 seed=config.seed,
                 **table,
                 strategy=strategy,
                 evaluations=most_evaluations(config, strategy),
             )
         elif isinstance(strategy, Gradient):
-            found[f"search_{name}"] = DartsStep(
+            found[f"search_{name}"] = DartsSettings(
                 **compute, space=config.space, network=config.search.network, strategy=strategy
             )
         elif isinstance(strategy, Enas):
-            found[f"search_{name}"] = EnasSearchStep(**shared, strategy=strategy)
+            found[f"search_{name}"] = EnasSettings(**shared, strategy=strategy)
         elif isinstance(estimator, SharedWeights):
-            found[f"search_{name}"] = OneShotStep(
+            found[f"search_{name}"] = OneShotSettings(
                 **shared,
                 estimator=estimator,
-                limits=_limits(config),
+                constraints=_constraints(config),
                 strategy=strategy,
                 evaluations=most_evaluations(config, strategy),
             )
         else:
             if not isinstance(strategy, Random):
                 strategy = strategy.model_copy(update={"rounds": 1})
-            found[f"search_{name}"] = ProposeStep(seed=config.seed, space=config.space, strategy=strategy, **asked)
+            found[f"search_{name}"] = ProposeSettings(seed=config.seed, space=config.space, strategy=strategy, **asked)
     return found
 
 
@@ -259,13 +259,13 @@ def most_evaluations(config: Config, strategy: SamplingStrategy) -> int:
     return max(number for number in others if isinstance(number, int))
 
 
-def _limits(config: Config) -> Limits | None:
+def _constraints(config: Config) -> Constraints | None:
     """The limits alone: how latency is measured shapes the table of costs, not what is done with it."""
-    limits = config.search.limits
-    return Limits(**limits.given()) if limits is not None and limits.given() else None
+    constraints = config.search.constraints
+    return Constraints(**constraints.given()) if constraints is not None and constraints.given() else None
 
 
-def data_settings(config: Config, content: str, *, exact: bool = False) -> DataStep:
+def data_settings(config: Config, content: str, *, exact: bool = False) -> DataSettings:
     """The settings of the data step, without the place and the name of the files: their content counts.
 
     What is done with a file that cannot be read, and which picture is too large, counts only if it is `exact`: if no
@@ -278,7 +278,7 @@ def data_settings(config: Config, content: str, *, exact: bool = False) -> DataS
         "max_image_pixels": default.max_image_pixels,
     }
     tolerance = f"{given.unreadable} {given.max_image_pixels}" if exact and given.source == "folder" else ""
-    return DataStep(seed=config.seed, data=given.model_copy(update=update), content=content, tolerance=tolerance)
+    return DataSettings(seed=config.seed, data=given.model_copy(update=update), content=content, tolerance=tolerance)
 
 
 def _counted(strategy: Strategy) -> Counted:

@@ -9,12 +9,12 @@ from pydantic import Field, field_validator, model_validator
 
 from nas_steps.config.section import Natural, Section
 from nas_steps.errors import known
-from nas_steps.spaces import mobile
-from nas_steps.spaces.architectures import KINDS
-from nas_steps.spaces.cells import PRESETS, CellSpace
-from nas_steps.spaces.mobile import MobileSpace
-from nas_steps.spaces.mobile_presets import DECLARED as MOBILE
-from nas_steps.spaces.operations import OPERATIONS
+from nas_steps.spaces.cells.architectures import KINDS
+from nas_steps.spaces.cells.operations import OPERATIONS
+from nas_steps.spaces.cells.space import PRESETS, CellSpace
+from nas_steps.spaces.mobile import space as mobile
+from nas_steps.spaces.mobile.presets import DECLARED as MOBILE
+from nas_steps.spaces.mobile.space import MobileSpace
 
 OperationsByEdge = list[str] | dict[str, list[str] | list[list[str]]]
 

@@ -77,7 +77,7 @@ class Nsga2(Population):
         ["macs"],
         min_length=1,
         description="What is to be small while the score is to be large; `latency` is predicted from blocks that are "
-        "measured as search.limits.latency says.",
+        "measured as search.constraints.latency says.",
     )
     crossover: float = Field(
         0.9, ge=0, le=1, description="Probability that a child has two parents, before it is mutated."

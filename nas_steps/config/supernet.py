@@ -8,8 +8,8 @@ from pydantic import Field
 
 from nas_steps.config.recipe import Optimisation
 from nas_steps.config.section import Augment, Positive
-from nas_steps.spaces.mobile import MobileSpace
-from nas_steps.spaces.sites import largest, sites, smallest
+from nas_steps.spaces.mobile.sites import largest, sites, smallest
+from nas_steps.spaces.mobile.space import MobileSpace
 
 
 class SupernetTraining(Optimisation):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import DataStep, read_slice
+from nas_steps.config.settings import DataSettings, read_settings
 from nas_steps.data.prepare import prepare
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser, run
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--max-image-pixels", type=int, help="the largest picture that is decoded")
     options.add_argument("--output", required=True, type=Path, help="folder to write to")
     given = options.parse_args(arguments)
-    step = read_slice(given.settings, DataStep)
+    step = read_settings(given.settings, DataSettings)
     told = {name: getattr(given, name) for name in ("path", "unreadable", "max_image_pixels")}
     data = step.data.model_copy(update={name: value for name, value in told.items() if value is not None})
     print(f"seed {step.seed}, source {step.data.source}", flush=True)

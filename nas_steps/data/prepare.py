@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nas_steps.config.data import Data
-from nas_steps.config.stages import DataStep
+from nas_steps.config.settings import DataSettings
 from nas_steps.data.arrays import Labelled, Source
 from nas_steps.data.sources import read_source
 from nas_steps.data.splitting import Duplicates, deal, digests, find_duplicates, subsample
@@ -25,7 +25,7 @@ GROUPS_NAMED = 50
 SMALLEST_STD = 1 / 255
 
 
-def prepare(step: DataStep, output: Path, leave_out: Path | None = None) -> dict[str, Any]:
+def prepare(step: DataSettings, output: Path, leave_out: Path | None = None) -> dict[str, Any]:
     """Read the source, split it and write `{train,valid,test}_{images,labels}.npy` and meta.json; return the latter.
 
     What is returned also counts the files that were `ignored`. They are not watched, so no file may depend on them.
@@ -104,7 +104,7 @@ def _check(source: Source, data: Data) -> None:
             )
 
 
-def _split(source: Source, step: DataStep) -> tuple[dict[str, Labelled], dict[str, Any]]:
+def _split(source: Source, step: DataSettings) -> tuple[dict[str, Labelled], dict[str, Any]]:
     """The three splits, and what meta.json tells of duplicates."""
     splits = dict(source.splits)
     prints = {name: digests(part.images) for name, part in splits.items()}

@@ -52,7 +52,7 @@ class Estimate:
     predicted: float = math.nan
 
     @property
-    def merit(self) -> float:
+    def fitness(self) -> float:
         """The score, or minus infinity where there is none: what strategies and rankings compare by."""
         return self.score if self.status == "ok" and math.isfinite(self.score) else -math.inf
 

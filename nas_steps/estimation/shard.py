@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from nas_steps.config.stages import EstimationStep, read_slice
+from nas_steps.config.settings import EstimationSettings, read_settings
+from nas_steps.estimation.cache import EstimateCache
 from nas_steps.estimation.estimates import Estimate, write_estimates
-from nas_steps.estimation.known import Known
 from nas_steps.estimation.proposals import Proposal, read_proposals
 from nas_steps.provenance.files import canonical_json
 from nas_steps.provenance.ledger import measured
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # torch is loaded where there is something to score
 class Shard:
     """What an estimator is made from. `stage` is whom the scores are for, `seed` the repetition."""
 
-    step: EstimationStep
+    step: EstimationSettings
     data: str
     stage: str
     seed: int
@@ -64,7 +64,7 @@ def estimate_shard(
     options.add_argument("--output", required=True, help="CSV of estimates")
     options.add_argument("--cost", required=True, help="JSON of what it cost")
     given = options.parse_args(arguments)
-    step = read_slice(given.settings, EstimationStep)
+    step = read_settings(given.settings, EstimationSettings)
     with measured(given.cost, given.ledger or given.stage, f"evaluate {given.output}") as cost:
         mine = [one for one in read_proposals(given.proposals) if one.index % given.shards == given.shard]
         if not mine:
@@ -87,12 +87,12 @@ def estimate_shard(
         ) as job:
             # the settings lie in results/settings
             root = Path(given.settings).resolve().parent.parent
-            known = Known(root, job.identity() | {"stage": given.stage, "seed": given.seed})
+            known = EstimateCache(root, job.identity() | {"stage": given.stage, "seed": given.seed})
             estimator = make(Shard(step, given.data, given.stage, given.seed, job))
             write_estimates(given.output, estimate(mine, estimator, known, job))
 
 
-def estimate(proposals: Sequence[Proposal], estimator: Estimator, known: Known, job: Job) -> list[Estimate]:
+def estimate(proposals: Sequence[Proposal], estimator: Estimator, known: EstimateCache, job: Job) -> list[Estimate]:
     """The estimates of all proposals, in their order. Those that are known are looked up; what an interrupted attempt
     has finished is not done again."""
     finished = job.finished("estimates")

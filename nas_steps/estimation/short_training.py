@@ -76,7 +76,7 @@ class ShortTrainings:
 
 def mean(trainings: list[Estimate]) -> Estimate:
     """One estimate of several trainings of an architecture: the mean of those that are sound."""
-    sound = [one for one in trainings if math.isfinite(one.merit)]
+    sound = [one for one in trainings if math.isfinite(one.fitness)]
     first = sound[0] if sound else trainings[0]
     lost = len(trainings) - len(sound)
     why = next((one.reason for one in trainings if one.status != "ok"), "")

@@ -14,8 +14,8 @@ from nas_steps.config.estimators import Table
 from nas_steps.errors import UserError, exact
 from nas_steps.provenance.files import read_json, remember
 from nas_steps.provenance.fingerprint import fingerprint
-from nas_steps.spaces.cells import CellSpace
-from nas_steps.spaces.decisions import members
+from nas_steps.spaces.cells.space import CellSpace
+from nas_steps.spaces.protocol import members
 
 ARCHITECTURE = "architecture"
 #: the largest space whose missing architectures are looked for one by one

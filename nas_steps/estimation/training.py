@@ -11,7 +11,7 @@ from nas_steps.estimation.estimates import Estimate
 from nas_steps.estimation.proposals import Proposal
 from nas_steps.estimation.shard import Shard
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.training.memory import out_of_memory
+from nas_steps.training.micro_batches import out_of_memory
 from nas_steps.training.networks import Images, load_images
 
 

@@ -37,7 +37,7 @@ class Measured:
         return "undefined" if self.reason else "ok"
 
     @property
-    def merit(self) -> float:
+    def fitness(self) -> float:
         """The score, or minus infinity where there is none: what rankings compare by."""
         return -math.inf if self.reason else self.score
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas_steps.config.stages import ExportStep
+from nas_steps.config.settings import ExportSettings
 from nas_steps.data.store import Meta, load_split, read_meta
 from nas_steps.export.check import compare, some_of
 from nas_steps.export.convert import UnsupportedError, trained_network, write_onnx
@@ -35,7 +35,7 @@ def records(paths: Sequence[str]) -> list[Record]:
 
 
 def export(
-    step: ExportStep, data: str, folder: Path, metrics: dict[str, Any], path: Path
+    step: ExportSettings, data: str, folder: Path, metrics: dict[str, Any], path: Path
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Write a network's ONNX file and, where that is wanted and accepted, its INT8 file beside it.
 

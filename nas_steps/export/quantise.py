@@ -12,7 +12,7 @@ import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from nas_steps.config.stages import ExportStep
+from nas_steps.config.settings import ExportSettings
 from nas_steps.data.store import Split, load_split
 from nas_steps.errors import exact
 from nas_steps.export.check import batches, classes_of, open_session, some_of
@@ -83,7 +83,7 @@ def quantise(
 
 
 def export_int8(
-    step: ExportStep,
+    step: ExportSettings,
     data: str | Path,
     source: Path,
     target: Path,

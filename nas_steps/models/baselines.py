@@ -11,8 +11,8 @@ from torchvision.models.resnet import BasicBlock
 
 from nas_steps.models.convolutions import Conv2d
 from nas_steps.spaces.baselines import parse_baseline
-from nas_steps.spaces.efficientnet import round_layers
 from nas_steps.spaces.hand_designed import SMALL_IMAGE, halvings
+from nas_steps.spaces.mobile.efficientnet import round_layers
 
 #: blocks a stage and channels a stage: He et al. 2016, section 4.2 (CIFAR) and table 1 (ImageNet)
 RESNETS: dict[str, tuple[list[int], list[int]]] = {

@@ -6,13 +6,13 @@ from torch import nn
 
 from nas_steps.config.space import Network
 from nas_steps.models.baselines import build_baseline
-from nas_steps.models.cells import CellNetwork
+from nas_steps.models.cells.nasbench201 import StagedNetwork
+from nas_steps.models.cells.two_input import CellNetwork
 from nas_steps.models.count import Size, count
-from nas_steps.models.mobile import build_mobile
-from nas_steps.models.stages import StagedNetwork
-from nas_steps.spaces.architectures import parse_architecture
+from nas_steps.models.mobile.network import build_mobile
 from nas_steps.spaces.baselines import parse_baseline
-from nas_steps.spaces.mobile_architectures import is_mobile
+from nas_steps.spaces.cells.architectures import parse_architecture
+from nas_steps.spaces.mobile.architectures import is_mobile
 
 
 def is_baseline(architecture: str) -> bool:

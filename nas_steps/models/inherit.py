@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nas_steps.models.cells import CellNetwork
-from nas_steps.models.mobile import MobileNetwork
-from nas_steps.models.stages import OneInputCell, StagedNetwork
+from nas_steps.models.cells.nasbench201 import OneInputCell, StagedNetwork
+from nas_steps.models.cells.two_input import CellNetwork
+from nas_steps.models.mobile.network import MobileNetwork
 
 #: the stage a block belongs to, what it is (blocks of a stage that shrink the side have another name), its number there
 Place = tuple[int, str, int]

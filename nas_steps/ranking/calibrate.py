@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nas_steps.config.stages import CalibrationStep
+from nas_steps.config.settings import CalibrationSettings
 from nas_steps.ranking.correlation import correlation, paired
 from nas_steps.ranking.pool import Member, reference, scores_of
 from nas_steps.ranking.sufficiency import ASSURANCE, Estimate, Prediction, from_pool, from_tau
@@ -24,7 +24,7 @@ KS = (1, 3, 10, 30)
 
 
 def calibrate(
-    sample: Sequence[Member], candidates: int, step: CalibrationStep, ks: Sequence[int] = KS
+    sample: Sequence[Member], candidates: int, step: CalibrationSettings, ks: Sequence[int] = KS
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The size of the shortlist with its reason, and what training the k best of `candidates` scored costs.
 
@@ -34,8 +34,8 @@ def calibrate(
     candidates are its best, and too few seem enough. With `shortlist: auto` the size is the fewest that the read one
     asks for, at most `most`; `most` where nothing can be foretold.
     """
-    accuracy, merit, left = paired(reference(sample), scores_of(sample, step.estimator))
-    tau = correlation(accuracy, merit, "kendall")
+    accuracy, fitness, left = paired(reference(sample), scores_of(sample, step.estimator))
+    tau = correlation(accuracy, fitness, "kendall")
     told: dict[str, Any] = {
         "given": step.shortlist,
         "estimator": step.estimator,
@@ -82,7 +82,7 @@ def calibrate(
             high=max(ends),
             **shared,
         ),
-        from_pool(merit, accuracy, **shared)[1],
+        from_pool(fitness, accuracy, **shared)[1],
     )
     read = "pool" if len(accuracy) >= candidates else "copula"
     chosen = next(one for one in predictions if one.predictor == read)
@@ -90,7 +90,7 @@ def calibrate(
     return told | _size(step, chosen, ""), [row for one in predictions for row in _rows(one, read)]
 
 
-def _size(step: CalibrationStep, chosen: Prediction | None, why: str) -> dict[str, Any]:
+def _size(step: CalibrationSettings, chosen: Prediction | None, why: str) -> dict[str, Any]:
     """The shortlist's size and the reason for it."""
     if step.shortlist != "auto":
         return {"shortlist": step.shortlist, "why": "the config says so" + (f"; {why}" if why else "")}

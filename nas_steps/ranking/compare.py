@@ -78,8 +78,8 @@ def compare(members: Sequence[Member], estimators: Sequence[str], shortlist: int
 def p_value(table: Array, scores: Array) -> float:
     """Of Kendall's tau, two-sided, for no relation: exact without ties, else by the normal approximation. With few
     architectures it says what a bootstrap interval cannot: 3 in the same order happen in a third of all cases."""
-    accuracy, merit, _ = paired(table, scores)
-    return float(stats.kendalltau(merit, accuracy).pvalue)
+    accuracy, fitness, _ = paired(table, scores)
+    return float(stats.kendalltau(fitness, accuracy).pvalue)
 
 
 def _rows(found: Agreement, ceilings: dict[tuple[str, str], Ceiling], part: str) -> list[dict[str, Any]]:

@@ -67,27 +67,27 @@ def agreement(reference: ArrayLike, scores: ArrayLike, ks: Sequence[int] = (1, 3
     Architectures without a sound training or without a score are left out, and `note` counts them. Choosing the
     better half by the reference lets its noise in twice, so that correlations there are lower for that reason too.
     """
-    truth, merit, note = paired(reference, scores)
+    truth, fitness, note = paired(reference, scores)
     better = truth >= np.median(truth) if len(truth) else np.zeros(0, dtype=bool)
     return {
-        "whole pool": _one_pool(truth, merit, ks, note),
-        "better half": _one_pool(truth[better], merit[better], ks, note),
+        "whole pool": _one_pool(truth, fitness, ks, note),
+        "better half": _one_pool(truth[better], fitness[better], ks, note),
     }
 
 
 def paired(reference: ArrayLike, scores: ArrayLike) -> tuple[Array, Array, str]:
     """Mean reference and score of the architectures that have both, and what was left out, in words."""
-    means, merit = seed_means(reference), np.asarray(scores, dtype=float)
-    if means.shape != merit.shape:
-        raise ValueError(f"{len(means)} architectures in the reference, scores of shape {merit.shape}")
-    untrained, unscored = np.isnan(means), np.isnan(merit)
+    means, fitness = seed_means(reference), np.asarray(scores, dtype=float)
+    if means.shape != fitness.shape:
+        raise ValueError(f"{len(means)} architectures in the reference, scores of shape {fitness.shape}")
+    untrained, unscored = np.isnan(means), np.isnan(fitness)
     left = [
         f"{count} {'architecture' if count == 1 else 'architectures'} without a {what} left out"
         for count, what in ((untrained.sum(), "sound training"), ((unscored & ~untrained).sum(), "score"))
         if count
     ]
     known = ~untrained & ~unscored
-    return means[known], merit[known], "; ".join(left)
+    return means[known], fitness[known], "; ".join(left)
 
 
 def seed_means(reference: ArrayLike) -> Array:
@@ -101,12 +101,12 @@ def seed_means(reference: ArrayLike) -> Array:
     return np.where(count > 0, np.where(sound, table, 0.0).sum(1) / np.maximum(count, 1), np.nan)
 
 
-def _one_pool(truth: Array, merit: Array, ks: Sequence[int], note: str) -> Agreement:
+def _one_pool(truth: Array, fitness: Array, ks: Sequence[int], note: str) -> Agreement:
     return Agreement(
-        kendall=correlation(truth, merit, "kendall"),
-        spearman=correlation(truth, merit, "spearman"),
-        precision={k: top(truth, merit, k, "precision") for k in ks},
-        regret={k: top(truth, merit, k, "regret") for k in ks},
+        kendall=correlation(truth, fitness, "kendall"),
+        spearman=correlation(truth, fitness, "spearman"),
+        precision={k: top(truth, fitness, k, "precision") for k in ks},
+        regret={k: top(truth, fitness, k, "regret") for k in ks},
         note=note,
     )
 
@@ -201,7 +201,7 @@ def top(truth: ArrayLike, scores: ArrayLike, k: int, measure: str) -> Figure:
     (normal, uniform and left-skewed accuracies), more where nearly all are 0, and 80 to 97 % where the best lie far
     above the rest (Student's t with 3 degrees of freedom).
     """
-    accuracy, merit = np.asarray(truth, dtype=float), np.asarray(scores, dtype=float)
+    accuracy, fitness = np.asarray(truth, dtype=float), np.asarray(scores, dtype=float)
     n = len(accuracy)
     if k < 1:
         raise ValueError(f"k is {k}, but at least one architecture is taken")
@@ -209,12 +209,12 @@ def top(truth: ArrayLike, scores: ArrayLike, k: int, measure: str) -> Figure:
         have = "1 architecture" if n == 1 else f"{n} architectures"
         why = f"fewer than k = {k}" if n < k else "so that there is nothing to choose between"
         return Figure(None, None, None, n, f"the pool has {have}, {why}")
-    value = precision(accuracy, merit, k) if measure == "precision" else regret(accuracy, merit, k)
-    low, high = percentile_interval(_of_other_pools(accuracy, merit, k, measure))
+    value = precision(accuracy, fitness, k) if measure == "precision" else regret(accuracy, fitness, k)
+    low, high = percentile_interval(_of_other_pools(accuracy, fitness, k, measure))
     notes = []
     if k == n:
         notes.append("the k best are the whole pool")
-    if merit.min() == merit.max():
+    if fitness.min() == fitness.max():
         notes.append("all scores are equal: what a random choice gives")
     if accuracy.min() == accuracy.max():
         notes.append("all accuracies after separate training are equal")
@@ -253,8 +253,8 @@ def _of_other_pools(truth: Array, scores: Array, k: int, measure: str) -> Array:
     generator = np.random.default_rng(derive_seed(0, "bootstrap top", n, k))
     found = []
     for pools in _blocks(RESAMPLES, n):
-        ability, merit = _other_pools(truth, scores, pools, generator)
-        taken = _largest(merit, k)
+        ability, fitness = _other_pools(truth, scores, pools, generator)
+        taken = _largest(fitness, k)
         if measure == "regret":
             ends = ability.max(1), np.take_along_axis(ability, taken, axis=1).max(1)
             best, of_taken = (_accuracies(truth, one) for one in ends)

@@ -41,7 +41,7 @@ def ranked(shortlisted: Sequence[Mapping[str, str]], trainings: Sequence[Estimat
         by_index.setdefault(estimate.index, []).append(estimate)
     rows: list[dict[str, Any]] = []
     for index, estimates in by_index.items():
-        scores = [estimate.score for estimate in estimates if math.isfinite(estimate.merit)]
+        scores = [estimate.score for estimate in estimates if math.isfinite(estimate.fitness)]
         rows.append(
             {
                 "index": index,

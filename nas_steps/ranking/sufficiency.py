@@ -134,9 +134,9 @@ def from_pool(
     candidates, else the copula, which draws smoothly where a pool has gaps.
     """
     _check(candidates, ks, tolerance=tolerance)
-    accuracy, merit, _ = paired(reference, scores)
+    accuracy, fitness, _ = paired(reference, scores)
     n = len(accuracy)
-    if n < FEWEST_FOR_TAU or np.ptp(stats.rankdata(merit)) == 0 or np.ptp(accuracy) == 0:
+    if n < FEWEST_FOR_TAU or np.ptp(stats.rankdata(fitness)) == 0 or np.ptp(accuracy) == 0:
         raise ValueError(
             f"a pool of {n} architectures with known scores and accuracies, of either at least two different values "
             f"and at least {FEWEST_FOR_TAU} architectures are needed"
@@ -145,25 +145,25 @@ def from_pool(
     note = f"{n} architectures for {candidates} candidates: {what}"
     makers: dict[str, Callable[[Array, Array, float], Sampler]] = {
         "copula": lambda _, accuracy, tau: copula(tau, empirical(accuracy)),
-        "pool": lambda merit, accuracy, _: pool(merit, accuracy),
+        "pool": lambda fitness, accuracy, _: pool(fitness, accuracy),
     }
-    tau = float(stats.kendalltau(merit, accuracy).statistic)
-    samples = list(_resampled_pools(merit, accuracy, seed)) if intervals else []
+    tau = float(stats.kendalltau(fitness, accuracy).statistic)
+    samples = list(_resampled_pools(fitness, accuracy, seed)) if intervals else []
     found = []
     for name, maker in makers.items():
-        prediction = _predict(name, maker(merit, accuracy, tau), tau, candidates, ks, tolerance, repeats, seed)
+        prediction = _predict(name, maker(fitness, accuracy, tau), tau, candidates, ks, tolerance, repeats, seed)
         if intervals:
             z, noise = next(_draws(candidates, REPEATS_EACH, seed))
             shown = [
                 _figures(_summary(name, _read(maker(*sample)(z, noise), ks, tolerance), sample[2], candidates, ks))
-                for sample in [(merit, accuracy, tau), *samples]
+                for sample in [(fitness, accuracy, tau), *samples]
             ]
             span = np.quantile(shown[1:], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
             # all resamples share their few draws: the interval also spans what is left when the error of these, seen
             # on the pool itself, is taken off, and is never tighter than the simulation's own error
             moved = span - shown[0] + _figures(prediction)
             own = np.array(_figures(prediction)) + np.outer([-2, 2], _figures(prediction, "error"))
-            prediction = _spanned(prediction, np.clip([*span, *moved, *own], *_limits(candidates, len(ks))))
+            prediction = _spanned(prediction, np.clip([*span, *moved, *own], *_constraints(candidates, len(ks))))
         found.append(replace(prediction, note=note))
     return found[0], found[1]
 
@@ -306,14 +306,14 @@ def _quantile(values: Array) -> Estimate:
     return Estimate(float(value), float(ordered[min(last, high)] - ordered[max(0, min(last, low - 1))]) / 2)
 
 
-def _resampled_pools(merit: Array, accuracy: Array, seed: int) -> Any:
+def _resampled_pools(fitness: Array, accuracy: Array, seed: int) -> Any:
     """Score, accuracy and tau of pools of the same size drawn with replacement; those without an order are skipped."""
-    generator = np.random.default_rng(derive_seed(seed, "sufficiency pools", len(merit)))
+    generator = np.random.default_rng(derive_seed(seed, "sufficiency pools", len(fitness)))
     for _ in range(RESAMPLES):
-        chosen = generator.integers(0, len(merit), len(merit))
-        tau = stats.kendalltau(merit[chosen], accuracy[chosen]).statistic
+        chosen = generator.integers(0, len(fitness), len(fitness))
+        tau = stats.kendalltau(fitness[chosen], accuracy[chosen]).statistic
         if math.isfinite(tau):
-            yield merit[chosen], accuracy[chosen], float(tau)
+            yield fitness[chosen], accuracy[chosen], float(tau)
 
 
 def _figures(prediction: Prediction, what: str = "value") -> list[float]:
@@ -324,7 +324,7 @@ def _figures(prediction: Prediction, what: str = "value") -> list[float]:
     return [getattr(estimate, what) for estimate in found]
 
 
-def _limits(candidates: int, ks: int) -> tuple[list[float], list[float]]:
+def _constraints(candidates: int, ks: int) -> tuple[list[float], list[float]]:
     """The least and the largest that each of `_figures` can be."""
     return [-math.inf, 0, 1, *[0] * 3 * ks], [math.inf, 1, candidates, *[math.inf, math.inf, 1] * ks]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import ReportStep, read_slice
+from nas_steps.config.settings import ReportSettings, read_settings
 from nas_steps.provenance.files import write_csv, write_text
 from nas_steps.provenance.steps import parser, run
 from nas_steps.report.page import render
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--data", help="the folder of the prepared data; none where a table was searched in")
     given = options.parse_args(arguments)
     folder = Path(given.results)
-    results = load_results(read_slice(given.settings, ReportStep).config, folder, given.data)
+    results = load_results(read_settings(given.settings, ReportSettings).config, folder, given.data)
     tables = all_tables(results)
     verdict = decide(results)
     page = render(results, tables, verdict, folder)

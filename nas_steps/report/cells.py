@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
 from nas_steps.report.svg import opened
-from nas_steps.spaces.architectures import Cell, whole_output
-from nas_steps.spaces.operations import OPERATIONS
+from nas_steps.spaces.cells.architectures import Cell, whole_output
+from nas_steps.spaces.cells.operations import OPERATIONS
 
 PLATE_WIDTH, PLATE_HEIGHT, PLATE_GAP = 100.0, 26.0, 10.0
 RADIUS = 16.0

@@ -20,8 +20,8 @@ from nas_steps.report.records import Entry, Member, Search
 from nas_steps.report.results import Results
 from nas_steps.report.signals import pareto
 from nas_steps.report.svg import COLOURS, Segment, inline_svg, new_figure, percent, place_labels, style
-from nas_steps.spaces.cells import CellSpace
-from nas_steps.spaces.mobile import MobileSpace
+from nas_steps.spaces.cells.space import CellSpace
+from nas_steps.spaces.mobile.space import MobileSpace
 
 MARKS = {"searched": "o", "random": "D", "uniform": "p", "largest": "P", "baseline": "s", "scaled": "^"}
 WORDS = {

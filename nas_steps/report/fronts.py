@@ -10,7 +10,7 @@ from nas_steps.config.estimators import ShortTraining
 from nas_steps.config.strategies import Nsga2
 from nas_steps.report import numbers
 from nas_steps.report.columns import Table, figure, known, text
-from nas_steps.report.records import Search, Step
+from nas_steps.report.records import HistoryRow, Search
 from nas_steps.report.results import Results
 from nas_steps.report.svg import COLOURS, inline_svg, new_figure, percent, style
 from nas_steps.search.samplers.nsga2 import non_dominated_fronts
@@ -127,7 +127,7 @@ def evaluated(results: Results, search: Search, objectives: list[str]) -> list[P
     return points
 
 
-def _cost(results: Results, step: Step, name: str) -> float | None:
+def _cost(results: Results, step: HistoryRow, name: str) -> float | None:
     if name != "latency":
         found: int | None = getattr(step, name)
         return found

@@ -54,19 +54,19 @@ def sizes(results: Results) -> list[Sentence]:
     budget = results.config.retrain.budget
     if budget is None:
         return []
-    limits: dict[str, float | None] = {"macs": budget.macs, "parameters": budget.parameters}
+    constraints: dict[str, float | None] = {"macs": budget.macs, "parameters": budget.parameters}
     what = "in numbers"
     if budget.winner:
         best = best_ranked(results)
         if best is None or best.macs is None:
             return [Sentence("The baselines were to match the winner's size, and there is no winner.", "warning")]
-        limits, what = {"macs": best.macs, "parameters": None}, f"the size of {best.entry}"
+        constraints, what = {"macs": best.macs, "parameters": None}, f"the size of {best.entry}"
     sentences = []
     units = {"macs": "multiply-accumulates", "parameters": "parameters"}
     for kind in ("baseline", "searched", "random", "uniform"):
         above = []
         for entry in results.entries:
-            for key, limit in limits.items():
+            for key, limit in constraints.items():
                 size = getattr(entry, key)
                 if entry.kind == kind and limit is not None and size is not None and size > limit * (1 + SLACK):
                     above.append(f"{entry.entry} ({numbers.ratio(size / limit)} times the {units[key]})")

@@ -41,8 +41,8 @@ def foretold(results: Results) -> list[Sentence]:
     told = results.latency
     if told is None:
         return []
-    limits = results.config.search.limits
-    limit = None if limits is None else limits.latency_ms
+    constraints = results.config.search.constraints
+    limit = None if constraints is None else constraints.latency_ms
     where = f"one pass of {numbers.plural(told['batch'], 'image')} by {told['runtime']} on {told['device']}"
     where += f", {numbers.plural(told['threads'], 'thread')}"
     asked = "Latency was an aim of the search" if limit is None else f"No network may take more than {limit:g} ms"

@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 
 from nas_steps.errors import exact
 from nas_steps.report.svg import opened
-from nas_steps.spaces.mobile_architectures import Block, MobileArchitecture
+from nas_steps.spaces.mobile.architectures import Block, MobileArchitecture
 
 PLATE_WIDTH, GAP, STAGE_GAP = 46.0, 4.0, 14.0
 #: a plate without expansion is so high, and grows by so much for each further channel an input channel

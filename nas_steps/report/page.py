@@ -25,8 +25,8 @@ from nas_steps.report.records import Winner
 from nas_steps.report.results import Results
 from nas_steps.report.retraining_tables import best_of_kind
 from nas_steps.report.verdict import Verdict
-from nas_steps.spaces.cells import parse_architecture
-from nas_steps.spaces.mobile_architectures import is_mobile, parse_mobile
+from nas_steps.spaces.cells.space import parse_architecture
+from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
 
 PACKAGES = ("nas-steps", "torch", "torchvision", "snakemake", "numpy", "scipy", "pandas", "onnx", "onnxruntime")
 CELL_TITLES = {"normal": "Normal cell", "reduce": "Reduction cell", "cell": "Cell"}

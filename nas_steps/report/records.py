@@ -176,7 +176,7 @@ class Foretold:
 
 
 @dataclass(frozen=True)
-class Step:
+class HistoryRow:
     """One line of a search's history.csv: an evaluation, or an epoch of DARTS."""
 
     step: int | None
@@ -362,7 +362,7 @@ class Search:
     strategy: str
     kind: str
     seed: int
-    history: tuple[Step, ...] = ()
+    history: tuple[HistoryRow, ...] = ()
     candidates: int = 0
 
     @property

@@ -23,17 +23,17 @@ from nas_steps.report.records import (
     Exported,
     FactorialCell,
     Foretold,
+    HistoryRow,
     JobCost,
     Member,
     Performance,
     Search,
-    Step,
     Training,
     Winner,
     record,
 )
+from nas_steps.spaces.constraints import parts_of
 from nas_steps.spaces.costs import CostTable, read_costs
-from nas_steps.spaces.limited import parts_of
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def _search(folder: Path, strategy: str, kind: str, seed: int) -> Search:
         strategy=strategy,
         kind=kind,
         seed=seed,
-        history=_optional(place / "history.csv", Step) or (),
+        history=_optional(place / "history.csv", HistoryRow) or (),
         candidates=len(read_csv(candidates)) if candidates.is_file() else 0,
     )
 

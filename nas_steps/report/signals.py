@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from nas_steps.config.strategies import GRADIENT_KINDS, SUPERNET_KINDS
 from nas_steps.report import numbers
-from nas_steps.report.records import Agreement, Compared, Entry, Search, Step
+from nas_steps.report.records import Agreement, Compared, Entry, HistoryRow, Search
 from nas_steps.report.results import Results
-from nas_steps.spaces.cells import CellSpace
-from nas_steps.spaces.operations import OPERATIONS
+from nas_steps.spaces.cells.operations import OPERATIONS
+from nas_steps.spaces.cells.space import CellSpace
 
 Tone = Literal["plain", "win", "loss", "warning"]
 
@@ -211,7 +211,7 @@ def collapsed_from(search: Search) -> int | None:
     return since
 
 
-def handed_on(search: Search) -> Step:
+def handed_on(search: Search) -> HistoryRow:
     """The epoch whose alphas a search ended in: the last one, where no other is marked."""
     return next((step for step in search.history if step.chosen), search.history[-1])
 

@@ -132,7 +132,7 @@ def _weights(side: Mapping[str, Sequence[Metrics]], k: int, of: str) -> list[flo
     if of == "mean" or len(side) == 1:
         return [1 / len(side)] * len(side)
     merits = [validation(mine) for mine in side.values()]
-    return None if any(math.isnan(merit) for merit in merits) else best_weights(merits, k)
+    return None if any(math.isnan(fitness) for fitness in merits) else best_weights(merits, k)
 
 
 def _by_seed(side: Mapping[str, Sequence[Metrics]], weights: Sequence[float]) -> dict[int, float]:

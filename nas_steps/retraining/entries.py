@@ -6,16 +6,16 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from nas_steps.config.stages import TrainingStep
+from nas_steps.config.settings import TrainingSettings
 from nas_steps.data.store import read_meta
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import number, read_csv
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.retraining.fitting import Limits, measure, refuse_larger, widest
-from nas_steps.spaces import sites
+from nas_steps.retraining.fitting import Constraints, measure, refuse_larger, widest
 from nas_steps.spaces.baselines import to_be_fitted
-from nas_steps.spaces.limited import limited_space
-from nas_steps.spaces.mobile import MobileSpace
+from nas_steps.spaces.constraints import constrained_space
+from nas_steps.spaces.mobile import sites
+from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.training.record import Entry
 
 #: kinds of entries: the first two come from a search, the others wait for none
@@ -25,11 +25,11 @@ KINDS = ("searched", "random", "uniform", "largest", "baseline")
 def entry_of(
     name: str,
     kind: str,
-    step: TrainingStep,
+    step: TrainingSettings,
     data: str | Path,
     *,
     winners: str | None = None,
-    limits: Limits | None = None,
+    constraints: Constraints | None = None,
     costs: str | None = None,
 ) -> Entry:
     """The entry called `name`; its architecture is empty where there is none to train.
@@ -45,36 +45,36 @@ def entry_of(
         rows = read_csv(winners or "")
         return Entry(name, kind, next((row["architecture"] for row in rows if row["entry"] == name), ""))
     base, of = to_be_fitted(name), "numbers"
-    if limits is None and base is None:
+    if constraints is None and base is None:
         return Entry(name, kind, name)
-    if limits is None:
+    if constraints is None:
         found = best_searched(winners or "", step, data)
         if found is None:
             return Entry(name, kind, "")
-        of, limits = found
+        of, constraints = found
     meta = read_meta(data)
     counted = measure(meta.shape[0], len(meta.classes), meta.shape[-1])
     if base is None:
-        refuse_larger([name], limits, counted)
+        refuse_larger([name], constraints, counted)
     try:
-        architecture = name if base is None else widest(base, limits, counted)
+        architecture = name if base is None else widest(base, constraints, counted)
     except UserError as error:
         if of == "numbers":
             raise
         # how small the winner is nobody could know: the run goes on without this baseline
         print(error, flush=True)
         architecture = ""
-    return Entry(name, kind, architecture, {"of": of, "macs": limits.macs, "parameters": limits.parameters})
+    return Entry(name, kind, architecture, {"of": of, "macs": constraints.macs, "parameters": constraints.parameters})
 
 
-def uniform(step: TrainingStep, number: int, costs: str | Path | None = None) -> str:
+def uniform(step: TrainingSettings, number: int, costs: str | Path | None = None) -> str:
     """Architecture `number` of those drawn uniformly from the space, which nothing but the seed decides; where the
     searches keep limits, from what is within them, by the file `costs`."""
-    space = limited_space(step.space.declared(), step.limits, costs)
+    space = constrained_space(step.space.declared(), step.constraints, costs)
     return str(space.sample(Random(derive_seed(step.seed, "uniform", number))))
 
 
-def largest(step: TrainingStep, data: str | Path) -> str:
+def largest(step: TrainingSettings, data: str | Path) -> str:
     """The largest network of the space."""
     from nas_steps.models.build import size
     from nas_steps.retraining.largest import largest_cells
@@ -93,7 +93,7 @@ def largest(step: TrainingStep, data: str | Path) -> str:
     return str(largest_cells(space, measured))
 
 
-def best_searched(winners: str | Path, step: TrainingStep, data: str | Path) -> tuple[str, Limits] | None:
+def best_searched(winners: str | Path, step: TrainingSettings, data: str | Path) -> tuple[str, Constraints] | None:
     """The best ranked winner of a search, and its MACs as limits; None where there is no winner.
 
     It is the ranking, on validation images, that says which is best. Where only random search ended in one, it is that.
@@ -109,7 +109,7 @@ def best_searched(winners: str | Path, step: TrainingStep, data: str | Path) -> 
     found = size(
         best["architecture"], step.network, inputs=meta.shape[0], classes=len(meta.classes), side=meta.shape[-1]
     )
-    return best["entry"], Limits(macs=found.macs)
+    return best["entry"], Constraints(macs=found.macs)
 
 
 def missing(kind: str) -> str:
@@ -119,11 +119,11 @@ def missing(kind: str) -> str:
     return "none of the architectures that this search proposed could be trained"
 
 
-def limits_of(macs: float | None, parameters: float | None) -> Limits | None:
+def constraints_of(macs: float | None, parameters: float | None) -> Constraints | None:
     """The limits that a step was given on its command line; None where it was given none."""
     if macs is None and parameters is None:
         return None
     for value in (macs, parameters):
         if value is not None and not value > 0:
             raise UserError(f"a budget must be above 0, given {value}")
-    return Limits(macs, parameters)
+    return Constraints(macs, parameters)

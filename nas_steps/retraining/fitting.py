@@ -21,7 +21,7 @@ def spelled(limit: float) -> str:
 
 
 @dataclass(frozen=True)
-class Limits:
+class Constraints:
     """The largest network that is allowed: MACs of one image's forward pass, and parameters; None for no limit."""
 
     macs: float | None = None
@@ -47,7 +47,7 @@ def measure(inputs: int, classes: int, side: int) -> Measure:
     return counted
 
 
-def widest(base: str, limits: Limits, counted: Measure) -> str:
+def widest(base: str, constraints: Constraints, counted: Measure) -> str:
     """`base` with the largest width factor, in hundredths, whose network is within `limits`: `mobilenet_v2_x0.37`.
 
     By bisection: channels are rounded, but never fall when the factor rises, so that neither do MACs and parameters.
@@ -58,29 +58,31 @@ def widest(base: str, limits: Limits, counted: Measure) -> str:
         return f"{base}_x{hundredths / 100:g}"
 
     low, high = 1, HUNDREDTHS
-    if not limits.holds(*(least := counted(name(low)))):
+    if not constraints.holds(*(least := counted(name(low)))):
         raise UserError(
-            f"retrain.baselines: {base}_auto is to be within {limits}, but even its narrowest network, {name(low)}, "
+            f"retrain.baselines: {base}_auto is to be within {constraints}, but even its narrowest "
+            f"network, {name(low)}, "
             f"has {least[1]:,} MACs and {least[0]:,} parameters; raise the budget, or take another network"
         )
     while low < high:
         middle = (low + high + 1) // 2
-        if limits.holds(*counted(name(middle))):
+        if constraints.holds(*counted(name(middle))):
             low = middle
         else:
             high = middle - 1
     return name(low)
 
 
-def refuse_larger(names: Sequence[str], limits: Limits, counted: Measure) -> None:
+def refuse_larger(names: Sequence[str], constraints: Constraints, counted: Measure) -> None:
     """Raise UserError where networks that are not to be fitted are larger than the budget: all in one message."""
     told = []
     for name in names:
         parameters, macs = counted(name)
-        if not limits.holds(parameters, macs):
+        if not constraints.holds(parameters, macs):
             told.append(f"{name} has {macs:,} MACs and {parameters:,} parameters")
     if told:
         raise UserError(
-            f"retrain.baselines: the budget is {limits}, but {'; '.join(told)}; raise retrain.budget, or let the width "
+            f"retrain.baselines: the budget is {constraints}, but {'; '.join(told)}; raise "
+            f"retrain.budget, or let the width "
             f"be fitted to it by the name {parse_baseline(names[0]).base}_auto"
         )

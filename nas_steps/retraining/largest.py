@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TypeVar
 
-from nas_steps.spaces.cells import CellArchitecture, CellSpace
+from nas_steps.spaces.cells.space import CellArchitecture, CellSpace
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_json, remember
 from nas_steps.provenance.fingerprint import code_fingerprint, fingerprint
-from nas_steps.retraining.fitting import Limits, refuse_larger, widest
+from nas_steps.retraining.fitting import Constraints, refuse_larger, widest
 from nas_steps.spaces.baselines import to_be_fitted
 
 #: classes of the sources that are what they are
@@ -29,13 +29,13 @@ def check_baselines(config: Config, store: str | Path) -> None:
     budget, shape = config.retrain.budget, known_shape(config)
     if budget is None or budget.winner or shape is None or config.search.estimator.kind == "table":
         return
-    limits = Limits(budget.macs, budget.parameters)
+    constraints = Constraints(budget.macs, budget.parameters)
     sizes = _counted(config.retrain.baselines, shape, Path(store))
     plain = [name for name in config.retrain.baselines if to_be_fitted(name) is None]
-    refuse_larger(plain, limits, sizes.__getitem__)
+    refuse_larger(plain, constraints, sizes.__getitem__)
     for name in config.retrain.baselines:
-        if (base := to_be_fitted(name)) is not None and not limits.holds(*sizes[narrowest(base)]):
-            widest(base, limits, sizes.__getitem__)  # which says why it cannot
+        if (base := to_be_fitted(name)) is not None and not constraints.holds(*sizes[narrowest(base)]):
+            widest(base, constraints, sizes.__getitem__)  # which says why it cannot
 
 
 def known_shape(config: Config) -> tuple[int, int, int] | None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from nas_steps.config.space import Network
 from nas_steps.errors import UserError
-from nas_steps.spaces.architectures import parse_architecture
 from nas_steps.spaces.baselines import parse_baseline
-from nas_steps.spaces.efficientnet import round_channels, round_layers, scaled
-from nas_steps.spaces.mobile_architectures import Head, MobileArchitecture, is_mobile, parse_mobile
+from nas_steps.spaces.cells.architectures import parse_architecture
+from nas_steps.spaces.mobile.architectures import Head, MobileArchitecture, is_mobile, parse_mobile
+from nas_steps.spaces.mobile.efficientnet import round_channels, round_layers, scaled
 
 #: what channels are rounded to a multiple of, where the config says nothing: as published for mobile networks
 MOBILE_DIVISOR, CELL_DIVISOR = 8, 4

@@ -20,9 +20,9 @@ from nas_steps.intervals import accuracy_interval
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.scaling.compound import Design, Factors, Measure, solve
 from nas_steps.scaling.winner import DESIGN, described
-from nas_steps.spaces.decisions import Space
 from nas_steps.spaces.hand_designed import scalable
-from nas_steps.spaces.mobile_architectures import is_mobile
+from nas_steps.spaces.mobile.architectures import is_mobile
+from nas_steps.spaces.protocol import Space
 
 DESIGNS = (
     "base",

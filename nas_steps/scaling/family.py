@@ -11,7 +11,7 @@ from nas_steps.intervals import accuracy_interval
 from nas_steps.scaling.compound import Design, Factors, Measure, scale
 from nas_steps.scaling.timing import TIMES, predicted_times
 from nas_steps.scaling.winner import DESIGN, described
-from nas_steps.spaces.efficientnet import PUBLISHED
+from nas_steps.spaces.mobile.efficientnet import PUBLISHED
 
 FACTORS = ("depth", "width", "resolution")
 SIZE = ("parameters", "macs")

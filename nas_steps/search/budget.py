@@ -12,15 +12,15 @@ from typing import Any
 
 from torch import Tensor
 
+from nas_steps.config.settings import BudgetSettings, CountedSupernet
 from nas_steps.config.space import Network
-from nas_steps.config.stages import BudgetStep, CountedSupernet
 from nas_steps.models.build import size
+from nas_steps.models.cells.supernet import Supernet
 from nas_steps.models.count import count
-from nas_steps.models.supernet import Supernet
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.spaces.cells import CellSpace
-from nas_steps.spaces.decisions import Space
-from nas_steps.spaces.sites import largest, sites, smallest
+from nas_steps.spaces.cells.space import CellSpace
+from nas_steps.spaces.mobile.sites import largest, sites, smallest
+from nas_steps.spaces.protocol import Space
 
 #: a backward pass costs about twice a forward pass
 TRAINING_FACTOR = 3
@@ -33,7 +33,7 @@ UNIT = "training multiply-accumulates for each image of the training set"
 
 
 def budget(
-    step: BudgetStep,
+    step: BudgetSettings,
     *,
     inputs: int,
     classes: int,
@@ -74,7 +74,7 @@ def budget(
             evaluated = mean_macs(step.supernet.resolution or side)
         # it is trained on the whole space, whatever the limits
         paths = evaluated
-        if within is not None and step.limits is not None:
+        if within is not None and step.constraints is not None:
             paths = mean_macs(step.supernet.resolution or side, [str(space.sample(random)) for _ in range(DRAWS)])
         supernet = _supernet_training(step.supernet, space, step.network, paths, **shape, side=side)
         scored = valid if step.supernet.valid_images is None else min(valid, step.supernet.valid_images)

@@ -21,16 +21,16 @@ from torch import Tensor, nn
 from nas_steps.config.strategies import Enas
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.data.batches import DeviceImages
-from nas_steps.models.folding import Normalising
+from nas_steps.models.cells.folding import Normalising
 from nas_steps.models.single import single_values_in_words
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.search.discretise import parameter_free, skips
+from nas_steps.search.darts.discretise import parameter_free, skips
 from nas_steps.search.one_shot.networks import SharedNetwork
 from nas_steps.search.one_shot.scoring import calibration_batches
-from nas_steps.search.one_shot.training import OneShotStep
+from nas_steps.search.one_shot.training import OneShotLearner
 from nas_steps.search.samplers.controller import Adam, Controller
-from nas_steps.spaces.architectures import CellArchitecture
-from nas_steps.spaces.decisions import Architecture
+from nas_steps.spaces.cells.architectures import CellArchitecture
+from nas_steps.spaces.protocol import Architecture
 from nas_steps.training.checkpoint import Checkpoint, State
 from nas_steps.training.loop import EVALUATION_BATCH, Batch, DivergedError, Row, fit
 from nas_steps.training.progress import Progress
@@ -104,7 +104,7 @@ class Policy:
         return {"parameters": self.adam.parameters, "first": self.adam.first, "second": self.adam.second}
 
 
-class EnasStep(OneShotStep):
+class EnasLearner(OneShotLearner):
     """What `fit` calls: a step of the weights for each training batch, a step of the controller for each empty one."""
 
     def __init__(
@@ -188,7 +188,7 @@ def enas(
     without candidates and with a `reason`."""
     policy = Policy(space, settings, derive_seed(seed, "policy"))
     steps = train.steps(settings.batch_size, shuffle=True)
-    learning = EnasStep(network, settings, policy, valid, steps)
+    learning = EnasLearner(network, settings, policy, valid, steps)
     calibration = calibration_batches(train, settings.calibration_images, derive_seed(seed, "calibration"))
 
     def batches(epoch: int, start: int) -> Iterator[Batch]:

@@ -41,7 +41,7 @@ class Promotions:
             if rung == 0:
                 first.append(estimate)
             if estimate.status != SCREENED:
-                self.results[min(rung, len(self.rungs) - 1)][estimate.architecture] = estimate.merit
+                self.results[min(rung, len(self.rungs) - 1)][estimate.architecture] = estimate.fitness
         self.strategy.tell(first)
 
     def rung_after(self, architecture: str) -> int:
@@ -49,13 +49,13 @@ class Promotions:
         return sum(architecture in rung for rung in self.results)
 
     def state(self) -> State:
-        told = [{name: merit_to_json(merit) for name, merit in rung.items()} for rung in self.results]
+        told = [{name: merit_to_json(fitness) for name, fitness in rung.items()} for rung in self.results]
         return {**self.strategy.state(), "rungs": [[*rung.items()] for rung in told]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.strategy.restore({name: value for name, value in state.items() if name != "rungs"})
         # pairs, since an object's keys would come back sorted, and of equals the one found first counts
-        self.results = [{name: merit_from_json(merit) for name, merit in rung} for rung in state["rungs"]]
+        self.results = [{name: merit_from_json(fitness) for name, fitness in rung} for rung in state["rungs"]]
 
     def _promotable(self, rung: int) -> list[str]:
         """Of the best of a rung, those that have not gone on, best first; of equals, the one found first."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from random import Random
 
-from nas_steps.config.stages import ReplayStep
+from nas_steps.config.settings import ReplaySettings
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.estimation.table import Benchmark
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.sampling import round_size, rounds, sampler
 
 
-def replay(step: ReplayStep, table: Benchmark, *, seed: int) -> list[list[Estimate]]:
+def replay(step: ReplaySettings, table: Benchmark, *, seed: int) -> list[list[Estimate]]:
     """The estimates of each round, as the strategy would have had them from jobs."""
     strategy = sampler(step.strategy, step.space.declared())
     told: list[list[Estimate]] = []

@@ -20,7 +20,7 @@ from nas_steps.search.samplers.evolution import RegularisedEvolution
 from nas_steps.search.samplers.nsga2 import Nsga2
 from nas_steps.search.samplers.protocol import Sampler, State
 from nas_steps.search.samplers.random_search import RandomSearch
-from nas_steps.spaces.decisions import Space
+from nas_steps.spaces.protocol import Space
 
 __all__ = ["Nsga2", "RandomSearch", "RegularisedEvolution", "Sampler", "advance", "propose", "round_size", "rounds"]
 

@@ -72,7 +72,7 @@ def gather(
             rung = last[estimate.architecture][0] + 1 if estimate.architecture in last else 0
             if estimate.status != SCREENED:
                 last[estimate.architecture] = (rung, estimate)
-            best = max(best, estimate.merit)
+            best = max(best, estimate.fitness)
             rows.append(
                 {
                     "step": len(rows) + 1,
@@ -89,8 +89,8 @@ def gather(
                     **(known or {}).get(estimate.architecture, {}),
                 }
             )
-    scored = [(rung, estimate) for rung, estimate in last.values() if estimate.merit > float("-inf")]
-    scored.sort(key=lambda one: (-one[0], -one[1].merit))
+    scored = [(rung, estimate) for rung, estimate in last.values() if estimate.fitness > float("-inf")]
+    scored.sort(key=lambda one: (-one[0], -one[1].fitness))
     write_candidates(
         candidates,
         [(one.architecture, one.score, _named(estimator, rung, rungs)) for rung, one in scored],

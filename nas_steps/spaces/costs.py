@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from nas_steps.config.limits import LIMITED
+from nas_steps.config.constraints import CONSTRAINED
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import number, read_csv, write_csv
-from nas_steps.spaces.decisions import Architecture
+from nas_steps.spaces.protocol import Architecture
 
-COLUMNS = ("part", *LIMITED)
+COLUMNS = ("part", *CONSTRAINED)
 
 
 class Costs(NamedTuple):

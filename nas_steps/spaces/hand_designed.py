@@ -6,8 +6,8 @@ import dataclasses
 import math
 
 from nas_steps.spaces.baselines import parse_baseline
-from nas_steps.spaces.efficientnet import B0, scaled
-from nas_steps.spaces.mobile_architectures import MobileArchitecture, parse_mobile
+from nas_steps.spaces.mobile.architectures import MobileArchitecture, parse_mobile
+from nas_steps.spaces.mobile.efficientnet import B0, scaled
 
 #: below this side a network's first strides are taken away
 SMALL_IMAGE = 96

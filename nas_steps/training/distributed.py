@@ -20,8 +20,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from nas_steps.errors import UserError
-from nas_steps.models.entangled import EntangledBlock
-from nas_steps.models.folding import Normalising
+from nas_steps.models.cells.folding import Normalising
+from nas_steps.models.mobile.entangled import EntangledBlock
 
 
 class World:

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
+from nas_steps.config.settings import TrainingSettings
 from nas_steps.config.space import Network
-from nas_steps.config.stages import TrainingStep
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import load_split, read_meta, split_file
 from nas_steps.provenance.fingerprint import fingerprint
@@ -31,7 +31,7 @@ from nas_steps.training.warm import WarmStart
 def final_job(
     module: str,
     entry: Entry,
-    step: TrainingStep,
+    step: TrainingSettings,
     given: Namespace,
     cost: Cost,
     *,
@@ -79,7 +79,7 @@ def final_job(
 
 def train_final(
     entry: Entry,
-    step: TrainingStep,
+    step: TrainingSettings,
     data: str | Path,
     output: Path,
     *,

@@ -15,7 +15,7 @@ from uuid import uuid4
 import torch
 
 from nas_steps import STARTED
-from nas_steps.config.stages import Compute
+from nas_steps.config.settings import Compute
 from nas_steps.data.store import read_meta
 from nas_steps.provenance.fingerprint import PACKAGE, code_fingerprint
 from nas_steps.provenance.ledger import Cost

@@ -21,7 +21,7 @@ from nas_steps.data.batches import DeviceImages
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.checkpoint import Checkpoint, Interrupted, Interrupts, State
 from nas_steps.training.distributed import world
-from nas_steps.training.memory import out_of_memory
+from nas_steps.training.micro_batches import out_of_memory
 from nas_steps.training.progress import Progress
 
 Batch = tuple[Tensor, Tensor]
@@ -30,7 +30,7 @@ Row = dict[str, Any]
 EVALUATION_BATCH = 512
 
 
-class Step(Protocol):
+class Learner(Protocol):
     """One optimiser step on one batch."""
 
     def __call__(self, images: Tensor, labels: Tensor, done: float) -> tuple[Tensor, Tensor]:
@@ -77,7 +77,7 @@ class Position:
 
 
 def fit(
-    step: Step,
+    step: Learner,
     batches: Callable[[int, int], Iterator[Batch]],
     *,
     epochs: int,
@@ -150,13 +150,13 @@ def _means(position: Position) -> Row:
     return {"train_loss": loss, "train_accuracy": torch.stack(position.hits).sum().item() / position.seen}
 
 
-def _state(position: Position, step: Step) -> State:
+def _state(position: Position, step: Learner) -> State:
     """All that the rest of a training depends on."""
     cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
     return {"step": step.state(), "position": vars(position), "random": {"cpu": torch.get_rng_state(), "cuda": cuda}}
 
 
-def _restore(state: State, step: Step) -> Position:
+def _restore(state: State, step: Learner) -> Position:
     step.restore(state["step"])
     torch.set_rng_state(state["random"]["cpu"])
     if state["random"]["cuda"] is not None and torch.cuda.is_available():

@@ -20,7 +20,7 @@ from nas_steps.training.checkpoint import Checkpoint
 from nas_steps.training.distributed import synchronise
 from nas_steps.training.loop import DivergedError, Row, evaluate, fit
 from nas_steps.training.progress import Progress
-from nas_steps.training.supervised import SupervisedStep, check_precision
+from nas_steps.training.supervised import SupervisedLearner, check_precision
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def train_network(
     model = model.to(images.train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     synchronise(model)
     trained = Trained(model, counted.parameters, counted.macs)
-    step = SupervisedStep(model, recipe, images.train.steps(recipe.batch_size, shuffle=True), seed)
+    step = SupervisedLearner(model, recipe, images.train.steps(recipe.batch_size, shuffle=True), seed)
 
     def end_of_epoch(_epoch: int) -> Row:
         row: Row = {"learning_rate": step.rate}

@@ -15,7 +15,7 @@ from nas_steps.config.recipe import Recipe
 from nas_steps.errors import UserError
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.checkpoint import State
-from nas_steps.training.memory import Parts
+from nas_steps.training.micro_batches import Parts
 
 #: weight of the new value in AdamW's moving averages is 1 - these
 ADAMW_BETAS = (0.9, 0.999)
@@ -63,7 +63,7 @@ def check_precision(recipe: Recipe, device: torch.device) -> None:
         )
 
 
-class SupervisedStep:
+class SupervisedLearner:
     """One optimiser step on one batch: what `fit` calls. Keeps the optimiser, and the average of the weights.
 
     `seed` is what mixup draws from.

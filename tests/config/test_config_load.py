@@ -12,12 +12,12 @@ import pytest
 
 from nas_steps.config.load import load, load_file, read_yaml
 from nas_steps.config.schema import Config
+from nas_steps.config.settings import DartsSettings, TrainingSettings, read_settings
 from nas_steps.config.slicing import score_name, write_slices
-from nas_steps.config.stages import DartsStep, TrainingStep, read_slice
 from nas_steps.config.strategies import GRADIENT_KINDS, STRATEGIES, Darts, Evolution, Random
 from nas_steps.errors import UserError
-from nas_steps.spaces.cells import PRESETS
-from nas_steps.spaces.mobile import PRESETS as MOBILE_PRESETS
+from nas_steps.spaces.cells.space import PRESETS
+from nas_steps.spaces.mobile.space import PRESETS as MOBILE_PRESETS
 
 
 def refused(raw: dict[str, Any]) -> list[str]:
@@ -300,7 +300,7 @@ def test_every_kind_is_known_by_its_name_alone(kind: str, tmp_path: Path) -> Non
     assert type(found) is STRATEGIES[kind]
     assert Config.model_validate_json(config.model_dump_json()) == config
     if kind in GRADIENT_KINDS:
-        step = read_slice(write_slices(config, tmp_path)[f"search_{kind}"], DartsStep)
+        step = read_settings(write_slices(config, tmp_path)[f"search_{kind}"], DartsSettings)
         assert step.strategy == found
 
 
@@ -496,9 +496,9 @@ def test_a_key_reaches_only_the_steps_that_use_it(tmp_path: Path, key: str, valu
 def test_a_slice_is_read_back_as_its_step_sees_it(tmp_path: Path) -> None:
     config = load({"threads": 2, "retrain": {"train_on": "train+valid"}})
     paths = write_slices(config, tmp_path)
-    step = read_slice(paths["retraining"], TrainingStep)
+    step = read_settings(paths["retraining"], TrainingSettings)
     assert (step.recipe, step.train_on, step.threads) == (config.retrain.recipe, "train+valid", 2)
-    assert read_slice(paths["search_darts"], DartsStep).strategy == Darts()
+    assert read_settings(paths["search_darts"], DartsSettings).strategy == Darts()
 
 
 def test_a_slice_that_is_there_is_not_written_again(tmp_path: Path) -> None:
@@ -514,13 +514,13 @@ def test_a_settings_file_that_was_edited_by_hand_is_not_trusted_by_its_name(tmp_
     whole = file.read_text()
     file.write_text(whole.replace('"seed":0', '"seed":1'))
     with pytest.raises(UserError, match=r"edited by hand.*run snakemake again.*give the edited copy another name"):
-        read_slice(file, TrainingStep)
+        read_settings(file, TrainingSettings)
     own = file.rename(tmp_path / "my-settings.json")
-    assert read_slice(own, TrainingStep).seed == 1
+    assert read_settings(own, TrainingSettings).seed == 1
     file.write_text(own.read_text())
     write_slices(load({}), tmp_path)  # the next run mends it
     assert file.read_text() == whole
-    assert read_slice(file, TrainingStep).seed == 0
+    assert read_settings(file, TrainingSettings).seed == 0
 
 
 def test_a_folder_that_was_moved_is_the_same_data_and_other_content_is_not(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def refusal(folder: Path, text: str | bytes) -> str:
             ["strategies.mine.epochs: given True"],
         ),
         ("search: {estimator: {kind: zero_cost, batch_size: on}}", ["search.estimator.batch_size: given True"]),
-        ("search: {limits: {macs: yes}}", ["search.limits.macs: given True"]),
+        ("search: {constraints: {macs: yes}}", ["search.constraints.macs: given True"]),
         ("retrain: {recipe: {gradient_clip: off}}", ["retrain.recipe.gradient_clip: given False"]),
         ("scaling: {depth: [yes]}", ["scaling.depth.0: given True"]),
         ("retrain: {baselines: [yes, resnet20]}", ["retrain.baselines.0: given True", "a text in quotes"]),

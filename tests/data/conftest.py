@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from nas_steps.config.data import Data
-from nas_steps.config.stages import DataStep
+from nas_steps.config.settings import DataSettings
 from nas_steps.data.prepare import prepare
 
 
@@ -51,6 +51,6 @@ def run_prepare(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     def run(source: str, path: Path | None = None, *, seed: int = 0, out: str = "out", **keys: Any) -> dict[str, Any]:
         keys.setdefault("resolution", 8)
         data = Data(source=source, path=path and str(path), **keys)  # type: ignore[arg-type]
-        return prepare(DataStep(seed=seed, data=data), tmp_path / out)
+        return prepare(DataSettings(seed=seed, data=data), tmp_path / out)
 
     return run

@@ -13,9 +13,9 @@ from nas_steps.config.data import Data
 from nas_steps.data.content import content_fingerprint, same_outcome
 from nas_steps.data.folder import read_folder
 from nas_steps.errors import UserError
-from nas_steps.plan import Plan
 from nas_steps.provenance import contents
 from nas_steps.provenance.files import write_json
+from nas_steps.workflow.plan import Plan
 
 
 @pytest.fixture(autouse=True)

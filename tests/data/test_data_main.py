@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from nas_steps.config.data import Data
-from nas_steps.config.stages import DataStep
+from nas_steps.config.settings import DataSettings
 from nas_steps.data.__main__ import main
 from nas_steps.provenance.files import write_json
 
 
 def settings(folder: Path, **keys: object) -> Path:
-    step = DataStep(seed=0, data=Data(**keys))  # type: ignore[arg-type]
+    step = DataSettings(seed=0, data=Data(**keys))  # type: ignore[arg-type]
     write_json(folder / "settings.json", step.model_dump(mode="json"))
     return folder / "settings.json"
 

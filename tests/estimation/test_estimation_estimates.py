@@ -62,8 +62,8 @@ def test_a_round_trip_keeps_every_digit(tmp_path: Path) -> None:
         (math.inf, "ok", -math.inf),
     ],
 )
-def test_merit(score: float, status: str, merit: float) -> None:
-    assert Estimate(0, MIXED, score, status).merit == merit
+def test_merit(score: float, status: str, fitness: float) -> None:
+    assert Estimate(0, MIXED, score, status).fitness == fitness
 
 
 def test_rounds_are_told_apart_by_their_folders(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_divergence_is_recorded_and_the_others_go_on(
     calm = read_estimates([estimated(tmp_path, data, 0, 1)])
     monkeypatch.setattr(short_training, "train_network", unstable)
     first, second, third = read_estimates([estimated(tmp_path, data, 0, 1)])
-    assert (second.status, second.merit) == ("diverged", -math.inf)
+    assert (second.status, second.fitness) == ("diverged", -math.inf)
     assert math.isnan(second.score)
     assert "loss" in second.reason
     assert second.macs == calm[1].macs > 0

@@ -62,7 +62,7 @@ def test_a_failed_evaluation_is_a_result_and_an_unknown_error_is_raised(
 
     monkeypatch.setattr(short_training, "train_network", broken)
     failed, sound = read_estimates([estimated(tmp_path, data, "one", [MIXED, CONVOLUTION])])
-    assert (failed.status, failed.merit) == ("failed", -math.inf)
+    assert (failed.status, failed.fitness) == ("failed", -math.inf)
     assert str(error) in failed.reason
     assert sound.status == "ok"
     error = RuntimeError("a mistake of the program")

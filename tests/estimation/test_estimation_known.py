@@ -13,8 +13,8 @@ import pytest
 from tiny_world import CONVOLUTION, MIXED, settings
 
 from nas_steps.estimation import short_training
+from nas_steps.estimation.cache import EstimateCache
 from nas_steps.estimation.estimates import Estimate, read_estimates
-from nas_steps.estimation.known import Known
 from nas_steps.estimation.proposals import Proposal, write_proposals
 from nas_steps.estimation.steps.short_training import main
 from nas_steps.provenance.files import read_json, write_json
@@ -66,7 +66,7 @@ def test_what_was_trained_otherwise_is_not_looked_up(tmp_path: Path, data: str, 
 
 
 def test_a_failure_of_the_machine_is_not_remembered(tmp_path: Path) -> None:
-    known, proposal = Known(tmp_path, {"code": "1"}), Proposal(3, MIXED)
+    known, proposal = EstimateCache(tmp_path, {"code": "1"}), Proposal(3, MIXED)
     known.put(proposal, Estimate(3, MIXED, math.nan, "failed", "out of memory"))
     assert known.get(proposal) is None
     diverged = Estimate(3, MIXED, math.nan, "diverged", "the loss is nan", 5, 6, 0.5, 2)
@@ -75,16 +75,16 @@ def test_a_failure_of_the_machine_is_not_remembered(tmp_path: Path) -> None:
 
 
 def test_the_rung_and_the_incumbent_are_part_of_what_is_asked(tmp_path: Path) -> None:
-    known = Known(tmp_path, {"code": "1"})
+    known = EstimateCache(tmp_path, {"code": "1"})
     known.put(Proposal(0, MIXED, epochs=2), Estimate(0, MIXED, 0.5))
     assert known.get(Proposal(1, MIXED, epochs=2, promoted=True)) == Estimate(1, MIXED, 0.5)
     assert known.get(Proposal(0, MIXED, epochs=6)) is None
     assert known.get(Proposal(0, MIXED, epochs=2, incumbent=0.4)) is None
-    assert Known(tmp_path, {"code": "2"}).get(Proposal(0, MIXED, epochs=2)) is None
+    assert EstimateCache(tmp_path, {"code": "2"}).get(Proposal(0, MIXED, epochs=2)) is None
 
 
 def test_a_record_of_another_architecture_is_not_taken(tmp_path: Path) -> None:
-    known = Known(tmp_path, {"code": "1"})
+    known = EstimateCache(tmp_path, {"code": "1"})
     known.put(Proposal(0, MIXED), Estimate(0, MIXED, 0.5))
     (file,) = known.folder.iterdir()
     told = json.loads(file.read_text())["estimate"] | {"architecture": CONVOLUTION}
@@ -94,7 +94,7 @@ def test_a_record_of_another_architecture_is_not_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("edit", [lambda text: text.replace("0.5", "0.9"), lambda text: text[:40], lambda _text: "[]"])
 def test_a_record_that_was_edited_or_is_damaged_is_not_taken(tmp_path: Path, edit: Callable[[str], str]) -> None:
-    known = Known(tmp_path, {"code": "1"})
+    known = EstimateCache(tmp_path, {"code": "1"})
     known.put(Proposal(0, MIXED), Estimate(0, MIXED, 0.5))
     (file,) = known.folder.iterdir()
     file.write_text(edit(file.read_text()))

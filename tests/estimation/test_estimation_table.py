@@ -13,7 +13,7 @@ import pytest
 from nas_steps.config.estimators import Table
 from nas_steps.errors import UserError
 from nas_steps.estimation.table import check_table, read_table
-from nas_steps.spaces.cells import CellSpace
+from nas_steps.spaces.cells.space import CellSpace
 
 SPACE = CellSpace(
     name="three", operations=("skip_connect", "nor_conv_1x1", "nor_conv_3x3"), nodes=1, inputs=1, edges_per_node=None

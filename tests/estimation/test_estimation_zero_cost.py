@@ -18,7 +18,7 @@ from nas_steps.errors import UserError
 from nas_steps.estimation.proxies.registry import prepared, weights
 from nas_steps.estimation.zero_cost import NO_PATH, PROXIES, Measured, zero_cost
 from nas_steps.models.build import build, size
-from nas_steps.spaces.cells import PRESETS
+from nas_steps.spaces.cells.space import PRESETS
 
 ALL = list(PROXIES)
 OF_IMAGES = ("jacob_cov", "naswot")
@@ -351,9 +351,9 @@ def test_a_cell_without_a_path_has_a_reason_and_the_lowest_merit(cell: str) -> N
     for name, one in zero_cost(model, *batch(side=8), ALL).items():
         if name in ALWAYS:
             assert one.status == "ok"
-            assert one.merit == one.score > 0
+            assert one.fitness == one.score > 0
         else:
-            assert (one.status, one.reason, one.merit) == ("undefined", NO_PATH, -math.inf)
+            assert (one.status, one.reason, one.fitness) == ("undefined", NO_PATH, -math.inf)
             assert math.isnan(one.score)
 
 
@@ -373,7 +373,7 @@ def test_what_a_proxy_cannot_say_is_told_in_words() -> None:
     for name in ("grad_norm", "snip", "grasp", "fisher"):
         one = zero_cost(tiny(), images, labels, [name])[name]
         assert one.reason == f"{name} comes out as nan"
-        assert one.merit == -math.inf
+        assert one.fitness == -math.inf
 
 
 def test_hard_sigmoids_are_differentiated_twice() -> None:

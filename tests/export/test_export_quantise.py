@@ -12,17 +12,17 @@ from exported_world import Prototypes, deployed
 from tiny_world import prepared, settings
 from torch import Tensor, nn
 
-from nas_steps.config.stages import ExportStep, read_slice
+from nas_steps.config.settings import ExportSettings, read_settings
 from nas_steps.data.store import Meta, Split, load_split, read_meta
 from nas_steps.export.check import classes_of, open_session
 from nas_steps.export.convert import INPUT, UnsupportedError, save, write_onnx
 from nas_steps.export.quantise import calibration_images, export_int8, losses, quantise
-from nas_steps.models.mobile import build_mobile
+from nas_steps.models.mobile.network import build_mobile
 from nas_steps.provenance.fingerprint import file_hash
 
 
-def step(**changes: Any) -> ExportStep:
-    return read_slice(settings(export__images=None, **changes)["export"], ExportStep)
+def step(**changes: Any) -> ExportSettings:
+    return read_settings(settings(export__images=None, **changes)["export"], ExportSettings)
 
 
 def accept(folder: Path, network: nn.Module, *, train_on: str = "train", **changes: Any) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from nas_steps.errors import UserError
-from nas_steps.manifest.left import Left
-from nas_steps.manifest.trust import records
-from nas_steps.plan import Plan
+from nas_steps.workflow.manifest.left import Left
+from nas_steps.workflow.manifest.trust import records
+from nas_steps.workflow.plan import Plan
 
 
 @pytest.mark.parametrize("prefix", ["", "pre/"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from nas_steps.models.mobile_supernet import MobileSupernet
-from nas_steps.spaces.mobile import PRESETS, MobileSpace
+from nas_steps.models.mobile.supernet import MobileSupernet
+from nas_steps.spaces.mobile.space import PRESETS, MobileSpace
 
 #: everything that a stage can choose, in small
 CHOICES = MobileSpace.declare(

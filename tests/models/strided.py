@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from nas_steps.config.space import Network
 from nas_steps.models.baselines import ResNet
 from nas_steps.models.build import build
-from nas_steps.models.mobile import build_block, build_stem
-from nas_steps.models.operations import FactorizedReduce, build_operation
-from nas_steps.spaces.mobile_architectures import Block, Stem
+from nas_steps.models.cells.operations import FactorizedReduce, build_operation
+from nas_steps.models.mobile.network import build_block, build_stem
+from nas_steps.spaces.mobile.architectures import Block, Stem
 
 IMAGES = 3
 STEM = Stem(8, 1, 2, "relu")

@@ -19,11 +19,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from nas_steps.config.space import Network
 from nas_steps.models import convolutions
 from nas_steps.models.build import build
+from nas_steps.models.cells.supernet import Supernet
 from nas_steps.models.convolutions import Conv2d, onednn_is_faulty, onednn_version
-from nas_steps.models.mobile_supernet import MobileSupernet
-from nas_steps.models.supernet import Supernet
+from nas_steps.models.mobile.supernet import MobileSupernet
 from nas_steps.spaces.baselines import BASELINES
-from nas_steps.spaces.cells import PRESETS
+from nas_steps.spaces.cells.space import PRESETS
 
 SCRIPT = Path(__file__).with_name("strided.py")
 NARROW = Network(channels=2, cells=3, stem_multiplier=1)

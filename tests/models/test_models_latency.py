@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from nas_steps.models.cells.operations import build_operation
 from nas_steps.models.latency import LEAD, agreement, medians, onnxruntime_pass, settle, torch_pass
-from nas_steps.models.operations import build_operation
-from nas_steps.spaces.operations import OPERATIONS
+from nas_steps.spaces.cells.operations import OPERATIONS
 
 
 def test_the_median_ignores_warm_up_and_what_interrupts_a_few() -> None:

@@ -12,10 +12,10 @@ from torchvision.ops.stochastic_depth import StochasticDepth
 
 from nas_steps.errors import UserError
 from nas_steps.models.count import Size, count
-from nas_steps.models.mobile import MobileNetwork, build_mobile
-from nas_steps.spaces.efficientnet import B0, PUBLISHED, efficientnet
-from nas_steps.spaces.mobile import PRESETS, parse_mobile
-from nas_steps.spaces.mobile_architectures import MobileArchitecture
+from nas_steps.models.mobile.network import MobileNetwork, build_mobile
+from nas_steps.spaces.mobile.architectures import MobileArchitecture
+from nas_steps.spaces.mobile.efficientnet import B0, PUBLISHED, efficientnet
+from nas_steps.spaces.mobile.space import PRESETS, parse_mobile
 
 PARAMETERS = {
     "efficientnet_b0": 5_288_548,

@@ -9,11 +9,11 @@ import torch
 from mobile_world import SMALL, trained
 
 from nas_steps.errors import UserError
-from nas_steps.models.entangled import EntangledBlock
-from nas_steps.models.mobile import MobileNetwork
-from nas_steps.models.mobile_supernet import MobileSupernet
-from nas_steps.spaces.mobile import MobileSpace
-from nas_steps.spaces.mobile_architectures import Block, Operation
+from nas_steps.models.mobile.entangled import EntangledBlock
+from nas_steps.models.mobile.network import MobileNetwork
+from nas_steps.models.mobile.supernet import MobileSupernet
+from nas_steps.spaces.mobile.architectures import Block, Operation
+from nas_steps.spaces.mobile.space import MobileSpace
 
 
 @pytest.mark.parametrize("entangled", [False, True], ids=["apart", "entangled"])

@@ -13,15 +13,15 @@ from benchmarks.textbook import MixedOperation, Textbook, copy
 from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.models.build import build, is_baseline, size
-from nas_steps.models.cells import AuxiliaryHead, CellNetwork, drop_path
+from nas_steps.models.cells.nasbench201 import OneInputCell, ResidualReduction
+from nas_steps.models.cells.operations import FactorizedReduce, build_operation
+from nas_steps.models.cells.supernet import Supernet
+from nas_steps.models.cells.two_input import AuxiliaryHead, CellNetwork, drop_path
 from nas_steps.models.count import count
-from nas_steps.models.operations import FactorizedReduce, build_operation
-from nas_steps.models.stages import OneInputCell, ResidualReduction
-from nas_steps.models.supernet import Supernet
 from nas_steps.spaces.baselines import BASELINES
-from nas_steps.spaces.cells import PRESETS, CellSpace, parse_architecture
-from nas_steps.spaces.efficientnet import B0
-from nas_steps.spaces.operations import OPERATIONS
+from nas_steps.spaces.cells.operations import OPERATIONS
+from nas_steps.spaces.cells.space import PRESETS, CellSpace, parse_architecture
+from nas_steps.spaces.mobile.efficientnet import B0
 
 V1 = (
     "Genotype(normal=[('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('skip_connect', 0), ('sep_conv_3x3', 1), "

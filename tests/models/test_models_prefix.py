@@ -9,10 +9,10 @@ import torch
 from mobile_world import SMALL, trained
 from torch import Tensor, nn
 
-from nas_steps.models.mobile import MobileNetwork
-from nas_steps.models.mobile_supernet import MobileSupernet
-from nas_steps.models.prefix import SharedPrefixes, evaluate_paths
-from nas_steps.spaces.mobile import PRESETS, MobileArchitecture, MobileSpace
+from nas_steps.models.mobile.network import MobileNetwork
+from nas_steps.models.mobile.prefix import SharedPrefixes, evaluate_paths
+from nas_steps.models.mobile.supernet import MobileSupernet
+from nas_steps.spaces.mobile.space import PRESETS, MobileArchitecture, MobileSpace
 
 
 def one_at_a_time(

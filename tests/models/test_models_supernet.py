@@ -15,14 +15,14 @@ from torch import Tensor, nn
 
 from benchmarks.textbook import Textbook, copy, pairs
 from nas_steps.config.space import Network
-from nas_steps.models import folding
-from nas_steps.models.folding import FoldedNorm, ScaledNorm, fold, mapped, moments
-from nas_steps.models.mixed_cell import MixedCell
-from nas_steps.models.stacked import phases, unphased
-from nas_steps.models.supernet import Supernet
-from nas_steps.search.relaxation import discrete
-from nas_steps.spaces.cells import PRESETS, CellSpace
-from nas_steps.spaces.operations import OPERATIONS
+from nas_steps.models.cells import folding
+from nas_steps.models.cells.folding import FoldedNorm, ScaledNorm, fold, mapped, moments
+from nas_steps.models.cells.mixed_cell import MixedCell
+from nas_steps.models.cells.stacked import phases, unphased
+from nas_steps.models.cells.supernet import Supernet
+from nas_steps.search.darts.relaxations import discrete
+from nas_steps.spaces.cells.operations import OPERATIONS
+from nas_steps.spaces.cells.space import PRESETS, CellSpace
 
 CLOSE = 1e-9
 WITHOUT_NOISE = [name for name in OPERATIONS if name != "noise"]

@@ -14,9 +14,9 @@ import pytest
 from snakemake.exceptions import LockException, WorkflowError
 
 from nas_steps.errors import UserError
-from nas_steps.manifest.trust import records
 from nas_steps.provenance import files, runs
 from nas_steps.provenance.runs import Run, claim_while_executing
+from nas_steps.workflow.manifest.trust import records
 
 DATA = "results/data/x"
 META = f"{DATA}/meta.json"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny_world import settings
 
-from nas_steps.config.stages import CalibrationStep
+from nas_steps.config.settings import CalibrationSettings
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate, write_estimates
 from nas_steps.estimation.proposals import read_proposals
@@ -24,8 +24,8 @@ from nas_steps.ranking.steps import shortlist as shortlist_step
 from nas_steps.search.tables import write_candidates
 
 
-def step(**changes: Any) -> CalibrationStep:
-    return CalibrationStep(
+def step(**changes: Any) -> CalibrationSettings:
+    return CalibrationSettings(
         **{"seed": 0, "estimator": "s", "shortlist": "auto", "tolerance": 0.005, "most": 10} | changes
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from made_up import MadeUp, arguments, write
 
-from nas_steps.config.stages import ReportStep, read_slice
+from nas_steps.config.settings import ReportSettings, read_settings
 from nas_steps.report.__main__ import main
 from nas_steps.report.results import Results, load_results
 
@@ -23,4 +23,4 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def results(usual: Path) -> Results:
     settings = next((usual.parent / "settings").glob("report-*.json"))
-    return load_results(read_slice(settings, ReportStep).config, usual, usual.parent / "data")
+    return load_results(read_settings(settings, ReportSettings).config, usual, usual.parent / "data")

@@ -13,8 +13,8 @@ from typing import Any
 from scipy import stats
 
 from nas_steps.config.schema import Config
+from nas_steps.config.settings import CalibrationSettings
 from nas_steps.config.slicing import score_name, write_slices
-from nas_steps.config.stages import CalibrationStep
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.models.latency import agreement
 from nas_steps.provenance.files import write_csv, write_json, write_text
@@ -23,9 +23,9 @@ from nas_steps.ranking.pool import Member
 from nas_steps.retraining.contests import CONTESTS, contests
 from nas_steps.scaling.effects import EFFECTS, effects
 from nas_steps.scaling.factorial import CELLS, gather_cells
-from nas_steps.spaces.cells import CellArchitecture
+from nas_steps.spaces.cells.space import CellArchitecture
+from nas_steps.spaces.constraints import parts_of
 from nas_steps.spaces.costs import Shape, write_costs
-from nas_steps.spaces.limited import parts_of
 
 NAN = math.nan
 BASELINES = {"resnet20": (272_474, 2_550_000), "mobilenet_v2_x0.5": (701_000, 1_100_000)}
@@ -282,7 +282,7 @@ def judged(sampled: int, lost: bool, name: str, seeds: int = 2, **settings: Any)
         scores = {name: worth + 0.01 * dice.gauss(0, 1)}
         members.append(Member(f"a{place}", place < sampled, place >= sampled - 1, accuracies, *counts, scores))
     given = {"seed": 0, "estimator": name, "shortlist": 3, "tolerance": 0.005, "most": 10, **settings}
-    told, foretold = calibrate.calibrate(members[:sampled], 24, CalibrationStep(**given))
+    told, foretold = calibrate.calibrate(members[:sampled], 24, CalibrationSettings(**given))
     return compare.compare(members, [name], 5), told, foretold
 
 

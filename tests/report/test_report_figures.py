@@ -17,8 +17,8 @@ from nas_steps.report.cells import PLATE_HEIGHT, PLATE_WIDTH, draw_cell
 from nas_steps.report.mobile import draw_mobile
 from nas_steps.report.results import Results
 from nas_steps.report.svg import COLOURS
-from nas_steps.spaces.cells import PRESETS, parse_architecture
-from nas_steps.spaces.mobile_architectures import parse_mobile
+from nas_steps.spaces.cells.space import PRESETS, parse_architecture
+from nas_steps.spaces.mobile.architectures import parse_mobile
 
 FIGURES: dict[str, Callable[[Results, str], str | None]] = {
     "sampling": figures.sampling_curves,

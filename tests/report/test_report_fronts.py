@@ -16,21 +16,21 @@ from nas_steps.provenance.files import read_csv, write_csv
 from nas_steps.report.__main__ import main
 from nas_steps.report.figures import sampling_curves
 from nas_steps.report.fronts import evaluated, front, fronts, fronts_figure
-from nas_steps.report.records import Search, Step
+from nas_steps.report.records import HistoryRow, Search
 from nas_steps.report.results import Results
 from nas_steps.search.tables import HISTORY
+from nas_steps.spaces.constraints import parts_of
 from nas_steps.spaces.costs import Costs, CostTable
-from nas_steps.spaces.limited import parts_of
 
 
-def results(steps: list[Step], *objectives: str, parts: CostTable | None = None, **search: Any) -> Results:
+def results(steps: list[HistoryRow], *objectives: str, parts: CostTable | None = None, **search: Any) -> Results:
     strategies = {"random": {"evaluations": 4, "rounds": 2}, "small": {"kind": "nsga2", "objectives": list(objectives)}}
     config = Config.model_validate({"search": {"strategies": strategies, **search}})
     return Results(config, {}, {}, searches=(Search("small", "nsga2", 0, tuple(steps)),), parts=parts)
 
 
-def step(score: float | None, macs: int | None = None, parameters: int | None = None, **more: Any) -> Step:
-    return Step(1, f"{score}-{macs}-{parameters}", score, macs=macs, parameters=parameters, **more)
+def step(score: float | None, macs: int | None = None, parameters: int | None = None, **more: Any) -> HistoryRow:
+    return HistoryRow(1, f"{score}-{macs}-{parameters}", score, macs=macs, parameters=parameters, **more)
 
 
 @pytest.mark.parametrize("objectives", [("macs",), ("macs", "parameters")])
@@ -86,7 +86,7 @@ def test_a_proxys_scores_are_no_accuracies() -> None:
     assert drawn is not None
     assert "synflow" in drawn
     assert "%" not in drawn.replace("100%", "")
-    best = tuple(Step(place, "a", score, score) for place, score in enumerate((-7.0, 32.5), start=1))
+    best = tuple(HistoryRow(place, "a", score, score) for place, score in enumerate((-7.0, 32.5), start=1))
     told = Results(told.config, {}, {}, searches=(Search("random", "random", 0, best),))
     curve = sampling_curves(told)
     assert curve is not None
@@ -96,9 +96,9 @@ def test_a_proxys_scores_are_no_accuracies() -> None:
 
 def test_with_successive_halving_the_last_rung_counts() -> None:
     steps = [
-        Step(1, "a", 0.8, epochs=2, macs=5),
-        Step(2, "b", 0.7, epochs=2, macs=3),
-        Step(3, "a", 0.6, epochs=4, macs=5),
+        HistoryRow(1, "a", 0.8, epochs=2, macs=5),
+        HistoryRow(2, "b", 0.7, epochs=2, macs=3),
+        HistoryRow(3, "a", 0.6, epochs=4, macs=5),
     ]
     told = results(steps, "macs")
     assert [one.score for one in evaluated(told, told.searches[0], ["macs"])] == [0.6, 0.7]
@@ -113,7 +113,7 @@ def test_latencies_are_those_of_the_table_of_parts() -> None:
     table = CostTable(parts, {name: Costs(1, 1, float(next(numbers))) for name in parts.names()})
     dice = random.Random(0)
     drawn = [space.sample(dice) for _ in range(5)]
-    steps = [Step(1, str(one), 0.5 + place / 10) for place, one in enumerate(drawn)]
+    steps = [HistoryRow(1, str(one), 0.5 + place / 10) for place, one in enumerate(drawn)]
     told = results(steps, "latency", parts=table)
     points = evaluated(told, told.searches[0], ["latency"])
     assert [one.costs["latency"] for one in points] == [table.costs(one).latency_ms for one in drawn]

@@ -15,19 +15,19 @@ from nas_steps.report.__main__ import main
 from nas_steps.report.latencies import RULE, foretold, latencies
 from nas_steps.report.results import Results
 
-LIMITED = {"search": {"limits": {"latency_ms": 4}, "strategies": {"random": {}, "evolution": {}}}}
+CONSTRAINED = {"search": {"constraints": {"latency_ms": 4}, "strategies": {"random": {}, "evolution": {}}}}
 AIM = {"search": {"strategies": {"random": {}, "small": {"kind": "nsga2", "objectives": ["latency"]}}}}
 
 
 def results(validation: dict[str, Any], **told: Any) -> Results:
     usual = {"runtime": "torch", "batch": 32, "threads": 1, "device": "a GPU", "load": None, "processors": 2}
     validation = {"rank_correlation": None, "networks": [], **validation}
-    return Results(Config.model_validate(LIMITED), {}, {}, latency={**usual, **told, "validation": validation})
+    return Results(Config.model_validate(CONSTRAINED), {}, {}, latency={**usual, **told, "validation": validation})
 
 
 @pytest.mark.parametrize(("error", "tone"), [(0.02, "plain"), (0.5, "warning")])
 def test_the_page_shows_how_far_predictions_are_off(tmp_path: Path, error: float, tone: str) -> None:
-    folder, settings = write(tmp_path, MadeUp(config=LIMITED, latency_error=error))
+    folder, settings = write(tmp_path, MadeUp(config=CONSTRAINED, latency_error=error))
     main(arguments(folder, settings))
     page = (folder / "report/report.html").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     mean, largest = 200 * error / 3, 100 * error
@@ -70,13 +70,13 @@ def test_a_busy_machine_is_told(load: list[float] | None, busy: bool) -> None:
 
 
 def test_missing_measurements_are_refused(tmp_path: Path) -> None:
-    folder, settings = write(tmp_path, MadeUp(config=LIMITED))
+    folder, settings = write(tmp_path, MadeUp(config=CONSTRAINED))
     (folder / "search/costs.json").unlink()
     with pytest.raises(UserError, match=r"costs\.json"):
         main(arguments(folder, settings))
 
 
 def test_an_aim_is_told_apart_from_a_limit() -> None:
-    limited = results({"largest_error_percent": 1.0, "mean_absolute_error_percent": 1.0})
-    aimed = Results(Config.model_validate(AIM), {}, {}, latency=limited.latency)
+    constrained = results({"largest_error_percent": 1.0, "mean_absolute_error_percent": 1.0})
+    aimed = Results(Config.model_validate(AIM), {}, {}, latency=constrained.latency)
     assert foretold(aimed)[0].text.startswith("Latency was an aim of the search: one pass")

@@ -15,9 +15,9 @@ import pytest
 from made_up import MadeUp, arguments, write
 
 from nas_steps.errors import UserError
-from nas_steps.plan import TABLES
 from nas_steps.report.__main__ import main
 from nas_steps.report.tables import NAMES
+from nas_steps.workflow.plan import TABLES
 
 VOID = {"meta", "link", "br", "img", "hr", "input", "path", "use", "rect", "circle"}
 HOSTILE = ["<script>alert(1)</script>", 'a"b', "{{ 7 * 7 }}", "ok & fine"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nas_steps.config.schema import Config
-from nas_steps.report.records import Agreement, Contest, Entry, JobCost, Search, Step, Training, Winner, record
+from nas_steps.report.records import Agreement, Contest, Entry, HistoryRow, JobCost, Search, Training, Winner, record
 from nas_steps.report.results import Results
 from nas_steps.report.signals import collapsed_from, pareto
 from nas_steps.report.verdict import Verdict, best_baseline, combined, decide, outcome
@@ -190,7 +190,7 @@ def test_budgets_that_are_not_matched_are_warned_of() -> None:
 
 @pytest.mark.parametrize(("free", "collapsed"), [(0.5, False), (0.74, False), (0.75, True), (1.0, True)])
 def test_collapse_is_warned_of_by_the_last_epoch(free: float, collapsed: bool) -> None:
-    history = (Step(1, parameter_free=1.0, entropy=1.6), Step(2, parameter_free=free, entropy=0.8))
+    history = (HistoryRow(1, parameter_free=1.0, entropy=1.6), HistoryRow(2, parameter_free=free, entropy=0.8))
     searches = (Search("random", "random", 0), Search("darts", "darts", 0, history))
     told = " ".join(warned(decide(made(row(0.01), searches=searches))))
     assert ("Collapsed" in told) is collapsed
@@ -198,7 +198,7 @@ def test_collapse_is_warned_of_by_the_last_epoch(free: float, collapsed: bool) -
 
 
 def test_alphas_that_hardly_decided_are_warned_of() -> None:
-    searches = (Search("random", "random", 0), Search("darts", "darts", 0, (Step(1, entropy=1.6),)))
+    searches = (Search("random", "random", 0), Search("darts", "darts", 0, (HistoryRow(1, entropy=1.6),)))
     assert "hardly decided" in " ".join(warned(decide(made(row(0.01), searches=searches))))
 
 
@@ -449,15 +449,15 @@ def test_the_winners_size_is_a_budget() -> None:
 # --------------------------------------------------------------------------- the gap and the collapse monitor
 
 
-def searched(*history: Step) -> Results:
+def searched(*history: HistoryRow) -> Results:
     return trained(usual(), searches=(Search("random", "random", 0), Search("darts", "darts", 0, history)))
 
 
 def test_the_gap_is_told_in_four_steps() -> None:
     history = (
-        Step(1, "a", 0.5, discrete_accuracy=0.3, inherited_accuracy=0.2, chosen=0),
-        Step(2, "darts-0", 0.8, discrete_accuracy=0.65, inherited_accuracy=0.3, chosen=1),
-        Step(3, "b", 0.9, discrete_accuracy=0.9, inherited_accuracy=0.9, chosen=0),
+        HistoryRow(1, "a", 0.5, discrete_accuracy=0.3, inherited_accuracy=0.2, chosen=0),
+        HistoryRow(2, "darts-0", 0.8, discrete_accuracy=0.65, inherited_accuracy=0.3, chosen=1),
+        HistoryRow(3, "b", 0.9, discrete_accuracy=0.9, inherited_accuracy=0.9, chosen=0),
     )
     verdict = decide(searched(*history))
     told = [text for text in warned(verdict) if "discretisation gap" in text]
@@ -466,14 +466,14 @@ def test_the_gap_is_told_in_four_steps() -> None:
         "inherited, 65.0 % with statistics re-estimated, 95.0 % after training from scratch. Choosing the strongest "
         "operations lost 15.0 points: a discretisation gap."
     ]
-    narrow = decide(searched(Step(1, "other", 0.8, discrete_accuracy=0.75)))
+    narrow = decide(searched(HistoryRow(1, "other", 0.8, discrete_accuracy=0.75)))
     assert "95.0 % after training the winner, another one, from scratch." in said(narrow)
     assert "a discretisation gap" not in said(narrow)
 
 
 def test_a_collapse_is_dated() -> None:
     shares = (0.9, 0.5, 0.75, 0.8, 1.0)
-    history = tuple(Step(epoch, parameter_free=share) for epoch, share in enumerate(shares, start=1))
+    history = tuple(HistoryRow(epoch, parameter_free=share) for epoch, share in enumerate(shares, start=1))
     assert collapsed_from(Search("darts", "darts", 0, history)) == 3
     assert "darts-0 (100 %, from epoch 3 on)" in said(decide(searched(*history)))
     ended = (*history[:4], replace(history[4], parameter_free=0.5))

@@ -11,36 +11,36 @@ import pytest
 from tiny_world import CONVOLUTION, MIXED, POOLS, prepared, settings, tiny_config
 
 from nas_steps.config.schema import Config
+from nas_steps.config.settings import TrainingSettings, read_settings
 from nas_steps.config.space import Network
-from nas_steps.config.stages import TrainingStep, read_slice
 from nas_steps.errors import UserError
 from nas_steps.models.build import size
-from nas_steps.plan import Plan
 from nas_steps.provenance.files import read_json, write_csv
 from nas_steps.ranking.rank import WINNERS
 from nas_steps.retraining import refusing
 from nas_steps.retraining.entries import entry_of, uniform
-from nas_steps.retraining.fitting import Limits, measure, widest
+from nas_steps.retraining.fitting import Constraints, measure, widest
 from nas_steps.retraining.largest import largest_cells
 from nas_steps.retraining.refusing import check_baselines
 from nas_steps.retraining.steps import count, train
-from nas_steps.spaces.cells import CellArchitecture, CellSpace
-from nas_steps.spaces.mobile import PRESETS as MOBILE
-from nas_steps.spaces.mobile import MobileSpace
-from nas_steps.spaces.sites import largest as largest_of
+from nas_steps.spaces.cells.space import CellArchitecture, CellSpace
+from nas_steps.spaces.mobile.sites import largest as largest_of
+from nas_steps.spaces.mobile.space import PRESETS as MOBILE
+from nas_steps.spaces.mobile.space import MobileSpace
+from nas_steps.workflow.plan import Plan
 
 NETWORK = Network(channels=4, cells=3, stem_multiplier=1)
 
 
 @pytest.fixture(scope="module")
-def step() -> TrainingStep:
-    return read_slice(settings()["retraining"], TrainingStep)
+def step() -> TrainingSettings:
+    return read_settings(settings()["retraining"], TrainingSettings)
 
 
 # ------------------------------------------------------------------------------------------- uniform draws
 
 
-def test_a_uniform_architecture_depends_on_the_seed_and_its_number_alone(step: TrainingStep) -> None:
+def test_a_uniform_architecture_depends_on_the_seed_and_its_number_alone(step: TrainingSettings) -> None:
     drawn = [uniform(step, number) for number in range(8)]
     assert drawn == [uniform(step, number) for number in range(8)]
     assert len(set(drawn)) > 4
@@ -126,14 +126,14 @@ def test_the_largest_of_named_operations_has_the_largest_kernel_first() -> None:
 
 def test_a_fitted_baseline_has_the_largest_width_within_the_budget() -> None:
     counted = measure(1, 10, 8)
-    for base, limits in {
-        "resnet20": Limits(macs=4e5),
-        "mobilenet_v3_small": Limits(macs=3e6, parameters=2e5),
+    for base, constraints in {
+        "resnet20": Constraints(macs=4e5),
+        "mobilenet_v3_small": Constraints(macs=3e6, parameters=2e5),
     }.items():
-        name = widest(base, limits, counted)
+        name = widest(base, constraints, counted)
         width = float(name.rpartition("_x")[2])
-        assert limits.holds(*counted(name))
-        assert not limits.holds(*counted(f"{base}_x{width + 0.01:g}")), name
+        assert constraints.holds(*counted(name))
+        assert not constraints.holds(*counted(f"{base}_x{width + 0.01:g}")), name
 
 
 def test_sizes_never_fall_when_the_width_rises() -> None:
@@ -146,16 +146,18 @@ def test_sizes_never_fall_when_the_width_rises() -> None:
 
 def test_what_cannot_be_made_small_enough_says_so() -> None:
     with pytest.raises(UserError, match=r"mobilenet_v2_auto is to be within 1,000 MACs, but even its narrowest"):
-        widest("mobilenet_v2", Limits(macs=1000), measure(1, 10, 8))
+        widest("mobilenet_v2", Constraints(macs=1000), measure(1, 10, 8))
 
 
-def given(step: TrainingStep, winners: Path | None, limits: Limits | None, name: str = "resnet20_auto") -> Any:
+def given(
+    step: TrainingSettings, winners: Path | None, constraints: Constraints | None, name: str = "resnet20_auto"
+) -> Any:
     file = None if winners is None else str(winners)
-    return entry_of(name, "baseline", step, prepared(), winners=file, limits=limits)
+    return entry_of(name, "baseline", step, prepared(), winners=file, constraints=constraints)
 
 
 def test_the_winner_that_sets_the_budget_is_the_best_ranked_one_that_was_searched(
-    step: TrainingStep, tmp_path: Path
+    step: TrainingSettings, tmp_path: Path
 ) -> None:
     rows = [("random-0", "random", POOLS, 0.9), ("a-0", "searched", CONVOLUTION, 0.7), ("b-0", "searched", MIXED, 0.8)]
     written = [
@@ -171,7 +173,7 @@ def test_the_winner_that_sets_the_budget_is_the_best_ranked_one_that_was_searche
 
 
 def test_a_baseline_that_cannot_be_as_small_as_the_winner_is_left_out_and_not_an_error(
-    step: TrainingStep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    step: TrainingSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     row = {"entry": "a-0", "kind": "searched", "strategy": "a", "architecture": POOLS, "score": 0.5}
     write_csv(tmp_path / "winners.csv", [row], WINNERS)
@@ -180,10 +182,10 @@ def test_a_baseline_that_cannot_be_as_small_as_the_winner_is_left_out_and_not_an
     assert "even its narrowest network" in capsys.readouterr().out
 
 
-def test_a_baseline_above_the_budget_is_refused_by_its_job(step: TrainingStep) -> None:
-    assert given(step, None, Limits(macs=1e9), "resnet20").architecture == "resnet20"
+def test_a_baseline_above_the_budget_is_refused_by_its_job(step: TrainingSettings) -> None:
+    assert given(step, None, Constraints(macs=1e9), "resnet20").architecture == "resnet20"
     with pytest.raises(UserError, match=r"the budget is 1,000,000 MACs, but resnet20 has 2,\d.*resnet20_auto"):
-        given(step, None, Limits(macs=1e6), "resnet20")
+        given(step, None, Constraints(macs=1e6), "resnet20")
 
 
 def test_a_fitted_baseline_is_trained_and_its_record_has_the_budget_and_the_width(tmp_path: Path) -> None:
@@ -279,11 +281,11 @@ def test_the_plan_has_the_entries_and_what_they_wait_for(tmp_path: Path) -> None
     assert kinds["largest"] == "largest"
     waiting = {name for name in kinds if plan.winners(name)}
     assert waiting == {name for name, kind in kinds.items() if kind in ("searched", "random")} | {"resnet20_auto"}
-    assert {plan.limits(name) for name in kinds} == {""}
+    assert {plan.constraints(name) for name in kinds} == {""}
     raw["retrain"] |= {"budget": {"macs": 2e6, "parameters": 3000}, "uniform": False, "largest": False}
     plan = Plan(raw, root=str(tmp_path))
-    assert plan.limits("resnet20_auto") == plan.limits("mobilenet_v2") == "--macs 2000000 --parameters 3000"
-    assert plan.limits("darts-0") == ""
+    assert plan.constraints("resnet20_auto") == plan.constraints("mobilenet_v2") == "--macs 2000000 --parameters 3000"
+    assert plan.constraints("darts-0") == ""
     assert not plan.winners("resnet20_auto")
     assert set(plan.entries.values()) == {"searched", "random", "baseline"}
 

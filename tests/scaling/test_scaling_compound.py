@@ -9,8 +9,8 @@ from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.models.build import size
 from nas_steps.scaling.compound import Design, Factors, scale, solve
-from nas_steps.spaces.efficientnet import B0
-from nas_steps.spaces.mobile_architectures import parse_mobile
+from nas_steps.spaces.mobile.architectures import parse_mobile
+from nas_steps.spaces.mobile.efficientnet import B0
 
 STAGED = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|none~0|avg_pool_3x3~1|skip_connect~2|"
 MOBILE = "stem_k3_c16_relu/mb_k3_e2_c16/mb_r2_k3_s2_e2_c24_se0.25/mb_k5_s2_e4_c48/head_c192"

@@ -20,7 +20,7 @@ from nas_steps.scaling.compound import Design, Factors
 from nas_steps.scaling.factorial import base_architectures, describe_designs, gather_cells
 from nas_steps.scaling.steps import designs, gather_factorial, train_design
 from nas_steps.search.steps import measure_costs
-from nas_steps.spaces import mobile
+from nas_steps.spaces.mobile import space as mobile
 
 TRIPLE = Factors(1.2, 1.1, 1.15)
 SPACE = mobile.PRESETS["mobile_small"]
@@ -147,7 +147,7 @@ def test_the_random_base_keeps_the_limits_of_the_search(tmp_path: Path, data: st
     largest = size(CONVOLUTION, Network(**NETWORK), inputs=1, classes=10, side=8).parameters
     files = settings(
         search__strategies={"random": {}, "evolution": {"population": 4, "sample": 2, "children": 2, "rounds": 1}},
-        search__limits={"parameters": largest - 1},
+        search__constraints={"parameters": largest - 1},
         scaling__factorial={**WANTED, "bases": ["searched", "random"], "scalings": ["none", "width"]},
     )
     write_json(tmp_path / "chosen.json", {"architecture": MIXED, "depth": 1.2, "width": 1.1, "resolution": 1.15})

@@ -20,8 +20,8 @@ from nas_steps.scaling.family import MEMBERS, choose, describe_members, describe
 from nas_steps.scaling.steps import choose as choose_step
 from nas_steps.scaling.steps import describe, gather, grid, train
 from nas_steps.scaling.winner import DESIGN, described, design_of
-from nas_steps.spaces.efficientnet import B0
-from nas_steps.spaces.mobile_architectures import parse_mobile
+from nas_steps.spaces.mobile.architectures import parse_mobile
+from nas_steps.spaces.mobile.efficientnet import B0
 
 
 def test_triples_are_all_those_within_the_tolerance() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
-from nas_steps.spaces.cells import CellSpace
+from nas_steps.spaces.cells.space import CellSpace
 
 #: 16 architectures, no two of them isomorphic
 SMALLEST = CellSpace("smallest", ("skip_connect", "nor_conv_1x1"), nodes=1)

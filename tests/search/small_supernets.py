@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nas_steps.config.space import Network
-from nas_steps.models.supernet import Supernet
-from nas_steps.spaces.cells import CellSpace
+from nas_steps.models.cells.supernet import Supernet
+from nas_steps.spaces.cells.space import CellSpace
 
 SPACE = CellSpace("s", ("none", "skip_connect", "max_pool_3x3", "nor_conv_1x1", "sep_conv_3x3"), 1, None)
 NETWORK = Network(channels=2, cells=3, stem_multiplier=1)

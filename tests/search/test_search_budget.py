@@ -16,14 +16,14 @@ from nas_steps.config.slicing import slices
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.models.build import size
+from nas_steps.models.cells.supernet import Supernet
 from nas_steps.models.count import count
-from nas_steps.models.supernet import Supernet
 from nas_steps.provenance.files import read_json
 from nas_steps.search.budget import _supernet, budget
 from nas_steps.search.steps import budget as step
-from nas_steps.spaces.cells import PRESETS, CellSpace
-from nas_steps.spaces.mobile import PRESETS as MOBILE
-from nas_steps.spaces.sites import largest, smallest
+from nas_steps.spaces.cells.space import PRESETS, CellSpace
+from nas_steps.spaces.mobile.sites import largest, smallest
+from nas_steps.spaces.mobile.space import PRESETS as MOBILE
 
 SIZES = {"inputs": 1, "classes": 10, "side": 8}
 SHAPE = SIZES | {"images": 60}

@@ -8,21 +8,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas_steps.config.limits import Latency
+from nas_steps.config.constraints import Latency
 from nas_steps.config.load import load
 from nas_steps.config.slicing import write_slices
 from nas_steps.config.space import Network
 from nas_steps.data.store import SPLITS
-from nas_steps.models.parts import modules, whole
-from nas_steps.search import costs as costs_module
-from nas_steps.search.costs import fitted, measure, runtime_of
+from nas_steps.models.blocks import modules, whole
+from nas_steps.search import block_latency as costs_module
+from nas_steps.search.block_latency import fitted, measure, runtime_of
 from nas_steps.search.steps import measure_costs
-from nas_steps.spaces.cell_costs import BASE
-from nas_steps.spaces.cells import CellSpace
+from nas_steps.spaces.cells.costs import BASE
+from nas_steps.spaces.cells.space import CellSpace
+from nas_steps.spaces.constraints import parts_of
 from nas_steps.spaces.costs import Shape, read_costs
-from nas_steps.spaces.decisions import Space
-from nas_steps.spaces.limited import parts_of
-from nas_steps.spaces.mobile import MobileSpace
+from nas_steps.spaces.mobile.space import MobileSpace
+from nas_steps.spaces.protocol import Space
 
 SHAPE = Shape(1, 8, 3)
 NETWORK = Network(channels=2, cells=3)
@@ -127,15 +127,15 @@ def test_auto_is_onnxruntime_on_a_cpu_and_torch_on_a_gpu() -> None:
     assert runtime_of(Latency(runtime="onnxruntime"), torch.device("cuda", 0)) == "onnxruntime"
 
 
-@pytest.mark.parametrize("limits", [{"macs": 1e9}, {"latency_ms": 100, "latency": {"repeats": 2, "warmup": 0}}])
+@pytest.mark.parametrize("constraints", [{"macs": 1e9}, {"latency_ms": 100, "latency": {"repeats": 2, "warmup": 0}}])
 def test_the_step_writes_the_table_and_measures_only_what_is_asked_for(
-    tmp_path: Path, limits: dict[str, object]
+    tmp_path: Path, constraints: dict[str, object]
 ) -> None:
     stages = [{"width": 8, "kernel": [3, 5]}]
     raw = {
         "device": "cpu",
         "space": {"preset": "mobile_small", "stages": stages},
-        "search": {"limits": limits, "strategies": {"random": {"evaluations": 2}}},
+        "search": {"constraints": constraints, "strategies": {"random": {"evaluations": 2}}},
         "ranking": {"uniform": 0},
     }
     config = load(raw)
@@ -157,7 +157,7 @@ def test_the_step_writes_the_table_and_measures_only_what_is_asked_for(
     table = read_costs(files["output"], parts_of(space))
     record = json.loads(Path(files["record"]).read_text(encoding="utf-8"))
     assert (record["inputs"], record["side"], record["classes"]) == (1, 8, 3)
-    assert table.has_latency == ("latency_ms" in limits) == ("validation" in record)
+    assert table.has_latency == ("latency_ms" in constraints) == ("validation" in record)
     assert json.loads(Path(files["cost"]).read_text(encoding="utf-8"))["step"] == "costs"
 
 

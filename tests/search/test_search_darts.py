@@ -15,21 +15,21 @@ import torch
 import torch.nn.functional as F
 from tiny_world import prepared, settings, tiny_config
 
+from nas_steps.config.settings import DartsSettings
 from nas_steps.config.slicing import slices
-from nas_steps.config.stages import DartsStep
 from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.data.batches import DeviceImages
-from nas_steps.models.supernet import Supernet
+from nas_steps.models.cells.supernet import Supernet
 from nas_steps.provenance.files import read_csv, read_json
 from nas_steps.provenance.ledger import Cost
-from nas_steps.search import darts as module
-from nas_steps.search.bilevel import BilevelStep
-from nas_steps.search.darts import DartsResult, darts
-from nas_steps.search.discretise import most_likely, softmax
-from nas_steps.search.relaxation import Mix, discrete
-from nas_steps.search.shared_weights import accuracy, rank_by_shared_weights
+from nas_steps.search.darts import loop as module
+from nas_steps.search.darts.discretise import most_likely, softmax
+from nas_steps.search.darts.learner import DartsLearner
+from nas_steps.search.darts.loop import DartsResult, darts
+from nas_steps.search.darts.ranking import accuracy, rank_by_shared_weights
+from nas_steps.search.darts.relaxations import Mix, discrete
 from nas_steps.search.steps import darts as step_module
-from nas_steps.spaces.cells import PRESETS
+from nas_steps.spaces.cells.space import PRESETS
 from nas_steps.training.checkpoint import Checkpoint, Checkpoints
 from nas_steps.training.devices import prepare
 from nas_steps.training.networks import Images, load_images
@@ -41,9 +41,9 @@ def images() -> Images:
     return load_images(prepared(), prepare("cpu", 1))
 
 
-def darts_step(**changes: Any) -> DartsStep:
+def darts_step(**changes: Any) -> DartsSettings:
     found = slices(tiny_config(**{f"search__strategies__darts__{key}": value for key, value in changes.items()}))
-    assert isinstance(found["search_darts"], DartsStep)
+    assert isinstance(found["search_darts"], DartsSettings)
     return found["search_darts"]
 
 
@@ -58,7 +58,7 @@ def timeless(result: DartsResult) -> DartsResult:
     return replace(result, history=history)
 
 
-def bilevel(images: Images, **changes: Any) -> tuple[BilevelStep, list[Any], list[Any]]:
+def bilevel(images: Images, **changes: Any) -> tuple[DartsLearner, list[Any], list[Any]]:
     """A step, two validation batches that it will read, two training batches."""
     torch.manual_seed(0)
     step = darts_step(**changes)
@@ -66,7 +66,7 @@ def bilevel(images: Images, **changes: Any) -> tuple[BilevelStep, list[Any], lis
     assert images.valid is not None
     valid = list(images.valid.batches(20, shuffle=True, seed=1))[:2]
     train = list(images.train.batches(20, shuffle=True, seed=2))[:2]
-    return BilevelStep(supernet, step.strategy, iter(valid)), valid, train
+    return DartsLearner(supernet, step.strategy, iter(valid)), valid, train
 
 
 def test_two_epochs_and_the_alphas_move(images: Images) -> None:
@@ -162,13 +162,13 @@ def test_divergence_is_recorded_not_raised(images: Images) -> None:
 
 def test_late_divergence_keeps_the_last_sound_epoch(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     sound = searched(images)
-    call = BilevelStep.__call__
+    call = DartsLearner.__call__
 
-    def late(self: BilevelStep, inputs: torch.Tensor, labels: torch.Tensor, done: float) -> Any:
+    def late(self: DartsLearner, inputs: torch.Tensor, labels: torch.Tensor, done: float) -> Any:
         loss, correct = call(self, inputs, labels, done)
         return (loss * float("nan") if done >= 0.5 else loss), correct
 
-    monkeypatch.setattr(module.BilevelStep, "__call__", late)
+    monkeypatch.setattr(module.DartsLearner, "__call__", late)
     result = searched(images)
     assert result.alphas == sound.alphas[:1]
     assert [row["status"] for row in result.history] == ["ok", "diverged"]
@@ -243,19 +243,19 @@ def test_a_search_that_is_cut_in_the_middle_of_an_epoch_ends_bit_by_bit_the_same
 ) -> None:
     given = of(kind, drop_path=0.3, augment={"flip": True, "crop": 1})
     whole = searched(images, **given)
-    call = BilevelStep.__call__
+    call = DartsLearner.__call__
     steps = [0]
 
-    def cut(self: BilevelStep, *arguments: Any) -> Any:
+    def cut(self: DartsLearner, *arguments: Any) -> Any:
         steps[0] += 1
         if steps[0] == 6:
             raise KeyboardInterrupt
         return call(self, *arguments)
 
-    monkeypatch.setattr(BilevelStep, "__call__", cut)
+    monkeypatch.setattr(DartsLearner, "__call__", cut)
     with pytest.raises(KeyboardInterrupt):
         searched(images, checkpoint=checkpoint(tmp_path), **given)
-    monkeypatch.setattr(BilevelStep, "__call__", call)
+    monkeypatch.setattr(DartsLearner, "__call__", call)
     torch.manual_seed(4321)
     assert timeless(searched(images, checkpoint=checkpoint(tmp_path), **given)) == timeless(whole)
     assert "going on with supernet from epoch 2, batch 2" in capsys.readouterr().out
@@ -282,7 +282,7 @@ def test_a_kind_searches_any_space(images: Images, kind: str, preset: str) -> No
             "darts_second_order" else {})),
     )  # fmt: skip
     step = slices(config)["search_darts"]
-    assert isinstance(step, DartsStep)
+    assert isinstance(step, DartsSettings)
     with Progress(1, "supernet") as progress:
         result = darts(step, images, seed=0, progress=progress)
     assert result.candidates
@@ -297,7 +297,7 @@ def test_pc_darts_searches_one_input_cells(images: Images) -> None:
         search__strategies__darts={"kind": "pc_darts", "epochs": 1, "parts": 2, "batch_size": 60},
     )
     step = slices(config)["search_darts"]
-    assert isinstance(step, DartsStep)
+    assert isinstance(step, DartsSettings)
     with Progress(1, "supernet") as progress:
         assert darts(step, images, seed=0, progress=progress).candidates
 
@@ -360,16 +360,16 @@ def test_an_alpha_that_is_no_number_ends_the_search_with_a_reason(
     images: Images, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sound = searched(images, **of(kind))
-    call = BilevelStep.__call__
+    call = DartsLearner.__call__
 
-    def late(self: BilevelStep, inputs: torch.Tensor, labels: torch.Tensor, done: float) -> Any:
+    def late(self: DartsLearner, inputs: torch.Tensor, labels: torch.Tensor, done: float) -> Any:
         found = call(self, inputs, labels, done)
         if done > 0.8:  # the last step
             with torch.no_grad():
                 self.alphas[-1].view(-1)[0] = float("nan")  # of PC-DARTS, an edge's weight
         return found
 
-    monkeypatch.setattr(BilevelStep, "__call__", late)
+    monkeypatch.setattr(DartsLearner, "__call__", late)
     result = searched(images, **of(kind))
     assert result.reason == "an alpha is no number after epoch 2"
     assert [row["status"] for row in result.history] == ["ok", "diverged"]

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from small_supernets import batch, supernet
 from torch import Tensor, nn
 
-from nas_steps.search.eigenvalue import largest_eigenvalue
+from nas_steps.search.darts.eigenvalue import largest_eigenvalue
 
 
 def quadratic(eigenvalues: list[float], sizes: list[int]) -> tuple[list[nn.Parameter], Tensor]:

@@ -13,12 +13,12 @@ from torch import nn
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import Enas
 from nas_steps.data.batches import DeviceImages
-from nas_steps.models.folding import Normalising
+from nas_steps.models.cells.folding import Normalising
 from nas_steps.provenance.ledger import Cost
-from nas_steps.search.enas import EnasStep, Policy, distinct, enas, own_statistics
+from nas_steps.search.enas import EnasLearner, Policy, distinct, enas, own_statistics
 from nas_steps.search.one_shot.networks import SharedNetwork, shared_network
-from nas_steps.spaces.cells import PRESETS as CELLS
-from nas_steps.spaces.mobile import MobileSpace
+from nas_steps.spaces.cells.space import PRESETS as CELLS
+from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.training.checkpoint import Checkpoints
 from nas_steps.training.progress import Progress
 
@@ -83,7 +83,7 @@ def test_the_same_seed_is_the_same_search_and_another_is_not() -> None:
 def test_a_search_that_was_killed_goes_on_to_the_same(calls: int, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = search(MOBILE)
     checkpoint = Checkpoints(tmp_path, {}, Cost("search", "enas"), 0.0).of("enas")
-    real, made = EnasStep.__call__, 0
+    real, made = EnasLearner.__call__, 0
 
     def killed(self, *arguments):
         nonlocal made
@@ -92,7 +92,7 @@ def test_a_search_that_was_killed_goes_on_to_the_same(calls: int, tmp_path, monk
             raise KeyboardInterrupt
         return real(self, *arguments)
 
-    monkeypatch.setattr(EnasStep, "__call__", killed)
+    monkeypatch.setattr(EnasLearner, "__call__", killed)
     with pytest.raises(KeyboardInterrupt):
         search(MOBILE, checkpoint=checkpoint)
     monkeypatch.undo()
@@ -105,7 +105,7 @@ def test_a_search_that_was_killed_goes_on_to_the_same(calls: int, tmp_path, monk
 def test_the_weights_learn_along_what_the_policy_draws_and_the_policy_leaves_them_alone() -> None:
     net = network(MOBILE)
     policy = Policy(MOBILE, SETTINGS, 0)
-    step = EnasStep(net, SETTINGS, policy, images(24, 1), 3)
+    step = EnasLearner(net, SETTINGS, policy, images(24, 1), 3)
     before = copy.deepcopy(net.state_dict())
     controller = {name: value.copy() for name, value in policy.controller.parameters.items()}
     data, labels = next(iter(images(16, 0).batches(16, shuffle=False)))

@@ -39,8 +39,8 @@ def promotions() -> Promotions:
     return Promotions(Counting(), (2, 6, 18), 3)  # type: ignore[arg-type]
 
 
-def tell(search: Promotions, asked: list[tuple[str, int]], merit: Any) -> list[Estimate]:
-    estimates = [Estimate(index, name, merit(name), epochs=epochs) for index, (name, epochs) in enumerate(asked)]
+def tell(search: Promotions, asked: list[tuple[str, int]], fitness: Any) -> list[Estimate]:
+    estimates = [Estimate(index, name, fitness(name), epochs=epochs) for index, (name, epochs) in enumerate(asked)]
     search.tell(estimates)
     return estimates
 

@@ -21,11 +21,12 @@ from nas_steps.provenance.files import read_csv
 from nas_steps.search.samplers import protocol
 from nas_steps.search.sampling import propose, sampler
 from nas_steps.search.steps import propose as propose_step
-from nas_steps.spaces import cells, mobile
-from nas_steps.spaces.cells import CellSpace
+from nas_steps.spaces.cells import space as cells
+from nas_steps.spaces.cells.space import CellSpace
+from nas_steps.spaces.constraints import Limited, constrained_space, parts_of
 from nas_steps.spaces.costs import CostTable, Shape, counted, read_costs, write_costs
-from nas_steps.spaces.decisions import Space, members
-from nas_steps.spaces.limited import Limited, limited_space, parts_of
+from nas_steps.spaces.mobile import space as mobile
+from nas_steps.spaces.protocol import Space, members
 
 every_strategy = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 
@@ -50,24 +51,24 @@ def quantile(space: Space, what: str, share: float) -> float:
 @pytest.mark.parametrize("share", [0.0, 0.3])
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 def test_every_strategy_keeps_the_limits_and_asks_nothing_twice(settings: Any, space: Space, share: float) -> None:
-    limits = {"macs": quantile(space, "macs", share), "parameters": quantile(space, "parameters", 0.5)}
-    limited = Limited(space, table(space), limits)
+    constraints = {"macs": quantile(space, "macs", share), "parameters": quantile(space, "parameters", 0.5)}
+    constrained = Limited(space, table(space), constraints)
     history: list[Any] = []
     for _ in range(3):
-        asked = propose(settings, limited, history, count=4, seed=1)
+        asked = propose(settings, constrained, history, count=4, seed=1)
         assert len(asked) == 4
-        assert all(limited.admits(space.parse(one)) for one in asked)
+        assert all(constrained.admits(space.parse(one)) for one in asked)
         history.append([estimate(index, text) for index, text in enumerate(asked)])
     assert len({space.identity(space.parse(one.architecture)) for told in history for one in told}) == 12
-    assert propose(settings, limited, history[:2], count=4, seed=1) == [one.architecture for one in history[2]]
+    assert propose(settings, constrained, history[:2], count=4, seed=1) == [one.architecture for one in history[2]]
 
 
 @every_strategy
 def test_a_listed_space_is_searched_to_the_end_of_what_is_within_the_limits(settings: Any) -> None:
-    limited = Limited(LISTED, table(LISTED), {"macs": quantile(LISTED, "macs", 0.2)})
-    different = {LISTED.identity(one) for one in members(limited)}
+    constrained = Limited(LISTED, table(LISTED), {"macs": quantile(LISTED, "macs", 0.2)})
+    different = {LISTED.identity(one) for one in members(constrained)}
     assert 4 < len(different) < 60
-    strategy = sampler(settings, limited)
+    strategy = sampler(settings, constrained)
     found: list[str] = []
     while asked := list(map(str, strategy.ask(7, Random(len(found))))):
         strategy.tell([estimate(index, text) for index, text in enumerate(asked)])
@@ -80,9 +81,9 @@ def test_where_too_few_are_within_the_limits_the_limits_are_named(monkeypatch: p
     monkeypatch.setattr(protocol, "TRIES", 20)
     space = mobile.PRESETS["mobile_small"]
     costs = table(space)
-    limited = Limited(space, costs, {"macs": costs.costs(costs.smallest("macs")).macs})
-    with pytest.raises(UserError, match=r"few of them are within search\.limits.*loosen the limits"):
-        propose(strategies.Random(evaluations=50), limited, [], count=50, seed=0)
+    constrained = Limited(space, costs, {"macs": costs.costs(costs.smallest("macs")).macs})
+    with pytest.raises(UserError, match=r"few of them are within search\.constraints.*loosen the limits"):
+        propose(strategies.Random(evaluations=50), constrained, [], count=50, seed=0)
 
 
 def test_nsga2_lowers_the_latency_of_the_table(tmp_path: Path) -> None:
@@ -90,10 +91,10 @@ def test_nsga2_lowers_the_latency_of_the_table(tmp_path: Path) -> None:
     parts = parts_of(space)
     latencies = {name: 0.1 + Random(name).random() for name in parts.names()}
     write_costs(tmp_path / "costs.csv", parts, SHAPE, latencies)
-    limited = limited_space(space, None, tmp_path / "costs.csv")
+    constrained = constrained_space(space, None, tmp_path / "costs.csv")
     settings = strategies.Nsga2(population=4, children=4, rounds=2, objectives=["latency", "macs"])
-    asked = propose(settings, limited, [], count=4, seed=0)
-    nsga2: Any = sampler(settings, limited)
+    asked = propose(settings, constrained, [], count=4, seed=0)
+    nsga2: Any = sampler(settings, constrained)
     nsga2.tell([estimate(index, text) for index, text in enumerate(asked)])
     costs = read_costs(tmp_path / "costs.csv", parts)
     for member in nsga2.population:
@@ -105,7 +106,7 @@ def test_latency_is_no_objective_where_it_is_not_measured(tmp_path: Path) -> Non
     space = mobile.PRESETS["mobile_small"]
     settings = strategies.Nsga2(objectives=["latency"])
     write_costs(tmp_path / "costs.csv", parts_of(space), SHAPE, {})
-    for given in (space, limited_space(space, None, tmp_path / "costs.csv")):
+    for given in (space, constrained_space(space, None, tmp_path / "costs.csv")):
         with pytest.raises(UserError, match="objective latency"):
             sampler(settings, given)
 
@@ -113,7 +114,7 @@ def test_latency_is_no_objective_where_it_is_not_measured(tmp_path: Path) -> Non
 def test_the_step_proposes_within_the_limits_and_loads_no_torch(tmp_path: Path) -> None:
     raw = {
         "space": {"preset": "mobile_small"},
-        "search": {"limits": {"macs": 5e6}, "strategies": {"random": {"evaluations": 12}}},
+        "search": {"constraints": {"macs": 5e6}, "strategies": {"random": {"evaluations": 12}}},
     }
     config = load(raw)
     paths = write_slices(config, tmp_path)
@@ -134,10 +135,10 @@ def test_the_step_proposes_within_the_limits_and_loads_no_torch(tmp_path: Path) 
 
 
 def test_the_limits_are_no_part_of_what_is_measured(tmp_path: Path) -> None:
-    def costs(**limits: Any) -> str | None:
+    def costs(**constraints: Any) -> str | None:
         raw = {
             "space": {"preset": "mobile_small"},
-            "search": {"limits": limits, "strategies": {"random": {"evaluations": 2}}},
+            "search": {"constraints": constraints, "strategies": {"random": {"evaluations": 2}}},
         }
         return write_slices(load(raw), tmp_path).get("costs")
 
@@ -149,14 +150,14 @@ def test_the_limits_are_no_part_of_what_is_measured(tmp_path: Path) -> None:
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a supernet": (
-        {"search": {"limits": {"parameters": 1e6}}},
+        {"search": {"constraints": {"parameters": 1e6}}},
         r"search\.strategies\.darts \(kind darts\) trains a supernet of its own and cannot keep limits, but "
-        r"search\.limits has parameters",
+        r"search\.constraints has parameters",
     ),
     "a table": (
         {
             "search": {
-                "limits": {"macs": 1e9},
+                "constraints": {"macs": 1e9},
                 "estimator": {"kind": "table", "path": __file__, "search": "valid", "report": "test"},
                 "strategies": {"random": {"evaluations": 2}},
             }
@@ -175,17 +176,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "too few parameters": (
         {
             "space": {"preset": "mobile_small"},
-            "search": {"limits": {"parameters": 1000}, "strategies": {"random": {"evaluations": 2}}},
+            "search": {"constraints": {"parameters": 1000}, "strategies": {"random": {"evaluations": 2}}},
         },
-        r"search\.limits\.parameters is 1000, but the smallest of space mobile_small has 19,098 parameters: stem_",
+        r"search\.constraints\.parameters is 1000, but the smallest of space mobile_small has 19,098 parameters: stem_",
     ),
     "a negative limit": (
-        {"search": {"limits": {"macs": -1}, "strategies": {"random": {"evaluations": 2}}}},
-        r"search\.limits\.macs: given -1; input should be greater than 0",
+        {"search": {"constraints": {"macs": -1}, "strategies": {"random": {"evaluations": 2}}}},
+        r"search\.constraints\.macs: given -1; input should be greater than 0",
     ),
     "a limit by another name": (
-        {"search": {"limits": {"latency_msec": 1}, "strategies": {"random": {"evaluations": 2}}}},
-        r"search\.limits\.latency_msec: unknown key .* did you mean 'latency_ms'",
+        {"search": {"constraints": {"latency_msec": 1}, "strategies": {"random": {"evaluations": 2}}}},
+        r"search\.constraints\.latency_msec: unknown key .* did you mean 'latency_ms'",
     ),
 }
 
@@ -201,7 +202,7 @@ def test_what_the_data_will_tell_is_taken_to_be_as_small_as_can_be() -> None:
         raw = {
             "data": data,
             "space": {"preset": "mobile_small"},
-            "search": {"limits": {"macs": 1}, "strategies": {"random": {"evaluations": 2}}},
+            "search": {"constraints": {"macs": 1}, "strategies": {"random": {"evaluations": 2}}},
         }
         with pytest.raises(UserError) as caught:
             load(raw)

@@ -13,10 +13,10 @@ from torch import nn
 
 from nas_steps.config.space import Network
 from nas_steps.errors import UserError
-from nas_steps.models.folding import Normalising
+from nas_steps.models.cells.folding import Normalising
 from nas_steps.search.one_shot.networks import CellPaths, SharedNetwork, shared_network
-from nas_steps.spaces.cells import PRESETS
-from nas_steps.spaces.mobile import PRESETS as MOBILE
+from nas_steps.spaces.cells.space import PRESETS
+from nas_steps.spaces.mobile.space import PRESETS as MOBILE
 
 SPACES: dict[str, Any] = {
     "mobile": MOBILE["mobile_small"],

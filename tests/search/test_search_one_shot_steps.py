@@ -17,8 +17,8 @@ from nas_steps.models.build import size
 from nas_steps.provenance.files import read_csv, read_json, write_csv
 from nas_steps.search.one_shot.scoring import Scorer
 from nas_steps.search.steps import enas, measure_costs, one_shot, rank_paths, supernet, supernet_statistics
-from nas_steps.spaces.cells import PRESETS as CELLS
-from nas_steps.spaces.mobile import PRESETS as MOBILE
+from nas_steps.spaces.cells.space import PRESETS as CELLS
+from nas_steps.spaces.mobile.space import PRESETS as MOBILE
 
 SPACE = {"preset": "nasbench201", "nodes": 2}
 NETWORK = {"channels": 2, "cells": 1}
@@ -92,19 +92,19 @@ def test_a_search_that_was_killed_scores_nothing_again(
     scored: list[str] = []
     ordinary = Scorer.__call__
 
-    def limited(self: Scorer, architectures: Sequence[Any], limit: int = 0) -> list[float]:
+    def constrained(self: Scorer, architectures: Sequence[Any], limit: int = 0) -> list[float]:
         new = {str(one) for one in architectures} - set(self.known)
         scored.extend(new)
         if limit and len(scored) > limit:
             raise KeyboardInterrupt
         return ordinary(self, architectures)
 
-    monkeypatch.setattr(Scorer, "__call__", lambda self, some: limited(self, some, limit=9))
+    monkeypatch.setattr(Scorer, "__call__", lambda self, some: constrained(self, some, limit=9))
     with pytest.raises(KeyboardInterrupt):
         run_search(data, weights, tmp_path / "broken")
     before = len(scored)
     scored.clear()
-    monkeypatch.setattr(Scorer, "__call__", limited)
+    monkeypatch.setattr(Scorer, "__call__", constrained)
     assert run_search(data, weights, tmp_path / "broken") == whole
     assert before > 9
     # the first two rounds were known
@@ -188,21 +188,31 @@ def test_a_search_by_shared_weights_keeps_limits(data: str, weights: str, tmp_pa
     free = [parameters_of(row["architecture"]) for row in run_search(data, weights, tmp_path / "free")]
     limit = sorted(free)[len(free) // 3]
     raw = {**STRATEGIES, "random": {"evaluations": 8}}
-    limited = settings(
+    constrained = settings(
         space=SPACE,
         search__network=NETWORK,
         retrain__network=NETWORK,
         search__estimator=SHARED,
         search__strategies=raw,
-        search__limits={"parameters": limit},
+        search__constraints={"parameters": limit},
     )
     costs = str(tmp_path / "costs.csv")
     measure_costs.main(
-        ["--settings", limited["costs"], "--data", data, "--output", costs, "--record", str(tmp_path / "costs.json"),
+        ["--settings", constrained["costs"], "--data", data, "--output", costs, "--record", str(tmp_path /
+        "costs.json"),
          "--cost", str(tmp_path / "cost.json")]
     )  # fmt: skip
     for strategy in raw:
-        arguments = ["--settings", limited[f"search_{strategy}"], "--data", data, "--weights", weights, "--seed", "0"]
+        arguments = [
+            "--settings",
+            constrained[f"search_{strategy}"],
+            "--data",
+            data,
+            "--weights",
+            weights,
+            "--seed",
+            "0",
+        ]
         arguments += ["--strategy", strategy, "--output", str(tmp_path / strategy)]
         with pytest.raises(UserError, match="limits of parameters"):
             one_shot.main(arguments)

@@ -12,25 +12,25 @@ import torch.nn.functional as F
 from small_supernets import batch
 from torch import Tensor
 
+from nas_steps.config.settings import SupernetSettings
 from nas_steps.config.space import Network, Space
-from nas_steps.config.stages import SupernetStep
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.provenance.ledger import Cost
 from nas_steps.search.one_shot.networks import SharedNetwork, shared_network
 from nas_steps.search.one_shot.sampling import sampling
-from nas_steps.search.one_shot.training import OneShotStep, train_supernet, training_images
-from nas_steps.spaces.mobile import PRESETS
+from nas_steps.search.one_shot.training import OneShotSettings, train_supernet, training_images
+from nas_steps.spaces.mobile.space import PRESETS
 from nas_steps.training.checkpoint import Checkpoints
 from nas_steps.training.progress import Progress
 
 SPACE = PRESETS["mobile_small"]
 
 
-def step_of(name: str, *, entangled: bool = False, **changes: Any) -> OneShotStep:
+def step_of(name: str, *, entangled: bool = False, **changes: Any) -> OneShotSettings:
     torch.manual_seed(0)
     network = shared_network(SPACE, Network(), inputs=1, classes=3, entangled=entangled).double()
     settings = SupernetTraining(sampling=name, entangled=entangled, gradient_clip=None, **changes)  # type: ignore[arg-type]
-    return OneShotStep(network, settings, sampling(name, SPACE, seed=1), 10)
+    return OneShotSettings(network, settings, sampling(name, SPACE, seed=1), 10)
 
 
 def gradients(network: SharedNetwork) -> dict[str, Tensor]:
@@ -124,7 +124,7 @@ TRAINING = {"epochs": 2, "batch_size": 12, "warmup_epochs": 0.5, "augment": {"fl
 
 def train(data: str, name: str, checkpoints: Checkpoints | None = None, **more: Any) -> tuple[Any, list[Any]]:
     space = Space(preset="mobile_small") if not more.pop("cells", False) else Space(preset="nasbench201", nodes=2)
-    step = SupernetStep(
+    step = SupernetSettings(
         seed=0,
         threads=1,
         space=space,
@@ -158,19 +158,19 @@ def test_an_interrupted_training_ends_with_the_same_bits(
 ) -> None:
     whole = train(data, name, **more)
     checkpoints = Checkpoints(tmp_path, {}, Cost("supernet", "seed-0"), 0.0)
-    ordinary = OneShotStep.__call__
+    ordinary = OneShotSettings.__call__
     for after in (2, 3):  # batches of an epoch of 3
         calls = iter(range(after))
 
-        def broken(self: OneShotStep, *given: Any, calls: Iterator[int] = calls) -> Any:
+        def broken(self: OneShotSettings, *given: Any, calls: Iterator[int] = calls) -> Any:
             if next(calls, None) is None:
                 raise CutOffError
             return ordinary(self, *given)
 
-        monkeypatch.setattr(OneShotStep, "__call__", broken)
+        monkeypatch.setattr(OneShotSettings, "__call__", broken)
         with pytest.raises(CutOffError):
             train(data, name, checkpoints, **more)
-        monkeypatch.setattr(OneShotStep, "__call__", ordinary)
+        monkeypatch.setattr(OneShotSettings, "__call__", ordinary)
     found = train(data, name, checkpoints, **more)
     assert found[1] == whole[1]
     assert found[0].keys() == whole[0].keys()

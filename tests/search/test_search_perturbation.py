@@ -10,10 +10,10 @@ from small_supernets import supernet
 from torch import Tensor
 
 from nas_steps.config.strategies import Darts, PcDarts
-from nas_steps.models.supernet import Supernet
-from nas_steps.search.perturbation import select
-from nas_steps.search.relaxation import Mix, relaxation
-from nas_steps.spaces.cells import PRESETS, CellSpace
+from nas_steps.models.cells.supernet import Supernet
+from nas_steps.search.darts.perturbation import select
+from nas_steps.search.darts.relaxations import Mix, relaxation
+from nas_steps.spaces.cells.space import PRESETS, CellSpace
 
 
 class Judge:

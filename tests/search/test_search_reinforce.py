@@ -14,7 +14,7 @@ from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.search.samplers.controller import Adam, Array, Batch, Controller
 from nas_steps.search.samplers.reinforce import Reinforce
-from nas_steps.spaces.cells import PRESETS, CellSpace
+from nas_steps.spaces.cells.space import PRESETS, CellSpace
 
 
 def started(space: CellSpace, hidden: int = 6) -> Controller:

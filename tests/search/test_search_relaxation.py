@@ -25,11 +25,11 @@ from nas_steps.config.strategies import (
     SdartsAdv,
     SdartsRs,
 )
-from nas_steps.models.supernet import Supernet
-from nas_steps.search.bilevel import BilevelStep
-from nas_steps.search.discretise import most_likely
-from nas_steps.search.relaxation import Mix, Relaxation, discrete, relaxation
-from nas_steps.spaces.cells import PRESETS, CellSpace
+from nas_steps.models.cells.supernet import Supernet
+from nas_steps.search.darts.discretise import most_likely
+from nas_steps.search.darts.learner import DartsLearner
+from nas_steps.search.darts.relaxations import Mix, Relaxation, discrete, relaxation
+from nas_steps.spaces.cells.space import PRESETS, CellSpace
 
 WIDE = CellSpace("s", ("none", "skip_connect", "max_pool_3x3", "nor_conv_1x1"), 3)
 #: operations of a two-input space that not all edges may have
@@ -297,7 +297,7 @@ def test_sdarts_disturbs_the_mix_of_the_weights_alone_within_its_radius(kind: ty
 def test_the_worst_disturbance_is_worse_than_random_ones() -> None:
     net = supernet()
     settings = SdartsAdv(epochs=2, radius=0.1, radius_min=0.1)
-    step = BilevelStep(net, settings, iter(()))
+    step = DartsLearner(net, settings, iter(()))
     images, labels = batch(3, images=16)
     step.relaxation.begin(1, 0, 0)
     state = {name: value.clone() for name, value in net.state_dict().items()}
@@ -357,7 +357,7 @@ def test_rsws_trains_one_architecture_of_the_space_a_batch() -> None:
 
 def test_rsws_never_changes_an_alpha() -> None:
     net = supernet()
-    step = BilevelStep(net, Rsws(epochs=2), iter([batch(seed) for seed in range(4)]))
+    step = DartsLearner(net, Rsws(epochs=2), iter([batch(seed) for seed in range(4)]))
     alphas = [alpha.detach().clone() for alpha in net.architecture()]
     weights = [weight.detach().clone() for weight in net.weights()]
     for number in range(4):

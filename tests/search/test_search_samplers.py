@@ -24,8 +24,8 @@ from nas_steps.search.samplers import protocol
 from nas_steps.search.sampling import propose, round_size, rounds, sampler
 from nas_steps.search.state import load_state, save_state
 from nas_steps.search.steps import propose as propose_step
-from nas_steps.spaces.cells import PRESETS, CellSpace
-from nas_steps.spaces.decisions import members
+from nas_steps.spaces.cells.space import PRESETS, CellSpace
+from nas_steps.spaces.protocol import members
 
 every_strategy = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 

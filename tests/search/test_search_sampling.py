@@ -10,7 +10,7 @@ import pytest
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.search.sampling import RandomSearch, RegularisedEvolution, propose, round_size, rounds
-from nas_steps.spaces.cells import PRESETS, CellSpace
+from nas_steps.spaces.cells.space import PRESETS, CellSpace
 
 SMALLEST = CellSpace("smallest", ("skip_connect", "nor_conv_1x1"), nodes=1)  # 16 architectures
 ROOMY = CellSpace("roomy", ("skip_connect", "max_pool_3x3", "nor_conv_1x1"), nodes=2)
@@ -56,7 +56,7 @@ def test_the_oldest_die_however_good_they_are() -> None:
     search.tell(estimated(members[:4], [0.9, 0.8, 0.1, 0.2]))
     assert [str(one) for one, _ in search.population] == members[:4]
     search.tell(estimated(members[4:], [0.3, 0.4]))
-    assert [(str(one), merit) for one, merit in search.population] == list(
+    assert [(str(one), fitness) for one, fitness in search.population] == list(
         zip(members[2:], [0.1, 0.2, 0.3, 0.4], strict=True)
     )
 

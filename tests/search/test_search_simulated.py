@@ -17,9 +17,9 @@ from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.sampling import propose, round_size
-from nas_steps.spaces.cells import PRESETS
-from nas_steps.spaces.decisions import members
-from nas_steps.spaces.remembering import Remembering
+from nas_steps.spaces.cached import CachedSpace
+from nas_steps.spaces.cells.space import PRESETS
+from nas_steps.spaces.protocol import members
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,7 +29,7 @@ def test_a_simulated_search_is_what_the_workflow_asks(settings: strategies.Sampl
     def score(text: str) -> float:
         return float(text.count("conv"))
 
-    simulated = search(settings, Remembering(ROOMY), lambda architecture: score(str(architecture)), seed=7)
+    simulated = search(settings, CachedSpace(ROOMY), lambda architecture: score(str(architecture)), seed=7)
     told: list[list[Estimate]] = []
     for number in range(settings.rounds):
         asked = propose(settings, ROOMY, told, count=round_size(settings, number, 20), seed=7)
@@ -39,7 +39,7 @@ def test_a_simulated_search_is_what_the_workflow_asks(settings: strategies.Sampl
 
 @pytest.mark.parametrize("kind", ["evolution", "reinforce", "predictor"])
 def test_every_strategy_finds_more_than_random_search_on_made_up_landscapes(kind: str) -> None:
-    space = Remembering(PRESETS["s3"])
+    space = CachedSpace(PRESETS["s3"])
     found = {}
     for name in ("random", kind):
         settings = landscapes.settings_of(name, {})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nas_steps.config.strategies import GRADIENT, DartsPlus, EarlyStopEigenvalue
-from nas_steps.search.stopping import chosen_epoch, reason_to_stop
+from nas_steps.search.darts.stopping import chosen_epoch, reason_to_stop
 
 
 def ended(settings: Any, rows: list[dict[str, Any]]) -> tuple[int, str]:

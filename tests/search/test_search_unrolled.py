@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.func import functional_call
 
 from benchmarks.textbook import Textbook, pairs
-from nas_steps.models.supernet import Supernet
-from nas_steps.search.bilevel import same_statistics
-from nas_steps.search.unrolled import unrolled_gradient
-from nas_steps.training.memory import Parts
+from nas_steps.models.cells.supernet import Supernet
+from nas_steps.search.darts.learner import same_statistics
+from nas_steps.search.darts.unrolled import unrolled_gradient
+from nas_steps.training.micro_batches import Parts
 
 XI, MOMENTUM, DECAY = 0.1, 0.9, 0.03
 TRAIN, VALID = batch(1), batch(2)
@@ -105,7 +105,7 @@ def test_the_exact_gradient_is_that_through_the_step_of_the_weights(momentum: fl
 @pytest.mark.parametrize("momentum", [0.0, MOMENTUM])
 def test_the_finite_difference_comes_near(momentum: float, monkeypatch: pytest.MonkeyPatch) -> None:
     # so near that no ReLU switches between: what one contributes is no part of the exact gradient
-    monkeypatch.setattr("nas_steps.search.unrolled.STEP", 1e-6)
+    monkeypatch.setattr("nas_steps.search.darts.unrolled.STEP", 1e-6)
     net = supernet()
     optimizer = optimiser(net, momentum=momentum)
     exact = unrolled(net, optimizer, exact=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from random import Random
 
 from nas_steps.config.space import Network
-from nas_steps.spaces.cells import CellSpace
+from nas_steps.spaces.cells.space import CellSpace
+from nas_steps.spaces.constraints import parts_of
 from nas_steps.spaces.costs import Costs, CostTable, Shape, counted
-from nas_steps.spaces.decisions import Space
-from nas_steps.spaces.limited import parts_of
-from nas_steps.spaces.mobile import MobileSpace
+from nas_steps.spaces.mobile.space import MobileSpace
+from nas_steps.spaces.protocol import Space
 
 SHAPE = Shape(inputs=3, side=33, classes=7)
 SKELETON = Network(channels=4, cells=4)

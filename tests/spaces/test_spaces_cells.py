@@ -10,7 +10,7 @@ import pytest
 
 from nas_steps.errors import UserError
 from nas_steps.spaces.baselines import BASELINES, parse_baseline
-from nas_steps.spaces.cells import PRESETS, CellArchitecture, CellSpace, parse_architecture
+from nas_steps.spaces.cells.space import PRESETS, CellArchitecture, CellSpace, parse_architecture
 
 TINY = CellSpace("tiny", ("skip_connect", "nor_conv_1x1"), nodes=2)
 GENOTYPE = PRESETS["darts"].sample(Random(0)).genotype() or ""

@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from nas_steps.spaces.cells import PRESETS, CellSpace
-from nas_steps.spaces.decisions import members, walk
-from nas_steps.spaces.encoding import LARGEST_PATHS
-from nas_steps.spaces.remembering import Remembering
+from nas_steps.spaces.cached import CachedSpace
+from nas_steps.spaces.cells.encoding import LARGEST_PATHS
+from nas_steps.spaces.cells.space import PRESETS, CellSpace
+from nas_steps.spaces.protocol import members, walk
 
 SMALLEST = CellSpace("smallest", ("skip_connect", "nor_conv_1x1"), nodes=1)
 SPARSE = CellSpace("sparse", ("none", "skip_connect", "nor_conv_1x1"), nodes=2, reads=((1,), (0, 2)), edges_per_node=1)
@@ -105,7 +105,7 @@ def test_a_path_ends_at_any_node_of_the_output_and_none_is_no_path() -> None:
 
 @pytest.mark.parametrize("space", [PRESETS["nasbench201"], PRESETS["darts"]], ids=["nasbench201", "darts"])
 def test_a_remembering_space_is_the_space(space: CellSpace) -> None:
-    remembering = Remembering(space)
+    remembering = CachedSpace(space)
     first, second = Random(4), Random(4)
     for _ in range(20):
         one, other = space.sample(first), remembering.sample(second)

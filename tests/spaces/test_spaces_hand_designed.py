@@ -7,7 +7,7 @@ import pytest
 from nas_steps.config.space import Network
 from nas_steps.models.build import size
 from nas_steps.spaces.hand_designed import MOBILE, fitted, scalable
-from nas_steps.spaces.mobile_architectures import parse_mobile
+from nas_steps.spaces.mobile.architectures import parse_mobile
 
 
 @pytest.mark.parametrize("side", [8, 32, 64, 96])

@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from nas_steps.spaces.architectures import Cell, CellArchitecture, parse_architecture
-from nas_steps.spaces.cells import PRESETS, CellSpace
+from nas_steps.spaces.cells.architectures import Cell, CellArchitecture, parse_architecture
+from nas_steps.spaces.cells.space import PRESETS, CellSpace
 
 
 def test_nasbench201_has_its_published_number_of_different_cells() -> None:

@@ -8,12 +8,12 @@ from random import Random
 import pytest
 from limited_spaces import CELLS, MOBILE, SHAPE, SPACES, table
 
-from nas_steps.config.limits import Limits
+from nas_steps.config.constraints import Constraints
 from nas_steps.errors import UserError
-from nas_steps.spaces import limited as limited_module
+from nas_steps.spaces import constraints as limited_module
+from nas_steps.spaces.constraints import Limited, constrained_space, parts_of, spelled
 from nas_steps.spaces.costs import write_costs
-from nas_steps.spaces.decisions import Space, members
-from nas_steps.spaces.limited import Limited, limited_space, parts_of, spelled
+from nas_steps.spaces.protocol import Space, members
 
 every_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 
@@ -22,39 +22,39 @@ def within(space: Space, share: float, *whats: str) -> Limited:
     """The space with limits that each leave the smallest `share` of all architectures."""
     costs = table(space)
     found = [costs.costs(one) for one in members(space)]
-    limits = {what: sorted(getattr(one, what) for one in found)[int(share * (len(found) - 1))] for what in whats}
-    return Limited(space, costs, limits)
+    constraints = {what: sorted(getattr(one, what) for one in found)[int(share * (len(found) - 1))] for what in whats}
+    return Limited(space, costs, constraints)
 
 
 @every_space
 @pytest.mark.parametrize("share", [0.0, 0.002, 0.5])
 def test_what_is_drawn_and_mutated_to_is_within_the_limits(space: Space, share: float) -> None:
-    limited = within(space, share, "macs")
+    constrained = within(space, share, "macs")
     random = Random(0)
     for _ in range(10):
-        drawn = limited.sample(random)
-        assert limited.costs(drawn).macs <= limited.limits["macs"]
-        mutated = limited.mutate(drawn, random)
-        assert limited.costs(mutated).macs <= limited.limits["macs"]
-    assert limited.sample(Random(3)) == limited.sample(Random(3))
+        drawn = constrained.sample(random)
+        assert constrained.costs(drawn).macs <= constrained.constraints["macs"]
+        mutated = constrained.mutate(drawn, random)
+        assert constrained.costs(mutated).macs <= constrained.constraints["macs"]
+    assert constrained.sample(Random(3)) == constrained.sample(Random(3))
 
 
 @every_space
 def test_members_are_those_within_the_limits(space: Space) -> None:
-    limited = within(space, 0.3, "parameters", "latency_ms")
-    expected = [one for one in members(space) if limited.admits(one)]
+    constrained = within(space, 0.3, "parameters", "latency_ms")
+    expected = [one for one in members(space) if constrained.admits(one)]
     assert 0 < len(expected) < space.size()
-    assert list(members(limited)) == expected
+    assert list(members(constrained)) == expected
 
 
 def test_draws_within_loose_limits_are_uniform() -> None:
-    limited = within(CELLS, 0.3, "macs")
-    allowed = list(map(str, members(limited)))
+    constrained = within(CELLS, 0.3, "macs")
+    allowed = list(map(str, members(constrained)))
     counts = dict.fromkeys(allowed, 0)
     random = Random(0)
     draws = 40 * len(allowed)
     for _ in range(draws):
-        counts[str(limited.sample(random))] += 1
+        counts[str(constrained.sample(random))] += 1
     # the chi-square of so many degrees of freedom is above this once in a million
     statistic = sum((count - 40) ** 2 / 40 for count in counts.values())
     degrees = len(allowed) - 1
@@ -62,11 +62,11 @@ def test_draws_within_loose_limits_are_uniform() -> None:
 
 
 def test_a_walk_within_tight_limits_forgets_where_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
-    limited = within(MOBILE, 0.01, "macs")
-    allowed = {str(one) for one in members(limited)}
+    constrained = within(MOBILE, 0.01, "macs")
+    allowed = {str(one) for one in members(constrained)}
     monkeypatch.setattr(limited_module, "DRAWS", 0)
     random = Random(0)
-    found = {str(limited.sample(random)) for _ in range(8 * len(allowed))}
+    found = {str(constrained.sample(random)) for _ in range(8 * len(allowed))}
     assert found <= allowed
     assert len(found) > 0.8 * len(allowed)
 
@@ -78,7 +78,7 @@ def test_a_limit_that_none_keeps_is_refused_with_the_smallest(space: Space, what
     smallest = min(getattr(costs.costs(one), what) for one in members(space))
     with pytest.raises(UserError) as caught:
         Limited(space, costs, {what: 0.9 * smallest})
-    assert f"search.limits.{what}" in str(caught.value)
+    assert f"search.constraints.{what}" in str(caught.value)
     assert spelled(smallest, what) in str(caught.value)
     assert str(costs.smallest(what)) in str(caught.value)
     # and the limit that the message names is met
@@ -87,12 +87,14 @@ def test_a_limit_that_none_keeps_is_refused_with_the_smallest(space: Space, what
 
 def test_limits_that_exclude_each_other_are_refused_together() -> None:
     costs = table(MOBILE)
-    limits = {what: 1.0001 * getattr(costs.costs(costs.smallest(what)), what) for what in ("parameters", "latency_ms")}
+    constraints = {
+        what: 1.0001 * getattr(costs.costs(costs.smallest(what)), what) for what in ("parameters", "latency_ms")
+    }
     assert not any(
-        all(getattr(costs.costs(one), what) <= limit for what, limit in limits.items()) for one in members(MOBILE)
+        all(getattr(costs.costs(one), what) <= limit for what, limit in constraints.items()) for one in members(MOBILE)
     )
     with pytest.raises(UserError, match=r"none was found that keeps all of parameters .* latency_ms .* closest comes"):
-        Limited(MOBILE, costs, limits)
+        Limited(MOBILE, costs, constraints)
 
 
 def test_milliseconds_are_spelled_as_a_limit_that_is_enough() -> None:
@@ -101,11 +103,11 @@ def test_milliseconds_are_spelled_as_a_limit_that_is_enough() -> None:
 
 
 def test_without_limits_and_costs_the_space_is_itself(tmp_path: Path) -> None:
-    assert limited_space(MOBILE, None, None) is MOBILE
-    assert limited_space(MOBILE, Limits(), None) is MOBILE
+    assert constrained_space(MOBILE, None, None) is MOBILE
+    assert constrained_space(MOBILE, Constraints(), None) is MOBILE
     with pytest.raises(UserError, match=r"no costs\.csv; name it by --costs"):
-        limited_space(MOBILE, Limits(macs=1e9), None)
+        constrained_space(MOBILE, Constraints(macs=1e9), None)
     write_costs(tmp_path / "costs.csv", parts_of(MOBILE), SHAPE, {})
-    assert limited_space(MOBILE, Limits(macs=1e9), tmp_path / "costs.csv").limits == {"macs": 1e9}  # type: ignore[attr-defined]
+    assert constrained_space(MOBILE, Constraints(macs=1e9), tmp_path / "costs.csv").constraints == {"macs": 1e9}  # type: ignore[attr-defined]
     with pytest.raises(UserError, match="the table of costs has no latencies"):
-        limited_space(MOBILE, Limits(latency_ms=1), tmp_path / "costs.csv")
+        constrained_space(MOBILE, Constraints(latency_ms=1), tmp_path / "costs.csv")

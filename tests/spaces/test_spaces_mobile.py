@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from nas_steps.errors import UserError
-from nas_steps.spaces.efficientnet import B0, PUBLISHED, efficientnet, round_channels, scaled
-from nas_steps.spaces.mobile import PRESETS, MobileArchitecture, MobileSpace, parse_mobile
-from nas_steps.spaces.mobile_architectures import Block, Head, Operation, Stem, parse_operation
-from nas_steps.spaces.mobile_presets import DECLARED
+from nas_steps.spaces.mobile.architectures import Block, Head, Operation, Stem, parse_operation
+from nas_steps.spaces.mobile.efficientnet import B0, PUBLISHED, efficientnet, round_channels, scaled
+from nas_steps.spaces.mobile.presets import DECLARED
+from nas_steps.spaces.mobile.space import PRESETS, MobileArchitecture, MobileSpace, parse_mobile
 
 SMALL = "stem_k3_c16_relu/mb_k3_e2_c16/mb_k3_s2_e2_c24/mb_k3_s2_e2_c48/head_c192"
 

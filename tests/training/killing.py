@@ -26,7 +26,7 @@ from tiny_world import CONVOLUTION, MIXED, POOLS, ROOT, prepared, settings
 import nas_steps.estimation.extrapolation
 import nas_steps.estimation.proxy_score
 import nas_steps.models.build
-import nas_steps.search.darts
+import nas_steps.search.darts.loop
 import nas_steps.search.enas
 import nas_steps.search.one_shot.searching
 import nas_steps.search.one_shot.statistics
@@ -34,7 +34,7 @@ import nas_steps.search.one_shot.training
 import nas_steps.training.final  # noqa: F401 - likewise
 from nas_steps.config.space import Network
 from nas_steps.data.__main__ import main as prepare
-from nas_steps.estimation.known import FOLDER as ESTIMATES
+from nas_steps.estimation.cache import FOLDER as ESTIMATES
 from nas_steps.estimation.steps.extrapolation import main as extrapolate
 from nas_steps.estimation.steps.screen import main as screen
 from nas_steps.estimation.steps.short_training import main as estimate
@@ -54,7 +54,7 @@ from nas_steps.search.steps.one_shot import main as one_shot
 from nas_steps.search.steps.rank_paths import main as rank_paths
 from nas_steps.search.steps.supernet import main as one_shot_supernet
 from nas_steps.search.steps.supernet_statistics import main as statistics
-from nas_steps.spaces.mobile import PRESETS
+from nas_steps.spaces.mobile.space import PRESETS
 from nas_steps.training.checkpoint import checkpoint_folder
 
 #: all that draws random numbers or keeps a state: drop path, both optimisers, the auxiliary head, augmentation

@@ -159,10 +159,10 @@ sys.path.insert(0, sys.argv[1])
 import torch
 import torch.nn.functional as F
 from nas_steps.models.build import build
-from nas_steps.models.supernet import Supernet
-from nas_steps.search.unrolled import unrolled_gradient
+from nas_steps.models.cells.supernet import Supernet
+from nas_steps.search.darts.unrolled import unrolled_gradient
 from nas_steps.training.distributed import joined, synchronise
-from nas_steps.training.memory import Parts
+from nas_steps.training.micro_batches import Parts
 from tiny_world import CONVOLUTION, tiny_config
 
 config = tiny_config()
@@ -240,7 +240,7 @@ from nas_steps.config.supernet import SupernetTraining
 from nas_steps.search.one_shot.networks import shared_network
 from nas_steps.search.one_shot.sampling import sampling
 from nas_steps.search.one_shot.training import OneShotStep
-from nas_steps.spaces.mobile import PRESETS
+from nas_steps.spaces.mobile.space import PRESETS
 from nas_steps.training.distributed import joined, synchronise
 from tiny_world import tiny_config
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tiny_world import settings
 
-from nas_steps.config.stages import EstimationStep, read_slice
+from nas_steps.config.settings import EstimationSettings, read_settings
 from nas_steps.provenance import versions
 from nas_steps.provenance.ledger import Cost
 from nas_steps.provenance.versions import TRAINS
@@ -23,7 +23,7 @@ MODULE = "nas_steps.estimation.steps.short_training"
 def key(data: str, folder: Path, **changes: object) -> tuple[dict[str, str], dict[str, str]]:
     """The identity of an estimate, and the key of the checkpoints of the same job."""
     file = settings(**changes)["evaluation"]
-    step = read_slice(file, EstimationStep)
+    step = read_settings(file, EstimationSettings)
     with training_job(MODULE, step, folder / "out", Cost("search", "x"), settings=file, data=data, device="cpu") as job:
         return job.identity(), job.checkpoints.key
 

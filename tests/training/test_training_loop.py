@@ -17,8 +17,8 @@ from torch import nn
 
 from nas_steps.config.data import Data
 from nas_steps.config.recipe import Recipe
+from nas_steps.config.settings import DataSettings, TrainingSettings
 from nas_steps.config.space import Network
-from nas_steps.config.stages import DataStep, TrainingStep
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.prepare import prepare
 from nas_steps.data.store import split_file
@@ -34,7 +34,7 @@ from nas_steps.training.loop import EVALUATION_BATCH, DivergedError, evaluate, f
 from nas_steps.training.networks import Trained, load_images, train_network
 from nas_steps.training.progress import Progress
 from nas_steps.training.record import HISTORY, Entry, record, write_untrained
-from nas_steps.training.supervised import SupervisedStep, cosine, decay_groups
+from nas_steps.training.supervised import SupervisedLearner, cosine, decay_groups
 
 CPU = torch.device("cpu")
 NETWORK = Network(channels=4, cells=3, stem_multiplier=2)
@@ -47,7 +47,7 @@ BAD = Recipe(epochs=3, batch_size=16, learning_rate=1e38, warmup_epochs=0, gradi
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("digits")
-    prepare(DataStep(seed=0, data=Data(source="digits", max_train=60, max_valid=40, max_test=50)), folder)
+    prepare(DataSettings(seed=0, data=Data(source="digits", max_train=60, max_valid=40, max_test=50)), folder)
     return folder
 
 
@@ -92,7 +92,7 @@ def test_the_learning_rate_rises_in_the_warm_up_and_falls_along_a_cosine() -> No
 def test_a_step_sets_the_rate_of_its_middle_and_the_drop_path_of_its_time() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     model.drop_path = 0.0  # type: ignore[assignment]
-    step = SupervisedStep(model, Recipe(epochs=4, learning_rate=0.4, warmup_epochs=2, drop_path=0.2), 5)
+    step = SupervisedLearner(model, Recipe(epochs=4, learning_rate=0.4, warmup_epochs=2, drop_path=0.2), 5)
     images, labels = torch.randn(3, 1, 2, 2), torch.tensor([0, 1, 1])
     step(images, labels, 0.0)
     assert step.rate == pytest.approx(0.4 * (0.5 / 20) / 0.5)
@@ -107,7 +107,7 @@ def test_a_step_tells_the_summed_loss_and_the_number_of_hits() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     images, labels = torch.randn(6, 1, 2, 2), torch.tensor([0, 1, 2, 0, 1, 2])
     logits = model(images).detach()
-    loss, hits = SupervisedStep(model, Recipe(epochs=2), 1)(images, labels, 0.0)
+    loss, hits = SupervisedLearner(model, Recipe(epochs=2), 1)(images, labels, 0.0)
     torch.testing.assert_close(loss, F.cross_entropy(logits, labels, reduction="sum"))
     assert hits == (logits.argmax(1) == labels).sum()
     assert not torch.equal(model(images), logits)  # it has learnt
@@ -119,7 +119,7 @@ def test_the_gradient_is_clipped() -> None:
     for clip in (0.01, None):
         model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
         recipe = Recipe(epochs=2, gradient_clip=clip, momentum=0, weight_decay=0, warmup_epochs=0, learning_rate=0.5)
-        SupervisedStep(model, recipe, 1)(images, labels, 0.0)
+        SupervisedLearner(model, recipe, 1)(images, labels, 0.0)
         norm = torch.sqrt(sum((p.grad**2).sum() for p in model.parameters() if p.grad is not None))
         assert (norm.item() == pytest.approx(0.01, rel=1e-3)) == (clip is not None)
 
@@ -321,7 +321,7 @@ def copied(data: Path, tmp_path: Path) -> Path:
 
 def final(data: Path, output: Path, recipe: Recipe = RECIPE, **more: Any) -> dict[str, Any]:
     compute = {"seed": 0, "threads": 1}
-    step = TrainingStep(**compute, space={}, network=NETWORK, recipe=recipe, **more)  # type: ignore[arg-type]
+    step = TrainingSettings(**compute, space={}, network=NETWORK, recipe=recipe, **more)  # type: ignore[arg-type]
     cost = Cost("retraining", "made up")
     with opened(output, {}, cost) as checkpoints:
         train_final(ENTRY, step, data, output, repetition=2, seed=5, job=Job(CPU, checkpoints, cost, {}, 1))

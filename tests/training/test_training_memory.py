@@ -12,12 +12,12 @@ from tiny_world import MIXED, settings
 from torch import Tensor, nn
 
 from nas_steps.config.recipe import Recipe
-from nas_steps.config.stages import TrainingStep, read_slice
+from nas_steps.config.settings import TrainingSettings, read_settings
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_json, write_csv
 from nas_steps.training import loop
-from nas_steps.training.memory import Parts, out_of_memory
-from nas_steps.training.supervised import SupervisedStep
+from nas_steps.training.micro_batches import Parts, out_of_memory
+from nas_steps.training.supervised import SupervisedLearner
 
 CPU_MESSAGE = (
     "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
@@ -154,10 +154,10 @@ def test_the_real_allocator_says_what_is_listened_for() -> None:
 
 def test_the_number_of_parts_goes_with_the_state() -> None:
     model = Small(2, norm=True)
-    step = SupervisedStep(model, Recipe(epochs=2, learning_rate=0.1), 1)
+    step = SupervisedLearner(model, Recipe(epochs=2, learning_rate=0.1), 1)
     step(*batch(8), 0.0)
     assert step.state()["parts"] == 4
-    other = SupervisedStep(Small(2, norm=True), Recipe(epochs=2, learning_rate=0.1), 1)
+    other = SupervisedLearner(Small(2, norm=True), Recipe(epochs=2, learning_rate=0.1), 1)
     other.restore(step.state())
     other(*batch(8), 0.5)
     assert other.model.seen == [2, 2, 2, 2]  # type: ignore[comparison-overlap]
@@ -189,18 +189,18 @@ def test_an_evaluation_that_does_not_fit_takes_smaller_batches(data: str) -> Non
 def test_it_is_written_down_with_the_training(tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from nas_steps.retraining.steps.train import main
 
-    forward = SupervisedStep._loss
+    forward = SupervisedLearner._loss
 
-    def tight(self: SupervisedStep, images: Tensor, labels: Tensor) -> Any:
+    def tight(self: SupervisedLearner, images: Tensor, labels: Tensor) -> Any:
         if len(images) > 10:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return forward(self, images, labels)
 
-    monkeypatch.setattr(SupervisedStep, "_loss", tight)
+    monkeypatch.setattr(SupervisedLearner, "_loss", tight)
     winners = tmp_path / "winners.csv"
     write_csv(winners, [{"entry": "mine-0", "architecture": MIXED}], ("entry", "architecture"))
     file = settings()["retraining"]
-    assert read_slice(file, TrainingStep).recipe.batch_size == 20
+    assert read_settings(file, TrainingSettings).recipe.batch_size == 20
     given = ["--settings", file, "--data", data, "--entry", "mine-0", "--kind", "searched", "--winners", str(winners)]
     main([*given, "--seed", "0", "--output", str(tmp_path)])
     assert read_json(tmp_path / "metrics.json")["batch_parts"] == 2

@@ -20,7 +20,7 @@ from nas_steps.errors import UserError
 from nas_steps.training.checkpoint import Checkpoint
 from nas_steps.training.networks import Trained, load_images, train_network
 from nas_steps.training.progress import Progress
-from nas_steps.training.supervised import SupervisedStep, averaged
+from nas_steps.training.supervised import SupervisedLearner, averaged
 
 CPU = torch.device("cpu")
 PLAIN: dict[str, Any] = {"epochs": 2, "batch_size": 20, "learning_rate": 0.05, "warmup_epochs": 0}
@@ -61,7 +61,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bits(
     whole = train(recipe)
     assert whole.status == "ok"
 
-    class Killed(SupervisedStep):
+    class Killed(SupervisedLearner):
         def __call__(self, images: torch.Tensor, labels: torch.Tensor, done: float) -> Any:
             if self.steps == 4:  # the second batch of the second epoch, after the checkpoint of the first
                 raise KeyboardInterrupt
@@ -100,7 +100,7 @@ def test_a_mixture_is_learnt_with_both_its_labels() -> None:
     torch.manual_seed(1)
     images, labels = torch.randn(6, 1, 2, 2), torch.tensor([0, 1, 2, 0, 1, 2])
     model = linear()
-    step = SupervisedStep(model, Recipe(epochs=2, mixup=0.5, label_smoothing=0.1), 1, seed=7)
+    step = SupervisedLearner(model, Recipe(epochs=2, mixup=0.5, label_smoothing=0.1), 1, seed=7)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     loss, hits = step(images, labels, 0.0)
     share = step.mix
@@ -115,7 +115,7 @@ def test_a_mixture_is_learnt_with_both_its_labels() -> None:
 
 def test_shares_come_from_the_seed_and_the_number_of_the_step() -> None:
     def shares(seed: int, alpha: float) -> list[float]:
-        step = SupervisedStep(linear(), Recipe(epochs=2, mixup=alpha), 1, seed)
+        step = SupervisedLearner(linear(), Recipe(epochs=2, mixup=alpha), 1, seed)
         found = []
         for _ in range(200):
             step._mixed(torch.zeros(2, 1, 2, 2), torch.tensor([0, 1]))

@@ -90,6 +90,6 @@ def test_where_a_supernet_scores_it_scores_the_sample_too(tmp_path: Path) -> Non
 
 def test_where_the_searches_keep_limits_the_sample_does(tmp_path: Path) -> None:
     strategies = {"random": {"evaluations": 4}}
-    limits = {"parameters": 10**6}
-    rules = inputs(tmp_path, change(TINY, search__limits=limits, search__strategies=strategies))
+    constraints = {"parameters": 10**6}
+    rules = inputs(tmp_path, change(TINY, search__constraints=constraints, search__strategies=strategies))
     assert "search/costs.csv" in rules["sample"]

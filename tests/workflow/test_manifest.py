@@ -14,11 +14,11 @@ import pytest
 from tiny_workflow import ROOT, TINY, change, jobs_to_run, run_module, snakemake, write_config, write_images
 
 from nas_steps.errors import UserError
-from nas_steps.manifest.devices import check_device
-from nas_steps.manifest.left import SLACK
-from nas_steps.manifest.trust import records
-from nas_steps.plan import Plan
 from nas_steps.provenance.files import read_json, write_json
+from nas_steps.workflow.manifest.devices import check_device
+from nas_steps.workflow.manifest.left import SLACK
+from nas_steps.workflow.manifest.trust import records
+from nas_steps.workflow.plan import Plan
 
 RESULTS = "results/tiny"
 

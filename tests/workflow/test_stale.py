@@ -139,7 +139,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 CODE = {
     "code of the summary of retraining": "nas_steps/retraining/summary.py",
     "code of the step of retraining": "nas_steps/retraining/steps/train.py",
-    "code of an operation": "nas_steps/models/operations.py",
+    "code of an operation": "nas_steps/models/cells/operations.py",
     "code of preparing data": "nas_steps/data/prepare.py",
 }
 VERSIONS = {

@@ -9,8 +9,8 @@ from typing import Any
 
 from tiny_workflow import change, finish, jobs_to_run, snakemake
 
-from nas_steps.spaces.cells import PRESETS
-from nas_steps.spaces.decisions import members
+from nas_steps.spaces.cells.space import PRESETS
+from nas_steps.spaces.protocol import members
 
 SPACE = PRESETS["nasbench201"].replace(nodes=2)
 #: it looks like an option, and begins with a byte-order mark, as a spreadsheet writes it

@@ -11,8 +11,8 @@ import pytest
 from tiny_workflow import ROOT, TINY, change, run_module, write_config
 
 from nas_steps.provenance.files import read_json
-from nas_steps.why.costs import Estimate, spelled
-from nas_steps.why.jobs import parse
+from nas_steps.workflow.why.costs import Estimate, spelled
+from nas_steps.workflow.why.jobs import parse
 
 
 def why(folder: Path, *arguments: str, root: Path = ROOT, status: int = 0) -> str:

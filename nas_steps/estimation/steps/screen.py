@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from nas_steps.config.stages import ScreenStep, read_slice
+from nas_steps.config.settings import ScreenSettings, read_settings
 from nas_steps.estimation.estimates import SCREENED, Estimate, write_estimates
 from nas_steps.estimation.proposals import Proposal, read_proposals, write_proposals
 from nas_steps.provenance.files import canonical_json
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--rejected", required=True, help="CSV of estimates: those that are not evaluated")
     options.add_argument("--cost", required=True, help="JSON of what it cost")
     given = options.parse_args(arguments)
-    step = read_slice(given.settings, ScreenStep)
+    step = read_settings(given.settings, ScreenSettings)
     with measured(given.cost, "search", f"screen {given.output}") as cost:
         proposals = read_proposals(given.proposals)
         from nas_steps.estimation.untrained import Batch, measure
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> None:
                 seed = derive_seed(step.seed, "search", given.seed, one.architecture)
                 found, _ = measure(one.architecture, step.network, batch, [step.screen.proxy], seed=seed)
                 told = found[step.screen.proxy]
-                scores[one.index] = (told.merit, told.reason or f"{step.screen.proxy} {told.score:.6g}")
+                scores[one.index] = (told.fitness, told.reason or f"{step.screen.proxy} {told.score:.6g}")
             kept, rejected = screened(proposals, scores, step.screen.of)
         write_estimates(given.rejected, rejected)
         write_proposals(given.output, kept)

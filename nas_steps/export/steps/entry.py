@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import ExportStep, read_slice
+from nas_steps.config.settings import ExportSettings, read_settings
 from nas_steps.export.model import best_training, export, int8_of, records, without_model
 from nas_steps.provenance.files import write_json
 from nas_steps.provenance.ledger import measured
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> None:
 
     given = options.parse_args(arguments)
     output = Path(given.output)
-    step = read_slice(given.settings, ExportStep)
+    step = read_settings(given.settings, ExportSettings)
     trainings = records(given.trainings)
     with measured(output / "cost.json", "export", trainings[0][1]["entry"]):
         best, path = best_training(trainings), output / "model.onnx"

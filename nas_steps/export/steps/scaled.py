@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nas_steps.config.stages import ExportStep, read_slice
+from nas_steps.config.settings import ExportSettings, read_settings
 from nas_steps.export.model import Record, best_training, export, int8_of, records, without_model
 from nas_steps.provenance.files import write_json
 from nas_steps.provenance.ledger import measured
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> None:
 
     given = options.parse_args(arguments)
     output = Path(given.output)
-    step = read_slice(given.settings, ExportStep)
+    step = read_settings(given.settings, ExportSettings)
     members: dict[str, list[Record]] = {}
     for record in records(given.trainings):
         members.setdefault(record[1]["entry"], []).append(record)

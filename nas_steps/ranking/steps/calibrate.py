@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import CalibrationStep, read_slice
+from nas_steps.config.settings import CalibrationSettings, read_settings
 from nas_steps.estimation.proposals import read_proposals
 from nas_steps.provenance.files import read_csv, write_csv, write_json
 from nas_steps.provenance.steps import parser
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--candidates", nargs="+", required=True, help="candidates.csv of all searches")
     options.add_argument("--output", required=True, help="folder of calibration.json and sufficiency.csv")
     given = options.parse_args(arguments)
-    step, output = read_slice(given.settings, CalibrationStep), Path(given.output)
+    step, output = read_settings(given.settings, CalibrationSettings), Path(given.output)
     scores = {step.estimator: pool.read_scores(given.scores)}
     sampled = [one.architecture for one in read_proposals(given.sample)]
     sample = pool.pool(sampled, [], [], pool.by_seed(given.trainings), scores)

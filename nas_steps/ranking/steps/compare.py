@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import ComparisonStep, read_slice
+from nas_steps.config.settings import ComparisonSettings, read_settings
 from nas_steps.estimation.proposals import read_proposals
 from nas_steps.provenance.files import read_csv, write_csv
 from nas_steps.provenance.steps import parser
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--screening", nargs="*", default=[], help="such files of the screen's proxy")
     options.add_argument("--output", required=True, help="folder of estimators.csv and pool.csv")
     given = options.parse_args(arguments)
-    step, output = read_slice(given.settings, ComparisonStep), Path(given.output)
+    step, output = read_settings(given.settings, ComparisonSettings), Path(given.output)
     shortlisted = read_csv(given.shortlist)
     sampled = [one.architecture for one in read_proposals(given.sample)] if given.sample else []
     scores = {step.estimator: pool.read_scores(given.scores)}

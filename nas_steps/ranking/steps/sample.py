@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas_steps.config.stages import SampleStep, read_slice
+from nas_steps.config.settings import SampleSettings, read_settings
 from nas_steps.estimation.proposals import Proposal, write_proposals
 from nas_steps.provenance.steps import parser
 from nas_steps.ranking import pool
-from nas_steps.spaces.limited import limited_space
+from nas_steps.spaces.constraints import constrained_space
 
 MODULE = "nas_steps.ranking sample"
 
@@ -19,8 +19,8 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--costs", help="costs.csv, where the searches keep limits")
     options.add_argument("--output", required=True, help="proposals.csv of the sample")
     given = options.parse_args(arguments)
-    step = read_slice(given.settings, SampleStep)
-    space = limited_space(step.space.declared(), step.limits, given.costs)
+    step = read_settings(given.settings, SampleSettings)
+    space = constrained_space(step.space.declared(), step.constraints, given.costs)
     drawn = pool.draw(space, step.uniform, step.seed)
     write_proposals(given.output, [Proposal(index, architecture) for index, architecture in enumerate(drawn)])
     print(f"{len(drawn)} of {step.uniform} architectures asked for are drawn", flush=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import ShortlistStep, read_slice
+from nas_steps.config.settings import ShortlistSettings, read_settings
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_csv, read_json, write_csv
 from nas_steps.provenance.steps import parser
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--output", required=True, help="shortlist.csv")
 
     given = options.parse_args(arguments)
-    step = read_slice(given.settings, ShortlistStep)
+    step = read_settings(given.settings, ShortlistSettings)
     best = step.shortlist
     if best == "auto":
         if given.calibration is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import LookupStep, read_slice
+from nas_steps.config.settings import LookupSettings, read_settings
 from nas_steps.estimation.table import read_table
 from nas_steps.provenance.files import read_csv, write_csv
 from nas_steps.provenance.steps import parser
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--output", required=True, help="folder")
     given = options.parse_args(arguments)
     output = Path(given.output)
-    step = read_slice(given.settings, LookupStep)
+    step = read_settings(given.settings, LookupSettings)
     table = read_table(given.table, step.table, step.space.cells())
     found = looked_up(read_csv(given.winners), table)
     rows = [{key: metrics[key] for key in summary.RETRAINED} for metrics in found]

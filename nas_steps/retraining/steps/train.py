@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import TrainingStep, read_slice
+from nas_steps.config.settings import TrainingSettings, read_settings
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser, training_options
-from nas_steps.retraining.entries import KINDS, entry_of, limits_of, missing
+from nas_steps.retraining.entries import KINDS, constraints_of, entry_of, missing
 
 MODULE = "nas_steps.retraining train"
 
@@ -29,11 +29,11 @@ def main(arguments: Sequence[str]) -> None:
 
     given = options.parse_args(arguments)
     output = Path(given.output)
-    step = read_slice(given.settings, TrainingStep)
+    step = read_settings(given.settings, TrainingSettings)
     with measured(output / "cost.json", "retraining", f"{given.entry}-s{given.seed}") as cost:
-        limits = limits_of(given.macs, given.parameters)
+        constraints = constraints_of(given.macs, given.parameters)
         entry = entry_of(
-            given.entry, given.kind, step, given.data, winners=given.winners, limits=limits, costs=given.costs
+            given.entry, given.kind, step, given.data, winners=given.winners, constraints=constraints, costs=given.costs
         )
         if not entry.architecture:
             from nas_steps.training.record import write_untrained

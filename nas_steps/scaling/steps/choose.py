@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import ScalingStep, read_slice
+from nas_steps.config.settings import ScalingSettings, read_settings
 from nas_steps.data.store import read_meta
 from nas_steps.provenance.files import read_csv, write_csv, write_json
 from nas_steps.provenance.ledger import measured
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--cost", required=True)
 
     given = options.parse_args(arguments)
-    step = read_slice(given.settings, ScalingStep)
+    step = read_settings(given.settings, ScalingSettings)
     output = Path(given.output)
     with measured(given.cost, "scaling", "choose"):
         architecture, meta = winner(given.ranked), read_meta(given.data)

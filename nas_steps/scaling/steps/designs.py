@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nas_steps.config.stages import FactorialStep, read_slice
+from nas_steps.config.settings import FactorialSettings, read_settings
 from nas_steps.data.store import read_meta
 from nas_steps.provenance.files import read_json, write_csv
 from nas_steps.provenance.ledger import measured
@@ -13,7 +13,7 @@ from nas_steps.provenance.steps import parser
 from nas_steps.scaling.compound import Factors
 from nas_steps.scaling.factorial import DESIGNS, base_architectures, describe_designs
 from nas_steps.scaling.winner import measure
-from nas_steps.spaces.limited import limited_space
+from nas_steps.spaces.constraints import constrained_space
 
 MODULE = "nas_steps.scaling designs"
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--cost", required=True)
 
     given = options.parse_args(arguments)
-    step = read_slice(given.settings, FactorialStep)
+    step = read_settings(given.settings, FactorialSettings)
     chosen = read_json(given.chosen)
     with measured(given.cost, "scaling", f"factorial designs {given.seed}"):
         rows: list[dict[str, Any]] = []
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
             bases = base_architectures(
                 step.factorial,
                 chosen["architecture"],
-                limited_space(step.space.declared(), step.limits, given.costs),
+                constrained_space(step.space.declared(), step.constraints, given.costs),
                 side,
                 seed=step.seed,
                 repetition=given.seed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import FactorialStep, read_slice
+from nas_steps.config.settings import FactorialSettings, read_settings
 from nas_steps.provenance.files import read_csv, read_json, write_csv
 from nas_steps.provenance.steps import parser
 from nas_steps.scaling.effects import EFFECTS, effects
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--trainings", nargs="+", required=True, help="metrics.json of all cells and seeds")
     options.add_argument("--output", required=True, help="folder of factorial.csv and effects.csv")
     given = options.parse_args(arguments)
-    step = read_slice(given.settings, FactorialStep)
+    step = read_settings(given.settings, FactorialSettings)
     designs = [row for path in given.designs for row in read_csv(path)]
     trainings = [read_json(path) for path in given.trainings]
     output = Path(given.output)

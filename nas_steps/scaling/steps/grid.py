@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas_steps.config.stages import ScalingStep, read_slice
+from nas_steps.config.settings import ScalingSettings, read_settings
 from nas_steps.provenance.files import canonical_json, read_csv, write_csv
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.seeds import derive_seed
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--cost", required=True)
 
     given = options.parse_args(arguments)
-    step = read_slice(given.settings, ScalingStep)
+    step = read_settings(given.settings, ScalingSettings)
     architecture = winner(given.ranked)
     kept = family.kept_triples(read_csv(given.triples))
     # one alone is chosen without a training

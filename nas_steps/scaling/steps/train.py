@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import ScalingStep, read_slice
+from nas_steps.config.settings import ScalingSettings, read_settings
 from nas_steps.provenance.files import read_csv, read_json
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser, training_options
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--warm", help="folder of the next smaller member's training, to start from its weights")
 
     given = options.parse_args(arguments)
-    step = read_slice(given.settings, ScalingStep)
+    step = read_settings(given.settings, ScalingSettings)
     output = Path(given.output)
     described = next((row for row in read_csv(given.members) if row["member"] == given.member), None)
     with measured(output / "cost.json", "scaling", f"{given.member}-s{given.seed}") as cost:

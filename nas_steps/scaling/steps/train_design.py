@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import FactorialStep, read_slice
+from nas_steps.config.settings import FactorialSettings, read_settings
 from nas_steps.provenance.files import read_csv
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser, training_options
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--output", required=True, help="folder")
 
     given = options.parse_args(arguments)
-    step = read_slice(given.settings, FactorialStep)
+    step = read_settings(given.settings, FactorialSettings)
     output, name = Path(given.output), entry_name(given.base, given.scaling)
     cell = (given.base, given.scaling)
     row = next((row for row in read_csv(given.designs) if (row["base"], row["scaling"]) == cell), None)

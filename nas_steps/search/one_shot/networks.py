@@ -16,16 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from nas_steps.config.space import Network
-from nas_steps.models.folding import Normalising
-from nas_steps.models.mobile_supernet import MobileSupernet
-from nas_steps.models.prefix import evaluate_paths
+from nas_steps.models.cells.folding import Normalising
+from nas_steps.models.cells.supernet import Supernet
+from nas_steps.models.mobile.prefix import evaluate_paths
+from nas_steps.models.mobile.supernet import MobileSupernet
 from nas_steps.models.single import single_values_in_words
-from nas_steps.models.supernet import Supernet
-from nas_steps.search.bilevel import same_statistics
-from nas_steps.search.relaxation import Mix, discrete
-from nas_steps.spaces.cells import CellSpace
-from nas_steps.spaces.decisions import Architecture
-from nas_steps.spaces.mobile import MobileSpace
+from nas_steps.search.darts.learner import same_statistics
+from nas_steps.search.darts.relaxations import Mix, discrete
+from nas_steps.spaces.cells.space import CellSpace
+from nas_steps.spaces.mobile.space import MobileSpace
+from nas_steps.spaces.protocol import Architecture
 
 #: makes the batches to score on anew: normalised images (B, C, side, side) and labels (B,)
 Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]

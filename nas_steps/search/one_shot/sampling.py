@@ -10,8 +10,8 @@ from random import Random
 from typing import Any, Protocol
 
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.spaces.decisions import Architecture
-from nas_steps.spaces.sites import largest, sites, smallest
+from nas_steps.spaces.mobile.sites import largest, sites, smallest
+from nas_steps.spaces.protocol import Architecture
 
 
 class Sampling(Protocol):

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from nas_steps.config.stages import SharedStep
+from nas_steps.config.settings import SharedSettings
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import load_split, part_of, read_meta
 from nas_steps.errors import UserError
@@ -19,7 +19,7 @@ from nas_steps.models.count import Size
 from nas_steps.provenance.files import atomic
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.one_shot.networks import SharedNetwork, shared_network
-from nas_steps.spaces.decisions import Architecture
+from nas_steps.spaces.protocol import Architecture
 from nas_steps.training.loop import Batch
 
 #: images at once: while norms are re-estimated, and while architectures are scored
@@ -59,7 +59,7 @@ class Scorer:
 
 
 def load_scorer(
-    step: SharedStep,
+    step: SharedSettings,
     data: str | Path,
     weights: str | Path,
     device: torch.device,
@@ -101,7 +101,7 @@ def calibration_batches(images: DeviceImages, count: int, seed: int) -> list[Ten
     return [found for (found, _), _ in zip(batches, range(count // batch), strict=False)]
 
 
-def measure(step: SharedStep, architecture: Architecture, data: str | Path) -> Size:
+def measure(step: SharedSettings, architecture: Architecture, data: str | Path) -> Size:
     """Parameters and multiply-accumulates of the architecture as a network of its own, at the stored side."""
     meta = read_meta(data)
     return size(str(architecture), step.network, inputs=meta.shape[0], classes=len(meta.classes), side=meta.shape[-1])

@@ -11,7 +11,7 @@ from nas_steps.estimation.estimates import Estimate
 from nas_steps.models.count import Size
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.sampling import round_size, rounds, sampler
-from nas_steps.spaces.decisions import Architecture, Space
+from nas_steps.spaces.protocol import Architecture, Space
 
 
 def search(

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.one_shot.scoring import Scorer
-from nas_steps.spaces.decisions import Architecture
+from nas_steps.spaces.protocol import Architecture
 
 #: architectures that are looked at
 SAMPLE = 32

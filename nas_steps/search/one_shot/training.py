@@ -9,23 +9,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas_steps.config.stages import SupernetStep
+from nas_steps.config.settings import SupernetSettings
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import load_split, part_of, read_meta
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.one_shot.networks import SharedNetwork, shared_network
 from nas_steps.search.one_shot.sampling import Sampling, sampling
-from nas_steps.spaces.decisions import Architecture
+from nas_steps.spaces.protocol import Architecture
 from nas_steps.training.checkpoint import Checkpoint, State
 from nas_steps.training.distributed import synchronise
 from nas_steps.training.loop import Batch, Row, fit
-from nas_steps.training.memory import Loss, Parts
+from nas_steps.training.micro_batches import Loss, Parts
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import ADAMW_BETAS, cosine, decay_groups
 
 
-class OneShotStep:
+class OneShotLearner:
     """What `fit` calls. Gradients of all paths of a step are summed, as in the papers: weights that one path alone uses
     learn as if it were trained by itself. A weight that no path of a step uses stays as it is, momentum included."""
 
@@ -154,7 +154,7 @@ def training_images(
 
 
 def train_supernet(
-    step: SupernetStep,
+    step: SupernetSettings,
     images: DeviceImages,
     *,
     inputs: int,
@@ -176,7 +176,7 @@ def train_supernet(
         settings.sampling, step.space.declared(), seed=derive_seed(seed, "paths"), between=settings.between
     )
     steps = images.steps(settings.batch_size, shuffle=True)
-    learning = OneShotStep(network, settings, paths, steps)
+    learning = OneShotLearner(network, settings, paths, steps)
 
     def batches(epoch: int, start: int) -> Iterator[Batch]:
         learning.begin((epoch - 1) * steps + start)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_steps.spaces.decisions import Decision, Space, walk
+from nas_steps.spaces.protocol import Decision, Space, walk
 
 Array = NDArray[np.float64]
 Parameters = dict[str, Array]

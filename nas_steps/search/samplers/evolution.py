@@ -10,7 +10,7 @@ from typing import Any
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.search.samplers.protocol import Seen, State, merit_from_json, merit_to_json
-from nas_steps.spaces.decisions import Architecture, Space
+from nas_steps.spaces.protocol import Architecture, Space
 
 
 class RegularisedEvolution:
@@ -34,9 +34,9 @@ class RegularisedEvolution:
 
     def tell(self, estimates: Sequence[Estimate]) -> None:
         for estimate in self.seen.tell(estimates):
-            self.population.append((self.space.parse(estimate.architecture), estimate.merit))
+            self.population.append((self.space.parse(estimate.architecture), estimate.fitness))
             if len(self.population) > self.settings.population:
-                merits = [merit for _, merit in self.population]
+                merits = [fitness for _, fitness in self.population]
                 del self.population[0 if self.settings.ageing else merits.index(min(merits))]
 
     def _child(self, parents: list[tuple[Architecture, float]], random: Random) -> Architecture:
@@ -44,9 +44,9 @@ class RegularisedEvolution:
         return self.space.mutate(max(tournament, key=lambda member: member[1])[0], random)
 
     def state(self) -> State:
-        population = [[str(architecture), merit_to_json(merit)] for architecture, merit in self.population]
+        population = [[str(architecture), merit_to_json(fitness)] for architecture, fitness in self.population]
         return {"seen": self.seen.state(), "population": population}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.seen.restore(state["seen"])
-        self.population = [(self.space.parse(text), merit_from_json(merit)) for text, merit in state["population"]]
+        self.population = [(self.space.parse(text), merit_from_json(fitness)) for text, fitness in state["population"]]

@@ -11,8 +11,8 @@ from nas_steps.config import strategies
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.search.samplers.protocol import Seen, State, merit_from_json, merit_to_json
-from nas_steps.spaces.decisions import Architecture, Space
-from nas_steps.spaces.limited import Limited
+from nas_steps.spaces.constraints import Limited
+from nas_steps.spaces.protocol import Architecture, Space
 
 
 class Member(NamedTuple):
@@ -57,7 +57,7 @@ class Nsga2:
         self.population = survivors([*self.population, *told], self.settings.population)
 
     def _objectives(self, estimate: Estimate) -> tuple[float, ...]:
-        return (-estimate.merit, *(self._cost(estimate, name) for name in self.settings.objectives))
+        return (-estimate.fitness, *(self._cost(estimate, name) for name in self.settings.objectives))
 
     def _cost(self, estimate: Estimate, name: str) -> float:
         if name != "latency":
@@ -86,8 +86,8 @@ class Nsga2:
     def restore(self, state: Mapping[str, Any]) -> None:
         self.seen.restore(state["seen"])
         self.population = [
-            Member(self.space.parse(text), (-merit_from_json(merit), *costs))
-            for text, merit, *costs in state["population"]
+            Member(self.space.parse(text), (-merit_from_json(fitness), *costs))
+            for text, fitness, *costs in state["population"]
         ]
 
 

@@ -13,7 +13,7 @@ from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.search.samplers.protocol import Seen, State, merit_from_json, merit_to_json
 from nas_steps.search.samplers.regression import KernelRidgeEnsemble, normal_scores
-from nas_steps.spaces.decisions import Architecture, Space
+from nas_steps.spaces.protocol import Architecture, Space
 
 #: of the best so many are mutated (White et al. 2021, section 4)
 PARENTS = 10
@@ -34,15 +34,15 @@ class PredictorSearch:
         self.evaluated: list[tuple[Architecture, float]] = []
 
     def ask(self, count: int, random: Random) -> list[Architecture]:
-        if all(merit == -math.inf for _, merit in self.evaluated):
+        if all(fitness == -math.inf for _, fitness in self.evaluated):
             return self.seen.fill(count, random)
         candidates = self._candidates(random)
         if candidates:
             generator = np.random.default_rng(random.getrandbits(64))
-            worst = min(merit for _, merit in self.evaluated if merit > -math.inf)
+            worst = min(fitness for _, fitness in self.evaluated if fitness > -math.inf)
             ensemble = KernelRidgeEnsemble(
                 np.array([self.space.encode(architecture) for architecture, _ in self.evaluated]),
-                normal_scores([max(merit, worst) for _, merit in self.evaluated]),
+                normal_scores([max(fitness, worst) for _, fitness in self.evaluated]),
                 self.settings.ensemble,
                 generator,
             )
@@ -55,7 +55,7 @@ class PredictorSearch:
     def _candidates(self, random: Random) -> list[Architecture]:
         """What was not seen yet of mutations of the best and of random architectures, each once."""
         best = sorted(self.evaluated, key=lambda pair: -pair[1])[:PARENTS]
-        parents = [architecture for architecture, merit in best if merit > -math.inf]
+        parents = [architecture for architecture, fitness in best if fitness > -math.inf]
         mutated = [self.space.mutate(parents[n % len(parents)], random) for n in range(self.settings.candidates)]
         found: dict[str, Architecture] = {}
         for architecture in [*mutated, *(self.space.sample(random) for _ in range(self.settings.candidates))]:
@@ -65,12 +65,12 @@ class PredictorSearch:
         return list(found.values())
 
     def tell(self, estimates: Sequence[Estimate]) -> None:
-        self.evaluated += [(self.space.parse(one.architecture), one.merit) for one in self.seen.tell(estimates)]
+        self.evaluated += [(self.space.parse(one.architecture), one.fitness) for one in self.seen.tell(estimates)]
 
     def state(self) -> State:
-        evaluated = [[str(architecture), merit_to_json(merit)] for architecture, merit in self.evaluated]
+        evaluated = [[str(architecture), merit_to_json(fitness)] for architecture, fitness in self.evaluated]
         return {"seen": self.seen.state(), "evaluated": evaluated}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.seen.restore(state["seen"])
-        self.evaluated = [(self.space.parse(text), merit_from_json(merit)) for text, merit in state["evaluated"]]
+        self.evaluated = [(self.space.parse(text), merit_from_json(fitness)) for text, fitness in state["evaluated"]]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import SCREENED, Estimate
-from nas_steps.spaces.decisions import Architecture, Bounded, Space, admitted, members
+from nas_steps.spaces.protocol import Architecture, Bounded, Space, admitted, members
 
 #: how often to draw again after an architecture that was seen before
 PATIENCE = 10_000
@@ -95,11 +95,11 @@ class Seen:
                 return None
             self.is_new(architecture := random.choice(left))
             return architecture
-        bounded = "; few of them are within search.limits" if isinstance(self.space, Bounded) else ""
+        bounded = "; few of them are within search.constraints" if isinstance(self.space, Bounded) else ""
         raise UserError(
             f"space {self.space.name} has {self.space.size()} architectures, isomorphic ones among them{bounded}, and "
             f"in {patience} draws no new one came: ask for fewer evaluations, "
-            f"{'loosen the limits, ' if bounded else ''}or search a larger space"
+            f"{'loosen the constraints, ' if bounded else ''}or search a larger space"
         )
 
     def state(self) -> list[str]:
@@ -109,10 +109,10 @@ class Seen:
         self.identities = set(identities)
 
 
-def merit_to_json(merit: float) -> float | None:
+def merit_to_json(fitness: float) -> float | None:
     """JSON has no infinity: a failed estimate's merit is null."""
-    return merit if math.isfinite(merit) else None
+    return fitness if math.isfinite(fitness) else None
 
 
-def merit_from_json(merit: float | None) -> float:
-    return -math.inf if merit is None else merit
+def merit_from_json(fitness: float | None) -> float:
+    return -math.inf if fitness is None else fitness

@@ -8,7 +8,7 @@ from typing import Any
 
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.search.samplers.protocol import Seen, State
-from nas_steps.spaces.decisions import Architecture, Space
+from nas_steps.spaces.protocol import Architecture, Space
 
 
 class RandomSearch:

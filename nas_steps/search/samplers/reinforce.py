@@ -12,7 +12,7 @@ from nas_steps.estimation.estimates import Estimate
 from nas_steps.search.samplers.controller import Adam, Controller
 from nas_steps.search.samplers.protocol import TRIES, Seen, State, merit_from_json, merit_to_json
 from nas_steps.search.samplers.regression import normal_scores
-from nas_steps.spaces.decisions import Architecture, Space
+from nas_steps.spaces.protocol import Architecture, Space
 
 
 class Reinforce:
@@ -48,9 +48,9 @@ class Reinforce:
         evaluated = self.seen.tell(estimates)
         if not evaluated:
             return
-        self.merits += [one.merit for one in evaluated]
-        worst = min((merit for merit in self.merits if merit > -math.inf), default=0.0)
-        rewards = normal_scores([max(merit, worst) for merit in self.merits])[-len(evaluated) :]
+        self.merits += [one.fitness for one in evaluated]
+        worst = min((fitness for fitness in self.merits if fitness > -math.inf), default=0.0)
+        rewards = normal_scores([max(fitness, worst) for fitness in self.merits])[-len(evaluated) :]
         mean, decay = float(rewards.mean()), self.settings.baseline_decay
         baseline = mean if self.baseline is None else self.baseline
         self.baseline = decay * baseline + (1 - decay) * mean
@@ -63,13 +63,13 @@ class Reinforce:
         arrays = {
             f"{what}.{name}": value.copy() for what, values in self._arrays().items() for name, value in values.items()
         }
-        merits = [merit_to_json(merit) for merit in self.merits]
+        merits = [merit_to_json(fitness) for fitness in self.merits]
         plain = {"merits": merits, "baseline": self.baseline, "steps": self.adam.steps}
         return {"seen": self.seen.state(), **plain, **arrays}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.seen.restore(state["seen"])
-        self.merits = [merit_from_json(merit) for merit in state["merits"]]
+        self.merits = [merit_from_json(fitness) for fitness in state["merits"]]
         self.baseline, self.adam.steps = state["baseline"], state["steps"]
         for what, values in self._arrays().items():
             for name, value in values.items():

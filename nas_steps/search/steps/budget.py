@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas_steps.config.stages import BudgetStep, read_slice
+from nas_steps.config.settings import BudgetSettings, read_settings
 from nas_steps.data.store import read_meta
 from nas_steps.provenance.files import write_json
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser
-from nas_steps.spaces.limited import limited_space
+from nas_steps.spaces.constraints import constrained_space
 
 MODULE = "nas_steps.search budget"
 
@@ -30,8 +30,8 @@ def main(arguments: Sequence[str]) -> None:
 
         meta = read_meta(given.data)
         channels, side, _ = meta.shape
-        step = read_slice(given.settings, BudgetStep)
-        space = limited_space(step.space.declared(), step.limits, given.costs)
+        step = read_settings(given.settings, BudgetSettings)
+        space = constrained_space(step.space.declared(), step.constraints, given.costs)
         shape = {"inputs": channels, "classes": len(meta.classes), "side": side}
         found = budget(step, **shape, images=meta.size("train"), valid=meta.size("valid"), within=space)
         write_json(given.output, found)

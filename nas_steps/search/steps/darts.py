@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import DartsStep, read_slice
+from nas_steps.config.settings import DartsSettings, read_settings
 from nas_steps.provenance.files import write_json
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.seeds import derive_seed
@@ -23,9 +23,9 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--output", required=True, help="the strategy's folder")
     given = options.parse_args(arguments)
     output = Path(given.output)
-    step = read_slice(given.settings, DartsStep)
+    step = read_settings(given.settings, DartsSettings)
     with measured(output / "cost.json", "search", f"{given.strategy}-{given.seed}") as cost:
-        from nas_steps.search.darts import darts
+        from nas_steps.search.darts.loop import darts
         from nas_steps.training.job import training_job
         from nas_steps.training.networks import load_images
         from nas_steps.training.progress import Progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import EnasSearchStep, read_slice
+from nas_steps.config.settings import EnasSettings, read_settings
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.steps import parser, training_options
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--output", required=True, help="the strategy's folder")
     given = options.parse_args(arguments)
     output = Path(given.output)
-    step = read_slice(given.settings, EnasSearchStep)
+    step = read_settings(given.settings, EnasSettings)
     with measured(output / "cost.json", "search", f"{given.strategy}-{given.seed}") as cost:
         import torch
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas_steps.config.stages import CostsStep, read_slice
+from nas_steps.config.settings import BlockLatencySettings, read_settings
 from nas_steps.data.store import read_meta
 from nas_steps.provenance.files import write_json
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.steps import parser
+from nas_steps.spaces.constraints import parts_of
 from nas_steps.spaces.costs import Shape, write_costs
-from nas_steps.spaces.limited import parts_of
 
 MODULE = "nas_steps.search measure_costs"
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> None:
 
     given = options.parse_args(arguments)
     with measured(given.cost, "search", "costs") as cost:
-        step = read_slice(given.settings, CostsStep)
+        step = read_settings(given.settings, BlockLatencySettings)
         meta = read_meta(given.data)
         channels, side, _ = meta.shape
         shape = Shape(channels, side, len(meta.classes))
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
         latencies: dict[str, float] = {}
         record: dict[str, object] = {"inputs": channels, "side": side, "classes": shape.classes}
         if step.latency is not None:
-            from nas_steps.search.costs import measure, uses_device
+            from nas_steps.search.block_latency import measure, uses_device
             from nas_steps.training.devices import claimed, describe
 
             cost.loaded()

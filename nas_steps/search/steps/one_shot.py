@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import OneShotStep, read_slice
+from nas_steps.config.settings import OneShotSettings, read_settings
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.steps import parser, training_options
 from nas_steps.search.tables import gather
-from nas_steps.spaces.limited import limited_space
+from nas_steps.spaces.constraints import constrained_space
 
 MODULE = "nas_steps.search one_shot"
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--output", required=True, help="the strategy's folder")
     given = options.parse_args(arguments)
     output = Path(given.output)
-    step = read_slice(given.settings, OneShotStep)
+    step = read_settings(given.settings, OneShotSettings)
     with measured(output / "cost.json", "search", f"{given.strategy}-{given.seed}") as cost:
         from nas_steps.search.one_shot.scoring import load_scorer, measure
         from nas_steps.search.one_shot.searching import search
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> None:
 
             told = search(
                 step.strategy,
-                limited_space(step.space.declared(), step.limits, given.costs),
+                constrained_space(step.space.declared(), step.constraints, given.costs),
                 evaluations=step.evaluations,
                 seed=derive_seed(step.seed, "search", given.strategy, given.seed),
                 score=scorer,
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> None:
                 after_round=after_round,
             )
             # what the best scored has inherited, before and after its batch norms are re-estimated
-            best = max((one for estimates in told for one in estimates), key=lambda one: one.merit)
+            best = max((one for estimates in told for one in estimates), key=lambda one: one.fitness)
             inherited = scorer.running([step.space.declared().parse(best.architecture)])[0]
             kept = {"chosen": 1, "inherited_accuracy": inherited, "discrete_accuracy": best.score}
             files = (output / "candidates.csv", output / "history.csv")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from nas_steps.config.estimators import FEWEST_FINISHED
-from nas_steps.config.stages import ProposeStep, read_slice
+from nas_steps.config.settings import ProposeSettings, read_settings
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import by_round, read_told, write_told
 from nas_steps.estimation.proposals import Proposal, write_proposals
@@ -14,7 +14,7 @@ from nas_steps.provenance.files import read_json
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.steps import parser
 from nas_steps.search.sampling import advance, round_size
-from nas_steps.spaces.limited import limited_space
+from nas_steps.spaces.constraints import constrained_space
 
 MODULE = "nas_steps.search propose"
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--so-far", required=True, help="told.csv: all rounds before this one, in one file")
 
     given = options.parse_args(arguments)
-    step = read_slice(given.settings, ProposeStep)
+    step = read_settings(given.settings, ProposeSettings)
     told = (read_told(given.earlier) if given.earlier else []) + by_round(given.told)
     evaluations = step.strategy.evaluations
     if evaluations == "auto":
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> None:
         state = load_state(given.state)
     proposals, state = advance(
         step.strategy,
-        limited_space(step.space.declared(), step.limits, given.costs),
+        constrained_space(step.space.declared(), step.constraints, given.costs),
         told,
         count=step.of * round_size(step.strategy, len(told), evaluations),
         seed=derive_seed(step.seed, "search", given.strategy, given.seed),
@@ -57,9 +57,9 @@ def main(arguments: Sequence[str]) -> None:
         rungs=step.rungs,
         reduction=step.reduction,
     )
-    best = max((one.merit for estimates in told for one in estimates), default=-math.inf)
+    best = max((one.fitness for estimates in told for one in estimates), default=-math.inf)
     known = [
-        one for estimates in told for one in estimates if math.isfinite(one.merit) and math.isfinite(one.predicted)
+        one for estimates in told for one in estimates if math.isfinite(one.fitness) and math.isfinite(one.predicted)
     ]
     residuals = tuple(one.score - one.predicted for one in known)
     write_told(given.so_far, told)

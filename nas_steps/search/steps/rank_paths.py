@@ -13,12 +13,12 @@ from io import StringIO
 from pathlib import Path
 
 from nas_steps.config.regular import MISSING, irregular, text_of
-from nas_steps.config.stages import SharedStep, read_slice
+from nas_steps.config.settings import SharedSettings, read_settings
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import write_csv
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser, training_options
-from nas_steps.spaces.decisions import Architecture, Space
+from nas_steps.spaces.protocol import Architecture, Space
 
 MODULE = "nas_steps.search rank_paths"
 COLUMNS = ("rank", "architecture", "score", "running", "reestimated", "parameters", "macs")
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
     )
     options.add_argument("--cost", help="JSON of what it cost, where that is to be kept")
     given = options.parse_args(arguments)
-    step = read_slice(given.settings, SharedStep)
+    step = read_settings(given.settings, SharedSettings)
     space = step.space.declared()
     texts = read_architectures(given.architectures)
     architectures = [parse(space, text) for text in texts]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import ReplayStep, read_slice
+from nas_steps.config.settings import ReplaySettings, read_settings
 from nas_steps.estimation.table import read_table
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.seeds import derive_seed
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--output", required=True, help="the strategy's folder")
     given = options.parse_args(arguments)
     output = Path(given.output)
-    step = read_slice(given.settings, ReplayStep)
+    step = read_settings(given.settings, ReplaySettings)
     with measured(output / "cost.json", "search", f"{given.strategy}-{given.seed}") as cost:
         table = read_table(given.table, step.table, step.space.cells())
         cost.loaded()

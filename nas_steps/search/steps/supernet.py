@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import SupernetStep, read_slice
+from nas_steps.config.settings import SupernetSettings, read_settings
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import write_csv
 from nas_steps.provenance.ledger import measured
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--output", required=True, help="folder of weights.safetensors and history.csv")
     given = options.parse_args(arguments)
     output = Path(given.output)
-    step = read_slice(given.settings, SupernetStep)
+    step = read_settings(given.settings, SupernetSettings)
     with measured(output / "cost.json", "supernet", f"seed-{given.seed}") as cost:
         from nas_steps.data.store import read_meta
         from nas_steps.search.one_shot.scoring import write_weights

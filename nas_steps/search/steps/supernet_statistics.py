@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.stages import SharedStep, read_slice
+from nas_steps.config.settings import SharedSettings, read_settings
 from nas_steps.provenance.files import write_csv, write_json
 from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.steps import parser, training_options
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--cost", required=True)
     given = options.parse_args(arguments)
     output = Path(given.output)
-    step = read_slice(given.settings, SharedStep)
+    step = read_settings(given.settings, SharedSettings)
     with measured(given.cost, "supernet", f"{output.parent.name} statistics") as cost:
         from nas_steps.search.one_shot.scoring import load_scorer, measure
         from nas_steps.search.one_shot.statistics import COLUMNS, look, sample, summary

@@ -1,1 +1,0 @@
-"""manifest.json: what an experiment left, file by file, and whether it is still what it was."""

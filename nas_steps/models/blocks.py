@@ -1,0 +1,68 @@
+"""The parts of a space's networks as modules, to be measured; `nas_steps.spaces.costs` says what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch import nn
+
+from nas_steps.models.cells.nasbench201 import StagedNetwork
+from nas_steps.models.cells.operations import build_operation
+from nas_steps.models.cells.two_input import CellNetwork
+from nas_steps.models.mobile.network import MobileNetwork, build_block, build_stem
+from nas_steps.models.mobile.supernet import LastStep
+from nas_steps.spaces.cells.costs import BASE, CellParts
+from nas_steps.spaces.costs import Parts, Shape, divided
+from nas_steps.spaces.mobile.costs import STEM, MobileParts
+from nas_steps.spaces.protocol import Architecture
+
+
+class Module(NamedTuple):
+    """What computes a part, at one of its places: (N, channels, side, side) comes in. Equal `key`s compute the same."""
+
+    key: str
+    build: Callable[[], nn.Module]
+    channels: int
+    side: int
+
+
+def modules(parts: Parts, name: str, shape: Shape) -> list[Module]:
+    """What computes a part, at all its places; nothing for the base of cells, which is no module.
+
+    Raises TypeError for parts of neither family.
+    """
+    if isinstance(parts, MobileParts):
+        return [_mobile(parts, name, shape)]
+    if isinstance(parts, CellParts):
+        return [] if name == BASE else [_edge(*placed) for placed in parts.placed(name, shape)]
+    raise TypeError(f"{type(parts).__name__} is neither cells nor mobile")
+
+
+def whole(parts: Parts, architecture: Architecture, shape: Shape) -> nn.Module:
+    """The network of an architecture. Raises TypeError for parts of neither family."""
+    if isinstance(parts, MobileParts):
+        return MobileNetwork(architecture, inputs=shape.inputs, classes=shape.classes)
+    if isinstance(parts, CellParts):
+        skeleton = CellNetwork if parts.space.inputs == 2 else StagedNetwork
+        return skeleton(architecture, parts.skeleton(), inputs=shape.inputs, classes=shape.classes)
+    raise TypeError(f"{type(parts).__name__} is neither cells nor mobile")
+
+
+def _mobile(parts: MobileParts, name: str, shape: Shape) -> Module:
+    stem, head = parts.space.stem, parts.space.head
+    if name == STEM:
+        return Module(name, lambda: build_stem(stem, shape.inputs), shape.inputs, shape.side)
+    place, block = parts.blocks[name]
+
+    def build() -> nn.Module:
+        if block is None:
+            return LastStep(head, place.into, shape.classes, stem)
+        return build_block(block, place.into, stem)
+
+    return Module(name, build, place.into, divided(shape.side, place.divided))
+
+
+def _edge(operation: str, channels: int, side: int, stride: int) -> Module:
+    key = f"{operation}_s{stride}_c{channels}@{side}"
+    return Module(key, lambda: build_operation(operation, channels, stride), channels, side)

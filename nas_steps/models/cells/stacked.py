@@ -1,0 +1,258 @@
+"""The operations of many edges at once: one depthwise call for all, one grouped pointwise call for all.
+
+A `Stage` holds the edges of a cell that read the same states, those that are ready at the same time: the cell's inputs,
+then one node after the other. What an operation computes on an edge is what `nas_steps.models.cells.operations`
+builds for a
+single one; the weights of the edges stand one after the other in one parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nas_steps.models.cells.folding import FoldedNorm, ScaledNorm
+
+
+def repeated(x: Tensor, times: int) -> Tensor:
+    """(N, C, H, W) -> (N, times * C, H, W), channels last in memory."""
+    last = x.permute(0, 2, 3, 1).unsqueeze(3)
+    return last.expand(-1, -1, -1, times, -1).reshape(*last.shape[:3], -1).permute(0, 3, 1, 2)
+
+
+def phases(x: Tensor) -> Tensor:
+    """The four images of every second pixel: (N, C, H, W) of even sides -> (4 * N, C, H / 2, W / 2)."""
+    images, channels, height, width = x.shape
+    split = x.permute(0, 2, 3, 1).reshape(images, height // 2, 2, width // 2, 2, channels)
+    return split.permute(2, 4, 0, 1, 3, 5).reshape(4 * images, height // 2, width // 2, channels).permute(0, 3, 1, 2)
+
+
+def unphased(x: Tensor) -> Tensor:
+    """The inverse of `phases`."""
+    four, channels, height, width = x.shape
+    split = x.permute(0, 2, 3, 1).reshape(2, 2, four // 4, height, width, channels)
+    return split.permute(2, 3, 0, 4, 1, 5).reshape(four // 4, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+
+
+class Sources:
+    """The states that a stage reads, and what several operations need of them, computed once."""
+
+    def __init__(self, states: Sequence[Tensor]) -> None:
+        self.states = states
+        self._kept: dict[Any, Tensor] = {}
+
+    def positive(
+        self, positions: tuple[int, ...], nodes: int, *, in_phases: bool = False, first: bool = False
+    ) -> Tensor:
+        """ReLU of the states at `positions`, side by side, as often as there are nodes that read them.
+
+        `in_phases` splits them (`phases`); `first` keeps every second pixel.
+        """
+        key = (positions, nodes, in_phases, first)
+        if key not in self._kept:
+            if nodes > 1:
+                found = repeated(self.positive(positions, 1, in_phases=in_phases, first=first), nodes)
+            elif in_phases:
+                found = phases(self.positive(positions, 1))
+            elif first:
+                found = self.positive(positions, 1)[:, :, ::2, ::2].contiguous(memory_format=torch.channels_last)
+            else:
+                found = F.relu(torch.cat([self.states[position] for position in positions], dim=1))
+            self._kept[key] = found
+        return self._kept[key]
+
+
+class Stacked(nn.Module):
+    """One operation on E edges of a stage. `stride` is 1 or 2."""
+
+    def __init__(self, edges: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.edges, self.channels, self.stride = edges, channels, stride
+
+    def forward(
+        self, sources: Sources, positions: tuple[int, ...], nodes: int, scale: Tensor, rows: Tensor | None
+    ) -> Tensor:
+        """Sum over the states at `positions`, for each of `nodes` nodes that all read all of them.
+
+        `scale` (nodes * states,) weighs the edges, node by node; `rows` are their places in the parameters, None for
+        all in order. Returns (N, nodes * C, H, W).
+        """
+        raise NotImplementedError
+
+    def _chosen(self, weight: Tensor, rows: Tensor | None) -> Tensor:
+        """Of (E * C, ...) those of the edges `rows`."""
+        return weight if rows is None else weight.unflatten(0, (self.edges, self.channels))[rows].flatten(0, 1)
+
+    def _rows(self, scale: Tensor) -> Tensor:
+        """The scale of each of an edge's channels."""
+        # not expanded: norms on a CPU return wrong gradients for a weight of stride 0
+        return scale.unsqueeze(1).repeat(1, self.channels)
+
+
+def _depthwise(edges: int, channels: int, kernel: int) -> nn.Parameter:
+    return nn.Parameter(torch.empty(edges * channels, 1, kernel, kernel).uniform_(-1, 1) / kernel)
+
+
+class Separable(Stacked):
+    """ReLU - depthwise - pointwise - norm, twice."""
+
+    def __init__(self, edges: int, channels: int, stride: int, kernel: int) -> None:
+        super().__init__(edges, channels, stride)
+        self.kernel = kernel
+        self.first = _depthwise(edges, channels, kernel)
+        self.between = FoldedNorm(edges, channels, channels)
+        self.second = _depthwise(edges, channels, kernel)
+        self.last = FoldedNorm(edges, channels, channels)
+
+    def forward(
+        self, sources: Sources, positions: tuple[int, ...], nodes: int, scale: Tensor, rows: Tensor | None
+    ) -> Tensor:
+        x = sources.positive(positions, nodes)
+        padding = self.kernel // 2
+        x = F.conv2d(x, self._chosen(self.first, rows), stride=self.stride, padding=padding, groups=x.shape[1])
+        edges = len(scale)
+        x = self.between(x, scale.new_ones(edges, self.channels), edges, rows)
+        x = F.conv2d(torch.relu_(x), self._chosen(self.second, rows), padding=padding, groups=x.shape[1])
+        return self.last(x, self._rows(scale), nodes, rows)
+
+
+class Dilated(Stacked):
+    """ReLU - depthwise with dilation 2 - pointwise - norm."""
+
+    def __init__(self, edges: int, channels: int, stride: int, kernel: int) -> None:
+        super().__init__(edges, channels, stride)
+        self.kernel = kernel
+        self.depthwise = _depthwise(edges, channels, kernel)
+        self.norm = FoldedNorm(edges, channels, channels)
+
+    def forward(
+        self, sources: Sources, positions: tuple[int, ...], nodes: int, scale: Tensor, rows: Tensor | None
+    ) -> Tensor:
+        # of every second pixel, dilation 2 makes an ordinary convolution, which is much faster
+        weight, padding = self._chosen(self.depthwise, rows), self.kernel // 2
+        even = all(side % 2 == 0 for side in sources.states[positions[0]].shape[2:])
+        if self.stride == 2:
+            x = sources.positive(positions, nodes, first=True)
+            x = F.conv2d(x, weight, padding=padding, groups=x.shape[1])
+        elif even:
+            x = sources.positive(positions, nodes, in_phases=True)
+            x = F.conv2d(x, weight, padding=padding, groups=x.shape[1])
+            return unphased(self.norm(x, self._rows(scale), nodes, rows))
+        else:
+            x = sources.positive(positions, nodes)
+            x = F.conv2d(x, weight, padding=2 * padding, dilation=2, groups=x.shape[1])
+        return self.norm(x, self._rows(scale), nodes, rows)
+
+
+class Dense(Stacked):
+    """ReLU - dense convolution - norm."""
+
+    def __init__(self, edges: int, channels: int, stride: int, kernel: int) -> None:
+        super().__init__(edges, channels, stride)
+        self.kernel = kernel
+        if kernel == 1:
+            self.norm: FoldedNorm | ScaledNorm = FoldedNorm(edges, channels, channels)
+        else:
+            bound = 1 / (channels * kernel * kernel) ** 0.5
+            weight = torch.empty(edges * channels, channels, kernel, kernel).uniform_(-bound, bound)
+            self.weight = nn.Parameter(weight)
+            self.norm = ScaledNorm(edges, channels)
+
+    def forward(
+        self, sources: Sources, positions: tuple[int, ...], nodes: int, scale: Tensor, rows: Tensor | None
+    ) -> Tensor:
+        found = []
+        for share, chosen, position in by_source(positions, scale, rows):
+            x = sources.positive((position,), 1, first=self.stride == 2 and self.kernel == 1)
+            if isinstance(self.norm, FoldedNorm):
+                found.append(self.norm(x, self._rows(share), nodes, chosen))
+            else:
+                x = F.conv2d(x, self._chosen(self.weight, chosen), stride=self.stride, padding=self.kernel // 2)
+                found.append(self.norm(x, self._rows(share), chosen))
+        return total(found)
+
+
+class Reduce(Stacked):
+    """The skip connection of stride 2: ReLU - two pointwise convolutions on pixels one apart diagonally - norm."""
+
+    def __init__(self, edges: int, channels: int, stride: int) -> None:
+        super().__init__(edges, channels, stride)
+        self.halves = nn.ModuleList(
+            FoldedNorm(edges, outputs, channels) for outputs in (channels // 2, channels - channels // 2) if outputs
+        )
+
+    def forward(
+        self, sources: Sources, positions: tuple[int, ...], nodes: int, scale: Tensor, rows: Tensor | None
+    ) -> Tensor:
+        found = []
+        for share, chosen, position in by_source(positions, scale, rows):
+            x = sources.positive((position,), 1)
+            shifted = F.pad(x[:, :, 1:, 1:], (0, x.shape[3] % 2, 0, x.shape[2] % 2))
+            pixels = [sources.positive((position,), 1, first=True), shifted[:, :, ::2, ::2]]
+            halves = []
+            for half, some in zip(self.halves, pixels[-len(self.halves) :], strict=True):
+                assert isinstance(half, FoldedNorm)
+                outputs = half.running_mean.shape[1]
+                some = some.contiguous(memory_format=torch.channels_last)
+                halves.append(half(some, share.unsqueeze(1).repeat(1, outputs), nodes, chosen))
+            found.append(_beside(halves, nodes))
+        return total(found)
+
+
+class Noise(Stacked):
+    """Standard normal noise in the place of the input."""
+
+    def forward(
+        self, sources: Sources, positions: tuple[int, ...], nodes: int, scale: Tensor, _rows: Tensor | None
+    ) -> Tensor:
+        state = sources.states[positions[0]]
+        sides = [-(-side // self.stride) for side in state.shape[2:]]
+        edges = len(scale)
+        noise = state.new_empty(len(state), *sides, edges, self.channels).normal_()
+        noise = (noise * scale.unsqueeze(1)).view(*noise.shape[:3], nodes, edges // nodes, self.channels).sum(4)
+        return noise.flatten(3).permute(0, 3, 1, 2)
+
+
+def by_source(
+    positions: tuple[int, ...], scale: Tensor, rows: Tensor | None
+) -> Iterator[tuple[Tensor, Tensor | None, int]]:
+    """(scale, rows, position) of one state after the other."""
+    if len(positions) == 1:
+        yield scale, rows, positions[0]
+        return
+    if rows is None:
+        rows = torch.arange(len(scale), device=scale.device)
+    for place, position in enumerate(positions):
+        yield scale[place :: len(positions)], rows[place :: len(positions)], position
+
+
+def total(terms: Sequence[Tensor]) -> Tensor:
+    """Their sum."""
+    found = terms[0]
+    for term in terms[1:]:
+        found = found + term
+    return found
+
+
+def _beside(halves: Sequence[Tensor], nodes: int) -> Tensor:
+    """The outputs of each node side by side: each (N, nodes * some, H, W) -> (N, nodes * all, H, W)."""
+    if len(halves) == 1:
+        return halves[0]
+    last = [half.permute(0, 2, 3, 1).unflatten(3, (nodes, -1)) for half in halves]
+    return torch.cat(last, dim=4).flatten(3).permute(0, 3, 1, 2)
+
+
+def stack(operation: str, edges: int, channels: int, stride: int) -> Stacked | None:
+    """`operation` on so many edges; None where it has no weights and is a `Plain` one."""
+    if operation == "noise":
+        return Noise(edges, channels, stride)
+    if operation == "skip_connect":
+        return Reduce(edges, channels, stride) if stride == 2 else None
+    for start, kind in (("sep_conv_", Separable), ("dil_conv_", Dilated), ("nor_conv_", Dense)):
+        if operation.startswith(start):
+            return kind(edges, channels, stride, int(operation[-1]))
+    return None

@@ -1,0 +1,144 @@
+"""The search network: cells with all their operations in a skeleton (Liu et al. 2019, section 2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nas_steps.config.space import Network
+from nas_steps.models.cells.folding import Normalising
+from nas_steps.models.cells.mixed_cell import EdgeGroup, MixedCell
+from nas_steps.models.cells.nasbench201 import STAGES, ResidualReduction
+from nas_steps.models.cells.two_input import Preprocess, reductions
+from nas_steps.spaces.cells.space import CellSpace
+
+#: for each kind of cell, edge and operation: whether it is computed
+Active = Mapping[str, Sequence[Sequence[bool]]]
+
+#: makes a cell: (kind, what prepares its inputs, channels, whether it halves the side)
+CellBuilder = Callable[[str, nn.Module | None, int, bool], nn.Module]
+
+
+class Skeleton(nn.Module):
+    """What cells of a space are stacked in: stem, cells, average, classifier. It is that of the discrete networks
+    (`CellNetwork`, `StagedNetwork`), with cells whose norms have no affine part."""
+
+    def __init__(self, space: CellSpace, network: Network, build: CellBuilder, *, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.space = space
+        channels = network.channels
+        stem = channels * (network.stem_multiplier if space.inputs == 2 else 1)
+        self.stem = nn.Sequential(nn.Conv2d(inputs, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem))
+        self.cells = nn.ModuleList()
+        self.norm: nn.Module = nn.Identity()
+        if space.inputs == 1:
+            for stage in range(STAGES):
+                if stage > 0:
+                    self.cells.append(ResidualReduction(channels, 2 * channels))
+                    channels *= 2
+                self.cells.extend(build(space.kinds[0], None, channels, False) for _ in range(network.cells))
+            last = channels
+            self.norm = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
+        else:
+            halving = reductions(network.cells, network.reductions)
+            before_last, last, halve_first = stem, stem, False
+            for index in range(network.cells):
+                halves = index in halving
+                if halves:
+                    channels *= 2
+                preprocess = Preprocess(before_last, last, channels, halve_first, affine=False)
+                self.cells.append(build(space.kinds[halves], preprocess, channels, halves))
+                before_last, last, halve_first = last, channels * len(space.concat), halves
+        self.classifier = nn.Linear(last, classes)
+
+    def through(self, x: Tensor, cell: Callable[[nn.Module, Sequence[Tensor]], Tensor]) -> Tensor:
+        """Logits, where `cell` applies a mixed cell to the outputs of those before."""
+        before_last = last = self.stem(x)
+        for module in self.cells:
+            if isinstance(module, ResidualReduction):
+                found = module(last)
+            else:
+                found = cell(module, [before_last, last] if self.space.inputs == 2 else [last])
+            before_last, last = last, found
+        return self.classifier(self.norm(last).mean(dim=(2, 3)))
+
+
+class Supernet(Skeleton):
+    """The search network: (N, C, side, side) -> logits (N, classes).
+
+    `alphas` holds one (edges, operations) tensor for each kind of cell, shared by all cells of the kind. With `parts` =
+    K > 1 operations see 1 / K of the channels, and `betas` (edges,) weigh the edges (Xu et al. 2020, section 3).
+    """
+
+    def __init__(self, space: CellSpace, network: Network, *, inputs: int, classes: int, parts: int = 1) -> None:
+        def build(kind: str, preprocess: nn.Module | None, channels: int, halves: bool) -> nn.Module:
+            return MixedCell(space, kind, preprocess, channels, halves=halves, parts=parts)
+
+        super().__init__(space, network, build, inputs=inputs, classes=classes)
+        shape = (len(space.edges()), len(space.operations))
+        self.alphas = nn.ParameterDict({kind: nn.Parameter(1e-3 * torch.randn(shape)) for kind in space.kinds})
+        self.betas = nn.ParameterDict()
+        if parts > 1:
+            for kind in space.kinds:
+                self.betas[kind] = nn.Parameter(1e-3 * torch.randn(shape[0]))
+        for kind in space.kinds:
+            self.register_buffer(f"allowed_{kind}", torch.tensor(space.allowed(kind)), persistent=False)
+
+    def weights(self) -> list[nn.Parameter]:
+        """Everything that is learnt but the architecture."""
+        chosen = {id(parameter) for parameter in self.architecture()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in chosen]
+
+    def architecture(self) -> list[nn.Parameter]:
+        """What is learnt of the architecture: the alphas, and the edges' weights where there are any."""
+        return [*self.alphas.values(), *self.betas.values()]
+
+    def weighted(self) -> dict[str, list[list[bool]]]:
+        """For each kind of cell and edge, which operations have weights."""
+        found = {}
+        for cell in self.cells:
+            if isinstance(cell, MixedCell):
+                rows = [[False] * len(self.space.operations) for _ in self.space.edges()]
+                for stage in cell.stages:
+                    assert isinstance(stage, EdgeGroup)
+                    for name, places in stage.places.items():
+                        for place in places:
+                            rows[place][self.space.operations.index(name)] = True
+                found[cell.kind] = rows
+        return found
+
+    def differentiable_twice(self, twice: bool = True) -> None:
+        """Whether gradients can be differentiated themselves, which costs time and memory."""
+        for module in self.modules():
+            if isinstance(module, Normalising):
+                module.twice_differentiable = twice
+
+    def probabilities(self) -> dict[str, Tensor]:
+        """The softmax of each edge's alphas over the operations that it may have."""
+        mixed = {}
+        for kind, alphas in self.alphas.items():
+            allowed = getattr(self, f"allowed_{kind}")
+            mixed[kind] = torch.softmax(alphas.masked_fill(~allowed, float("-inf")), dim=-1)
+        return mixed
+
+    def forward(
+        self,
+        x: Tensor,
+        mix: Mapping[str, Tensor] | None = None,
+        active: Active | None = None,
+        around: Mapping[str, Tensor] | None = None,
+        drop: float = 0.0,
+    ) -> Tensor:
+        """`mix` weighs the operations of each kind's edges, `probabilities()` where it is None; only what is `active`
+        is computed."""
+        mixed = self.probabilities() if mix is None else mix
+
+        def cell(module: nn.Module, states: Sequence[Tensor]) -> Tensor:
+            assert isinstance(module, MixedCell)
+            kind = module.kind
+            computed = None if active is None else active[kind]
+            return module(states, mixed[kind], computed, None if around is None else around[kind], drop)
+
+        return self.through(x, cell)

@@ -1,0 +1,133 @@
+"""The latency of a space's parts, measured, and how well their sums predict that of whole networks."""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from random import Random
+from typing import Any
+
+import torch
+from torch import nn
+
+from nas_steps.config.constraints import Latency
+from nas_steps.models.blocks import modules, whole
+from nas_steps.models.latency import Pass, agreement, medians, onnxruntime_pass, settle, torch_pass
+from nas_steps.spaces.cells.costs import BASE
+from nas_steps.spaces.costs import Parts, Shape
+from nas_steps.spaces.protocol import Space
+
+#: whole networks that predictions are fitted to, and further ones that they are then compared with
+FITTED, COMPARED = 8, 12
+
+
+def runtime_of(settings: Latency, device: torch.device) -> str:
+    """`auto` is torch on a GPU, else onnxruntime."""
+    if settings.runtime != "auto":
+        return settings.runtime
+    return "onnxruntime" if device.type == "cpu" else "torch"
+
+
+def uses_device(settings: Latency, device: str) -> bool:
+    """Whether what is measured may run on the config's `device` rather than by onnxruntime on the CPU."""
+    return settings.runtime == "torch" or (settings.runtime == "auto" and device != "cpu")
+
+
+def measure(
+    space: Space, parts: Parts, shape: Shape, settings: Latency, device: torch.device, seed: int
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """(milliseconds of each part, what was measured and how good the predictions are)."""
+    runtime = runtime_of(settings, device)
+    random = Random(seed)
+    began = time.perf_counter()
+
+    def made(module: nn.Module, channels: int, side: int) -> Pass:
+        image = torch.empty(settings.batch, channels, side, side)
+        image.normal_(generator=torch.Generator().manual_seed(0))
+        settle(module, channels, side)
+        if runtime == "onnxruntime":
+            return onnxruntime_pass(module, image, settings.threads)
+        return torch_pass(module, image, device)
+
+    placed = {name: modules(parts, name, shape) for name in parts.names()}
+    different = {one.key: one for several in placed.values() for one in several}
+    print(
+        f"{len(placed)} parts are {len(different)} different modules: each passes by {runtime}, "
+        f"{settings.repeats} times after {settings.warmup}",
+        flush=True,
+    )
+    drawn = [space.sample(random) for _ in range(FITTED + COMPARED)]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        passes = [
+            made(nn.Identity(), 1, 1),
+            *(made(one.build(), one.channels, one.side) for one in different.values()),
+            *(made(whole(parts, one, shape), shape.inputs, shape.side) for one in drawn),
+        ]
+    prepared = time.perf_counter() - began
+    print(f"{len(passes)} modules and networks are ready after {prepared:.1f} s", flush=True)
+    call, *taken = medians(passes, repeats=settings.repeats, warmup=settings.warmup)
+    networks = taken[len(different) :]
+
+    alone = {key: max(0.0, one - call) for key, one in zip(different, taken, strict=False)}
+    latencies = {name: math.fsum(alone[one.key] for one in several) for name, several in placed.items()}
+    predict = partial(_predict, parts)
+    latencies = fitted(latencies, [predict(latencies, one) for one in drawn[:FITTED]], networks[:FITTED], call)
+    predictions = [predict(latencies, one) for one in drawn[FITTED:]]
+    validation = agreement(predictions, networks[FITTED:])
+    correlation = validation["rank_correlation"]
+    print(
+        f"latency of {COMPARED} random networks, predicted against measured: mean absolute error "
+        f"{validation['mean_absolute_error_percent']:.1f} %, largest {validation['largest_error_percent']:+.1f} %, "
+        f"rank correlation {'unknown' if correlation is None else f'{correlation:.2f}'}",
+        flush=True,
+    )
+    compared = zip(drawn[FITTED:], predictions, networks[FITTED:], strict=True)
+    return latencies, {
+        "runtime": runtime,
+        "batch": settings.batch,
+        "threads": settings.threads,
+        "modules": len(different),
+        "call_ms": call,
+        # other work on the machine: 0 is none, above its processors the figures are worth little
+        "processors": os.cpu_count(),
+        "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
+        "prepare_seconds": prepared,
+        "measure_seconds": time.perf_counter() - began - prepared,
+        "validation": {
+            **validation,
+            "networks": [
+                {"architecture": str(one), "predicted_ms": prediction, "measured_ms": measured}
+                for one, prediction, measured in compared
+            ],
+        },
+    }
+
+
+def fitted(
+    latencies: Mapping[str, float], sums: Sequence[float], networks: Sequence[float], call: float
+) -> dict[str, float]:
+    """Latencies of parts whose sums, `sums` before, meet what whole networks took.
+
+    Measured alone each was called apart, which takes `call`; a network is called once. Modules are not quite as fast
+    within a network as alone, and a network of cells has more than edges: mobile parts are multiplied by a factor, the
+    median of the networks'; cells are fitted by a line, whose constant is the base.
+    """
+    first = next(iter(latencies))  # all networks have it
+    if BASE not in latencies:
+        factor = statistics.median(one / (total + call) for one, total in zip(networks, sums, strict=True))
+        added = factor * call
+    else:
+        slope = statistics.linear_regression(sums, networks).slope if len(set(sums)) > 1 else 1.0
+        # a slope that noise has turned says nothing
+        factor = slope if slope > 0 else 1.0
+        added = max(0.0, statistics.fmean(networks) - factor * statistics.fmean(sums))
+    return {name: factor * value + (added if name == first else 0.0) for name, value in latencies.items()}
+
+
+def _predict(parts: Parts, latencies: Mapping[str, float], architecture: Any) -> float:
+    return math.fsum(latencies[name] for name in parts.of(architecture))

@@ -1,0 +1,1 @@
+"""DARTS and its family."""

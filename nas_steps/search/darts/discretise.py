@@ -1,0 +1,106 @@
+"""From alphas to architectures (Liu et al. 2019, section 2.4). Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import TypeVar
+
+from nas_steps.spaces.cells.operations import OPERATIONS
+from nas_steps.spaces.cells.space import Cell, CellArchitecture, CellSpace, Node
+
+#: (edges, operations): for each edge the softmax over its operations, `none` included; 0 for what is not on the edge
+Mix = Sequence[Sequence[float]]
+Found = TypeVar("Found")
+
+
+def softmax(alphas: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Row-wise softmax of (edges, operations)."""
+    mixed = []
+    for row in alphas:
+        largest = max(row)
+        powers = [math.exp(value - largest) for value in row]
+        mixed.append([power / sum(powers) for power in powers])
+    return mixed
+
+
+def entropy(mix: Mix) -> float:
+    """Mean entropy of the edges' softmax, in nats: `largest_entropy` of the space when undecided, 0 when decided."""
+    return sum(-sum(weight * math.log(weight) for weight in row if weight > 0) for row in mix) / len(mix)
+
+
+def parameter_free(cell: Cell) -> float:
+    """Share of a cell's connections whose operation has no weights: a sign of collapse when it comes near 1.
+
+    `none` is no connection; a cell without any counts as 1.
+    """
+    edges = [operation for node in cell for operation, _ in node if operation != "none"]
+    return sum(not OPERATIONS[operation] for operation in edges) / len(edges) if edges else 1.0
+
+
+def most_likely(space: CellSpace, mixes: Mapping[str, Mix], count: int) -> list[tuple[CellArchitecture, float]]:
+    """The `count` architectures of highest log-likelihood, best first: the sum over kept edges of log softmax.
+
+    `mixes` is by kind (edges, operations); what is no choice of an edge is left out of account, whatever its weight.
+    The first is the paper's discretisation: each node keeps the edges with the strongest choice, and on each of them
+    that operation. Equals keep the order of the space's declaration.
+    """
+    best: list[tuple[float, dict[str, Cell]]] = [(0.0, {})]
+    for kind in space.kinds:
+        cells = _best_cells(space, kind, mixes[kind], count)
+        best = _best(
+            ((score + more, {**found, kind: cell}) for (score, found), (more, cell) in product(best, cells)), count
+        )
+    return [(CellArchitecture(cells, dict.fromkeys(cells, space.concat)), score) for score, cells in best]
+
+
+def _best_cells(space: CellSpace, kind: str, mix: Mix, count: int) -> list[tuple[float, Cell]]:
+    # by edge: (log of its weight, name) of each choice
+    logs = {}
+    for index, (edge, row) in enumerate(zip(space.edges(), mix, strict=True)):
+        weights = dict(zip(space.operations, row, strict=True))
+        logs[edge] = [(math.log(max(weights[name], 1e-300)), name) for name in space.choices_of(kind, index)]
+    best: list[tuple[float, Cell]] = [(0.0, ())]
+    for node in range(space.nodes):
+        nodes = [
+            chosen
+            for kept in space.kept_sources(node)
+            for chosen in _best_nodes({source: logs[node, source] for source in kept}, count)
+        ]
+        nodes = _best(nodes, count)
+        best = _best(((score + more, (*cell, node)) for (score, cell), (more, node) in product(best, nodes)), count)
+    return best
+
+
+def _best_nodes(kept: Mapping[int, Sequence[tuple[float, str]]], count: int) -> list[tuple[float, Node]]:
+    """The best operations on the kept edges of one node. Grown edge by edge: what falls behind never leads again."""
+    best: list[tuple[float, Node]] = [(0.0, ())]
+    for source, logs in kept.items():
+        grown = [(score + log, (*node, (name, source))) for (score, node), (log, name) in product(best, logs)]
+        best = _best(grown, count)
+    return best
+
+
+def _best(scored: Iterable[tuple[float, Found]], count: int) -> list[tuple[float, Found]]:
+    return sorted(scored, key=lambda pair: -pair[0])[:count]
+
+
+def skips(architecture: CellArchitecture) -> int:
+    """Skip connections among the kept edges of the first kind of cell, the normal one."""
+    cell = next(iter(architecture.cells.values()))
+    return sum(operation == "skip_connect" for node in cell for operation, _ in node)
+
+
+def one_hot(space: CellSpace, architecture: CellArchitecture) -> dict[str, list[list[float]]]:
+    """For each kind of cell the mix (edges, operations) that computes `architecture` alone: 1 where an edge is kept, at
+    its operation."""
+    edges = space.edges()
+    found = {}
+    for kind, cell in architecture.cells.items():
+        rows = [[0.0] * len(space.operations) for _ in edges]
+        for node, kept in enumerate(cell):
+            for operation, source in kept:
+                rows[edges.index((node, source))][space.operations.index(operation)] = 1.0
+        found[kind] = rows
+    return found

@@ -1,0 +1,180 @@
+"""Parameters and multiply-accumulates of networks of cells, edge by edge, without building a network.
+
+Counted is what `nas_steps.models` builds, to the unit, the auxiliary head aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from nas_steps.config.space import Network
+from nas_steps.spaces.cells.architectures import CellArchitecture, Node
+from nas_steps.spaces.cells.space import CellSpace
+from nas_steps.spaces.costs import Shape, divided, least
+
+#: the network without the edges of its cells
+BASE = "base"
+#: stages of a network of one-input cells
+STAGES = 3
+
+
+class Setting(NamedTuple):
+    """One cell of the skeleton: channels of its nodes, side of its inputs, stride of the edges that read them."""
+
+    kind: str
+    channels: int
+    side: int
+    stride: int
+
+
+class CellParts:
+    """The base, and the operations of the edges; one stands for the same operation in all cells of a kind.
+
+    Edges of a kind that read a cell's inputs are told from those that read its nodes: in a reduction cell the former
+    have stride 2. `network` is the skeleton, which counting alone needs.
+    """
+
+    def __init__(self, space: CellSpace, network: object = None) -> None:
+        self.space = space
+        self.network = network
+
+    def of(self, architecture: CellArchitecture) -> list[str]:
+        return [
+            BASE,
+            *(
+                self._name(kind, source, operation)
+                for kind, cell in architecture.cells.items()
+                for node in cell
+                for operation, source in node
+            ),
+        ]
+
+    def names(self) -> list[str]:
+        space = self.space
+        found = [
+            self._name(kind, source, operation)
+            for kind in space.kinds
+            for node, source in space.edges()
+            for operation in space.choices_between(kind, node, source)
+        ]
+        return [BASE, *dict.fromkeys(found)]
+
+    def count(self, name: str, shape: Shape) -> tuple[int, int]:
+        if name == BASE:
+            return self._count_base(shape)
+        counts = [_count_operation(*placed) for placed in self.placed(name, shape)]
+        return sum(one for one, _ in counts), sum(macs for _, macs in counts)
+
+    def placed(self, name: str, shape: Shape) -> list[tuple[str, int, int, int]]:
+        """Where an edge stands in the network: (operation, channels, side that comes in, stride), cell by cell."""
+        kind, reads, operation = name.split("-")
+        found = []
+        for cell in self._cells(shape):
+            if cell.kind == kind:
+                if reads == "input":
+                    found.append((operation, cell.channels, cell.side, cell.stride))
+                else:
+                    found.append((operation, cell.channels, divided(cell.side, cell.stride), 1))
+        return found
+
+    def cheapest(self, price: Callable[[str], float]) -> CellArchitecture:
+        """Node by node: what one costs depends on no other."""
+        return self.space.made(
+            {
+                kind: tuple(self._cheapest_node(kind, node, price) for node in range(self.space.nodes))
+                for kind in self.space.kinds
+            }
+        )
+
+    def _cheapest_node(self, kind: str, node: int, price: Callable[[str], float]) -> Node:
+        edges = {}
+        for source in self.space.sources(node):
+            choices = self.space.choices_between(kind, node, source)
+            if choices:
+                edges[source] = least([(price(self._name(kind, source, one)), (one, source)) for one in choices])
+        ways = [
+            (sum(edges[source][0] for source in kept), tuple(edges[source][1] for source in kept))
+            for kept in self.space.kept_sources(node)
+            if all(source in edges for source in kept)
+        ]
+        return least(ways)[1]
+
+    def _name(self, kind: str, source: int, operation: str) -> str:
+        return f"{kind}-{'input' if source < self.space.inputs else 'node'}-{operation}"
+
+    def skeleton(self) -> Network:
+        """Raises TypeError where it was not given."""
+        if not isinstance(self.network, Network):
+            raise TypeError("the skeleton of the cells is not given")
+        return self.network
+
+    def _cells(self, shape: Shape) -> Iterator[Setting]:
+        network = self.skeleton()
+        channels, side = network.channels, shape.side
+        if self.space.inputs == 1:
+            for stage in range(STAGES):
+                if stage:
+                    channels, side = 2 * channels, divided(side, 2)
+                yield from [Setting("cell", channels, side, 1)] * network.cells
+            return
+        halving = self._halving(network)
+        for index in range(network.cells):
+            if index in halving:
+                channels *= 2
+                yield Setting("reduce", channels, side, 2)
+                side = divided(side, 2)
+            else:
+                yield Setting("normal", channels, side, 1)
+
+    @staticmethod
+    def _halving(network: Network) -> set[int]:
+        declared = network.reductions
+        return {network.cells // 3, 2 * network.cells // 3} if declared is None else set(declared)
+
+    def _count_base(self, shape: Shape) -> tuple[int, int]:
+        """Stem, what stands before the cells' edges and between the cells, classifier."""
+        network = self.skeleton()
+        pixels = shape.side**2
+        if self.space.inputs == 1:
+            stem = network.channels
+            parameters, macs = _convolution(shape.inputs, stem, 3, pixels)
+            last, side = stem, shape.side
+            for _ in range(1, STAGES):
+                side = divided(side, 2)
+                for one, other, kernel in ((last, 2 * last, 3), (2 * last, 2 * last, 3)):
+                    more, most = _convolution(one, other, kernel, side**2)
+                    parameters, macs = parameters + more, macs + most
+                # the shortcut has no norm
+                parameters, macs = parameters + 2 * last**2, macs + 2 * last**2 * side**2
+                last *= 2
+            parameters += 2 * last
+        else:
+            stem = network.stem_multiplier * network.channels
+            parameters, macs = _convolution(shape.inputs, stem, 3, pixels)
+            before_last, last = stem, stem
+            for cell in self._cells(shape):
+                for width in (before_last, last):
+                    # where the cell before halved the side, the other one is halved here
+                    more, most = _convolution(width, cell.channels, 1, cell.side**2)
+                    parameters, macs = parameters + more, macs + most
+                before_last, last = last, cell.channels * len(self.space.concat)
+        return parameters + (last + 1) * shape.classes, macs + last * shape.classes
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, pixels: int) -> tuple[int, int]:
+    """(parameters, multiply-accumulates) of a dense convolution and its norm that put out so many pixels."""
+    weights = inputs * outputs * kernel**2
+    return weights + 2 * outputs, weights * pixels
+
+
+def _count_operation(operation: str, channels: int, side: int, stride: int) -> tuple[int, int]:
+    pixels = (side if stride == 1 else divided(side, 2)) ** 2
+    if operation == "skip_connect":
+        return (0, 0) if stride == 1 else _convolution(channels, channels, 1, pixels)
+    if operation.startswith("nor_conv_"):
+        return _convolution(channels, channels, int(operation[-1]), pixels)
+    layers = {"sep_conv_": 2, "dil_conv_": 1}.get(operation[:9], 0)
+    depthwise = channels * int(operation[-1]) ** 2 if layers else 0
+    parameters, macs = _convolution(channels, channels, 1, pixels)
+    return layers * (parameters + depthwise), layers * (macs + depthwise * pixels)

@@ -1,0 +1,214 @@
+"""What a mobile space is declared by: the keys of its stem, stages and head, read from plain data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nas_steps.errors import exact, known
+from nas_steps.spaces.mobile.architectures import (
+    ACTIVATIONS,
+    LIMITS,
+    SYNONYMS,
+    Head,
+    Operation,
+    Stem,
+    parse_operation,
+)
+
+#: what a layer is: an operation, or None where it is left out
+Place = Operation | None
+
+#: the field of the string that limits a declared key
+FIELD_OF = {
+    "width": "c",
+    "depth": "r",
+    "stride": "s",
+    "kernel": "k",
+    "expansion": "e",
+    "hidden": "l",
+    "dropout": "p",
+    "epsilon": "eps",
+}
+
+
+def spelled(place: Place) -> tuple[str, ...]:
+    """The names of a layer's kernel, expansion and squeeze-excitation; ("id", "", "") of one that is left out."""
+    if place is None:
+        return ("id", "", "")
+    return (str(place.kernel), exact(place.expansion), place.squeeze or "none")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage can be: each key one value or several to choose from.
+
+    - `width` is what its layers put out, `depth` how many layers it has, `stride` that of the first; these and the
+      `activation` (the stem's where left out) are the whole stage's.
+    - `kernel`, `expansion` and `squeeze` ("none", "se0.25", "hse0.25") are chosen in any combination by each layer, or
+      once for the stage (`by`: "stage"). `operations` names the combinations instead: "id", "k3_e6", "k5_e3_se0.25".
+    - `skip`: all layers but the first may be left out (`id`).
+    """
+
+    width: tuple[int, ...]
+    depth: tuple[int, ...] = (1,)
+    stride: tuple[int, ...] = (1,)
+    activation: tuple[str, ...] = ()
+    kernel: tuple[int, ...] = (3,)
+    expansion: tuple[float, ...] = (1,)
+    squeeze: tuple[str, ...] = ("none",)
+    operations: tuple[str, ...] = ()
+    skip: bool = False
+    by: str = "layer"
+
+    def __post_init__(self) -> None:
+        known("by", self.by, ("layer", "stage"))
+        first, rest = self._places()
+        object.__setattr__(self, "_first", first)
+        object.__setattr__(self, "_rest", rest)
+        for operations in (first, rest):
+            if len(set(operations)) < len(operations):
+                raise ValueError(f"operations: one stands twice in {list(self.operations)}")
+        if self.by == "stage" and None in rest:
+            raise ValueError("by is stage, but layers may be left out; say `by: layer`, or leave out skip and id")
+        if len(self.activation) > 1 and None in first:
+            raise ValueError("activation has a choice, but all layers may be left out; leave id out, or the choice")
+
+    def places(self, layer: int) -> tuple[Place, ...]:
+        """What layer number `layer` can be."""
+        return self._first if layer == 0 else self._rest  # type: ignore[attr-defined]
+
+    def layers(self, depth: int) -> int:
+        """How many layers choose for themselves."""
+        return 1 if self.by == "stage" else depth
+
+    def ways(self, depth: int) -> int:
+        """In how many ways operations can stand in so many layers."""
+        first, rest = len(self.places(0)), len(self.places(1))
+        return first * rest ** (self.layers(depth) - 1)
+
+    def others(self, layer: int, place: Place) -> list[Place]:
+        """What a layer can become by one mutation: a change of one factor, or being left out, or no more."""
+
+        def near(other: Place) -> bool:
+            if self.operations or place is None or other is None:
+                return True
+            return sum(one != two for one, two in zip(place, other, strict=True)) == 1
+
+        return [other for other in self.places(layer) if other != place and near(other)]
+
+    def _places(self) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
+        if self.operations:
+            named = tuple(parse_operation(name) for name in self.operations)
+            return named, ((None, *named) if self.skip and None not in named else named)
+        squeezes = ["" if name == "none" else name for name in self.squeeze]
+        product = tuple(
+            Operation(kernel, float(expansion), squeeze)
+            for kernel in self.kernel
+            for expansion in self.expansion
+            for squeeze in squeezes
+        )
+        return product, ((None, *product) if self.skip else product)
+
+
+def declared_stages(data: Any, activation: str) -> tuple[Stage, ...]:
+    """Stages of plain data, where `activation` is the stem's. Raises ValueError."""
+    if not isinstance(data, Sequence) or isinstance(data, str):
+        raise ValueError(f"stages is {data!r}; a list of stages is expected, each with width, depth, kernel, ...")
+    found = []
+    for number, one in enumerate(data):
+        where = f"stages[{number}]"
+        values = _keys(where, one, Stage, ("width",))
+        several: dict[str, Any] = {
+            key: _several(f"{where}.{key}", key, value) for key, value in values.items() if key in _CHOICES
+        }
+        single = {key: value for key, value in values.items() if key not in _CHOICES}
+        if "operations" in several and {"kernel", "expansion", "squeeze"} & set(several):
+            raise ValueError(f"{where}: operations name their kernel, expansion and squeeze; leave those keys out")
+        if not isinstance(single.get("skip", False), bool):
+            raise ValueError(f"{where}.skip is {single['skip']!r}; it is true or false")
+        several.setdefault("activation", (activation,))
+        try:
+            found.append(Stage(**several, **single))
+        except ValueError as error:
+            raise ValueError(f"{where}.{error}") from None
+    return tuple(found)
+
+
+def declared_stem(data: Any) -> Stem:
+    """The stem of plain data. Raises ValueError."""
+    values = _keys("stem", data, Stem, ("width",))
+    return Stem(**{key: _one(f"stem.{key}", key, value) for key, value in values.items()})
+
+
+def declared_head(data: Any) -> Head:
+    """The head of plain data. Raises ValueError."""
+    values = _keys("head", data, Head, ("width",))
+    return Head(**{key: _one(f"head.{key}", key, value) for key, value in values.items()})
+
+
+_CHOICES = ("width", "depth", "stride", "activation", "kernel", "expansion", "squeeze", "operations")
+
+
+def _keys(where: str, data: Any, kind: type, needed: tuple[str, ...]) -> dict[str, Any]:
+    names = [field.name for field in dataclasses.fields(kind)]
+    if not isinstance(data, Mapping):
+        raise ValueError(f"{where} is {data!r}; keys are expected: {', '.join(names)}")
+    for key in data:
+        try:
+            known("key", str(key), names)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+    missing = [key for key in needed if key not in data]
+    if missing:
+        raise ValueError(f"{where} needs {' and '.join(missing)}")
+    return dict(data)
+
+
+def _several(where: str, key: str, value: Any) -> tuple[Any, ...]:
+    """One value or a list of them as a tuple, each checked."""
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    if not values:
+        raise ValueError(f"{where} is empty; name at least one")
+    found = tuple(_one(where, key, one) for one in values)
+    if len(set(found)) < len(found):
+        raise ValueError(f"{where}: something stands twice in {values}")
+    return tuple(sorted(found)) if key in FIELD_OF else found
+
+
+def _one(where: str, key: str, value: Any) -> Any:
+    try:
+        if key == "activation":
+            return known("activation", SYNONYMS.get(str(value), str(value)), ACTIVATIONS)
+        if key == "squeeze":
+            return "none" if value in (0, None, "none") else _squeeze(str(value))
+        if key == "operations":
+            place = parse_operation(str(value))
+            return "id" if place is None else str(place)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    low, high = LIMITS[FIELD_OF[key]]
+    whole = isinstance(low, int)
+    if key == "hidden" and value == 0:
+        return 0
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int,) if whole else (int, float))
+        or not low <= value <= high
+        or (key == "kernel" and value % 2 == 0)
+    ):
+        kind = "an odd number" if key == "kernel" else "a whole number" if whole else "a number"
+        raise ValueError(f"{where} is {value!r}; it must be {kind} from {exact(low)} to {exact(high)}")
+    return value if whole else float(value)
+
+
+def _squeeze(text: str) -> str:
+    try:
+        operation = parse_operation(f"k3_e1_{text}")
+    except ValueError:
+        operation = None
+    if operation is None or not operation.squeeze:
+        raise ValueError(f"{text!r} is no squeeze-excitation; it is none, se0.25 or hse0.25")
+    return operation.squeeze

@@ -1,1 +1,0 @@
-"""`python -m nas_steps.why CONFIG`: what a run would compute anew, why, and at what cost."""

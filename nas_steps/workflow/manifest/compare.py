@@ -1,0 +1,85 @@
+"""Is an experiment still what its manifest says, file by file? Is it what is asked for now?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nas_steps.config.keys import config_key
+from nas_steps.errors import UserError
+from nas_steps.provenance.changes import changed_modules, changed_values, changed_versions
+from nas_steps.provenance.files import read_json
+from nas_steps.provenance.fingerprint import file_hash
+from nas_steps.workflow.manifest.write import MANIFEST, place
+from nas_steps.workflow.plan import Plan
+
+#: what the manifest of an experiment says nothing of: logs, and hidden files, such as what killed steps go on from and
+#: what a file manager leaves
+UNLISTED = re.compile(r"logs/.*|(.*/)?(\.[^/]+|Thumbs\.db|desktop\.ini)(/.*)?")
+#: how the line about a file begins that is there and not in the manifest
+UNLISTED_LINE = "not listed: "
+
+
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    """The manifest of an experiment's folder. Raises UserError where there is none."""
+    path = Path(folder) / MANIFEST
+    if not path.is_file():
+        raise UserError(f"there is no {path}; a run writes it at its end: run snakemake, or name results/<experiment>")
+    found = read_json(path)
+    if not isinstance(found, dict) or not {"files", "rules", "settings", "code", "config"} <= set(found):
+        raise UserError(f"{path} is no manifest of this version; delete it and run snakemake, which writes it anew")
+    return found
+
+
+def changed_files(folder: str | Path, manifest: Mapping[str, Any]) -> list[str]:
+    """One line for each file that is missing, changed or not listed."""
+    folder = Path(folder)
+    lines = []
+    for name, listed in sorted(manifest["files"].items()):
+        file = place(folder, name)
+        if not file.is_file():
+            lines.append(f"missing: {name}")
+        elif (size := file.stat().st_size) != listed["bytes"]:
+            lines.append(f"changed: {name} has {size} bytes, the manifest says {listed['bytes']}")
+        elif (found := file_hash(file)) != listed["sha256"]:
+            lines.append(f"changed: {name} has sha256 {found[:16]}..., the manifest says {listed['sha256'][:16]}...")
+    known = {*manifest["files"], MANIFEST}
+    for file in sorted(folder.rglob("*")):
+        relative = file.relative_to(folder)
+        if file.is_file() and relative.as_posix() not in known and not UNLISTED.fullmatch(relative.as_posix()):
+            lines.append(f"{UNLISTED_LINE}{relative.as_posix()}")
+    return lines
+
+
+def differences(manifest: Mapping[str, Any], plan: Plan) -> dict[str, list[str]]:
+    """What each rule's files were made with and what is asked for now, where that differs: by `Made.name`."""
+    found = {}
+    for name, now in plan.fingerprints().items():
+        then = manifest["rules"].get(name)
+        if then is None:
+            continue
+        lines = []
+        if then["settings"] != now["settings"]:
+            lines += config_changes(manifest["settings"].get(then["settings"], {}), plan.store, now["settings"])
+        if then["code"] != now["code"]:
+            current = read_json(f"{plan.store}/code-{now['code']}.json")
+            lines += [f"code of {module}" for module in changed_modules(manifest["code"][then["code"]], current)]
+        lines += changed_versions(then["versions"], now["versions"])
+        if lines:
+            found[name] = lines
+    return found
+
+
+def config_changes(old: Any, store: str | Path, name: str) -> list[str]:
+    """The keys in which the old settings differ from those in the file `name` of the store."""
+    new = read_json(Path(store) / f"{name}.json")
+    slice_name = name.rpartition("-")[0]
+    lines = []
+    for path, before, after in changed_values(old, new):
+        if slice_name == "data" and path == ("content",):
+            lines.append("the content of the images")
+        else:
+            lines.append(f"{config_key(slice_name, path)}: {before} -> {after}")
+    return lines

@@ -1,0 +1,128 @@
+"""Why a job is stale, in the words of the config and the code instead of fingerprints."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nas_steps.provenance.changes import changed_modules, changed_versions
+from nas_steps.provenance.files import read_json
+from nas_steps.watched import WATCHED
+from nas_steps.workflow.manifest.compare import config_changes
+from nas_steps.workflow.manifest.trust import records
+from nas_steps.workflow.plan import Plan
+from nas_steps.workflow.why.jobs import Job
+
+SETTINGS = re.compile(r"'.*?([^/']+-[0-9a-f]{16})\.json'")
+CODE = re.compile(r"'([0-9a-f]{16})'")
+#: how a cause begins that is another rule
+FOLLOWS = "follows "
+
+
+class Causes:
+    """Compares what Snakemake remembers of a job's files with what the plan makes them with now."""
+
+    def __init__(self, plan: Plan, snakemake_folder: str | Path = ".snakemake") -> None:
+        self.plan = plan
+        self.folder = Path(snakemake_folder)
+        self.now = plan.fingerprints()
+
+    @cached_property
+    def maker(self) -> dict[str, str]:
+        """File -> the rule that makes it."""
+        return {file: made.rule for made in self.plan.made() for file in made.files}
+
+    def of(self, job: Job) -> list[str]:
+        """The causes of one job, the nearest first; never empty."""
+        record = self._record(job.output[0])
+        found = self._data_anew() if job.rule == "data" else []
+        if record is not None:
+            found += dict.fromkeys(self._changes(job, record))
+        missing = [file for file in job.output if not os.path.exists(file)]
+        if record is None and missing and not found:
+            found.append("new: it has never run here")
+        elif record is not None and missing:
+            found.append(f"missing: {missing[0]}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else ""))
+        if files := job.reason_files("Incomplete output files"):
+            found.append(f"cut off while it ran: {files[0]}")
+        if files := job.reason_files("Updated input files"):
+            found.append(f"newer than its results: {files[0]}")
+        if record is not None:
+            rules = {self._upstream(file) for file in job.reason_files("Input files updated by another job")}
+            found += [f"{FOLLOWS}{rule}" for rule in self.plan.order() if rule in rules]
+        if not found and "Set of input files" in job.reason:
+            found.append("it reads other files than before")
+        return found or [job.reason or "snakemake gives no reason"]
+
+    def _record(self, file: str) -> dict[str, Any] | None:
+        """What Snakemake remembers of a file; None where it has never been made here."""
+        path = next(records(file, self.folder))
+        return read_json(path) if path.is_file() else None
+
+    def _data_anew(self) -> list[str]:
+        """Prepared data have a name of their own for each setting: what read the former ones knows these."""
+        former = self._record(self.plan.budgeted)
+        return [] if former is None else self._data(former["input"] or [])
+
+    def _upstream(self, file: str) -> str:
+        return self.maker.get(file, file)
+
+    def _changes(self, job: Job, record: dict[str, Any]) -> Iterator[str]:
+        """Settings, code, versions and data that are not what they were."""
+        strategy = job.wildcards.get("strategy", "")
+        watched = WATCHED[job.rule]
+        name = f"{job.rule} {strategy}" if watched.settings == "search_" else job.rule
+        now = self.now.get(name) or {
+            "settings": Path(self.plan.manifest_settings()).stem,
+            "code": self.plan.code(job.rule),
+            "versions": "",
+        }
+        before = record["params"] or []
+        known = set()
+        for text in before:
+            if (found := SETTINGS.fullmatch(text)) and now["settings"]:
+                known.add(text)
+                if found[1] != now["settings"] and job.rule != "manifest":
+                    yield from self._settings(found[1], now["settings"])
+            elif found := CODE.fullmatch(text):
+                known.add(text)
+                if found[1] != now["code"]:
+                    yield from self._code(found[1], now["code"])
+            elif watched.packages and text.startswith(f"'{watched.packages[0]} "):
+                known.add(text)
+                yield from changed_versions(text.strip("'"), now["versions"])
+        yield from self._data(record["input"] or [])
+        if told := re.search(r"before: (.*?) now: (.*?) *(?:;|$)", job.reason):
+            old, new = ({part for part in side.split(",") if part} for side in told.groups())
+            others = [part for part in sorted(old - known) if not part.startswith("<")]
+            if others:
+                fresh = [part for part in sorted(new) if not (SETTINGS.fullmatch(part) or CODE.fullmatch(part))]
+                yield f"a parameter of the command: {', '.join(others)} -> {', '.join(fresh)}"
+        if "Code has changed" in job.reason:
+            yield f"the command of rule {job.rule}"
+
+    def _settings(self, old: str, new: str) -> list[str]:
+        file = Path(self.plan.store, f"{old}.json")
+        if not file.is_file():
+            return [f"other settings (what they were is lost with {file})"]
+        return config_changes(read_json(file), self.plan.store, new)
+
+    def _code(self, old: str, new: str) -> list[str]:
+        file = Path(self.plan.store, f"code-{old}.json")
+        if not file.is_file():
+            return [f"other code (what it was is lost with {file})"]
+        modules = changed_modules(read_json(file), read_json(Path(self.plan.store, f"code-{new}.json")))
+        return [f"code of {module}" for module in modules]
+
+    def _data(self, inputs: list[str]) -> list[str]:
+        """What is different about the prepared data that the job read last time."""
+        new = Path(self.plan.data_folder)
+        old = {Path(file).parent for file in inputs if Path(file).parent.parent == new.parent} - {new}
+        lines: list[str] = []
+        for folder in sorted(old):
+            lines += self._settings(f"data-{folder.name.rpartition('-')[2]}", Path(self.plan.settings("data")).stem)
+        return lines
