@@ -7,7 +7,7 @@ min_version("9.6")
 include: "rules/common.smk"
 
 
-if plan.table is None:
+if plan.trains:
 
     include: "rules/data.smk"
     include: "rules/search.smk"
@@ -33,6 +33,6 @@ rule all:
     default_target: True
     input:
         plan.report,
-        plan.models(),
+        every("export_entry", "model"),
         plan.manifest,
         LOST,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas_steps.errors import UserError
-from nas_steps.provenance.steps import parser, run
+from nas_steps.provenance.task import parser, run
 
 MODULE = "nas_steps.manifest"
 

@@ -20,7 +20,7 @@ from nas_steps.config.regular import FOLDER, MISSING, irregular
 from nas_steps.data.layout import printable
 from nas_steps.data.photos import DEPTHS, TooLargeError, UnreadableError, read_photo
 from nas_steps.errors import UserError
-from nas_steps.provenance.steps import parser, run
+from nas_steps.provenance.task import parser, run
 
 MODULE = "nas_steps.predict"
 #: a larger picture is not decoded

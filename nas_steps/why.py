@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas_steps.provenance.steps import parser, run
+from nas_steps.provenance.task import parser, run
+from nas_steps.workflow.steps import STEPS
 from nas_steps.workflow.plan import Plan, check_files, merged
 from nas_steps.workflow.why.causes import FOLLOWS, Causes
 from nas_steps.workflow.why.costs import Estimate, Ledger
@@ -41,7 +42,7 @@ def table(plan: Plan, jobs: Sequence[Job]) -> str:
     by_rule: dict[str, list[Job]] = {}
     for job in jobs:
         by_rule.setdefault(job.rule, []).append(job)
-    for rule in [name for name in plan.order() if name in by_rule]:
+    for rule in [name for name in STEPS if name in by_rule]:
         cost = ledger.estimate(by_rule[rule])
         total += cost
         rows.append((rule, str(len(by_rule[rule])), str(cost), reasons(causes, by_rule[rule])))

@@ -19,7 +19,11 @@ try:
     # the package is found; what lies beside it, such as a random.py, is not to go before Python's own
     while ALONE and str(HOME) in sys.path:
         sys.path.remove(str(HOME))
-    from nas_steps.workflow.machine import count_gpus, gpus_of_a_job, let_jobs_find_the_package
+    from nas_steps.workflow.machine import (
+        count_gpus,
+        gpus_of_a_job,
+        let_jobs_find_the_package,
+    )
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{error}: the package nas_steps lies neither beside the Snakefile ({HOME}) nor in this Python ({sys.executable}); "
@@ -30,7 +34,8 @@ from nas_steps.errors import UserError
 from nas_steps.workflow.manifest.devices import check_device
 from nas_steps.workflow.manifest.left import Left
 from nas_steps.workflow.manifest.trust import check_trust, records
-from nas_steps.workflow.plan import Plan, check_files, launcher
+from nas_steps.workflow.plan import Plan, check_files
+from nas_steps.workflow.wiring import RUN, wired
 from nas_steps.provenance.died import SHELL
 from nas_steps.provenance.files import MENDABLE, in_words
 from nas_steps.provenance.runs import Run, claim_while_executing
@@ -106,9 +111,8 @@ onstart:
 
 # files that a run made and that are gone: nothing stale reads them, so they must be asked for
 LOST = left.lost() if left is not None else []
-R = plan.folder
+RESULTS = plan.folder
 ENVIRONMENT = "../workflow/envs/nas-steps.yaml"
-THREADS = plan.config.threads
 # A submitting Snakemake cannot tell its executor here: jobs and default-resources are what a cluster's profile has.
 settings = workflow.resource_settings
 CLUSTER = workflow.remote_exec or (
@@ -118,6 +122,30 @@ GPU = gpus_of_a_job(plan.config.device, CLUSTER, submitted=workflow.remote_exec)
 if not CLUSTER and "gpu" not in workflow.global_resources:
     # as many GPU jobs at once as there are devices; `--resources gpu=N` or a profile says otherwise
     workflow.global_resources["gpu"] = max(1, count_gpus())
+
+# The words of the rules. `step("darts")` is the declaration of a step (nas_steps/*/steps/__init__.py): which config keys
+# it reads, which files it writes. `every("darts", "candidates")` are the files of all jobs of a step.
+step = wired(plan)
+every = plan.every
+DATA = plan.data
+BLOCKS = plan.every("measure_blocks", "blocks")
+THREADS = plan.config.threads
+# what jobs ask of a cluster: seconds without torch; counting; scoring networks; training one for hours
+GATHERING = {"mem_mb": 1000, "runtime": 10}
+COUNTING = {"mem_mb": 2000, "runtime": 30}
+EXPORTING = {"mem_mb": 4000, "runtime": 120}
+SCORING = {"gpu": GPU, "mem_mb": 8000, "runtime": 480}
+TRAINING = {"gpu": GPU, "mem_mb": 16000, "runtime": 1440}
+
+
+def processes(name, times):
+    """As many threads or GPUs as the processes that train one network together need."""
+    return lambda wildcards: times * plan.processes(name, wildcards.get("strategy", ""))
+
+
+def together(name):
+    """What a training of several processes asks of a cluster."""
+    return {**TRAINING, "gpu": processes(name, GPU)}
 
 
 # seconds without torch, between rounds or at the end of a stage: no cluster job is worth its wait in the queue
@@ -144,71 +172,15 @@ if ALONE and Path(shell.get_executable() or "").name == "bash":
 CACHE = workflow.workflow_settings.cache is not None
 
 
-def data_folder(wildcards, input):
-    """Where the prepared data lie."""
-    return str(
-        Path(input.data if isinstance(input.data, str) else input.data[0]).parent
-    )
-
-
-def data_path(wildcards, output):
-    """Where the user's images lie. A function of the output, so that Snakemake does not watch it: their content does
-    count, and is in the settings; a folder that was moved is the same data."""
-    return plan.data_path
-
-
-def table_path(wildcards, output):
-    """Where the benchmark's table lies; like the images, it is watched by its content."""
-    return plan.table
-
-
-def device(wildcards, output):
-    """Which device trains. A function of the output, so that Snakemake does not watch it: `auto` and what it comes to
-    are the same, and results of another device than the one that is asked for are refused.
-    """
-    return plan.config.device
-
-
-def output_folder(wildcards, output):
-    """Where a rule's files go."""
-    return str(Path(output[0]).parent)
-
-
-def results_folder(wildcards, output):
-    """The experiment's folder, seen from the report."""
-    return str(Path(output.report).parents[1])
-
-
-def reported_data(wildcards, input):
-    """The option of the prepared data, where there are some."""
-    return f"--data {shlex.quote(data_folder(wildcards, input))}" if input.data else ""
-
-
-def option(name):
-    """The option of an input that some of a rule's jobs do not have: `--name FILE`, or nothing."""
-
-    def given(wildcards, input):
-        files = [input[name]] if isinstance(input[name], str) else input[name]
-        return shlex.join([f"--{name}", *files]) if files else ""
-
-    return given
-
-
-def warm_start(wildcards, input):
-    """The option of the folder whose weights a training starts from, where there is one."""
-    return (
-        f"--warm {shlex.quote(str(Path(input.smaller[0]).parent))}"
-        if input.smaller
-        else ""
-    )
-
-
 wildcard_constraints:
     strategy="[A-Za-z0-9_]+",
     seed=r"\d+",
-    number=r"\d+",
+    round=r"\d+",
     shard=r"\d+",
+    member=r"\d+",
     entry=r"[A-Za-z0-9_.-]+?",
+    base="[a-z_]+",
+    scaling="[a-z]+",
 
 
 def end_run():

@@ -1,5 +1,6 @@
 # Named by its settings and the content of the user's images, so that experiments share what is prepared.
 rule data:
+    """Read a source of images, split it and store it as arrays."""
     output:
         multiext(
             f"{plan.data_folder}/",
@@ -22,10 +23,11 @@ rule data:
         mem_mb=4000,
         runtime=240,
     params:
-        folder=output_folder,
-        path=data_path,
+        # functions of the output, so that Snakemake does not watch them: the content of the images is in the settings
+        folder=lambda w, output: str(Path(output[0]).parent),
+        path=lambda w, output: plan.data_path,
         # a cache between workflows must know what is done with unreadable files
-        tolerance=plan.tolerance if CACHE else "",
+        tolerance=plan.tolerance_given if CACHE else "",
         settings=plan.settings("data"),
         code=plan.code("data"),
     shell:

@@ -1,19 +1,19 @@
-# What there is in the end: every file with its hash and what it was made with.
 rule manifest:
+    """Write what there is in the end: every file with its hash and what it was made with."""
     input:
         plan.listed(),
     output:
-        manifest=plan.manifest,
+        **step("manifest").outputs,
     log:
-        f"{R}/logs/manifest.log",
+        step("manifest").log,
     conda:
         ENVIRONMENT
     resources:
         mem_mb=1000,
         runtime=60,
     params:
-        folder=output_folder,
-        settings=plan.manifest_settings(),
+        folder=lambda w, output: str(Path(output[0]).parent),
+        settings=plan.settings("manifest"),
         code=plan.code("manifest"),
     shell:
         "python -m nas_steps.manifest --write {params.folder:q} --settings {params.settings:q} > {log:q} 2>&1"

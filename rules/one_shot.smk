@@ -1,92 +1,61 @@
-# Where architectures are scored by shared weights: a supernet is trained for each search seed, and searched by one job a
-# strategy.
+# If architectures are scored by shared weights: a supernet for each search seed, searched by one job a strategy.
 rule supernet:
+    """Train the supernet that all strategies of a search seed share."""
     input:
-        data=plan.data("train"),
+        data=DATA("train"),
     output:
-        weights=f"{R}/supernet/seed-{{seed}}/weights.safetensors",
-        history=f"{R}/supernet/seed-{{seed}}/history.csv",
-        cost=f"{R}/supernet/seed-{{seed}}/cost.json",
+        **step("supernet").outputs,
     log:
-        f"{R}/logs/supernet/seed-{{seed}}.log",
+        step("supernet").log,
     conda:
         ENVIRONMENT
-    threads: THREADS * plan.supernet_processes
+    threads: processes("supernet", THREADS)
     resources:
-        gpu=GPU * plan.supernet_processes,
-        mem_mb=16000,
-        runtime=1440,
+        **together("supernet"),
     params:
-        device=device,
-        launcher=launcher(plan.supernet_processes),
-        data=data_folder,
-        folder=output_folder,
-        settings=plan.settings("supernet"),
-        code=plan.code("supernet"),
-        versions=plan.versions("supernet"),
+        **step("supernet"),
     shell:
-        "{params.launcher} nas_steps.search supernet --settings {params.settings:q} --seed {wildcards.seed}"
-        " --data {params.data:q} --device {params.device} --output {params.folder:q} > {log:q} 2>&1"
+        RUN
 
 
 rule supernet_statistics:
+    """Look at a trained supernet: accuracies of a fixed sample of architectures."""
     input:
-        data=plan.data("train", "valid"),
-        weights=plan.supernet("{seed}"),
+        data=DATA("train", "valid"),
+        weights=rules.supernet.output.weights,
     output:
-        statistics=f"{R}/supernet/seed-{{seed}}/statistics.csv",
-        summary=f"{R}/supernet/seed-{{seed}}/statistics.json",
-        cost=f"{R}/supernet/seed-{{seed}}/statistics.cost.json",
+        **step("supernet_statistics").outputs,
     log:
-        f"{R}/logs/supernet/seed-{{seed}}-statistics.log",
+        step("supernet_statistics").log,
     conda:
         ENVIRONMENT
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=120,
+        **SCORING,
     params:
-        device=device,
-        data=data_folder,
-        settings=plan.settings("supernet_statistics"),
-        code=plan.code("supernet_statistics"),
-        versions=plan.versions("supernet_statistics"),
+        **step("supernet_statistics"),
     shell:
-        "python -m nas_steps.search supernet_statistics --settings {params.settings:q} --weights {input.weights:q}"
-        " --data {params.data:q} --device {params.device} --output {output.statistics:q} --cost {output.cost:q}"
-        " > {log:q} 2>&1"
+        RUN
 
 
 rule one_shot:
+    """Search by the shared weights of a trained supernet."""
     input:
-        data=plan.data("train", "valid"),
-        weights=lambda w: plan.supernet(w.seed),
-        costs=plan.costs(),
+        data=DATA("train", "valid"),
+        weights=rules.supernet.output.weights,
+        blocks=BLOCKS,
     output:
-        candidates=f"{R}/search/{{strategy}}-{{seed}}/candidates.csv",
-        history=f"{R}/search/{{strategy}}-{{seed}}/history.csv",
-        cost=f"{R}/search/{{strategy}}-{{seed}}/cost.json",
+        **step("one_shot").outputs,
     log:
-        f"{R}/logs/search/{{strategy}}-{{seed}}/one_shot.log",
+        step("one_shot").log,
     wildcard_constraints:
-        strategy="|".join(plan.sampling),
+        strategy=plan.strategies_of("one_shot"),
     conda:
         ENVIRONMENT
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=480,
+        **SCORING,
     params:
-        device=device,
-        data=data_folder,
-        folder=output_folder,
-        costs=option("costs"),
-        settings=lambda w: plan.settings("one_shot", w.strategy),
-        code=plan.code("one_shot"),
-        versions=plan.versions("one_shot"),
+        **step("one_shot"),
     shell:
-        "python -m nas_steps.search one_shot --settings {params.settings:q} --weights {input.weights:q}"
-        " --strategy {wildcards.strategy} --seed {wildcards.seed} {params.costs} --data {params.data:q} --device {params.device}"
-        " --output {params.folder:q} > {log:q} 2>&1"
+        RUN

@@ -1,242 +1,208 @@
 # The best candidates of every search, trained anew and ranked; beside them a uniform sample of the space, trained alike
 # and scored as in the search, which tells how well the scores rank.
 rule sample:
+    """Draw the architectures by which scores are judged: uniformly, no two of them isomorphic."""
     input:
-        costs=plan.costs(),
+        blocks=BLOCKS,
     output:
-        sample=f"{R}/ranking/sample/proposals.csv",
+        **step("sample").outputs,
     log:
-        f"{R}/logs/ranking/sample.log",
+        step("sample").log,
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **GATHERING,
     params:
-        costs=option("costs"),
-        settings=plan.settings("sample"),
-        code=plan.code("sample"),
+        **step("sample"),
     shell:
-        "python -m nas_steps.ranking sample --settings {params.settings:q} {params.costs}"
-        " --output {output.sample:q} > {log:q} 2>&1"
+        RUN
 
 
-rule score_sample:
+rule train_sample:
+    """Train a share of the uniform sample as the shortlist is trained."""
     input:
-        data=plan.data("train", "valid"),
-        sample=f"{R}/ranking/sample/proposals.csv",
+        data=DATA("train", "valid"),
+        proposals=rules.sample.output.sample,
     output:
-        estimates=f"{R}/ranking/sample/score-{{shard}}.csv",
-        cost=f"{R}/ranking/sample/score-{{shard}}.cost.json",
+        **step("train_sample").outputs,
     log:
-        f"{R}/logs/ranking/sample-score-{{shard}}.log",
+        step("train_sample").log,
     conda:
         ENVIRONMENT
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=480,
+        **SCORING,
     params:
-        device=device,
-        data=data_folder,
-        settings=plan.settings("score_sample"),
-        estimator=plan.estimator,
-        shards=len(plan.shards),
-        code=plan.code("score_sample"),
-        versions=plan.versions("score_sample"),
+        **step("train_sample"),
     shell:
-        # by the numbers of search seed 0, so that what a search has scored is known
-        "python -m nas_steps.estimation {params.estimator} --stage search --ledger ranking --settings {params.settings:q}"
-        " --data {params.data:q} --device {params.device} --proposals {input.sample:q} --seed 0 --shard {wildcards.shard}"
-        " --shards {params.shards} --output {output.estimates:q} --cost {output.cost:q} > {log:q} 2>&1"
+        RUN
 
 
 if plan.one_shot:
 
-    ruleorder: score_sample_by_supernet > score_sample
-
-    rule score_sample_by_supernet:
+    rule score_by_supernet:
+        """Score the uniform sample by the shared weights of search seed 0."""
         input:
-            data=plan.data("train", "valid"),
-            sample=f"{R}/ranking/sample/proposals.csv",
-            weights=plan.supernet(0),
+            data=DATA("train", "valid"),
+            weights=plan.file("supernet", "weights", seed=0),
+            architectures=rules.sample.output.sample,
         output:
-            scores=f"{R}/ranking/sample/score-0.csv",
-            cost=f"{R}/ranking/sample/score-0.cost.json",
+            **step("score_by_supernet").outputs,
         log:
-            f"{R}/logs/ranking/sample-score-0.log",
+            step("score_by_supernet").log,
         conda:
             ENVIRONMENT
         threads: THREADS
         resources:
-            gpu=GPU,
-            mem_mb=8000,
-            runtime=120,
+            **SCORING,
         params:
-            device=device,
-            data=data_folder,
-            settings=plan.settings("score_sample_by_supernet"),
-            code=plan.code("score_sample_by_supernet"),
-            versions=plan.versions("score_sample_by_supernet"),
+            **step("score_by_supernet"),
         shell:
-            "python -m nas_steps.search rank_paths --settings {params.settings:q} --weights {input.weights:q}"
-            " --data {params.data:q} --device {params.device} --architectures {input.sample:q}"
-            " --output {output.scores:q} --cost {output.cost:q} > {log:q} 2>&1"
+            RUN
+
+else:
+
+    rule score_sample:
+        """Score a share of the uniform sample as the search scores."""
+        input:
+            data=DATA("train", "valid"),
+            proposals=rules.sample.output.sample,
+        output:
+            **step("score_sample").outputs,
+        log:
+            step("score_sample").log,
+        conda:
+            ENVIRONMENT
+        threads: THREADS
+        resources:
+            **SCORING,
+        params:
+            **step("score_sample"),
+        shell:
+            RUN
 
 
-use rule score_sample as screen_sample with:
-    output:
-        estimates=f"{R}/ranking/sample/screen-{{shard}}.csv",
-        cost=f"{R}/ranking/sample/screen-{{shard}}.cost.json",
-    log:
-        f"{R}/logs/ranking/sample-screen-{{shard}}.log",
-    params:
-        data=data_folder,
-        settings=plan.settings("screen_sample"),
-        estimator="zero_cost",
-        shards=len(plan.shards),
-        code=plan.code("screen_sample"),
-        versions=plan.versions("screen_sample"),
-
-
-rule calibrate:
+rule screen_sample:
+    """Score a share of the uniform sample by the screen's proxy."""
     input:
-        sample=plan.sample(),
-        trainings=plan.sample_trainings(),
-        scores=plan.sample_scores(),
-        candidates=plan.candidates(),
+        data=DATA("train", "valid"),
+        proposals=rules.sample.output.sample,
     output:
-        calibration=f"{R}/ranking/calibration.json",
-        sufficiency=f"{R}/ranking/sufficiency.csv",
+        **step("screen_sample").outputs,
     log:
-        f"{R}/logs/ranking/calibrate.log",
-    conda:
-        ENVIRONMENT
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        folder=output_folder,
-        settings=plan.settings("calibrate"),
-        code=plan.code("calibrate"),
-    shell:
-        "python -m nas_steps.ranking calibrate --settings {params.settings:q} --sample {input.sample:q}"
-        " --trainings {input.trainings:q} --scores {input.scores:q} --candidates {input.candidates:q}"
-        " --output {params.folder:q} > {log:q} 2>&1"
-
-
-rule shortlist:
-    input:
-        candidates=plan.candidates(),
-        calibration=plan.calibration(),
-    output:
-        shortlist=f"{R}/ranking/shortlist.csv",
-    log:
-        f"{R}/logs/ranking/shortlist.log",
-    conda:
-        ENVIRONMENT
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        calibration=option("calibration"),
-        settings=plan.settings("shortlist"),
-        code=plan.code("shortlist"),
-    shell:
-        "python -m nas_steps.ranking shortlist --settings {params.settings:q} --candidates {input.candidates:q}"
-        " {params.calibration} --output {output.shortlist:q} > {log:q} 2>&1"
-
-
-rule train_shortlist:
-    input:
-        data=plan.data("train", "valid"),
-        proposals=f"{R}/ranking/shortlist.csv",
-    output:
-        estimates=f"{R}/ranking/seed-{{seed}}-shard-{{shard}}.csv",
-        cost=f"{R}/ranking/seed-{{seed}}-shard-{{shard}}.cost.json",
-    log:
-        f"{R}/logs/ranking/seed-{{seed}}-shard-{{shard}}.log",
+        step("screen_sample").log,
     conda:
         ENVIRONMENT
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=480,
+        **SCORING,
     params:
-        device=device,
-        data=data_folder,
-        settings=plan.settings("train_shortlist"),
-        shards=len(plan.shards),
-        code=plan.code("train_shortlist"),
-        versions=plan.versions("train_shortlist"),
+        **step("screen_sample"),
     shell:
-        "python -m nas_steps.estimation short_training --stage ranking --settings {params.settings:q} --data {params.data:q} --device {params.device}"
-        " --proposals {input.proposals:q} --seed {wildcards.seed} --shard {wildcards.shard}"
-        " --shards {params.shards} --output {output.estimates:q} --cost {output.cost:q} > {log:q} 2>&1"
+        RUN
 
 
-# What is in both is trained once: the second job finds it among the known estimates.
-use rule train_shortlist as train_sample with:
+rule calibrate:
+    """Judge by the uniform sample how many of the best scored candidates must be trained."""
     input:
-        data=plan.data("train", "valid"),
-        proposals=f"{R}/ranking/sample/proposals.csv",
+        sample=rules.sample.output.sample,
+        trainings=every("train_sample", "estimates"),
+        scores=every("score_sample", "estimates") + every("score_by_supernet", "scores"),
+        candidates=plan.candidates(),
     output:
-        estimates=f"{R}/ranking/sample/seed-{{seed}}-shard-{{shard}}.csv",
-        cost=f"{R}/ranking/sample/seed-{{seed}}-shard-{{shard}}.cost.json",
+        **step("calibrate").outputs,
     log:
-        f"{R}/logs/ranking/sample-seed-{{seed}}-shard-{{shard}}.log",
+        step("calibrate").log,
+    conda:
+        ENVIRONMENT
+    resources:
+        **COUNTING,
+    params:
+        **step("calibrate"),
+    shell:
+        RUN
+
+
+rule shortlist:
+    """Take the best candidates of each search."""
+    input:
+        candidates=plan.candidates(),
+        calibration=(
+            rules.calibrate.output.calibration
+            if plan.config.ranking.shortlist == "auto"
+            else []
+        ),
+    output:
+        **step("shortlist").outputs,
+    log:
+        step("shortlist").log,
+    conda:
+        ENVIRONMENT
+    resources:
+        **GATHERING,
+    params:
+        **step("shortlist"),
+    shell:
+        RUN
+
+
+rule train_shortlist:
+    """Train a share of the shortlist anew; what is in the sample, too, is trained once."""
+    input:
+        data=DATA("train", "valid"),
+        proposals=rules.shortlist.output.shortlist,
+    output:
+        **step("train_shortlist").outputs,
+    log:
+        step("train_shortlist").log,
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        **SCORING,
+    params:
+        **step("train_shortlist"),
+    shell:
+        RUN
 
 
 rule rank:
+    """Rank the shortlist by its new trainings."""
     input:
-        shortlist=f"{R}/ranking/shortlist.csv",
-        trainings=plan.ranking_trainings(),
+        shortlist=rules.shortlist.output.shortlist,
+        trainings=every("train_shortlist", "estimates"),
     output:
-        ranked=f"{R}/ranking/ranked.csv",
-        agreement=f"{R}/ranking/agreement.csv",
-        winners=f"{R}/ranking/winners.csv",
+        **step("rank").outputs,
     log:
-        f"{R}/logs/ranking/rank.log",
+        step("rank").log,
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **GATHERING,
     params:
-        folder=output_folder,
-        code=plan.code("rank"),
+        **step("rank"),
     shell:
-        "python -m nas_steps.ranking rank --shortlist {input.shortlist:q} --trainings {input.trainings:q}"
-        " --output {params.folder:q} > {log:q} 2>&1"
+        RUN
 
 
 rule compare:
+    """Hold every estimator's scores of the pool against the accuracies after separate training."""
     input:
-        shortlist=f"{R}/ranking/shortlist.csv",
-        trainings=plan.ranking_trainings() + plan.sample_trainings(),
-        sample=plan.sample(),
-        scores=plan.sample_scores(),
-        screening=plan.sample_screening(),
+        shortlist=rules.shortlist.output.shortlist,
+        trainings=every("train_shortlist", "estimates")
+        + every("train_sample", "estimates"),
+        sample=every("sample", "sample"),
+        scores=every("score_sample", "estimates") + every("score_by_supernet", "scores"),
+        screening=every("screen_sample", "estimates"),
     output:
-        estimators=f"{R}/ranking/estimators.csv",
-        pool=f"{R}/ranking/pool.csv",
+        **step("compare").outputs,
     log:
-        f"{R}/logs/ranking/compare.log",
+        step("compare").log,
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **GATHERING,
     params:
-        folder=output_folder,
-        settings=plan.settings("compare"),
-        sample=option("sample"),
-        scores=option("scores"),
-        screening=option("screening"),
-        code=plan.code("compare"),
+        **step("compare"),
     shell:
-        "python -m nas_steps.ranking compare --settings {params.settings:q} --shortlist {input.shortlist:q}"
-        " --trainings {input.trainings:q} {params.sample} {params.scores} {params.screening}"
-        " --output {params.folder:q} > {log:q} 2>&1"
+        RUN

@@ -1,22 +1,17 @@
 rule report:
+    """Write the report of the experiment: one page, and its tables."""
     input:
-        data=plan.reported_data(),
+        data=DATA() if plan.trains else [],
         results=plan.reported(),
     output:
-        report=plan.report,
-        tables=plan.tables(),
+        **step("report").outputs,
     log:
-        f"{R}/logs/report.log",
+        step("report").log,
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **COUNTING,
     params:
-        folder=results_folder,
-        data=reported_data,
-        settings=plan.settings("report"),
-        code=plan.code("report"),
+        **step("report"),
     shell:
-        "python -m nas_steps.report --settings {params.settings:q} --results {params.folder:q}"
-        " {params.data} > {log:q} 2>&1"
+        RUN

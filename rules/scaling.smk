@@ -1,221 +1,163 @@
 # The first ranked architecture, scaled: a grid of triples, the best on valid, the members B0, B1, ...
 rule describe_grid:
+    """List the grid's triples with the size that each gives the winner."""
     input:
-        data=plan.data(),
-        ranked=f"{R}/ranking/ranked.csv",
+        data=DATA(),
+        ranked=rules.rank.output.ranked,
     output:
-        triples=f"{R}/scaling/triples.csv",
-        cost=f"{R}/scaling/triples.cost.json",
+        **step("describe_grid").outputs,
     log:
-        f"{R}/logs/scaling/describe.log",
+        step("describe_grid").log,
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **COUNTING,
     params:
-        data=data_folder,
-        settings=plan.settings("describe_grid"),
-        code=plan.code("describe_grid"),
+        **step("describe_grid"),
     shell:
-        "python -m nas_steps.scaling describe --settings {params.settings:q} --data {params.data:q}"
-        " --ranked {input.ranked:q} --output {output.triples:q} --cost {output.cost:q} > {log:q} 2>&1"
+        RUN
 
 
 rule train_grid:
+    """Train a share of the triples for a short while."""
     input:
-        data=plan.data("train", "valid"),
-        ranked=f"{R}/ranking/ranked.csv",
-        triples=f"{R}/scaling/triples.csv",
+        data=DATA("train", "valid"),
+        ranked=rules.rank.output.ranked,
+        triples=rules.describe_grid.output.triples,
     output:
-        scores=f"{R}/scaling/grid-{{shard}}.csv",
-        cost=f"{R}/scaling/grid-{{shard}}.cost.json",
+        **step("train_grid").outputs,
     log:
-        f"{R}/logs/scaling/grid-{{shard}}.log",
+        step("train_grid").log,
     conda:
         ENVIRONMENT
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=480,
+        **SCORING,
     params:
-        device=device,
-        data=data_folder,
-        settings=plan.settings("train_grid"),
-        shards=len(plan.shards),
-        code=plan.code("train_grid"),
-        versions=plan.versions("train_grid"),
+        **step("train_grid"),
     shell:
-        "python -m nas_steps.scaling grid --settings {params.settings:q} --data {params.data:q} --device {params.device}"
-        " --ranked {input.ranked:q} --triples {input.triples:q} --shard {wildcards.shard}"
-        " --shards {params.shards} --output {output.scores:q} --cost {output.cost:q} > {log:q} 2>&1"
+        RUN
 
 
 rule choose_scaling:
+    """Choose the triple and describe the members."""
     input:
-        data=plan.data(),
-        ranked=f"{R}/ranking/ranked.csv",
-        triples=f"{R}/scaling/triples.csv",
-        scores=plan.grid(),
+        data=DATA(),
+        ranked=rules.rank.output.ranked,
+        triples=rules.describe_grid.output.triples,
+        scores=every("train_grid", "scores"),
     output:
-        chosen=f"{R}/scaling/chosen.json",
-        members=f"{R}/scaling/members.csv",
-        cost=f"{R}/scaling/choose.cost.json",
+        **step("choose_scaling").outputs,
     log:
-        f"{R}/logs/scaling/choose.log",
+        step("choose_scaling").log,
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **COUNTING,
     params:
-        data=data_folder,
-        folder=output_folder,
-        settings=plan.settings("choose_scaling"),
-        code=plan.code("choose_scaling"),
+        **step("choose_scaling"),
     shell:
-        "python -m nas_steps.scaling choose --settings {params.settings:q} --data {params.data:q}"
-        " --ranked {input.ranked:q} --triples {input.triples:q} --scores {input.scores:q}"
-        " --output {params.folder:q} --cost {output.cost:q} > {log:q} 2>&1"
+        RUN
 
 
 rule train_member:
+    """Train one member, if it is within the budget, and test it once."""
     input:
-        data=plan.data("train", "valid", "test"),
-        chosen=f"{R}/scaling/chosen.json",
-        members=f"{R}/scaling/members.csv",
+        data=DATA("train", "valid", "test"),
+        chosen=rules.choose_scaling.output.chosen,
+        members=rules.choose_scaling.output.members,
         # with a warm start, the next smaller member's training
-        smaller=lambda w: plan.smaller(w.member, w.seed),
+        smaller=lambda w: plan.smaller("metrics", w.member, w.seed),
+        start=lambda w: plan.smaller("weights", w.member, w.seed),
     output:
-        metrics=f"{R}/scaling/B{{member}}-s{{seed}}/metrics.json",
-        history=f"{R}/scaling/B{{member}}-s{{seed}}/history.csv",
-        weights=f"{R}/scaling/B{{member}}-s{{seed}}/weights.safetensors",
-        cost=f"{R}/scaling/B{{member}}-s{{seed}}/cost.json",
+        **step("train_member").outputs,
     log:
-        f"{R}/logs/scaling/B{{member}}-s{{seed}}.log",
+        step("train_member").log,
     conda:
         ENVIRONMENT
-    threads: THREADS * plan.processes()
+    threads: processes("train_member", THREADS)
     resources:
-        gpu=GPU * plan.processes(),
-        mem_mb=8000,
-        runtime=1440,
+        **together("train_member"),
     params:
-        device=device,
-        launcher=launcher(plan.processes()),
-        data=data_folder,
-        folder=output_folder,
-        warm=warm_start,
-        settings=plan.settings("train_member"),
-        code=plan.code("train_member"),
-        versions=plan.versions("train_member"),
+        **step("train_member"),
     shell:
-        "{params.launcher} nas_steps.scaling train --settings {params.settings:q} --data {params.data:q} --device {params.device}"
-        " --chosen {input.chosen:q} --members {input.members:q} --member B{wildcards.member}"
-        " --seed {wildcards.seed} {params.warm} --output {params.folder:q} > {log:q} 2>&1"
+        RUN
 
 
 rule gather_family:
+    """Make one table of the family."""
     input:
-        members=f"{R}/scaling/members.csv",
-        trainings=plan.member_trainings(),
+        members=rules.choose_scaling.output.members,
+        trainings=every("train_member", "metrics"),
     output:
-        family=f"{R}/scaling/family.csv",
+        **step("gather_family").outputs,
     log:
-        f"{R}/logs/scaling/gather.log",
+        step("gather_family").log,
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **GATHERING,
     params:
-        code=plan.code("gather_family"),
+        **step("gather_family"),
     shell:
-        "python -m nas_steps.scaling gather --members {input.members:q} --trainings {input.trainings:q}"
-        " --output {output.family:q} > {log:q} 2>&1"
+        RUN
 
 
 # Search against scaling: every base in every way of scaling at matched MACs, a job for each cell and seed.
 rule describe_designs:
+    """List the networks of one repetition of the factorial, with the size of each."""
     input:
-        data=plan.data(),
-        chosen=f"{R}/scaling/chosen.json",
-        costs=plan.costs(),
+        data=DATA(),
+        chosen=rules.choose_scaling.output.chosen,
+        blocks=BLOCKS,
     output:
-        designs=f"{R}/scaling/factorial/designs-s{{seed}}.csv",
-        cost=f"{R}/scaling/factorial/designs-s{{seed}}.cost.json",
+        **step("describe_designs").outputs,
     log:
-        f"{R}/logs/scaling/factorial/designs-s{{seed}}.log",
+        step("describe_designs").log,
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **COUNTING,
     params:
-        data=data_folder,
-        costs=option("costs"),
-        settings=plan.settings("describe_designs"),
-        code=plan.code("describe_designs"),
+        **step("describe_designs"),
     shell:
-        "python -m nas_steps.scaling designs --settings {params.settings:q} --data {params.data:q}"
-        " --chosen {input.chosen:q} {params.costs} --seed {wildcards.seed} --output {output.designs:q}"
-        " --cost {output.cost:q} > {log:q} 2>&1"
+        RUN
 
 
 rule train_design:
+    """Train one network of the factorial and test it once."""
     input:
-        data=plan.data("train", "valid", "test"),
-        designs=f"{R}/scaling/factorial/designs-s{{seed}}.csv",
+        data=DATA("train", "valid", "test"),
+        designs=rules.describe_designs.output.designs,
     output:
-        metrics=f"{R}/scaling/factorial/{{base}}-{{way}}-s{{seed}}/metrics.json",
-        history=f"{R}/scaling/factorial/{{base}}-{{way}}-s{{seed}}/history.csv",
-        weights=f"{R}/scaling/factorial/{{base}}-{{way}}-s{{seed}}/weights.safetensors",
-        cost=f"{R}/scaling/factorial/{{base}}-{{way}}-s{{seed}}/cost.json",
+        **step("train_design").outputs,
     log:
-        f"{R}/logs/scaling/factorial/{{base}}-{{way}}-s{{seed}}.log",
-    wildcard_constraints:
-        base="[a-z_]+",
-        way="[a-z]+",
+        step("train_design").log,
     conda:
         ENVIRONMENT
-    threads: THREADS * plan.processes()
+    threads: processes("train_design", THREADS)
     resources:
-        gpu=GPU * plan.processes(),
-        mem_mb=8000,
-        runtime=1440,
+        **together("train_design"),
     params:
-        device=device,
-        launcher=launcher(plan.processes()),
-        data=data_folder,
-        folder=output_folder,
-        settings=plan.settings("train_design"),
-        code=plan.code("train_design"),
-        versions=plan.versions("train_design"),
+        **step("train_design"),
     shell:
-        "{params.launcher} nas_steps.scaling train_design --settings {params.settings:q} --data {params.data:q}"
-        " --device {params.device} --designs {input.designs:q} --base {wildcards.base} --scaling {wildcards.way}"
-        " --seed {wildcards.seed} --output {params.folder:q} > {log:q} 2>&1"
+        RUN
 
 
 rule gather_factorial:
+    """Make one table of the factorial's cells, and one of the effects of search and scaling."""
     input:
-        designs=plan.designs(),
-        trainings=plan.design_trainings(),
+        designs=every("describe_designs", "designs"),
+        trainings=every("train_design", "metrics"),
     output:
-        factorial=f"{R}/scaling/factorial.csv",
-        effects=f"{R}/scaling/effects.csv",
+        **step("gather_factorial").outputs,
     log:
-        f"{R}/logs/scaling/factorial/gather.log",
+        step("gather_factorial").log,
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **GATHERING,
     params:
-        folder=output_folder,
-        settings=plan.settings("gather_factorial"),
-        code=plan.code("gather_factorial"),
+        **step("gather_factorial"),
     shell:
-        "python -m nas_steps.scaling gather_factorial --settings {params.settings:q} --designs {input.designs:q}"
-        " --trainings {input.trainings:q} --output {params.folder:q} > {log:q} 2>&1"
+        RUN

@@ -1,236 +1,167 @@
-# Sampling strategies go propose -> evaluate (scattered) -> propose ..., gradient strategies are one job.
-rule measure_costs:
+# Sampling strategies go propose -> evaluate (scattered) -> propose ...; gradient strategies are one job.
+rule measure_blocks:
+    """Count what each block of a network costs, and measure its latency if that is wanted."""
     input:
-        data=plan.data(),
+        data=DATA(),
     output:
-        costs=f"{R}/search/costs.csv",
-        record=f"{R}/search/costs.json",
-        cost=f"{R}/search/costs.cost.json",
+        **step("measure_blocks").outputs,
     log:
-        f"{R}/logs/search/costs.log",
+        step("measure_blocks").log,
     conda:
         ENVIRONMENT
     threads: plan.latency_threads
     resources:
-        gpu=GPU if plan.measures_on_device else 0,
-        mem_mb=4000,
-        runtime=120,
+        **{**SCORING, "gpu": GPU if plan.measures_on_device else 0},
     params:
-        device=device,
-        data=data_folder,
-        settings=plan.settings("measure_costs"),
-        code=plan.code("measure_costs"),
-        versions=plan.versions("measure_costs"),
+        **step("measure_blocks"),
     shell:
-        "python -m nas_steps.search measure_costs --settings {params.settings:q} --data {params.data:q}"
-        " --device {params.device}"
-        " --output {output.costs:q} --record {output.record:q} --cost {output.cost:q} > {log:q} 2>&1"
+        RUN
 
 
 rule budget:
+    """Count each strategy's training cost and match random search to it."""
     input:
-        costs=plan.costs(),
-        data=plan.data(),
+        data=DATA(),
+        blocks=BLOCKS,
     output:
-        budget=f"{R}/search/budget.json",
-        cost=f"{R}/search/budget.cost.json",
+        **step("budget").outputs,
     log:
-        f"{R}/logs/search/budget.log",
+        step("budget").log,
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **COUNTING,
     params:
-        costs=option("costs"),
-        data=data_folder,
-        settings=plan.settings("budget"),
-        code=plan.code("budget"),
+        **step("budget"),
     shell:
-        "python -m nas_steps.search budget --settings {params.settings:q} --data {params.data:q} {params.costs}"
-        " --output {output.budget:q} --cost {output.cost:q} > {log:q} 2>&1"
+        RUN
 
 
 rule propose:
+    """Ask a strategy for the architectures of its next round."""
     input:
         budget=lambda w: plan.budget(w.strategy),
-        costs=plan.costs(),
-        earlier=lambda w: plan.earlier(w.strategy, w.seed, int(w.number)),
-        state=lambda w: plan.state(w.strategy, w.seed, int(w.number)),
-        told=lambda w: plan.last(w.strategy, w.seed, int(w.number)),
+        blocks=BLOCKS,
+        earlier=lambda w: plan.before("evaluations", w.strategy, w.seed, int(w.round)),
+        state=lambda w: plan.before("state", w.strategy, w.seed, int(w.round)),
+        evaluated=lambda w: plan.evaluated(w.strategy, w.seed, int(w.round)),
     output:
-        proposals=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/proposals.csv",
-        told=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/told.csv",
-        state=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/state.safetensors",
+        **step("propose").outputs,
     log:
-        f"{R}/logs/search/{{strategy}}-{{seed}}/round-{{number}}-propose.log",
+        step("propose").log,
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **GATHERING,
     params:
-        budget=option("budget"),
-        costs=option("costs"),
-        earlier=option("earlier"),
-        state=option("state"),
-        settings=lambda w: plan.settings("propose", w.strategy),
-        code=plan.code("propose"),
+        **step("propose"),
     shell:
-        "python -m nas_steps.search propose --settings {params.settings:q} --strategy {wildcards.strategy}"
-        " --seed {wildcards.seed} {params.budget} {params.costs} {params.earlier} {params.state} --told {input.told:q}"
-        " --output {output.proposals:q} --so-far {output.told:q} --output-state {output.state:q} > {log:q} 2>&1"
+        RUN
 
 
-# Where a cheap score chooses what is evaluated: more is proposed, and this leaves the best.
 rule screen:
+    """Choose which of a round's proposals are evaluated, by a score that needs no training."""
     input:
-        data=plan.data("train", "valid"),
-        proposals=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/proposals.csv",
+        data=DATA("train", "valid"),
+        proposals=rules.propose.output.proposals,
     output:
-        screened=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/screened.csv",
-        rejected=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/rejected.csv",
-        cost=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/screen.cost.json",
+        **step("screen").outputs,
     log:
-        f"{R}/logs/search/{{strategy}}-{{seed}}/round-{{number}}-screen.log",
+        step("screen").log,
     conda:
         ENVIRONMENT
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=120,
+        **SCORING,
     params:
-        device=device,
-        data=data_folder,
-        settings=plan.settings("screen"),
-        code=plan.code("screen"),
-        versions=plan.versions("screen"),
+        **step("screen"),
     shell:
-        "python -m nas_steps.estimation screen --settings {params.settings:q} --data {params.data:q} --device {params.device}"
-        " --proposals {input.proposals:q} --seed {wildcards.seed} --output {output.screened:q}"
-        " --rejected {output.rejected:q} --cost {output.cost:q} > {log:q} 2>&1"
+        RUN
 
 
 rule evaluate:
+    """Score a share of a round's architectures."""
     input:
-        data=plan.data("train", "valid"),
-        proposals=plan.proposals(f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}"),
+        data=DATA("train", "valid"),
+        proposals=(
+            rules.screen.output.screened
+            if plan.screens
+            else rules.propose.output.proposals
+        ),
     output:
-        estimates=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/shard-{{shard}}.csv",
-        cost=f"{R}/search/{{strategy}}-{{seed}}/round-{{number}}/shard-{{shard}}.cost.json",
+        **step("evaluate").outputs,
     log:
-        f"{R}/logs/search/{{strategy}}-{{seed}}/round-{{number}}-shard-{{shard}}.log",
+        step("evaluate").log,
     conda:
         ENVIRONMENT
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=480,
+        **SCORING,
     params:
-        device=device,
-        data=data_folder,
-        settings=plan.settings("evaluate"),
-        estimator=plan.estimator,
-        shards=len(plan.shards),
-        code=plan.code("evaluate"),
-        versions=plan.versions("evaluate"),
+        **step("evaluate"),
     shell:
-        "python -m nas_steps.estimation {params.estimator} --stage search --settings {params.settings:q} --data {params.data:q} --device {params.device}"
-        " --proposals {input.proposals:q} --seed {wildcards.seed} --shard {wildcards.shard}"
-        " --shards {params.shards} --output {output.estimates:q} --cost {output.cost:q} > {log:q} 2>&1"
+        RUN
 
 
 rule gather_search:
+    """End a strategy that asks and tells: candidates and history."""
     input:
-        # only the last of them is read; all are named, so that Snakemake walks from round to round, not down all at once
-        rounds=lambda w: plan.told_files(w.strategy, w.seed),
-        told=lambda w: plan.last(w.strategy, w.seed),
+        # the last of them is read; all are named, so that Snakemake walks from round to round, not down all at once
+        earlier=lambda w: plan.proposed(w.strategy, w.seed),
+        evaluated=lambda w: plan.evaluated(w.strategy, w.seed),
     output:
-        candidates=f"{R}/search/{{strategy}}-{{seed}}/candidates.csv",
-        history=f"{R}/search/{{strategy}}-{{seed}}/history.csv",
+        **step("gather_search").outputs,
     log:
-        f"{R}/logs/search/{{strategy}}-{{seed}}/gather.log",
+        step("gather_search").log,
     wildcard_constraints:
-        strategy="|".join(plan.in_rounds) or "(?!)",
+        strategy=plan.strategies_of("gather_search"),
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **GATHERING,
     params:
-        earlier=lambda w, input: shlex.quote(input.rounds[-1]),
-        folder=output_folder,
-        scores=plan.scores,
-        rungs=plan.rungs,
-        code=plan.code("gather_search"),
+        **step("gather_search"),
     shell:
-        "python -m nas_steps.search gather --earlier {params.earlier} --told {input.told:q} --estimator {params.scores}"
-        " --rungs {params.rungs} --output {params.folder:q} > {log:q} 2>&1"
+        RUN
 
 
 rule darts:
+    """Train a supernet whose alphas weigh the operations; keep the likeliest cells."""
     input:
-        data=plan.data("train", "valid"),
+        data=DATA("train", "valid"),
     output:
-        candidates=f"{R}/search/{{strategy}}-{{seed}}/candidates.csv",
-        history=f"{R}/search/{{strategy}}-{{seed}}/history.csv",
-        alphas=f"{R}/search/{{strategy}}-{{seed}}/alphas.json",
-        cost=f"{R}/search/{{strategy}}-{{seed}}/cost.json",
+        **step("darts").outputs,
     log:
-        f"{R}/logs/search/{{strategy}}-{{seed}}/darts.log",
+        step("darts").log,
     wildcard_constraints:
-        # a constraint that nothing meets where the config has no such strategy
-        strategy="|".join(plan.gradient) or "(?!)",
+        strategy=plan.strategies_of("darts"),
     conda:
         ENVIRONMENT
-    threads: lambda w: THREADS * plan.processes(w.strategy)
+    threads: processes("darts", THREADS)
     resources:
-        gpu=lambda w: GPU * plan.processes(w.strategy),
-        mem_mb=16000,
-        runtime=1440,
+        **together("darts"),
     params:
-        device=device,
-        launcher=lambda w: launcher(plan.processes(w.strategy)),
-        data=data_folder,
-        folder=output_folder,
-        settings=lambda w: plan.settings("darts", w.strategy),
-        code=plan.code("darts"),
-        versions=plan.versions("darts"),
+        **step("darts"),
     shell:
-        "{params.launcher} nas_steps.search darts --settings {params.settings:q} --strategy {wildcards.strategy}"
-        " --seed {wildcards.seed} --data {params.data:q} --device {params.device}"
-        " --output {params.folder:q} > {log:q} 2>&1"
+        RUN
 
 
 rule enas:
+    """Train a controller by REINFORCE over shared weights; keep the best architectures that it draws."""
     input:
-        data=plan.data("train", "valid"),
+        data=DATA("train", "valid"),
     output:
-        candidates=f"{R}/search/{{strategy}}-{{seed}}/candidates.csv",
-        history=f"{R}/search/{{strategy}}-{{seed}}/history.csv",
-        cost=f"{R}/search/{{strategy}}-{{seed}}/cost.json",
+        **step("enas").outputs,
     log:
-        f"{R}/logs/search/{{strategy}}-{{seed}}/enas.log",
+        step("enas").log,
     wildcard_constraints:
-        # a constraint that nothing meets where the config has no such strategy
-        strategy="|".join(plan.enas) or "(?!)",
+        strategy=plan.strategies_of("enas"),
     conda:
         ENVIRONMENT
     threads: THREADS
     resources:
-        gpu=GPU,
-        mem_mb=16000,
-        runtime=1440,
+        **TRAINING,
     params:
-        device=device,
-        data=data_folder,
-        folder=output_folder,
-        settings=lambda w: plan.settings("enas", w.strategy),
-        code=plan.code("enas"),
-        versions=plan.versions("enas"),
+        **step("enas"),
     shell:
-        "python -m nas_steps.search enas --settings {params.settings:q} --strategy {wildcards.strategy}"
-        " --seed {wildcards.seed} --data {params.data:q} --device {params.device}"
-        " --output {params.folder:q} > {log:q} 2>&1"
+        RUN

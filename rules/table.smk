@@ -1,71 +1,51 @@
-# Where an evaluation is a look into a benchmark's table: a search is one job, and so is all that follows it.
+# If an evaluation is a look into a benchmark's table: a search is one job, and so is all that follows it.
 rule replay:
+    """Search in a benchmark's table."""
     output:
-        candidates=f"{R}/search/{{strategy}}-{{seed}}/candidates.csv",
-        history=f"{R}/search/{{strategy}}-{{seed}}/history.csv",
-        cost=f"{R}/search/{{strategy}}-{{seed}}/cost.json",
+        **step("replay").outputs,
     log:
-        f"{R}/logs/search/{{strategy}}-{{seed}}/replay.log",
+        step("replay").log,
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **COUNTING,
     params:
-        table=table_path,
-        folder=output_folder,
-        settings=lambda w: plan.settings("replay", w.strategy),
-        code=plan.code("replay"),
-        versions=plan.versions("replay"),
+        **step("replay"),
     shell:
-        "python -m nas_steps.search replay --settings {params.settings:q} --table={params.table:q}"
-        " --strategy {wildcards.strategy} --seed {wildcards.seed} --output {params.folder:q} > {log:q} 2>&1"
+        RUN
 
 
 rule rank_in_table:
+    """Name the winners of searches in a benchmark's table."""
     input:
         candidates=plan.candidates(),
     output:
-        budget=plan.budgeted,
-        winners=f"{R}/ranking/winners.csv",
-        agreement=f"{R}/ranking/agreement.csv",
+        **step("rank_in_table").outputs,
     log:
-        f"{R}/logs/ranking/in_table.log",
+        step("rank_in_table").log,
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **COUNTING,
     params:
-        table=table_path,
-        folder=lambda w, output: str(Path(output.winners).parent),
-        settings=plan.settings("rank_in_table"),
-        code=plan.code("rank_in_table"),
+        **step("rank_in_table"),
     shell:
-        "python -m nas_steps.ranking in_table --settings {params.settings:q} --table={params.table:q}"
-        " --candidates {input.candidates:q} --output {params.folder:q} --budget {output.budget:q} > {log:q} 2>&1"
+        RUN
 
 
 rule lookup:
+    """Look the searches' winners up in the benchmark's table, and compare the strategies."""
     input:
-        winners=f"{R}/ranking/winners.csv",
+        winners=rules.rank_in_table.output.winners,
     output:
-        retrained=f"{R}/retraining/retrained.csv",
-        summary=f"{R}/retraining/summary.csv",
-        comparisons=f"{R}/retraining/comparisons.csv",
-        contests=f"{R}/retraining/contests.csv",
+        **step("lookup").outputs,
     log:
-        f"{R}/logs/retraining/lookup.log",
+        step("lookup").log,
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **COUNTING,
     params:
-        table=table_path,
-        folder=output_folder,
-        settings=plan.settings("lookup"),
-        code=plan.code("lookup"),
+        **step("lookup"),
     shell:
-        "python -m nas_steps.retraining lookup --settings {params.settings:q} --table={params.table:q}"
-        " --winners {input.winners:q} --output {params.folder:q} > {log:q} 2>&1"
+        RUN

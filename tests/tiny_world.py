@@ -10,7 +10,7 @@ from typing import Any
 
 from nas_steps.config.load import load
 from nas_steps.config.schema import Config
-from nas_steps.config.settings import DataSettings
+from nas_steps.data.settings import DataSettings
 from nas_steps.config.slicing import write_slices
 from nas_steps.data.prepare import prepare
 from nas_steps.provenance.files import write_csv

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_steps.config.settings import DataSettings, read_settings
 from nas_steps.data.prepare import prepare
+from nas_steps.data.settings import DataSettings
 from nas_steps.provenance.ledger import measured
-from nas_steps.provenance.steps import parser, run
+from nas_steps.provenance.settings import read_settings
+from nas_steps.provenance.task import parser, run
 
 #: with more classes than this the log does not name them
 CLASSES_NAMED = 20

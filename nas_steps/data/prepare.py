@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from nas_steps.config.data import Data
-from nas_steps.config.settings import DataSettings
 from nas_steps.data.arrays import Labelled, Source
+from nas_steps.data.settings import DataSettings
 from nas_steps.data.sources import read_source
 from nas_steps.data.splitting import Duplicates, deal, digests, find_duplicates, subsample
 from nas_steps.data.store import META, SPLITS, split_file

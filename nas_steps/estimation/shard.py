@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from nas_steps.config.settings import EstimationSettings, read_settings
 from nas_steps.estimation.cache import EstimateCache
-from nas_steps.estimation.estimates import Estimate, write_estimates
-from nas_steps.estimation.proposals import Proposal, read_proposals
-from nas_steps.provenance.files import canonical_json
-from nas_steps.provenance.ledger import measured
+from nas_steps.estimation.estimates import Estimate
+from nas_steps.estimation.proposals import Proposal
+from nas_steps.estimation.settings import EstimationSettings
+from nas_steps.provenance.kinds import of_kind
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.provenance.steps import parser, training_options
+from nas_steps.provenance.task import Task
 from nas_steps.training.progress import Progress
 
 if TYPE_CHECKING:  # torch is loaded where there is something to score
@@ -50,46 +49,14 @@ class Estimator(Protocol):
 
 
 def estimate_shard(
-    module: str, name: str, description: str, arguments: Sequence[str], make: Callable[[Shard], Estimator]
-) -> None:
-    """The step `module` (of Python name `name`): score this job's share of the proposals by the estimator of `make`."""
-    options = parser(module, description)
-    training_options(options)
-    options.add_argument("--proposals", required=True, help="CSV with index and architecture")
-    options.add_argument("--stage", required=True, choices=["search", "ranking"], help="whom the scores are for")
-    options.add_argument("--ledger", help="whom the cost is for, where that is another stage")
-    options.add_argument("--seed", type=int, required=True, help="which repetition this is: 0, 1, ...")
-    options.add_argument("--shard", type=int, required=True, help="this job's share of the proposals: 0, 1, ...")
-    options.add_argument("--shards", type=int, required=True, help="number of shares")
-    options.add_argument("--output", required=True, help="CSV of estimates")
-    options.add_argument("--cost", required=True, help="JSON of what it cost")
-    given = options.parse_args(arguments)
-    step = read_settings(given.settings, EstimationSettings)
-    with measured(given.cost, given.ledger or given.stage, f"evaluate {given.output}") as cost:
-        mine = [one for one in read_proposals(given.proposals) if one.index % given.shards == given.shard]
-        if not mine:
-            write_estimates(given.output, [])
-            cost.device = ""  # none was used
-            return
-        from nas_steps.training.job import training_job
-
-        with training_job(
-            name,
-            step,
-            given.output,
-            cost,
-            settings=given.settings,
-            data=given.data,
-            device=given.device,
-            stage=given.stage,
-            proposals=canonical_json([asdict(one) for one in mine]),
-            seed=given.seed,
-        ) as job:
-            # the settings lie in results/settings
-            root = Path(given.settings).resolve().parent.parent
-            known = EstimateCache(root, job.identity() | {"stage": given.stage, "seed": given.seed})
-            estimator = make(Shard(step, given.data, given.stage, given.seed, job))
-            write_estimates(given.output, estimate(mine, estimator, known, job))
+    task: Task, settings: EstimationSettings, proposals: Sequence[Proposal], job: Job, stage: str, seed: int
+) -> list[Estimate]:
+    """Return the estimates of this job's share of the proposals, by the estimator of the settings."""
+    # the settings lie in results/settings
+    root = Path(task.given.settings).resolve().parent.parent
+    known = EstimateCache(root, job.identity() | {"stage": stage, "seed": seed})
+    kind = of_kind("nas_steps.estimation.estimators", settings.estimator.kind)
+    return estimate(proposals, kind.estimator(Shard(settings, task.data, stage, seed, job)), known, job)
 
 
 def estimate(proposals: Sequence[Proposal], estimator: Estimator, known: EstimateCache, job: Job) -> list[Estimate]:

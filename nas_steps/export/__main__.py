@@ -1,8 +1,6 @@
 """The steps of the export."""
 
-from nas_steps.provenance.steps import dispatch
-
-STEPS = ("entry", "scaled", "gather")
+from nas_steps.provenance.task import dispatch
 
 if __name__ == "__main__":
-    dispatch("nas_steps.export", STEPS)
+    dispatch("nas_steps.export")

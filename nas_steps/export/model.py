@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas_steps.config.settings import ExportSettings
 from nas_steps.data.store import Meta, load_split, read_meta
 from nas_steps.export.check import compare, some_of
 from nas_steps.export.convert import UnsupportedError, trained_network, write_onnx
 from nas_steps.export.performance import measure
 from nas_steps.export.quantise import export_int8
+from nas_steps.export.settings import ExportSettings
 from nas_steps.export.tables import EXPORTS
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.fingerprint import file_hash

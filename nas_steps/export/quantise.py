@@ -12,11 +12,11 @@ import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from nas_steps.config.settings import ExportSettings
 from nas_steps.data.store import Split, load_split
 from nas_steps.errors import exact
 from nas_steps.export.check import batches, classes_of, open_session, some_of
 from nas_steps.export.convert import INPUT, UnsupportedError, save
+from nas_steps.export.settings import ExportSettings
 from nas_steps.intervals import paired_difference
 from nas_steps.provenance.fingerprint import file_hash
 from nas_steps.provenance.seeds import derive_seed

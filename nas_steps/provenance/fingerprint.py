@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from nas_steps.provenance.files import canonical_json
 PACKAGE = Path(__file__).resolve().parents[1]
 #: files of a package that are no code but decide what it writes
 DATA_SUFFIXES = (".j2", ".css")
+#: modules that decide nothing by themselves: the schema and the declarations of steps. What they say reaches a step as
+#: values, in its settings file, its command and the names of its files.
+UNWATCHED = re.compile(r"nas_steps\.config(\..*)?|nas_steps\.\w+\.steps")
 #: fields of a syntax tree that no program depends on
 HINTS = ("kind", "type_comment", "type_ignores")
 
@@ -23,26 +27,28 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def code_fingerprint(module: str) -> str:
-    """Fingerprint of `module` and of every nas_steps module that it imports, directly or not.
+def code_fingerprint(*modules: str) -> str:
+    """Return the fingerprint of some modules and of every nas_steps module that they import, directly or not.
 
-    Comments, docstrings and formatting do not count; imports inside functions and a package's templates do.
+    Comments, docstrings and formatting do not count; imports inside functions and a package's templates do. The schema
+    of the config and the declarations of steps do not count.
     """
-    return fingerprint(module_hashes(module))
+    return fingerprint(module_hashes(*modules))
 
 
-def module_hashes(module: str) -> dict[str, str]:
-    """What `code_fingerprint` is made of: module name -> hash."""
-    return {name: _module_hash(name)[:16] for name in sorted(transitive_imports(module))}
+def module_hashes(*modules: str) -> dict[str, str]:
+    """Return what `code_fingerprint` is made of: module name -> hash."""
+    return {name: _module_hash(name)[:16] for name in sorted(transitive_imports(*modules))}
 
 
-def transitive_imports(module: str) -> set[str]:
-    """`module` and the nas_steps modules that importing and running it can load."""
+def transitive_imports(*modules: str) -> set[str]:
+    """Return `modules` and the nas_steps modules that importing and running them can load, those that are not watched
+    aside."""
     found: set[str] = set()
-    waiting = [module]
+    waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in found or UNWATCHED.fullmatch(name):
             continue
         found.add(name)
         waiting.extend(_imports(name) - found)

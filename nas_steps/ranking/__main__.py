@@ -2,12 +2,10 @@
 
 import sys
 
-from nas_steps.provenance.steps import dispatch
-
-STEPS = ("sample", "calibrate", "shortlist", "rank", "compare", "in_table", "sufficiency")
+from nas_steps.provenance.task import dispatch
 
 if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1].startswith("--") and sys.argv[1] != "--help":
         # `python -m nas_steps.ranking --tau 0.4`
         sys.argv.insert(1, "sufficiency")
-    dispatch("nas_steps.ranking", STEPS)
+    dispatch("nas_steps.ranking", ["sufficiency"])

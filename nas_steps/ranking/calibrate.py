@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nas_steps.config.settings import CalibrationSettings
 from nas_steps.ranking.correlation import correlation, paired
 from nas_steps.ranking.pool import Member, reference, scores_of
+from nas_steps.ranking.settings import CalibrationSettings
 from nas_steps.ranking.sufficiency import ASSURANCE, Estimate, Prediction, from_pool, from_tau
 
 COLUMNS = (

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from nas_steps.provenance.files import read_csv
 
 COLUMNS = (
     "index",
@@ -42,3 +45,12 @@ def shortlist(
                 }
             )
     return rows
+
+
+def read_candidates(paths: Sequence[str | Path]) -> dict[tuple[str, int], list[dict[str, str]]]:
+    """Read the candidates.csv of searches, by strategy and search seed, which the names of their folders say."""
+    found = {}
+    for path in paths:
+        strategy, _, seed = Path(path).parent.name.rpartition("-")
+        found[strategy, int(seed)] = read_csv(path)
+    return found

@@ -1,8 +1,6 @@
 """The steps of retraining."""
 
-from nas_steps.provenance.steps import dispatch
-
-STEPS = ("train", "gather", "lookup", "count")
+from nas_steps.provenance.task import dispatch
 
 if __name__ == "__main__":
-    dispatch("nas_steps.retraining", STEPS)
+    dispatch("nas_steps.retraining", ["count"])

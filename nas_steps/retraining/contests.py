@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from scipy import stats
 
 from nas_steps.intervals import holm
+from nas_steps.provenance.files import write_csv
+from nas_steps.retraining import summary
 from nas_steps.retraining.comparison import FEWEST_PAIRS, PAIRED, best_weights, paired
 from nas_steps.retraining.summary import Metrics, by_entry, strategy_of
 
@@ -161,3 +164,12 @@ def _between_searches(
         "searches_high": float(interval.high),
         "searches_p": float(found.pvalue),
     }
+
+
+def write_tables(trainings: Sequence[Metrics], folder: Path) -> None:
+    """Write retrained.csv, summary.csv, comparisons.csv and contests.csv of all trainings into `folder`."""
+    rows = [{key: metrics[key] for key in summary.RETRAINED} for metrics in trainings]
+    write_csv(folder / "retrained.csv", rows, summary.RETRAINED)
+    write_csv(folder / "summary.csv", summary.summarise(trainings), summary.SUMMARY)
+    write_csv(folder / "comparisons.csv", summary.compare(trainings), summary.COMPARISONS)
+    write_csv(folder / "contests.csv", contests(trainings), CONTESTS)

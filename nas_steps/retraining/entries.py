@@ -6,7 +6,6 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from nas_steps.config.settings import TrainingSettings
 from nas_steps.data.store import read_meta
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import number, read_csv
@@ -17,6 +16,7 @@ from nas_steps.spaces.constraints import constrained_space
 from nas_steps.spaces.mobile import sites
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.training.record import Entry
+from nas_steps.training.settings import TrainingSettings
 
 #: kinds of entries: the first two come from a search, the others wait for none
 KINDS = ("searched", "random", "uniform", "largest", "baseline")

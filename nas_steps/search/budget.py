@@ -12,12 +12,12 @@ from typing import Any
 
 from torch import Tensor
 
-from nas_steps.config.settings import BudgetSettings, CountedSupernet
 from nas_steps.config.space import Network
 from nas_steps.models.build import size
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.models.count import count
 from nas_steps.provenance.seeds import derive_seed
+from nas_steps.search.settings import BudgetSettings, CountedSupernet
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.mobile.sites import largest, sites, smallest
 from nas_steps.spaces.protocol import Space
@@ -67,7 +67,7 @@ def budget(
     candidate = mean_macs(side)
     trained = step.evaluation
     evaluated = candidate if trained.resolution in (None, side) else mean_macs(trained.resolution or side)
-    evaluation = TRAINING_FACTOR * (trained.epochs * trained.share * evaluated + trained.images / images * candidate)
+    evaluation = TRAINING_FACTOR * (trained.epochs * trained.images * evaluated + (trained.batch + step.screened) / images * candidate)
     supernet = 0.0
     if step.supernet is not None:
         if step.supernet.resolution not in (None, side):
@@ -156,7 +156,7 @@ def _supernet_training(
         paths = macs(largest(space)) + macs(smallest(space)) + settings.between * mean
     else:
         paths = mean * (max(sites(space).counts) if settings.sampling == "fair" else 1)
-    return TRAINING_FACTOR * settings.epochs * settings.share * paths
+    return TRAINING_FACTOR * settings.epochs * settings.images * paths
 
 
 def _decisions(space: CellSpace) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
-from nas_steps.config.settings import ReplaySettings
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.estimation.table import Benchmark
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.sampling import round_size, rounds, sampler
+from nas_steps.search.settings import ReplaySettings
 
 
 def replay(step: ReplaySettings, table: Benchmark, *, seed: int) -> list[list[Estimate]]:

@@ -5,81 +5,73 @@ The only module that trains and opens the test set; retraining and scaling use i
 
 from __future__ import annotations
 
-from argparse import Namespace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from nas_steps.config.settings import TrainingSettings
 from nas_steps.config.space import Network
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import load_split, read_meta, split_file
+from nas_steps.provenance.files import read_json
 from nas_steps.provenance.fingerprint import fingerprint
-from nas_steps.provenance.ledger import Cost
 from nas_steps.provenance.seeds import derive_seed
+from nas_steps.provenance.task import Task
 from nas_steps.training.devices import describe
 from nas_steps.training.job import Job, training_job
 from nas_steps.training.loop import evaluate
 from nas_steps.training.networks import Trained, load_images, train_network
 from nas_steps.training.progress import Progress
 from nas_steps.training.record import Entry, record, write
+from nas_steps.training.settings import TrainingSettings
 from nas_steps.training.warm import WarmStart
 
 
 def final_job(
-    module: str,
+    task: Task,
     entry: Entry,
-    step: TrainingSettings,
-    given: Namespace,
-    cost: Cost,
+    settings: TrainingSettings,
     *,
     network: Network | None = None,
     side: int | None = None,
     warm: WarmStart | None = None,
 ) -> None:
-    """Train `entry` as the step `module` was told to: `given` has settings, data, threads, seed and output.
+    """Train `entry` as `task` says, and write metrics.json, history.csv and weights.safetensors.
 
     All entries of one repetition have one seed, winners, baselines and scaled members alike: they are compared in
     pairs, and B0's trainings are the winner's own. `warm` is where the weights come from that it starts with.
     """
-    # what nothing else depends on stays out of the key, so that trainings of before go on
-    start = {} if warm is None else {"warm start": warm.key()}
+    # a key without the start, if there is none, keeps the checkpoints of earlier versions
+    start: dict[str, object] = {} if warm is None else {"warm start": warm.key()}
     with training_job(
-        module,
-        step,
-        given.output,
-        cost,
-        settings=given.settings,
-        data=given.data,
-        device=given.device,
-        processes=step.processes,
+        task,
+        settings,
+        processes=settings.processes,
         architecture=entry.architecture,
         network=network,
         side=side,
-        seed=given.seed,
-        **start,
+        seed=task.seed,
+        **start,  # type: ignore[arg-type]
     ) as job:
-        seed = derive_seed(step.seed, "retraining", given.seed)
-        output = Path(given.output)
         train_final(
             entry,
-            step,
-            given.data,
-            output,
-            repetition=given.seed,
-            seed=seed,
+            settings,
+            task.data,
+            task.folder,
+            repetition=task.seed,
+            seed=derive_seed(settings.seed, "retraining", task.seed),
             job=job,
             network=network,
             side=side,
             warm=warm,
+            settings_name=fingerprint(read_json(task.given.settings)),
         )
 
 
 def train_final(
     entry: Entry,
-    step: TrainingSettings,
+    settings: TrainingSettings,
     data: str | Path,
     output: Path,
     *,
@@ -89,22 +81,23 @@ def train_final(
     network: Network | None = None,
     side: int | None = None,
     warm: WarmStart | None = None,
+    settings_name: str | None = None,
 ) -> None:
     """Train `entry` and write metrics.json, history.csv and weights.safetensors into `output`.
 
     `repetition` is the number of this training (0, 1, ...), `seed` what its random numbers come from.
     """
-    network = network or step.network
+    network = network or settings.network
     device = job.device
-    images = load_images(data, device, side=side, merged=step.train_on == "train+valid")
+    images = load_images(data, device, side=side, merged=settings.train_on == "train+valid")
     initial = None
     if warm is not None:
         initial = partial(warm.apply, inputs=images.meta.shape[0], classes=len(images.meta.classes))
-    with Progress(step.recipe.epochs, f"{entry.name}, seed {repetition}") as progress:
+    with Progress(settings.recipe.epochs, f"{entry.name}, seed {repetition}") as progress:
         trained = train_network(
             entry.architecture,
             network,
-            step.recipe,
+            settings.recipe,
             images,
             seed=seed,
             progress=progress,
@@ -115,9 +108,9 @@ def train_final(
     metrics = record(entry, repetition) | {
         "status": trained.status,
         "reason": trained.reason,
-        # the name of its settings file, results/settings/<step>-<this>.json, less the step
-        "settings": fingerprint(step.model_dump(mode="json")),
-        "train_on": step.train_on,
+        # its settings are in results/settings/<step>-<this>.json
+        "settings": settings_name,
+        "train_on": settings.train_on,
         "network": network.model_dump(),
         "parameters": trained.parameters,
         "macs": trained.macs,

@@ -15,15 +15,16 @@ from uuid import uuid4
 import torch
 
 from nas_steps import STARTED
-from nas_steps.config.settings import Compute
 from nas_steps.data.store import read_meta
 from nas_steps.provenance.fingerprint import PACKAGE, code_fingerprint
 from nas_steps.provenance.ledger import Cost
+from nas_steps.provenance.task import Task
 from nas_steps.provenance.versions import TRAINS, describe_versions
 from nas_steps.training.checkpoint import Checkpoint, Checkpoints, opened
 from nas_steps.training.devices import claimed, describe, peak_gpu_memory_mb
 from nas_steps.training.distributed import joined, world
 from nas_steps.training.energy import joules
+from nas_steps.training.settings import ComputeSettings
 
 
 class Finished:
@@ -78,52 +79,44 @@ class Job:
 
 @contextmanager
 def training_job(
-    module: str,
-    step: Compute,
-    target: str | Path,
-    cost: Cost,
-    *,
-    settings: str | Path,
-    data: str | Path,
-    device: str = "auto",
-    processes: int = 1,
-    **what: object,
+    task: Task, settings: ComputeSettings, target: Path | None = None, *, processes: int = 1, **what: object
 ) -> Iterator[Job]:
-    """Train in the block: what `module` makes as `target`, a file or a folder.
+    """Train in the block what `task` makes as `target`: one of its files, or else its folder.
 
     A checkpoint is used again if all of this is the same: the settings, the data, the code, the versions of the
     packages, the kind of device, and `what`, a name and a value for everything else that the training depends on.
     The settings say how many CPU threads there are, whatever the workflow gives the job: they shape the last digits.
     With several `processes`, all of them call this.
     """
+    cost = task.cost
     cost.loaded()
     key: dict[str, Callable[[], str]] = {
-        "settings": lambda: hashlib.sha256(Path(settings).read_bytes()).hexdigest(),
-        "data": lambda: read_meta(data).content,
-        "code": lambda: _code(module),
+        "settings": lambda: hashlib.sha256(Path(task.given.settings).read_bytes()).hexdigest(),
+        "data": lambda: read_meta(task.data).content,
+        "code": lambda: _code(task),
         "torch": lambda: torch.__version__,
         "versions": lambda: describe_versions(TRAINS),
         **{name: lambda value=value: str(value) for name, value in what.items()},  # type: ignore[misc]
     }
-    with claimed(device, step.threads) as found, joined(processes, found):
+    with claimed(task.device, settings.threads) as found, joined(processes, found):
         key["device"] = lambda: found.type
         told = ", ".join(f"{name} {value}" for name, value in what.items() if isinstance(value, int))
-        where = f"device {describe(found)}, threads {step.threads}"
+        where = f"device {describe(found)}, threads {settings.threads}"
         if processes > 1:
             where = f"process {world().rank + 1} of {processes}, {where}"
         print(", ".join(filter(None, [where, told])), flush=True)
         before = joules(found)
-        with opened(Path(target), key, cost) as checkpoints:
-            yield Job(found, checkpoints, cost, key, step.threads)
+        with opened(target or task.folder, key, cost) as checkpoints:
+            yield Job(found, checkpoints, cost, key, settings.threads)
         if processes > 1:
             cost.extra["processes"] = processes
-        cost.device, cost.threads = describe(found), step.threads * processes
+        cost.device, cost.threads = describe(found), settings.threads * processes
         cost.peak_gpu_memory_mb = peak_gpu_memory_mb(found)
         after = joules(found)
         cost.energy_joules = None if before is None or after is None else round(after - before, 1)
 
 
-def _code(module: str) -> str:
+def _code(task: Task) -> str:
     """Return the fingerprint of the code that this process runs.
 
     If a file was edited after the process had begun, nobody knows what runs: the answer is another one each time. The
@@ -133,4 +126,4 @@ def _code(module: str) -> str:
     own = f"{PACKAGE.name}."
     files = [Path(str(found.__file__)) for name, found in list(sys.modules.items()) if name.startswith(own)]
     edited = max(file.stat().st_ctime for file in files) > began
-    return f"edited while it ran, {uuid4()}" if edited else code_fingerprint(module)
+    return f"edited while it ran, {uuid4()}" if edited else code_fingerprint(*task.modules())

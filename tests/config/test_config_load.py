@@ -12,7 +12,9 @@ import pytest
 
 from nas_steps.config.load import load, load_file, read_yaml
 from nas_steps.config.schema import Config
-from nas_steps.config.settings import DartsSettings, TrainingSettings, read_settings
+from nas_steps.search.settings import DartsSettings
+from nas_steps.training.settings import TrainingSettings
+from nas_steps.provenance.settings import read_settings
 from nas_steps.config.slicing import score_name, write_slices
 from nas_steps.config.strategies import GRADIENT_KINDS, STRATEGIES, Darts, Evolution, Random
 from nas_steps.errors import UserError

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from nas_steps.config.data import Data
-from nas_steps.config.settings import DataSettings
+from nas_steps.data.settings import DataSettings
 from nas_steps.data.prepare import prepare
 
 

@@ -12,7 +12,8 @@ from exported_world import Prototypes, deployed
 from tiny_world import prepared, settings
 from torch import Tensor, nn
 
-from nas_steps.config.settings import ExportSettings, read_settings
+from nas_steps.export.settings import ExportSettings
+from nas_steps.provenance.settings import read_settings
 from nas_steps.data.store import Meta, Split, load_split, read_meta
 from nas_steps.export.check import classes_of, open_session
 from nas_steps.export.convert import INPUT, UnsupportedError, save, write_onnx

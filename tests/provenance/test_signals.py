@@ -20,7 +20,7 @@ from nas_steps.provenance.fingerprint import PACKAGE
 #: a step that says its process id, then does what its first argument says
 STEP = """
 import os, sys, time
-from nas_steps.provenance.steps import run
+from nas_steps.provenance.task import run
 
 def main(arguments):
     print("process", os.getpid(), flush=True)

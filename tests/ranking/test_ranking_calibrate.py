@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny_world import settings
 
-from nas_steps.config.settings import CalibrationSettings
+from nas_steps.ranking.settings import CalibrationSettings
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate, write_estimates
 from nas_steps.estimation.proposals import read_proposals

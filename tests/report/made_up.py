@@ -13,7 +13,7 @@ from typing import Any
 from scipy import stats
 
 from nas_steps.config.schema import Config
-from nas_steps.config.settings import CalibrationSettings
+from nas_steps.ranking.settings import CalibrationSettings
 from nas_steps.config.slicing import score_name, write_slices
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.models.latency import agreement

@@ -11,7 +11,8 @@ import pytest
 from tiny_world import CONVOLUTION, MIXED, POOLS, prepared, settings, tiny_config
 
 from nas_steps.config.schema import Config
-from nas_steps.config.settings import TrainingSettings, read_settings
+from nas_steps.training.settings import TrainingSettings
+from nas_steps.provenance.settings import read_settings
 from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.models.build import size

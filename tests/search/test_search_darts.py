@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from tiny_world import prepared, settings, tiny_config
 
-from nas_steps.config.settings import DartsSettings
+from nas_steps.search.settings import DartsSettings
 from nas_steps.config.slicing import slices
 from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.data.batches import DeviceImages

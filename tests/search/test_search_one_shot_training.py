@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from small_supernets import batch
 from torch import Tensor
 
-from nas_steps.config.settings import SupernetSettings
+from nas_steps.search.settings import SupernetSettings
 from nas_steps.config.space import Network, Space
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.provenance.ledger import Cost

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tiny_world import settings
 
-from nas_steps.config.settings import EstimationSettings, read_settings
+from nas_steps.estimation.settings import EstimationSettings
+from nas_steps.provenance.settings import read_settings
 from nas_steps.provenance import versions
 from nas_steps.provenance.ledger import Cost
 from nas_steps.provenance.versions import TRAINS

@@ -17,7 +17,8 @@ from torch import nn
 
 from nas_steps.config.data import Data
 from nas_steps.config.recipe import Recipe
-from nas_steps.config.settings import DataSettings, TrainingSettings
+from nas_steps.data.settings import DataSettings
+from nas_steps.training.settings import TrainingSettings
 from nas_steps.config.space import Network
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.prepare import prepare

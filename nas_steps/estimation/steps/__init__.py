@@ -1,1 +1,5 @@
-"""The steps of `python -m nas_steps.estimation`, a module each: so each has the fingerprint of what it runs alone."""
+"""The functions of steps that score architectures; the stages that ask for scores declare them."""
+
+from nas_steps.provenance.step import Step
+
+STEPS: dict[str, Step] = {}

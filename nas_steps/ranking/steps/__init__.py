@@ -1,1 +1,227 @@
-"""The steps of `python -m nas_steps.ranking`, a module each: so each has the fingerprint of what it runs alone."""
+"""The declarations of the steps of the ranking: the shortlist, and the uniform sample that judges scores."""
+
+from nas_steps.config import derive
+from nas_steps.config.reads import CONSTRAINTS, FINAL, SEARCHED, SEED, SPACE, TABLE
+from nas_steps.provenance.step import COST, Reads, Step, steps
+from nas_steps.provenance.versions import TRAINS
+
+ESTIMATORS = "nas_steps.estimation.estimators"
+DATA = {"data": "folder of the prepared data"}
+PROPOSALS = {"proposals": "CSV file with index and architecture"}
+SHARDS = {"shards": "number of shares"}
+ESTIMATES = (
+    "index, architecture, score, status, reason, parameters, macs, seconds, epochs; of extrapolated curves saved "
+    "(epochs), low, high, predicted"
+)
+TRAINED = {
+    **FINAL,
+    "estimator": Reads(derive.ranking_recipe, derive.ranking_estimator),
+    "share": "ranking.final_share",
+}
+SCORES = "CSV files with columns architecture and score"
+CANDIDATES = {"candidates+": "candidates.csv of all searches"}
+WINNERS = ("ranking/winners.csv", "entry, kind, strategy, search_seed, architecture, score")
+AGREEMENT = (
+    "ranking/agreement.csv",
+    "strategy, estimator, architectures, kendall_tau, low, high, p_value, note",
+)
+
+STEPS = steps(
+    "nas_steps.ranking",
+    Step(
+        "sample",
+        "Draw the architectures by which scores are judged: uniformly, no two of them isomorphic.",
+        when=("sampled",),
+        takes={"blocks?": "blocks.csv, if the searches keep constraints"},
+        reads={**SEED, **SPACE, **CONSTRAINTS, "uniform": "ranking.uniform"},
+        writes={"sample": ("ranking/sample/proposals.csv", "index, architecture")},
+    ),
+    Step(
+        "train_sample",
+        "Train a share of the uniform sample as the shortlist is trained.",
+        module="nas_steps.estimation.steps.evaluate",
+        jobs={"seed": "ranking_seeds", "shard": "shards"},
+        when=("sampled",),
+        packages=TRAINS,
+        kinds=(f"{ESTIMATORS}.short_training",),
+        device=True,
+        takes={**DATA, **PROPOSALS},
+        options=SHARDS,
+        reads=TRAINED,
+        writes={
+            "estimates": ("ranking/sample/seed-{seed}-shard-{shard}.csv", ESTIMATES),
+            "cost": ("ranking/sample/seed-{seed}-shard-{shard}.cost.json", COST),
+        },
+    ),
+    Step(
+        "score_sample",
+        "Score a share of the uniform sample as the search scores.",
+        module="nas_steps.estimation.steps.evaluate",
+        jobs={"shard": "shards"},
+        when=("sampled", "scores_by_jobs"),
+        packages=TRAINS,
+        kinds=(f"{ESTIMATORS}.{{estimator[kind]}}", "nas_steps.estimation.proxies.{estimator[proxy]}"),
+        device=True,
+        takes={**DATA, **PROPOSALS},
+        options=SHARDS,
+        reads={**SEARCHED, "estimator": "search.estimator"},
+        writes={
+            "estimates": ("ranking/sample/score-{shard}.csv", ESTIMATES),
+            "cost": ("ranking/sample/score-{shard}.cost.json", COST),
+        },
+    ),
+    Step(
+        "score_by_supernet",
+        "Score given architectures by the shared weights of a trained supernet.",
+        module="nas_steps.search.steps.score_by_supernet",
+        when=("sampled", "one_shot"),
+        packages=TRAINS,
+        device=True,
+        takes={
+            **DATA,
+            "weights": "weights.safetensors of the supernet",
+            "architectures": "text file with an architecture a line, or CSV file with a column architecture",
+        },
+        reads={**SEARCHED, "estimator": "search.estimator"},
+        writes={
+            "scores": (
+                "ranking/sample/score-0.csv",
+                "rank, architecture, score, running, reestimated, parameters, macs",
+            ),
+            "cost": ("ranking/sample/score-0.cost.json", COST),
+        },
+    ),
+    Step(
+        "screen_sample",
+        "Score a share of the uniform sample by the screen's proxy.",
+        module="nas_steps.estimation.steps.evaluate",
+        jobs={"shard": "shards"},
+        when=("sampled", "screens"),
+        packages=TRAINS,
+        kinds=(f"{ESTIMATORS}.zero_cost", "nas_steps.estimation.proxies.{estimator[proxy]}"),
+        device=True,
+        takes={**DATA, **PROPOSALS},
+        options=SHARDS,
+        reads={**SEARCHED, "estimator": Reads("search.screen", derive.screen_as_estimator)},
+        writes={
+            "estimates": ("ranking/sample/screen-{shard}.csv", ESTIMATES),
+            "cost": ("ranking/sample/screen-{shard}.cost.json", COST),
+        },
+    ),
+    Step(
+        "calibrate",
+        "Judge by the uniform sample how many of the best scored candidates must be trained.",
+        when=("sampled",),
+        takes={
+            "sample": "proposals.csv of the uniform sample",
+            "trainings+": "its seed-<seed>-shard-<shard>.csv",
+            "scores+": SCORES,
+            **CANDIDATES,
+        },
+        reads={
+            **SEED,
+            "estimator": Reads("search.estimator", derive.score_name),
+            "shortlist": "ranking.shortlist",
+            "tolerance": "ranking.tolerance",
+            "most": "ranking.most",
+        },
+        writes={
+            "calibration": (
+                "ranking/calibration.json",
+                "the shortlist's length and why; tau on the sample, candidates of a search, how many are enough",
+            ),
+            "sufficiency": (
+                "ranking/sufficiency.csv",
+                "predictor, read (1: it decides), k, regret, regret_95, holds_top, enough, each with _low and _high; "
+                "tau, candidates",
+            ),
+        },
+    ),
+    Step(
+        "shortlist",
+        "Take the best candidates of each search.",
+        when=("trains",),
+        takes={**CANDIDATES, "calibration?": "calibration.json, if the config says `auto`"},
+        reads={"shortlist": "ranking.shortlist", "kinds": Reads("search.strategies", derive.kinds)},
+        writes={
+            "shortlist": (
+                "ranking/shortlist.csv",
+                "index, architecture, strategy, search_seed, search_rank, search_score, estimator",
+            )
+        },
+    ),
+    Step(
+        "train_shortlist",
+        "Train a share of the shortlist anew.",
+        module="nas_steps.estimation.steps.evaluate",
+        jobs={"seed": "ranking_seeds", "shard": "shards"},
+        when=("trains",),
+        packages=TRAINS,
+        kinds=(f"{ESTIMATORS}.short_training",),
+        device=True,
+        takes={**DATA, **PROPOSALS},
+        options=SHARDS,
+        reads=TRAINED,
+        writes={
+            "estimates": ("ranking/seed-{seed}-shard-{shard}.csv", ESTIMATES),
+            "cost": ("ranking/seed-{seed}-shard-{shard}.cost.json", COST),
+        },
+    ),
+    Step(
+        "rank",
+        "Rank the shortlist by its new trainings.",
+        when=("trains",),
+        takes={"shortlist": "shortlist.csv", "trainings+": "estimates of all seeds and shards"},
+        writes={
+            "ranked": (
+                "ranking/ranked.csv",
+                "rank, index, architecture, score, std, trainings, status, proposed_by, parameters, macs",
+            ),
+            "agreement": AGREEMENT,
+            "winners": WINNERS,
+        },
+    ),
+    Step(
+        "compare",
+        "Hold every estimator's scores of the pool against the accuracies after separate training.",
+        when=("trains",),
+        takes={
+            "shortlist": "shortlist.csv",
+            "trainings+": "seed-<seed>-shard-<shard>.csv of shortlist and sample",
+            "sample?": "proposals.csv of the uniform sample",
+            "scores*": SCORES,
+            "screening*": f"{SCORES} of the screen's proxy",
+        },
+        reads={
+            "estimator": Reads("search.estimator", derive.score_name),
+            "screen": "search.screen.proxy",
+            "own": Reads("search.strategies", derive.with_own_supernet),
+        },
+        writes={
+            "estimators": (
+                "ranking/estimators.csv",
+                "estimator (also parameters, MACs), pool (uniform sample, whole pool), part (all, better half), measure "
+                "(kendall, spearman, precision, regret), k, value, low, high, n, p_value, ceiling, halves (each with "
+                "_low, _high), note, ceiling_note; regrets are shares of accuracy; the interval of precision and regret "
+                "is where 95 % of other pools of the same size would lie",
+            ),
+            "pool": (
+                "ranking/pool.csv",
+                "sample and shortlist: architecture, sampled, shortlisted, accuracy, std, trainings, parameters, macs, "
+                "accuracy_seed_<s>, score_<estimator>",
+            ),
+        },
+    ),
+    Step(
+        "rank_in_table",
+        "Name the winners of searches in a benchmark's table.",
+        when=("in_table",),
+        takes={"path": "the benchmark's CSV file", **CANDIDATES},
+        reads={**TABLE, "kinds": Reads("search.strategies", derive.kinds)},
+        writes={
+            "budget": ("search/budget.json", "how many evaluations each strategy got"),
+            "winners": WINNERS,
+            "agreement": AGREEMENT,
+        },
+    ),
+)

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from nas_steps.config.settings import CalibrationSettings, read_settings
 from nas_steps.estimation.proposals import read_proposals
 from nas_steps.provenance.files import read_csv, write_csv, write_json
-from nas_steps.provenance.steps import parser
+from nas_steps.provenance.task import Task
 from nas_steps.ranking import calibrate, pool
+from nas_steps.ranking.settings import CalibrationSettings
 
-MODULE = "nas_steps.ranking calibrate"
 
-
-def main(arguments: Sequence[str]) -> None:
-    options = parser(MODULE, __doc__ or "")
-    options.add_argument("--settings", required=True)
-    options.add_argument("--sample", required=True, help="proposals.csv of the uniform sample")
-    options.add_argument("--trainings", nargs="+", required=True, help="its seed-<seed>-shard-<shard>.csv")
-    options.add_argument(
-        "--scores", nargs="+", required=True, help="CSV files with columns architecture and score: the search's own"
-    )
-    options.add_argument("--candidates", nargs="+", required=True, help="candidates.csv of all searches")
-    options.add_argument("--output", required=True, help="folder of calibration.json and sufficiency.csv")
-    given = options.parse_args(arguments)
-    step, output = read_settings(given.settings, CalibrationSettings), Path(given.output)
-    scores = {step.estimator: pool.read_scores(given.scores)}
-    sampled = [one.architecture for one in read_proposals(given.sample)]
-    sample = pool.pool(sampled, [], [], pool.by_seed(given.trainings), scores)
-    searches = [read_csv(path) for path in given.candidates]
-    most = max(sum(row["estimator"] == step.estimator for row in rows) for rows in searches)
-    told, rows = calibrate.calibrate(sample, most, step)
-    write_csv(output / "sufficiency.csv", rows, calibrate.COLUMNS)
-    write_json(output / "calibration.json", told)
-    print(f"shortlist of {told['shortlist']}: {told['why']}", flush=True)
+def main(task: Task) -> None:
+    """Write calibration.json and sufficiency.csv."""
+    settings = task.read_settings(CalibrationSettings)
+    scores = {settings.estimator: pool.read_scores(task.scores)}
+    sampled = [one.architecture for one in read_proposals(task.sample)]
+    sample = pool.pool(sampled, [], [], pool.by_seed(task.trainings), scores)
+    searches = [read_csv(path) for path in task.candidates]
+    most = max(sum(row["estimator"] == settings.estimator for row in rows) for rows in searches)
+    calibration, rows = calibrate.calibrate(sample, most, settings)
+    write_csv(task.output("sufficiency"), rows, calibrate.COLUMNS)
+    write_json(task.output("calibration"), calibration)
+    print(f"shortlist of {calibration['shortlist']}: {calibration['why']}", flush=True)

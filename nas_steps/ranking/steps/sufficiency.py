@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import number, read_csv
-from nas_steps.provenance.steps import parser
+from nas_steps.provenance.task import parser
 from nas_steps.ranking.sufficiency import ASSURANCE, REPEATS, Estimate, Prediction, from_pool, from_tau
 
 MODULE = "nas_steps.ranking sufficiency"

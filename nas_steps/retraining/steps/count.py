@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas_steps.provenance.files import write_json
-from nas_steps.provenance.steps import parser
+from nas_steps.provenance.task import parser
 from nas_steps.retraining.fitting import measure
 
 MODULE = "nas_steps.retraining count"

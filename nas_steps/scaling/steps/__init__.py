@@ -1,1 +1,163 @@
-"""The steps of `python -m nas_steps.scaling`, a module each: so each has the fingerprint of what it runs alone."""
+"""The declarations of compound scaling, and of search against scaling (the factorial)."""
+
+from nas_steps.config import derive
+from nas_steps.config.reads import CONSTRAINTS, FINAL, RETRAINED
+from nas_steps.provenance.step import COST, Reads, Step, steps, trained
+from nas_steps.provenance.versions import TRAINS
+
+DATA = {"data": "folder of the prepared data"}
+RANKED = {"ranked": "ranked.csv; its first row is scaled"}
+#: the number of seeds is the number of jobs
+JOBS = ("recipe", "seeds", "factorial")
+#: the members' keys are no part of the grid
+OF_MEMBERS = ("members", "mac_budget", "dropout_growth", "drop_path_growth", "warm_start")
+GRID = {
+    **FINAL,
+    "recipe": "scaling.recipe",
+    "scaling": Reads("scaling", leave_out=(*JOBS, *OF_MEMBERS)),
+}
+MEMBERS = {**RETRAINED, "scaling": Reads("scaling", leave_out=JOBS)}
+FACTORIAL = {
+    **RETRAINED,
+    **CONSTRAINTS,
+    "recipe": Reads(derive.factorial_recipe),
+    "factorial": Reads("scaling.factorial", leave_out=("recipe", "seeds")),
+}
+BASELINE = "nas_steps.models.baselines.{family}"
+
+STEPS = steps(
+    "nas_steps.scaling",
+    Step(
+        "describe_grid",
+        "List the grid's triples with the size that each gives the winner.",
+        when=("scaled",),
+        takes={**DATA, **RANKED},
+        reads=GRID,
+        writes={
+            "triples": (
+                "scaling/triples.csv",
+                "index, depth, width, resolution, product, cells, channels, reductions, side, architecture, parameters, "
+                "macs, macs_ratio (to the winner's), kept (yes: near twice the winner's MACs)",
+            ),
+            "cost": ("scaling/triples.cost.json", COST),
+        },
+    ),
+    Step(
+        "train_grid",
+        "Train a share of the triples for a short while.",
+        jobs={"shard": "shards"},
+        when=("scaled",),
+        packages=TRAINS,
+        device=True,
+        takes={**DATA, **RANKED, "triples": "triples.csv"},
+        options={"shards": "number of shares"},
+        reads=GRID,
+        writes={
+            "scores": ("scaling/grid-{shard}.csv", "index, score, status, reason, seconds"),
+            "cost": ("scaling/grid-{shard}.cost.json", COST),
+        },
+    ),
+    Step(
+        "choose_scaling",
+        "Choose the triple and describe the members.",
+        when=("scaled",),
+        takes={**DATA, **RANKED, "triples": "triples.csv", "scores+": "grid-<shard>.csv"},
+        reads=MEMBERS,
+        writes={
+            "chosen": (
+                "scaling/chosen.json",
+                "architecture, factors (formula or published), depth, width, resolution, product, macs_ratio, score, why, "
+                "tried, left_out (triples, each with its macs_ratio)",
+            ),
+            "members": (
+                "scaling/members.csv",
+                "member, factors, phi (empty for published ones), depth, width, resolution, cells, channels, reductions, "
+                "side, architecture, dropout, drop_path, parameters, macs, activation_bytes (float32, one image), "
+                "within_budget",
+            ),
+            "cost": ("scaling/choose.cost.json", COST),
+        },
+    ),
+    Step(
+        "train_member",
+        "Train one member, if it is within the budget, and test it once.",
+        jobs={"member": "members", "seed": "scaling_seeds"},
+        when=("scaled",),
+        packages=TRAINS,
+        device=True,
+        takes={
+            **DATA,
+            "chosen": "chosen.json",
+            "members": "members.csv",
+            "smaller?": "metrics.json of the next smaller member's training, to start from its weights",
+        },
+        reads=MEMBERS,
+        writes=trained("scaling/B{member}-s{seed}"),
+    ),
+    Step(
+        "gather_family",
+        "Make one table of the family.",
+        when=("scaled",),
+        takes={"members": "members.csv", "trainings+": "metrics.json of all members and seeds"},
+        writes={
+            "family": (
+                "scaling/family.csv",
+                "members.csv + trainings, test_mean, test_std, test_low, test_high, train_seconds (one training, the "
+                "mean), predicted_seconds, predicted_seconds_error (relative), predicted_seconds_note, warm_start, status",
+            )
+        },
+    ),
+    Step(
+        "describe_designs",
+        "List the networks of one repetition of the factorial, with the size of each.",
+        jobs={"seed": "factorial_seeds"},
+        when=("factorial",),
+        kinds=(BASELINE,),
+        takes={
+            **DATA,
+            "chosen": "chosen.json: the winner and the triple",
+            "blocks?": "blocks.csv, if the search has constraints",
+        },
+        reads=FACTORIAL,
+        writes={
+            "designs": (
+                "scaling/factorial/designs-s{seed}.csv",
+                "base, scaling, base_architecture, base_width (that brought the base to the winner's MACs), depth, width, "
+                "resolution, cells, channels, reductions, side, architecture, parameters, macs, target_macs, mismatch "
+                "(macs / target_macs - 1)",
+            ),
+            "cost": ("scaling/factorial/designs-s{seed}.cost.json", COST),
+        },
+    ),
+    Step(
+        "train_design",
+        "Train one network of the factorial and test it once.",
+        jobs={"base": "bases", "scaling": "scalings", "seed": "factorial_seeds"},
+        when=("factorial",),
+        packages=TRAINS,
+        kinds=(BASELINE,),
+        device=True,
+        takes={**DATA, "designs": "the designs of this seed"},
+        reads=FACTORIAL,
+        writes=trained("scaling/factorial/{base}-{scaling}-s{seed}"),
+    ),
+    Step(
+        "gather_factorial",
+        "Make one table of the factorial's cells, and one of the effects of search and scaling.",
+        when=("factorial",),
+        takes={"designs+": "the designs of each seed", "trainings+": "metrics.json of all cells and seeds"},
+        reads=FACTORIAL,
+        writes={
+            "factorial": (
+                "scaling/factorial.csv",
+                "one row a cell over all seeds: base, scaling, architectures, parameters, macs, target_macs, mismatch (the "
+                "largest), trainings, test_mean, test_std, test_low, test_high, train_seconds, status",
+            ),
+            "effects": (
+                "scaling/effects.csv",
+                "kind (search, scaling, interaction, gain), effect, base, way, seeds, difference, low, high (95 % t "
+                "interval), p_value, p_holm, share (of the gain, where its interval excludes 0), note",
+            ),
+        },
+    ),
+)

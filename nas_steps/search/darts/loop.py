@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nas_steps.config.settings import DartsSettings
 from nas_steps.config.strategies import Gradient, PcDarts, Rsws
 from nas_steps.data.batches import DeviceImages
 from nas_steps.models.cells.supernet import Supernet
@@ -22,6 +21,7 @@ from nas_steps.search.darts.perturbation import select
 from nas_steps.search.darts.ranking import accuracy, rank_by_shared_weights
 from nas_steps.search.darts.relaxations import Mix, discrete
 from nas_steps.search.darts.stopping import chosen_epoch, reason_to_stop
+from nas_steps.search.settings import DartsSettings
 from nas_steps.training.checkpoint import Checkpoint
 from nas_steps.training.distributed import synchronise, world
 from nas_steps.training.loop import Batch, DivergedError, Row, fit

@@ -10,7 +10,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from nas_steps.config.settings import SharedSettings
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import load_split, part_of, read_meta
 from nas_steps.errors import UserError
@@ -19,6 +18,7 @@ from nas_steps.models.count import Size
 from nas_steps.provenance.files import atomic
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.one_shot.networks import SharedNetwork, shared_network
+from nas_steps.search.settings import SharedSettings
 from nas_steps.spaces.protocol import Architecture
 from nas_steps.training.loop import Batch
 

@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas_steps.config.settings import SupernetSettings
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import load_split, part_of, read_meta
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.one_shot.networks import SharedNetwork, shared_network
 from nas_steps.search.one_shot.sampling import Sampling, sampling
+from nas_steps.search.settings import SupernetSettings
 from nas_steps.spaces.protocol import Architecture
 from nas_steps.training.checkpoint import Checkpoint, State
 from nas_steps.training.distributed import synchronise

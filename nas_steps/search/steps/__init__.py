@@ -1,1 +1,269 @@
-"""The steps of `python -m nas_steps.search`, a module each: so each has the fingerprint of what it runs alone."""
+"""The declarations of the steps of a search."""
+
+from nas_steps.config import derive
+from nas_steps.config.reads import CONSTRAINTS, SEARCHED, SEED, SPACE, TABLE
+from nas_steps.provenance.step import COST, Reads, Step, steps
+from nas_steps.provenance.versions import TRAINS
+
+FOLDER = "search/{strategy}-{seed}"
+ROUND = f"{FOLDER}/round-{{round}}"
+SUPERNET = "supernet/seed-{seed}"
+STRATEGY = {"strategy": "search.strategies.{strategy}"}
+ASKING = {"strategy": Reads("search.strategies.{strategy}", derive.strategy)}
+SHARED = {**SEARCHED, "estimator": "search.estimator"}
+SAMPLER = "nas_steps.search.samplers.{strategy[kind]}"
+ENDS = {
+    "candidates": (
+        f"{FOLDER}/candidates.csv",
+        "rank, architecture, score, estimator, status; those with a score, best first",
+    ),
+    "history": (
+        f"{FOLDER}/history.csv",
+        "step, round, architecture, score, best, status, reason, epochs, saved, parameters, macs (of the network that "
+        "was scored), loss, entropy, parameter_free; of a supernet, by epoch, also parameter_free_reduce, skips, "
+        "discrete_accuracy (the strongest operations alone, statistics re-estimated), inherited_accuracy (the same with "
+        "running statistics), eigenvalue, seconds, chosen (1: handed on)",
+    ),
+}
+COSTS = {"blocks?": "blocks.csv, if there are constraints or latency is an objective"}
+
+STEPS = steps(
+    "nas_steps.search",
+    Step(
+        "measure_blocks",
+        "Count what each block of a space's networks costs, and measure its latency if that is wanted.",
+        when=("trains", "needs_blocks"),
+        packages=(*TRAINS, "onnxruntime"),
+        device=True,
+        takes={"data": "folder of the prepared data"},
+        reads={
+            **SEED,
+            **SPACE,
+            "network": "retrain.network",
+            "latency": Reads("search.constraints.latency", derive.latency),
+        },
+        writes={
+            "blocks": ("search/blocks.csv", "parameters, MACs and ms of each block of a network"),
+            "latency": (
+                "search/latency.json",
+                "what the ms were measured on, how busy the machine was (load), and how well they predict networks",
+            ),
+            "cost": ("search/blocks.cost.json", COST),
+        },
+    ),
+    Step(
+        "budget",
+        "Count each strategy's training cost and match random search to it.",
+        when=("trains",),
+        takes={"data": "folder of the prepared data", **COSTS},
+        reads={
+            **SEED,
+            **SPACE,
+            **CONSTRAINTS,
+            "network": "search.network",
+            "evaluation": Reads("search.estimator", derive.evaluation),
+            "screened": Reads("search.screen", derive.screened),
+            "strategies": Reads("search.strategies", derive.counted_strategies),
+            "supernet": Reads("search.estimator", derive.counted_supernet),
+        },
+        writes={
+            "budget": (
+                "search/budget.json",
+                "the training cost of each strategy in MACs, and how many evaluations random search gets",
+            ),
+            "cost": ("search/budget.cost.json", COST),
+        },
+    ),
+    Step(
+        "propose",
+        "Ask a strategy for the architectures of its next round.",
+        jobs={"strategy": "in_rounds", "seed": "search_seeds", "round": "rounds"},
+        when=("trains",),
+        kinds=(SAMPLER,),
+        takes={
+            "budget?": "budget.json, for random search that is matched to it",
+            **COSTS,
+            "earlier?": "evaluations.csv of the round before: all rounds before that one",
+            "state?": "state.safetensors of the round before, which knows what it was told",
+            "evaluated*": "shards of the rounds since, oldest first",
+        },
+        reads={
+            **SEED,
+            **SPACE,
+            **CONSTRAINTS,
+            **ASKING,
+            "rungs": Reads("search.estimator.halving", derive.rungs),
+            "eta": "search.estimator.halving.eta",
+            "proposals_per_evaluation": "search.screen.proposals_per_evaluation",
+            "beats": Reads("search.estimator.stop_below", derive.gives_up),
+            "finish": "search.estimator.finish",
+        },
+        writes={
+            "proposals": (
+                f"{ROUND}/proposals.csv",
+                "index, architecture; with successive halving epochs, promoted; for extrapolation incumbent, whole, "
+                "residuals",
+            ),
+            "evaluations": (f"{ROUND}/evaluations.csv", "the estimates of all rounds before, with their round"),
+            "state": (f"{ROUND}/state.safetensors", "what the strategy knows: numbers as tensors, all else as JSON"),
+        },
+    ),
+    Step(
+        "screen",
+        "Choose which of a round's proposals are evaluated, by a score that needs no training.",
+        module="nas_steps.estimation.steps.screen",
+        jobs={"strategy": "in_rounds", "seed": "search_seeds", "round": "rounds"},
+        when=("trains", "screens"),
+        packages=TRAINS,
+        kinds=("nas_steps.estimation.proxies.{screen[proxy]}",),
+        device=True,
+        takes={"data": "folder of the prepared data", "proposals": "proposals.csv of the round"},
+        reads={**SEARCHED, "screen": "search.screen"},
+        writes={
+            "screened": (f"{ROUND}/screened.csv", "the proposals that are evaluated"),
+            "rejected": (f"{ROUND}/rejected.csv", "the others, as estimates without a score"),
+            "cost": (f"{ROUND}/screen.cost.json", COST),
+        },
+    ),
+    Step(
+        "evaluate",
+        "Score a share of a round's architectures.",
+        module="nas_steps.estimation.steps.evaluate",
+        jobs={"strategy": "in_rounds", "seed": "search_seeds", "round": "rounds", "shard": "shards"},
+        when=("trains",),
+        packages=TRAINS,
+        kinds=("nas_steps.estimation.estimators.{estimator[kind]}", "nas_steps.estimation.proxies.{estimator[proxy]}"),
+        device=True,
+        takes={"data": "folder of the prepared data", "proposals": "CSV file with index and architecture"},
+        options={"shards": "number of shares"},
+        reads=SHARED,
+        writes={
+            "estimates": (
+                f"{ROUND}/shard-{{shard}}.csv",
+                "index, architecture, score, status, reason, parameters, macs, seconds, epochs; of extrapolated curves "
+                "saved (epochs), low, high, predicted",
+            ),
+            "cost": (f"{ROUND}/shard-{{shard}}.cost.json", COST),
+        },
+    ),
+    Step(
+        "gather_search",
+        "End a strategy that asks and tells: candidates and history.",
+        jobs={"strategy": "in_rounds", "seed": "search_seeds"},
+        when=("trains",),
+        takes={
+            "earlier?": "evaluations.csv of the last round: all rounds before it",
+            "evaluated*": "shards of the rounds since, oldest first",
+        },
+        reads={
+            "estimator": Reads("search.estimator", derive.estimator_name),
+            "rungs": Reads("search.estimator.halving", derive.rungs),
+        },
+        writes=ENDS,
+    ),
+    Step(
+        "darts",
+        "Train a supernet whose alphas weigh the operations; keep the likeliest cells.",
+        jobs={"strategy": "gradient", "seed": "search_seeds"},
+        when=("trains",),
+        packages=TRAINS,
+        kinds=("nas_steps.search.darts.kinds.{strategy[kind]}",),
+        device=True,
+        takes={"data": "folder of the prepared data"},
+        reads={**SEARCHED, **STRATEGY},
+        writes={
+            **ENDS,
+            "alphas": (f"{FOLDER}/alphas.json", "the alphas of every epoch"),
+            "cost": (f"{FOLDER}/cost.json", COST),
+        },
+    ),
+    Step(
+        "enas",
+        "Train a controller by REINFORCE over shared weights; keep the best architectures that it draws.",
+        jobs={"strategy": "enas", "seed": "search_seeds"},
+        when=("trains",),
+        packages=TRAINS,
+        device=True,
+        takes={"data": "folder of the prepared data"},
+        reads={**SEARCHED, **STRATEGY},
+        writes={**ENDS, "cost": (f"{FOLDER}/cost.json", COST)},
+    ),
+    Step(
+        "supernet",
+        "Train the supernet that all strategies of a search seed share.",
+        stage="supernet",
+        jobs={"seed": "search_seeds"},
+        when=("one_shot",),
+        packages=TRAINS,
+        device=True,
+        takes={"data": "folder of the prepared data"},
+        reads={**SEARCHED, "supernet": "search.estimator.supernet"},
+        writes={
+            "weights": (f"{SUPERNET}/weights.safetensors", "the weights that all architectures share, by their names"),
+            "history": (
+                f"{SUPERNET}/history.csv",
+                "epoch, learning_rate, paths (each a batch along one architecture), train_loss, train_accuracy, seconds",
+            ),
+            "cost": (f"{SUPERNET}/cost.json", COST),
+        },
+    ),
+    Step(
+        "supernet_statistics",
+        "Look at a trained supernet: accuracies of a fixed sample of architectures.",
+        stage="supernet",
+        jobs={"seed": "search_seeds"},
+        when=("one_shot",),
+        packages=TRAINS,
+        device=True,
+        takes={"data": "folder of the prepared data", "weights": "weights.safetensors of the supernet"},
+        reads=SHARED,
+        writes={
+            "statistics": (
+                f"{SUPERNET}/statistics.csv",
+                "of 32 architectures drawn alike for all seeds: parameters, macs, accuracy with the training's running "
+                "statistics of batch norms and with re-estimated ones (running, reestimated)",
+            ),
+            "summary": (
+                f"{SUPERNET}/statistics.json",
+                "means, least, best of both; Spearman's correlation of one with the other and of each with macs",
+            ),
+            "cost": (f"{SUPERNET}/statistics.cost.json", COST),
+        },
+    ),
+    Step(
+        "one_shot",
+        "Search by the shared weights of a trained supernet.",
+        jobs={"strategy": "sampling", "seed": "search_seeds"},
+        when=("one_shot",),
+        packages=TRAINS,
+        kinds=(SAMPLER,),
+        device=True,
+        takes={
+            "data": "folder of the prepared data",
+            "weights": "weights.safetensors of the supernet of this search seed",
+            **COSTS,
+        },
+        reads={
+            **SHARED,
+            **CONSTRAINTS,
+            **STRATEGY,
+            "evaluations": Reads("search.strategies", derive.most_evaluations),
+        },
+        writes={**ENDS, "cost": (f"{FOLDER}/cost.json", COST)},
+    ),
+    Step(
+        "replay",
+        "Search in a benchmark's table.",
+        jobs={"strategy": "sampling", "seed": "search_seeds"},
+        when=("in_table",),
+        kinds=(SAMPLER,),
+        takes={"path": "the benchmark's CSV file"},
+        reads={
+            **SEED,
+            **TABLE,
+            **STRATEGY,
+            "evaluations": Reads("search.strategies", derive.most_evaluations),
+        },
+        writes={**ENDS, "cost": (f"{FOLDER}/cost.json", COST)},
+    ),
+)

@@ -2,73 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from nas_steps.config.settings import SupernetSettings, read_settings
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import write_csv
-from nas_steps.provenance.ledger import measured
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.provenance.steps import parser, training_options
+from nas_steps.provenance.task import Task
+from nas_steps.search.settings import SupernetSettings
 
-MODULE = "nas_steps.search supernet"
 HISTORY = ("epoch", "learning_rate", "paths", "train_loss", "train_accuracy", "seconds")
 
 
-def main(arguments: Sequence[str]) -> None:
-    options = parser(MODULE, __doc__ or "")
-    training_options(options)
-    options.add_argument("--seed", type=int, required=True, help="the search seed: 0, 1, ...")
-    options.add_argument("--output", required=True, help="folder of weights.safetensors and history.csv")
-    given = options.parse_args(arguments)
-    output = Path(given.output)
-    step = read_settings(given.settings, SupernetSettings)
-    with measured(output / "cost.json", "supernet", f"seed-{given.seed}") as cost:
-        from nas_steps.data.store import read_meta
-        from nas_steps.search.one_shot.scoring import write_weights
-        from nas_steps.search.one_shot.training import train_supernet, training_images
-        from nas_steps.training.job import training_job
-        from nas_steps.training.loop import DivergedError
-        from nas_steps.training.progress import Progress
+def main(task: Task) -> None:
+    """Write the weights and the history. Raises UserError if the training diverges."""
+    from nas_steps.data.store import read_meta
+    from nas_steps.search.one_shot.scoring import write_weights
+    from nas_steps.search.one_shot.training import train_supernet, training_images
+    from nas_steps.training.job import training_job
+    from nas_steps.training.loop import DivergedError
+    from nas_steps.training.progress import Progress
 
-        with (
-            training_job(
-                __name__,
-                step,
-                output,
-                cost,
-                settings=given.settings,
-                data=given.data,
-                device=given.device,
-                processes=step.supernet.processes,
-                seed=given.seed,
-            ) as job,
-            Progress(step.supernet.epochs, "supernet") as progress,
-        ):
-            meta = read_meta(given.data)
-            images = training_images(
-                given.data,
-                job.device,
-                share=step.supernet.images,
-                side=step.supernet.resolution,
-                seed=derive_seed(step.seed, "images"),
+    settings = task.read_settings(SupernetSettings)
+    supernet = settings.supernet
+    with (
+        training_job(task, settings, processes=supernet.processes, seed=task.seed) as job,
+        Progress(supernet.epochs, "supernet") as progress,
+    ):
+        meta = read_meta(task.data)
+        images = training_images(
+            task.data,
+            job.device,
+            share=supernet.images,
+            side=supernet.resolution,
+            seed=derive_seed(settings.seed, "images"),
+        )
+        try:
+            network, rows, parts = train_supernet(
+                settings,
+                images,
+                inputs=meta.shape[0],
+                classes=len(meta.classes),
+                seed=derive_seed(settings.seed, "supernet", task.seed),
+                progress=progress,
+                checkpoint=job.checkpoints.of("supernet"),
             )
-            try:
-                network, rows, parts = train_supernet(
-                    step,
-                    images,
-                    inputs=meta.shape[0],
-                    classes=len(meta.classes),
-                    seed=derive_seed(step.seed, "supernet", given.seed),
-                    progress=progress,
-                    checkpoint=job.checkpoints.of("supernet"),
-                )
-            except DivergedError as error:
-                raise UserError(
-                    f"the supernet cannot be used: {error}; lower search.estimator.supernet.learning_rate"
-                ) from None
-            job.learnt_in(parts)
-            if job.writes:
-                write_csv(output / "history.csv", ({key: row.get(key) for key in HISTORY} for row in rows), HISTORY)
-                write_weights(output / "weights.safetensors", network)
+        except DivergedError as error:
+            raise UserError(
+                f"the supernet cannot be used: {error}; lower search.estimator.supernet.learning_rate"
+            ) from None
+        job.learnt_in(parts)
+        if job.writes:
+            write_csv(task.output("history"), ({key: row.get(key) for key in HISTORY} for row in rows), HISTORY)
+            write_weights(task.output("weights"), network)

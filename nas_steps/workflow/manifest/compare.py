@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nas_steps.config.keys import config_key
 from nas_steps.errors import UserError
 from nas_steps.provenance.changes import changed_modules, changed_values, changed_versions
 from nas_steps.provenance.files import read_json
@@ -62,7 +61,7 @@ def differences(manifest: Mapping[str, Any], plan: Plan) -> dict[str, list[str]]
             continue
         lines = []
         if then["settings"] != now["settings"]:
-            lines += config_changes(manifest["settings"].get(then["settings"], {}), plan.store, now["settings"])
+            lines += config_changes(plan, manifest["settings"].get(then["settings"], {}), now["settings"])
         if then["code"] != now["code"]:
             current = read_json(f"{plan.store}/code-{now['code']}.json")
             lines += [f"code of {module}" for module in changed_modules(manifest["code"][then["code"]], current)]
@@ -72,14 +71,13 @@ def differences(manifest: Mapping[str, Any], plan: Plan) -> dict[str, list[str]]
     return found
 
 
-def config_changes(old: Any, store: str | Path, name: str) -> list[str]:
-    """The keys in which the old settings differ from those in the file `name` of the store."""
-    new = read_json(Path(store) / f"{name}.json")
-    slice_name = name.rpartition("-")[0]
+def config_changes(plan: Plan, old: Any, name: str) -> list[str]:
+    """Return the keys of the config in which old settings differ from those in the file `name` of the plan's store."""
+    new = read_json(Path(plan.store) / f"{name}.json")
     lines = []
     for path, before, after in changed_values(old, new):
-        if slice_name == "data" and path == ("content",):
-            lines.append("the content of the images")
+        if path == ("content",):
+            lines.append("the content of the table" if plan.in_table else "the content of the images")
         else:
-            lines.append(f"{config_key(slice_name, path)}: {before} -> {after}")
+            lines.append(f"{plan.config_key(name.rpartition('-')[0], path)}: {before} -> {after}")
     return lines

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_json
-from nas_steps.provenance.versions import TRAINS
-from nas_steps.watched import WATCHED
 from nas_steps.workflow.plan import Plan
 
 
@@ -39,8 +37,8 @@ def computed(plan: Plan) -> list[str]:
     return [
         file
         for file, made in plan.lasting().items()
-        if WATCHED[made.rule].packages[: len(TRAINS)] == TRAINS
-        and (made.rule != "measure_costs" or plan.measures_on_device)
+        if made.step.device
+        and (made.rule != "measure_blocks" or plan.measures_on_device)
         and file.endswith("cost.json")
         and Path(file).is_file()
     ]

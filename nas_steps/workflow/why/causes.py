@@ -11,10 +11,10 @@ from typing import Any
 
 from nas_steps.provenance.changes import changed_modules, changed_versions
 from nas_steps.provenance.files import read_json
-from nas_steps.watched import WATCHED
 from nas_steps.workflow.manifest.compare import config_changes
 from nas_steps.workflow.manifest.trust import records
 from nas_steps.workflow.plan import Plan
+from nas_steps.workflow.steps import STEPS
 from nas_steps.workflow.why.jobs import Job
 
 SETTINGS = re.compile(r"'.*?([^/']+-[0-9a-f]{16})\.json'")
@@ -29,7 +29,6 @@ class Causes:
     def __init__(self, plan: Plan, snakemake_folder: str | Path = ".snakemake") -> None:
         self.plan = plan
         self.folder = Path(snakemake_folder)
-        self.now = plan.fingerprints()
 
     @cached_property
     def maker(self) -> dict[str, str]:
@@ -53,7 +52,7 @@ class Causes:
             found.append(f"newer than its results: {files[0]}")
         if record is not None:
             rules = {self._upstream(file) for file in job.reason_files("Input files updated by another job")}
-            found += [f"{FOLLOWS}{rule}" for rule in self.plan.order() if rule in rules]
+            found += [f"{FOLLOWS}{rule}" for rule in STEPS if rule in rules]
         if not found and "Set of input files" in job.reason:
             found.append("it reads other files than before")
         return found or [job.reason or "snakemake gives no reason"]
@@ -73,13 +72,11 @@ class Causes:
 
     def _changes(self, job: Job, record: dict[str, Any]) -> Iterator[str]:
         """Settings, code, versions and data that are not what they were."""
-        strategy = job.wildcards.get("strategy", "")
-        watched = WATCHED[job.rule]
-        name = f"{job.rule} {strategy}" if watched.settings == "search_" else job.rule
-        now = self.now.get(name) or {
-            "settings": Path(self.plan.manifest_settings()).stem,
-            "code": self.plan.code(job.rule),
-            "versions": "",
+        step = STEPS[job.rule]
+        now = {
+            "settings": Path(self.plan.settings(job.rule, job.wildcards.get("strategy", ""))).stem,
+            "code": self.plan.code(job.rule, **job.wildcards),
+            "versions": self.plan.versions(job.rule),
         }
         before = record["params"] or []
         known = set()
@@ -92,7 +89,7 @@ class Causes:
                 known.add(text)
                 if found[1] != now["code"]:
                     yield from self._code(found[1], now["code"])
-            elif watched.packages and text.startswith(f"'{watched.packages[0]} "):
+            elif step.packages and text.startswith(f"'{step.packages[0]} "):
                 known.add(text)
                 yield from changed_versions(text.strip("'"), now["versions"])
         yield from self._data(record["input"] or [])
@@ -109,7 +106,7 @@ class Causes:
         file = Path(self.plan.store, f"{old}.json")
         if not file.is_file():
             return [f"other settings (what they were is lost with {file})"]
-        return config_changes(read_json(file), self.plan.store, new)
+        return config_changes(self.plan, read_json(file), new)
 
     def _code(self, old: str, new: str) -> list[str]:
         file = Path(self.plan.store, f"code-{old}.json")

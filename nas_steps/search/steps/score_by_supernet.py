@@ -1,45 +1,31 @@
-"""Rank given architectures by the shared weights of a trained supernet.
+"""Score given architectures by the shared weights of a trained supernet.
 
-The settings are those of the experiment that trained it: `results/settings/shared_weights-*.json`. Architectures stand
-in a text file, one a line, or in the column `architecture` of a CSV file.
+The settings are those of the experiment that trained it: `results/settings/score_by_supernet-*.json`. Architectures
+stand in a text file, one a line, or in the column `architecture` of a CSV file.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from contextlib import nullcontext
 from io import StringIO
 from pathlib import Path
 
 from nas_steps.config.regular import MISSING, irregular, text_of
-from nas_steps.config.settings import SharedSettings, read_settings
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import write_csv
-from nas_steps.provenance.ledger import measured
-from nas_steps.provenance.steps import parser, training_options
+from nas_steps.provenance.task import Task
+from nas_steps.search.settings import SharedSettings
 from nas_steps.spaces.protocol import Architecture, Space
 
-MODULE = "nas_steps.search rank_paths"
 COLUMNS = ("rank", "architecture", "score", "running", "reestimated", "parameters", "macs")
 
 
-def main(arguments: Sequence[str]) -> None:
-    options = parser(MODULE, __doc__ or "")
-    training_options(options)
-    options.add_argument("--weights", required=True, help="weights.safetensors of the supernet")
-    options.add_argument("--architectures", required=True, help="text file, one a line; or CSV file")
-    options.add_argument(
-        "--output",
-        required=True,
-        help="CSV file, in the order given: rank and score (re-estimated batch norms, unless the settings have no "
-        "calibration images), accuracy with the running statistics and with re-estimated ones",
-    )
-    options.add_argument("--cost", help="JSON of what it cost, where that is to be kept")
-    given = options.parse_args(arguments)
-    step = read_settings(given.settings, SharedSettings)
-    space = step.space.declared()
-    texts = read_architectures(given.architectures)
+def main(task: Task) -> None:
+    """Write the scores in the order given: `score` is the accuracy with re-estimated batch norms, unless the settings
+    have no calibration images."""
+    settings = task.read_settings(SharedSettings)
+    space = settings.space.declared()
+    texts = read_architectures(task.architectures)
     architectures = [parse(space, text) for text in texts]
 
     import torch
@@ -48,20 +34,18 @@ def main(arguments: Sequence[str]) -> None:
     from nas_steps.search.one_shot.statistics import look
     from nas_steps.training.devices import claimed, describe
 
-    ledger = measured(given.cost, "ranking", f"score {given.output}") if given.cost else nullcontext()
-    with ledger as cost, claimed(given.device, step.threads) as device, torch.no_grad():
-        if cost is not None:
-            cost.loaded()
-            cost.device, cost.threads = describe(device), step.threads
-        scorer = load_scorer(step, given.data, given.weights, device)
+    with claimed(task.device, settings.threads) as device, torch.no_grad():
+        task.cost.loaded()
+        task.cost.device, task.cost.threads = describe(device), settings.threads
+        scorer = load_scorer(settings, task.data, task.weights, device)
         rows = look(scorer, architectures)
     for row, text, architecture in zip(rows, texts, architectures, strict=True):
         row |= {"architecture": text, "score": row["reestimated" if scorer.calibration else "running"]}
-        row |= vars(measure(step, architecture, given.data))
+        row |= vars(measure(settings, architecture, task.data))
     for rank, row in enumerate(sorted(rows, key=lambda row: -row["score"]), start=1):
         row["rank"] = rank
-    write_csv(given.output, rows, COLUMNS)
-    print(f"{len(rows)} architectures are ranked in {given.output}")
+    write_csv(task.output("scores"), rows, COLUMNS)
+    print(f"{len(rows)} architectures are ranked in {task.output('scores')}")
 
 
 def read_architectures(path: str | Path) -> list[str]:

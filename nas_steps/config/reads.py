@@ -1,0 +1,25 @@
+"""Config paths that the declarations of several steps have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nas_steps.config import derive
+from nas_steps.provenance.step import Reads
+
+SEED: Mapping[str, str | Reads] = {"seed": "seed"}
+SPACE: Mapping[str, str | Reads] = {"space": "space"}
+COMPUTE: Mapping[str, str | Reads] = {**SEED, "threads": "threads"}
+CONSTRAINTS: Mapping[str, str | Reads] = {"constraints": Reads("search.constraints", derive.constraints)}
+#: networks as they are searched, and as they are in the end
+SEARCHED: Mapping[str, str | Reads] = {**COMPUTE, **SPACE, "network": "search.network"}
+FINAL: Mapping[str, str | Reads] = {**COMPUTE, **SPACE, "network": "retrain.network"}
+RETRAINED: Mapping[str, str | Reads] = {
+    **FINAL,
+    "recipe": "retrain.recipe",
+    "train_on": "retrain.train_on",
+    "processes": "retrain.processes",
+}
+#: what only the plan knows: the fingerprint of the user's files
+CONTENT: Mapping[str, str | Reads] = {"content": ""}
+TABLE: Mapping[str, str | Reads] = {**SPACE, **CONTENT, "table": Reads("search.estimator", derive.table)}

@@ -1,0 +1,42 @@
+"""Score a share of proposed architectures by the estimator of the settings."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from nas_steps.config.estimators import ShortTraining
+from nas_steps.estimation.estimates import write_estimates
+from nas_steps.estimation.proposals import read_proposals
+from nas_steps.estimation.settings import EstimationSettings
+from nas_steps.provenance.files import canonical_json
+from nas_steps.provenance.task import Task
+
+#: what an architecture's random numbers come from, besides its seed: the sample is scored as in search seed 0
+STAGES = {"train_sample": "ranking", "train_shortlist": "ranking"}
+
+
+def main(task: Task) -> None:
+    """Write the estimates."""
+    settings = task.read_settings(EstimationSettings)
+    proposals = read_proposals(task.proposals)
+    mine = [one for one in proposals if one.index % int(task.shards) == task.shard]
+    if not mine:
+        write_estimates(task.output("estimates"), [])
+        task.cost.device = ""  # none was used
+        return
+    from nas_steps.estimation.shard import estimate_shard
+    from nas_steps.training.job import training_job
+
+    if settings.share is not None and isinstance(settings.estimator, ShortTraining):
+        epochs = max(1, round(settings.share * settings.estimator.epochs))
+        settings = settings.model_copy(update={"estimator": settings.estimator.model_copy(update={"epochs": epochs})})
+    stage, seed = STAGES.get(task.step.name, "search"), getattr(task.given, "seed", 0)
+    with training_job(
+        task,
+        settings,
+        task.output("estimates"),
+        stage=stage,
+        proposals=canonical_json([asdict(one) for one in mine]),
+        seed=seed,
+    ) as job:
+        write_estimates(task.output("estimates"), estimate_shard(task, settings, mine, job, stage, seed))

@@ -1,0 +1,15 @@
+"""The settings of the export."""
+
+from __future__ import annotations
+
+from nas_steps.config.export import Export
+from nas_steps.config.space import Space
+from nas_steps.provenance.settings import Settings
+
+
+class ExportSettings(Settings):
+    """How networks are exported and checked."""
+
+    seed: int
+    space: Space
+    export: Export

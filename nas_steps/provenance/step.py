@@ -1,0 +1,155 @@
+"""The declaration of a step: everything that is said of it outside its rule and its function. Imports no torch.
+
+From a declaration come the settings file and what makes it stale, the command line, the manifest's list of files, what
+`nas_steps.why` prints, and `docs/results.md`. Each stage has its declarations in `nas_steps/<stage>/steps/__init__.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+#: the text about the ledger's line of a job, which most steps write
+COST = "seconds, memory and device of the job"
+WILDCARD = re.compile(r"{(\w+)}")
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Where a field of the settings comes from: `path` of the config, `{strategy}` standing for a strategy's name.
+
+    `path` may depend on the config. `value`, given the config and the strategy's name, shapes what the step gets;
+    without it that is the value at the path, less the keys in `leave_out`.
+    """
+
+    path: str | Callable[[Any], str]
+    value: Callable[[Any, str], Any] | None = None
+    leave_out: Sequence[str] = ()
+
+    def path_in(self, config: Any, strategy: str) -> str:
+        """Return the path, spelled out for one strategy."""
+        path = self.path if isinstance(self.path, str) else self.path(config)
+        return path.replace("{strategy}", strategy)
+
+    def of(self, config: Any, dump: Mapping[str, Any], strategy: str) -> Any:
+        """Return the value as JSON has it. `dump` is the whole config as JSON."""
+        if self.value is not None:
+            return self.value(config, strategy)
+        found: Any = dump
+        for key in self.path_in(config, strategy).split("."):
+            # a key that this kind of estimator or strategy does not have
+            found = found.get(key) if isinstance(found, Mapping) else None
+        if self.leave_out and isinstance(found, Mapping):
+            found = {key: value for key, value in found.items() if key not in self.leave_out}
+        return found
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the workflow.
+
+    - `name`: of its rule, of its command and, unless `module` says otherwise, of its module `<stage>.steps.<name>`
+    - `summary`: one sentence
+    - `writes`: by the name that rules use, the file below results/<experiment>/ and what it holds
+    - `reads`: by field of its settings, the config path that it comes from
+    - `takes`: by option of the command line, what the input is; `name?` may be missing, `name*` are several files
+    - `options`: likewise, what else the rule passes
+    - `jobs`: by wildcard, the name of the plan's list of its values; one job for each combination
+    - `when`: properties of the plan that must all be true, or the experiment has no such step
+    - `packages`: the packages whose versions shape its numbers
+    - `kinds`: modules that its settings and options choose, such as `nas_steps.search.samplers.{strategy[kind]}`
+    - `stage`: its line in the ledger; `device`: whether it computes on the device of the config
+    - `folder`: where its files lie: the `experiment`'s folder, or that of the prepared `data`
+    - `package`: the stage's package, whose command runs it
+    """
+
+    name: str
+    summary: str
+    writes: Mapping[str, tuple[str, str]]
+    reads: Mapping[str, str | Reads] = field(default_factory=dict)
+    takes: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+    jobs: Mapping[str, str] = field(default_factory=dict)
+    when: Sequence[str] = ()
+    packages: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    stage: str = ""
+    device: bool = False
+    module: str = ""
+    folder: str = "experiment"
+    package: str = ""
+
+    @property
+    def by_strategy(self) -> bool:
+        """Whether each strategy has settings of its own."""
+        return any("{strategy}" in str(one.path) for one in self.sources().values())
+
+    def sources(self) -> dict[str, Reads]:
+        """Return what each field of the settings is read from."""
+        return {name: Reads(one) if isinstance(one, str) else one for name, one in self.reads.items()}
+
+    def files(self, **wildcards: object) -> dict[str, str]:
+        """Return the files of one job, below the step's folder, by name."""
+        return {name: path.format(**wildcards) for name, (path, _) in self.writes.items()}
+
+    def wildcards(self) -> list[str]:
+        """Return the wildcards of its files, in the order in which they stand there."""
+        return list(dict.fromkeys(WILDCARD.findall(" ".join(path for path, _ in self.writes.values()))))
+
+    def modules(self, settings: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
+        """Return the modules that one job runs: all that they import counts as its code."""
+        found = [self.module]
+        for kind in self.kinds:
+            with suppress(KeyError):  # an estimator without a proxy has no module of a proxy
+                found.append(kind.format(**{**settings, **options}))
+        return found
+
+
+def steps(package: str, *declared: Step) -> dict[str, Step]:
+    """Return the declarations of a stage by name, in the order of a run, with the defaults of `package` filled in."""
+    stage = package.rpartition(".")[2]
+    named = {step.name: step for step in declared}
+    return {
+        name: replace(step, package=package, module=step.module or f"{package}.steps.{name}", stage=step.stage or stage)
+        for name, step in named.items()
+    }
+
+
+def cardinality(name: str) -> tuple[str, str]:
+    """Split the name of an option into the name and its mark: `costs?` is (costs, ?)."""
+    return (name[:-1], name[-1]) if name[-1] in "?*+" else (name, "")
+
+
+def trained(folder: str) -> dict[str, tuple[str, str]]:
+    """Return what a final training writes into `folder`."""
+    return {
+        "metrics": (f"{folder}/metrics.json", "the record of a training, see below"),
+        "history": (
+            f"{folder}/history.csv",
+            "epoch, learning_rate, train_loss, train_accuracy, valid_loss, valid_accuracy, seconds",
+        ),
+        "weights": (f"{folder}/weights.safetensors", "the state of the network"),
+        "cost": (f"{folder}/cost.json", COST),
+    }
+
+
+def expand(step: Step, axis: Callable[[str, dict[str, Any]], Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the wildcards of each job; `axis` gives the values of a list of the plan, given the wildcards so far."""
+
+    def rest(names: list[str], chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if not names:
+            yield chosen
+            return
+        for value in axis(step.jobs[names[0]], chosen):
+            yield from rest(names[1:], {**chosen, names[0]: value})
+
+    yield from rest(list(step.jobs), {})
+
+
+def common_folder(files: Mapping[str, str]) -> str:
+    """Return the folder below which all files of a job lie."""
+    return os.path.commonpath([os.path.dirname(file) or "." for file in files.values()])

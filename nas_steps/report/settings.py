@@ -1,0 +1,12 @@
+"""The settings of the report."""
+
+from __future__ import annotations
+
+from nas_steps.config.schema import Config
+from nas_steps.provenance.settings import Settings
+
+
+class ReportSettings(Settings):
+    """The report prints the whole config."""
+
+    config: Config

@@ -1,0 +1,26 @@
+"""Write `report/tables/*.csv`, and last `report/report.html`, from the files of all other stages."""
+
+from __future__ import annotations
+
+from nas_steps.provenance.files import write_csv, write_text
+from nas_steps.provenance.task import Task
+from nas_steps.report.page import render
+from nas_steps.report.results import load_results
+from nas_steps.report.settings import ReportSettings
+from nas_steps.report.tables import all_tables
+from nas_steps.report.verdict import decide
+
+
+def main(task: Task) -> None:
+    """Make the report of one experiment. Raises UserError if its results are not complete."""
+    folder = task.folder.parent
+    results = load_results(task.read_settings(ReportSettings).config, folder, task.data)
+    tables = all_tables(results)
+    verdict = decide(results)
+    page = render(results, tables, verdict, folder)
+    for table in tables.values():
+        rows = [{key: row[key] for key in table.keys} for row in table.rows]
+        write_csv(task.output(table.name), rows, table.keys)
+    write_text(task.output("report"), page)
+    print(verdict.headline)
+    print(f"report: {task.output('report')}")

@@ -1,0 +1,34 @@
+"""List the networks of one repetition of the factorial, with the size of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nas_steps.data.store import read_meta
+from nas_steps.provenance.files import read_json, write_csv
+from nas_steps.provenance.task import Task
+from nas_steps.scaling.compound import Factors
+from nas_steps.scaling.factorial import DESIGNS, base_architectures, describe_designs
+from nas_steps.scaling.settings import FactorialSettings
+from nas_steps.scaling.winner import measure
+from nas_steps.spaces.constraints import constrained_space
+
+
+def main(task: Task) -> None:
+    """Write the designs of this seed; there are none without a winner."""
+    settings, chosen = task.read_settings(FactorialSettings), read_json(task.chosen)
+    rows: list[dict[str, Any]] = []
+    if chosen["architecture"]:
+        meta = read_meta(task.data)
+        triple = Factors(chosen["depth"], chosen["width"], chosen["resolution"])
+        side = meta.shape[-1]
+        bases = base_architectures(
+            settings.factorial,
+            chosen["architecture"],
+            constrained_space(settings.space.declared(), settings.constraints, task.blocks),
+            side,
+            seed=settings.seed,
+            repetition=task.seed,
+        )
+        rows = describe_designs(settings.factorial, bases, triple, settings.network, side, measure(meta))
+    write_csv(task.output("designs"), rows, DESIGNS)

@@ -1,0 +1,36 @@
+"""Count what each block of a space's networks costs, and measure its latency if that is wanted."""
+
+from __future__ import annotations
+
+from nas_steps.data.store import read_meta
+from nas_steps.provenance.files import write_json
+from nas_steps.provenance.seeds import derive_seed
+from nas_steps.provenance.task import Task
+from nas_steps.search.settings import BlockLatencySettings
+from nas_steps.spaces.constraints import parts_of
+from nas_steps.spaces.costs import Shape, write_costs
+
+
+def main(task: Task) -> None:
+    """Write blocks.csv and latency.json."""
+    settings, meta = task.read_settings(BlockLatencySettings), read_meta(task.data)
+    channels, side, _ = meta.shape
+    shape = Shape(channels, side, len(meta.classes))
+    space = settings.space.declared()
+    blocks = parts_of(space, settings.network)
+    latencies: dict[str, float] = {}
+    record: dict[str, object] = {"inputs": channels, "side": side, "classes": shape.classes}
+    if settings.latency is not None:
+        from nas_steps.search.block_latency import measure, uses_device
+        from nas_steps.training.devices import claimed, describe
+
+        task.cost.loaded()
+        # a GPU is claimed only if it is measured
+        name = task.device if uses_device(settings.latency, task.device) else "cpu"
+        with claimed(name, settings.latency.threads) as device:
+            seed = derive_seed(settings.seed, "costs")
+            latencies, measurement = measure(space, blocks, shape, settings.latency, device, seed)
+            task.cost.device, task.cost.threads = describe(device), settings.latency.threads
+            record |= {"device": task.cost.device, **measurement}
+    write_costs(task.output("blocks"), blocks, shape, latencies)
+    write_json(task.output("latency"), record)

@@ -1,0 +1,27 @@
+"""The settings of steps that train."""
+
+from __future__ import annotations
+
+from nas_steps.config.constraints import Constraints
+from nas_steps.config.recipe import Recipe
+from nas_steps.config.space import Network, Space
+from nas_steps.provenance.settings import Settings
+
+
+class ComputeSettings(Settings):
+    """What every training needs to know. The device is no part of it: an option of the command names it, and the
+    results say which one it was."""
+
+    seed: int
+    threads: int
+
+
+class TrainingSettings(ComputeSettings):
+    """Networks of a space, trained by one recipe. A uniformly drawn architecture keeps the `constraints`."""
+
+    space: Space
+    network: Network
+    recipe: Recipe
+    train_on: str = "train"
+    processes: int = 1
+    constraints: Constraints | None = None
