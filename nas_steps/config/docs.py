@@ -12,10 +12,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from nas_steps.config.estimators import ESTIMATORS
-from nas_steps.config.load import section_type
 from nas_steps.config.schema import Config
 from nas_steps.config.section import Section
 from nas_steps.config.strategies import STRATEGIES
+from nas_steps.config.walk import sections
 from nas_steps.errors import exact
 
 HEAD = """# Every key of an experiment
@@ -63,7 +63,7 @@ def _section(model: type[BaseModel], prefix: str, title: str, parts: list[str]) 
     inner: list[tuple[str, type[BaseModel], str]] = []
     for name, field in model.model_fields.items():
         kinds = KINDS.get(f"{prefix}{name}")
-        section = None if kinds else section_type(field.annotation)
+        section = None if kinds else next((one for _, one in sections(field.annotation)), None)
         kind = "keys below" if section else f"{kinds[0]}, below" if kinds else _kind(field)
         default = "" if section or kinds else f"`{_default(field)}`"
         parts.append(

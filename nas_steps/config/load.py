@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import types
-import typing
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,6 +17,7 @@ from nas_steps.config.regular import FOLDER, MISSING, irregular, text_of
 from nas_steps.config.schema import Config
 from nas_steps.config.strategies import STRATEGIES
 from nas_steps.config.truth import Place, misplaced
+from nas_steps.config.walk import alternatives, below
 from nas_steps.errors import UserError
 
 #: sources whose `path` must exist before any job can run
@@ -261,30 +260,10 @@ def _explain(problem: Any) -> str:
     return f"{where}: given {_shown.repr(given)}; {message}"
 
 
-def _names_at(location: list[Any], tag: type[BaseModel] | None) -> list[str]:
-    """The keys that are allowed at a place of the config; `tag` is which of several kinds it is, where there are."""
-    model: type[BaseModel] = Config
+def _names_at(location: Sequence[Any], tag: type[BaseModel] | None) -> list[str]:
+    """Return the keys that are allowed at a place of the config; `tag` is the kind of a strategy or estimator there."""
+    allowed: list[Any] = [Config]
     for part in location:
-        if part == "estimator" and tag is not None:
-            model = tag
-        elif isinstance(part, str) and part in model.model_fields:
-            inner = section_type(model.model_fields[part].annotation)
-            if inner is not None:
-                model = inner
-        elif tag is not None:
-            model = tag
-    return list(model.model_fields)
-
-
-def section_type(annotation: Any) -> type[BaseModel] | None:
-    """The config section in an annotation, or None where it is a plain value."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) in (
-        typing.Union,
-        typing.Annotated,
-    ):
-        for argument in typing.get_args(annotation):
-            if (found := section_type(argument)) is not None:
-                return found
-    return None
+        inside = [one for annotation in below(allowed, part) for one in alternatives(annotation)]
+        allowed = [tag] if tag in inside else inside
+    return list(dict.fromkeys(name for one in allowed for name in getattr(one, "model_fields", ())))
