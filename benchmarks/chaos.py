@@ -61,7 +61,7 @@ CELLS: dict[str, Any] = {
     "search": {
         "network": {"channels": 4, "cells": 3, "stem_multiplier": 1},
         "estimator": RECIPE,
-        "screen": {"proxy": "synflow", "batch_size": 20, "of": 2},
+        "screen": {"proxy": "synflow", "batch_size": 20, "proposals_per_evaluation": 2},
         "strategies": {
             "random": {},
             "evolution": {"population": 3, "sample": 2, "children": 2, "rounds": 2},

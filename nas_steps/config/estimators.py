@@ -36,9 +36,9 @@ class Halving(Section):
     """Successive halving by promotion (ASHA; Li et al. 2020): few epochs for all, more for the best."""
 
     epochs: Positive = Field(
-        2, description="Epochs of the first rung; each further rung has `reduction` times as many, up to `epochs`."
+        2, description="Epochs of the first rung; each further rung has `eta` times as many, up to `epochs`."
     )
-    reduction: int = Field(3, ge=2, le=10, description="One in so many of a rung is promoted to the next.")
+    eta: int = Field(3, ge=2, le=10, description="One in `eta` architectures of a rung is promoted to the next.")
 
 
 class ShortTraining(Training):
@@ -73,7 +73,7 @@ class ShortTraining(Training):
         found, reach = [], self.halving.epochs
         while reach < self.epochs:
             found.append(reach)
-            reach *= self.halving.reduction
+            reach *= self.halving.eta
         return (*found, self.epochs)
 
 
@@ -162,7 +162,9 @@ class Screen(Section):
 
     proxy: Proxy = Field("synflow", description="The score, higher for better.")
     batch_size: Positive = Field(64, description="Training images it is computed on, the same ones for all.")
-    of: int = Field(4, ge=2, le=1000, description="Architectures proposed for each one that is evaluated: the best.")
+    proposals_per_evaluation: int = Field(
+        4, ge=2, le=1000, description="Proposed architectures for each one that is evaluated; the best by the score is."
+    )
 
 
 def named_kind(value: Any) -> Any:

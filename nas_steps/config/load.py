@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from nas_steps.config.estimators import ESTIMATORS, Table
 from nas_steps.config.regular import FOLDER, MISSING, irregular, text_of
+from nas_steps.config.renamed import in_old_names, with_new_names
 from nas_steps.config.schema import Config
 from nas_steps.config.strategies import STRATEGIES
 from nas_steps.config.truth import Place, misplaced
@@ -156,15 +158,26 @@ def _reason(error: yaml.YAMLError, text: str) -> str:
     return " ".join(str(error).split())
 
 
-def load(raw: Mapping[str, Any], origin: str = "config") -> Config:
-    """Validate a config. Raises UserError with one line for each thing that is wrong, none left for later."""
-    wrong = dict(misplaced(dict(raw), [Config]))
+def load(raw: Mapping[str, Any], origin: str = "config", *, warn: bool = True) -> Config:
+    """Validate a config. Raises UserError with one line for each thing that is wrong.
+
+    With `warn`, keys with an old name are reported on stderr; leave that to the process that the user started.
+    """
+    try:
+        raw, renamed = with_new_names(raw)
+    except ValueError as error:
+        raise UserError(f"{origin} is refused:\n  {error}") from None
+    for old, new in renamed.items() if warn else ():
+        told = f"{origin}: {old} is called {new} now; the old name will not be read by the next release"
+        print(told, file=sys.stderr, flush=True)
+    wrong = dict(misplaced(raw, [Config]))
     lines = [f"{'.'.join(map(str, place))}: {told}" for place, told in wrong.items()]
     try:
-        config = Config.model_validate(dict(raw))
+        config = Config.model_validate(raw)
     except ValidationError as error:
         lines += _lines(error, list(wrong))
     if lines:
+        lines = [in_old_names(line, renamed) for line in lines]
         raise UserError(f"{origin} is refused:\n" + "\n".join(f"  {line}" for line in lines)) from None
     path = config.data.path
     if path is not None and config.data.source in READ_FROM_PATH:

@@ -133,7 +133,9 @@ def estimated(config: Config) -> str:
     if isinstance(told, Training):
         text += f", on {numbers.share(told.images)} of the training images" if told.images < 1 else ""
         text += f", at {told.resolution} × {told.resolution} pixels" if told.resolution else ""
-    return text + (f"; of {screen.of} proposals the best by {screen.proxy} was evaluated" if screen else "")
+    return text + (
+        f"; of {screen.proposals_per_evaluation} proposals the best by {screen.proxy} was evaluated" if screen else ""
+    )
 
 
 def images(meta: Mapping[str, Any], data: Data) -> dict[str, Any]:

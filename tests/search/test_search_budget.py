@@ -213,7 +213,7 @@ def evaluation_macs(**estimator: Any) -> float:
         ({"epochs": 6, "seeds": 3}, 18),
         ({"epochs": 6, "images": 0.5}, 3),
         # nine at 2 epochs, three of them at 6, one at 18
-        ({"epochs": 18, "halving": {"epochs": 2, "reduction": 3}}, (9 * 2 + 3 * 6 + 18) / 13),
+        ({"epochs": 18, "halving": {"epochs": 2, "eta": 3}}, (9 * 2 + 3 * 6 + 18) / 13),
         ({"kind": "extrapolation", "epochs": 20, "observe": 5}, 5),
         ({"kind": "zero_cost", "batch_size": 30}, 0.5),
     ],
@@ -226,7 +226,7 @@ def test_a_screen_costs_a_batch_for_each_that_it_looks_at() -> None:
     found = counted(
         {"random": {"evaluations": 10}},
         search__estimator={"epochs": 1, "warmup_epochs": 0},
-        search__screen={"of": 4, "batch_size": 15},
+        search__screen={"proposals_per_evaluation": 4, "batch_size": 15},
     )
     assert found["strategies"]["random"]["training_macs"] / 30 / found["candidate_macs"] == pytest.approx(2)
 

@@ -144,7 +144,7 @@ def kinds(world: Path, data: str) -> list[Kind]:
     observed = {**RECIPE, "kind": "extrapolation", "epochs": 6, "observe": 4}
     files["extrapolation"] = settings(search__estimator=observed)["evaluation"]
     files["zero_cost"] = settings(search__estimator={"kind": "zero_cost", "batch_size": 20})["evaluation"]
-    files["screen"] = settings(search__screen={"batch_size": 20, "of": 2})["screen"]
+    files["screen"] = settings(search__screen={"batch_size": 20, "proposals_per_evaluation": 2})["screen"]
     files["factorial"] = settings(scaling__factorial={"enabled": True, "recipe": RECIPE})["factorial"]
     winners, proposals, ranked = world / "winners.csv", world / "proposals.csv", world / "ranked.csv"
     designs, named = world / "designs.csv", world / "named.txt"

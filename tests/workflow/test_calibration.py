@@ -54,7 +54,9 @@ def test_without_a_sample_there_are_none_of_its_jobs(tmp_path: Path) -> None:
 
 
 def test_a_screens_score_is_judged_too(tmp_path: Path) -> None:
-    rules = inputs(tmp_path, change(TINY, search__screen={"proxy": "synflow", "batch_size": 20, "of": 2}))
+    rules = inputs(
+        tmp_path, change(TINY, search__screen={"proxy": "synflow", "batch_size": 20, "proposals_per_evaluation": 2})
+    )
     assert "sample/screen-0.csv" in rules["compare"]
     assert "sample/proposals.csv" in rules["screen_sample"]
 

@@ -30,7 +30,7 @@ def main(task: Task) -> None:
             found, _ = measure(one.architecture, settings.network, batch, [proxy], seed=seed)
             score = found[proxy]
             scores[one.index] = (score.fitness, score.reason or f"{proxy} {score.score:.6g}")
-        kept, rejected = screened(proposals, scores, settings.screen.of)
+        kept, rejected = screened(proposals, scores, settings.screen.proposals_per_evaluation)
     write_estimates(task.output("rejected"), rejected)
     write_proposals(task.output("screened"), kept)
     print(f"{len(kept)} of {len(proposals)} proposals are evaluated", flush=True)
