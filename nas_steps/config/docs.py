@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-import types
 import typing
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from nas_steps.config.estimators import ESTIMATORS
+from nas_steps.config.recipe import Optimisation, Recipe
 from nas_steps.config.schema import Config
-from nas_steps.config.section import Section
-from nas_steps.config.strategies import STRATEGIES
-from nas_steps.config.walk import sections
+from nas_steps.config.section import Augment
+from nas_steps.config.space import Network
+from nas_steps.config.strategies import STRATEGIES, Gradient
+from nas_steps.config.walk import alternatives, sections
 from nas_steps.errors import exact
 
 HEAD = """# Every key of an experiment
@@ -28,6 +30,9 @@ An experiment is one YAML file; what it leaves out has the default below. Give i
 any job starts. A file stands alone: it is not laid over `config.yaml`. YAML reads `yes`, `no`, `on` and `off` as true
 and false, which are no numbers. Where Snakemake only says that a file is not valid, `python -m nas_steps.why FILE`
 names the line.
+
+A section that several keys have, such as a recipe, is described once, at the end. The default of such a key says what
+differs there, and a key that has a row of its own below is as that row says.
 
 | file | what it searches |
 |---|---|
@@ -42,90 +47,125 @@ names the line.
 | `cifar10.yaml` | CIFAR-10 as in the DARTS paper, for a GPU |
 """
 
-
-#: keys that can hold sections of several kinds: how they are told, what one is called, the kinds
-KINDS: dict[str, tuple[str, str, dict[str, type[Section]]]] = {
-    "search.strategies": ("strategies by name", "a strategy of kind", STRATEGIES),
-    "search.estimator": ("keys of one kind", "the estimator", ESTIMATORS),
+#: sections that several keys have, described once: what their keys are called
+SHARED: dict[type[BaseModel], str] = {
+    Gradient: "a differentiable strategy",
+    Network: "a network",
+    Recipe: "a recipe",
+    Augment: "an augmentation",
 }
 
 
 def page() -> str:
-    """The whole of config/README.md."""
-    parts = [HEAD]
-    _section(Config, "", "The experiment", parts)
+    """Return the whole of config/README.md."""
+    parts = [HEAD, *_table("The experiment", _rows(Config, inside=False))]
+    for name, field in Config.model_fields.items():
+        for _, section in sections(field.annotation):
+            parts += _table(f"`{name}`", _rows(section, f"{name}."))
+        if name == "search":
+            parts += _table("Kinds of `search.estimator`", _kinds("search.estimator.", ESTIMATORS))
+            parts += _table("Kinds of `search.strategies`", _kinds("search.strategies.{kind}.", STRATEGIES))
+    for section, title in SHARED.items():
+        parts += _table(f"Keys of {title}", _rows(section, "search.strategies.<name>." if section is Gradient else ""))
     return "\n".join(parts)
 
 
-def _section(model: type[BaseModel], prefix: str, title: str, parts: list[str]) -> None:
-    parts.append(f"## {title}\n")
-    parts.append("| key | what it may be | default | meaning |\n|---|---|---|---|")
-    inner: list[tuple[str, type[BaseModel], str]] = []
-    for name, field in model.model_fields.items():
-        kinds = KINDS.get(f"{prefix}{name}")
-        section = None if kinds else next((one for _, one in sections(field.annotation)), None)
-        kind = "keys below" if section else f"{kinds[0]}, below" if kinds else _kind(field)
-        default = "" if section or kinds else f"`{_default(field)}`"
-        parts.append(
-            f"| `{prefix}{name}` | {kind} | {default} | {(field.description or '').replace('|', chr(92) + '|')} |"
-        )
-        if section:
-            inner.append((f"{prefix}{name}.", section, f"`{prefix}{name}`"))
-        elif kinds:
-            # a strategy stands below its name, an estimator alone
-            inner += [
-                (
-                    f"{prefix}{name}." + (f"{kind}." if name == "strategies" else ""),
-                    one,
-                    f"`{prefix}{name}`: {kinds[1]} `{kind}`",
-                )
-                for kind, one in kinds[2].items()
-            ]
-    parts.append("")
-    for inner_prefix, section, inner_title in inner:
-        _section(section, inner_prefix, inner_title, parts)
+def _table(title: str, rows: Iterable[str]) -> list[str]:
+    return [f"## {title}\n", "| key | what it may be | default | meaning |\n|---|---|---|---|", *rows, ""]
 
 
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
-    value = field.get_default(call_default_factory=True, validated_data={})
-    return json.dumps(value, ensure_ascii=False)
+def _kinds(prefix: str, kinds: Mapping[str, type[BaseModel]]) -> Iterator[str]:
+    """Yield a row for each kind, and after it a row for each key that it does not take of a shared section."""
+    for kind, section in kinds.items():
+        yield f"| **`kind: {kind}`** | keys {_origin(section)} |  | {section.model_fields['kind'].description} |"
+        yield from _rows(section, prefix.format(kind=kind))
 
 
-def _kind(field: FieldInfo) -> str:
-    words = _words(field.annotation)
-    constraints = []
-    pattern = None
-    for limit in field.metadata:
+def _rows(section: type[BaseModel], prefix: str = "", *, inside: bool = True) -> Iterator[str]:
+    """Yield a row for each key of a section but its kind and those of a shared one, and for the keys `inside` it."""
+    taken = _taken(section)
+    for name, field in section.model_fields.items():
+        if name == "kind" or name in taken:
+            continue
+        yield _row(f"{prefix}{name}", field)
+        found = [one for _, one in sections(field.annotation)]
+        if inside and len(found) == 1 and found[0] not in SHARED:
+            yield from _rows(found[0], f"{prefix}{name}.")
+
+
+def _row(key: str, field: FieldInfo) -> str:
+    found = [one for _, one in sections(field.annotation)]
+    kind = f"keys {_origin(*found)}" if found else _words(field.annotation, field.metadata)
+    value = None if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
+    default = "required" if field.is_required() else _changed(value) if found else json.dumps(value)
+    meaning = (field.description or "").replace("|", "\\|")
+    return f"| `{key}` | {kind} | {default and f'`{default}`'} | {meaning} |"
+
+
+def _model(section: type[BaseModel]) -> type[BaseModel] | None:
+    """Return the shared section that `section` takes keys of, which may be the same."""
+    if issubclass(section, Optimisation):
+        return Recipe
+    return next((shared for shared in SHARED if issubclass(section, shared)), None)
+
+
+def _taken(section: type[BaseModel]) -> list[str]:
+    """Return the keys that `section` takes of a shared one as they are."""
+    model, own = _model(section), section.model_fields
+    shared = {} if model is None or model is section else model.model_fields
+    return [name for name, field in shared.items() if name in own and _row(name, own[name]) == _row(name, field)]
+
+
+def _origin(section: type[BaseModel], *others: type[BaseModel]) -> str:
+    """Say where the keys of a section are: in the rows that follow, in a shared section, or in both."""
+    model = _model(section)
+    if others or model is None:
+        return "of one kind, below" if others else "below"
+    link = f"of [{SHARED[model]}](#keys-of-{SHARED[model].replace(' ', '-')})"
+    if section is model:
+        return link
+    taken = _taken(section)
+    if not model.model_fields.keys() <= section.model_fields.keys():
+        link += f" ({', '.join(f'`{name}`' for name in taken)})"
+    return link if {*taken, "kind"} >= section.model_fields.keys() else f"{link} and below"
+
+
+def _changed(value: Any) -> str:
+    """Spell a section by what differs from its class's own defaults; empty if nothing does."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name}: {_changed(one) or {}}' for name, one in value.items())}}}"
+    if not isinstance(value, BaseModel):
+        return json.dumps(value)
+    own = {name: field.get_default(call_default_factory=True) for name, field in type(value).model_fields.items()}
+    changed = [f"{name}: {_changed(one)}" for name, one in value if one != own[name]]
+    return f"{{{', '.join(changed)}}}" if changed else ""
+
+
+def _words(annotation: Any, limits: Iterable[Any] = ()) -> str:
+    """Say in words what a field may be."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        more = [limit for one in arguments[1:] for limit in getattr(one, "metadata", [one])]
+        return _words(arguments[0], [*limits, *more])
+    if len(list(alternatives(annotation))) > 1:
+        return " or ".join(_words(one, () if one is type(None) else limits) for one in arguments)
+    if origin is Literal:
+        return " or ".join(f"`{json.dumps(value) if value is True else value}`" for value in arguments)
+    if origin is list:
+        return f"list of {_words(arguments[0])}"
+    if origin is dict:
+        return "keys and values" if arguments[1] is Any else f"by name ({_words(arguments[1])})"
+    names = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null"}
+    return f"{names[annotation]} {', '.join(_limits(limits))}".strip()
+
+
+def _limits(limits: Iterable[Any]) -> Iterator[str]:
+    for limit in limits:
         for sign, attribute in (("≥", "ge"), (">", "gt"), ("≤", "le"), ("<", "lt")):
             if (bound := getattr(limit, attribute, None)) is not None:
-                constraints.append(f"{sign} {exact(bound)}")
-        pattern = getattr(limit, "pattern", None) or pattern
-    text = f"{words} {', '.join(constraints)}".strip()
-    return text + (" of letters, digits, `_`, `.` and `-`" if pattern else "")
-
-
-def _words(annotation: Any) -> str:
-    origin = typing.get_origin(annotation)
-    if origin is Literal:
-        return " or ".join(f"`{value}`" for value in typing.get_args(annotation))
-    if origin is typing.Annotated:
-        base, *constraints = typing.get_args(annotation)
-        return _kind_of_limits(base, constraints)
-    if origin is types.UnionType or origin is typing.Union:
-        return " or ".join(_words(argument) for argument in typing.get_args(annotation))
-    if origin is list:
-        return f"list of {_words(typing.get_args(annotation)[0])}"
-    if origin is dict:
-        return f"by name {_words(typing.get_args(annotation)[1])}"
-    names = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null"}
-    return names.get(annotation, str(annotation))
-
-
-def _kind_of_limits(base: Any, constraints: list[Any]) -> str:
-    annotated: Any = typing.Annotated[(base, *constraints)]
-    return _kind(FieldInfo.from_annotation(annotated))
+                yield f"{sign} {exact(bound)}"
+        if getattr(limit, "pattern", None):
+            yield "of letters, digits, `_`, `.` and `-`"
 
 
 if __name__ == "__main__":
