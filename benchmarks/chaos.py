@@ -41,7 +41,7 @@ from typing import Any, NoReturn
 import yaml
 
 from benchmarks.undisturbed import compare, left_over, made_again, resumed
-from nas_steps.spaces.cells.space import PRESETS
+from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.protocol import members
 from nas_steps.watched import WATCHED
 from nas_steps.workflow.plan import Plan

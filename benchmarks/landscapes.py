@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 import yaml
 
+from benchmarks.cached import CachedSpace
 from benchmarks.simulation import search
 from nas_steps.config.strategies import STRATEGIES, SamplingStrategy
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.spaces.cached import CachedSpace
-from nas_steps.spaces.cells.space import PRESETS
+from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.protocol import Architecture, Space
 
 SPACES = ("small", "s3")

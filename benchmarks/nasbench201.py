@@ -22,12 +22,12 @@ from statistics import NormalDist, fmean, stdev
 
 import pandas as pd
 
+from benchmarks.cached import CachedSpace
 from benchmarks.simulation import search
 from nas_steps.config import strategies
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.spaces.cached import CachedSpace
 from nas_steps.spaces.cells.architectures import parse_architecture
-from nas_steps.spaces.cells.space import PRESETS
+from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.protocol import Space
 
 TABLE = Path(__file__).resolve().parents[2] / "shared" / "data" / "nasbench201.csv.gz"

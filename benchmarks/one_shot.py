@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from nas_steps.models.mobile.prefix import SharedPrefixes
 from nas_steps.models.mobile.supernet import MobileSupernet
-from nas_steps.spaces.mobile.space import PRESETS, MobileArchitecture, MobileSpace
+from nas_steps.spaces.mobile.presets import PRESETS
+from nas_steps.spaces.mobile.space import MobileArchitecture, MobileSpace
 
 CLASSES = 10
 SIDE = 32

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas_steps.provenance.task import parser, run
-from nas_steps.workflow.steps import STEPS
 from nas_steps.workflow.plan import Plan, check_files, merged
+from nas_steps.workflow.steps import STEPS
 from nas_steps.workflow.why.causes import FOLLOWS, Causes
 from nas_steps.workflow.why.costs import Estimate, Ledger
 from nas_steps.workflow.why.jobs import Job, dry_run

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from nas_steps.config.data import FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE, Data
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Table, ZeroCost
 from nas_steps.config.recipe import Recipe
-from nas_steps.config.space import Network
+from nas_steps.config.space import Network, filled
 from nas_steps.config.strategies import Enas, Gradient
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.costs import divided
+from nas_steps.spaces.declare import declared
 from nas_steps.spaces.hand_designed import RESNETS, SMALL_IMAGE, scalable
 from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
 from nas_steps.spaces.mobile.space import MobileSpace
@@ -40,7 +41,7 @@ def check_batches(config: Config) -> None:
     if isinstance(config.search.estimator, Table):
         return
     _check_zero_cost(config)
-    cells = isinstance(config.space.declared(), CellSpace)
+    cells = isinstance(declared(filled(config.space)), CellSpace)
     for batch in _batches(config):
         if batch.images > 1:
             continue
@@ -104,7 +105,7 @@ def _check_zero_cost(config: Config) -> None:
 
 def _batches(config: Config) -> Iterator[Batch]:
     """All batches that batch norms see."""
-    search, space, stored = config.search, config.space.declared(), known_side(config.data)
+    search, space, stored = config.search, declared(filled(config.space)), known_side(config.data)
     stride = stride_of(space, search.network)
     estimator = search.estimator
     if isinstance(estimator, ShortTraining | Extrapolation):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nas_steps.config.data import FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE, Data
 from nas_steps.config.estimators import SharedWeights, ShortTraining, Table
 from nas_steps.config.search import Search
-from nas_steps.config.space import Network
+from nas_steps.config.space import Network, filled
 from nas_steps.config.strategies import (
     SAMPLING,
     Enas,
@@ -18,6 +18,7 @@ from nas_steps.errors import UserError, exact
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.constraints import parts_of, smallest_within
 from nas_steps.spaces.costs import Shape, counted
+from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.space import MobileSpace
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def check_ranking(config: Config) -> None:
                 "ranking.shortlist is auto, but search.estimator is a table, in which nothing is trained; leave it out"
             )
         return
-    space = config.space.declared()
+    space = declared(filled(config.space))
     if ranking.uniform > space.size():
         raise ValueError(
             f"ranking.uniform is {ranking.uniform}, but space {space.name} has {space.size()} architectures; lower it"

@@ -10,11 +10,17 @@ from typing import Any
 
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost
 from nas_steps.config.schema import Config
+from nas_steps.config.space import filled
 from nas_steps.config.strategies import SUPERNET_KINDS, Enas, Gradient, PcDarts, Random, SdartsAdv, Strategy
 
 #: stands in settings for a path, which the command line gives
 ELSEWHERE = "(given by an option)"
 Json = dict[str, Any]
+
+
+def space(config: Config, _: str) -> Json:
+    """Return the space in full, so that no step looks up a preset."""
+    return filled(config.space).model_dump(mode="json")
 
 
 def constraints(config: Config, _: str = "") -> Json | None:

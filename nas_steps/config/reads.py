@@ -8,7 +8,7 @@ from nas_steps.config import derive
 from nas_steps.provenance.step import Reads
 
 SEED: Mapping[str, str | Reads] = {"seed": "seed"}
-SPACE: Mapping[str, str | Reads] = {"space": "space"}
+SPACE: Mapping[str, str | Reads] = {"space": Reads("space", derive.space)}
 COMPUTE: Mapping[str, str | Reads] = {**SEED, "threads": "threads"}
 CONSTRAINTS: Mapping[str, str | Reads] = {"constraints": Reads("search.constraints", derive.constraints)}
 #: networks as they are searched, and as they are in the end

@@ -21,7 +21,7 @@ from nas_steps.config.retrain import Retrain
 from nas_steps.config.scaling import Scaling, check_factorial
 from nas_steps.config.search import Search
 from nas_steps.config.section import Natural, PathText, Positive, Section, Text, as_path
-from nas_steps.config.space import Space
+from nas_steps.config.space import Space, check_network, filled
 from nas_steps.config.strategies import (
     Enas,
     Gradient,
@@ -31,6 +31,7 @@ from nas_steps.config.strategies import (
 from nas_steps.config.supernet import check_supernet
 from nas_steps.errors import exact
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
+from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.space import MobileSpace
 
 #: letters of an experiment's name: a file's name has 255 at most, and `run-results-<experiment>.lock` is the longest
@@ -114,12 +115,12 @@ class Config(Section):
                 "data.source is folder, but no folder is named: add `--config images=PATH` to the command, "
                 "or set data.path"
             )
-        space = self.space.declared()
+        space = declared(filled(self.space))
         if isinstance(space, MobileSpace):
             self._check_mobile(space)
         else:
-            self.search.network.check(space, "search.network")
-            self.retrain.network.check(space, "retrain.network")
+            check_network(self.search.network, space, "search.network")
+            check_network(self.retrain.network, space, "retrain.network")
         if "uniform" in self.search.strategies:
             raise ValueError(
                 "search.strategies.uniform has the name of the entries that no search chose; rename the strategy"

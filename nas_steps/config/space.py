@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nas_steps.config.section import Natural, Section
 from nas_steps.errors import known
 from nas_steps.spaces.cells.architectures import KINDS
 from nas_steps.spaces.cells.operations import OPERATIONS
-from nas_steps.spaces.cells.space import PRESETS, CellSpace
-from nas_steps.spaces.mobile import space as mobile
+from nas_steps.spaces.cells.presets import DECLARED as CELLS
+from nas_steps.spaces.cells.space import CellSpace
+from nas_steps.spaces.declare import OF_CELLS, OF_MOBILE, cell_space
+from nas_steps.spaces.mobile.declarations import Stage
 from nas_steps.spaces.mobile.presets import DECLARED as MOBILE
 from nas_steps.spaces.mobile.space import MobileSpace
 
 OperationsByEdge = list[str] | dict[str, list[str] | list[list[str]]]
-
-
-#: keys that declare a space of cells, and those of a mobile one
-OF_CELLS = ("inputs", "nodes", "edges", "operations", "edges_per_node", "concat", "none_is_choice")
-OF_MOBILE = ("stem", "stages", "head")
 
 
 class Space(Section):
@@ -29,7 +26,7 @@ class Space(Section):
 
     preset: str = Field(
         "small",
-        description=f"A declared space to start from, of cells: {', '.join(PRESETS)}; or mobile, of stages of MBConv "
+        description=f"A declared space to start from, of cells: {', '.join(CELLS)}; or mobile, of stages of MBConv "
         f"blocks: {', '.join(MOBILE)}.",
     )
     inputs: int | None = Field(
@@ -85,7 +82,7 @@ class Space(Section):
     @field_validator("preset")
     @classmethod
     def _known_preset(cls, value: str) -> str:
-        return known("preset", value, (*PRESETS, *MOBILE))
+        return known("preset", value, (*CELLS, *MOBILE))
 
     @field_validator("operations", mode="before")
     @classmethod
@@ -110,54 +107,56 @@ class Space(Section):
 
     @model_validator(mode="after")
     def _builds(self) -> Space:
-        others = OF_CELLS if self.mobile else OF_MOBILE
-        for key in others:
+        mobile = self.preset in MOBILE
+        for key in OF_CELLS if mobile else OF_MOBILE:
             if getattr(self, key) is not None:
-                kind, presets = ("cells", PRESETS) if self.mobile else ("a mobile space", MOBILE)
+                kind, presets = ("cells", CELLS) if mobile else ("a mobile space", MOBILE)
                 raise ValueError(
-                    f"{key} declares {kind}, but preset {self.preset} is {'mobile' if self.mobile else 'of cells'}; "
+                    f"{key} declares {kind}, but preset {self.preset} is {'mobile' if mobile else 'of cells'}; "
                     f"leave it out, or start from one of {', '.join(presets)}"
                 )
-        self.declared()
+        filled(self)
         return self
 
-    @property
-    def mobile(self) -> bool:
-        """Whether it is a space of MBConv blocks, which brings its own skeleton."""
-        return self.preset in MOBILE
 
-    def declared(self) -> CellSpace | MobileSpace:
-        """The space itself, as plain data. Raises ValueError where nothing could be searched in it."""
-        return self._declared_mobile() if self.mobile else self.cells()
+def filled(space: Space) -> Space:
+    """The same space with a value for every key of its family, so that nothing is left to look up by its preset.
 
-    def _declared_mobile(self) -> MobileSpace:
-        changes = {key: value for key in OF_MOBILE if (value := getattr(self, key)) is not None}
-        if not changes:
-            return mobile.PRESETS[self.preset]
-        preset = MOBILE[self.preset]
-        for key in ("stem", "head"):
-            changes[key] = {**preset[key], **changes.get(key, {})}
-        return MobileSpace.declare(self.preset, {**preset, **changes})
+    Idempotent. Raises ValueError if nothing could be searched in the space.
+    """
+    given = {key: value for key in (*OF_CELLS, *OF_MOBILE) if (value := getattr(space, key)) is not None}
+    if space.preset in MOBILE:
+        preset = MOBILE[space.preset]
+        given |= {key: {**preset[key], **given.get(key, {})} for key in ("stem", "head")}
+        mobile = MobileSpace.declare(space.preset, {**preset, **given})
+        stem, head = dataclasses.asdict(mobile.stem), dataclasses.asdict(mobile.head)
+        return space.model_copy(update={"stem": stem, "stages": list(map(_stage, mobile.stages)), "head": head})
+    if "edges" in given:
+        given.setdefault("nodes", len(given["edges"]))
+    cells = cell_space(space.preset, **{**CELLS[space.preset], **given})
+    by_edge = {kind: [list(names) for names in rows] for kind, rows in (cells.by_edge or {}).items()}
+    return space.model_copy(
+        update={
+            "inputs": cells.inputs,
+            "nodes": cells.nodes,
+            "edges": [list(sources) for sources in cells.reads],
+            "operations": by_edge or list(cells.operations),
+            "edges_per_node": cells.edges_per_node or "all",
+            "concat": list(cells.concat),
+            "none_is_choice": cells.none_is_choice,
+        }
+    )
 
-    def cells(self) -> CellSpace:
-        """The same of a space of cells. Raises ValueError for a mobile one, and where nothing could be searched."""
-        if self.mobile:
-            raise ValueError(f"space {self.preset} is mobile; a space of cells is needed: {', '.join(PRESETS)}")
-        space = PRESETS[self.preset]
-        changes: dict[str, Any] = {"inputs": self.inputs, "nodes": self.nodes, "none_is_choice": self.none_is_choice}
-        if self.edges is not None:
-            changes["reads"] = tuple(map(tuple, self.edges))
-            changes["nodes"] = len(self.edges) if self.nodes is None else self.nodes
-        if self.concat is not None:
-            changes["concat"] = tuple(self.concat)
-        if isinstance(self.operations, list):
-            changes["operations"] = tuple(self.operations)
-        changes = {key: value for key, value in changes.items() if value is not None}
-        if self.edges_per_node is not None:
-            changes["edges_per_node"] = None if self.edges_per_node == "all" else self.edges_per_node
-        if isinstance(self.operations, dict):
-            return _by_edge(space, self.operations, changes)
-        return space.replace(**changes)
+
+def _stage(stage: Stage) -> dict[str, Any]:
+    """The keys of a stage: its operations by name, or what they are combined from."""
+    unused = ("kernel", "expansion", "squeeze") if stage.operations else ("operations",)
+    values = {key: value for key, value in dataclasses.asdict(stage).items() if key not in unused}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+
+#: the section `space` in settings, which is filled
+FilledSpace = Annotated[Space, AfterValidator(filled)]
 
 
 def _operations(value: Any, where: str) -> list[str]:
@@ -173,20 +172,6 @@ def _operations(value: Any, where: str) -> list[str]:
         except ValueError as error:
             raise ValueError(f"{where}{error}") from None
     return value
-
-
-def _by_edge(space: CellSpace, operations: Mapping[str, Any], changes: dict[str, Any]) -> CellSpace:
-    """The space with operations of each kind: a list for each edge, or one that is every edge's."""
-    rows = {kind: tuple(tuple(names) for names in given) for kind, given in operations.items() if _nested(given)}
-    flat = {kind: tuple(given) for kind, given in operations.items() if not _nested(given)}
-    # which edges there are is known when the space is; any operations will do for that
-    edges = len(space.replace(**changes, operations=tuple(OPERATIONS)).edges())
-    rows |= {kind: (names,) * edges for kind, names in flat.items()}
-    return space.replace(**changes, by_edge=rows)
-
-
-def _nested(given: Sequence[Any]) -> bool:
-    return any(isinstance(names, list) for names in given)
 
 
 class Network(Section):
@@ -225,15 +210,16 @@ class Network(Section):
             raise ValueError(f"reductions names all {self.cells} cells; leave at least one to be a normal cell")
         return self
 
-    def check(self, space: CellSpace, where: str) -> None:
-        """Raise ValueError where cells of `space` cannot be stacked so; `where` is the key of this network."""
-        if space.inputs == 1 and self.reductions is not None:
-            raise ValueError(
-                f"{where}.reductions is {self.reductions}, but the one-input cells of space {space.name} stand in "
-                "three stages; leave it out"
-            )
-        if space.inputs == 2 and self.reductions is None and self.cells < 3:
-            raise ValueError(
-                f"{where}.cells is {self.cells}; two-input cells are stacked 3 or more, or {where}.reductions says "
-                "which of them halve the side"
-            )
+
+def check_network(network: Network, space: CellSpace, where: str) -> None:
+    """Raise ValueError if cells of `space` cannot be stacked so; `where` is the key of the network."""
+    if space.inputs == 1 and network.reductions is not None:
+        raise ValueError(
+            f"{where}.reductions is {network.reductions}, but the one-input cells of space {space.name} stand in "
+            "three stages; leave it out"
+        )
+    if space.inputs == 2 and network.reductions is None and network.cells < 3:
+        raise ValueError(
+            f"{where}.cells is {network.cells}; two-input cells are stacked 3 or more, or {where}.reductions says "
+            "which of them halve the side"
+        )

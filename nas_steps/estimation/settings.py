@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nas_steps.config.estimators import Estimator, Screen, Table
-from nas_steps.config.space import Network, Space
+from nas_steps.config.space import FilledSpace, Network
 from nas_steps.provenance.settings import Settings
 from nas_steps.training.settings import ComputeSettings
 
@@ -11,7 +11,7 @@ from nas_steps.training.settings import ComputeSettings
 class EstimationSettings(ComputeSettings):
     """Architectures of a space, each scored by one estimator; `share`: by this share of its epochs."""
 
-    space: Space
+    space: FilledSpace
     network: Network
     estimator: Estimator
     share: float | None = None
@@ -20,7 +20,7 @@ class EstimationSettings(ComputeSettings):
 class ScreenSettings(ComputeSettings):
     """A cheap score that chooses which of a round's proposals are evaluated."""
 
-    space: Space
+    space: FilledSpace
     network: Network
     screen: Screen
 
@@ -29,7 +29,7 @@ class LookupSettings(Settings):
     """What searches in a benchmark's table ended in. `content` is the fingerprint of the table's file, `kinds` has the
     kind of each strategy."""
 
-    space: Space
+    space: FilledSpace
     table: Table
     content: str
     kinds: dict[str, str]

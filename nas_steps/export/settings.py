@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nas_steps.config.export import Export
-from nas_steps.config.space import Space
+from nas_steps.config.space import FilledSpace
 from nas_steps.provenance.settings import Settings
 
 
@@ -11,5 +11,5 @@ class ExportSettings(Settings):
     """How networks are exported and checked."""
 
     seed: int
-    space: Space
+    space: FilledSpace
     export: Export

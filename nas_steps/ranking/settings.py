@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from nas_steps.config.constraints import Constraints
-from nas_steps.config.space import Space
+from nas_steps.config.space import FilledSpace
 from nas_steps.provenance.settings import Settings
 
 
@@ -13,7 +13,7 @@ class SampleSettings(Settings):
     """Architectures drawn uniformly from what the searches draw from."""
 
     seed: int
-    space: Space
+    space: FilledSpace
     constraints: Constraints | None = None
     uniform: int
 

@@ -75,7 +75,7 @@ def darts_curves(results: Results, prefix: str = "darts") -> str | None:
     if not searches:
         return None
     several = len(searches) > 1
-    space = results.config.space.declared()
+    space = results.space
     learnt = "controller" if isinstance(space, MobileSpace) else "alphas"
     panels = [
         ("score", "Supernet (line) and its discrete network (dots): validation"),

@@ -27,6 +27,7 @@ from nas_steps.report.retraining_tables import best_of_kind
 from nas_steps.report.verdict import Verdict
 from nas_steps.spaces.cells.space import parse_architecture
 from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
+from nas_steps.spaces.mobile.space import MobileSpace
 
 PACKAGES = ("nas-steps", "torch", "torchvision", "snakemake", "numpy", "scipy", "pandas", "onnx", "onnxruntime")
 CELL_TITLES = {"normal": "Normal cell", "reduce": "Reduction cell", "cell": "Cell"}
@@ -45,7 +46,8 @@ def render(results: Results, tables: Mapping[str, Table], verdict: Verdict, fold
     loader = environment.loader
     assert loader is not None
     css = loader.get_source(environment, "style.css")[0]
-    config = results.config
+    config, space = results.config, results.space
+    assert space is not None
     return environment.get_template("page.html.j2").render(
         css=Markup(css),  # our own file: the only text, with the figures, that is not escaped
         config=config,
@@ -55,9 +57,9 @@ def render(results: Results, tables: Mapping[str, Table], verdict: Verdict, fold
         tiles=tiles(results),
         images=None if results.meta is None else images(results.meta, results.config.data),
         table=results.table,
-        space=config.space.declared(),
-        mobile=config.space.mobile,
-        space_size=spelled_size(config.space.declared().size()),
+        space=space,
+        mobile=isinstance(space, MobileSpace),
+        space_size=spelled_size(space.size()),
         budget=results.budget,
         supernets=results.supernets,
         estimated=estimated(results.config),

@@ -32,8 +32,12 @@ from nas_steps.report.records import (
     Winner,
     record,
 )
+from nas_steps.report.settings import ReportSettings
+from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.constraints import parts_of
 from nas_steps.spaces.costs import CostTable, read_costs
+from nas_steps.spaces.declare import declared
+from nas_steps.spaces.mobile.space import MobileSpace
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class Results:
     exports: tuple[Exported, ...] = ()
     performance: tuple[Performance, ...] = ()
     costs: tuple[JobCost, ...] = ()
+    space: CellSpace | MobileSpace | None = None
 
     @property
     def table(self) -> Table | None:
@@ -118,13 +123,13 @@ class Results:
         return isinstance(self.config.search.strategies[strategy], Gradient)
 
 
-def load_results(config: Config, folder: str | Path, data: str | Path | None) -> Results:
+def load_results(settings: ReportSettings, folder: str | Path, data: str | Path | None) -> Results:
     """Read `results/<experiment>` and the meta.json of its prepared data, if there are some.
 
     Raises UserError where a file that every experiment has is missing. Scaling, export and the uniform sample are
     taken as not done where their files are missing.
     """
-    folder = Path(folder)
+    folder, config, space = Path(folder), settings.config, declared(settings.space)
     meta = None if data is None else _required_json(Path(data) / "meta.json")
     family = _optional(folder / "scaling/family.csv", Member)
     chosen = folder / "scaling/chosen.json"
@@ -133,10 +138,11 @@ def load_results(config: Config, folder: str | Path, data: str | Path | None) ->
     sampled = config.ranking.uniform > 0
     return Results(
         config=config,
+        space=space,
         meta=meta,
         budget=_required_json(folder / "search/budget.json"),
         latency=_required_json(folder / "search/costs.json") if config.search.latency is not None else None,
-        parts=_parts(config, folder / "search/costs.csv") if config.search.latency is not None else None,
+        parts=_parts(space, folder / "search/costs.csv") if config.search.latency is not None else None,
         supernets=tuple(
             _required_json(folder / f"supernet/seed-{seed}/statistics.json")
             for seed in range(config.search.seeds)
@@ -196,10 +202,10 @@ def _search(folder: Path, strategy: str, kind: str, seed: int) -> Search:
     )
 
 
-def _parts(config: Config, file: Path) -> CostTable:
+def _parts(space: CellSpace | MobileSpace, file: Path) -> CostTable:
     if not file.is_file():
         raise UserError(f"{file} is not there: run snakemake, which makes it")
-    return read_costs(file, parts_of(config.space.declared()))
+    return read_costs(file, parts_of(space))
 
 
 def _test_files(folder: Path) -> tuple[str, ...]:

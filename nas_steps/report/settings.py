@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nas_steps.config.schema import Config
+from nas_steps.config.space import FilledSpace
 from nas_steps.provenance.settings import Settings
 
 
@@ -10,3 +11,4 @@ class ReportSettings(Settings):
     """The report prints the whole config."""
 
     config: Config
+    space: FilledSpace

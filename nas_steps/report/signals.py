@@ -147,9 +147,9 @@ def one_training(results: Results, strategy: str = "") -> float | None:
 def collapse(results: Results, strategy: str) -> list[Sentence]:
     """Whether the searches of a differentiable strategy ended in cells without weights, or undecided."""
     searches = [one for one in results.searches if one.strategy == strategy and one.kind in SUPERNET_KINDS]
-    if not searches or results.config.space.mobile:
+    space = results.space
+    if not searches or not isinstance(space, CellSpace):
         return []
-    space = results.config.space.cells()
     by_chance = free_by_chance(space)
     largest = space.largest_entropy()
     cell = "normal cell" if space.inputs == 2 else "cell"

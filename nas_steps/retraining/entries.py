@@ -13,6 +13,7 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.retraining.fitting import Constraints, measure, refuse_larger, widest
 from nas_steps.spaces.baselines import to_be_fitted
 from nas_steps.spaces.constraints import constrained_space
+from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile import sites
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.training.record import Entry
@@ -70,7 +71,7 @@ def entry_of(
 def uniform(step: TrainingSettings, number: int, costs: str | Path | None = None) -> str:
     """Architecture `number` of those drawn uniformly from the space, which nothing but the seed decides; where the
     searches keep limits, from what is within them, by the file `costs`."""
-    space = constrained_space(step.space.declared(), step.constraints, costs)
+    space = constrained_space(declared(step.space), step.constraints, costs)
     return str(space.sample(Random(derive_seed(step.seed, "uniform", number))))
 
 
@@ -79,7 +80,7 @@ def largest(step: TrainingSettings, data: str | Path) -> str:
     from nas_steps.models.build import size
     from nas_steps.retraining.largest import largest_cells
 
-    space = step.space.declared()
+    space = declared(step.space)
     if isinstance(space, MobileSpace):
         return str(sites.largest(space, strict=False))
     meta = read_meta(data)

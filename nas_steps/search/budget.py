@@ -19,6 +19,7 @@ from nas_steps.models.count import count
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.settings import BudgetSettings, CountedSupernet
 from nas_steps.spaces.cells.space import CellSpace
+from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.sites import largest, sites, smallest
 from nas_steps.spaces.protocol import Space
 
@@ -50,7 +51,7 @@ def budget(
     need one), an evaluation is a forward pass of the images that calibrate and score, and random search is matched by
     evaluations: it gets as many as the strategy with the most.
     """
-    space = step.space.declared()
+    space = declared(step.space)
     shape: dict[str, Any] = {"inputs": inputs, "classes": classes}
     supernets: dict[int, int] = {}
     if isinstance(space, CellSpace):
@@ -67,7 +68,9 @@ def budget(
     candidate = mean_macs(side)
     trained = step.evaluation
     evaluated = candidate if trained.resolution in (None, side) else mean_macs(trained.resolution or side)
-    evaluation = TRAINING_FACTOR * (trained.epochs * trained.images * evaluated + (trained.batch + step.screened) / images * candidate)
+    evaluation = TRAINING_FACTOR * (
+        trained.epochs * trained.images * evaluated + (trained.batch + step.screened) / images * candidate
+    )
     supernet = 0.0
     if step.supernet is not None:
         if step.supernet.resolution not in (None, side):

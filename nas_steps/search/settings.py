@@ -6,7 +6,7 @@ from typing import Literal
 
 from nas_steps.config.constraints import Constraints, Latency
 from nas_steps.config.estimators import SharedWeights, Table
-from nas_steps.config.space import Network, Space
+from nas_steps.config.space import FilledSpace, Network
 from nas_steps.config.strategies import Enas, GradientStrategy, SamplingStrategy
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.provenance.settings import Settings
@@ -54,7 +54,7 @@ class BudgetSettings(Settings):
     """What is needed to count the training of each strategy. `screened` is images of screening, for one evaluation."""
 
     seed: int
-    space: Space
+    space: FilledSpace
     network: Network
     evaluation: Evaluated
     screened: int = 0
@@ -67,7 +67,7 @@ class BlockLatencySettings(Settings):
     """What the blocks of final networks cost; `latency` None: it is not measured."""
 
     seed: int
-    space: Space
+    space: FilledSpace
     network: Network
     latency: Latency | None = None
 
@@ -79,7 +79,7 @@ class ProposeSettings(Settings):
     """
 
     seed: int
-    space: Space
+    space: FilledSpace
     #: epochs of each rung of successive halving, and how many of a rung compete for one place of the next
     rungs: tuple[int, ...] = ()
     eta: int = 0
@@ -102,7 +102,7 @@ class GatherSettings(Settings):
 class DartsSettings(ComputeSettings):
     """A search by a supernet that has alphas."""
 
-    space: Space
+    space: FilledSpace
     network: Network
     strategy: GradientStrategy
 
@@ -110,7 +110,7 @@ class DartsSettings(ComputeSettings):
 class EnasSettings(ComputeSettings):
     """A search by a controller, with a supernet of its own."""
 
-    space: Space
+    space: FilledSpace
     network: Network
     strategy: Enas
 
@@ -118,7 +118,7 @@ class EnasSettings(ComputeSettings):
 class SupernetSettings(ComputeSettings):
     """A supernet that all strategies of a search seed share; how architectures are scored by it is no part of this."""
 
-    space: Space
+    space: FilledSpace
     network: Network
     supernet: SupernetTraining
 
@@ -126,7 +126,7 @@ class SupernetSettings(ComputeSettings):
 class SharedSettings(ComputeSettings):
     """Architectures of a space, each scored by the weights of a supernet."""
 
-    space: Space
+    space: FilledSpace
     network: Network
     estimator: SharedWeights
 
@@ -143,7 +143,7 @@ class ReplaySettings(Settings):
     """A whole search in a benchmark's table; `content` is the fingerprint of the table's file."""
 
     seed: int
-    space: Space
+    space: FilledSpace
     table: Table
     content: str
     strategy: SamplingStrategy

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from nas_steps.config.constraints import CONSTRAINED
 from nas_steps.errors import UserError
@@ -36,7 +36,9 @@ class Shape(NamedTuple):
 
 
 class Parts(Protocol):
-    """How the architectures of a space are put together."""
+    """How the architectures of `space` are put together."""
+
+    space: Any
 
     def of(self, architecture: Architecture) -> list[str]:
         """The names of an architecture's parts; one that it has twice stands there twice."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nas_steps.config.constraints import Constraints
 from nas_steps.config.recipe import Recipe
-from nas_steps.config.space import Network, Space
+from nas_steps.config.space import FilledSpace, Network
 from nas_steps.provenance.settings import Settings
 
 
@@ -19,7 +19,7 @@ class ComputeSettings(Settings):
 class TrainingSettings(ComputeSettings):
     """Networks of a space, trained by one recipe. A uniformly drawn architecture keeps the `constraints`."""
 
-    space: Space
+    space: FilledSpace
     network: Network
     recipe: Recipe
     train_on: str = "train"

@@ -16,6 +16,7 @@ from typing import Any
 from nas_steps.config import derive
 from nas_steps.config.estimators import SharedWeights, Table
 from nas_steps.config.load import load, read_yaml
+from nas_steps.config.space import filled
 from nas_steps.config.strategies import SAMPLING, Enas, Gradient
 from nas_steps.config.walk import nearest_key
 from nas_steps.data.content import content_fingerprint, same_outcome
@@ -26,6 +27,7 @@ from nas_steps.provenance.settings import write_settings
 from nas_steps.provenance.step import Step, cardinality, common_folder, expand
 from nas_steps.provenance.versions import describe_versions
 from nas_steps.spaces.baselines import to_be_fitted
+from nas_steps.spaces.declare import declared_cells
 from nas_steps.workflow.steps import STEPS
 
 #: keys of the data that count only if they lead to other data
@@ -80,7 +82,7 @@ class Plan:
         self.data_folder = self._data_folder()
         estimator = self.config.search.estimator
         if isinstance(estimator, Table):
-            space, memory = self.config.space.cells(), f"{self.store}/tables.json"
+            space, memory = declared_cells(filled(self.config.space)), f"{self.store}/tables.json"
             check_table(
                 estimator.path, estimator, space, memory, f"{self.content} {code_fingerprint(check_table.__module__)}"
             )

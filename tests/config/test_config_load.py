@@ -16,10 +16,13 @@ from nas_steps.search.settings import DartsSettings
 from nas_steps.training.settings import TrainingSettings
 from nas_steps.provenance.settings import read_settings
 from nas_steps.config.slicing import score_name, write_slices
+from nas_steps.config.space import Space, filled
 from nas_steps.config.strategies import GRADIENT_KINDS, STRATEGIES, Darts, Evolution, Random
 from nas_steps.errors import UserError
-from nas_steps.spaces.cells.space import PRESETS
-from nas_steps.spaces.mobile.space import PRESETS as MOBILE_PRESETS
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.declare import declared
+from nas_steps.spaces.mobile.presets import DECLARED as MOBILE_DECLARED
+from nas_steps.spaces.mobile.presets import PRESETS as MOBILE_PRESETS
 
 
 def refused(raw: dict[str, Any]) -> list[str]:
@@ -538,7 +541,7 @@ def test_a_folder_that_was_moved_is_the_same_data_and_other_content_is_not(tmp_p
 
 
 def test_a_space_can_be_declared_whole() -> None:
-    space = load(
+    section = load(
         {
             "space": {
                 "inputs": 2,
@@ -551,7 +554,8 @@ def test_a_space_can_be_declared_whole() -> None:
                 "concat": [2, 0],
             }
         }
-    ).space.declared()
+    ).space
+    space = declared(filled(section))
     assert (space.inputs, space.nodes, space.edges_per_node, space.concat) == (2, 3, 2, (0, 2))
     assert space.edges() == [(0, 0), (0, 1), (1, 0), (1, 2), (2, 1), (2, 2), (2, 3)]
     assert space.choices_of("normal", 0) == ("nor_conv_1x1", "skip_connect")
@@ -562,21 +566,52 @@ def test_a_space_can_be_declared_whole() -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_is_declared_by_its_name(preset: str) -> None:
     config = load({"space": {"preset": preset}})
-    assert config.space.declared() == PRESETS[preset]
+    assert declared(filled(config.space)) == PRESETS[preset]
     assert Config.model_validate_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize("preset", [*PRESETS, *MOBILE_PRESETS])
+def test_a_filled_section_needs_no_preset(preset: str) -> None:
+    section = filled(Space(preset=preset))
+    assert filled(section) == section == Space.model_validate_json(section.model_dump_json())
+    # under another name of its family it is the same space
+    other = section.model_copy(update={"preset": "another"})
+    assert replace(declared(other), name=preset) == {**PRESETS, **MOBILE_PRESETS}[preset]
+    with pytest.raises(ValueError, match="is not filled"):
+        declared(Space(preset=preset))
+
+
+@pytest.mark.parametrize(
+    ("raw", "same"),
+    [
+        ({"operations": ["skip_connect", "max_pool_3x3", "avg_pool_3x3", "sep_conv_3x3", "nor_conv_3x3"]}, True),
+        ({"nodes": 3, "edges_per_node": "2", "inputs": 2, "concat": [0, 1, 2], "none_is_choice": False}, True),
+        ({"edges": [[0, 1], [0, 1, 2], [0, 1, 2, 3]]}, True),
+        ({"operations": ["max_pool_3x3", "skip_connect", "avg_pool_3x3", "sep_conv_3x3", "nor_conv_3x3"]}, False),
+        ({"nodes": 4}, False),
+        ({"concat": [0, 1]}, False),
+        ({"preset": "mobile_small", "stem": {"width": 16, "stride": 1}, "head": {"width": 192, "hidden": 0}}, True),
+        ({"preset": "mobile_small", "head": {"dropout": 0.1}}, False),
+        ({"preset": "mobile_small", "stages": MOBILE_DECLARED["mobile_small"]["stages"]}, True),
+        ({"preset": "mobile_small", "stages": MOBILE_DECLARED["mobile_small"]["stages"][:2]}, False),
+    ],
+)
+def test_to_write_out_a_presets_own_value_changes_no_settings(raw: dict[str, Any], same: bool) -> None:
+    of_preset = Space(preset=raw.get("preset", "small"))
+    assert (filled(Space(**raw)) == filled(of_preset)) is same
 
 
 @pytest.mark.parametrize("preset", MOBILE_PRESETS)
 def test_a_mobile_preset_is_declared_by_its_name(preset: str) -> None:
     config = load(mobile(space={"preset": preset}, data={"resolution": 32}))
-    assert config.space.declared() == MOBILE_PRESETS[preset]
+    assert declared(filled(config.space)) == MOBILE_PRESETS[preset]
     assert Config.model_validate_json(config.model_dump_json()) == config
 
 
 def test_a_mobile_preset_can_be_changed_in_part() -> None:
     stages = [{"width": [8, 16], "kernel": [3, 5]}, {"width": 24, "stride": 2, "operations": ["id", "k5_e6_se0.25"]}]
     given = mobile(space={"stem": {"width": 8}, "stages": stages})
-    space = load(given).space.declared()
+    space = declared(filled(load(given).space))
     assert (space.size(), space.stride) == (2 * 2 * 2, 2)
     assert space.stem == replace(MOBILE_PRESETS["mobile_small"].stem, width=8)
     assert space.head == MOBILE_PRESETS["mobile_small"].head
@@ -584,15 +619,12 @@ def test_a_mobile_preset_can_be_changed_in_part() -> None:
 
 def test_one_input_cells_can_be_declared() -> None:
     raw = {"inputs": 1, "edges_per_node": "all", "operations": {"cell": ["none", "nor_conv_1x1"]}, "nodes": 2}
-    space = load({"space": raw, "search": {"network": {"cells": 1}}}).space.declared()
+    space = declared(filled(load({"space": raw, "search": {"network": {"cells": 1}}}).space))
     assert space.kinds == ("cell",)
     assert space.none_is_choice
     assert space.size() == 2**3
-    assert (
-        not load({"space": {**raw, "none_is_choice": False, "operations": ["none", "skip_connect", "nor_conv_1x1"]}})
-        .space.declared()
-        .none_is_choice
-    )
+    raw |= {"none_is_choice": False, "operations": ["none", "skip_connect", "nor_conv_1x1"]}
+    assert not declared(filled(load({"space": raw}).space)).none_is_choice
 
 
 def test_declared_reductions_need_no_three_cells() -> None:

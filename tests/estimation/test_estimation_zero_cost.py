@@ -18,7 +18,7 @@ from nas_steps.errors import UserError
 from nas_steps.estimation.proxies.registry import prepared, weights
 from nas_steps.estimation.zero_cost import NO_PATH, PROXIES, Measured, zero_cost
 from nas_steps.models.build import build, size
-from nas_steps.spaces.cells.space import PRESETS
+from nas_steps.spaces.cells.presets import PRESETS
 
 ALL = list(PROXIES)
 OF_IMAGES = ("jacob_cov", "naswot")

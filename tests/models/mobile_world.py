@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from nas_steps.models.mobile.supernet import MobileSupernet
-from nas_steps.spaces.mobile.space import PRESETS, MobileSpace
+from nas_steps.models.mobile.entangled import EntangledBlock
+from nas_steps.models.mobile.supernet import STEM, LastStep, MobileSupernet
+from nas_steps.spaces.mobile.presets import PRESETS
+from nas_steps.spaces.mobile.space import MobileArchitecture, MobileSpace
 
 #: everything that a stage can choose, in small
 CHOICES = MobileSpace.declare(
@@ -37,3 +39,23 @@ def trained(space: MobileSpace, *, entangled: bool = False) -> MobileSupernet:
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, 0, 0.2)
     return supernet
+
+
+def inherited(supernet: MobileSupernet, architecture: MobileArchitecture) -> dict[str, Tensor]:
+    """The state dict of `MobileNetwork(architecture)` with the weights that the path shares; not copied."""
+    found: dict[str, Tensor] = {}
+    for name in supernet.path(architecture):
+        owner, operation = supernet.steps[name]
+        module = supernet.modules_of[owner]
+        if isinstance(module, LastStep):
+            found |= module.last.state_dict(prefix=f"features.{len(architecture.stages) + 1}.")
+            found |= module.classifier.state_dict(prefix="classifier.")
+            continue
+        stage, layer = ("", "") if name == STEM else name.split("-")[:2]
+        prefix = "features.0." if name == STEM else f"features.{int(stage) + 1}.{layer}."
+        if operation is None:
+            found |= module.state_dict(prefix=prefix)
+        else:
+            assert isinstance(module, EntangledBlock)
+            found |= {prefix + key: value.detach() for key, value in module.part(operation).items()}
+    return found

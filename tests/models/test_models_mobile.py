@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 import torch
+from published import efficientnet
 from torch import nn
 from torchvision import models
 from torchvision.ops.stochastic_depth import StochasticDepth
@@ -14,8 +15,9 @@ from nas_steps.errors import UserError
 from nas_steps.models.count import Size, count
 from nas_steps.models.mobile.network import MobileNetwork, build_mobile
 from nas_steps.spaces.mobile.architectures import MobileArchitecture
-from nas_steps.spaces.mobile.efficientnet import B0, PUBLISHED, efficientnet
-from nas_steps.spaces.mobile.space import PRESETS, parse_mobile
+from nas_steps.spaces.mobile.efficientnet import B0, PUBLISHED
+from nas_steps.spaces.mobile.presets import PRESETS
+from nas_steps.spaces.mobile.space import parse_mobile
 
 PARAMETERS = {
     "efficientnet_b0": 5_288_548,

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 import torch
-from mobile_world import SMALL, trained
+from mobile_world import SMALL, inherited, trained
 
 from nas_steps.errors import UserError
 from nas_steps.models.mobile.entangled import EntangledBlock
@@ -24,9 +24,9 @@ def test_a_child_that_inherits_computes_what_the_path_does(name: str, entangled:
     images = torch.randn(3, 1, 16, 16)
     for architecture in [space.sample(random) for _ in range(10)]:
         child = MobileNetwork(architecture, inputs=1, classes=4).eval()
-        inherited = supernet.inherit(architecture)
-        assert list(inherited) == list(child.state_dict())
-        child.load_state_dict(inherited)
+        weights = inherited(supernet, architecture)
+        assert list(weights) == list(child.state_dict())
+        child.load_state_dict(weights)
         with torch.no_grad():
             wanted = supernet(images, architecture)
             assert wanted.std() > 1e-3
@@ -73,7 +73,7 @@ def test_layers_that_are_left_out_are_no_steps() -> None:
 def test_an_architecture_of_another_space_is_no_path() -> None:
     supernet = MobileSupernet(SMALL["mobile_small"], inputs=1, classes=4)
     other = SMALL["choices"].sample(Random(4))
-    for refuse in (supernet.path, supernet.inherit, lambda one: supernet(torch.zeros(1, 1, 8, 8), one)):
+    for refuse in (supernet.path, lambda one: supernet(torch.zeros(1, 1, 8, 8), one)):
         with pytest.raises(UserError, match="its stem is not the space's"):
             refuse(other)
 
@@ -98,7 +98,7 @@ def test_entangled_blocks_have_the_weights_of_the_largest_alone() -> None:
 
 def test_a_smaller_entangled_block_is_the_centre_and_the_first_channels() -> None:
     supernet = trained(ENTANGLED, entangled=True)
-    large, small = (supernet.inherit(ENTANGLED.parse(PATH.format(one))) for one in ("k5_e4", "k3_e2"))
+    large, small = (inherited(supernet, ENTANGLED.parse(PATH.format(one))) for one in ("k5_e4", "k3_e2"))
     expand, depthwise, project = (f"features.1.0.block.{index}.0.weight" for index in (0, 1, 3))
     assert torch.equal(small[expand], large[expand][:16])
     assert torch.equal(small[depthwise], large[depthwise][:16, :, 1:4, 1:4])
@@ -111,13 +111,13 @@ def test_training_a_smaller_entangled_block_changes_its_part_alone() -> None:
     supernet = trained(ENTANGLED, entangled=True)
     small = ENTANGLED.parse(PATH.format("k3_e2"))
     child = MobileNetwork(small, inputs=1, classes=4)
-    child.load_state_dict(supernet.inherit(small))
+    child.load_state_dict(inherited(supernet, small))
     images = torch.randn(4, 1, 8, 8)
     for model, given in ((supernet, (images, small)), (child, (images,))):
         logits = model(*given)
         (logits * torch.arange(4)).sum().backward()
     # the statistics were gathered where they are shared, as in the child
-    found, wanted = supernet.inherit(small), child.state_dict()
+    found, wanted = inherited(supernet, small), child.state_dict()
     assert all(torch.allclose(found[key], wanted[key], atol=1e-6) for key in wanted)
     (depthwise,) = (
         parameter for name, parameter in supernet.named_parameters() if name.endswith("largest.block.1.0.weight")

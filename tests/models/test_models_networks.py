@@ -20,7 +20,8 @@ from nas_steps.models.cells.two_input import AuxiliaryHead, CellNetwork, drop_pa
 from nas_steps.models.count import count
 from nas_steps.spaces.baselines import BASELINES
 from nas_steps.spaces.cells.operations import OPERATIONS
-from nas_steps.spaces.cells.space import PRESETS, CellSpace, parse_architecture
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.cells.space import CellSpace, parse_architecture
 from nas_steps.spaces.mobile.efficientnet import B0
 
 V1 = (

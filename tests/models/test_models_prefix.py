@@ -6,13 +6,14 @@ from random import Random
 
 import pytest
 import torch
-from mobile_world import SMALL, trained
+from mobile_world import SMALL, inherited, trained
 from torch import Tensor, nn
 
 from nas_steps.models.mobile.network import MobileNetwork
 from nas_steps.models.mobile.prefix import SharedPrefixes, evaluate_paths
 from nas_steps.models.mobile.supernet import MobileSupernet
-from nas_steps.spaces.mobile.space import PRESETS, MobileArchitecture, MobileSpace
+from nas_steps.spaces.mobile.presets import PRESETS
+from nas_steps.spaces.mobile.space import MobileArchitecture, MobileSpace
 
 
 def one_at_a_time(
@@ -20,7 +21,7 @@ def one_at_a_time(
 ) -> Tensor:
     """As it is usually done: the whole network, its norms reset and in training mode, over all calibration batches."""
     child = MobileNetwork(architecture, inputs=1, classes=4).to(images.dtype).eval()
-    child.load_state_dict(supernet.inherit(architecture))
+    child.load_state_dict(inherited(supernet, architecture))
     with torch.no_grad():
         if calibration:
             for norm in child.modules():

@@ -22,7 +22,8 @@ from nas_steps.models.cells.stacked import phases, unphased
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.search.darts.relaxations import discrete
 from nas_steps.spaces.cells.operations import OPERATIONS
-from nas_steps.spaces.cells.space import PRESETS, CellSpace
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.cells.space import CellSpace
 
 CLOSE = 1e-9
 WITHOUT_NOISE = [name for name in OPERATIONS if name != "noise"]

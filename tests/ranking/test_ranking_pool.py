@@ -10,8 +10,8 @@ import pytest
 
 from nas_steps.estimation.estimates import Estimate, write_estimates
 from nas_steps.ranking.pool import BASELINES, by_seed, draw, pool, read_scores, reference, rows, scores_of
-from nas_steps.spaces.cells.space import PRESETS
-from nas_steps.spaces.mobile.space import PRESETS as MOBILE_PRESETS
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.mobile.presets import PRESETS as MOBILE_PRESETS
 from nas_steps.spaces.protocol import members
 
 SPACE = PRESETS["nasbench201"].replace(nodes=2)

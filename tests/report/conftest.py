@@ -24,4 +24,4 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def results(usual: Path) -> Results:
     settings = next((usual.parent / "settings").glob("report-*.json"))
-    return load_results(read_settings(settings, ReportSettings).config, usual, usual.parent / "data")
+    return load_results(read_settings(settings, ReportSettings), usual, usual.parent / "data")

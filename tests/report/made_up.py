@@ -15,6 +15,7 @@ from scipy import stats
 from nas_steps.config.schema import Config
 from nas_steps.ranking.settings import CalibrationSettings
 from nas_steps.config.slicing import score_name, write_slices
+from nas_steps.config.space import filled
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.models.latency import agreement
 from nas_steps.provenance.files import write_csv, write_json, write_text
@@ -26,6 +27,7 @@ from nas_steps.scaling.factorial import CELLS, gather_cells
 from nas_steps.spaces.cells.space import CellArchitecture
 from nas_steps.spaces.constraints import parts_of
 from nas_steps.spaces.costs import Shape, write_costs
+from nas_steps.spaces.declare import declared
 
 NAN = math.nan
 BASELINES = {"resnet20": (272_474, 2_550_000), "mobilenet_v2_x0.5": (701_000, 1_100_000)}
@@ -120,7 +122,7 @@ def _data(data: Path, config: Config, made: MadeUp) -> None:
 
 
 def _searches(folder: Path, config: Config, made: MadeUp, dice: random.Random) -> None:
-    space = config.space.declared()
+    space = declared(filled(config.space))
     budgets = {"random": (24, 3.1e7), "evolution": (16, 2.1e7), "nsga2": (16, 2.1e7), "darts": (None, 3.0e7)}
     told = {}
     for name, strategy in config.search.strategies.items():
@@ -181,7 +183,7 @@ def _searches(folder: Path, config: Config, made: MadeUp, dice: random.Random) -
 
 
 def _latencies(search: Path, config: Config, made: MadeUp, dice: random.Random) -> None:
-    space = config.space.declared()
+    space = declared(filled(config.space))
     parts = parts_of(space, config.retrain.network)
     write_costs(
         search / "costs.csv", parts, Shape(1, 8, 10), {name: 0.01 + 0.1 * dice.random() for name in parts.names()}
@@ -230,7 +232,7 @@ def _evaluations(number: int, space: Any, dice: random.Random) -> list[dict[str,
 
 
 def _ranking(folder: Path, config: Config, made: MadeUp, dice: random.Random) -> list[dict[str, Any]]:
-    space = config.space.declared()
+    space = declared(filled(config.space))
     entries, agreement = [], []
     for name, strategy in config.search.strategies.items():
         tau, low, high = made.tau or (NAN, NAN, NAN)

@@ -17,7 +17,8 @@ from nas_steps.report.cells import PLATE_HEIGHT, PLATE_WIDTH, draw_cell
 from nas_steps.report.mobile import draw_mobile
 from nas_steps.report.results import Results
 from nas_steps.report.svg import COLOURS
-from nas_steps.spaces.cells.space import PRESETS, parse_architecture
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.cells.space import parse_architecture
 from nas_steps.spaces.mobile.architectures import parse_mobile
 
 FIGURES: dict[str, Callable[[Results, str], str | None]] = {
@@ -83,7 +84,7 @@ def test_members_over_the_budget_are_shown_as_described_only(results: Results) -
 def test_plates_of_a_cell_never_overlap(nodes: int) -> None:
     space = PRESETS["darts"].replace(nodes=nodes)
     for seed in range(40):
-        svg = draw_cell(space.sample(Random(seed)).normal, "cell")
+        svg = draw_cell(space.sample(Random(seed)).cells["normal"], "cell")
         root = ET.fromstring(svg)
         plates = [
             (float(one.get("x", 0)), float(one.get("y", 0)))
@@ -99,7 +100,7 @@ def test_plates_of_a_cell_never_overlap(nodes: int) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_lines_never_pass_behind_a_plate(seed: int) -> None:
     """A line may touch a plate only where it ends or starts at its side."""
-    svg = draw_cell(PRESETS["darts"].sample(Random(seed)).normal, "cell")
+    svg = draw_cell(PRESETS["darts"].sample(Random(seed)).cells["normal"], "cell")
     plates = re.findall(r'class="plate \w+" x="([\d.-]+)" y="([\d.-]+)"', svg)
     for level, end in re.findall(r'class="edge \w+" d="M[^"]*? ([\d.-]+)H([\d.-]+)"', svg):
         for x, y in plates:
@@ -109,7 +110,7 @@ def test_lines_never_pass_behind_a_plate(seed: int) -> None:
 
 def test_a_drawn_cell_names_operations_nodes_and_ends() -> None:
     text = "normal:|sep_conv_3x3~0|skip_connect~1|+|dil_conv_5x5~0|max_pool_3x3~2|"
-    svg = draw_cell(parse_architecture(f"{text};reduce:{text.removeprefix('normal:')}").normal, "Normal cell")
+    svg = draw_cell(parse_architecture(f"{text};reduce:{text.removeprefix('normal:')}").cells["normal"], "Normal cell")
     for words in ("sep conv 3×3", "skip", "dil conv 5×5", "max pool 3×3", ">0<", ">1<", "k−2", "k−1", ">k<"):
         assert words in svg
     assert svg.count('class="plate free"') == 2
@@ -149,7 +150,7 @@ def test_a_one_input_cell_is_drawn_too(seed: int) -> None:
 
 
 def test_a_cell_says_which_nodes_are_its_output() -> None:
-    cell = PRESETS["darts"].sample(Random(0)).normal
+    cell = PRESETS["darts"].sample(Random(0)).cells["normal"]
     svg = draw_cell(cell, "cell", concat=(1, 3))
     assert svg.count("nodes 1 and 3, concatenated") == 2
     assert svg.count("h12V") == 2

@@ -12,6 +12,7 @@ import pytest
 from made_up import MadeUp, arguments, write
 
 from nas_steps.config.schema import Config
+from nas_steps.config.space import filled
 from nas_steps.provenance.files import read_csv, write_csv
 from nas_steps.report.__main__ import main
 from nas_steps.report.figures import sampling_curves
@@ -21,6 +22,7 @@ from nas_steps.report.results import Results
 from nas_steps.search.tables import HISTORY
 from nas_steps.spaces.constraints import parts_of
 from nas_steps.spaces.costs import Costs, CostTable
+from nas_steps.spaces.declare import declared
 
 
 def results(steps: list[HistoryRow], *objectives: str, parts: CostTable | None = None, **search: Any) -> Results:
@@ -107,7 +109,7 @@ def test_with_successive_halving_the_last_rung_counts() -> None:
 
 
 def test_latencies_are_those_of_the_table_of_parts() -> None:
-    space = Config().space.declared()
+    space = declared(filled(Config().space))
     parts = parts_of(space)
     numbers = count(1)
     table = CostTable(parts, {name: Costs(1, 1, float(next(numbers))) for name in parts.names()})

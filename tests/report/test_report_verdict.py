@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from nas_steps.config.schema import Config
+from nas_steps.config.space import filled
 from nas_steps.report.records import Agreement, Contest, Entry, HistoryRow, JobCost, Search, Training, Winner, record
 from nas_steps.report.results import Results
 from nas_steps.report.signals import collapsed_from, pareto
 from nas_steps.report.verdict import Verdict, best_baseline, combined, decide, outcome
 from nas_steps.retraining.contests import contests
 from nas_steps.retraining.summary import summarise
+from nas_steps.spaces.declare import declared
 
 
 def row(difference: float | None, half: float | None = 0.004, p: float | None = 0.01, **more: Any) -> Contest:
@@ -32,6 +34,7 @@ def made(*rows: Contest, **more: Any) -> Results:
     config = Config.model_validate({"search": {"strategies": {"random": {}, "darts": {}}}})
     usual: dict[str, Any] = {
         "config": config,
+        "space": declared(filled(config.space)),
         "meta": {},
         "budget": {
             "strategies": {

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mutants import neighbours
 from tiny_world import CONVOLUTION, MIXED, POOLS, prepared, settings, tiny_config
 
 from nas_steps.config.schema import Config
@@ -25,8 +26,9 @@ from nas_steps.retraining.largest import largest_cells
 from nas_steps.retraining.refusing import check_baselines
 from nas_steps.retraining.steps import count, train
 from nas_steps.spaces.cells.space import CellArchitecture, CellSpace
+from nas_steps.spaces.declare import declared_cells
+from nas_steps.spaces.mobile.presets import PRESETS as MOBILE
 from nas_steps.spaces.mobile.sites import largest as largest_of
-from nas_steps.spaces.mobile.space import PRESETS as MOBILE
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.workflow.plan import Plan
 
@@ -47,7 +49,7 @@ def test_a_uniform_architecture_depends_on_the_seed_and_its_number_alone(step: T
     assert len(set(drawn)) > 4
     assert [uniform(step.model_copy(update={"seed": 1}), number) for number in range(8)] != drawn
     for text in drawn:
-        step.space.cells().parse(text)
+        declared_cells(step.space).parse(text)
     # the recipe and the network take no part, nor does any file of a search
     other = step.model_copy(update={"network": Network(channels=8)})
     assert entry_of("uniform-3", "uniform", other, "no such folder").architecture == drawn[3]
@@ -111,7 +113,7 @@ def test_no_mutation_makes_the_largest_mobile_network_larger(name: str) -> None:
         assert (len(stage), stage[0].width) == (max(declared.depth), max(declared.width))
         assert stage[0].stride == min(declared.stride)
     macs = measured(found, 3, 32)[0]
-    for other in space.neighbours(found)[::3]:
+    for other in neighbours(space, found)[::3]:
         assert measured(other, 3, 32)[0] <= macs, str(other)
 
 

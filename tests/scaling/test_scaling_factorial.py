@@ -20,7 +20,7 @@ from nas_steps.scaling.compound import Design, Factors
 from nas_steps.scaling.factorial import base_architectures, describe_designs, gather_cells
 from nas_steps.scaling.steps import designs, gather_factorial, train_design
 from nas_steps.search.steps import measure_costs
-from nas_steps.spaces.mobile import space as mobile
+from nas_steps.spaces.mobile import presets as mobile
 
 TRIPLE = Factors(1.2, 1.1, 1.15)
 SPACE = mobile.PRESETS["mobile_small"]

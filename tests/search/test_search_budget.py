@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.textbook import Textbook
 from nas_steps.config.slicing import slices
-from nas_steps.config.space import Network
+from nas_steps.config.space import Network, filled
 from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.models.build import size
 from nas_steps.models.cells.supernet import Supernet
@@ -21,9 +21,11 @@ from nas_steps.models.count import count
 from nas_steps.provenance.files import read_json
 from nas_steps.search.budget import _supernet, budget
 from nas_steps.search.steps import budget as step
-from nas_steps.spaces.cells.space import PRESETS, CellSpace
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.cells.space import CellSpace
+from nas_steps.spaces.declare import declared
+from nas_steps.spaces.mobile.presets import PRESETS as MOBILE
 from nas_steps.spaces.mobile.sites import largest, smallest
-from nas_steps.spaces.mobile.space import PRESETS as MOBILE
 
 SIZES = {"inputs": 1, "classes": 10, "side": 8}
 SHAPE = SIZES | {"images": 60}
@@ -130,7 +132,7 @@ def test_every_kind_is_counted_by_its_passes() -> None:
     given = {kind: {"epochs": 3, **more.get(kind, {})} for kind in PASSES}
     found = counted({"random": {}, **given})
     config = tiny_config(space=ROOMY)
-    space, network = config.space.declared(), config.search.network
+    space, network = declared(filled(config.space)), config.search.network
     whole, part = found["supernet_macs"], textbook_macs(space, network, parts=2)
     assert whole == textbook_macs(space, network)
     around = _supernet(space, network, **SIZES, parts=1, operations=False)

@@ -11,7 +11,7 @@ import torch
 from nas_steps.config.constraints import Latency
 from nas_steps.config.load import load
 from nas_steps.config.slicing import write_slices
-from nas_steps.config.space import Network
+from nas_steps.config.space import Network, filled
 from nas_steps.data.store import SPLITS
 from nas_steps.models.blocks import modules, whole
 from nas_steps.search import block_latency as costs_module
@@ -21,6 +21,7 @@ from nas_steps.spaces.cells.costs import BASE
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.constraints import parts_of
 from nas_steps.spaces.costs import Shape, read_costs
+from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.spaces.protocol import Space
 
@@ -153,7 +154,7 @@ def test_the_step_writes_the_table_and_measures_only_what_is_asked_for(
     files = {name: str(tmp_path / file) for name, file in FILES.items()}
     arguments = ["--settings", paths["costs"], "--data", str(tmp_path)]
     measure_costs.main([*arguments, *(part for name, file in files.items() for part in (f"--{name}", file))])
-    space = config.space.declared()
+    space = declared(filled(config.space))
     table = read_costs(files["output"], parts_of(space))
     record = json.loads(Path(files["record"]).read_text(encoding="utf-8"))
     assert (record["inputs"], record["side"], record["classes"]) == (1, 8, 3)

@@ -17,6 +17,7 @@ from tiny_world import prepared, settings, tiny_config
 
 from nas_steps.search.settings import DartsSettings
 from nas_steps.config.slicing import slices
+from nas_steps.config.space import filled
 from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.data.batches import DeviceImages
 from nas_steps.models.cells.supernet import Supernet
@@ -29,7 +30,8 @@ from nas_steps.search.darts.loop import DartsResult, darts
 from nas_steps.search.darts.ranking import accuracy, rank_by_shared_weights
 from nas_steps.search.darts.relaxations import Mix, discrete
 from nas_steps.search.steps import darts as step_module
-from nas_steps.spaces.cells.space import PRESETS
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.declare import declared
 from nas_steps.training.checkpoint import Checkpoint, Checkpoints
 from nas_steps.training.devices import prepare
 from nas_steps.training.networks import Images, load_images
@@ -62,7 +64,7 @@ def bilevel(images: Images, **changes: Any) -> tuple[DartsLearner, list[Any], li
     """A step, two validation batches that it will read, two training batches."""
     torch.manual_seed(0)
     step = darts_step(**changes)
-    supernet = Supernet(step.space.declared(), step.network, inputs=1, classes=10)
+    supernet = Supernet(declared(step.space), step.network, inputs=1, classes=10)
     assert images.valid is not None
     valid = list(images.valid.batches(20, shuffle=True, seed=1))[:2]
     train = list(images.train.batches(20, shuffle=True, seed=2))[:2]
@@ -79,7 +81,7 @@ def test_two_epochs_and_the_alphas_move(images: Images) -> None:
     # Adam's first steps are about 3e-3 each, the alphas start at about 1e-3
     assert (first - last).abs().max() > 1e-3
     mixes = {kind: softmax(rows) for kind, rows in result.alphas[-1].items()}
-    expected = most_likely(tiny_config().space.declared(), mixes, 3)
+    expected = most_likely(declared(filled(tiny_config().space)), mixes, 3)
     assert [candidate[0] for candidate in result.candidates] == [str(architecture) for architecture, _ in expected]
     assert [candidate[1] for candidate in result.candidates] == pytest.approx([score for _, score in expected])
     assert {candidate[2] for candidate in result.candidates} == {"alpha_likelihood"}
@@ -205,7 +207,7 @@ def of(kind: str, **changes: Any) -> dict[str, Any]:
 def test_every_kind_searches_and_can_be_repeated_bit_by_bit(images: Images, kind: str) -> None:
     given = of(kind, drop_path=0.3, augment={"flip": True, "crop": 1})
     result = searched(images, **given)
-    space = tiny_config().space.declared()
+    space = declared(filled(tiny_config().space))
     assert 1 <= len(result.candidates) <= 3
     assert len({architecture for architecture, _, _ in result.candidates}) == len(result.candidates)
     for architecture, score, estimator in result.candidates:
@@ -327,7 +329,7 @@ def test_a_rising_eigenvalue_stops_and_the_candidates_are_those_of_the_chosen_ep
     assert [row["chosen"] for row in result.history] == [0, 0, 1, 0, 0]
     assert [row["eigenvalue"] for row in result.history] == [0.2] * 4 + [0.9]
     mixes = {kind: softmax(rows) for kind, rows in result.alphas[2].items()}
-    expected = most_likely(tiny_config().space.declared(), mixes, 3)
+    expected = most_likely(declared(filled(tiny_config().space)), mixes, 3)
     assert [architecture for architecture, _, _ in result.candidates] == [str(one) for one, _ in expected]
     # the last epoch's genotype is kept beside the chosen one's
     assert all(row["architecture"] for row in result.history)
@@ -428,7 +430,7 @@ def test_a_last_batch_of_one_image_is_evaluated_too(monkeypatch: pytest.MonkeyPa
     raw = np.random.default_rng(0).integers(256, size=(5, 1, 4, 4), dtype=np.uint8)  # of side 1 in the last cell
     five = DeviceImages(raw, np.zeros(5, dtype=np.int64), (0.5,), (0.25,), "cpu")
     step = darts_step()
-    net = Supernet(step.space.declared(), step.network, inputs=1, classes=3)
+    net = Supernet(declared(step.space), step.network, inputs=1, classes=3)
     assert math.isfinite(accuracy(net, discrete(net, net.space.sample(Random(0))), five, fresh=True)[0])
 
 

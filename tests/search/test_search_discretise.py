@@ -9,7 +9,8 @@ from random import Random
 import pytest
 
 from nas_steps.search.darts.discretise import entropy, most_likely, parameter_free, softmax
-from nas_steps.spaces.cells.space import PRESETS, Cell, CellArchitecture, CellSpace
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.cells.space import Cell, CellArchitecture, CellSpace
 
 SPACE = CellSpace("tiny", ("none", "skip_connect", "nor_conv_1x1"), nodes=2)  # 48 cells, 2304 architectures
 
@@ -59,7 +60,7 @@ def test_most_likely_equals_brute_force(seed: int) -> None:
 def test_none_is_never_chosen_however_likely() -> None:
     mixes = {kind: softmax([[9.0, 0.0, 1.0]] * len(SPACE.edges())) for kind in ("normal", "reduce")}
     (found, _), *_ = most_likely(SPACE, mixes, 1)
-    assert {operation for node in found.normal for operation, _ in node} == {"nor_conv_1x1"}
+    assert {operation for node in found.cells["normal"] for operation, _ in node} == {"nor_conv_1x1"}
 
 
 def test_more_than_there_are_gives_all_once() -> None:

@@ -17,7 +17,7 @@ from nas_steps.models.cells.folding import Normalising
 from nas_steps.provenance.ledger import Cost
 from nas_steps.search.enas import EnasLearner, Policy, distinct, enas, own_statistics
 from nas_steps.search.one_shot.networks import SharedNetwork, shared_network
-from nas_steps.spaces.cells.space import PRESETS as CELLS
+from nas_steps.spaces.cells.presets import PRESETS as CELLS
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.training.checkpoint import Checkpoints
 from nas_steps.training.progress import Progress

@@ -15,17 +15,18 @@ from sampled_spaces import SETTINGS, estimate
 from nas_steps.config import strategies
 from nas_steps.config.load import load
 from nas_steps.config.slicing import write_slices
-from nas_steps.config.space import Network
+from nas_steps.config.space import Network, filled
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_csv
 from nas_steps.search.samplers import protocol
 from nas_steps.search.sampling import propose, sampler
 from nas_steps.search.steps import propose as propose_step
-from nas_steps.spaces.cells import space as cells
+from nas_steps.spaces.cells import presets as cells
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.constraints import Limited, constrained_space, parts_of
 from nas_steps.spaces.costs import CostTable, Shape, counted, read_costs, write_costs
-from nas_steps.spaces.mobile import space as mobile
+from nas_steps.spaces.declare import declared
+from nas_steps.spaces.mobile import presets as mobile
 from nas_steps.spaces.protocol import Space, members
 
 every_strategy = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
@@ -118,7 +119,7 @@ def test_the_step_proposes_within_the_limits_and_loads_no_torch(tmp_path: Path) 
     }
     config = load(raw)
     paths = write_slices(config, tmp_path)
-    space = config.space.declared()
+    space = declared(filled(config.space))
     write_costs(tmp_path / "costs.csv", parts_of(space), SHAPE, {})
     arguments = ["--settings", paths["search_random"], "--strategy", "random", "--seed", "0"]
     arguments += ["--output", str(tmp_path / "proposals.csv"), "--so-far", str(tmp_path / "told.csv")]

@@ -19,7 +19,8 @@ from nas_steps.search.samplers.nsga2 import (
     non_dominated_fronts,
     survivors,
 )
-from nas_steps.spaces.cells.space import PRESETS, CellSpace
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.cells.space import CellSpace
 
 
 def points(seed: int, count: int = 30, objectives: int = 3) -> list[tuple[float, ...]]:

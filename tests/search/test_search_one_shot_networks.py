@@ -15,8 +15,8 @@ from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.models.cells.folding import Normalising
 from nas_steps.search.one_shot.networks import CellPaths, SharedNetwork, shared_network
-from nas_steps.spaces.cells.space import PRESETS
-from nas_steps.spaces.mobile.space import PRESETS as MOBILE
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.mobile.presets import PRESETS as MOBILE
 
 SPACES: dict[str, Any] = {
     "mobile": MOBILE["mobile_small"],

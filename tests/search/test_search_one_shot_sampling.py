@@ -11,10 +11,11 @@ import pytest
 from nas_steps.config.load import load
 from nas_steps.errors import UserError
 from nas_steps.search.one_shot.sampling import Fair, Sandwich, Uniform, sampling
-from nas_steps.spaces.cells.space import PRESETS as CELLS
+from nas_steps.spaces.cells.presets import PRESETS as CELLS
 from nas_steps.spaces.mobile.architectures import Operation
+from nas_steps.spaces.mobile.presets import PRESETS
 from nas_steps.spaces.mobile.sites import largest, sites, smallest
-from nas_steps.spaces.mobile.space import PRESETS, MobileArchitecture, MobileSpace
+from nas_steps.spaces.mobile.space import MobileArchitecture, MobileSpace
 
 MACRO, SMALL = PRESETS["nasbench_macro"], PRESETS["mobile_small"]
 

@@ -17,8 +17,8 @@ from nas_steps.models.build import size
 from nas_steps.provenance.files import read_csv, read_json, write_csv
 from nas_steps.search.one_shot.scoring import Scorer
 from nas_steps.search.steps import enas, measure_costs, one_shot, rank_paths, supernet, supernet_statistics
-from nas_steps.spaces.cells.space import PRESETS as CELLS
-from nas_steps.spaces.mobile.space import PRESETS as MOBILE
+from nas_steps.spaces.cells.presets import PRESETS as CELLS
+from nas_steps.spaces.mobile.presets import PRESETS as MOBILE
 
 SPACE = {"preset": "nasbench201", "nodes": 2}
 NETWORK = {"channels": 2, "cells": 1}

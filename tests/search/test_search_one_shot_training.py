@@ -19,7 +19,7 @@ from nas_steps.provenance.ledger import Cost
 from nas_steps.search.one_shot.networks import SharedNetwork, shared_network
 from nas_steps.search.one_shot.sampling import sampling
 from nas_steps.search.one_shot.training import OneShotSettings, train_supernet, training_images
-from nas_steps.spaces.mobile.space import PRESETS
+from nas_steps.spaces.mobile.presets import PRESETS
 from nas_steps.training.checkpoint import Checkpoints
 from nas_steps.training.progress import Progress
 

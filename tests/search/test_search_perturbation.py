@@ -13,7 +13,8 @@ from nas_steps.config.strategies import Darts, PcDarts
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.search.darts.perturbation import select
 from nas_steps.search.darts.relaxations import Mix, relaxation
-from nas_steps.spaces.cells.space import PRESETS, CellSpace
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.cells.space import CellSpace
 
 
 class Judge:

@@ -14,7 +14,8 @@ from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.search.samplers.controller import Adam, Array, Batch, Controller
 from nas_steps.search.samplers.reinforce import Reinforce
-from nas_steps.spaces.cells.space import PRESETS, CellSpace
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.cells.space import CellSpace
 
 
 def started(space: CellSpace, hidden: int = 6) -> Controller:

@@ -24,7 +24,8 @@ from nas_steps.search.samplers import protocol
 from nas_steps.search.sampling import propose, round_size, rounds, sampler
 from nas_steps.search.state import load_state, save_state
 from nas_steps.search.steps import propose as propose_step
-from nas_steps.spaces.cells.space import PRESETS, CellSpace
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.protocol import members
 
 every_strategy = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)

@@ -6,11 +6,13 @@ import math
 from random import Random
 
 import pytest
+from mutants import neighbours
 
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.search.sampling import RandomSearch, RegularisedEvolution, propose, round_size, rounds
-from nas_steps.spaces.cells.space import PRESETS, CellSpace
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.cells.space import CellSpace
 
 SMALLEST = CellSpace("smallest", ("skip_connect", "nor_conv_1x1"), nodes=1)  # 16 architectures
 ROOMY = CellSpace("roomy", ("skip_connect", "max_pool_3x3", "nor_conv_1x1"), nodes=2)
@@ -126,5 +128,5 @@ def test_strategies_work_in_every_space(space: CellSpace) -> None:
     assert len(set(first + second)) == 6
     for text in first + second:
         assert str(space.parse(text)) == text
-    neighbours = {str(one) for one in space.neighbours(space.parse(first[1]))}
-    assert set(second) <= neighbours
+    around = {str(one) for one in neighbours(space, space.parse(first[1]))}
+    assert set(second) <= around

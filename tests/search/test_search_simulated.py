@@ -12,13 +12,13 @@ import pytest
 from sampled_spaces import ROOMY, SETTINGS
 
 from benchmarks import landscapes, nasbench201
+from benchmarks.cached import CachedSpace
 from benchmarks.simulation import search
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.sampling import propose, round_size
-from nas_steps.spaces.cached import CachedSpace
-from nas_steps.spaces.cells.space import PRESETS
+from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.protocol import members
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,11 +9,13 @@ from random import Random
 import pytest
 from tiny_world import settings, tiny_config
 
+from nas_steps.config.space import filled
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate, write_estimates
 from nas_steps.provenance.files import read_csv, write_json
 from nas_steps.search.steps import gather, propose
 from nas_steps.search.tables import CANDIDATES, HISTORY
+from nas_steps.spaces.declare import declared
 
 
 def test_gather_ranks_the_sound_and_records_them_all(tmp_path: Path) -> None:
@@ -67,7 +69,7 @@ def test_the_step_proposes_the_first_round(tmp_path: Path, strategy: str, count:
 
     rows = proposed(0)
     assert [row["index"] for row in rows] == [str(index) for index in range(count)]
-    space = tiny_config().space.declared()
+    space = declared(filled(tiny_config().space))
     assert all(str(space.parse(row["architecture"])) == row["architecture"] for row in rows)
     assert proposed(0) == rows
     assert proposed(1) != rows
@@ -89,7 +91,7 @@ def test_only_random_search_that_is_matched_needs_the_budget(tmp_path: Path) -> 
 
 def test_a_round_follows_from_the_last_shards_and_the_file_with_all_rounds_before(tmp_path: Path) -> None:
     """The file stands for all the shards that it was made from, a round in which nothing succeeded among them."""
-    space, random = tiny_config().space.declared(), Random(0)
+    space, random = declared(filled(tiny_config().space)), Random(0)
     names = [str(space.sample(random)) for _ in range(12)]
     shards = []
     for number in range(3):

@@ -7,15 +7,16 @@ from random import Random
 
 import pytest
 from limited_spaces import MOBILE, SHAPE, SKELETON, SPACES, table
+from published import efficientnet
 
 from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.models.build import size
-from nas_steps.spaces.cells import space as cells
+from nas_steps.spaces.cells import presets as cells
 from nas_steps.spaces.constraints import parts_of
 from nas_steps.spaces.costs import Shape, counted, read_costs, write_costs
-from nas_steps.spaces.mobile import space as mobile
-from nas_steps.spaces.mobile.efficientnet import PUBLISHED, efficientnet
+from nas_steps.spaces.mobile import presets as mobile
+from nas_steps.spaces.mobile.efficientnet import PUBLISHED
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.spaces.protocol import Space, members
 

@@ -6,9 +6,10 @@ from random import Random
 
 import pytest
 
-from nas_steps.spaces.cached import CachedSpace
+from benchmarks.cached import CachedSpace
 from nas_steps.spaces.cells.encoding import LARGEST_PATHS
-from nas_steps.spaces.cells.space import PRESETS, CellSpace
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.protocol import members, walk
 
 SMALLEST = CellSpace("smallest", ("skip_connect", "nor_conv_1x1"), nodes=1)

@@ -8,7 +8,8 @@ from random import Random
 import pytest
 
 from nas_steps.spaces.cells.architectures import Cell, CellArchitecture, parse_architecture
-from nas_steps.spaces.cells.space import PRESETS, CellSpace
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.cells.space import CellSpace
 
 
 def test_nasbench201_has_its_published_number_of_different_cells() -> None:
@@ -73,13 +74,13 @@ def isomorphic(one: tuple[Cell, frozenset[int]], other: tuple[Cell, frozenset[in
 )
 def test_two_input_cells_are_the_same_exactly_if_some_renumbering_makes_them_so(space: CellSpace) -> None:
     random = Random(0)
-    fixed = space.sample(random).reduce
+    fixed = space.sample(random).cells["reduce"]
     drawn = [space.sample(random).with_cell("reduce", fixed) for _ in range(120)]
     # few of a large space would be the same by chance
     drawn += [renumbered(one, random) for one in drawn[:40]]
     same = 0
     for one, other in itertools.combinations(drawn, 2):
-        truth = isomorphic(*[(each.normal, frozenset(each.concat["normal"])) for each in (one, other)])
+        truth = isomorphic(*[(each.cells["normal"], frozenset(each.concat["normal"])) for each in (one, other)])
         assert (space.identity(one) == space.identity(other)) == truth
         same += truth
     assert same >= 40
@@ -87,7 +88,7 @@ def test_two_input_cells_are_the_same_exactly_if_some_renumbering_makes_them_so(
 
 def renumbered(architecture: CellArchitecture, random: Random) -> CellArchitecture:
     """The same normal cell with its nodes in another possible order."""
-    cell, order = architecture.normal, []
+    cell, order = architecture.cells["normal"], []
     while len(order) < len(cell):
         order.append(
             random.choice(
@@ -101,7 +102,9 @@ def renumbered(architecture: CellArchitecture, random: Random) -> CellArchitectu
     number = {0: 0, 1: 1} | {2 + place: 2 + new for new, place in enumerate(order)}
     moved = tuple(tuple((operation, number[source]) for operation, source in cell[place]) for place in order)
     concat = tuple(number[2 + place] - 2 for place in architecture.concat["normal"])
-    return CellArchitecture({"normal": moved, "reduce": architecture.reduce}, {**architecture.concat, "normal": concat})
+    return CellArchitecture(
+        {"normal": moved, "reduce": architecture.cells["reduce"]}, {**architecture.concat, "normal": concat}
+    )
 
 
 def test_two_nodes_that_compute_the_same_are_not_one() -> None:

@@ -54,7 +54,7 @@ from nas_steps.search.steps.one_shot import main as one_shot
 from nas_steps.search.steps.rank_paths import main as rank_paths
 from nas_steps.search.steps.supernet import main as one_shot_supernet
 from nas_steps.search.steps.supernet_statistics import main as statistics
-from nas_steps.spaces.mobile.space import PRESETS
+from nas_steps.spaces.mobile.presets import PRESETS
 from nas_steps.training.checkpoint import checkpoint_folder
 
 #: all that draws random numbers or keeps a state: drop path, both optimisers, the auxiliary head, augmentation

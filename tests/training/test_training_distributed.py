@@ -171,7 +171,7 @@ config = tiny_config()
 def model(name):
     torch.manual_seed(0)
     if name == "supernet":
-        return Supernet(config.space.declared(), config.search.network, inputs=1, classes=10).double()
+        return Supernet(declared(filled(config.space)), config.search.network, inputs=1, classes=10).double()
     return build(name, config.retrain.network, inputs=1, classes=10, side=8).double()
 
 
@@ -240,12 +240,12 @@ from nas_steps.config.supernet import SupernetTraining
 from nas_steps.search.one_shot.networks import shared_network
 from nas_steps.search.one_shot.sampling import sampling
 from nas_steps.search.one_shot.training import OneShotStep
-from nas_steps.spaces.mobile.space import PRESETS
+from nas_steps.spaces.mobile.presets import PRESETS
 from nas_steps.training.distributed import joined, synchronise
 from tiny_world import tiny_config
 
 MOBILE = PRESETS["mobile_small"]
-CELLS = tiny_config().space.declared()
+CELLS = declared(filled(tiny_config().space))
 
 
 def trained(space, kind, entangled):

@@ -8,8 +8,10 @@ from pathlib import Path
 from tiny_workflow import TINY, change, finish, jobs_to_run
 
 from nas_steps.config.load import load
+from nas_steps.config.space import filled
 from nas_steps.spaces.constraints import parts_of
 from nas_steps.spaces.costs import read_costs
+from nas_steps.spaces.declare import declared
 
 CONSTRAINED = change(
     {name: value for name, value in TINY.items() if name not in ("scaling", "retrain")},
@@ -31,7 +33,7 @@ CANDIDATES = "results/tiny/search/nsga2-0/candidates.csv"
 def test_a_search_keeps_its_limits_and_another_limit_measures_nothing_anew(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     finish(folder, CONSTRAINED, "--until", "gather_search", "--omit-from", "budget")
-    space = load(CONSTRAINED | {"data": {"source": "digits"}}).space.declared()
+    space = declared(filled(load(CONSTRAINED | {"data": {"source": "digits"}}).space))
     costs = read_costs(folder / "results/tiny/search/costs.csv", parts_of(space))
     assert costs.has_latency
     with (folder / CANDIDATES).open(newline="", encoding="utf-8") as stream:

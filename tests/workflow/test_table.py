@@ -9,7 +9,7 @@ from typing import Any
 
 from tiny_workflow import change, finish, jobs_to_run, snakemake
 
-from nas_steps.spaces.cells.space import PRESETS
+from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.protocol import members
 
 SPACE = PRESETS["nasbench201"].replace(nodes=2)

@@ -61,7 +61,8 @@ STEPS = steps(
             ),
             "performance": (
                 "export/performance.csv",
-                "one row a file: name, file, precision, bytes, threads; for batches of 1 and of 32 repeats, latency in ms "
+                "one row a file: name, file, precision, bytes, threads; for batches of 1 and of 32 "
+                "repeats, latency in ms "
                 "(median, p25, p75), memory in MB; memory_idle_mb",
             ),
         },

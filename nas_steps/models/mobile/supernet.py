@@ -73,8 +73,9 @@ class MobileSupernet(nn.Module):
     def path(self, architecture: MobileArchitecture) -> list[str]:
         """The names of an architecture's steps. Paths that begin with the same names compute the same until they part.
         Raises UserError for an architecture of another space."""
-        self.space.check(architecture)
-        return [name for name, _ in _path(architecture)]
+        names = [step_name(*place) for place in self.space.check(architecture).blocks()]
+        width = architecture.stages[-1][-1].width
+        return [STEM, *(name for name in names if name is not None), _head_name(width)]
 
     def step(self, name: str) -> nn.Module:
         """A copy of a step."""
@@ -91,23 +92,6 @@ class MobileSupernet(nn.Module):
             module = self.modules_of[owner]
             x = module(x) if operation is None else module(x, operation)
         return x
-
-    def inherit(self, architecture: MobileArchitecture) -> dict[str, Tensor]:
-        """The state dict of `MobileNetwork(architecture)` with the weights that the path shares; not copied."""
-        self.space.check(architecture)
-        found: dict[str, Tensor] = {}
-        for name, prefix in _path(architecture):
-            owner, operation = self.steps[name]
-            module = self.modules_of[owner]
-            if isinstance(module, LastStep):
-                found |= module.last.state_dict(prefix=prefix)
-                found |= module.classifier.state_dict(prefix="classifier.")
-            elif operation is not None:
-                assert isinstance(module, EntangledBlock)
-                found |= {prefix + key: value.detach() for key, value in module.part(operation).items()}
-            else:
-                found |= module.state_dict(prefix=prefix)
-        return found
 
 
 def step_name(stage: int, layer: int, into: int, block: Block) -> str | None:
@@ -131,18 +115,6 @@ def _owner_name(stage: int, layer: int, into: int, block: Block) -> str:
 
 def _head_name(width: int) -> str:
     return f"head-c{width}"
-
-
-def _path(architecture: MobileArchitecture) -> Iterator[tuple[str, str]]:
-    """(name of the step, prefix of its weights in the state dict of a `MobileNetwork`) along a path."""
-    yield STEM, "features.0."
-    width = architecture.stem.width
-    for number, layer, into, block in architecture.blocks():
-        width = block.width
-        name = step_name(number, layer, into, block)
-        if name is not None:
-            yield name, f"features.{number + 1}.{layer}."
-    yield _head_name(width), f"features.{len(architecture.stages) + 1}."
 
 
 def _reachable(space: MobileSpace) -> Iterator[tuple[int, int, int, Block]]:

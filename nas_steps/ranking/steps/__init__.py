@@ -200,9 +200,11 @@ STEPS = steps(
         writes={
             "estimators": (
                 "ranking/estimators.csv",
-                "estimator (also parameters, MACs), pool (uniform sample, whole pool), part (all, better half), measure "
+                "estimator (also parameters, MACs), pool (uniform sample, whole pool), part (all, "
+                "better half), measure "
                 "(kendall, spearman, precision, regret), k, value, low, high, n, p_value, ceiling, halves (each with "
-                "_low, _high), note, ceiling_note; regrets are shares of accuracy; the interval of precision and regret "
+                "_low, _high), note, ceiling_note; regrets are shares of accuracy; the interval of "
+                "precision and regret "
                 "is where 95 % of other pools of the same size would lie",
             ),
             "pool": (

@@ -1,5 +1,6 @@
 """The declaration of the report."""
 
+from nas_steps.config.reads import SPACE
 from nas_steps.provenance.step import Step, steps
 
 #: the report's tables, in its order
@@ -29,7 +30,7 @@ STEPS = steps(
         "report",
         "Write the report of an experiment.",
         takes={"data?": "folder of the prepared data; none if a table was searched in"},
-        reads={"config": ""},
+        reads={"config": "", **SPACE},
         writes={
             "report": ("report/report.html", "one self-contained page"),
             **{table: (f"report/tables/{table}.csv", "a table of the page") for table in TABLES},

@@ -14,7 +14,7 @@ from nas_steps.report.verdict import decide
 def main(task: Task) -> None:
     """Make the report of one experiment. Raises UserError if its results are not complete."""
     folder = task.folder.parent
-    results = load_results(task.read_settings(ReportSettings).config, folder, task.data)
+    results = load_results(task.read_settings(ReportSettings), folder, task.data)
     tables = all_tables(results)
     verdict = decide(results)
     page = render(results, tables, verdict, folder)

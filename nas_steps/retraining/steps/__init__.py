@@ -19,7 +19,8 @@ COMPARED = {
     "comparisons": (
         "retraining/comparisons.csv",
         "entry, strategy, against, role, pairs, difference, low, high (t interval), p_value (t test), bootstrap_low, "
-        "bootstrap_high (studentised, from 5 pairs), p_flips (sign-flip test), least_p_flips (the smallest that so many "
+        "bootstrap_high (studentised, from 5 pairs), p_flips (sign-flip test), least_p_flips (the "
+        "smallest that so many "
         "pairs can give), spread, effect (Hedges' g of the paired differences), seeds_needed (for 80 % power at this "
         "effect; empty: a million or more), detectable (difference found with 80 % power), p_holm, note",
     ),

@@ -36,7 +36,8 @@ STEPS = steps(
         writes={
             "triples": (
                 "scaling/triples.csv",
-                "index, depth, width, resolution, product, cells, channels, reductions, side, architecture, parameters, "
+                "index, depth, width, resolution, product, cells, channels, reductions, side, "
+                "architecture, parameters, "
                 "macs, macs_ratio (to the winner's), kept (yes: near twice the winner's MACs)",
             ),
             "cost": ("scaling/triples.cost.json", COST),
@@ -66,12 +67,14 @@ STEPS = steps(
         writes={
             "chosen": (
                 "scaling/chosen.json",
-                "architecture, factors (formula or published), depth, width, resolution, product, macs_ratio, score, why, "
+                "architecture, factors (formula or published), depth, width, resolution, product, "
+                "macs_ratio, score, why, "
                 "tried, left_out (triples, each with its macs_ratio)",
             ),
             "members": (
                 "scaling/members.csv",
-                "member, factors, phi (empty for published ones), depth, width, resolution, cells, channels, reductions, "
+                "member, factors, phi (empty for published ones), depth, width, resolution, cells, "
+                "channels, reductions, "
                 "side, architecture, dropout, drop_path, parameters, macs, activation_bytes (float32, one image), "
                 "within_budget",
             ),
@@ -103,7 +106,8 @@ STEPS = steps(
             "family": (
                 "scaling/family.csv",
                 "members.csv + trainings, test_mean, test_std, test_low, test_high, train_seconds (one training, the "
-                "mean), predicted_seconds, predicted_seconds_error (relative), predicted_seconds_note, warm_start, status",
+                "mean), predicted_seconds, predicted_seconds_error (relative), "
+                "predicted_seconds_note, warm_start, status",
             )
         },
     ),
@@ -122,7 +126,8 @@ STEPS = steps(
         writes={
             "designs": (
                 "scaling/factorial/designs-s{seed}.csv",
-                "base, scaling, base_architecture, base_width (that brought the base to the winner's MACs), depth, width, "
+                "base, scaling, base_architecture, base_width (that brought the base to the winner's "
+                "MACs), depth, width, "
                 "resolution, cells, channels, reductions, side, architecture, parameters, macs, target_macs, mismatch "
                 "(macs / target_macs - 1)",
             ),
@@ -150,7 +155,8 @@ STEPS = steps(
         writes={
             "factorial": (
                 "scaling/factorial.csv",
-                "one row a cell over all seeds: base, scaling, architectures, parameters, macs, target_macs, mismatch (the "
+                "one row a cell over all seeds: base, scaling, architectures, parameters, macs, "
+                "target_macs, mismatch (the "
                 "largest), trainings, test_mean, test_std, test_low, test_high, train_seconds, status",
             ),
             "effects": (

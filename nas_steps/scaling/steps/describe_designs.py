@@ -12,6 +12,7 @@ from nas_steps.scaling.factorial import DESIGNS, base_architectures, describe_de
 from nas_steps.scaling.settings import FactorialSettings
 from nas_steps.scaling.winner import measure
 from nas_steps.spaces.constraints import constrained_space
+from nas_steps.spaces.declare import declared
 
 
 def main(task: Task) -> None:
@@ -25,7 +26,7 @@ def main(task: Task) -> None:
         bases = base_architectures(
             settings.factorial,
             chosen["architecture"],
-            constrained_space(settings.space.declared(), settings.constraints, task.blocks),
+            constrained_space(declared(settings.space), settings.constraints, task.blocks),
             side,
             seed=settings.seed,
             repetition=task.seed,

@@ -22,6 +22,7 @@ from nas_steps.search.darts.ranking import accuracy, rank_by_shared_weights
 from nas_steps.search.darts.relaxations import Mix, discrete
 from nas_steps.search.darts.stopping import chosen_epoch, reason_to_stop
 from nas_steps.search.settings import DartsSettings
+from nas_steps.spaces.declare import declared_cells
 from nas_steps.training.checkpoint import Checkpoint
 from nas_steps.training.distributed import synchronise, world
 from nas_steps.training.loop import Batch, DivergedError, Row, fit
@@ -61,7 +62,7 @@ def endless(data: DeviceImages, settings: Gradient, seed: int, start: int = 0) -
 def build_supernet(step: DartsSettings, *, inputs: int, classes: int) -> Supernet:
     """The supernet that a strategy trains."""
     parts = step.strategy.parts if isinstance(step.strategy, PcDarts) else 1
-    return Supernet(step.space.cells(), step.network, inputs=inputs, classes=classes, parts=parts)
+    return Supernet(declared_cells(step.space), step.network, inputs=inputs, classes=classes, parts=parts)
 
 
 def darts(

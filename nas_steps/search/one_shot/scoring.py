@@ -19,6 +19,7 @@ from nas_steps.provenance.files import atomic
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.one_shot.networks import SharedNetwork, shared_network
 from nas_steps.search.settings import SharedSettings
+from nas_steps.spaces.declare import declared
 from nas_steps.spaces.protocol import Architecture
 from nas_steps.training.loop import Batch
 
@@ -68,7 +69,7 @@ def load_scorer(
     """A scorer by the supernet whose weights are in the file. Raises UserError where they are not this space's."""
     meta, settings = read_meta(data), step.estimator.supernet
     network = shared_network(
-        step.space.declared(),
+        declared(step.space),
         step.network,
         inputs=meta.shape[0],
         classes=len(meta.classes),

@@ -16,6 +16,7 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.one_shot.networks import SharedNetwork, shared_network
 from nas_steps.search.one_shot.sampling import Sampling, sampling
 from nas_steps.search.settings import SupernetSettings
+from nas_steps.spaces.declare import declared
 from nas_steps.spaces.protocol import Architecture
 from nas_steps.training.checkpoint import Checkpoint, State
 from nas_steps.training.distributed import synchronise
@@ -168,13 +169,11 @@ def train_supernet(
     settings = step.supernet
     torch.manual_seed(derive_seed(seed, "initialisation"))
     network = shared_network(
-        step.space.declared(), step.network, inputs=inputs, classes=classes, entangled=settings.entangled
+        declared(step.space), step.network, inputs=inputs, classes=classes, entangled=settings.entangled
     )
     network = network.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     synchronise(network)
-    paths = sampling(
-        settings.sampling, step.space.declared(), seed=derive_seed(seed, "paths"), between=settings.between
-    )
+    paths = sampling(settings.sampling, declared(step.space), seed=derive_seed(seed, "paths"), between=settings.between)
     steps = images.steps(settings.batch_size, shuffle=True)
     learning = OneShotLearner(network, settings, paths, steps)
 

@@ -21,7 +21,8 @@ ENDS = {
         f"{FOLDER}/history.csv",
         "step, round, architecture, score, best, status, reason, epochs, saved, parameters, macs (of the network that "
         "was scored), loss, entropy, parameter_free; of a supernet, by epoch, also parameter_free_reduce, skips, "
-        "discrete_accuracy (the strongest operations alone, statistics re-estimated), inherited_accuracy (the same with "
+        "discrete_accuracy (the strongest operations alone, statistics re-estimated), "
+        "inherited_accuracy (the same with "
         "running statistics), eigenvalue, seconds, chosen (1: handed on)",
     ),
 }
@@ -202,7 +203,8 @@ STEPS = steps(
             "weights": (f"{SUPERNET}/weights.safetensors", "the weights that all architectures share, by their names"),
             "history": (
                 f"{SUPERNET}/history.csv",
-                "epoch, learning_rate, paths (each a batch along one architecture), train_loss, train_accuracy, seconds",
+                "epoch, learning_rate, paths (each a batch along one architecture), train_loss, "
+                "train_accuracy, seconds",
             ),
             "cost": (f"{SUPERNET}/cost.json", COST),
         },

@@ -6,6 +6,7 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
 from nas_steps.search.settings import EnasSettings
 from nas_steps.search.tables import write_candidates, write_history
+from nas_steps.spaces.declare import declared
 
 
 def main(task: Task) -> None:
@@ -24,7 +25,7 @@ def main(task: Task) -> None:
         training_job(task, settings, strategy=task.strategy, seed=task.seed) as job,
         Progress(strategy.epochs, "supernet and controller") as progress,
     ):
-        images, space = load_images(task.data, job.device), settings.space.declared()
+        images, space = load_images(task.data, job.device), declared(settings.space)
         assert images.valid is not None  # the controller learns from validation images
         torch.manual_seed(derive_seed(seed, "initialisation"))
         network = shared_network(

@@ -9,6 +9,7 @@ from nas_steps.provenance.task import Task
 from nas_steps.search.settings import BlockLatencySettings
 from nas_steps.spaces.constraints import parts_of
 from nas_steps.spaces.costs import Shape, write_costs
+from nas_steps.spaces.declare import declared
 
 
 def main(task: Task) -> None:
@@ -16,7 +17,7 @@ def main(task: Task) -> None:
     settings, meta = task.read_settings(BlockLatencySettings), read_meta(task.data)
     channels, side, _ = meta.shape
     shape = Shape(channels, side, len(meta.classes))
-    space = settings.space.declared()
+    space = declared(settings.space)
     blocks = parts_of(space, settings.network)
     latencies: dict[str, float] = {}
     record: dict[str, object] = {"inputs": channels, "side": side, "classes": shape.classes}

@@ -10,6 +10,7 @@ from nas_steps.provenance.task import Task
 from nas_steps.search.settings import OneShotSettings
 from nas_steps.search.tables import gather
 from nas_steps.spaces.constraints import constrained_space
+from nas_steps.spaces.declare import declared
 
 
 def main(task: Task) -> None:
@@ -36,7 +37,7 @@ def main(task: Task) -> None:
 
         evaluations = search(
             settings.strategy,
-            constrained_space(settings.space.declared(), settings.constraints, task.blocks),
+            constrained_space(declared(settings.space), settings.constraints, task.blocks),
             evaluations=settings.evaluations,
             seed=derive_seed(settings.seed, "search", task.strategy, task.seed),
             score=scorer,
@@ -45,7 +46,7 @@ def main(task: Task) -> None:
         )
         # what the best scored has inherited, before and after its batch norms are re-estimated
         best = max((one for estimates in evaluations for one in estimates), key=lambda one: one.fitness)
-        inherited = scorer.running([settings.space.declared().parse(best.architecture)])[0]
+        inherited = scorer.running([declared(settings.space).parse(best.architecture)])[0]
         kept = {"chosen": 1, "inherited_accuracy": inherited, "discrete_accuracy": best.score}
         files = (task.output("candidates"), task.output("history"))
         gather(evaluations, *files, settings.estimator.kind, known={best.architecture: kept})

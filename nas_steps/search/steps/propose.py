@@ -14,6 +14,7 @@ from nas_steps.provenance.task import Task
 from nas_steps.search.sampling import advance, round_size
 from nas_steps.search.settings import ProposeSettings
 from nas_steps.spaces.constraints import constrained_space
+from nas_steps.spaces.declare import declared
 
 
 def main(task: Task) -> None:
@@ -28,7 +29,7 @@ def main(task: Task) -> None:
         state = load_state(task.state)
     proposals, state = advance(
         settings.strategy,
-        constrained_space(settings.space.declared(), settings.constraints, task.blocks),
+        constrained_space(declared(settings.space), settings.constraints, task.blocks),
         evaluations,
         count=settings.proposals_per_evaluation
         * round_size(settings.strategy, len(evaluations), number_of_evaluations(task, settings)),

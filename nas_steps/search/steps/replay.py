@@ -10,12 +10,13 @@ from nas_steps.provenance.task import Task
 from nas_steps.search.replay import replay
 from nas_steps.search.settings import ReplaySettings
 from nas_steps.search.tables import gather
+from nas_steps.spaces.declare import declared_cells
 
 
 def main(task: Task) -> None:
     """Write the history and the candidates of one search."""
     settings = task.read_settings(ReplaySettings)
-    table = read_table(task.path, settings.table, settings.space.cells())
+    table = read_table(task.path, settings.table, declared_cells(settings.space))
     task.cost.loaded()
     evaluations = replay(settings, table, seed=derive_seed(settings.seed, "search", task.strategy, task.seed))
     simulated = sum(one.seconds for estimates in evaluations for one in estimates)

@@ -15,6 +15,7 @@ from nas_steps.errors import UserError
 from nas_steps.provenance.files import write_csv
 from nas_steps.provenance.task import Task
 from nas_steps.search.settings import SharedSettings
+from nas_steps.spaces.declare import declared
 from nas_steps.spaces.protocol import Architecture, Space
 
 COLUMNS = ("rank", "architecture", "score", "running", "reestimated", "parameters", "macs")
@@ -24,7 +25,7 @@ def main(task: Task) -> None:
     """Write the scores in the order given: `score` is the accuracy with re-estimated batch norms, unless the settings
     have no calibration images."""
     settings = task.read_settings(SharedSettings)
-    space = settings.space.declared()
+    space = declared(settings.space)
     texts = read_architectures(task.architectures)
     architectures = [parse(space, text) for text in texts]
 

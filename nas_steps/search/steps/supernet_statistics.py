@@ -6,6 +6,7 @@ from __future__ import annotations
 from nas_steps.provenance.files import write_csv, write_json
 from nas_steps.provenance.task import Task
 from nas_steps.search.settings import SharedSettings
+from nas_steps.spaces.declare import declared
 
 
 def main(task: Task) -> None:
@@ -17,7 +18,7 @@ def main(task: Task) -> None:
     settings = task.read_settings(SharedSettings)
     with training_job(task, settings, task.output("statistics")) as job:
         scorer = load_scorer(settings, task.data, task.weights, job.device)
-        architectures = sample(settings.space.declared(), settings.seed)
+        architectures = sample(declared(settings.space), settings.seed)
         rows = look(scorer, architectures)
         for row, architecture in zip(rows, architectures, strict=True):
             row |= vars(measure(settings, architecture, task.data))

@@ -83,16 +83,6 @@ class CellArchitecture:
     def nodes(self) -> int:
         return len(next(iter(self.cells.values())))
 
-    @property
-    def normal(self) -> Cell:
-        """The normal one of two-input cells; one-input cells have none (KeyError)."""
-        return self.cells["normal"]
-
-    @property
-    def reduce(self) -> Cell:
-        """The reduction cell of two-input cells; one-input cells have none (KeyError)."""
-        return self.cells["reduce"]
-
     def with_cell(self, kind: str, cell: Cell) -> CellArchitecture:
         """The same architecture with another cell of this kind."""
         return CellArchitecture({**self.cells, kind: cell}, self.concat)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from nas_steps.errors import UserError, known
 from nas_steps.spaces.cells.architectures import KINDS, CellArchitecture, Node, whole_output
+from nas_steps.spaces.cells.declaration import CellDeclaration
 from nas_steps.spaces.cells.operations import OPERATIONS
 
-if TYPE_CHECKING:
-    from nas_steps.spaces.cells.space import CellSpace
 
-
-def check_declaration(space: CellSpace) -> None:
+def check_declaration(space: CellDeclaration) -> None:
     """Raise ValueError where `space` is declared so that nothing could be searched in it."""
     if space.inputs not in KINDS:
         raise ValueError(f"inputs is {space.inputs}; a cell has 2 inputs (as in DARTS) or 1 (as in NAS-Bench-201)")
@@ -25,7 +22,7 @@ def check_declaration(space: CellSpace) -> None:
     _check_operations(space)
 
 
-def check_architecture(space: CellSpace, architecture: CellArchitecture) -> None:
+def check_architecture(space: CellDeclaration, architecture: CellArchitecture) -> None:
     """Raise UserError where `architecture` is none of `space`."""
     if architecture.inputs != space.inputs:
         raise UserError(
@@ -44,7 +41,7 @@ def check_architecture(space: CellSpace, architecture: CellArchitecture) -> None
             )
 
 
-def _check_node(space: CellSpace, architecture: CellArchitecture, kind: str, position: int, node: Node) -> None:
+def _check_node(space: CellDeclaration, architecture: CellArchitecture, kind: str, position: int, node: Node) -> None:
     sources = space.sources(position)
     wanted = len(sources) if space.edges_per_node is None else space.edges_per_node
     if len(node) != wanted or len({source for _, source in node}) < len(node):
@@ -63,9 +60,7 @@ def _check_node(space: CellSpace, architecture: CellArchitecture, kind: str, pos
             )
 
 
-def _check_reads(space: CellSpace) -> None:
-    if space.reads is None:
-        return
+def _check_reads(space: CellDeclaration) -> None:
     if len(space.reads) != space.nodes:
         raise ValueError(
             f"edges has {len(space.reads)} lists of sources, but there are {space.nodes} nodes; give a list for each"
@@ -82,7 +77,7 @@ def _check_reads(space: CellSpace) -> None:
             )
 
 
-def _check_edges_per_node(space: CellSpace) -> None:
+def _check_edges_per_node(space: CellDeclaration) -> None:
     if space.edges_per_node is None:
         return
     if space.edges_per_node < 1:
@@ -95,7 +90,7 @@ def _check_edges_per_node(space: CellSpace) -> None:
             )
 
 
-def _check_concat(space: CellSpace) -> None:
+def _check_concat(space: CellDeclaration) -> None:
     concat = space.concat
     if space.inputs == 1 and concat != whole_output(space.inputs, space.nodes):
         raise ValueError(
@@ -107,7 +102,7 @@ def _check_concat(space: CellSpace) -> None:
         )
 
 
-def _check_operations(space: CellSpace) -> None:
+def _check_operations(space: CellDeclaration) -> None:
     if space.by_edge is not None:
         _check_by_edge(space, space.by_edge)
     for operation in space.operations:
@@ -132,7 +127,7 @@ def _check_operations(space: CellSpace) -> None:
         raise ValueError(f"none of {list(space.operations)} has weights to learn; add a convolution, say sep_conv_3x3")
 
 
-def _check_by_edge(space: CellSpace, by_edge: Mapping[str, tuple[tuple[str, ...], ...]]) -> None:
+def _check_by_edge(space: CellDeclaration, by_edge: Mapping[str, tuple[tuple[str, ...], ...]]) -> None:
     if set(by_edge) != set(space.kinds):
         raise ValueError(
             f"operations are given for the kinds {sorted(by_edge)}; cells with {_inputs(space.inputs)} have "

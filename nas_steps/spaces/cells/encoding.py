@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from nas_steps.spaces.cells.architectures import Cell, CellArchitecture, Edge
+from nas_steps.spaces.cells.declaration import CellDeclaration
 from nas_steps.spaces.protocol import Decision
-
-if TYPE_CHECKING:
-    from nas_steps.spaces.cells.space import CellSpace
 
 #: paths longer than what fits into so many numbers are left out of the encoding, the shortest always stay
 LARGEST_PATHS = 256
@@ -41,7 +39,7 @@ class CellCoding:
     none. As there, sequences are left out from a length on, since long ones are rare.
     """
 
-    def __init__(self, space: CellSpace) -> None:
+    def __init__(self, space: CellDeclaration) -> None:
         self.space = space
         self.sources = tuple(map(str, range(space.inputs + space.nodes - 1)))
         self.index = {name: number for number, name in enumerate(space.choices)}

@@ -57,7 +57,7 @@ class Stage:
     stride: tuple[int, ...] = (1,)
     activation: tuple[str, ...] = ()
     kernel: tuple[int, ...] = (3,)
-    expansion: tuple[float, ...] = (1,)
+    expansion: tuple[float, ...] = (1.0,)
     squeeze: tuple[str, ...] = ("none",)
     operations: tuple[str, ...] = ()
     skip: bool = False

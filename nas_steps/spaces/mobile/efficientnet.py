@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from nas_steps.errors import known
-from nas_steps.spaces.mobile.architectures import Block, Head, MobileArchitecture, Stem, parse_mobile
+from nas_steps.spaces.mobile.architectures import Block, Head, MobileArchitecture, Stem
 
 
 class Scaling(NamedTuple):
@@ -35,20 +34,6 @@ B0 = (
     "stem_k3_s2_c32_silu/mb_k3_e1_c16_se0.25/mb_r2_k3_s2_e6_c24_se0.25/mb_r2_k5_s2_e6_c40_se0.25/"
     "mb_r3_k3_s2_e6_c80_se0.25/mb_r3_k5_e6_c112_se0.25/mb_r4_k5_s2_e6_c192_se0.25/mb_k3_e6_c320_se0.25/head_c1280_p0.2"
 )
-
-#: the batch norms of torchvision's larger networks have this epsilon, those of the others torch's own
-LARGE, LARGE_EPSILON = ("efficientnet_b5", "efficientnet_b6", "efficientnet_b7"), 1e-3
-
-
-def efficientnet(name: str) -> MobileArchitecture:
-    """`efficientnet_b0` to `efficientnet_b7`, as torchvision builds them. Raises ValueError for another name."""
-    known("EfficientNet", name, PUBLISHED)
-    scaling = PUBLISHED[name]
-    found = scaled(parse_mobile(B0), width=scaling.width, depth=scaling.depth)
-    stem, head = found.stem, found.head
-    if name in LARGE:
-        stem = Stem(stem.width, stem.kernel, stem.stride, stem.activation, LARGE_EPSILON)
-    return MobileArchitecture(stem, found.stages, Head(head.width, head.hidden, scaling.dropout))
 
 
 def scaled(architecture: MobileArchitecture, *, width: float, depth: float, divisor: int = 8) -> MobileArchitecture:

@@ -1,12 +1,14 @@
-"""The mobile spaces that have a name, as plain data: what `nas_steps.spaces.mobile.space.MobileSpace` is declared by.
+"""The mobile spaces that have a name, as keys of the section `space`.
 
-A stage's keys are those of `nas_steps.spaces.mobile.space.Stage`. A list is what can be chosen from.
+A stage's keys are those of `nas_steps.spaces.mobile.declarations.Stage`. A list is what can be chosen from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from nas_steps.spaces.mobile.space import MobileSpace
 
 #: a declared space: {"stem": {...}, "stages": [{...}, ...], "head": {...}}
 Declared = Mapping[str, Any]
@@ -133,3 +135,5 @@ DECLARED: dict[str, Declared] = {
     "nasbench_macro": _MACRO,
     "mobile_small": _SMALL,
 }
+
+PRESETS: dict[str, MobileSpace] = {name: MobileSpace.declare(name, keys) for name, keys in DECLARED.items()}

@@ -1,7 +1,7 @@
 """Mobile spaces: stages of MBConv blocks, with choices for each stage and for each of its layers.
 
-A space is declared as plain data (`MobileSpace.declare`, and `nas_steps.spaces.mobile.presets` for examples). Its
-architectures are strings (`nas_steps.spaces.mobile.architectures`).
+A space is declared as plain data (`MobileSpace.declare`). Its architectures are strings
+(`nas_steps.spaces.mobile.architectures`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from typing import Any, NamedTuple
 from nas_steps.errors import UserError
 from nas_steps.spaces.mobile.architectures import Block, Head, MobileArchitecture, Stem, parse_mobile
 from nas_steps.spaces.mobile.declarations import Place, Stage, declared_head, declared_stages, declared_stem, spelled
-from nas_steps.spaces.mobile.presets import DECLARED
 from nas_steps.spaces.protocol import Decision
 
-__all__ = ["PRESETS", "MobileArchitecture", "MobileSpace", "Stage", "parse_mobile"]
+__all__ = ["MobileArchitecture", "MobileSpace", "Stage", "parse_mobile"]
 
 #: what a whole stage chooses, in the order of the decisions
 SETTINGS = ("depth", "width", "stride", "activation")
@@ -109,15 +108,6 @@ class MobileSpace:
         chosen = self._read(architecture)
         number, others = random.choice(list(self._sites(chosen)))
         return self.made([*chosen[:number], random.choice(others), *chosen[number + 1 :]])
-
-    def neighbours(self, architecture: MobileArchitecture) -> list[MobileArchitecture]:
-        """All architectures one mutation away, each once."""
-        chosen = self._read(architecture)
-        return [
-            self.made([*chosen[:number], other, *chosen[number + 1 :]])
-            for number, others in self._sites(chosen)
-            for other in others
-        ]
 
     def identity(self, architecture: MobileArchitecture) -> str:
         """Equal for architectures that are the same but for layers that are left out and bounds of stages."""
@@ -332,7 +322,3 @@ def _blocks(chosen: Chosen) -> tuple[Block, ...]:
         Block(chosen.width, chosen.stride if layer == 0 else 1, one, "" if one is None else chosen.activation)
         for layer, one in enumerate(operations)
     )
-
-
-#: the spaces that have a name
-PRESETS: dict[str, MobileSpace] = {name: MobileSpace.declare(name, declared) for name, declared in DECLARED.items()}
