@@ -39,11 +39,11 @@ from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import yaml
+from nas_steps.watched import WATCHED
 
 from benchmarks.undisturbed import compare, left_over, made_again, resumed
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.protocol import members
-from nas_steps.watched import WATCHED
 from nas_steps.workflow.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[1]

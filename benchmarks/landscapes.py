@@ -27,6 +27,7 @@ from benchmarks.cached import CachedSpace
 from benchmarks.simulation import search
 from nas_steps.config.strategies import STRATEGIES, SamplingStrategy
 from nas_steps.provenance.seeds import derive_seed
+from nas_steps.search.sampling import round_size
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.protocol import Architecture, Space
 
@@ -86,8 +87,8 @@ def settings_of(kind: str, changed: dict[str, Any]) -> SamplingStrategy:
     strategy: Any = STRATEGIES[kind].model_validate(given)
     if kind == "random":
         return strategy
-    first = strategy.round_size(0, 0)
-    return strategy.model_copy(update={"rounds": 1 + (EVALUATIONS - first) // strategy.round_size(1, 0)})
+    first = round_size(strategy, 0, 0)
+    return strategy.model_copy(update={"rounds": 1 + (EVALUATIONS - first) // round_size(strategy, 1, 0)})
 
 
 def measure(settings: SamplingStrategy, spaces: dict[str, Space], landscapes: int) -> list[float]:

@@ -8,11 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from nas_steps.config.slicing import write_slices
+
 from nas_steps.config.load import load
 from nas_steps.config.schema import Config
-from nas_steps.data.settings import DataSettings
-from nas_steps.config.slicing import write_slices
 from nas_steps.data.prepare import prepare
+from nas_steps.data.settings import DataSettings
 from nas_steps.provenance.files import write_csv
 from nas_steps.ranking.rank import WINNERS
 

@@ -33,11 +33,6 @@ class Random(Section):
             raise ValueError(f"rounds ({self.rounds}) is more than evaluations ({self.evaluations}): lower rounds")
         return self
 
-    def round_size(self, number: int, evaluations: int) -> int:
-        """How many of so many evaluations round `number` (from 0) makes."""
-        whole, rest = divmod(evaluations, self.rounds)
-        return whole + (number < rest)
-
 
 class Population(Section):
     """A first round of random architectures, and rounds of their children."""
@@ -45,14 +40,6 @@ class Population(Section):
     population: int = Field(8, ge=2, description="Architectures alive; the first round draws them at random.")
     children: Positive = Field(4, description="Architectures evaluated in each round after the first.")
     rounds: Positive = Field(3, description="Rounds, the random first one included.")
-
-    @property
-    def evaluations(self) -> int:
-        return self.population + self.children * (self.rounds - 1)
-
-    def round_size(self, number: int, _: int = 0) -> int:
-        """How many architectures round `number` (from 0) evaluates."""
-        return self.population if number == 0 else self.children
 
 
 class Evolution(Population):
@@ -112,14 +99,6 @@ class Reinforce(Section):
         0.1, ge=0, description="Weight of the choices' entropy against rewards of spread one: higher explores longer."
     )
 
-    @property
-    def evaluations(self) -> int:
-        return self.batch * self.rounds
-
-    def round_size(self, _number: int, _: int = 0) -> int:
-        """How many architectures each round evaluates."""
-        return self.batch
-
 
 class Predictor(Section):
     """Predicts scores and evaluates what is promising, in the manner of BANANAS (White et al. 2021, section 4).
@@ -136,14 +115,6 @@ class Predictor(Section):
         100,
         description="Mutations of the best that are looked at in each round, beside as many random architectures.",
     )
-
-    @property
-    def evaluations(self) -> int:
-        return self.initial + self.batch * (self.rounds - 1)
-
-    def round_size(self, number: int, _: int = 0) -> int:
-        """How many architectures round `number` (from 0) evaluates."""
-        return self.initial if number == 0 else self.batch
 
 
 class Sized(Protocol):

@@ -20,7 +20,7 @@ from nas_steps.estimation.estimates import Estimate, read_estimates
 from nas_steps.provenance.files import number, read_csv
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.ranking.correlation import Array
-from nas_steps.search.samplers.protocol import Seen
+from nas_steps.search.protocol import Seen
 from nas_steps.spaces.protocol import Space
 
 #: what any estimator should beat: counts of the final network

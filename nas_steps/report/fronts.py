@@ -13,7 +13,7 @@ from nas_steps.report.columns import Table, figure, known, text
 from nas_steps.report.records import HistoryRow, Search
 from nas_steps.report.results import Results
 from nas_steps.report.svg import COLOURS, inline_svg, new_figure, percent, style
-from nas_steps.search.samplers.nsga2 import non_dominated_fronts
+from nas_steps.search.pareto import non_dominated_fronts
 
 WORDS = {"macs": "multiply-accumulates an image", "parameters": "parameters", "latency": "latency, ms (predicted)"}
 #: the searches take them in turn

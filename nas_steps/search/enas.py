@@ -24,11 +24,11 @@ from nas_steps.data.batches import DeviceImages
 from nas_steps.models.cells.folding import Normalising
 from nas_steps.models.single import single_values_in_words
 from nas_steps.provenance.seeds import derive_seed
+from nas_steps.search.controller import Adam, Controller
 from nas_steps.search.darts.discretise import parameter_free, skips
 from nas_steps.search.one_shot.networks import SharedNetwork
 from nas_steps.search.one_shot.scoring import calibration_batches
 from nas_steps.search.one_shot.training import OneShotLearner
-from nas_steps.search.samplers.controller import Adam, Controller
 from nas_steps.spaces.cells.architectures import CellArchitecture
 from nas_steps.spaces.protocol import Architecture
 from nas_steps.training.checkpoint import Checkpoint, State

@@ -1,30 +1,24 @@
-"""A whole search in one process, where an evaluation is a look into a table. Imports no torch."""
+"""A whole search in one process, whose evaluations are looked up in a table. Imports no torch."""
 
 from __future__ import annotations
 
-from random import Random
+from collections.abc import Sequence
 
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.estimation.table import Benchmark
-from nas_steps.provenance.seeds import derive_seed
-from nas_steps.search.sampling import round_size, rounds, sampler
+from nas_steps.search.sampling import run
 from nas_steps.search.settings import ReplaySettings
 from nas_steps.spaces.declare import declared
+from nas_steps.spaces.protocol import Architecture
 
 
-def replay(step: ReplaySettings, table: Benchmark, *, seed: int) -> list[list[Estimate]]:
-    """The estimates of each round, as the strategy would have had them from jobs."""
-    strategy = sampler(step.strategy, declared(step.space))
-    told: list[list[Estimate]] = []
-    for number in range(rounds(step.strategy)):
-        count = round_size(step.strategy, number, step.evaluations)
-        asked = strategy.ask(count, Random(derive_seed(seed, number)))
-        estimates = [
-            Estimate(
-                index, str(architecture), table.search(str(architecture)), seconds=table.seconds(str(architecture))
-            )
-            for index, architecture in enumerate(asked)
+def replay(settings: ReplaySettings, table: Benchmark, *, seed: int) -> list[list[Estimate]]:
+    """Return the estimates of each round, as a workflow with one job per evaluation would have them."""
+
+    def look_up(asked: Sequence[Architecture]) -> list[Estimate]:
+        return [
+            Estimate(index, text, table.search(text), seconds=table.seconds(text))
+            for index, text in enumerate(map(str, asked))
         ]
-        strategy.tell(estimates)
-        told.append(estimates)
-    return told
+
+    return run(settings.strategy, declared(settings.space), settings.evaluations, seed, look_up)

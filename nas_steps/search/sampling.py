@@ -1,108 +1,99 @@
-"""Strategies that ask for architectures and are told what they are worth: which one, how often, what next.
+"""Strategies that ask for architectures and learn from their estimates: make one, plan its rounds, run them.
 
-To add one: a class with the four methods of `nas_steps.search.samplers.protocol.Sampler`, its settings in
-`nas_steps.config.strategies`, its line in `sampler`. What needs numpy is imported where it is used: the Snakefile reads
-this module too.
+The Snakefile reads this module too: it imports neither numpy nor torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
-from nas_steps.config import strategies
+from nas_steps.config.strategies import SamplingStrategy
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate
+from nas_steps.provenance.kinds import of_kind
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.halving import Promotions
-from nas_steps.search.samplers.evolution import RegularisedEvolution
-from nas_steps.search.samplers.nsga2 import Nsga2
-from nas_steps.search.samplers.protocol import Sampler, State
-from nas_steps.search.samplers.random_search import RandomSearch
-from nas_steps.spaces.protocol import Space
+from nas_steps.search.protocol import Sampler, State
+from nas_steps.spaces.protocol import Architecture, Space
 
-__all__ = ["Nsga2", "RandomSearch", "RegularisedEvolution", "Sampler", "advance", "propose", "round_size", "rounds"]
+SAMPLERS = "nas_steps.search.samplers"
 
 
-def sampler(settings: strategies.SamplingStrategy, space: Space) -> Sampler:
-    """The strategy that the settings name. Raises UserError where it cannot search the space."""
-    try:
-        strategies.check(settings, space)
-    except ValueError as error:
-        raise UserError(str(error)) from None
-    match settings:
-        case strategies.Random():
-            return RandomSearch(space)
-        case strategies.Evolution():
-            return RegularisedEvolution(space, settings)
-        case strategies.Nsga2():
-            return Nsga2(space, settings)
-        case strategies.Reinforce():
-            from nas_steps.search.samplers.reinforce import Reinforce
-
-            return Reinforce(space, settings)
-        case strategies.Predictor():
-            from nas_steps.search.samplers.predictor import PredictorSearch
-
-            return PredictorSearch(space, settings)
+def sampler(settings: SamplingStrategy, space: Space) -> Sampler:
+    """Make the strategy of the settings' kind. Raises UserError if it cannot search the space."""
+    if space.size() < 2:
+        raise UserError(f"space {space.name} has a single architecture: there is nothing to search; widen the space")
+    return of_kind(SAMPLERS, settings.kind).sampler(space, settings)
 
 
-def rounds(settings: strategies.SamplingStrategy) -> int:
-    """In how many rounds a strategy evaluates."""
-    return settings.rounds
+def round_size(settings: SamplingStrategy, number: int, evaluations: int) -> int:
+    """Count the architectures of round `number` (from 0); random search alone depends on `evaluations`."""
+    return of_kind(SAMPLERS, settings.kind).round_size(settings, number, evaluations)
 
 
-def round_size(settings: strategies.SamplingStrategy, number: int, evaluations: int) -> int:
-    """How many architectures round `number` (from 0) evaluates; random search shares out `evaluations`, the others
-    know their own."""
-    return settings.round_size(number, evaluations)
+def evaluations(settings: SamplingStrategy) -> int | Literal["auto"]:
+    """Count the architectures of all rounds; `auto` for random search that matches another strategy's cost."""
+    given: int | Literal["auto"] | None = getattr(settings, "evaluations", None)
+    return given or sum(round_size(settings, number, 0) for number in range(settings.rounds))
 
 
-def propose(
-    settings: strategies.SamplingStrategy,
+def run(
+    settings: SamplingStrategy,
     space: Space,
-    told: Sequence[Sequence[Estimate]],
-    *,
-    count: int,
+    evaluations: int,
     seed: int,
-) -> list[str]:
-    """The architectures of the next round, given the estimates of all rounds before, oldest first."""
-    return [architecture for architecture, _ in advance(settings, space, told, count=count, seed=seed)[0]]
+    evaluate: Callable[[Sequence[Architecture]], list[Estimate]],
+    after_round: Callable[[int], None] = lambda _rounds: None,
+) -> list[list[Estimate]]:
+    """Search in one process: ask, evaluate a whole round, tell. Return the estimates of each round.
+
+    `after_round` gets the number of finished rounds. Deterministic in `seed`, as the jobs of a workflow are.
+    """
+    strategy = sampler(settings, space)
+    rounds: list[list[Estimate]] = []
+    for number in range(settings.rounds):
+        asked = strategy.ask(round_size(settings, number, evaluations), Random(derive_seed(seed, number)))
+        rounds.append(evaluate(asked))
+        strategy.tell(rounds[-1])
+        after_round(number + 1)
+    return rounds
 
 
 def advance(
-    settings: strategies.SamplingStrategy,
+    settings: SamplingStrategy,
     space: Space,
-    told: Sequence[Sequence[Estimate]],
+    rounds: Sequence[Sequence[Estimate]],
     *,
     count: int,
     seed: int,
     state: Mapping[str, Any] | None = None,
     rungs: Sequence[int] = (),
-    reduction: int = 0,
+    eta: int = 0,
 ) -> tuple[list[tuple[str, int | None]], State]:
-    """The architectures of the next round, each with the epochs of its rung where there is successive halving by
-    `rungs` and `reduction` (else None), and the state to give to the round after.
+    """Ask for the next round, given the estimates of all `rounds` before, oldest first.
 
-    With the `state` of the round before only the last of the rounds `told` is told; the same comes out. Raises
-    UserError where the state is another strategy's or another round's.
+    Returns the architectures, each with the epochs of its rung of successive halving (None without `rungs` and `eta`),
+    and the state for the round after. With the `state` of the round before, only the last of the `rounds` is told; the
+    result is the same. Raises UserError if the state is that of another strategy or round.
     """
     strategy = sampler(settings, space)
-    searching = Promotions(strategy, rungs, reduction) if rungs else strategy
-    new = told
-    # estimates, not rounds: of rounds without any not all are told apart
+    searching = Promotions(strategy, rungs, eta) if rungs else strategy
+    identity = {"kind": settings.kind, "space": space.name}
+    new = rounds
+    # estimates are counted, not rounds: rounds without any at the end are not in the file
     if state is not None:
-        expected = {"kind": settings.kind, "space": space.name, "told": sum(map(len, told[:-1]))}
-        found = {name: state.get(name) for name in expected}
-        if found != expected:
-            raise UserError(f"the state of a search is that of {found}, wanted is {expected}; give the round before's")
+        expected = {**identity, "told": sum(map(len, rounds[:-1]))}
+        given = {name: state.get(name) for name in expected}
+        if given != expected:
+            raise UserError(f"the state of a search is that of {given}, wanted is {expected}; give the round before's")
         searching.restore(state)
-        new = told[-1:]
+        new = rounds[-1:]
     for estimates in new:
         searching.tell(estimates)
-    after = {**searching.state(), "kind": settings.kind, "space": space.name, "told": sum(map(len, told))}
-    random = Random(derive_seed(seed, len(told)))
+    after = {**searching.state(), **identity, "told": sum(map(len, rounds))}
+    random = Random(derive_seed(seed, len(rounds)))
     if isinstance(searching, Promotions):
         return [*searching.ask(count, random)], after
     return [(str(one), None) for one in searching.ask(count, random)], after

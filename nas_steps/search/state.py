@@ -13,7 +13,7 @@ from safetensors.numpy import save
 
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import atomic, canonical_json
-from nas_steps.search.samplers.protocol import State
+from nas_steps.search.protocol import State
 
 KEY = "nas_steps.state"
 

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nas_steps.config.slicing import score_name, write_slices
 
 from nas_steps.config.load import load, load_file, read_yaml
 from nas_steps.config.schema import Config
-from nas_steps.search.settings import DartsSettings
-from nas_steps.training.settings import TrainingSettings
-from nas_steps.provenance.settings import read_settings
-from nas_steps.config.slicing import score_name, write_slices
 from nas_steps.config.space import Space, filled
 from nas_steps.config.strategies import GRADIENT_KINDS, STRATEGIES, Darts, Evolution, Random
 from nas_steps.errors import UserError
+from nas_steps.provenance.settings import read_settings
+from nas_steps.search.settings import DartsSettings
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.presets import DECLARED as MOBILE_DECLARED
 from nas_steps.spaces.mobile.presets import PRESETS as MOBILE_PRESETS
+from nas_steps.training.settings import TrainingSettings
 
 
 def refused(raw: dict[str, Any]) -> list[str]:

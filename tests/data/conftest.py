@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from nas_steps.config.data import Data
-from nas_steps.data.settings import DataSettings
 from nas_steps.data.prepare import prepare
+from nas_steps.data.settings import DataSettings
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from nas_steps.config.data import Data
-from nas_steps.data.settings import DataSettings
 from nas_steps.data.__main__ import main
+from nas_steps.data.settings import DataSettings
 from nas_steps.provenance.files import write_json
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nas_steps.estimation.steps.short_training import main
 from tiny_world import CONVOLUTION, MIXED, POOLS, settings
 
 from nas_steps.estimation import short_training
 from nas_steps.estimation.estimates import Estimate, by_round, read_estimates, write_estimates
-from nas_steps.estimation.steps.short_training import main
 from nas_steps.provenance.files import write_csv
 
 ARCHITECTURES = [MIXED, CONVOLUTION, POOLS]
@@ -52,7 +52,7 @@ def test_a_round_trip_keeps_every_digit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("score", "status", "merit"),
+    ("score", "status", "fitness"),
     [
         (0.25, "ok", 0.25),
         (0.0, "ok", 0.0),
@@ -62,7 +62,7 @@ def test_a_round_trip_keeps_every_digit(tmp_path: Path) -> None:
         (math.inf, "ok", -math.inf),
     ],
 )
-def test_merit(score: float, status: str, fitness: float) -> None:
+def test_fitness(score: float, status: str, fitness: float) -> None:
     assert Estimate(0, MIXED, score, status).fitness == fitness
 
 

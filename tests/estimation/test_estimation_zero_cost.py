@@ -345,7 +345,7 @@ def test_an_auxiliary_head_counts_for_the_size_alone() -> None:
     ],
     ids=["nothing", "dead ends", "no beginning"],
 )
-def test_a_cell_without_a_path_has_a_reason_and_the_lowest_merit(cell: str) -> None:
+def test_a_cell_without_a_path_has_a_reason_and_the_lowest_fitness(cell: str) -> None:
     torch.manual_seed(0)
     model = build(cell, Network(channels=4, cells=1), inputs=2, classes=CLASSES, side=8)
     for name, one in zero_cost(model, *batch(side=8), ALL).items():

@@ -12,14 +12,14 @@ from exported_world import Prototypes, deployed
 from tiny_world import prepared, settings
 from torch import Tensor, nn
 
-from nas_steps.export.settings import ExportSettings
-from nas_steps.provenance.settings import read_settings
 from nas_steps.data.store import Meta, Split, load_split, read_meta
 from nas_steps.export.check import classes_of, open_session
 from nas_steps.export.convert import INPUT, UnsupportedError, save, write_onnx
 from nas_steps.export.quantise import calibration_images, export_int8, losses, quantise
+from nas_steps.export.settings import ExportSettings
 from nas_steps.models.mobile.network import build_mobile
 from nas_steps.provenance.fingerprint import file_hash
+from nas_steps.provenance.settings import read_settings
 
 
 def step(**changes: Any) -> ExportSettings:

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from tiny_world import settings
 
-from nas_steps.ranking.settings import CalibrationSettings
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate, write_estimates
 from nas_steps.estimation.proposals import read_proposals
 from nas_steps.provenance.files import read_csv, read_json, write_csv, write_json
 from nas_steps.ranking.calibrate import calibrate
 from nas_steps.ranking.pool import Member
+from nas_steps.ranking.settings import CalibrationSettings
 from nas_steps.ranking.steps import calibrate as calibrate_step
 from nas_steps.ranking.steps import compare as compare_step
 from nas_steps.ranking.steps import sample as sample_step

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from made_up import MadeUp, arguments, write
 
-from nas_steps.report.settings import ReportSettings
 from nas_steps.provenance.settings import read_settings
 from nas_steps.report.__main__ import main
 from nas_steps.report.results import Results, load_results
+from nas_steps.report.settings import ReportSettings
 
 
 @pytest.fixture(scope="session")

@@ -10,17 +10,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from nas_steps.config.slicing import score_name, write_slices
 from scipy import stats
 
 from nas_steps.config.schema import Config
-from nas_steps.ranking.settings import CalibrationSettings
-from nas_steps.config.slicing import score_name, write_slices
 from nas_steps.config.space import filled
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.models.latency import agreement
 from nas_steps.provenance.files import write_csv, write_json, write_text
 from nas_steps.ranking import calibrate, compare
 from nas_steps.ranking.pool import Member
+from nas_steps.ranking.settings import CalibrationSettings
 from nas_steps.retraining.contests import CONTESTS, contests
 from nas_steps.scaling.effects import EFFECTS, effects
 from nas_steps.scaling.factorial import CELLS, gather_cells

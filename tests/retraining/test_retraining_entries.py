@@ -12,12 +12,11 @@ from mutants import neighbours
 from tiny_world import CONVOLUTION, MIXED, POOLS, prepared, settings, tiny_config
 
 from nas_steps.config.schema import Config
-from nas_steps.training.settings import TrainingSettings
-from nas_steps.provenance.settings import read_settings
 from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.models.build import size
 from nas_steps.provenance.files import read_json, write_csv
+from nas_steps.provenance.settings import read_settings
 from nas_steps.ranking.rank import WINNERS
 from nas_steps.retraining import refusing
 from nas_steps.retraining.entries import entry_of, uniform
@@ -30,6 +29,7 @@ from nas_steps.spaces.declare import declared_cells
 from nas_steps.spaces.mobile.presets import PRESETS as MOBILE
 from nas_steps.spaces.mobile.sites import largest as largest_of
 from nas_steps.spaces.mobile.space import MobileSpace
+from nas_steps.training.settings import TrainingSettings
 from nas_steps.workflow.plan import Plan
 
 NETWORK = Network(channels=4, cells=3, stem_multiplier=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
+from nas_steps.search.sampling import advance
 from nas_steps.spaces.cells.space import CellSpace
 
 #: 16 architectures, no two of them isomorphic
@@ -53,3 +54,8 @@ def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         else value == other[name]
         for name, value in one.items()
     )
+
+
+def propose(settings: Any, space: Any, rounds: Sequence[Sequence[Estimate]], *, count: int, seed: int) -> list[str]:
+    """The architectures of the next round, without a state."""
+    return [architecture for architecture, _ in advance(settings, space, rounds, count=count, seed=seed)[0]]

@@ -8,11 +8,11 @@ from random import Random
 from typing import Any
 
 import pytest
+from nas_steps.config.slicing import slices
 from tiny_world import settings, tiny_config
 from torch import Tensor
 
 from benchmarks.textbook import Textbook
-from nas_steps.config.slicing import slices
 from nas_steps.config.space import Network, filled
 from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.models.build import size

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from nas_steps.config.slicing import write_slices
 
 from nas_steps.config.constraints import Latency
 from nas_steps.config.load import load
-from nas_steps.config.slicing import write_slices
 from nas_steps.config.space import Network, filled
 from nas_steps.data.store import SPLITS
 from nas_steps.models.blocks import modules, whole

@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from nas_steps.config.slicing import slices
 from tiny_world import prepared, settings, tiny_config
 
-from nas_steps.search.settings import DartsSettings
-from nas_steps.config.slicing import slices
 from nas_steps.config.space import filled
 from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.data.batches import DeviceImages
@@ -29,6 +28,7 @@ from nas_steps.search.darts.learner import DartsLearner
 from nas_steps.search.darts.loop import DartsResult, darts
 from nas_steps.search.darts.ranking import accuracy, rank_by_shared_weights
 from nas_steps.search.darts.relaxations import Mix, discrete
+from nas_steps.search.settings import DartsSettings
 from nas_steps.search.steps import darts as step_module
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.declare import declared

@@ -10,16 +10,16 @@ from random import Random
 from typing import Any
 
 import pytest
-from sampled_spaces import SETTINGS, estimate
+from nas_steps.config.slicing import write_slices
+from sampled_spaces import SETTINGS, estimate, propose
 
 from nas_steps.config import strategies
 from nas_steps.config.load import load
-from nas_steps.config.slicing import write_slices
 from nas_steps.config.space import Network, filled
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_csv
-from nas_steps.search.samplers import protocol
-from nas_steps.search.sampling import propose, sampler
+from nas_steps.search import protocol
+from nas_steps.search.sampling import sampler
 from nas_steps.search.steps import propose as propose_step
 from nas_steps.spaces.cells import presets as cells
 from nas_steps.spaces.cells.space import CellSpace
@@ -83,7 +83,7 @@ def test_where_too_few_are_within_the_limits_the_limits_are_named(monkeypatch: p
     space = mobile.PRESETS["mobile_small"]
     costs = table(space)
     constrained = Limited(space, costs, {"macs": costs.costs(costs.smallest("macs")).macs})
-    with pytest.raises(UserError, match=r"few of them are within search\.constraints.*loosen the limits"):
+    with pytest.raises(UserError, match=r"few of them are within search\.constraints.*loosen the constraints"):
         propose(strategies.Random(evaluations=50), constrained, [], count=50, seed=0)
 
 

@@ -10,15 +10,8 @@ from sampled_spaces import ROOMY
 
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
-from nas_steps.search.samplers.nsga2 import (
-    Member,
-    Nsga2,
-    crossed,
-    crowding_distances,
-    dominates,
-    non_dominated_fronts,
-    survivors,
-)
+from nas_steps.search.pareto import crowding_distances, dominates, non_dominated_fronts
+from nas_steps.search.samplers.nsga2 import Member, Nsga2, crossed, survivors
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.cells.space import CellSpace
 

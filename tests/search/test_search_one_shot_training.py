@@ -12,13 +12,13 @@ import torch.nn.functional as F
 from small_supernets import batch
 from torch import Tensor
 
-from nas_steps.search.settings import SupernetSettings
 from nas_steps.config.space import Network, Space
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.provenance.ledger import Cost
 from nas_steps.search.one_shot.networks import SharedNetwork, shared_network
 from nas_steps.search.one_shot.sampling import sampling
 from nas_steps.search.one_shot.training import OneShotSettings, train_supernet, training_images
+from nas_steps.search.settings import SupernetSettings
 from nas_steps.spaces.mobile.presets import PRESETS
 from nas_steps.training.checkpoint import Checkpoints
 from nas_steps.training.progress import Progress

@@ -13,8 +13,9 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
+from nas_steps.search.regression import RIDGES, KernelRidgeEnsemble, _ridge, normal_scores
 from nas_steps.search.samplers.predictor import PARENTS, PredictorSearch
-from nas_steps.search.samplers.regression import RIDGES, KernelRidgeEnsemble, _ridge, normal_scores
+from nas_steps.search.sampling import round_size
 
 
 def test_normal_scores_are_symmetric_and_equal_for_equals() -> None:
@@ -66,7 +67,7 @@ def test_the_predictor_finds_more_than_random_search() -> None:
         search = PredictorSearch(ROOMY, settings)
         scores: list[float] = []
         for number in range(settings.rounds):
-            asked = list(map(str, search.ask(settings.round_size(number), Random(100 * seed + number))))
+            asked = list(map(str, search.ask(round_size(settings, number, 0), Random(100 * seed + number))))
             search.tell([Estimate(index, text, score(text)) for index, text in enumerate(asked)])
             scores += map(score, asked)
         best.append(max(scores))

@@ -12,7 +12,7 @@ from sampled_spaces import ONE_INPUT, ROOMY
 
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
-from nas_steps.search.samplers.controller import Adam, Array, Batch, Controller
+from nas_steps.search.controller import Adam, Array, Batch, Controller
 from nas_steps.search.samplers.reinforce import Reinforce
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.cells.space import CellSpace

@@ -10,18 +10,17 @@ from random import Random
 from typing import Any
 
 import pytest
+from nas_steps.config.slicing import write_slices
 from pydantic import ValidationError
-from sampled_spaces import ONE_INPUT, ROOMY, SETTINGS, SMALLEST, estimate, same
+from sampled_spaces import ONE_INPUT, ROOMY, SETTINGS, SMALLEST, estimate, propose, same
 
 from nas_steps.config import strategies
 from nas_steps.config.load import load
-from nas_steps.config.slicing import write_slices
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import SCREENED, Estimate, write_estimates
 from nas_steps.provenance.files import read_csv
-from nas_steps.search import sampling
-from nas_steps.search.samplers import protocol
-from nas_steps.search.sampling import propose, round_size, rounds, sampler
+from nas_steps.search import protocol, sampling
+from nas_steps.search.sampling import evaluations, round_size, sampler
 from nas_steps.search.state import load_state, save_state
 from nas_steps.search.steps import propose as propose_step
 from nas_steps.spaces.cells.presets import PRESETS
@@ -49,7 +48,7 @@ def test_saved_and_restored_is_replayed_is_run_straight(settings: Any, tmp_path:
     straight = sampler(settings, ROOMY)
     history: list[list[Estimate]] = []
     state = None
-    for number in range(rounds(settings)):
+    for number in range(settings.rounds):
         count = round_size(settings, number, 20)
         replayed, whole = advance(settings, ROOMY, history, count=count, seed=3)
         asked, state = advance(settings, ROOMY, history, count=count, seed=3, state=state)
@@ -69,7 +68,7 @@ def test_saved_and_restored_is_replayed_is_run_straight(settings: Any, tmp_path:
 @every_strategy
 def test_asked_and_told_at_a_stretch_is_the_same_as_round_by_round(settings: Any) -> None:
     one, other = sampler(settings, ROOMY), sampler(settings, ROOMY)
-    for number in range(rounds(settings)):
+    for number in range(settings.rounds):
         asked = list(map(str, one.ask(round_size(settings, number, 20), Random(number))))
         one.tell(told(asked, number))
         other.tell(told(asked, number))  # without having asked
@@ -196,8 +195,8 @@ def test_bad_settings_are_refused(kind: Any, given: dict[str, Any], message: str
 
 @every_strategy
 def test_evaluations_are_the_sum_of_the_rounds(settings: Any) -> None:
-    sizes = [round_size(settings, number, 20) for number in range(rounds(settings))]
-    assert sum(sizes) == settings.evaluations
+    sizes = [round_size(settings, number, 20) for number in range(settings.rounds)]
+    assert sum(sizes) == evaluations(settings)
 
 
 @pytest.mark.parametrize("module", ["reinforce", "predictor"])

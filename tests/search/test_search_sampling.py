@@ -7,10 +7,13 @@ from random import Random
 
 import pytest
 from mutants import neighbours
+from sampled_spaces import propose
 
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
-from nas_steps.search.sampling import RandomSearch, RegularisedEvolution, propose, round_size, rounds
+from nas_steps.search.samplers.evolution import RegularisedEvolution
+from nas_steps.search.samplers.random import RandomSearch
+from nas_steps.search.sampling import evaluations, round_size
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.cells.space import CellSpace
 
@@ -111,14 +114,12 @@ def test_proposals_end_where_the_space_ends() -> None:
 
 
 def test_rounds_and_their_sizes() -> None:
-    assert rounds(strategies.Random()) == 1
     assert round_size(strategies.Random(), 0, 23) == 23
     shared = strategies.Random(evaluations=10, rounds=4)
-    assert rounds(shared) == 4
     assert [round_size(shared, number, 10) for number in range(4)] == [3, 3, 2, 2]
-    assert rounds(EVOLUTION) == 3
+    assert (strategies.Random().rounds, evaluations(strategies.Random()), evaluations(shared)) == (1, "auto", 10)
     assert [round_size(EVOLUTION, number, 23) for number in range(3)] == [4, 2, 2]
-    assert sum(round_size(EVOLUTION, number, 23) for number in range(3)) == EVOLUTION.evaluations
+    assert sum(round_size(EVOLUTION, number, 23) for number in range(3)) == evaluations(EVOLUTION)
 
 
 @pytest.mark.parametrize("space", PRESETS.values(), ids=PRESETS)

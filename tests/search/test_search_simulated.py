@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 import pytest
-from sampled_spaces import ROOMY, SETTINGS
+from sampled_spaces import ROOMY, SETTINGS, propose
 
 from benchmarks import landscapes, nasbench201
 from benchmarks.cached import CachedSpace
@@ -17,7 +17,7 @@ from benchmarks.simulation import search
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.search.sampling import propose, round_size
+from nas_steps.search.sampling import round_size
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.protocol import members
 

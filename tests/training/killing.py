@@ -21,6 +21,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch  # noqa: F401 - loaded once, for all children
+from nas_steps.estimation.steps.extrapolation import main as extrapolate
+from nas_steps.estimation.steps.short_training import main as estimate
+from nas_steps.estimation.steps.zero_cost import main as zero_cost
+from nas_steps.retraining.steps.train import main as retrain
+from nas_steps.scaling.steps.grid import main as grid
+from nas_steps.scaling.steps.train import main as member
+from nas_steps.search.steps.rank_paths import main as rank_paths
 from tiny_world import CONVOLUTION, MIXED, POOLS, ROOT, prepared, settings
 
 import nas_steps.estimation.extrapolation
@@ -28,30 +35,23 @@ import nas_steps.estimation.proxy_score
 import nas_steps.models.build
 import nas_steps.search.darts.loop
 import nas_steps.search.enas
-import nas_steps.search.one_shot.searching
+import nas_steps.search.one_shot.scoring
 import nas_steps.search.one_shot.statistics
 import nas_steps.search.one_shot.training
 import nas_steps.training.final  # noqa: F401 - likewise
 from nas_steps.config.space import Network
 from nas_steps.data.__main__ import main as prepare
 from nas_steps.estimation.cache import FOLDER as ESTIMATES
-from nas_steps.estimation.steps.extrapolation import main as extrapolate
 from nas_steps.estimation.steps.screen import main as screen
-from nas_steps.estimation.steps.short_training import main as estimate
-from nas_steps.estimation.steps.zero_cost import main as zero_cost
 from nas_steps.provenance import steps
 from nas_steps.provenance.files import write_csv, write_json
 from nas_steps.provenance.fingerprint import code_fingerprint
-from nas_steps.retraining.steps.train import main as retrain
 from nas_steps.scaling.compound import Design
-from nas_steps.scaling.steps.grid import main as grid
-from nas_steps.scaling.steps.train import main as member
 from nas_steps.scaling.steps.train_design import main as design
 from nas_steps.scaling.winner import described
 from nas_steps.search.steps.darts import main as darts
 from nas_steps.search.steps.enas import main as enas
 from nas_steps.search.steps.one_shot import main as one_shot
-from nas_steps.search.steps.rank_paths import main as rank_paths
 from nas_steps.search.steps.supernet import main as one_shot_supernet
 from nas_steps.search.steps.supernet_statistics import main as statistics
 from nas_steps.spaces.mobile.presets import PRESETS

@@ -7,16 +7,16 @@ import time
 from pathlib import Path
 
 import pytest
+from nas_steps.watched import WATCHED
 from tiny_world import settings
 
 from nas_steps.estimation.settings import EstimationSettings
-from nas_steps.provenance.settings import read_settings
 from nas_steps.provenance import versions
 from nas_steps.provenance.ledger import Cost
+from nas_steps.provenance.settings import read_settings
 from nas_steps.provenance.versions import TRAINS
 from nas_steps.training import job as jobs
 from nas_steps.training.job import training_job
-from nas_steps.watched import WATCHED
 
 MODULE = "nas_steps.estimation.steps.short_training"
 

@@ -17,11 +17,10 @@ from torch import nn
 
 from nas_steps.config.data import Data
 from nas_steps.config.recipe import Recipe
-from nas_steps.data.settings import DataSettings
-from nas_steps.training.settings import TrainingSettings
 from nas_steps.config.space import Network
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.prepare import prepare
+from nas_steps.data.settings import DataSettings
 from nas_steps.data.store import split_file
 from nas_steps.errors import UserError
 from nas_steps.models.build import build
@@ -35,6 +34,7 @@ from nas_steps.training.loop import EVALUATION_BATCH, DivergedError, evaluate, f
 from nas_steps.training.networks import Trained, load_images, train_network
 from nas_steps.training.progress import Progress
 from nas_steps.training.record import HISTORY, Entry, record, write_untrained
+from nas_steps.training.settings import TrainingSettings
 from nas_steps.training.supervised import SupervisedLearner, cosine, decay_groups
 
 CPU = torch.device("cpu")

@@ -12,12 +12,12 @@ from tiny_world import MIXED, settings
 from torch import Tensor, nn
 
 from nas_steps.config.recipe import Recipe
-from nas_steps.training.settings import TrainingSettings
-from nas_steps.provenance.settings import read_settings
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_json, write_csv
+from nas_steps.provenance.settings import read_settings
 from nas_steps.training import loop
 from nas_steps.training.micro_batches import Parts, out_of_memory
+from nas_steps.training.settings import TrainingSettings
 from nas_steps.training.supervised import SupervisedLearner
 
 CPU_MESSAGE = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import load_split, part_of, read_meta
 from nas_steps.errors import UserError
+from nas_steps.estimation.estimates import Estimate
 from nas_steps.models.build import size
 from nas_steps.models.count import Size
 from nas_steps.provenance.files import atomic
@@ -102,10 +104,24 @@ def calibration_batches(images: DeviceImages, count: int, seed: int) -> list[Ten
     return [found for (found, _), _ in zip(batches, range(count // batch), strict=False)]
 
 
-def measure(step: SharedSettings, architecture: Architecture, data: str | Path) -> Size:
-    """Parameters and multiply-accumulates of the architecture as a network of its own, at the stored side."""
+def size_of(settings: SharedSettings, data: str | Path, architecture: Architecture) -> Size:
+    """Count the parameters and multiply-accumulates of the architecture's own network at the stored side."""
     meta = read_meta(data)
-    return size(str(architecture), step.network, inputs=meta.shape[0], classes=len(meta.classes), side=meta.shape[-1])
+    shape = {"inputs": meta.shape[0], "classes": len(meta.classes), "side": meta.shape[-1]}
+    return size(str(architecture), settings.network, **shape)
+
+
+def estimates_of(
+    settings: SharedSettings, data: str | Path, scorer: Scorer, architectures: Sequence[Architecture]
+) -> list[Estimate]:
+    """Score one round of architectures; their seconds are the mean of the round."""
+    started = time.perf_counter()
+    scores = scorer(architectures)
+    seconds = (time.perf_counter() - started) / max(len(architectures), 1)
+    return [
+        Estimate(index, str(one), score, **vars(size_of(settings, data, one)), seconds=seconds)
+        for index, (one, score) in enumerate(zip(architectures, scores, strict=True))
+    ]
 
 
 def write_weights(path: str | Path, network: SharedNetwork) -> None:

@@ -10,24 +10,24 @@ from typing import Any, NamedTuple
 from nas_steps.config import strategies
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate
-from nas_steps.search.samplers.protocol import Seen, State, merit_from_json, merit_to_json
+from nas_steps.search.pareto import crowding_distances, non_dominated_fronts
+from nas_steps.search.protocol import Seen, State, fitness_from_json, fitness_to_json
 from nas_steps.spaces.constraints import Limited
 from nas_steps.spaces.protocol import Architecture, Space
 
 
 class Member(NamedTuple):
     architecture: Architecture
-    #: all are minimised: minus the merit, then the costs
+    #: to be minimised: minus the fitness, then the costs
     objectives: tuple[float, ...]
 
 
 class Nsga2:
     """NSGA-II (Deb et al. 2002).
 
-    Parents and children together are sorted into fronts, the best survive, and in the last front that is not taken
-    whole the loneliest (sections III-A, III-B). Two tournaments of two name a child's parents; it is a uniform
-    crossover of their decisions, then mutated. An architecture whose training failed is dominated by all others, as a
-    constraint that is violated (section VI).
+    Parents and children are sorted into fronts. The best fronts survive; of the last one that does not fit, the least
+    crowded members do (sections III-A, III-B). A child is a mutated uniform crossover of two winners of binary
+    tournaments. A failed training is dominated by all others, like a violated constraint (section VI).
     """
 
     def __init__(self, space: Space, settings: strategies.Nsga2) -> None:
@@ -78,7 +78,7 @@ class Nsga2:
 
     def state(self) -> State:
         population = [
-            [str(member.architecture), merit_to_json(-member.objectives[0]), *member.objectives[1:]]
+            [str(member.architecture), fitness_to_json(-member.objectives[0]), *member.objectives[1:]]
             for member in self.population
         ]
         return {"seen": self.seen.state(), "population": population}
@@ -86,55 +86,9 @@ class Nsga2:
     def restore(self, state: Mapping[str, Any]) -> None:
         self.seen.restore(state["seen"])
         self.population = [
-            Member(self.space.parse(text), (-merit_from_json(fitness), *costs))
+            Member(self.space.parse(text), (-fitness_from_json(fitness), *costs))
             for text, fitness, *costs in state["population"]
         ]
-
-
-def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether `one` is nowhere larger and somewhere smaller; what failed (infinite at first) is dominated by all
-    that did not, and dominates none."""
-    if math.isinf(one[0]) or math.isinf(other[0]):
-        return one[0] < other[0]
-    return tuple(one) != tuple(other) and all(a <= b for a, b in zip(one, other, strict=True))
-
-
-def non_dominated_fronts(objectives: Sequence[Sequence[float]]) -> list[list[int]]:
-    """Indices by front, best first, ascending within each: fast non-dominated sorting (section III-A)."""
-    dominated: list[list[int]] = [[] for _ in objectives]
-    above = [0] * len(objectives)
-    for one in range(len(objectives)):
-        for other in range(one):
-            for better, worse in ((one, other), (other, one)):
-                if dominates(objectives[better], objectives[worse]):
-                    dominated[better].append(worse)
-                    above[worse] += 1
-    fronts = []
-    front = [index for index, count in enumerate(above) if count == 0]
-    while front:
-        fronts.append(front)
-        following = []
-        for index in front:
-            for worse in dominated[index]:
-                above[worse] -= 1
-                if above[worse] == 0:
-                    following.append(worse)
-        front = sorted(following)
-    return fronts
-
-
-def crowding_distances(objectives: Sequence[Sequence[float]]) -> list[float]:
-    """Of each member of a front: how far apart its neighbours are, in shares of the front (section III-B)."""
-    distances = [0.0] * len(objectives)
-    for values in zip(*objectives, strict=True):
-        order = sorted(range(len(values)), key=values.__getitem__)
-        least, most = values[order[0]], values[order[-1]]
-        distances[order[0]] = distances[order[-1]] = math.inf
-        if not 0 < most - least < math.inf:
-            continue
-        for place in range(1, len(order) - 1):
-            distances[order[place]] += (values[order[place + 1]] - values[order[place - 1]]) / (most - least)
-    return distances
 
 
 def survivors(members: Sequence[Member], count: int) -> list[Member]:
@@ -158,3 +112,11 @@ def crossed(space: Space, mother: Architecture, father: Architecture, random: Ra
         taken = [choice[place] for choice in parents if place < len(choice) and choice[place] in decision.allowed]
         choices.append(random.choice(taken or decision.allowed))
     return space.decode(choices)
+
+
+def sampler(space: Space, settings: strategies.Nsga2) -> Nsga2:
+    return Nsga2(space, settings)
+
+
+def round_size(settings: strategies.Nsga2, number: int, _evaluations: int) -> int:
+    return settings.children if number else settings.population

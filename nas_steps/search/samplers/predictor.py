@@ -7,24 +7,21 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-import numpy as np
-
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
-from nas_steps.search.samplers.protocol import Seen, State, merit_from_json, merit_to_json
-from nas_steps.search.samplers.regression import KernelRidgeEnsemble, normal_scores
+from nas_steps.search.protocol import Seen, State, fitness_from_json, fitness_to_json
 from nas_steps.spaces.protocol import Architecture, Space
 
-#: of the best so many are mutated (White et al. 2021, section 4)
+#: number of the best that are mutated (White et al. 2021, section 4)
 PARENTS = 10
 
 
 class PredictorSearch:
-    """In the manner of BANANAS (White et al. 2021, algorithm 1): an ensemble on encoded architectures, independent
-    Thompson sampling over mutations of the best, a batch a round.
+    """A variant of BANANAS (White et al. 2021, algorithm 1): an ensemble on encoded architectures and independent
+    Thompson sampling over mutations of the best.
 
-    Other than there the ensemble is of kernel ridge regressions on normal scores, which are fitted in milliseconds, and
-    as many random architectures are candidates too. What failed is worth as much as the worst seen.
+    Unlike there, the ensemble consists of kernel ridge regressions on normal scores, which fit in milliseconds, and an
+    equal number of random architectures are candidates too. A failed architecture counts as the worst seen.
     """
 
     def __init__(self, space: Space, settings: strategies.Predictor) -> None:
@@ -38,6 +35,10 @@ class PredictorSearch:
             return self.seen.fill(count, random)
         candidates = self._candidates(random)
         if candidates:
+            import numpy as np
+
+            from nas_steps.search.regression import KernelRidgeEnsemble, normal_scores
+
             generator = np.random.default_rng(random.getrandbits(64))
             worst = min(fitness for _, fitness in self.evaluated if fitness > -math.inf)
             ensemble = KernelRidgeEnsemble(
@@ -53,7 +54,7 @@ class PredictorSearch:
         return found + self.seen.fill(count - len(found), random)
 
     def _candidates(self, random: Random) -> list[Architecture]:
-        """What was not seen yet of mutations of the best and of random architectures, each once."""
+        """Draw mutations of the best and random architectures; keep the unseen ones, each once."""
         best = sorted(self.evaluated, key=lambda pair: -pair[1])[:PARENTS]
         parents = [architecture for architecture, fitness in best if fitness > -math.inf]
         mutated = [self.space.mutate(parents[n % len(parents)], random) for n in range(self.settings.candidates)]
@@ -68,9 +69,17 @@ class PredictorSearch:
         self.evaluated += [(self.space.parse(one.architecture), one.fitness) for one in self.seen.tell(estimates)]
 
     def state(self) -> State:
-        evaluated = [[str(architecture), merit_to_json(fitness)] for architecture, fitness in self.evaluated]
+        evaluated = [[str(architecture), fitness_to_json(fitness)] for architecture, fitness in self.evaluated]
         return {"seen": self.seen.state(), "evaluated": evaluated}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.seen.restore(state["seen"])
-        self.evaluated = [(self.space.parse(text), merit_from_json(fitness)) for text, fitness in state["evaluated"]]
+        self.evaluated = [(self.space.parse(text), fitness_from_json(fitness)) for text, fitness in state["evaluated"]]
+
+
+def sampler(space: Space, settings: strategies.Predictor) -> PredictorSearch:
+    return PredictorSearch(space, settings)
+
+
+def round_size(settings: strategies.Predictor, number: int, _evaluations: int) -> int:
+    return settings.batch if number else settings.initial

@@ -9,9 +9,9 @@ from typing import Any
 
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
-from nas_steps.search.samplers.controller import Adam, Controller
-from nas_steps.search.samplers.protocol import TRIES, Seen, State, merit_from_json, merit_to_json
-from nas_steps.search.samplers.regression import normal_scores
+from nas_steps.search.controller import Adam, Controller
+from nas_steps.search.protocol import TRIES, Seen, State, fitness_from_json, fitness_to_json
+from nas_steps.search.regression import normal_scores
 from nas_steps.spaces.protocol import Architecture, Space
 
 
@@ -63,13 +63,13 @@ class Reinforce:
         arrays = {
             f"{what}.{name}": value.copy() for what, values in self._arrays().items() for name, value in values.items()
         }
-        merits = [merit_to_json(fitness) for fitness in self.merits]
+        merits = [fitness_to_json(fitness) for fitness in self.merits]
         plain = {"merits": merits, "baseline": self.baseline, "steps": self.adam.steps}
         return {"seen": self.seen.state(), **plain, **arrays}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.seen.restore(state["seen"])
-        self.merits = [merit_from_json(fitness) for fitness in state["merits"]]
+        self.merits = [fitness_from_json(fitness) for fitness in state["merits"]]
         self.baseline, self.adam.steps = state["baseline"], state["steps"]
         for what, values in self._arrays().items():
             for name, value in values.items():
@@ -77,3 +77,11 @@ class Reinforce:
 
     def _arrays(self) -> dict[str, dict[str, Any]]:
         return {"parameters": self.adam.parameters, "first": self.adam.first, "second": self.adam.second}
+
+
+def sampler(space: Space, settings: strategies.Reinforce) -> Reinforce:
+    return Reinforce(space, settings)
+
+
+def round_size(settings: strategies.Reinforce, _number: int, _evaluations: int) -> int:
+    return settings.batch

@@ -4,6 +4,7 @@ from nas_steps.config import derive
 from nas_steps.config.reads import CONSTRAINTS, SEARCHED, SEED, SPACE, TABLE
 from nas_steps.provenance.step import COST, Reads, Step, steps
 from nas_steps.provenance.versions import TRAINS
+from nas_steps.search import counting
 
 FOLDER = "search/{strategy}-{seed}"
 ROUND = f"{FOLDER}/round-{{round}}"
@@ -62,10 +63,10 @@ STEPS = steps(
             **SPACE,
             **CONSTRAINTS,
             "network": "search.network",
-            "evaluation": Reads("search.estimator", derive.evaluation),
-            "screened": Reads("search.screen", derive.screened),
-            "strategies": Reads("search.strategies", derive.counted_strategies),
-            "supernet": Reads("search.estimator", derive.counted_supernet),
+            "evaluation": Reads("search.estimator", counting.evaluation),
+            "screened": Reads("search.screen", counting.screened),
+            "strategies": Reads("search.strategies", counting.counted_strategies),
+            "supernet": Reads("search.estimator", counting.counted_supernet),
         },
         writes={
             "budget": (
@@ -249,7 +250,7 @@ STEPS = steps(
             **SHARED,
             **CONSTRAINTS,
             **STRATEGY,
-            "evaluations": Reads("search.strategies", derive.most_evaluations),
+            "evaluations": Reads("search.strategies", counting.most_evaluations),
         },
         writes={**ENDS, "cost": (f"{FOLDER}/cost.json", COST)},
     ),
@@ -264,7 +265,7 @@ STEPS = steps(
             **SEED,
             **TABLE,
             **STRATEGY,
-            "evaluations": Reads("search.strategies", derive.most_evaluations),
+            "evaluations": Reads("search.strategies", counting.most_evaluations),
         },
         writes={**ENDS, "cost": (f"{FOLDER}/cost.json", COST)},
     ),

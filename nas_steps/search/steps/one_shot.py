@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 from nas_steps.provenance.seeds import derive_seed
@@ -15,8 +16,8 @@ from nas_steps.spaces.declare import declared
 
 def main(task: Task) -> None:
     """Write the history and the candidates of one search."""
-    from nas_steps.search.one_shot.scoring import load_scorer, measure
-    from nas_steps.search.one_shot.searching import search
+    from nas_steps.search.one_shot.scoring import estimates_of, load_scorer
+    from nas_steps.search.sampling import run
     from nas_steps.training.job import training_job
 
     settings = task.read_settings(OneShotSettings)
@@ -35,14 +36,13 @@ def main(task: Task) -> None:
                 flush=True,
             )
 
-        evaluations = search(
+        evaluations = run(
             settings.strategy,
             constrained_space(declared(settings.space), settings.constraints, task.blocks),
-            evaluations=settings.evaluations,
-            seed=derive_seed(settings.seed, "search", task.strategy, task.seed),
-            score=scorer,
-            measure=lambda architecture: measure(settings, architecture, task.data),
-            after_round=after_round,
+            settings.evaluations,
+            derive_seed(settings.seed, "search", task.strategy, task.seed),
+            partial(estimates_of, settings, task.data, scorer),
+            after_round,
         )
         # what the best scored has inherited, before and after its batch norms are re-estimated
         best = max((one for estimates in evaluations for one in estimates), key=lambda one: one.fitness)

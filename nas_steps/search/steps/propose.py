@@ -11,7 +11,7 @@ from nas_steps.estimation.proposals import Proposal, write_proposals
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
-from nas_steps.search.sampling import advance, round_size
+from nas_steps.search.sampling import advance, evaluations, round_size
 from nas_steps.search.settings import ProposeSettings
 from nas_steps.spaces.constraints import constrained_space
 from nas_steps.spaces.declare import declared
@@ -20,7 +20,7 @@ from nas_steps.spaces.declare import declared
 def main(task: Task) -> None:
     """Write the proposals of a round, the evaluations before it, and the state of the strategy."""
     settings = task.read_settings(ProposeSettings)
-    evaluations = (read_told(task.earlier) if task.earlier else []) + by_round(task.evaluated)
+    evaluated = (read_told(task.earlier) if task.earlier else []) + by_round(task.evaluated)
     # the state's file needs numpy, which most rounds of most strategies can do without
     state = None
     if task.state:
@@ -30,20 +30,20 @@ def main(task: Task) -> None:
     proposals, state = advance(
         settings.strategy,
         constrained_space(declared(settings.space), settings.constraints, task.blocks),
-        evaluations,
+        evaluated,
         count=settings.proposals_per_evaluation
-        * round_size(settings.strategy, len(evaluations), number_of_evaluations(task, settings)),
+        * round_size(settings.strategy, len(evaluated), number_of_evaluations(task, settings)),
         seed=derive_seed(settings.seed, "search", task.strategy, task.seed),
         state=state,
         rungs=settings.rungs,
-        reduction=settings.eta,
+        eta=settings.eta,
     )
-    estimates = [one for estimates in evaluations for one in estimates]
+    estimates = [one for estimates in evaluated for one in estimates]
     best = max((one.fitness for one in estimates), default=-math.inf)
     residuals = tuple(
         one.score - one.predicted for one in estimates if math.isfinite(one.fitness) and math.isfinite(one.predicted)
     )
-    write_told(task.output("evaluations"), evaluations)
+    write_told(task.output("evaluations"), evaluated)
     write_proposals(
         task.output("proposals"),
         [
@@ -53,7 +53,7 @@ def main(task: Task) -> None:
                 epochs,
                 promoted=epochs not in (None, *settings.rungs[:1]),
                 incumbent=best if settings.beats else None,
-                whole=not evaluations and index < settings.finish,
+                whole=not evaluated and index < settings.finish,
                 residuals=residuals if len(residuals) >= FEWEST_FINISHED else (),
             )
             for index, (architecture, epochs) in enumerate(proposals)
@@ -66,9 +66,9 @@ def main(task: Task) -> None:
 
 def number_of_evaluations(task: Task, settings: ProposeSettings) -> int:
     """Return how many architectures the strategy evaluates in all. Raises UserError if a budget must say so."""
-    evaluations = settings.strategy.evaluations
-    if evaluations != "auto":
-        return evaluations
+    count = evaluations(settings.strategy)
+    if count != "auto":
+        return count
     if task.budget is None:
         raise UserError(f"--budget: strategy {task.strategy} has evaluations: auto; name the budget.json to read")
     return int(read_json(task.budget)["strategies"][task.strategy]["evaluations"])

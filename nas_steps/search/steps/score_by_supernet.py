@@ -31,7 +31,7 @@ def main(task: Task) -> None:
 
     import torch
 
-    from nas_steps.search.one_shot.scoring import load_scorer, measure
+    from nas_steps.search.one_shot.scoring import load_scorer, size_of
     from nas_steps.search.one_shot.statistics import look
     from nas_steps.training.devices import claimed, describe
 
@@ -42,7 +42,7 @@ def main(task: Task) -> None:
         rows = look(scorer, architectures)
     for row, text, architecture in zip(rows, texts, architectures, strict=True):
         row |= {"architecture": text, "score": row["reestimated" if scorer.calibration else "running"]}
-        row |= vars(measure(settings, architecture, task.data))
+        row |= vars(size_of(settings, task.data, architecture))
     for rank, row in enumerate(sorted(rows, key=lambda row: -row["score"]), start=1):
         row["rank"] = rank
     write_csv(task.output("scores"), rows, COLUMNS)

@@ -11,7 +11,7 @@ from nas_steps.spaces.declare import declared
 
 def main(task: Task) -> None:
     """Write statistics.csv and statistics.json."""
-    from nas_steps.search.one_shot.scoring import load_scorer, measure
+    from nas_steps.search.one_shot.scoring import load_scorer, size_of
     from nas_steps.search.one_shot.statistics import COLUMNS, look, sample, summary
     from nas_steps.training.job import training_job
 
@@ -21,6 +21,6 @@ def main(task: Task) -> None:
         architectures = sample(declared(settings.space), settings.seed)
         rows = look(scorer, architectures)
         for row, architecture in zip(rows, architectures, strict=True):
-            row |= vars(measure(settings, architecture, task.data))
+            row |= vars(size_of(settings, task.data, architecture))
         write_csv(task.output("statistics"), rows, COLUMNS)
         write_json(task.output("summary"), summary(rows))

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
+from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
-from nas_steps.search.samplers.protocol import Seen, State
+from nas_steps.search.protocol import Seen, State
 from nas_steps.spaces.protocol import Architecture, Space
 
 
@@ -28,3 +29,13 @@ class RandomSearch:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.seen.restore(state["seen"])
+
+
+def sampler(space: Space, _settings: strategies.Random) -> RandomSearch:
+    return RandomSearch(space)
+
+
+def round_size(settings: strategies.Random, number: int, evaluations: int) -> int:
+    """Spread the evaluations evenly over the rounds."""
+    whole, rest = divmod(evaluations, settings.rounds)
+    return whole + (number < rest)

@@ -1,4 +1,4 @@
-"""What every strategy that asks and tells promises, and what all of them remember."""
+"""The interface of strategies that ask for architectures, and the memory that all of them share."""
 
 from __future__ import annotations
 
@@ -11,55 +11,54 @@ from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import SCREENED, Estimate
 from nas_steps.spaces.protocol import Architecture, Bounded, Space, admitted, members
 
-#: how often to draw again after an architecture that was seen before
+#: draws after which a space that is too large to be listed counts as exhausted
 PATIENCE = 10_000
-#: how often a strategy's own way of drawing is tried before architectures are drawn uniformly
+#: draws by a strategy's own method before architectures are drawn uniformly
 TRIES = 200
-#: spaces with no more strings than that are listed when draws bring nothing new
+#: spaces with no more strings than this are listed if draws give nothing new
 LISTED = 20_000
 
-#: what a strategy knows, flat: plain data as in JSON, and numpy arrays
+#: the flat state of a strategy: values as in JSON, and numpy arrays
 State = dict[str, Any]
 
 
 class Sampler(Protocol):
-    """A strategy.
+    """A strategy, deterministic in the estimates and in the generators of `ask`.
 
-    All it does is deterministic in what was told and in the generators that `ask` is given. `tell` after `restore` goes
-    on, bit for bit, as if all that the state was told had been told again.
+    `tell` after `restore` continues bit for bit as if all estimates of the state had been told again.
     """
 
     def ask(self, count: int, random: Random) -> list[Architecture]:
-        """The next `count` architectures to evaluate; isomorphic to none that was asked or told before.
+        """Return the next `count` architectures to evaluate, isomorphic to none that was asked or told before.
 
-        Fewer, down to none, where the space has no more. Raises UserError where in a space too large to be listed
-        no new one is found.
+        Returns fewer, down to none, if the space has no more. Raises UserError if a space is too large to be listed
+        and no new one is found.
         """
 
     def tell(self, estimates: Sequence[Estimate]) -> None:
-        """What the architectures asked before are worth, in the order of asking."""
+        """Learn from the estimates of the last architectures, in the order of asking."""
 
     def state(self) -> State:
-        """All that the strategy knows."""
+        """Return all that the strategy knows."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Know what `state` says, and nothing else."""
+        """Replace all that the strategy knows by `state`."""
 
 
 class Seen:
-    """Which architectures were asked or told; isomorphic ones are the same."""
+    """The architectures that were asked or told; isomorphic ones are the same."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
         self.identities: set[str] = set()
 
     def tell(self, estimates: Sequence[Estimate]) -> list[Estimate]:
-        """Remember them; returns those that were evaluated, whether or not it failed."""
+        """Remember the architectures; return those that were evaluated, failed or not."""
         self.identities.update(self.space.identity(self.space.parse(one.architecture)) for one in estimates)
         return [one for one in estimates if one.status != SCREENED]
 
     def is_new(self, architecture: Architecture) -> bool:
-        """Whether it was not seen before; now it is. What may not be evaluated is never new."""
+        """Whether it is admitted and was not seen before; from now on it was."""
         if not admitted(self.space, architecture):
             return False
         identity = self.space.identity(architecture)
@@ -69,14 +68,11 @@ class Seen:
         return True
 
     def fill(self, count: int, random: Random, draw: Callable[[], Architecture] | None = None) -> list[Architecture]:
-        """`count` new architectures made by `draw`, or uniformly drawn; fewer where the space has no more."""
-        found: list[Architecture] = []
-        while len(found) < count:
-            architecture = self._new(random, draw)
-            if architecture is None:
-                break
-            found.append(architecture)
-        return found
+        """Return `count` new architectures made by `draw`, or uniformly drawn; fewer if the space has no more."""
+        drawn: list[Architecture] = []
+        while len(drawn) < count and (architecture := self._new(random, draw)) is not None:
+            drawn.append(architecture)
+        return drawn
 
     def _new(self, random: Random, draw: Callable[[], Architecture] | None) -> Architecture | None:
         if draw is not None:
@@ -84,7 +80,7 @@ class Seen:
                 if self.is_new(architecture := draw()):
                     return architecture
         listed = self.space.size() <= LISTED
-        # draws within tight limits are slow
+        # draws within tight constraints are slow
         patience = TRIES if listed or isinstance(self.space, Bounded) else PATIENCE
         for _ in range(patience):
             if self.is_new(architecture := self.space.sample(random)):
@@ -109,10 +105,10 @@ class Seen:
         self.identities = set(identities)
 
 
-def merit_to_json(fitness: float) -> float | None:
-    """JSON has no infinity: a failed estimate's merit is null."""
+def fitness_to_json(fitness: float) -> float | None:
+    """Write the fitness of a failed estimate, minus infinity, as null: JSON has no infinity."""
     return fitness if math.isfinite(fitness) else None
 
 
-def merit_from_json(fitness: float | None) -> float:
+def fitness_from_json(fitness: float | None) -> float:
     return -math.inf if fitness is None else fitness
