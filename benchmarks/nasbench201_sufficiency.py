@@ -18,9 +18,7 @@ import numpy as np
 import pandas as pd
 
 from nas_steps.ranking.correlation import correlation
-from nas_steps.ranking.sufficiency import Prediction, from_pool, from_tau
-
-KS = (1, 3, 10, 30)
+from nas_steps.ranking.sufficiency import KS, Choice, Prediction, from_pool, from_tau
 
 
 def main() -> None:
@@ -41,9 +39,10 @@ def main() -> None:
     print("  " + "  ".join(f"k={k}: {value:.4f} ({own:.4f})" for k, value, own in zip(KS, truth, error, strict=True)))
 
     begun = time.perf_counter()
-    found = from_pool(scores, accuracies, given.candidates, ks=KS)
+    choice = Choice(given.candidates)
+    found = from_pool(scores, accuracies, choice)
     print(f"\nfrom the whole table: tau {found[0].tau:.4f} ({time.perf_counter() - begun:.1f} s)")
-    normal = from_tau(found[0].tau, given.candidates, accuracies.mean(), accuracies.std(), ks=KS)
+    normal = from_tau(found[0].tau, choice, mean=accuracies.mean(), spread=accuracies.std())
     for name, prediction in (("copula", found[0]), ("pool", found[1]), ("copula, normal accuracies", normal)):
         print(f"  {name:<26}" + "  ".join(regret(prediction, place, truth) for place in range(len(KS))))
 
@@ -52,7 +51,7 @@ def main() -> None:
     begun = time.perf_counter()
     for _ in range(given.pools):
         chosen = generator.choice(len(table), given.calibration, replace=False)
-        for prediction in from_pool(scores[chosen], accuracies[chosen], given.candidates, ks=KS):
+        for prediction in from_pool(scores[chosen], accuracies[chosen], choice):
             predictions[prediction.predictor].append(prediction)
         taus.append(correlation(accuracies[chosen], scores[chosen], "kendall"))
     each = (time.perf_counter() - begun) / given.pools

@@ -133,7 +133,14 @@ def command_line(step: Step, command: str) -> argparse.ArgumentParser:
 
 def parser(module: str, description: str) -> argparse.ArgumentParser:
     """Return a parser for a command that is no step."""
-    return argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    return argparse.ArgumentParser(prog=f"python -m {module}", description=description, formatter_class=_Defaults)
+
+
+class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Help that shows a default if there is one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, []) else super()._get_help_string(action)
 
 
 def run(main: Callable[[Sequence[str]], Any], module: str, arguments: Sequence[str] | None = None) -> None:

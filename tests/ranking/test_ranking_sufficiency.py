@@ -8,6 +8,7 @@ import math
 import sys
 from pathlib import Path
 from subprocess import run
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,19 +17,19 @@ from scipy import stats
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import write_csv
 from nas_steps.ranking.steps import sufficiency as step
-from nas_steps.ranking.sufficiency import Estimate, _read, copula, empirical, from_pool, from_tau, pool
+from nas_steps.ranking.sufficiency import Choice, Simulated, _read, copula, empirical, from_pool, from_tau, pool
 
 ROOT = Path(__file__).resolve().parents[2]
 NASBENCH201 = ROOT.parent / "shared" / "data" / "nasbench201.csv.gz"
 
 
-def near(estimate: Estimate, exact: float, errors: float = 4) -> bool:
+def near(estimate: Simulated, exact: float, errors: float = 4) -> bool:
     return abs(estimate.value - exact) <= errors * estimate.error + 1e-12
 
 
 @pytest.mark.parametrize("tau", [-0.5, 0.0, 0.3, 0.8])
 def test_of_two_the_pick_is_the_better_one_with_probability_half_of_one_plus_tau(tau: float) -> None:
-    found = from_tau(tau, 2, ks=(1, 2), repeats=20000)
+    found = from_tau(tau, Choice(2, ks=(1, 2), repeats=20000))
     assert near(found.percentile, (1 + tau) / 2)
     # the other of the two is E|difference| / 2 from their mean: sqrt(1 / pi)
     rho = math.sin(math.pi / 2 * tau)
@@ -41,14 +42,14 @@ def test_the_pick_is_worth_rho_times_the_best_of_n(tau: float, candidates: int) 
     density = stats.norm.pdf
     grid = np.linspace(-9, 9, 20001)
     best = np.trapezoid(grid * candidates * density(grid) * stats.norm.cdf(grid) ** (candidates - 1), grid)
-    found = from_tau(tau, candidates, mean=70, spread=3, ks=(1, 5))
+    found = from_tau(tau, Choice(candidates, ks=(1, 5)), mean=70, spread=3)
     rho = math.sin(math.pi / 2 * tau)
     assert near(found.accuracy, 70 + 3 * rho * best)
     assert near(found.top[0].regret, 3 * (1 - rho) * best)
 
 
 def test_a_perfect_estimator_loses_nothing() -> None:
-    found = from_tau(1.0, 500, tolerance=0.0)
+    found = from_tau(1.0, Choice(500, tolerance=0.0))
     assert found.percentile.value == 1
     assert all(top.regret.value == top.regret_95.value == 0 and top.holds_top.value == 1 for top in found.top)
     assert found.enough.value == 1
@@ -56,7 +57,7 @@ def test_a_perfect_estimator_loses_nothing() -> None:
 
 def test_a_useless_estimator_is_a_random_choice() -> None:
     """The chance that k of N hold one of the best m is hypergeometric; the best itself needs k = 95 % of N."""
-    found = from_tau(0.0, 400, ks=(1, 10, 100), tolerance=0.0, repeats=4000)
+    found = from_tau(0.0, Choice(400, ks=(1, 10, 100), tolerance=0.0, repeats=4000))
     assert near(found.percentile, 0.5)
     for top in found.top:
         assert near(top.holds_top, 1 - stats.hypergeom.pmf(0, 400, 4, top.k))
@@ -111,8 +112,8 @@ def test_the_predictors_agree_on_a_large_pool_of_the_copula() -> None:
     generator = np.random.default_rng(0)
     scores = generator.standard_normal(100000)
     accuracies = math.sin(math.pi * 0.25) * scores + math.cos(math.pi * 0.25) * generator.standard_normal(100000)
-    by_copula, by_pool = from_pool(scores, accuracies, 50, ks=(1, 10), intervals=False)
-    normal = from_tau(0.5, 50, ks=(1, 10))
+    by_copula, by_pool = from_pool(scores, accuracies, Choice(50, ks=(1, 10)), intervals=False)
+    normal = from_tau(0.5, Choice(50, ks=(1, 10)))
     assert by_pool.tau == pytest.approx(0.5, abs=0.01)
     for one, two, three in zip(by_copula.top, by_pool.top, normal.top, strict=True):
         assert one.regret.value == pytest.approx(three.regret.value, abs=0.05)
@@ -124,8 +125,8 @@ def test_intervals_hold_the_figure_and_shrink_with_the_pool() -> None:
     generator = np.random.default_rng(0)
     scores = generator.standard_normal(400)
     accuracies = scores + generator.standard_normal(400)
-    small, _ = from_pool(scores[:50], accuracies[:50], 100, ks=(1,))
-    large, _ = from_pool(scores, accuracies, 100, ks=(1,))
+    small, _ = from_pool(scores[:50], accuracies[:50], Choice(100, ks=(1,)))
+    large, _ = from_pool(scores, accuracies, Choice(100, ks=(1,)))
     widths = []
     for found in (small, large):
         for figure in (found.percentile, found.accuracy, found.top[0].regret, found.top[0].holds_top):
@@ -133,12 +134,12 @@ def test_intervals_hold_the_figure_and_shrink_with_the_pool() -> None:
         widths.append(found.percentile.high - found.percentile.low)  # type: ignore[operator]
     assert widths[1] < 0.6 * widths[0]
     assert "read `copula`" in small.note
-    assert from_pool(scores[:50], accuracies[:50], 100, ks=(1,))[0] == small
+    assert from_pool(scores[:50], accuracies[:50], Choice(100, ks=(1,)))[0] == small
 
 
 def test_the_interval_of_tau_gives_every_figure_one() -> None:
-    found = from_tau(0.4, 100, low=0.2, high=0.6)
-    worse, better = from_tau(0.2, 100), from_tau(0.6, 100)
+    found = from_tau(0.4, Choice(100), interval=(0.2, 0.6))
+    worse, better = from_tau(0.2, Choice(100)), from_tau(0.6, Choice(100))
     assert (found.top[1].regret.low, found.top[1].regret.high) == (
         better.top[1].regret.value,
         worse.top[1].regret.value,
@@ -149,26 +150,26 @@ def test_the_interval_of_tau_gives_every_figure_one() -> None:
 
 def test_many_candidates_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas_steps.ranking.sufficiency.CHUNK", 5000)
-    found = from_tau(0.0, 50, repeats=1234)
+    found = from_tau(0.0, Choice(50, repeats=1234))
     assert found.repeats == 1234
     assert near(found.percentile, 0.5)
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("tau", "choice", "copula", "words"),
     [
-        ({"tau": 1.2, "candidates": 10}, "tau is 1.2"),
-        ({"tau": math.nan, "candidates": 10}, "tau is nan"),
-        ({"tau": 0.2, "candidates": 1}, "no choice"),
-        ({"tau": 0.2, "candidates": 10, "ks": (11,)}, "k is 11"),
-        ({"tau": 0.2, "candidates": 10, "spread": -1.0}, "spread is -1.0"),
-        ({"tau": 0.2, "candidates": 10, "tolerance": math.inf}, "tolerance is inf"),
-        ({"tau": 0.2, "candidates": 10, "low": 0.3}, "does not lie in its interval"),
+        (1.2, {}, {}, "tau is 1.2"),
+        (math.nan, {}, {}, "tau is nan"),
+        (0.2, {"candidates": 1}, {}, "no choice"),
+        (0.2, {"ks": (11,)}, {}, "k is 11"),
+        (0.2, {}, {"spread": -1.0}, "spread is -1.0"),
+        (0.2, {"tolerance": math.inf}, {}, "tolerance is inf"),
+        (0.2, {}, {"interval": (0.3, None)}, "does not lie in its interval"),
     ],
 )
-def test_impossible_questions_are_told(given: dict[str, float], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
-        from_tau(**{"ks": (1,), **given})  # type: ignore[arg-type]
+def test_impossible_questions_are_told(tau: float, choice: dict[str, Any], copula: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        from_tau(tau, Choice(**{"candidates": 10, "ks": (1,), **choice}), **copula)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def test_impossible_questions_are_told(given: dict[str, float], told: str) -> No
 )
 def test_a_pool_without_an_order_is_refused(pairs: tuple[list[float], list[float]]) -> None:
     with pytest.raises(ValueError, match="a pool of"):
-        from_pool(*pairs, candidates=10, ks=(1,))
+        from_pool(*pairs, Choice(10, ks=(1,)))
 
 
 @pytest.mark.skipif(not NASBENCH201.is_file(), reason="the table is not there")
@@ -194,7 +195,7 @@ def test_nasbench201_is_foretold_by_its_own_pool() -> None:
         drawn = generator.choice(len(rows), 1000, replace=False)
         ordered = late[drawn[np.argsort(-early[drawn], kind="stable")]]
         lost.append(ordered.max() - np.maximum.accumulate(ordered)[ks - 1])
-    _, by_pool = from_pool(early, late, 1000)
+    _, by_pool = from_pool(early, late, Choice(1000))
     assert by_pool.tau == pytest.approx(0.594, abs=5e-4)
     for top, true in zip(by_pool.top, np.mean(lost, axis=0), strict=True):
         assert top.regret.low <= true <= top.regret.high  # type: ignore[operator]

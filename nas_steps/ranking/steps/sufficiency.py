@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import number, read_csv
 from nas_steps.provenance.task import parser
-from nas_steps.ranking.sufficiency import ASSURANCE, REPEATS, Estimate, Prediction, from_pool, from_tau
+from nas_steps.ranking.sufficiency import ASSURANCE, KS, REPEATS, Choice, Prediction, Simulated, from_pool, from_tau
 
 MODULE = "nas_steps.ranking sufficiency"
 POOL = ("score", "accuracy")
-KS = (1, 3, 10, 30)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -37,26 +36,21 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError("give either --tau, such as --tau 0.4, or --pool FILE.csv from which tau is taken")
     if given.repeats < 100:
         raise UserError(f"--repeats is {given.repeats}: fewer than 100 simulated searches say nothing")
-    shared = {
-        "candidates": given.candidates,
-        "tolerance": given.tolerance,
-        "ks": sorted({min(k, given.candidates) for k in given.k}),
-        "repeats": given.repeats,
-        "seed": given.seed,
-    }
+    ks = sorted({min(k, given.candidates) for k in given.k})
+    predictions: Sequence[Prediction]
     try:
+        choice = Choice(given.candidates, given.tolerance, ks, given.repeats, given.seed)
         if given.pool is None:
-            found = [
-                from_tau(given.tau, mean=given.mean, spread=given.spread, low=given.low, high=given.high, **shared)
-            ]
+            shape = {"mean": given.mean, "spread": given.spread, "interval": (given.low, given.high)}
+            predictions = [from_tau(given.tau, choice, **shape)]
         else:
-            found = list(from_pool(*read_pool(given.pool), **shared))
+            predictions = from_pool(*read_pool(given.pool), choice)
     except ValueError as error:
         raise UserError(str(error)) from None
-    for prediction in found:
+    for prediction in predictions:
         print("\n".join(["", *table(prediction), "", sentence(prediction, given.tolerance)]))
-    if found[0].note:
-        print(f"\n{found[0].note}")
+    if predictions[0].note:
+        print(f"\n{predictions[0].note}")
 
 
 def read_pool(path: str) -> tuple[list[float], list[float]]:
@@ -97,7 +91,7 @@ def sentence(prediction: Prediction, tolerance: float) -> str:
     return f"{text}; the best of the top {first.k} alone is {first.regret.value:.2f} behind on average."
 
 
-def _shown(estimate: Estimate, decimals: int, times: float = 1.0) -> str:
+def _shown(estimate: Simulated, decimals: int, times: float = 1.0) -> str:
     text = f"{times * estimate.value:.{decimals}f}"
     if estimate.low is None or estimate.high is None:
         return text
