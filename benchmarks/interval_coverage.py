@@ -130,7 +130,6 @@ def top_k(kind: str, rho: float, n: int, repeats: int, generator: Generator) -> 
 def ceilings(n: int, seeds: int, repeats: int, generator: Generator) -> dict[str, float]:
     true = {
         "halves": 2 / math.pi * math.asin(1 / (1 + 1 / (seeds // 2))),
-        "retest": 2 / math.pi * math.asin(1 / (1 + 1 / seeds)),
         "ceiling": 2 / math.pi * math.asin(math.sqrt(1 / (1 + 1 / seeds))),
     }
     hits: dict[str, list[bool]] = defaultdict(list)

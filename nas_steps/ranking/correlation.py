@@ -1,10 +1,10 @@
-"""How well an estimator's scores order architectures whose accuracy is known, each figure with its uncertainty.
+"""Measure how well scores order architectures whose accuracy is known, each figure with its uncertainty.
 
-Kendall's tau-b and Spearman's rho say how the two orders agree; precision@k and the regret of the best of the top k say
-what the agreement is worth to somebody who trains only the k best scored. Intervals of tau and rho are 95 % percentile
-bootstrap intervals over architectures (Efron & Tibshirani 1993, chapter 13), those of the best k say what other pools
-would show (`top`); both are held against simulation in `benchmarks/interval_coverage.py`, where Fisher's z fails if the
-tails are heavy. How far noise of the reference itself bounds an agreement is `noise.py`. Imports no torch.
+Kendall's tau-b and Spearman's rho measure the agreement of the two orders. Precision@k and the regret of the top k
+measure what it is worth to somebody who trains only the k best scored. Intervals of tau and rho are 95 % percentile
+bootstrap intervals over architectures (Efron & Tibshirani 1993, chapter 13); those of the best k hold the figures of
+other pools (`top`). `benchmarks/interval_coverage.py` checks both by simulation, where Fisher's z fails if the tails
+are heavy. `noise.py` bounds an agreement by the reference's own noise. Imports no torch.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from nas_steps.provenance.seeds import derive_seed
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-#: fewer pairs than this say nothing about a correlation
+#: the fewest pairs for a correlation
 FEWEST_FOR_TAU = 3
-#: fewer than this make an interval that is rough
+#: the fewest pairs for an interval that is not rough
 FEWEST_FOR_INTERVAL = 10
 RESAMPLES = 2000
-#: up to so many architectures all pairs are laid out at once, for all resamples together
+#: the most architectures whose pairs are compared at once, for all resamples together
 DENSE = 1500
-#: so many numbers of other pools are laid out at once
+#: the most numbers of other pools in memory at once
 LAID_OUT = 1_000_000
 #: the smoothing of other pools, times n^(-1/6); a normal kernel's best for a normal density is 1 (Silverman 1986,
 #: section 4.3.2), more of it made up for the uncertain correlation in simulation
@@ -39,18 +39,18 @@ BANDWIDTH = 1.5
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured value with its 95 % interval over `n` architectures; None where `note` says why there is none."""
+    """A measured value with its 95 % interval over `n` architectures; None if `note` says why there is none."""
 
-    value: float | None
-    low: float | None
-    high: float | None
     n: int
     note: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How one estimator orders one pool. Regrets are in the reference's unit; precisions are shares of the k."""
+    """The agreement of one estimator with one pool. Regrets have the reference's unit, precisions are shares of k."""
 
     kendall: Figure
     spearman: Figure
@@ -60,12 +60,12 @@ class Agreement:
 
 
 def agreement(reference: ArrayLike, scores: ArrayLike, ks: Sequence[int] = (1, 3, 10)) -> dict[str, Agreement]:
-    """The agreement on the `whole pool` and on its `better half`: those at or above the reference's median.
+    """Return the agreement on the `whole pool` and on its `better half`: those at or above the reference's median.
 
-    `reference` has the shape (architectures, seeds), NaN where a training failed, or (architectures,); an
-    architecture counts by the mean of its sound trainings. `scores` has the shape (architectures,), larger is better.
-    Architectures without a sound training or without a score are left out, and `note` counts them. Choosing the
-    better half by the reference lets its noise in twice, so that correlations there are lower for that reason too.
+    `reference` has the shape (architectures, seeds), NaN if a training failed, or (architectures,); an architecture
+    counts by the mean of its sound trainings. `scores` has the shape (architectures,), larger is better.
+    Architectures without a sound training or without a score are left out, and `note` counts them. The reference's
+    noise also chooses the better half, so correlations there are lower for that reason too.
     """
     truth, fitness, note = paired(reference, scores)
     better = truth >= np.median(truth) if len(truth) else np.zeros(0, dtype=bool)
@@ -76,22 +76,22 @@ def agreement(reference: ArrayLike, scores: ArrayLike, ks: Sequence[int] = (1, 3
 
 
 def paired(reference: ArrayLike, scores: ArrayLike) -> tuple[Array, Array, str]:
-    """Mean reference and score of the architectures that have both, and what was left out, in words."""
+    """Return mean reference and score of the architectures that have both, and a note on the others."""
     means, fitness = seed_means(reference), np.asarray(scores, dtype=float)
     if means.shape != fitness.shape:
         raise ValueError(f"{len(means)} architectures in the reference, scores of shape {fitness.shape}")
     untrained, unscored = np.isnan(means), np.isnan(fitness)
-    left = [
+    left_out = [
         f"{count} {'architecture' if count == 1 else 'architectures'} without a {what} left out"
         for count, what in ((untrained.sum(), "sound training"), ((unscored & ~untrained).sum(), "score"))
         if count
     ]
     known = ~untrained & ~unscored
-    return means[known], fitness[known], "; ".join(left)
+    return means[known], fitness[known], "; ".join(left_out)
 
 
 def seed_means(reference: ArrayLike) -> Array:
-    """Mean over the sound trainings, shape (architectures,); NaN for an architecture that has none."""
+    """Average the sound trainings, shape (architectures,); NaN for an architecture that has none."""
     table = np.asarray(reference, dtype=float)
     if table.ndim == 1:
         table = table[:, None]
@@ -115,40 +115,38 @@ def _one_pool(truth: Array, fitness: Array, ks: Sequence[int], note: str) -> Agr
 
 
 def correlation(truth: ArrayLike, scores: ArrayLike, measure: str) -> Figure:
-    """Kendall's tau-b (`kendall`) or Spearman's rho (`spearman`) of two lists without NaN, ties in either allowed."""
+    """Measure Kendall's tau-b (`kendall`) or Spearman's rho (`spearman`) of two lists without NaN; ties are allowed."""
     first, second = ranks(truth), ranks(scores)
     n = len(first)
     if n < FEWEST_FOR_TAU:
         count = "1 architecture is" if n == 1 else f"{n} architectures are"
-        return Figure(None, None, None, n, f"{count} too few for a correlation")
+        return Figure(n, f"{count} too few for a correlation")
     for places, what in ((second, "scores"), (first, "accuracies after separate training")):
         if places.min() == places.max():
-            return Figure(None, None, None, n, f"all {what} are equal, so there is no order to compare")
-    once = MEASURES[measure](first, second, np.ones((1, n)))
+            return Figure(n, f"all {what} are equal, so there is no order to compare")
+    (value,) = MEASURES[measure](first, second, np.ones((1, n)))
     low, high = percentile_interval(MEASURES[measure](first, second, resamples(n)))
-    value = float(once[0])
+    note = "" if n >= FEWEST_FOR_INTERVAL else "few architectures: the interval is rough"
     if low == high:
         note = "the two orders are the same in every resample: the interval has no width and is too narrow"
-    else:
-        note = "" if n >= FEWEST_FOR_INTERVAL else "few architectures: the interval is rough"
-    return Figure(value, low, high, n, note)
+    return Figure(n, note, float(value), low, high)
 
 
 def resamples(n: int) -> Array:
-    """How often each of n architectures is in each bootstrap sample, shape (RESAMPLES, n); the same at every call."""
+    """Count each of n architectures in each bootstrap sample, shape (RESAMPLES, n); the same at every call."""
     generator = np.random.default_rng(derive_seed(0, "bootstrap", n))
     return generator.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(float)
 
 
 def ranks(values: ArrayLike) -> Array:
-    """Midranks: they keep order and ties, and turn an infinite score into a number."""
+    """Return midranks: they keep order and ties, and turn an infinite score into a number."""
     return stats.rankdata(np.asarray(values, dtype=float))
 
 
 def kendall(first: Array, second: Array, counts: Array) -> Array:
-    """Tau-b of each sample, shape (samples,), where `counts` (samples, n) says how often it holds each pair.
+    """Return tau-b of each sample, shape (samples,); `counts` (samples, n) says how often it holds each pair.
 
-    NaN where a sample has one value only. Two copies of a pair are tied in both lists and so do not count.
+    NaN if a sample has one value only. Two copies of a pair are tied in both lists and so do not count.
     """
     if len(first) > DENSE:
         copies = (np.repeat(np.arange(len(first)), count.astype(int)) for count in counts)
@@ -164,25 +162,24 @@ def kendall(first: Array, second: Array, counts: Array) -> Array:
 
 
 def spearman(first: Array, second: Array, counts: Array) -> Array:
-    """Spearman's rho of each sample, with midranks taken anew in each; arguments and shape as in `kendall`."""
+    """Return Spearman's rho of each sample, with midranks of its own; arguments and shape as in `kendall`."""
     size = counts.sum(1, keepdims=True)
-    centred = [_sample_ranks(values, counts) - (size + 1) / 2 for values in (first, second)]
-    covariance, *variances = (
-        np.einsum("si,si,si->s", counts, one, other)
-        for one, other in ((centred[0], centred[1]), (centred[0], centred[0]), (centred[1], centred[1]))
+    x, y = (_sample_ranks(values, counts) - (size + 1) / 2 for values in (first, second))
+    covariance, variance_x, variance_y = (
+        np.einsum("si,si,si->s", counts, one, other) for one, other in ((x, y), (x, x), (y, y))
     )
     with np.errstate(invalid="ignore"):
-        return covariance / np.sqrt(variances[0] * variances[1])
+        return covariance / np.sqrt(variance_x * variance_y)
 
 
 def _sample_ranks(values: Array, counts: Array) -> Array:
-    """Midrank of each value within each sample, shape (samples, n); of no meaning where the count is 0."""
+    """Midrank of each value within each sample, shape (samples, n); of no meaning if the count is 0."""
     order = np.argsort(values, kind="stable")
     _, starts, group = np.unique(values[order], return_index=True, return_inverse=True)
     within = np.add.reduceat(counts[:, order], starts, axis=1)
-    found = np.empty_like(counts)
-    found[:, order] = (np.cumsum(within, axis=1) - within + (within + 1) / 2)[:, group]
-    return found
+    midranks = np.empty_like(counts)
+    midranks[:, order] = (np.cumsum(within, axis=1) - within + (within + 1) / 2)[:, group]
+    return midranks
 
 
 MEASURES: dict[str, Callable[[Array, Array, Array], Array]] = {"kendall": kendall, "spearman": spearman}
@@ -192,14 +189,14 @@ MEASURES: dict[str, Callable[[Array, Array, Array], Array]] = {"kendall": kendal
 
 
 def top(truth: ArrayLike, scores: ArrayLike, k: int, measure: str) -> Figure:
-    """`precision` of the k best scored, or their `regret`: the pool's best accuracy less the best among the k.
+    """Measure `precision` of the k best scored, or their `regret`: the pool's best accuracy less the best among the k.
 
     Ties are broken at random, of scores and (for precision) of accuracies independently; the value is the exact
-    expectation over that. The interval says where the figure of another pool of the same size would lie with 95 %
-    probability: a best of few differs far more between pools than its mean is uncertain. Pools are drawn anew by
-    `_other_pools`. In simulation 92 to 98 % of the regrets of new pools lie in it where the best are not far apart
-    (normal, uniform and left-skewed accuracies), more where nearly all are 0, and 80 to 97 % where the best lie far
-    above the rest (Student's t with 3 degrees of freedom).
+    expectation over that. The interval holds the figure of another pool of the same size with 95 % probability: a best
+    of few differs far more between pools than its mean is uncertain. `_other_pools` draws these pools. In simulation 92
+    to 98 % of the regrets of new pools are in it if the best are not far apart (normal, uniform and left-skewed
+    accuracies), more if nearly all are 0, and 80 to 97 % if the best are far above the rest (Student's t with 3
+    degrees of freedom).
     """
     accuracy, fitness = np.asarray(truth, dtype=float), np.asarray(scores, dtype=float)
     n = len(accuracy)
@@ -208,62 +205,57 @@ def top(truth: ArrayLike, scores: ArrayLike, k: int, measure: str) -> Figure:
     if n < k or n < 2:
         have = "1 architecture" if n == 1 else f"{n} architectures"
         why = f"fewer than k = {k}" if n < k else "so that there is nothing to choose between"
-        return Figure(None, None, None, n, f"the pool has {have}, {why}")
-    value = precision(accuracy, fitness, k) if measure == "precision" else regret(accuracy, fitness, k)
+        return Figure(n, f"the pool has {have}, {why}")
+    value = (precision if measure == "precision" else regret)(accuracy, fitness, k)
     low, high = percentile_interval(_of_other_pools(accuracy, fitness, k, measure))
-    notes = []
-    if k == n:
-        notes.append("the k best are the whole pool")
-    if fitness.min() == fitness.max():
-        notes.append("all scores are equal: what a random choice gives")
-    if accuracy.min() == accuracy.max():
-        notes.append("all accuracies after separate training are equal")
-    return Figure(value, low, high, n, "; ".join(notes))
+    remarks = (
+        (k == n, "the k best are the whole pool"),
+        (fitness.min() == fitness.max(), "all scores are equal: what a random choice gives"),
+        (accuracy.min() == accuracy.max(), "all accuracies after separate training are equal"),
+    )
+    return Figure(n, "; ".join(remark for holds, remark in remarks if holds), value, low, high)
 
 
 def precision(truth: Array, scores: Array, k: int) -> float:
-    """Expected share of the k best scored that are among the k most accurate."""
+    """Return the expected share of the k best scored that are among the k most accurate."""
     return float(_chance_of_top(scores, k) @ _chance_of_top(truth, k)) / k
 
 
 def regret(truth: Array, scores: Array, k: int) -> float:
-    """The best accuracy less the expected best among the k best scored."""
-    return float(truth.max()) - best_of_top(truth, scores, k)
-
-
-def best_of_top(truth: Array, scores: Array, k: int) -> float:
-    """Expected best accuracy among the k best scored, ties of scores broken at random: exact."""
+    """Return the best accuracy less the expected best among the k best scored."""
     cut = np.sort(scores)[-k]
     above, tied = truth[scores > cut], truth[scores == cut]
     if len(above):
         tied = np.maximum(tied, above.max())
-    return expected_best(list(map(float, tied)), k - len(above))
+    # ties of scores are broken at random: exact
+    return float(truth.max()) - expected_best(list(map(float, tied)), k - len(above))
 
 
 def _chance_of_top(values: Array, k: int) -> Array:
-    """Probability of each to be among the k largest, ties broken at random."""
+    """Return each value's probability to be among the k largest, ties broken at random."""
     cut = np.sort(values)[-k]
     above, tied = values > cut, values == cut
     return above + tied * ((k - above.sum()) / tied.sum())
 
 
 def _of_other_pools(truth: Array, scores: Array, k: int, measure: str) -> Array:
-    """The figure of RESAMPLES pools such as this one, shape (RESAMPLES,)."""
+    """Return the figure of RESAMPLES pools such as this one, shape (RESAMPLES,)."""
     n = len(truth)
     generator = np.random.default_rng(derive_seed(0, "bootstrap top", n, k))
-    found = []
-    for pools in _blocks(RESAMPLES, n):
+    figures = []
+    most = max(1, LAID_OUT // n)
+    for start in range(0, RESAMPLES, most):
+        pools = min(most, RESAMPLES - start)
         ability, fitness = _other_pools(truth, scores, pools, generator)
         taken = _largest(fitness, k)
         if measure == "regret":
-            ends = ability.max(1), np.take_along_axis(ability, taken, axis=1).max(1)
-            best, of_taken = (_accuracies(truth, one) for one in ends)
-            found.append(best - of_taken)
+            best = _accuracies(truth, ability.max(1))
+            figures.append(best - _accuracies(truth, np.take_along_axis(ability, taken, axis=1).max(1)))
         else:
             wanted = np.zeros(ability.shape, dtype=bool)
             np.put_along_axis(wanted, _largest(ability, k), True, axis=1)
-            found.append(np.take_along_axis(wanted, taken, axis=1).mean(1))
-    return np.concatenate(found)
+            figures.append(np.take_along_axis(wanted, taken, axis=1).mean(1))
+    return np.concatenate(figures)
 
 
 def _largest(values: Array, k: int) -> Array:
@@ -271,25 +263,20 @@ def _largest(values: Array, k: int) -> Array:
     return np.argpartition(-values, k - 1, axis=1)[:, :k]
 
 
-def _blocks(count: int, n: int) -> list[int]:
-    """`count` in parts that keep `part` times n small enough for memory."""
-    part = max(1, min(count, LAID_OUT // n))
-    return [min(part, count - start) for start in range(0, count, part)]
-
-
 def _other_pools(truth: Array, scores: Array, pools: int, generator: np.random.Generator) -> tuple[Array, Array]:
-    """What orders architectures by accuracy and by score in other pools of the same size, shapes (pools, n).
+    """Draw normal scores of accuracy and of score in other pools of the same size, shapes (pools, n).
 
-    A smoothed bootstrap (Silverman & Young 1987) of a bootstrap: each pool comes from a population that is itself a
-    resample, since which population there is was seen in this pool alone; and each pair is moved by normal noise of the
-    pairs' own correlation, since copies in place of new architectures would make the best too easy to find. Both are
-    done with normal scores of the ranks, by a width that leaves means and variances as they are.
+    A smoothed bootstrap (Silverman & Young 1987) of a bootstrap. Each pool comes from a population that is itself a
+    resample, since the population was seen in this pool alone. Each pair is moved by normal noise of the pairs' own
+    correlation, since copies in place of new architectures would make the best too easy to find. The width of the
+    noise leaves means and variances as they are.
     """
     n = len(truth)
     scored = [_normal_scores(values) for values in (truth, scores)]
     population = generator.integers(0, n, (pools, n))
     chosen = np.take_along_axis(population, generator.integers(0, n, (pools, n)), axis=1)
-    means, spreads = zip(*(_moments(values[population]) for values in scored), strict=True)
+    means = [values[population].mean(1, keepdims=True) for values in scored]
+    spreads = [values[population].std(1, ddof=1, keepdims=True) for values in scored]
     products = np.prod([values[population] - mean for values, mean in zip(scored, means, strict=True)], axis=0)
     both = spreads[0] * spreads[1]
     covariance = products.sum(1, keepdims=True) / (n - 1)
@@ -298,7 +285,7 @@ def _other_pools(truth: Array, scores: Array, pools: int, generator: np.random.G
     noise[1] = together * noise[0] + np.sqrt(1 - together**2) * noise[1]
     width = BANDWIDTH * n ** (-1 / 6)
     moved = [
-        # where all are equal, noise alone breaks the ties, at random
+        # if all are equal, noise alone breaks the ties, at random
         mean + (values[chosen] - mean + width * np.where(spread > 0, spread, 1.0) * one) / math.sqrt(1 + width**2)
         for values, mean, spread, one in zip(scored, means, spreads, noise, strict=True)
     ]
@@ -306,15 +293,15 @@ def _other_pools(truth: Array, scores: Array, pools: int, generator: np.random.G
 
 
 def _normal_scores(values: Array) -> Array:
-    """Normal quantiles of the midranks."""
+    """Return normal quantiles of the midranks."""
     return np.asarray(stats.norm.ppf((ranks(values) - 0.5) / len(values)))
 
 
 def _accuracies(truth: Array, scored: Array) -> Array:
-    """The accuracies that belong to normal scores: those of `truth`, and straight lines between them.
+    """Turn normal scores into accuracies: those of `truth`, and straight lines between them.
 
-    Above the largest the line through it and the highest tenth goes on, since another pool may have a better best;
-    where several share the largest, it is a bound and stays one.
+    Above the largest the line through it and the highest tenth goes on, since another pool may have a better best. If
+    several share the largest, it is a bound and stays one.
     """
     known, first, count = np.unique(_normal_scores(truth), return_index=True, return_counts=True)
     heights = truth[first]
@@ -323,8 +310,3 @@ def _accuracies(truth: Array, scored: Array) -> Array:
         back = max(1, len(known) // 10)
         slope = (heights[-1] - heights[-1 - back]) / (known[-1] - known[-1 - back])
     return np.interp(scored, known, heights) + slope * np.maximum(scored - known[-1], 0.0)
-
-
-def _moments(values: Array) -> tuple[Array, Array]:
-    """Mean and standard deviation of each row, shapes (rows, 1)."""
-    return values.mean(1, keepdims=True), values.std(1, ddof=1, keepdims=True)

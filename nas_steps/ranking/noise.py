@@ -1,4 +1,4 @@
-"""How high any estimator's correlation can be, seeing that the reference itself changes with the training seed.
+"""Bound the correlation that any estimator can reach: the reference itself changes with the training seed.
 
 Imports no torch.
 """
@@ -17,7 +17,7 @@ from nas_steps.intervals import percentile_interval
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.ranking.correlation import FEWEST_FOR_TAU, MEASURES, Array, Figure, ranks, resamples, seed_means
 
-#: all splits of the seeds up to so many, else so many random ones
+#: the most splits of the seeds: all of them, else this many random ones
 SPLITS = 126
 
 #: from a rank correlation to Pearson's of the normal variables under it, and back (Kruskal 1958)
@@ -29,37 +29,33 @@ LATENT: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What the reference's own seeds allow. Each figure is None where its note says why.
+    """The bounds that the reference's own seeds set. A figure is None if its note says why.
 
     halves: the mean correlation between two halves of the seeds, as measured, without a correction
-    retest: that of the reference with as many new seeds: Spearman and Brown's correction of `halves` to all seeds
     ceiling: that of an estimator which knew each architecture's expected accuracy: an estimator near it is perfect
     """
 
     halves: Figure
-    retest: Figure
     ceiling: Figure
-    splits: int
 
 
 def noise_ceiling(reference: ArrayLike, measure: str = "kendall", better_half: bool = False) -> Ceiling:
-    """The noise ceiling of `reference`, shape (architectures, seeds), NaN where a training failed.
+    """Return the noise ceiling of `reference`, shape (architectures, seeds), NaN if a training failed.
 
-    Each half has floor(seeds / 2) seeds; all pairs of halves are averaged, beyond SPLITS random ones. Averages, the
+    Each half has floor(seeds / 2) seeds; all pairs of halves are averaged, or SPLITS random ones. Averages, the
     correction s r / (1 + (s - 1) r) for s times as many seeds (Spearman 1910; Brown 1910) and the square root of the
-    reliability (Spearman 1904) are taken on the correlation of the normal variables under the ranks, so that they are
-    exact for a Gaussian copula of accuracies with equal noise. Intervals resample architectures.
+    reliability (Spearman 1904) are taken on the correlation of the normal variables under the ranks. So they are exact
+    for a Gaussian copula of accuracies with equal noise. Intervals resample architectures.
 
     With `better_half` one half of the seeds chooses the better half of the architectures, as the reference does for an
     estimator, and the other half of the seeds is the estimator: both ways, averaged. The correction does not hold
-    among the chosen, so that `halves` is all there is: more seeds would reach higher.
+    among the chosen, so there is only `halves`: more seeds would reach higher.
     """
     table = np.asarray(reference, dtype=float)
     seeds = 1 if table.ndim == 1 else table.shape[1]
     if seeds < 2:
         return _without("one training seed: its noise cannot be told from the architectures' differences", len(table))
-    splits = halves(seeds)
-    pairs = [(seed_means(table[:, list(first)]), seed_means(table[:, list(second)])) for first, second in splits]
+    pairs = [(seed_means(table[:, list(first)]), seed_means(table[:, list(second)])) for first, second in halves(seeds)]
     usable = np.all([np.isfinite(half) for pair in pairs for half in pair], axis=0)
     n = int(usable.sum())
     if n < FEWEST_FOR_TAU * (1 + better_half):
@@ -77,25 +73,26 @@ def noise_ceiling(reference: ArrayLike, measure: str = "kendall", better_half: b
         latent.append(LATENT[measure][0](MEASURES[measure](one, other, counts[:, among])))
     left = len(table) - n
     note = f"{left} architectures without a sound training in every half left out" if left else ""
-    found = _corrected(np.mean(latent, axis=0), seeds / (seeds // 2), measure)
-    figures = [_figure(values, n, note) for values in found]
+    mean, factor, back = np.mean(latent, axis=0), seeds / (seeds // 2), LATENT[measure][1]
+    measured = _figure(back(mean), n, note)
     if better_half:
-        unknown = Figure(None, None, None, n, "the correction to all seeds holds for the whole pool only")
-        return Ceiling(figures[0], unknown, unknown, splits=len(splits))
-    return Ceiling(figures[0], figures[1], figures[2], splits=len(splits))
+        return Ceiling(measured, Figure(n, "the correction to all seeds holds for the whole pool only"))
+    positive = np.where(mean > 0, mean, np.nan)
+    reliability = factor * positive / (1 + (factor - 1) * positive)
+    return Ceiling(measured, _figure(back(np.sqrt(reliability)), n, note))
 
 
 def _figure(values: Array, n: int, note: str) -> Figure:
     """The first value is the measured one, the others are resampled."""
     if math.isnan(values[0]):
-        return Figure(None, None, None, n, "the halves do not agree: the reference's order is noise")
+        return Figure(n, "the halves do not agree: the reference's order is noise")
     # a resample whose halves do not agree allows no agreement
     low, high = percentile_interval(np.nan_to_num(values[1:], nan=0.0))
-    return Figure(float(values[0]), low, high, n, note)
+    return Figure(n, note, float(values[0]), low, high)
 
 
 def halves(seeds: int) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Pairs of disjoint halves of range(seeds), each once; of an odd number one seed is left out in turn."""
+    """List the pairs of disjoint halves of range(seeds), each once; of an odd number one seed is left out in turn."""
     size = seeds // 2
     if math.comb(seeds, size) * math.comb(seeds - size, size) // 2 <= SPLITS:
         return [
@@ -109,14 +106,5 @@ def halves(seeds: int) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     return [(tuple(order[:size]), tuple(order[size : 2 * size])) for order in orders]
 
 
-def _corrected(latent: Array, factor: float, measure: str) -> tuple[Array, Array, Array]:
-    """Halves, retest and ceiling; the latter two are NaN where the halves do not agree."""
-    _, back = LATENT[measure]
-    positive = np.where(latent > 0, latent, np.nan)
-    reliability = factor * positive / (1 + (factor - 1) * positive)
-    return back(latent), back(reliability), back(np.sqrt(reliability))
-
-
 def _without(why: str, n: int) -> Ceiling:
-    empty = Figure(None, None, None, n, why)
-    return Ceiling(empty, empty, empty, splits=0)
+    return Ceiling(Figure(n, why), Figure(n, why))
