@@ -1,4 +1,4 @@
-"""The winners of searches in a benchmark's table, and whether what they were told ranks as what is reported does."""
+"""Name the winners of searches in a benchmark's table, and compare its column of search with that of the report."""
 
 from __future__ import annotations
 
@@ -8,40 +8,36 @@ from typing import Any
 
 from nas_steps.estimation.table import Benchmark
 from nas_steps.ranking.rank import kendall
+from nas_steps.ranking.shortlist import kind_of
 
 #: candidates of one search, best first: architecture and score
 Candidates = Sequence[Mapping[str, str]]
 
 
 def winners(searches: Mapping[tuple[str, int], Candidates], kinds: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The best candidate of each search."""
+    """Return the best candidate of each search."""
     return [
         {
             "entry": f"{strategy}-{seed}",
-            "kind": "random" if kinds[strategy] == "random" else "searched",
+            "kind": kind_of(strategy, kinds),
             "strategy": strategy,
             "search_seed": seed,
-            "architecture": found[0]["architecture"],
-            "score": float(found[0]["score"]),
+            "architecture": candidates[0]["architecture"],
+            "score": float(candidates[0]["score"]),
         }
-        for (strategy, seed), found in searches.items()
+        for (strategy, seed), candidates in searches.items()
     ]
 
 
 def agreements(searches: Mapping[tuple[str, int], Candidates], column: str, table: Benchmark) -> list[dict[str, Any]]:
-    """Kendall's tau of what a strategy was told with what is reported: of all that its searches evaluated, and of all
-    that any did."""
+    """Return Kendall's tau of the two columns for the candidates of each strategy, and for those of all of them."""
     groups: dict[str, dict[str, None]] = {}
-    for (strategy, _), found in searches.items():
+    for (strategy, _), candidates in searches.items():
         for name in (strategy, "all"):
-            groups.setdefault(name, {}).update(dict.fromkeys(row["architecture"] for row in found))
+            groups.setdefault(name, {}).update(dict.fromkeys(row["architecture"] for row in candidates))
     return [
-        {
-            "strategy": name,
-            "estimator": column,
-            "architectures": len(groups[name]),
-            **kendall([table.search(one) for one in groups[name]], [table.report(one) for one in groups[name]]),
-        }
+        {"strategy": name, "estimator": column, "architectures": len(groups[name])}
+        | kendall([table.search(one) for one in groups[name]], [table.report(one) for one in groups[name]])
         for name in sorted(groups, key=lambda name: name == "all")
     ]
 
@@ -49,21 +45,20 @@ def agreements(searches: Mapping[tuple[str, int], Candidates], column: str, tabl
 def budget(
     searches: Mapping[tuple[str, int], Candidates], kinds: Mapping[str, str], table: Benchmark
 ) -> dict[str, Any]:
-    """What each strategy evaluated, and what the table has: its best by either column."""
-    evaluations = {strategy: len(found) for (strategy, _), found in searches.items()}
+    """Return each strategy's evaluations, and the table's best by either column."""
+    evaluations = {strategy: len(candidates) for (strategy, _), candidates in searches.items()}
     reference = next(evaluations[name] for name, kind in kinds.items() if kind == "random")
     best = max(table.architectures(), key=table.search)
+    reported = [table.report(one) for one in table.architectures()]
     return {
         "unit": "evaluations",
-        "supernet_macs": None,
-        "candidate_macs": None,
-        "matched_to": None,
+        **dict.fromkeys(("supernet_macs", "candidate_macs", "matched_to")),
         "table": {
             "architectures": len(table),
             "best_search": table.search(best),
             "report_of_best_search": table.report(best),
-            "best_report": max(map(table.report, table.architectures())),
-            "mean_report": math.fsum(map(table.report, table.architectures())) / len(table),
+            "best_report": max(reported),
+            "mean_report": math.fsum(reported) / len(table),
         },
         "strategies": {
             name: {

@@ -1,7 +1,7 @@
-"""The pool whose accuracies are known: a uniform sample of the space, and the shortlist. Imports no torch.
+"""Gather the pool of known accuracies: a uniform sample of the space, and the shortlist. Imports no torch.
 
-The sample stands for the space. The shortlist was chosen by a score, so that its architectures are alike in that score:
-agreement among them alone is biased, and so, more weakly, is that on the whole pool.
+The sample represents the space. The shortlist was chosen by a score, so its architectures are alike in that score.
+Agreement among them alone is biased, and so, more weakly, is that on the whole pool.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -20,17 +20,21 @@ from nas_steps.estimation.estimates import Estimate, read_estimates
 from nas_steps.provenance.files import number, read_csv
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.ranking.correlation import Array
+from nas_steps.ranking.rank import mean_and_std
 from nas_steps.search.protocol import Seen
 from nas_steps.spaces.protocol import Space
 
-#: what any estimator should beat: counts of the final network
+#: trivial estimators that any other should beat: counts of the final network
 BASELINES = ("parameters", "MACs")
 
 
 @dataclass(frozen=True)
 class Member:
-    """An architecture of the pool. `accuracies` are by training seed, NaN where a training gave none; `scores` by the
-    name of the estimator, higher for better, NaN where it gave none."""
+    """An architecture of the pool.
+
+    `accuracies` are by training seed, NaN if a training gave none; `scores` are by the estimator's name, higher for
+    better, NaN if there is none.
+    """
 
     architecture: str
     sampled: bool
@@ -42,9 +46,9 @@ class Member:
 
 
 def draw(space: Space, count: int, seed: int) -> list[str]:
-    """`count` architectures drawn uniformly, no two of them isomorphic; fewer where the space has no more.
+    """Draw `count` architectures uniformly, no two of them isomorphic; fewer if the space has no more.
 
-    A larger sample begins with the smaller one. Raises UserError where in a large space no new one is found.
+    A larger sample begins with the smaller one. Raises UserError if in a large space no new one is drawn.
     """
     return [str(one) for one in Seen(space).fill(count, Random(derive_seed(seed, "uniform sample")))]
 
@@ -56,34 +60,29 @@ def pool(
     trainings: Mapping[int, Sequence[Estimate]],
     scores: Mapping[str, Mapping[str, float]],
 ) -> list[Member]:
-    """The sample, then what the shortlist adds to it, each architecture once.
+    """Return the sample, then the other shortlisted architectures, each once.
 
-    `trainings` are by training seed, `scores` those of the sample by the estimator's name, then by architecture. What
-    the shortlist adds counts by the searches' scores under that name, the mean over its rows that are `scored`.
+    `trainings` are by training seed, `scores` those of the sample by the estimator's name, then by architecture. A
+    shortlisted architecture has the searches' mean score under that name, from its rows that are `scored`.
     """
-    names = list(dict.fromkeys([*sampled, *(row["architecture"] for row in shortlisted)]))
-    trained = {seed: {one.architecture: one for one in found} for seed, found in trainings.items()}
-    searched: dict[tuple[str, str], list[float]] = {}
+    ours, theirs = dict.fromkeys(sampled), dict.fromkeys(row["architecture"] for row in shortlisted)
+    trained = [{one.architecture: one for one in trainings[seed]} for seed in sorted(trainings)]
+    searched: dict[str, dict[str, list[float]]] = {}
     for row in scored:
-        score = float(row["search_score"]) if row["search_score"] else math.nan
-        searched.setdefault((row["architecture"], row["estimator"]), []).append(score)
-    ours, theirs = set(sampled), {row["architecture"] for row in shortlisted}
+        by_estimator = searched.setdefault(row["architecture"], {})
+        by_estimator.setdefault(row["estimator"], []).append(number(row["search_score"]))
     members = []
-    for name in names:
-        found = [trained[seed].get(name) for seed in sorted(trained)]
-        size = next((one for one in found if one is not None and one.macs), None)
-        known = {estimator: told[name] for estimator, told in scores.items() if name in told}
-        known |= {
-            estimator: fmean(values)
-            for (architecture, estimator), values in searched.items()
-            if architecture == name and estimator not in known
-        }
+    for name in ours | theirs:
+        estimates = [one.get(name) for one in trained]
+        size = next((one for one in estimates if one is not None and one.macs), None)
+        known = {estimator: fmean(values) for estimator, values in searched.get(name, {}).items()}
+        known |= {estimator: of_sample[name] for estimator, of_sample in scores.items() if name in of_sample}
         members.append(
             Member(
                 architecture=name,
                 sampled=name in ours,
                 shortlisted=name in theirs,
-                accuracies=tuple(math.nan if one is None or one.status != "ok" else one.score for one in found),
+                accuracies=tuple(math.nan if one is None or one.status != "ok" else one.score for one in estimates),
                 parameters=0 if size is None else size.parameters,
                 macs=0 if size is None else size.macs,
                 scores=known,
@@ -93,13 +92,13 @@ def pool(
 
 
 def reference(members: Sequence[Member]) -> Array:
-    """Accuracies, shape (architectures, seeds)."""
+    """Return the accuracies, shape (architectures, seeds)."""
     seeds = max((len(one.accuracies) for one in members), default=1)
     return np.array([one.accuracies for one in members], dtype=float).reshape(len(members), seeds)
 
 
 def scores_of(members: Sequence[Member], estimator: str) -> Array:
-    """One estimator's scores, shape (architectures,); NaN where there is none. `BASELINES` are estimators too."""
+    """Return one estimator's scores, shape (architectures,); NaN if there is none. `BASELINES` are estimators too."""
     if estimator in BASELINES:
         counts = [one.parameters if estimator == "parameters" else one.macs for one in members]
         # a network that could not be built has no size
@@ -108,40 +107,39 @@ def scores_of(members: Sequence[Member], estimator: str) -> Array:
 
 
 def rows(members: Sequence[Member], estimators: Sequence[str]) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """The lines of pool.csv and its columns: one for each training seed, one for each estimator."""
+    """Return the rows of pool.csv and its columns: one for each training seed, one for each estimator."""
     seeds = max((len(one.accuracies) for one in members), default=0)
     accuracies = tuple(f"accuracy_seed_{seed}" for seed in range(seeds))
     scores = tuple(f"score_{name}".replace(" ", "_") for name in estimators)
-    lines = []
-    for one in members:
-        sound = [value for value in one.accuracies if math.isfinite(value)]
-        line: dict[str, Any] = {
+    fixed = ("architecture", "sampled", "shortlisted", "accuracy", "std", "trainings", "parameters", "macs")
+    lines = [
+        {
             "architecture": one.architecture,
             "sampled": int(one.sampled),
             "shortlisted": int(one.shortlisted),
-            "accuracy": fmean(sound) if sound else math.nan,
-            "std": stdev(sound) if len(sound) > 1 else math.nan,
-            "trainings": len(sound),
+            **mean_and_std([value for value in one.accuracies if math.isfinite(value)], "accuracy"),
             "parameters": one.parameters,
             "macs": one.macs,
+            **dict(zip(accuracies, one.accuracies, strict=True)),
+            **{column: one.scores.get(name, math.nan) for column, name in zip(scores, estimators, strict=True)},
         }
-        line |= dict(zip(accuracies, one.accuracies, strict=True))
-        line |= {column: one.scores.get(name, math.nan) for column, name in zip(scores, estimators, strict=True)}
-        lines.append(line)
-    fixed = ("architecture", "sampled", "shortlisted", "accuracy", "std", "trainings", "parameters", "macs")
+        for one in members
+    ]
     return lines, (*fixed, *accuracies, *scores)
 
 
 def read_scores(paths: Iterable[str]) -> dict[str, float]:
-    """The score of each architecture in CSV files with the columns `architecture` and `score`, as estimates have them;
-    NaN where there is none, or a column `status` says that it is not sound."""
+    """Read the score of each architecture from CSV files with the columns `architecture` and `score`.
+
+    It is NaN if the cell is empty, or a column `status` says that it is not sound.
+    """
     rows = [row for path in paths for row in read_csv(path)]
     return {row["architecture"]: number(row["score"]) if row.get("status", "ok") == "ok" else math.nan for row in rows}
 
 
 def by_seed(paths: Sequence[str]) -> dict[int, list[Estimate]]:
-    """The estimates of files called `seed-<seed>-shard-<shard>.csv`, by seed."""
+    """Read the estimates of files called `seed-<seed>-shard-<shard>.csv`, by seed."""
     files: dict[int, list[str]] = {}
     for path in paths:
         files.setdefault(int(Path(path).name.split("-")[1]), []).append(path)
-    return {seed: read_estimates(found) for seed, found in sorted(files.items())}
+    return {seed: read_estimates(of_seed) for seed, of_seed in sorted(files.items())}

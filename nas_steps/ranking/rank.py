@@ -1,8 +1,9 @@
-"""The ranked list, its agreement with the search's scores, and each search's winner. Imports no torch."""
+"""Rank the shortlist, compare it with the scores of the searches, and name each search's winner. Imports no torch."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
@@ -13,25 +14,16 @@ from nas_steps.estimation.estimates import Estimate
 from nas_steps.ranking.correlation import correlation
 
 RANKED = (
-    "rank",
-    "index",
-    "architecture",
-    "score",
-    "std",
-    "trainings",
-    "status",
-    "proposed_by",
-    "parameters",
-    "macs",
-)
+    "rank", "index", "architecture", "score", "std", "trainings", "status", "proposed_by", "parameters", "macs"
+)  # fmt: skip
 AGREEMENT = ("strategy", "estimator", "architectures", "kendall_tau", "low", "high", "p_value", "note")
 WINNERS = ("entry", "kind", "strategy", "search_seed", "architecture", "score")
 
 
 def ranked(shortlisted: Sequence[Mapping[str, str]], trainings: Sequence[Estimate]) -> list[dict[str, Any]]:
-    """One row for each shortlisted architecture, best mean score first; of equals the one with fewer MACs.
+    """Return a row for each shortlisted architecture, best mean score first; of equals the one with fewer MACs.
 
-    An architecture of which one training diverged counts by the others; without a sound training it comes last.
+    A diverged training is left out of the mean; an architecture without a sound training comes last.
     """
     proposers: dict[int, list[str]] = {}
     for row in shortlisted:
@@ -40,54 +32,55 @@ def ranked(shortlisted: Sequence[Mapping[str, str]], trainings: Sequence[Estimat
     for estimate in trainings:
         by_index.setdefault(estimate.index, []).append(estimate)
     rows: list[dict[str, Any]] = []
-    for index, estimates in by_index.items():
-        scores = [estimate.score for estimate in estimates if math.isfinite(estimate.fitness)]
+    for index, (first, *others) in by_index.items():
+        scores = [estimate.score for estimate in (first, *others) if math.isfinite(estimate.fitness)]
         rows.append(
             {
                 "index": index,
-                "architecture": estimates[0].architecture,
-                "score": fmean(scores) if scores else math.nan,
-                "std": stdev(scores) if len(scores) > 1 else math.nan,
-                "trainings": len(scores),
-                "status": "ok" if scores else estimates[0].status,
+                "architecture": first.architecture,
+                **mean_and_std(scores),
+                "status": "ok" if scores else first.status,
                 "proposed_by": " ".join(proposers[index]),
-                "parameters": estimates[0].parameters,
-                "macs": estimates[0].macs,
+                "parameters": first.parameters,
+                "macs": first.macs,
             }
         )
     rows.sort(key=lambda row: (-row["score"] if row["trainings"] else math.inf, row["macs"], row["index"]))
     return [{"rank": rank, **row} for rank, row in enumerate(rows, start=1)]
 
 
-def winners(
-    shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """The best ranked architecture that each (strategy, search seed) proposed, by entry name.
+def mean_and_std(scores: Sequence[float], name: str = "score") -> dict[str, Any]:
+    """Return the columns `name`, `std` and `trainings` of sound trainings; NaN if there are too few."""
+    return {
+        name: fmean(scores) if scores else math.nan,
+        "std": stdev(scores) if len(scores) > 1 else math.nan,
+        "trainings": len(scores),
+    }
 
-    An entry none of whose architectures could be trained is left out.
+
+def winners(shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the best ranked architecture of each (strategy, search seed), with the columns WINNERS.
+
+    An entry without a trained architecture is left out.
     """
-    found: dict[str, dict[str, Any]] = {}
-    place = {row["index"]: row for row in ranking if row["trainings"]}
+    places = {row["index"]: row for row in ranking if row["trainings"]}
+    best: dict[str, tuple[Mapping[str, str], Mapping[str, Any]]] = {}
     for row in shortlisted:
-        entry = f"{row['strategy']}-{row['search_seed']}"
-        mine = place.get(int(row["index"]))
-        if mine is None or (entry in found and found[entry]["rank"] <= mine["rank"]):
-            continue
-        found[entry] = {
-            "entry": entry,
-            "kind": row["kind"],
-            "strategy": row["strategy"],
-            "search_seed": row["search_seed"],
-            "architecture": row["architecture"],
-            "score": mine["score"],
-            "rank": mine["rank"],
-        }
-    return found
+        entry, mine = f"{row['strategy']}-{row['search_seed']}", places.get(int(row["index"]))
+        if mine is not None and (entry not in best or mine["rank"] < best[entry][1]["rank"]):
+            best[entry] = row, mine
+    return [
+        {"entry": entry, "score": mine["score"]}
+        | {key: row[key] for key in ("kind", "strategy", "search_seed", "architecture")}
+        for entry, (row, mine) in best.items()
+    ]
 
 
 def agreement(shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Kendall's tau-b between the search's score and the ranking's, for each strategy and for each estimator used by
-    several of them (strategy `all`), with a percentile bootstrap interval (95 %)."""
+    """Return Kendall's tau-b between the scores of search and ranking, with a percentile bootstrap interval (95 %).
+
+    There is a row for each strategy, and a row `all` for each estimator that several strategies used.
+    """
     score = {row["index"]: row["score"] for row in ranking if row["trainings"]}
     groups: dict[tuple[str, str], dict[int, float]] = {}
     for row in shortlisted:
@@ -95,34 +88,24 @@ def agreement(shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mappin
             for strategy in (row["strategy"], "all"):
                 pairs = groups.setdefault((strategy, row["estimator"]), {})
                 pairs[int(row["index"])] = float(row["search_score"])
-    users: dict[str, set[str]] = {}
-    for strategy, estimator in groups:
-        users.setdefault(estimator, set()).add(strategy)
-    rows = []
-    for strategy, estimator in sorted(groups, key=lambda key: (key[0] == "all", key)):
-        if strategy == "all" and len(users[estimator] - {"all"}) < 2:
-            continue
-        pairs = groups[strategy, estimator]
-        rows.append(
-            {
-                "strategy": strategy,
-                "estimator": estimator,
-                "architectures": len(pairs),
-                **kendall([pairs[index] for index in pairs], [score[index] for index in pairs]),
-            }
-        )
-    return rows
+    users = Counter(estimator for strategy, estimator in groups if strategy != "all")
+    return [
+        {"strategy": strategy, "estimator": estimator, "architectures": len(groups[strategy, estimator])}
+        | kendall(list(groups[strategy, estimator].values()), [score[one] for one in groups[strategy, estimator]])
+        for strategy, estimator in sorted(groups, key=lambda key: (key[0] == "all", key))
+        if strategy != "all" or users[estimator] > 1
+    ]
 
 
 def kendall(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:
-    """Kendall's tau-b of scores and accuracies with a bootstrap interval; without a figure where `note` says why."""
-    found = correlation(second, first, "kendall")
-    if found.value is None:
-        return {"kendall_tau": math.nan, "low": math.nan, "high": math.nan, "p_value": math.nan, "note": found.note}
+    """Return Kendall's tau-b of scores and accuracies with a bootstrap interval; NaN if `note` says why."""
+    figure = correlation(second, first, "kendall")
+    if figure.value is None:
+        return {**dict.fromkeys(("kendall_tau", "low", "high", "p_value"), math.nan), "note": figure.note}
     return {
-        "kendall_tau": found.value,
-        "low": found.low,
-        "high": found.high,
+        "kendall_tau": figure.value,
+        "low": figure.low,
+        "high": figure.high,
         "p_value": float(stats.kendalltau(first, second).pvalue),
-        "note": found.note,
+        "note": figure.note,
     }

@@ -1,4 +1,4 @@
-"""Which candidates are trained anew. Imports no torch."""
+"""Choose the candidates that are trained anew. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,43 +8,36 @@ from typing import Any
 
 from nas_steps.provenance.files import read_csv
 
-COLUMNS = (
-    "index",
-    "architecture",
-    "strategy",
-    "kind",
-    "search_seed",
-    "search_rank",
-    "search_score",
-    "estimator",
-)
+COLUMNS = ("index", "architecture", "strategy", "kind", "search_seed", "search_rank", "search_score", "estimator")
 
 
 def shortlist(
     candidates: Mapping[tuple[str, int], Sequence[Mapping[str, str]]], kinds: Mapping[str, str], best: int
 ) -> list[dict[str, Any]]:
-    """The `best` candidates of each (strategy, search seed), in the order given.
+    """Return the `best` candidates of each (strategy, search seed), in the order given.
 
     `index` numbers the different architectures: one that several searches propose is trained once.
     """
     indices: dict[str, int] = {}
-    rows = []
-    for (strategy, seed), found in candidates.items():
-        for candidate in found[:best]:
-            architecture = candidate["architecture"]
-            rows.append(
-                {
-                    "index": indices.setdefault(architecture, len(indices)),
-                    "architecture": architecture,
-                    "strategy": strategy,
-                    "kind": "random" if kinds[strategy] == "random" else "searched",
-                    "search_seed": seed,
-                    "search_rank": int(candidate["rank"]),
-                    "search_score": float(candidate["score"]),
-                    "estimator": candidate["estimator"],
-                }
-            )
-    return rows
+    return [
+        {
+            "index": indices.setdefault(candidate["architecture"], len(indices)),
+            "architecture": candidate["architecture"],
+            "strategy": strategy,
+            "kind": kind_of(strategy, kinds),
+            "search_seed": seed,
+            "search_rank": int(candidate["rank"]),
+            "search_score": float(candidate["score"]),
+            "estimator": candidate["estimator"],
+        }
+        for (strategy, seed), proposed in candidates.items()
+        for candidate in proposed[:best]
+    ]
+
+
+def kind_of(strategy: str, kinds: Mapping[str, str]) -> str:
+    """Return the kind of entry that a strategy's winner is: random or searched."""
+    return "random" if kinds[strategy] == "random" else "searched"
 
 
 def read_candidates(paths: Sequence[str | Path]) -> dict[tuple[str, int], list[dict[str, str]]]:

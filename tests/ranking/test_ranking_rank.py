@@ -93,7 +93,7 @@ def test_winners_are_the_best_ranked_of_each_search() -> None:
     ranking = ranked(
         shortlisted, [trained(0, 0.5), trained(1, 0.7), trained(2, 0.9), trained(3, math.nan, status="diverged")]
     )
-    found = winners(shortlisted, ranking)
+    found = {entry["entry"]: entry for entry in winners(shortlisted, ranking)}
     assert {name: entry["architecture"] for name, entry in found.items()} == {"random-0": "a1", "darts-0": "a2"}
     assert [found[name]["kind"] for name in found] == ["random", "searched"]
     assert found["darts-0"]["score"] == 0.9

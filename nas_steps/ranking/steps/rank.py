@@ -12,7 +12,6 @@ def main(task: Task) -> None:
     """Write ranked.csv, agreement.csv and winners.csv."""
     shortlisted = read_csv(task.shortlist)
     ranking = rank.ranked(shortlisted, read_estimates(task.trainings))
-    won = rank.winners(shortlisted, ranking)
     write_csv(task.output("ranked"), ranking, rank.RANKED)
     write_csv(task.output("agreement"), rank.agreement(shortlisted, ranking), rank.AGREEMENT)
-    write_csv(task.output("winners"), [{key: row[key] for key in rank.WINNERS} for row in won.values()], rank.WINNERS)
+    write_csv(task.output("winners"), rank.winners(shortlisted, ranking), rank.WINNERS)
