@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from nas_steps.config.slicing import write_slices
+from stepping import run, settings_files
 
 from nas_steps.config.load import load
 from nas_steps.config.schema import Config
@@ -66,8 +66,8 @@ def tiny_config(**changes: Any) -> Config:
 
 
 def settings(**changes: Any) -> dict[str, str]:
-    """The settings files of the tiny experiment, by step."""
-    return write_slices(tiny_config(**changes), f"{ROOT.name}/settings")
+    """The settings files of the tiny experiment, by step (`stepping.settings_files`)."""
+    return settings_files(tiny_config(**changes), ROOT.name)
 
 
 @cache
@@ -82,12 +82,10 @@ def prepared() -> str:
 @cache
 def retrained(entry: str, architecture: str = "", seed: int = 0) -> str:
     """metrics.json of a final training by the tiny recipe, made once a session. A baseline has no architecture."""
-    from nas_steps.retraining.steps.train import main
-
     output = Path(ROOT.name) / "retraining" / f"{entry}-s{seed}"
     winners = Path(ROOT.name) / f"winners-{entry}.csv"
     write_csv(winners, [{"entry": entry, "architecture": architecture}] if architecture else [], WINNERS)
     kind = "searched" if architecture else "baseline"
-    given = ["--settings", settings()["retraining"], "--data", prepared(), "--entry", entry, "--kind", kind]
-    main([*given, "--winners", str(winners), "--seed", str(seed), "--output", str(output)])
+    where = {"settings": settings()["retrain"], "data": prepared(), "winners": winners, "output": output}
+    run("retrain", entry=entry, kind=kind, seed=seed, **where)
     return str(output / "metrics.json")
