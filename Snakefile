@@ -35,4 +35,4 @@ rule all:
         plan.report,
         every("export_entry", "model"),
         plan.manifest,
-        LOST,
+        session.lost,

@@ -11,7 +11,7 @@ rule measure_blocks:
         ENVIRONMENT
     threads: plan.latency_threads
     resources:
-        **{**SCORING, "gpu": GPU if plan.measures_on_device else 0},
+        **{**SCORING, "gpu": session.gpu if plan.measures_on_device else 0},
     params:
         **step("measure_blocks"),
     shell:

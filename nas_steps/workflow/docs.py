@@ -1,0 +1,49 @@
+"""Write docs/results.md from the declarations of the steps: `python -m nas_steps.workflow.docs > docs/results.md`."""
+
+from __future__ import annotations
+
+import sys
+
+from nas_steps.provenance.step import COST, Reads, Step
+from nas_steps.workflow.steps import STEPS
+
+HEAD = """# Every step and every file
+
+This page is generated from the declarations of the steps (`nas_steps/<stage>/steps/__init__.py`) by `make docs`; a test
+holds the two together. `results/README.md` says how to read the files.
+
+Files lie below `results/<experiment>/`, those of the step `data` below `results/data/<source>-<fingerprint>/`, where
+experiments share them. A step runs again if a key of the config that it reads, its code, a version of its packages or a
+file that it takes has changed. Each step is a command: `python -m nas_steps.<stage> <step> --help`.
+"""
+
+
+def page() -> str:
+    """Return the whole page."""
+    return HEAD + "".join(_section(step) for step in STEPS.values())
+
+
+def _section(step: Step) -> str:
+    lines = ["", f"## {step.name}", "", step.summary, ""]
+    paths = dict.fromkeys(path for source in step.sources().values() for path in _paths(source))
+    told = [("Reads", [f"`{path}`" for path in paths]), ("Versions", [f"`{package}`" for package in step.packages])]
+    lines += [f"{title}: {', '.join(words)}.\n" for title, words in told if words]
+    files = {path: holds for path, holds in step.writes.values() if holds != COST}
+    lines += ["| file | holds |", "|---|---|", *(f"| `{path}` | {holds} |" for path, holds in files.items())]
+    costs = [path for path, holds in step.writes.values() if holds == COST]
+    lines += [f"| `{path}` | {COST} |" for path in costs]
+    return "\n".join(lines) + "\n"
+
+
+def _paths(source: Reads) -> list[str]:
+    """Return the config paths of a source, without the keys that do not count."""
+    if source.path == "":
+        return []
+    if not isinstance(source.path, str):
+        return [source.path.__name__.replace("_", " ")]
+    without = f" without {', '.join(source.leave_out)}" if source.leave_out else ""
+    return [source.path.replace("{strategy}", "<name>") + without]
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(page().encode())

@@ -1,0 +1,104 @@
+"""A Snakemake that reads the workflow: its plan, the checks before anything runs, the run that it claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nas_steps.errors import UserError
+from nas_steps.provenance.died import SHELL
+from nas_steps.provenance.files import MENDABLE, in_words
+from nas_steps.provenance.runs import Run, claim_while_executing
+from nas_steps.retraining.refusing import check_baselines
+from nas_steps.workflow.machine import count_gpus, gpus_of_a_job, let_jobs_find_the_package
+from nas_steps.workflow.manifest.devices import check_device
+from nas_steps.workflow.manifest.left import Left
+from nas_steps.workflow.manifest.trust import check_trust, records
+from nas_steps.workflow.plan import Plan, check_files
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """Turn what the user can mend into Snakemake's own error, which it prints without a traceback."""
+    from snakemake.exceptions import WorkflowError
+
+    try:
+        yield
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    except OSError as error:
+        if error.errno not in MENDABLE:
+            raise
+        raise WorkflowError(in_words(error)) from None
+
+
+def origin_of(workflow: Any, default: str) -> str:
+    """Return where the config comes from, checked before Snakemake reads the default file."""
+    if not workflow.modifier.is_main_snakefile():
+        return f"the config of module {workflow.modifier.namespace}"
+    with in_one_line():
+        return check_files(workflow.config_settings.configfiles or [default])
+
+
+class Session:
+    """The plan of `config`, checked; and the run, claimed while Snakemake executes jobs.
+
+    `alone` is whether the workflow is no module of another one. A job in a process of its own reads the workflow too,
+    but has nothing to ask; records in a database are not lost with a copy of results/.
+    """
+
+    def __init__(self, workflow: Any, config: dict[str, Any], origin: str, home: Path, alone: bool) -> None:
+        self.workflow = workflow
+        self._placed = workflow.modifier.path_modifier.modify
+        self.left: Left | None = None
+        in_a_database = "DB" in str(getattr(workflow.workflow_settings, "persistence_backend", ""))
+        with in_one_line():
+            let_jobs_find_the_package(home, alone)
+            self.plan = Plan(config, origin, placed=self.placed)
+            if workflow.is_main_process:
+                if not in_a_database:
+                    check_trust(self.plan)
+                    self.left = Left(self.plan)
+                    self.left.check()
+                check_device(self.plan)
+                check_baselines(self.plan.config, self.plan.store)
+        self.run = Run(self.placed(self.plan.folder), self.placed(self.plan.data_folder), records)
+        if workflow.is_main_process:
+            remade = self.left.to_remake() if self.left is not None else []
+            claim_while_executing(workflow, self.run, remade, self._begin)
+        # files that a run made and that are gone: nothing stale reads them, so they must be asked for
+        self.lost = self.left.lost() if self.left is not None else []
+        self.gpu = self._gpus_of_a_job()
+
+    def placed(self, file: str) -> str:
+        """Return where a file of the rules lies: a module's prefix goes before it."""
+        return str(self._placed(file))
+
+    def _begin(self) -> None:
+        """Do what comes before the first job, now that this run has waited for the others."""
+        self.plan.check_prepared()
+        if self.left is not None:
+            self.left.accept()
+
+    def end(self) -> None:
+        """Write down what the jobs left, so that it is noticed if their files are replaced later."""
+        if self.left is not None:
+            Left(self.plan)
+
+    def _gpus_of_a_job(self) -> int:
+        """Return the GPUs of a training. A submitting Snakemake cannot tell its executor here: jobs and
+        default-resources are what a cluster's profile has."""
+        settings, resources = self.workflow.resource_settings, self.workflow.global_resources
+        submits = settings.nodes is not None and settings.default_resources is not None
+        cluster = self.workflow.remote_exec or submits
+        if not cluster and "gpu" not in resources:
+            # as many GPU jobs at once as there are devices; `--resources gpu=N` or a profile says otherwise
+            resources["gpu"] = max(1, count_gpus())
+        return gpus_of_a_job(self.plan.config.device, cluster, submitted=self.workflow.remote_exec)
+
+
+def shell_prefix(executable: str | None) -> str:
+    """Return what comes before each command, so that a job that dies of a signal says so in its log; only bash can."""
+    return SHELL.replace("{", "{{").replace("}", "}}") if Path(executable or "").name == "bash" else ""
