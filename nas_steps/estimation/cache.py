@@ -1,7 +1,6 @@
-"""What has been estimated before, by the same estimator with the same code on the same data: it is not done again.
+"""A cache of estimates, keyed by the estimator, its code and the data: a file each below `results/estimates/`.
 
-A file for each estimate, below `results/estimates/`. It is only a memory: without it everything is computed anew, to
-the same scores, since those depend on nothing but what the memory is keyed by.
+Without it everything is computed anew, to the same scores.
 """
 
 from __future__ import annotations
@@ -18,47 +17,43 @@ from nas_steps.provenance.files import write_json
 from nas_steps.provenance.fingerprint import fingerprint
 
 FOLDER = "estimates"
-#: a result of the machine, not of the architecture, is not remembered
+#: a result of the machine, not of the architecture, is not kept
 REMEMBERED = ("ok", "diverged", "undefined")
 
 
 class EstimateCache:
-    """The memory of one estimator: `key` holds all that its scores depend on, the proposal aside."""
+    """The cache of one estimator: `key` holds all that its scores depend on, the proposal aside."""
 
     def __init__(self, folder: str | Path, key: dict[str, Any]) -> None:
         self.folder = Path(folder) / FOLDER / fingerprint(key)
 
     def get(self, proposal: Proposal) -> Estimate | None:
-        """The estimate of a proposal, or None where there is none."""
+        """Return the estimate of a proposal, or None. A damaged file is reported and not used."""
         path = self._file(proposal)
         if not path.is_file():
             return None
-        told = _whole(path)
-        if told is None:
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            values = dict(stored["estimate"])
+            whole = fingerprint(values) == stored["fingerprint"]
+        except (ValueError, KeyError, TypeError):
+            whole = False
+        if not whole:
             print(f"{path} is not as it was written, and is not used", flush=True)
             return None
         # JSON has no NaN
-        told = {name: math.nan if value is None else value for name, value in told.items()}
-        found = replace(Estimate(**told), index=proposal.index)
-        return found if found.architecture == proposal.architecture else None
+        values = {name: math.nan if value is None else value for name, value in values.items()}
+        estimate = replace(Estimate(**values), index=proposal.index)
+        return estimate if estimate.architecture == proposal.architecture else None
 
     def put(self, proposal: Proposal, estimate: Estimate) -> None:
         if estimate.status in REMEMBERED:
-            told = {name: _finite(value) for name, value in asdict(replace(estimate, index=0)).items()}
-            write_json(self._file(proposal), {"estimate": told, "fingerprint": fingerprint(told)})
+            values = {name: _finite(value) for name, value in asdict(replace(estimate, index=0)).items()}
+            write_json(self._file(proposal), {"estimate": values, "fingerprint": fingerprint(values)})
 
     def _file(self, proposal: Proposal) -> Path:
-        what = {name: value for name, value in asdict(proposal).items() if name not in ("index", "promoted")}
-        return self.folder / f"{fingerprint(what)}.json"
-
-
-def _whole(path: Path) -> dict[str, Any] | None:
-    """The estimate in a file, if it is the one that was written there."""
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return dict(told["estimate"]) if fingerprint(told["estimate"]) == told["fingerprint"] else None
-    except (ValueError, KeyError, TypeError):
-        return None
+        key = {name: value for name, value in asdict(proposal).items() if name not in ("index", "promoted")}
+        return self.folder / f"{fingerprint(key)}.json"
 
 
 def _finite(value: Any) -> Any:

@@ -15,14 +15,12 @@ from typing import get_args
 import numpy as np
 from scipy import optimize, special
 
-from nas_steps.config.estimators import FEWEST_FINISHED, FEWEST_OBSERVED
 from nas_steps.errors import exact, known
 from nas_steps.estimation.curve_families import Array, Schedule, courses, families
+from nas_steps.estimation.proposals import FEWEST_RESIDUALS
 
 #: fewer points than this cannot tell two linear parameters and the noise apart
-FEWEST_POINTS = FEWEST_OBSERVED
-#: fewer curves followed to their end tell nothing of the others' spread
-FEWEST_RESIDUALS = FEWEST_FINISHED
+FEWEST_POINTS = 4
 #: a curve counts for no more than so many independent points: no family is true, so residuals are alike from epoch to
 #: epoch and many of them would feign certainty (the coarsened posterior of Miller & Dunson 2019)
 POINTS_AT_MOST = 20.0

@@ -1,9 +1,10 @@
-"""What all estimators that train have in common: their images, and what becomes of a training that fails."""
+"""Common parts of the estimators that train: images, one training, and the estimate of a failed one."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from nas_steps.config.estimators import Training
 from nas_steps.errors import UserError
@@ -12,25 +13,52 @@ from nas_steps.estimation.proposals import Proposal
 from nas_steps.estimation.shard import Shard
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.micro_batches import out_of_memory
-from nas_steps.training.networks import Images, load_images
+from nas_steps.training.networks import Images, Trained, load_images, train_network
 
 
 def images_of(shard: Shard, settings: Training) -> Images:
-    """The images that an estimator trains and validates on: the same ones for every architecture and seed."""
+    """Load the images that an estimator trains and validates on, the same for every architecture and seed."""
     return load_images(
         shard.data,
         shard.job.device,
         side=settings.resolution,
         share=settings.images,
-        seed=derive_seed(shard.step.seed, "part of the training images"),
+        seed=derive_seed(shard.settings.seed, "part of the training images"),
     )
 
 
-def failing(proposal: Proposal, score: Callable[[], Estimate]) -> Estimate:
-    """What `score` answers; an estimate with status `failed` and the reason, where the architecture cannot be built at
-    this size or does not fit into memory. Anything else is an error of the program, and is raised."""
+def train(
+    shard: Shard, proposal: Proposal, settings: Training, images: Images, repetition: int = 0, **how: Any
+) -> Trained:
+    """Train the network of a proposal; `how` is the progress, checkpoint and stop of `train_network`."""
+    seed = shard.seed_of(proposal.architecture, repetition)
+    trained = train_network(proposal.architecture, shard.settings.network, settings, images, seed=seed, **how)
+    shard.job.learnt_in(trained.parts)
+    return trained
+
+
+def estimate_of(proposal: Proposal, trained: Trained, score: float) -> Estimate:
+    """Record a training."""
+    return Estimate(
+        proposal.index,
+        proposal.architecture,
+        score,
+        trained.status,
+        trained.reason,
+        trained.parameters,
+        trained.macs,
+        round(trained.seconds, 3),
+        len(trained.history),
+    )
+
+
+def failing(proposal: Proposal, estimate: Callable[[], Estimate]) -> Estimate:
+    """Return the estimate, or one of status `failed` if the network cannot be built at this size or exceeds memory.
+
+    Any other error is one of the program, and is raised.
+    """
     try:
-        return score()
+        return estimate()
     except UserError as error:
         reason = str(error)
     except (RuntimeError, MemoryError) as error:

@@ -7,26 +7,31 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pkgutil import iter_modules
+from types import ModuleType
 
 import torch
 from torch import Tensor, nn
 
-# importing them registers them
-import nas_steps.estimation.proxies.gradients
-import nas_steps.estimation.proxies.images
-import nas_steps.estimation.proxies.size  # noqa: F401
+from nas_steps.config.space import Network
+from nas_steps.data.batches import DeviceImages
+from nas_steps.data.store import Meta, load_split, part_of, read_meta
 from nas_steps.errors import UserError, known
-from nas_steps.estimation.proxies.registry import PROXIES, Proxy, UndefinedError, prepared
-from nas_steps.estimation.proxies.synflow import has_path
+from nas_steps.estimation import proxies
+from nas_steps.estimation.proxy_tools import UndefinedError, has_path, prepared
+from nas_steps.models.build import build, size
+from nas_steps.models.count import Size
+from nas_steps.provenance.kinds import of_kind
+from nas_steps.provenance.seeds import derive_seed
 
-__all__ = ["PROXIES", "Measured", "zero_cost"]
-
+#: the names of all proxies
+PROXIES = tuple(module.name for module in iter_modules(proxies.__path__))
 NO_PATH = "no path: the network's output does not depend on its images"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a proxy says of one network. `score` is higher for better; NaN, with a `reason`, where there is none."""
+    """The score of one network by one proxy, higher for better; NaN, with a `reason`, if it is undefined."""
 
     score: float
     seconds: float
@@ -38,31 +43,75 @@ class Measured:
 
     @property
     def fitness(self) -> float:
-        """The score, or minus infinity where there is none: what rankings compare by."""
+        """The score, or minus infinity if it is undefined: the value that rankings compare."""
         return -math.inf if self.reason else self.score
 
 
-def zero_cost(model: nn.Module, images: Tensor, labels: Tensor, names: Sequence[str]) -> dict[str, Measured]:
-    """The proxies `names` of `model` for images (N, C, S, S), normalised as in training, and int64 labels (N,).
+@dataclass(frozen=True)
+class Minibatch:
+    """Images of each class, normalised, float32 (N, C, S, S), with int64 labels (N,): the same for all networks."""
 
-    The caller seeds the initialisation before it builds the model. Model, images and labels are on one device. Each
-    proxy works on a copy, from the random state as it is found: model and random state are left as they were, and a
-    score does not depend on which others are asked for. `seconds` are those of one proxy, with its copy; that of
-    looking for a path from the images to the output, once for all, is not in them.
+    images: Tensor
+    labels: Tensor
+    meta: Meta
+
+    @staticmethod
+    def drawn(folder: str, count: int, device: torch.device, seed: int) -> Minibatch:
+        """Draw `count` training images, classes in proportion. Raises UserError if there are fewer."""
+        meta, train = read_meta(folder), load_split(folder, "train")
+        if not len(meta.classes) <= count <= len(train.labels):
+            raise UserError(
+                f"batch_size is {count}; a zero-cost score needs an image of each of the {len(meta.classes)} classes, "
+                f"and there are {len(train.labels)} training images"
+            )
+        chosen = part_of(train, count / len(train.labels), meta.classes, derive_seed(seed, "zero-cost batch"))
+        held = DeviceImages(chosen.images, chosen.labels, meta.mean, meta.std, device)
+        images, labels = next(held.batches(count, shuffle=False))
+        return Minibatch(images, labels, meta)
+
+    def score(self, architecture: str, network: Network, proxy: str, *, seed: int) -> tuple[Measured, Size]:
+        """Score the network of an architecture as `seed` initialises it; return its size, too."""
+        shape = {"inputs": self.meta.shape[0], "classes": len(self.meta.classes), "side": self.meta.shape[-1]}
+        torch.manual_seed(derive_seed(seed, "initialisation"))
+        model = build(architecture, network, **shape, auxiliary=False).to(self.images.device)
+        return zero_cost(model, self.images, self.labels, [proxy])[proxy], size(architecture, network, **shape)
+
+
+def zero_cost(model: nn.Module, images: Tensor, labels: Tensor, names: Sequence[str]) -> dict[str, Measured]:
+    """Score `model` by the proxies `names` on images (N, C, S, S), normalised as in training, and int64 labels (N,).
+
+    Model, images and labels are on one device. Each proxy works on a copy and from the same random state; model and
+    random state stay as they are, and no score depends on the other names. `seconds` are those of one proxy with its
+    copy, without the search for a path from the images to the output.
 
     Raises UserError for an unknown name, or images or labels of the wrong shape.
     """
-    asked = [_known(name) for name in names]
+    asked = {name: _proxy(name) for name in names}
     _check(images, labels)
-    connected = all(proxy.always for proxy in asked) or _connected(model, images)
-    return {proxy.name: _measure(proxy, model, images, labels, connected) for proxy in asked}
+    connected = all(_always(proxy) for proxy in asked.values()) or _connected(model, images)
+    return {
+        name: _measure(name, proxy, model, images, labels)
+        if connected or _always(proxy)
+        else Measured(math.nan, 0.0, NO_PATH)
+        for name, proxy in asked.items()
+    }
 
 
-def _measure(proxy: Proxy, model: nn.Module, images: Tensor, labels: Tensor, connected: bool) -> Measured:
-    if not (connected or proxy.always):
-        return Measured(math.nan, 0.0, NO_PATH)
+def _proxy(name: str) -> ModuleType:
+    try:
+        return of_kind(proxies.__name__, known("zero-cost proxy", name, PROXIES))
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def _always(proxy: ModuleType) -> bool:
+    return getattr(proxy, "ALWAYS", False)
+
+
+def _measure(name: str, proxy: ModuleType, model: nn.Module, images: Tensor, labels: Tensor) -> Measured:
     reason = ""
-    _wait(images.device)
+    if images.device.type == "cuda":
+        torch.cuda.synchronize(images.device)
     began = time.perf_counter()
     with torch.random.fork_rng(devices=_generators(images.device)), torch.enable_grad():
         try:
@@ -71,7 +120,7 @@ def _measure(proxy: Proxy, model: nn.Module, images: Tensor, labels: Tensor, con
             score, reason = math.nan, str(error)
     seconds = time.perf_counter() - began
     if not math.isfinite(score) and not reason:
-        score, reason = math.nan, f"{proxy.name} comes out as {score}"
+        score, reason = math.nan, f"{name} comes out as {score}"
     return Measured(score, seconds, reason)
 
 
@@ -83,18 +132,6 @@ def _connected(model: nn.Module, images: Tensor) -> bool:
 def _generators(device: torch.device) -> list[torch.device]:
     """The devices, beside the CPU, whose random state a network on `device` may draw from."""
     return [device] if device.type == "cuda" else []
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def _known(name: str) -> Proxy:
-    try:
-        return PROXIES[known("zero-cost proxy", name, PROXIES)]
-    except ValueError as error:
-        raise UserError(str(error)) from error
 
 
 def _check(images: Tensor, labels: Tensor) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tiny_world import CONVOLUTION, MIXED, settings
 
-from nas_steps.estimation import short_training
+from nas_steps.estimation import training
 from nas_steps.estimation.cache import EstimateCache
 from nas_steps.estimation.estimates import Estimate, read_estimates
 from nas_steps.estimation.proposals import Proposal, write_proposals
@@ -42,13 +42,13 @@ def test_an_architecture_is_trained_once_whoever_proposes_it(
     tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained: list[str] = []
-    train = short_training.train_network
+    train = training.train_network
 
     def spy(architecture: str, *rest: Any, **named: Any) -> Any:
         trained.append(architecture)
         return train(architecture, *rest, **named)
 
-    monkeypatch.setattr(short_training, "train_network", spy)
+    monkeypatch.setattr(training, "train_network", spy)
     (first,) = read_estimates([estimated(tmp_path, data, "one", [MIXED])])
     new, again = read_estimates([estimated(tmp_path, data, "two", [CONVOLUTION, MIXED])])
     assert trained == [MIXED, CONVOLUTION]

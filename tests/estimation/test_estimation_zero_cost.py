@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from nas_steps.config.space import Network
 from nas_steps.errors import UserError
-from nas_steps.estimation.proxies.registry import prepared, weights
+from nas_steps.estimation.proxy_tools import prepared, weights
 from nas_steps.estimation.zero_cost import NO_PATH, PROXIES, Measured, zero_cost
 from nas_steps.models.build import build, size
 from nas_steps.spaces.cells.presets import PRESETS

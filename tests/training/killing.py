@@ -30,8 +30,9 @@ from nas_steps.scaling.steps.train import main as member
 from nas_steps.search.steps.rank_paths import main as rank_paths
 from tiny_world import CONVOLUTION, MIXED, POOLS, ROOT, prepared, settings
 
-import nas_steps.estimation.extrapolation
-import nas_steps.estimation.proxy_score
+import nas_steps.estimation.estimators.extrapolation
+import nas_steps.estimation.estimators.short_training
+import nas_steps.estimation.estimators.zero_cost
 import nas_steps.models.build
 import nas_steps.search.darts.loop
 import nas_steps.search.enas

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 from nas_steps.config.estimators import ShortTraining
 from nas_steps.estimation.estimates import write_estimates
@@ -24,7 +25,7 @@ def main(task: Task) -> None:
         write_estimates(task.output("estimates"), [])
         task.cost.device = ""  # none was used
         return
-    from nas_steps.estimation.shard import estimate_shard
+    from nas_steps.estimation.shard import Shard, estimates_of
     from nas_steps.training.job import training_job
 
     if settings.share is not None and isinstance(settings.estimator, ShortTraining):
@@ -39,4 +40,7 @@ def main(task: Task) -> None:
         proposals=canonical_json([asdict(one) for one in mine]),
         seed=seed,
     ) as job:
-        write_estimates(task.output("estimates"), estimate_shard(task, settings, mine, job, stage, seed))
+        # the settings lie in results/settings
+        root = Path(task.given.settings).resolve().parent.parent
+        shard = Shard(settings, task.data, stage, seed, job)
+        write_estimates(task.output("estimates"), estimates_of(shard, mine, root))

@@ -16,19 +16,18 @@ from nas_steps.provenance.task import Task
 
 def main(task: Task) -> None:
     """Write the proposals that are left, and the others as estimates."""
-    from nas_steps.estimation.untrained import Batch, measure
+    from nas_steps.estimation.zero_cost import Minibatch
     from nas_steps.training.job import training_job
 
     settings, proposals = task.read_settings(ScreenSettings), read_proposals(task.proposals)
     proxy, asked = settings.screen.proxy, canonical_json([asdict(one) for one in proposals])
     with training_job(task, settings, task.output("screened"), proposals=asked, seed=task.seed) as job:
-        batch = Batch.drawn(task.data, settings.screen.batch_size, job.device, settings.seed)
+        batch = Minibatch.drawn(task.data, settings.screen.batch_size, job.device, settings.seed)
         scores: dict[int, tuple[float, str]] = {}
         # what is promoted by successive halving has been looked at before
         for one in [one for one in proposals if not one.promoted]:
             seed = derive_seed(settings.seed, "search", task.seed, one.architecture)
-            found, _ = measure(one.architecture, settings.network, batch, [proxy], seed=seed)
-            score = found[proxy]
+            score, _ = batch.score(one.architecture, settings.network, proxy, seed=seed)
             scores[one.index] = (score.fitness, score.reason or f"{proxy} {score.score:.6g}")
         kept, rejected = screened(proposals, scores, settings.screen.proposals_per_evaluation)
     write_estimates(task.output("rejected"), rejected)

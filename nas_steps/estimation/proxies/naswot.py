@@ -1,4 +1,4 @@
-"""Proxies that ask whether an untrained network tells the minibatch's images apart (Mellor et al.)."""
+"""NASWOT: whether an untrained network tells the minibatch's images apart."""
 
 from __future__ import annotations
 
@@ -9,31 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nas_steps.estimation.proxies.registry import UndefinedError, proxy
-
-#: keeps eigenvalues of 0 finite: Mellor et al. 2020, section 3
-EPSILON = 1e-5
-
-
-@proxy("jacob_cov")
-def jacob_cov(model: nn.Module, images: Tensor, _labels: Tensor) -> float:
-    """-sum_i [log(v_i + k) + 1 / (v_i + k)] of the eigenvalues v of the correlations between the images' gradients,
-    k = 1e-5 (Mellor et al. 2020, "Neural Architecture Search without Training", first version, section 3).
-
-    Row n of what is correlated is the derivative of the sum of all logits in the pixels of image n. Sign: uncorrelated
-    gradients, where all v are 1, give the largest value, as published.
-    """
-    images = images.detach().clone().requires_grad_(True)
-    (rows,) = torch.autograd.grad(model(images).sum(), images)
-    rows = rows.flatten(1).cpu().double()
-    if (rows.std(1) == 0).any():
-        raise UndefinedError("an image's gradient is the same in all pixels, so that it correlates with no other")
-    values = torch.linalg.eigvalsh(torch.corrcoef(rows)) + EPSILON
-    return -(values.log() + 1 / values).sum().item()
+from nas_steps.estimation.proxy_tools import UndefinedError
 
 
 class _Agreements(TorchDispatchMode):
-    """Counts, for each pair of images, the rectifiers that are open for both or closed for both.
+    """Count, for each pair of images, the rectifiers that are open for both or closed for both.
 
     Watching torch's own operations finds every ReLU, be it a module, a function, in place or used twice.
     """
@@ -55,18 +35,17 @@ class _Agreements(TorchDispatchMode):
     ) -> Any:
         output = func(*args, **(kwargs or {}))
         if func in self.RECTIFIERS and output.shape[0] == len(self.matrix):
-            # as +1 and -1, a product of two codes is what agrees less what does not
+            # of codes +1 and -1, a product is the agreements less the disagreements
             codes = torch.where(output > 0, 1.0, -1.0).flatten(1)
             self.matrix += (codes.shape[1] + (codes @ codes.T).cpu().double()) / 2
             self.units += codes.shape[1]
         return output
 
 
-@proxy("naswot")
 @torch.no_grad()
-def naswot(model: nn.Module, images: Tensor, _labels: Tensor) -> float:
-    """log |det K|, where K_ij is the number of rectified units of which images i and j have the same bit, open or
-    closed: N_A less the Hamming distance of the codes (Mellor et al. 2021, section 3).
+def score(model: nn.Module, images: Tensor, _labels: Tensor) -> float:
+    """Compute log |det K|: K_ij counts the rectified units of which images i and j have the same bit, open or closed,
+    N_A less the Hamming distance of the codes (Mellor et al. 2021, section 3).
 
     A unit is one element of a rectifier's output, its bit whether that is above 0. Sign: codes that differ make K
     closer to diagonal and its determinant larger, as published.

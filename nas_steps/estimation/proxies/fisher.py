@@ -1,0 +1,36 @@
+"""Fisher: the saliency of channels."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from nas_steps.estimation.proxy_tools import loss, total, weights
+
+
+def score(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+    """Sum, over the channels c of the outputs of all convolutions and linear layers,
+
+        1/(2N) sum_n (sum_hw a_nchw * dL/da_nchw)^2
+
+    (Theis et al. 2018; Turner et al. 2020, "BlockSwap"; over a whole network in Abdelfattah et al. 2021,
+    section 3.2). Each channel counts once, however many weights lead to it. Sign: as published.
+    """
+    weights(model)
+    saliencies: list[Tensor] = []
+
+    def watch(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        activations = output.detach()
+
+        def keep(gradient: Tensor) -> None:
+            by_channel = (activations * gradient).flatten(2).sum(2) if gradient.ndim == 4 else activations * gradient
+            saliencies.append(by_channel.square().sum() / (2 * len(by_channel)))
+
+        output.register_hook(keep)
+        # what follows may write in place, into its own copy
+        return output.clone()
+
+    for module in model.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            module.register_forward_hook(watch)
+    loss(model, images, labels).backward()
+    return total(saliencies)
