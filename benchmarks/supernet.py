@@ -30,8 +30,8 @@ from nas_steps.config.strategies import DartsSecondOrder
 from nas_steps.data.batches import DeviceImages
 from nas_steps.models.cells import folding
 from nas_steps.models.cells.supernet import Supernet
-from nas_steps.search.darts.learner import DartsLearner, learn_only
-from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.search.darts.learner import learn_only, learner_of
+from nas_steps.spaces.cells.space import PRESETS
 
 CLASSES = 10
 
@@ -110,18 +110,19 @@ def stepper(
 ) -> Callable[[], None]:
     """The supernet's step, as a search takes it, at a learning rate of nearly nothing."""
     settings = DartsSecondOrder(learning_rate=1e-9, learning_rate_min=0, alpha_learning_rate=1e-12, weight_decay=0)
-    bilevel = DartsLearner(fast, settings, iter(()))
+    learner = learner_of(settings.kind)(fast, settings)
     train, valid = ((images.to(memory_format=torch.channels_last), labels) for images, labels in (train, valid))
 
     def step() -> None:
         fast.train()
         if setting.second_order:
-            bilevel.learn_alphas(train, valid, 0.0)
+            learner.alpha_gradients(train, valid, None, 0.0)
+            learner.alpha_optimizer.step()
         else:
-            learn_only(bilevel.alphas, frozen=bilevel.weights)
-            bilevel.parts.backward(bilevel.alphas, *valid, bilevel.loss_of(lambda: bilevel.relaxation.mix(None), 0.0))
-        learn_only(bilevel.weights, frozen=bilevel.alphas)
-        bilevel.parts.backward(bilevel.weights, *train, bilevel.loss_of(lambda: bilevel.relaxation.mix(None), 0.0))
+            learn_only(learner.alphas, frozen=learner.weights)
+            learner.micro_batches.backward(learner.alphas, *valid, learner.loss_of(lambda: learner.mix(None), 0.0))
+        learn_only(learner.weights, frozen=learner.alphas)
+        learner.micro_batches.backward(learner.weights, *train, learner.loss_of(lambda: learner.mix(None), 0.0))
 
     return step
 

@@ -7,7 +7,7 @@ memory by
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from nas_steps.config.space import Network
 from nas_steps.models.cells import supernet as fast
 from nas_steps.models.cells.folding import FoldedNorm, ScaledNorm
+from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.mixed_cell import MixedCell as FastCell
 from nas_steps.models.cells.operations import build_operation
 from nas_steps.models.cells.stacked import Dense, Dilated, Reduce, Separable
@@ -47,12 +48,12 @@ class MixedCell(nn.Module):
     """Each node is the sum of its edges."""
 
     def __init__(
-        self, space: CellSpace, kind: str, preprocess: nn.Module | None, channels: int, halves: bool, parts: int
+        self, space: CellSpace, kind: str, preprocess: nn.Module | None, channels: int, halves: bool, k: int
     ) -> None:
         super().__init__()
-        self.space, self.kind, self.halves, self.parts = space, kind, halves, parts
+        self.space, self.kind, self.halves, self.k = space, kind, halves, k
         self.preprocess = preprocess
-        self.mixed = channels // parts
+        self.mixed = channels // k
         self.edges = nn.ModuleList(
             MixedOperation(
                 space,
@@ -70,7 +71,7 @@ class MixedCell(nn.Module):
             while len(states) <= source:
                 states.append(sum(nodes[len(states) - self.space.inputs]))  # type: ignore[arg-type]
             edge, x = self.edges[place], states[source]
-            if self.parts == 1:
+            if self.k == 1:
                 nodes[node].append(edge(x, weights[place]))
                 continue
             # PC-DARTS (Xu et al. 2020, section 3.1): the operations see a part, the rest goes around, then a shuffle
@@ -78,7 +79,7 @@ class MixedCell(nn.Module):
             if self.halves and source < self.space.inputs:
                 rest = F.max_pool2d(rest, 2, 2, ceil_mode=True)
             whole = torch.cat([mixed, rest], dim=1)
-            whole = whole.view(len(x), self.parts, -1, *whole.shape[2:]).transpose(1, 2).reshape(whole.shape)
+            whole = whole.view(len(x), self.k, -1, *whole.shape[2:]).transpose(1, 2).reshape(whole.shape)
             nodes[node].append(whole if betas is None else betas[place] * whole)
         while len(states) < self.space.inputs + self.space.nodes:
             states.append(sum(nodes[len(states) - self.space.inputs]))  # type: ignore[arg-type]
@@ -88,24 +89,25 @@ class MixedCell(nn.Module):
 class Textbook(fast.Skeleton):
     """The search network, built like `nas_steps.models.cells.supernet.Supernet`."""
 
-    def __init__(self, space: CellSpace, network: Network, *, inputs: int, classes: int, parts: int = 1) -> None:
+    def __init__(self, space: CellSpace, network: Network, *, inputs: int, classes: int, k: int = 1) -> None:
         def build(kind: str, preprocess: nn.Module | None, channels: int, halves: bool) -> nn.Module:
-            return MixedCell(space, kind, preprocess, channels, halves, parts)
+            return MixedCell(space, kind, preprocess, channels, halves, k)
 
         super().__init__(space, network, build, inputs=inputs, classes=classes)
         shape = (len(space.edges()), len(space.operations))
         self.alphas = nn.ParameterDict({kind: nn.Parameter(1e-3 * torch.randn(shape)) for kind in space.kinds})
 
-    def forward(
-        self, x: Tensor, mix: Mapping[str, Tensor] | None = None, around: Mapping[str, Tensor] | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, mix: Mix | None = None) -> Tensor:
+        """A mix's `active` does not count: all operations are computed."""
         if mix is None:
-            mix = {}
+            weights = {}
             for kind, alphas in self.alphas.items():
                 forbidden = ~torch.tensor(self.space.allowed(kind), device=alphas.device)
-                mix[kind] = torch.softmax(alphas.masked_fill(forbidden, float("-inf")), dim=-1)
+                weights[kind] = torch.softmax(alphas.masked_fill(forbidden, float("-inf")), dim=-1)
+            mix = Mix(weights)
+        around = mix.around
         return self.through(
-            x, lambda cell, states: cell(states, mix[cell.kind], None if around is None else around[cell.kind])
+            x, lambda cell, states: cell(states, mix.weights[cell.kind], None if around is None else around[cell.kind])
         )
 
 
@@ -158,16 +160,16 @@ def pairs(supernet: fast.Supernet, textbook: Textbook, of: str = "data") -> list
             continue
         if cell.preprocess is not None:
             shared(cell.preprocess, other.preprocess)
-        for stage in cell.stages:
-            for (_, position), place in stage.edges.items():
-                edge = other.edges[place]
+        for group in cell.stages:
+            for (_, position), number in group.numbers.items():
+                edge = other.edges[group.places[number]]
                 for index, single in zip(edge.indices, edge.operations, strict=True):
                     name = supernet.space.operations[index]
-                    if name in stage.pools:
-                        shared(stage.pools[name][position], single[1])
-                    if name not in stage.operations:
+                    if name in group.pools:
+                        shared(group.pools[name][position], single[1])
+                    if name not in group.operations:
                         continue
-                    stacked, row = stage.operations[name], stage.places[name].index(place)
+                    stacked, row = group.operations[name], group.edges_of[name].index(number)
                     if isinstance(stacked, Separable):
                         take(stacked.first, single[1].weight, row)
                         _pointwise(take, norm, stacked.between, single[2:4], row)

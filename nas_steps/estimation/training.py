@@ -33,7 +33,7 @@ def train(
     """Train the network of a proposal; `how` is the progress, checkpoint and stop of `train_network`."""
     seed = shard.seed_of(proposal.architecture, repetition)
     trained = train_network(proposal.architecture, shard.settings.network, settings, images, seed=seed, **how)
-    shard.job.learnt_in(trained.parts)
+    shard.job.learnt_in(trained.micro_batches)
     return trained
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nas_steps.config.space import Network
 from nas_steps.models.build import size
+from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.models.count import count
 from nas_steps.provenance.seeds import derive_seed
@@ -192,8 +193,8 @@ def _supernet(
             active = self.weighted()
             if not operations:
                 active = {kind: [[False] * len(row) for row in rows] for kind, rows in active.items()}
-            return super().forward(x, active=active)
+            return super().forward(x, Mix(self.probabilities(), active))
 
     return count(
-        lambda: Counted(space, network, inputs=inputs, classes=classes, parts=parts), inputs=inputs, side=side
+        lambda: Counted(space, network, inputs=inputs, classes=classes, k=parts), inputs=inputs, side=side
     ).macs

@@ -20,8 +20,6 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from nas_steps.errors import UserError
-from nas_steps.models.cells.folding import Normalising
-from nas_steps.models.mobile.entangled import EntangledBlock
 
 
 class World:
@@ -159,66 +157,3 @@ def joined(processes: int, device: torch.device) -> Iterator[World]:
     finally:
         _world = World()
         dist.destroy_process_group()
-
-
-class _Sum(torch.autograd.Function):
-    """The sum over all processes, whose gradient is the sum of theirs."""
-
-    @staticmethod
-    def forward(_context: Any, value: Tensor) -> Tensor:
-        value = value.clone()
-        dist.all_reduce(value)
-        return value
-
-    @staticmethod
-    def backward(_context: Any, gradient: Tensor) -> Tensor:
-        gradient = gradient.contiguous().clone()
-        dist.all_reduce(gradient)
-        return gradient
-
-
-class SynchronisedBatchNorm2d(nn.BatchNorm2d):
-    """A batch norm whose statistics are those of all processes' images. Its state is a BatchNorm2d's."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training or _world.together:
-            return super().forward(x)
-        exact = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-        count = self._sum(exact.new_tensor([x.numel() / x.shape[1]]))
-        mean = self._sum(exact.sum((0, 2, 3))) / count
-        centred = exact - mean.view(1, -1, 1, 1)
-        variance = self._sum((centred * centred).sum((0, 2, 3))) / count
-        if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
-            with torch.no_grad():
-                assert self.num_batches_tracked is not None
-                self.num_batches_tracked.add_(1)
-                share = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
-                self.running_mean.lerp_(mean, share)
-                self.running_var.lerp_(variance * (count / (count - 1)), share)
-        found = centred * torch.rsqrt(variance + self.eps).view(1, -1, 1, 1)
-        if self.affine:
-            found = found * self.weight.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
-        return found.to(x.dtype)
-
-    @staticmethod
-    def _sum(value: Tensor) -> Tensor:
-        return _Sum.apply(value)
-
-
-def _total(value: Tensor) -> Tensor:
-    """What `Normalising` adds up over the processes."""
-    return value if _world.together else _Sum.apply(value)
-
-
-def synchronise(model: nn.Module) -> None:
-    """Make the batch norms of `model` see all processes' images, where there are several."""
-    if _world.size == 1:
-        return
-    for module in model.modules():
-        if type(module) is nn.BatchNorm2d:
-            module.__class__ = SynchronisedBatchNorm2d
-        elif isinstance(module, Normalising):
-            module.total = _total
-        elif isinstance(module, EntangledBlock):
-            for small in module.small.values():
-                synchronise(small)

@@ -104,7 +104,7 @@ def train_final(
             checkpoint=job.checkpoints.of("training"),
             initial=initial,
         )
-    job.learnt_in(trained.parts)
+    job.learnt_in(trained.micro_batches)
     metrics = record(entry, repetition) | {
         "status": trained.status,
         "reason": trained.reason,
@@ -119,7 +119,7 @@ def train_final(
         "train_accuracy": trained.last("train_accuracy"),
         "valid_loss": trained.last("valid_loss"),
         "valid_accuracy": trained.last("valid_accuracy"),
-        "batch_parts": trained.parts,
+        "batch_parts": trained.micro_batches,
         "train_seconds": round(trained.seconds, 3),
         "device": describe(device),
     }

@@ -71,10 +71,10 @@ class Job:
         """Whether this process is the one that writes the outputs."""
         return world().writes
 
-    def learnt_in(self, parts: int) -> None:
-        """Write down that batches were learnt in parts, where they were."""
-        if parts > 1:
-            self.cost.extra["batch_parts"] = max(parts, self.cost.extra.get("batch_parts", 1))
+    def learnt_in(self, micro_batches: int) -> None:
+        """Record in how many micro-batches a batch was learnt, if there were several."""
+        if micro_batches > 1:
+            self.cost.extra["batch_parts"] = max(micro_batches, self.cost.extra.get("batch_parts", 1))
 
 
 @contextmanager

@@ -164,12 +164,17 @@ def _restore(state: State, step: Learner) -> Position:
     return Position(**state["position"])
 
 
-def evaluate(model: nn.Module, data: DeviceImages) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy of `model` on all of `data`, in evaluation mode."""
+def evaluate(
+    model: nn.Module, data: DeviceImages, logits: Callable[[Tensor], Tensor] | None = None
+) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy of `model` on all of `data`, in evaluation mode; the model's mode is as before.
+
+    `logits` computes the model's answers, `model(images)` if it is None; it may change the mode.
+    """
     batch = EVALUATION_BATCH
     while True:
         try:
-            return _evaluate(model, data, batch)
+            return _evaluate(model, data, logits or model, batch)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error) or batch == 1 or world().size > 1:
                 raise
@@ -177,17 +182,19 @@ def evaluate(model: nn.Module, data: DeviceImages) -> tuple[float, float]:
 
 
 @torch.no_grad()
-def _evaluate(model: nn.Module, data: DeviceImages, batch: int) -> tuple[float, float]:
-    was_training = model.training
-    model.eval()
+def _evaluate(
+    model: nn.Module, data: DeviceImages, logits: Callable[[Tensor], Tensor], batch: int
+) -> tuple[float, float]:
+    was_training, processes = model.training, world()
     loss = correct = torch.zeros((), device=data.device)
-    all_of_us = world()
-    for number, (inputs, labels) in enumerate(data.batches(batch, shuffle=False)):
-        if number % all_of_us.size != all_of_us.rank:
-            continue
-        logits = model(inputs).float()
-        loss = loss + F.cross_entropy(logits, labels, reduction="sum")
-        correct = correct + (logits.argmax(1) == labels).sum()
-    model.train(was_training)
-    loss, correct = all_of_us.sum(loss, correct)
+    model.eval()
+    try:
+        for number, (images, labels) in enumerate(data.batches(batch, shuffle=False)):
+            if number % processes.size == processes.rank:
+                answers = logits(images).float()
+                loss = loss + F.cross_entropy(answers, labels, reduction="sum")
+                correct = correct + (answers.argmax(1) == labels).sum()
+    finally:
+        model.train(was_training)
+    loss, correct = processes.sum(loss, correct)
     return loss.item() / len(data), correct.item() / len(data)

@@ -16,8 +16,8 @@ from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import Meta, load_split, merge, part_of, read_meta
 from nas_steps.models.build import build, size
 from nas_steps.provenance.seeds import derive_seed
+from nas_steps.training.batch_norms import synchronise
 from nas_steps.training.checkpoint import Checkpoint
-from nas_steps.training.distributed import synchronise
 from nas_steps.training.loop import DivergedError, Row, evaluate, fit
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import SupervisedLearner, check_precision
@@ -69,7 +69,7 @@ class Trained:
     history: list[Row] = field(default_factory=list)
     status: str = "ok"
     reason: str = ""
-    parts: int = 1  # that batches were learnt in, since memory ran out
+    micro_batches: int = 1  # of a batch, in the end
 
     @property
     def seconds(self) -> float:
@@ -110,17 +110,17 @@ def train_network(
     model = model.to(images.train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     synchronise(model)
     trained = Trained(model, counted.parameters, counted.macs)
-    step = SupervisedLearner(model, recipe, images.train.steps(recipe.batch_size, shuffle=True), seed)
+    learner = SupervisedLearner(model, recipe, images.train.steps(recipe.batch_size, shuffle=True), seed)
 
     def end_of_epoch(_epoch: int) -> Row:
-        row: Row = {"learning_rate": step.rate}
+        row: Row = {"learning_rate": learner.rate}
         if images.valid is not None:
-            row["valid_loss"], row["valid_accuracy"] = evaluate(step.evaluated, images.valid)
+            row["valid_loss"], row["valid_accuracy"] = evaluate(learner.evaluated, images.valid)
         return row
 
     try:
         trained.history = fit(
-            step,
+            learner,
             lambda epoch, start: images.train.batches(
                 recipe.batch_size,
                 augment=recipe.augment,
@@ -140,5 +140,5 @@ def train_network(
         trained.history = error.history
         trained.status, trained.reason = "diverged", str(error)
         progress.skip(recipe.epochs - len(error.history))
-    trained.model, trained.parts = step.evaluated, step.parts.count
+    trained.model, trained.micro_batches = learner.evaluated, learner.micro_batches.count
     return trained

@@ -15,7 +15,7 @@ from nas_steps.config.recipe import Recipe
 from nas_steps.errors import UserError
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.checkpoint import State
-from nas_steps.training.micro_batches import Parts
+from nas_steps.training.micro_batches import MicroBatches
 
 #: weight of the new value in AdamW's moving averages is 1 - these
 ADAMW_BETAS = (0.9, 0.999)
@@ -78,7 +78,7 @@ class SupervisedLearner:
         # the share of an image in its mixture, that of the batch which is learnt
         self.mix = 1.0
         self.scaler = torch.amp.GradScaler("cuda") if recipe.precision == "float16" else None
-        self.parts = Parts(model)
+        self.micro_batches = MicroBatches(model)
         groups = decay_groups(model, recipe.weight_decay)
         self.optimizer: torch.optim.Optimizer
         if recipe.optimizer == "sgd":
@@ -102,7 +102,7 @@ class SupervisedLearner:
         self.model.train()
         if recipe.mixup:
             images, labels = self._mixed(images, labels)
-        learnt = self.parts.backward(list(self.model.parameters()), images, labels, self._loss)
+        learnt = self.micro_batches.backward(list(self.model.parameters()), images, labels, self._loss)
         if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
         if recipe.gradient_clip is not None:
@@ -159,7 +159,7 @@ class SupervisedLearner:
         state: State = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "parts": self.parts.count,
+            "micro_batches": self.micro_batches.count,
             "steps": self.steps,
         }
         if self.average is not None:
@@ -171,7 +171,7 @@ class SupervisedLearner:
     def restore(self, state: State) -> None:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.parts.count = state["parts"]
+        self.micro_batches.count = state["micro_batches"]
         self.steps = state["steps"]
         if self.average is not None:
             self.average.load_state_dict(state["average"])

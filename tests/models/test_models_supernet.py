@@ -17,10 +17,9 @@ from benchmarks.textbook import Textbook, copy, pairs
 from nas_steps.config.space import Network
 from nas_steps.models.cells import folding
 from nas_steps.models.cells.folding import FoldedNorm, ScaledNorm, fold, mapped, moments
-from nas_steps.models.cells.mixed_cell import MixedCell
+from nas_steps.models.cells.mixed_cell import Mix, MixedCell
 from nas_steps.models.cells.stacked import phases, unphased
 from nas_steps.models.cells.supernet import Supernet
-from nas_steps.search.darts.relaxations import discrete
 from nas_steps.spaces.cells.operations import OPERATIONS
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.cells.space import CellSpace
@@ -30,7 +29,7 @@ WITHOUT_NOISE = [name for name in OPERATIONS if name != "noise"]
 SMALL = Network(channels=4, cells=3, stem_multiplier=1)
 ONE_INPUT = Network(channels=4, cells=1)
 
-Mix = dict[str, Tensor]
+Weights = dict[str, Tensor]
 
 
 @pytest.fixture(params=[0, folding.LARGE], ids=["folded", "plain"], autouse=True)
@@ -40,13 +39,13 @@ def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 def twins(
-    space: CellSpace, network: Network | None = None, *, parts: int = 1, dtype: torch.dtype = torch.float64
+    space: CellSpace, network: Network | None = None, *, k: int = 1, dtype: torch.dtype = torch.float64
 ) -> tuple[Supernet, Textbook]:
     """Both, with the same weights and alphas that are not all alike."""
     torch.manual_seed(0)
     network = network or (ONE_INPUT if space.inputs == 1 else SMALL)
-    fast = Supernet(space, network, inputs=2, classes=3, parts=parts)
-    slow = Textbook(space, network, inputs=2, classes=3, parts=parts)
+    fast = Supernet(space, network, inputs=2, classes=3, k=k)
+    slow = Textbook(space, network, inputs=2, classes=3, k=k)
     with torch.no_grad():
         for alphas in slow.alphas.values():
             alphas.normal_()
@@ -60,7 +59,7 @@ def batch(side: int, dtype: torch.dtype = torch.float64, seed: int = 1, images: 
     return x.to(dtype), torch.randint(3, (images,), generator=generator)
 
 
-def random_mix(space: CellSpace, seed: int = 2) -> Mix:
+def random_mix(space: CellSpace, seed: int = 2) -> Weights:
     """Weights that are no softmax's, of operations that may be there."""
     generator = torch.Generator().manual_seed(seed)
     shape = (len(space.edges()), len(space.operations))
@@ -70,7 +69,7 @@ def random_mix(space: CellSpace, seed: int = 2) -> Mix:
     }
 
 
-def random_around(space: CellSpace, seed: int = 3) -> Mix:
+def random_around(space: CellSpace, seed: int = 3) -> Weights:
     generator = torch.Generator().manual_seed(seed)
     return {kind: torch.rand(len(space.edges()), generator=generator, dtype=torch.float64) for kind in space.kinds}
 
@@ -80,11 +79,13 @@ def apart(mine: Tensor, theirs: Tensor) -> float:
     return ((mine - theirs).abs().max() / theirs.abs().max().clamp_min(1)).item()
 
 
-def strengths(model: nn.Module, mix: Mix | None, around: Mix | None) -> Mix | None:
+def mix_for(model: Supernet | Textbook, weights: Weights | None, around: Weights | None) -> Mix | None:
     """The mix as a model wants it: the textbook multiplies by the edges' weights itself."""
-    if mix is None or around is None or isinstance(model, Textbook):
-        return mix
-    return {kind: weights * around[kind].unsqueeze(1) for kind, weights in mix.items()}
+    if weights is None:
+        return None
+    if around is not None and isinstance(model, Supernet):
+        weights = {kind: rows * around[kind].unsqueeze(1) for kind, rows in weights.items()}
+    return Mix(weights, around=around)
 
 
 def masked(gradient: Tensor | None, space: CellSpace, kind: str) -> Tensor:
@@ -94,7 +95,13 @@ def masked(gradient: Tensor | None, space: CellSpace, kind: str) -> Tensor:
 
 
 def assert_alike(
-    fast: Supernet, slow: Textbook, side: int, mix: Mix | None = None, around: Mix | None = None, *, images: int = 4
+    fast: Supernet,
+    slow: Textbook,
+    side: int,
+    mix: Weights | None = None,
+    around: Weights | None = None,
+    *,
+    images: int = 4,
 ) -> None:
     """Outputs and gradients of two batches, the statistics after them, and the outputs of evaluation."""
     for seed in (1, 2):
@@ -105,7 +112,7 @@ def assert_alike(
             mine = None if mix is None else {kind: one.clone().requires_grad_() for kind, one in mix.items()}
             edges = None if around is None else {kind: one.clone().requires_grad_() for kind, one in around.items()}
             model.zero_grad(set_to_none=True)
-            logits = model(x, strengths(model, mine, edges), around=edges)
+            logits = model(x, mix_for(model, mine, edges))
             F.cross_entropy(logits, labels).backward()
             of_mix = [masked(one.grad, fast.space, kind) for kind, one in (mine or {}).items()]
             found.append([logits.detach(), x.grad, *of_mix, *(one.grad for one in (edges or {}).values())])
@@ -118,7 +125,7 @@ def assert_alike(
     fast.eval(), slow.eval()
     x, _ = batch(side, seed=3)
     with torch.no_grad():
-        mine, theirs = (model(x, strengths(model, mix, around), around=around) for model in (fast, slow))
+        mine, theirs = (model(x, mix_for(model, mix, around)) for model in (fast, slow))
     assert apart(mine, theirs) < CLOSE
 
 
@@ -150,13 +157,13 @@ def test_each_operation_alone_is_computed_as_by_the_textbook(operation: str, sid
     assert_alike(*twins(space), side, mix)
 
 
-@pytest.mark.parametrize(("parts", "channels"), [(2, 4), (4, 4), (2, 6)])
+@pytest.mark.parametrize(("k", "channels"), [(2, 4), (4, 4), (2, 6)])
 @pytest.mark.parametrize("side", [6, 7])
-def test_a_part_of_the_channels_is_mixed_as_by_the_textbook(parts: int, channels: int, side: int) -> None:
+def test_a_part_of_the_channels_is_mixed_as_by_the_textbook(k: int, channels: int, side: int) -> None:
     network = Network(channels=channels, cells=3, stem_multiplier=1)
     space = CellSpace("s", ("none", "skip_connect", "max_pool_3x3", "sep_conv_3x3", "dil_conv_3x3"), 2)
     for around in (None, random_around(space)):
-        fast, slow = twins(space, network, parts=parts)
+        fast, slow = twins(space, network, k=k)
         assert_alike(fast, slow, side, random_mix(space), around)
 
 
@@ -198,15 +205,15 @@ def test_declared_edges_outputs_and_operations_by_edge_are_computed_as_by_the_te
 
 
 @pytest.mark.parametrize("preset", ["darts", "small", "nasbench201", "s1", "s3"])
-@pytest.mark.parametrize("parts", [1, 2])
-def test_an_architecture_alone_is_computed_as_by_the_textbook_and_nothing_else_learns(preset: str, parts: int) -> None:
+@pytest.mark.parametrize("k", [1, 2])
+def test_an_architecture_alone_is_computed_as_by_the_textbook_and_nothing_else_learns(preset: str, k: int) -> None:
     space = PRESETS[preset]
-    if parts > 1 and space.inputs == 1:
+    if k > 1 and space.inputs == 1:
         space = space.replace(operations=("none", "skip_connect", "nor_conv_3x3"))
-    fast, slow = twins(space, parts=parts)
-    mix = discrete(fast, space.sample(Random(5)))
+    fast, slow = twins(space, k=k)
+    mix = fast.discrete(space.sample(Random(5)))
     x, labels = batch(6)
-    found = [fast(x, mix.weights, mix.active, mix.around), slow(x, mix.weights, mix.around)]
+    found = [fast(x, mix), slow(x, mix)]
     assert apart(*found) < CLOSE
     for logits in found:
         F.cross_entropy(logits, labels).backward()
@@ -214,7 +221,7 @@ def test_an_architecture_alone_is_computed_as_by_the_textbook_and_nothing_else_l
     assert all(apart(mine, theirs) < CLOSE for mine, theirs in pairs(fast, slow, "grad"))
     assert any(theirs.abs().max() == 0 for _, theirs in pairs(fast, slow, "grad"))
     before = [one.clone() for one, _ in pairs(fast, slow)]
-    fast(x, mix.weights, mix.active, mix.around)
+    fast(x, mix)
     assert sum(not torch.equal(one, old) for (one, _), old in zip(pairs(fast, slow), before, strict=True)) > 0
 
 
@@ -231,9 +238,9 @@ def test_one_drawn_operation_an_edge_has_the_gradients_of_the_textbook() -> None
     active = {kind: (weights > 0).tolist() for kind, weights in mix.items()}
     x, labels = batch(6)
     of_mix = []
-    for model, more in ((fast, {"active": active}), (slow, {})):
+    for model in (fast, slow):
         given = {kind: weights.clone().requires_grad_() for kind, weights in mix.items()}
-        F.cross_entropy(model(x, given, **more), labels).backward()
+        F.cross_entropy(model(x, Mix(given, active)), labels).backward()
         of_mix.append(given)
     assert all(apart(mine, theirs) < CLOSE for mine, theirs in pairs(fast, slow, "grad"))
     for kind, weights in mix.items():
@@ -312,15 +319,15 @@ def test_dropped_edges_are_dropped_for_all_their_operations_and_the_mean_is_kept
     cell = MixedCell(space, "cell", None, 3, halves=False).double()
     x = torch.rand(4000, 3, 4, 4, dtype=torch.float64)
     mix = torch.tensor([[0.4, 0.3, 0.2, 0.1]], dtype=torch.float64)
-    whole = cell([x], mix)
-    dropped = cell([x], mix, drop=0.25)
+    whole = cell([x], Mix({"cell": mix}))
+    dropped = cell([x], Mix({"cell": mix}), drop=0.25)
     # an image has its whole edge, scaled up, or nothing of it
     gone = dropped.flatten(1).abs().amax(1) == 0
     torch.testing.assert_close(dropped[~gone], whole[~gone] / 0.75)
     assert gone.double().mean().item() == pytest.approx(0.25, abs=0.03)
-    assert torch.equal(cell([x], mix, drop=0.0), whole)
+    assert torch.equal(cell([x], Mix({"cell": mix}), drop=0.0), whole)
     cell.eval()
-    assert torch.equal(cell([x], mix, drop=0.25), cell([x], mix))
+    assert torch.equal(cell([x], Mix({"cell": mix}), drop=0.25), cell([x], Mix({"cell": mix})))
 
 
 def test_edges_are_dropped_independently_of_each_other() -> None:
@@ -330,7 +337,7 @@ def test_edges_are_dropped_independently_of_each_other() -> None:
     states = [torch.ones(6000, 2, 2, 2, dtype=torch.float64), 10 * torch.ones(6000, 2, 2, 2, dtype=torch.float64)]
     mix = torch.zeros(5, 3, dtype=torch.float64)
     mix[:, 0] = 1
-    found = cell(states, mix, drop=0.5)
+    found = cell(states, Mix({"normal": mix}), drop=0.5)
     first, second = found[:, 0, 0, 0], found[:, 2, 0, 0]
     # 2 * (a + 10 b), with a and b 0 or 1
     assert set(first.tolist()) == {0.0, 2.0, 20.0, 22.0}
@@ -355,7 +362,7 @@ def test_the_supernet_of_darts_has_the_size_of_the_textbook() -> None:
 
 def test_the_edges_have_weights_where_channels_go_around() -> None:
     with torch.device("meta"):
-        net = Supernet(PRESETS["darts"], SMALL, inputs=3, classes=10, parts=2)
+        net = Supernet(PRESETS["darts"], SMALL, inputs=3, classes=10, k=2)
     assert [tuple(alpha.shape) for alpha in net.architecture()] == [(14, 8), (14, 8), (14,), (14,)]
     assert len(net.weights()) + 4 == len(list(net.parameters()))
 
@@ -366,12 +373,12 @@ def test_noise_has_the_variance_of_its_weight_and_is_drawn_anew() -> None:
     x = torch.full((8, 4, 20, 20), 5.0)
     for halves in (False, True):
         cell = MixedCell(space, "cell", None, 4, halves=halves)
-        found = cell([x], torch.tensor([[0.0, 0.3]]))
+        found = cell([x], Mix({"cell": torch.tensor([[0.0, 0.3]])}))
         side = 10 if halves else 20
         assert found.shape == (8, 4, side, side)
         assert found.mean().item() == pytest.approx(0, abs=0.02)
         assert found.var().item() == pytest.approx(0.09, rel=0.1)
-        assert not torch.equal(cell([x], torch.tensor([[0.0, 0.3]])), found)
+        assert not torch.equal(cell([x], Mix({"cell": torch.tensor([[0.0, 0.3]])})), found)
 
 
 def test_the_noise_of_several_edges_adds_up() -> None:
@@ -379,7 +386,7 @@ def test_the_noise_of_several_edges_adds_up() -> None:
     space = CellSpace("s", ("nor_conv_1x1", "noise"), 2, None, 2)
     cell = MixedCell(space, "normal", None, 3, halves=False)
     scale = torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5])
-    found = cell([torch.zeros(16, 3, 20, 20)] * 2, torch.stack([0 * scale, scale], dim=1))
+    found = cell([torch.zeros(16, 3, 20, 20)] * 2, Mix({"normal": torch.stack([0 * scale, scale], dim=1)}))
     assert found[:, :3].var().item() == pytest.approx(0.01 + 0.04, rel=0.1)
     assert found[:, 3:].var().item() == pytest.approx(0.09 + 0.16 + 0.25, rel=0.1)
 

@@ -18,13 +18,13 @@ NETWORK = Network(channels=2, cells=3, stem_multiplier=1)
 Batch = tuple[Tensor, Tensor]
 
 
-def supernet(space: CellSpace = SPACE, *, parts: int = 1, dtype: torch.dtype = torch.float64) -> Supernet:
+def supernet(space: CellSpace = SPACE, *, k: int = 1, dtype: torch.dtype = torch.float64) -> Supernet:
     """Weights of seed 0, alphas that are not all alike."""
     torch.manual_seed(0)
     network = NETWORK if space.inputs == 2 else Network(channels=2, cells=1)
-    if parts > 1:
-        network = network.model_copy(update={"channels": 2 * parts})
-    net = Supernet(space, network, inputs=1, classes=3, parts=parts).to(dtype)
+    if k > 1:
+        network = network.model_copy(update={"channels": 2 * k})
+    net = Supernet(space, network, inputs=1, classes=3, k=k).to(dtype)
     with torch.no_grad():
         for alpha in net.architecture():
             alpha.normal_()

@@ -16,6 +16,7 @@ from benchmarks.textbook import Textbook
 from nas_steps.config.space import Network, filled
 from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.models.build import size
+from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.models.count import count
 from nas_steps.provenance.files import read_json
@@ -113,8 +114,8 @@ PASSES = {
 }
 
 
-def textbook_macs(space: CellSpace, network: Network, *, parts: int = 1, side: int = 8) -> int:
-    return count(lambda: Textbook(space, network, inputs=1, classes=10, parts=parts), inputs=1, side=side).macs
+def textbook_macs(space: CellSpace, network: Network, *, k: int = 1, side: int = 8) -> int:
+    return count(lambda: Textbook(space, network, inputs=1, classes=10, k=k), inputs=1, side=side).macs
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -123,7 +124,7 @@ def test_the_supernet_has_as_many_multiply_accumulates_as_the_textbook(preset: s
     network = Network(channels=4, cells=1 if space.inputs == 1 else 3, stem_multiplier=1)
     for parts, side in ((1, 8), (2, 7)):
         mine = _supernet(space, network, inputs=1, classes=10, side=side, parts=parts)
-        assert mine == textbook_macs(space, network, side=side, parts=parts) > 0
+        assert mine == textbook_macs(space, network, side=side, k=parts) > 0
 
 
 def test_every_kind_is_counted_by_its_passes() -> None:
@@ -132,8 +133,8 @@ def test_every_kind_is_counted_by_its_passes() -> None:
     given = {kind: {"epochs": 3, **more.get(kind, {})} for kind in PASSES}
     found = counted({"random": {}, **given})
     config = tiny_config(space=ROOMY)
-    space, network = declared(filled(config.space)), config.search.network
-    whole, part = found["supernet_macs"], textbook_macs(space, network, parts=2)
+    space, network = config.space.declared(), config.search.network
+    whole, part = found["supernet_macs"], textbook_macs(space, network, k=2)
     assert whole == textbook_macs(space, network)
     around = _supernet(space, network, **SIZES, parts=1, operations=False)
     one_pass = {"pc_darts": part, "rsws": found["candidate_macs"], "gdas": around + (whole - around) / 4}
@@ -177,7 +178,7 @@ def test_a_batch_of_gdas_costs_the_mean_of_what_it_can_draw(preset: str) -> None
                                                                                        strict=True)]
                     for kind in active
                 }  # fmt: skip
-                return super().forward(x, active=both)
+                return super().forward(x, Mix(self.probabilities(), both))
 
         net = partial(Drawn, space, network, inputs=1, classes=10)
         macs.append(count(net, inputs=1, side=8).macs)

@@ -19,16 +19,14 @@ from tiny_world import prepared, settings, tiny_config
 from nas_steps.config.space import filled
 from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.data.batches import DeviceImages
+from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.provenance.files import read_csv, read_json
 from nas_steps.provenance.ledger import Cost
 from nas_steps.search.darts import loop as module
-from nas_steps.search.darts.discretise import most_likely, softmax
-from nas_steps.search.darts.learner import DartsLearner
+from nas_steps.search.darts.discretise import most_likely
+from nas_steps.search.darts.learner import DartsLearner, accuracy, learner_of
 from nas_steps.search.darts.loop import DartsResult, darts
-from nas_steps.search.darts.ranking import accuracy, rank_by_shared_weights
-from nas_steps.search.darts.relaxations import Mix, discrete
-from nas_steps.search.settings import DartsSettings
 from nas_steps.search.steps import darts as step_module
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.declare import declared
@@ -61,14 +59,16 @@ def timeless(result: DartsResult) -> DartsResult:
 
 
 def bilevel(images: Images, **changes: Any) -> tuple[DartsLearner, list[Any], list[Any]]:
-    """A step, two validation batches that it will read, two training batches."""
+    """A learner, two validation batches that it will read, two training batches."""
     torch.manual_seed(0)
     step = darts_step(**changes)
-    supernet = Supernet(declared(step.space), step.network, inputs=1, classes=10)
+    supernet = Supernet(step.space.declared(), step.network, inputs=1, classes=10)
+    learner = learner_of(step.strategy.kind)(supernet, step.strategy)
     assert images.valid is not None
     valid = list(images.valid.batches(20, shuffle=True, seed=1))[:2]
     train = list(images.train.batches(20, shuffle=True, seed=2))[:2]
-    return DartsLearner(supernet, step.strategy, iter(valid)), valid, train
+    learner.begin(1, 0, iter(valid))
+    return learner, valid, train
 
 
 def test_two_epochs_and_the_alphas_move(images: Images) -> None:
@@ -80,8 +80,8 @@ def test_two_epochs_and_the_alphas_move(images: Images) -> None:
     assert first.shape == (2, 3)
     # Adam's first steps are about 3e-3 each, the alphas start at about 1e-3
     assert (first - last).abs().max() > 1e-3
-    mixes = {kind: softmax(rows) for kind, rows in result.alphas[-1].items()}
-    expected = most_likely(declared(filled(tiny_config().space)), mixes, 3)
+    mixes = {kind: torch.tensor(rows).softmax(-1).tolist() for kind, rows in result.alphas[-1].items()}
+    expected = most_likely(tiny_config().space.declared(), mixes, 3)
     assert [candidate[0] for candidate in result.candidates] == [str(architecture) for architecture, _ in expected]
     assert [candidate[1] for candidate in result.candidates] == pytest.approx([score for _, score in expected])
     assert {candidate[2] for candidate in result.candidates} == {"alpha_likelihood"}
@@ -170,7 +170,7 @@ def test_late_divergence_keeps_the_last_sound_epoch(images: Images, monkeypatch:
         loss, correct = call(self, inputs, labels, done)
         return (loss * float("nan") if done >= 0.5 else loss), correct
 
-    monkeypatch.setattr(module.DartsLearner, "__call__", late)
+    monkeypatch.setattr(DartsLearner, "__call__", late)
     result = searched(images)
     assert result.alphas == sound.alphas[:1]
     assert [row["status"] for row in result.history] == ["ok", "diverged"]
@@ -328,8 +328,8 @@ def test_a_rising_eigenvalue_stops_and_the_candidates_are_those_of_the_chosen_ep
     assert len(result.history) == 5
     assert [row["chosen"] for row in result.history] == [0, 0, 1, 0, 0]
     assert [row["eigenvalue"] for row in result.history] == [0.2] * 4 + [0.9]
-    mixes = {kind: softmax(rows) for kind, rows in result.alphas[2].items()}
-    expected = most_likely(declared(filled(tiny_config().space)), mixes, 3)
+    mixes = {kind: torch.tensor(rows).softmax(-1).tolist() for kind, rows in result.alphas[2].items()}
+    expected = most_likely(tiny_config().space.declared(), mixes, 3)
     assert [architecture for architecture, _, _ in result.candidates] == [str(one) for one, _ in expected]
     # the last epoch's genotype is kept beside the chosen one's
     assert all(row["architecture"] for row in result.history)
@@ -401,17 +401,18 @@ def test_perturbation_selects_the_first_candidate(images: Images, kind: str) -> 
 
 
 def test_rsws_ranks_what_it_drew_by_the_shared_weights(images: Images) -> None:
-    step, _, _ = bilevel(images)
+    step, _, _ = bilevel(images, kind="rsws", evaluations=6, candidates=10**3)
     assert images.valid is not None
     net = step.supernet
-    ranked = rank_by_shared_weights(net, images.valid, evaluations=6, seed=3)
-    assert len({str(architecture) for architecture, _ in ranked}) == 6
-    scores = [score for _, score in ranked]
+    ranked = step.candidates({}, images.train, images.valid, 3)
+    assert len({architecture for architecture, _, _ in ranked}) == 6
+    scores = [score for _, score, _ in ranked]
     assert scores == sorted(scores, reverse=True)
-    for architecture, score in ranked:
-        assert accuracy(net, discrete(net, architecture), images.valid, fresh=True)[1] == score
+    for architecture, score, _ in ranked:
+        assert accuracy(net, net.discrete(net.space.parse(architecture)), images.valid, fresh=True)[1] == score
     # a space with fewer is drawn whole
-    assert len(rank_by_shared_weights(net, images.valid, evaluations=10**3, seed=3)) == net.space.size()
+    step, _, _ = bilevel(images, kind="rsws", evaluations=10**3, candidates=10**3)
+    assert len(step.candidates({}, images.train, images.valid, 3)) == net.space.size()
 
 
 def test_asking_for_an_accuracy_changes_nothing(images: Images) -> None:
@@ -430,19 +431,18 @@ def test_a_last_batch_of_one_image_is_evaluated_too(monkeypatch: pytest.MonkeyPa
     raw = np.random.default_rng(0).integers(256, size=(5, 1, 4, 4), dtype=np.uint8)  # of side 1 in the last cell
     five = DeviceImages(raw, np.zeros(5, dtype=np.int64), (0.5,), (0.25,), "cpu")
     step = darts_step()
-    net = Supernet(declared(step.space), step.network, inputs=1, classes=3)
-    assert math.isfinite(accuracy(net, discrete(net, net.space.sample(Random(0))), five, fresh=True)[0])
+    net = Supernet(step.space.declared(), step.network, inputs=1, classes=3)
+    assert math.isfinite(accuracy(net, net.discrete(net.space.sample(Random(0))), five, fresh=True)[0])
 
 
 def test_the_dropped_share_of_edges_grows_with_the_epochs(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     forward = Supernet.forward
 
-    def watched(self: Supernet, x: torch.Tensor, mix: Any = None, active: Any = None, around: Any = None,
-                drop: float = 0.0) -> torch.Tensor:  # fmt: skip
+    def watched(self: Supernet, x: torch.Tensor, mix: Any = None, drop: float = 0.0) -> torch.Tensor:
         if self.training and torch.is_grad_enabled():
             seen.append(drop)
-        return forward(self, x, mix, active, around, drop)
+        return forward(self, x, mix, drop)
 
     monkeypatch.setattr(Supernet, "forward", watched)
     searched(images, drop_path=0.6)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from small_supernets import batch, supernet
 from torch import Tensor, nn
 
+from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.search.darts.eigenvalue import largest_eigenvalue
 
 
@@ -83,9 +84,9 @@ def test_a_parameter_that_the_loss_does_not_see_changes_nothing() -> None:
     assert largest_eigenvalue(loss, [*parameters, unused], tolerance=1e-8) == pytest.approx(7)
 
 
-@pytest.mark.parametrize("parts", [1, 2])
-def test_a_supernet_has_the_largest_eigenvalue_of_its_full_hessian(parts: int) -> None:
-    net = supernet(parts=parts)
+@pytest.mark.parametrize("k", [1, 2])
+def test_a_supernet_has_the_largest_eigenvalue_of_its_full_hessian(k: int) -> None:
+    net = supernet(k=k)
     net.differentiable_twice(True)
     images, labels = batch(1)
     alphas = list(net.alphas.values())
@@ -97,7 +98,7 @@ def test_a_supernet_has_the_largest_eigenvalue_of_its_full_hessian(parts: int) -
     def of_vector(vector: Tensor) -> Tensor:
         values = [part.view_as(alpha) for part, alpha in zip(vector.split(sizes), alphas, strict=True)]
         mix = {kind: value.softmax(-1) for kind, value in zip(net.alphas, values, strict=True)}
-        return F.cross_entropy(net(images, mix), labels)
+        return F.cross_entropy(net(images, Mix(mix)), labels)
 
     vector = torch.cat([alpha.detach().flatten() for alpha in alphas])
     hessian = torch.autograd.functional.hessian(of_vector, vector)

@@ -25,12 +25,12 @@ from nas_steps.config.strategies import (
     SdartsAdv,
     SdartsRs,
 )
+from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.search.darts.discretise import most_likely
-from nas_steps.search.darts.learner import DartsLearner
-from nas_steps.search.darts.relaxations import Mix, Relaxation, discrete, relaxation
-from nas_steps.spaces.cells.presets import PRESETS
-from nas_steps.spaces.cells.space import CellSpace
+from nas_steps.search.darts.learner import DartsLearner, learner_of
+from nas_steps.search.darts.sdarts import SdartsLearner
+from nas_steps.spaces.cells.space import PRESETS, CellSpace
 
 WIDE = CellSpace("s", ("none", "skip_connect", "max_pool_3x3", "nor_conv_1x1"), 3)
 #: operations of a two-input space that not all edges may have
@@ -48,9 +48,10 @@ SOME = CellSpace(
 
 
 def made(settings: Gradient, space: CellSpace = SPACE, *, epoch: int = 1, batch: int = 0, seed: int = 0) -> Any:
-    """The relaxation of a small supernet at the start of a batch."""
-    found = relaxation(supernet(space, parts=settings.parts if isinstance(settings, PcDarts) else 1), settings)
-    found.begin(epoch, batch, seed)
+    """The learner of a small supernet at the start of a batch."""
+    kind = learner_of(settings.kind)
+    found = kind(supernet(space, k=kind.k(settings)), settings, seed)
+    found.reseed(epoch, batch)
     return found
 
 
@@ -75,7 +76,8 @@ def test_what_is_drawn_depends_on_seed_epoch_and_batch_alone(kind: type[Gradient
     found = made(of(kind), WIDE)
 
     def mix(epoch: int, batch: int, seed: int) -> Mix:
-        found.begin(epoch, batch, seed)
+        found.seed = seed
+        found.reseed(epoch, batch)
         return found.mix_for_weights(found.draw())
 
     torch.manual_seed(5)
@@ -108,7 +110,7 @@ def test_a_batch_learnt_in_parts_has_one_draw(kind: type[Gradient]) -> None:
 def test_an_operation_that_an_edge_cannot_have_weighs_nothing(kind: type[Gradient], space: CellSpace) -> None:
     found = made(of(kind), space)
     for number in range(3):
-        found.begin(1, number, 0)
+        found.reseed(1, number)
         for mix in (found.mix(found.draw()), found.mix_for_weights(found.draw()), found.expected()):
             for name, weights in mix.weights.items():
                 assert weights.shape == found.supernet.alphas[name].shape
@@ -118,13 +120,13 @@ def test_an_operation_that_an_edge_cannot_have_weighs_nothing(kind: type[Gradien
 
 @pytest.mark.parametrize("kind", GRADIENT)
 def test_alphas_learn_by_gradients_unless_there_are_none_to_learn(kind: type[Gradient]) -> None:
-    found: Relaxation = made(of(kind), SOME)
+    found: DartsLearner = made(of(kind), SOME)
     net = found.supernet
     mix = found.mix(found.draw())
     images, labels = batch(1)
-    loss = F.cross_entropy(net(images, mix.weights, mix.active, mix.around), labels)
+    loss = F.cross_entropy(net(images, mix), labels)
     gradients = torch.autograd.grad(loss, net.architecture(), allow_unused=True)
-    if not found.learns:
+    if not found.learns_alphas:
         assert kind is Rsws
         assert gradients == (None,) * len(gradients)
         return
@@ -140,7 +142,8 @@ def test_alphas_learn_by_gradients_unless_there_are_none_to_learn(kind: type[Gra
 def test_what_is_expected_has_no_noise_and_can_be_made_discrete(kind: type[Gradient]) -> None:
     found = made(of(kind), WIDE)
     first = found.expected()
-    found.begin(4, 2, 7)
+    found.seed = 7
+    found.reseed(4, 2)
     assert equal(found.expected(), first)
     assert first.active is None
     weights = {name: rows.tolist() for name, rows in first.weights.items()}
@@ -182,7 +185,7 @@ def test_gdas_draws_one_operation_an_edge_as_often_as_the_softmax_says() -> None
     counts = {kind: torch.zeros_like(alpha) for kind, alpha in net.alphas.items()}
     turns = 3000
     for number in range(turns):
-        found.begin(1, number, 0)
+        found.reseed(1, number)
         mix = found.mix(found.draw())
         for kind, weights in mix.weights.items():
             chosen = torch.tensor(mix.active[kind])
@@ -218,7 +221,7 @@ def test_gumbel_noise_has_its_mean_and_variance() -> None:
     found = made(Gdas())
     values = []
     for number in range(600):
-        found.begin(1, number, 0)
+        found.reseed(1, number)
         values.append(torch.cat([one.flatten() for one in found.draw().values()]))
     noise = torch.cat(values)
     assert noise.mean().item() == pytest.approx(0.5772, abs=0.03)
@@ -231,7 +234,7 @@ def test_drnas_draws_from_dirichlet_distributions() -> None:
     sums = {kind: torch.zeros_like(alpha) for kind, alpha in found.supernet.alphas.items()}
     squares = {kind: torch.zeros_like(alpha) for kind, alpha in found.supernet.alphas.items()}
     for number in range(turns):
-        found.begin(1, number, 0)
+        found.reseed(1, number)
         with torch.no_grad():
             mix = found.mix(found.draw())
         for kind, weights in mix.weights.items():
@@ -298,26 +301,27 @@ def test_sdarts_disturbs_the_mix_of_the_weights_alone_within_its_radius(kind: ty
 def test_the_worst_disturbance_is_worse_than_random_ones() -> None:
     net = supernet()
     settings = SdartsAdv(epochs=2, radius=0.1, radius_min=0.1)
-    step = DartsLearner(net, settings, iter(()))
+    step = learner_of(settings.kind)(net, settings)
+    assert isinstance(step, SdartsLearner)
     images, labels = batch(3, images=16)
-    step.relaxation.begin(1, 0, 0)
+    step.reseed(1, 0)
     state = {name: value.clone() for name, value in net.state_dict().items()}
     net.train()
-    worst = step.worst_disturbance(images, labels, 0.0)
+    worst = step.draw_for_weights(images, labels, 0.0)
     assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
     assert all(alpha.grad is None for alpha in step.alphas)
     assert all(weight.grad is None for weight in step.weights)
 
     @torch.no_grad()
     def loss(disturbance: dict[str, Tensor]) -> float:
-        return F.cross_entropy(net(images, step.relaxation.mix_for_weights(disturbance).weights), labels).item()
+        return F.cross_entropy(net(images, step.mix_for_weights(disturbance)), labels).item()
 
     assert all(one.abs().max() <= 0.1 for one in worst.values())
     found = loss(worst)
     random = []
     for number in range(40):
-        step.relaxation.begin(1, number, 0)
-        drawn = step.relaxation.draw()
+        step.reseed(1, number)
+        drawn = step.draw()
         random.append(loss({kind: 0.1 * one.sign() for kind, one in drawn.items()}))
     assert found > loss({kind: torch.zeros_like(one) for kind, one in worst.items()})
     assert found > max(random)
@@ -343,7 +347,7 @@ def test_rsws_trains_one_architecture_of_the_space_a_batch() -> None:
     found = made(Rsws(), WIDE)
     drawn = set()
     for number in range(40):
-        found.begin(1, number, 0)
+        found.reseed(1, number)
         mix = found.mix_for_weights(found.draw())
         assert mix.active is not None
         for kind, weights in mix.weights.items():
@@ -358,7 +362,8 @@ def test_rsws_trains_one_architecture_of_the_space_a_batch() -> None:
 
 def test_rsws_never_changes_an_alpha() -> None:
     net = supernet()
-    step = DartsLearner(net, Rsws(epochs=2), iter([batch(seed) for seed in range(4)]))
+    step = learner_of("rsws")(net, Rsws(epochs=2))
+    step.begin(1, 0, iter([batch(seed) for seed in range(4)]))
     alphas = [alpha.detach().clone() for alpha in net.architecture()]
     weights = [weight.detach().clone() for weight in net.weights()]
     for number in range(4):
@@ -367,17 +372,17 @@ def test_rsws_never_changes_an_alpha() -> None:
     assert not all(torch.equal(one, old) for one, old in zip(net.weights(), weights, strict=True))
 
 
-@pytest.mark.parametrize("parts", [1, 2])
-def test_a_discrete_mix_has_one_where_an_architecture_has_an_edge(parts: int) -> None:
-    net = supernet(WIDE, parts=parts)
+@pytest.mark.parametrize("k", [1, 2])
+def test_a_discrete_mix_has_one_where_an_architecture_has_an_edge(k: int) -> None:
+    net = supernet(WIDE, k=k)
     architecture = WIDE.sample(Random(3))
-    mix = discrete(net, architecture)
+    mix = net.discrete(architecture)
     for kind, cell in architecture.cells.items():
         kept = {(node, source): name for node, edges in enumerate(cell) for name, source in edges}
         for place, edge in enumerate(WIDE.edges()):
             row = [float(name == kept.get(edge)) for name in WIDE.operations]
             assert mix.weights[kind][place].tolist() == row
-            if parts > 1:
+            if k > 1:
                 assert mix.around is not None
                 assert mix.around[kind][place].item() == float(edge in kept)
-    assert (mix.around is None) == (parts == 1)
+    assert (mix.around is None) == (k == 1)

@@ -5,17 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from small_supernets import supernet
 
 from nas_steps.config.strategies import GRADIENT, DartsPlus, EarlyStopEigenvalue
-from nas_steps.search.darts.stopping import chosen_epoch, reason_to_stop
+from nas_steps.search.darts.learner import DartsLearner, learner_of
+
+
+def learner_with(settings: Any) -> DartsLearner:
+    return learner_of(settings.kind)(supernet(), settings)
 
 
 def ended(settings: Any, rows: list[dict[str, Any]]) -> tuple[int, str]:
     """After how many epochs the search ends (0: never), and why."""
+    learner = learner_with(settings)
     for count in range(1, len(rows) + 1):
-        if reason := reason_to_stop(settings, rows[:count]):
+        if reason := learner.reason_to_stop(rows[:count]):
             return count, reason
     return 0, ""
+
+
+def chosen_epoch(settings: Any, rows: list[dict[str, Any]]) -> int:
+    return learner_with(settings).chosen_epoch(rows)
 
 
 def skipping(*skips: int) -> list[dict[str, Any]]:

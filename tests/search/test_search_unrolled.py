@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,10 +12,10 @@ from torch import Tensor
 from torch.func import functional_call
 
 from benchmarks.textbook import Textbook, pairs
+from nas_steps.config.strategies import DartsSecondOrder
 from nas_steps.models.cells.supernet import Supernet
-from nas_steps.search.darts.learner import same_statistics
-from nas_steps.search.darts.unrolled import unrolled_gradient
-from nas_steps.training.micro_batches import Parts
+from nas_steps.search.darts.learner import learner_of
+from nas_steps.training.batch_norms import same_statistics
 
 XI, MOMENTUM, DECAY = 0.1, 0.9, 0.03
 TRAIN, VALID = batch(1), batch(2)
@@ -31,18 +33,16 @@ def optimiser(net: Supernet, *, momentum: float, steps: int = 2) -> torch.optim.
     return found
 
 
+def second_order(net: Supernet, optimizer: torch.optim.SGD, *, exact: bool) -> Any:
+    """The learner, with this optimiser of the weights."""
+    settings = DartsSecondOrder(hessian="autograd" if exact else "finite_difference")
+    learner = learner_of(settings.kind)(net, settings)
+    learner.weight_optimizer = optimizer
+    return learner
+
+
 def unrolled(net: Supernet, optimizer: torch.optim.SGD, *, exact: bool) -> list[Tensor]:
-    unrolled_gradient(
-        Parts(net),
-        loss_of(net),
-        net.weights(),
-        net.architecture(),
-        train=TRAIN,
-        valid=VALID,
-        optimizer=optimizer,
-        exact=exact,
-        twice=net.differentiable_twice,
-    )
+    second_order(net, optimizer, exact=exact).unrolled_gradients(TRAIN, VALID, loss_of(net))
     return [alpha.grad for alpha in net.architecture() if alpha.grad is not None]
 
 
@@ -86,7 +86,7 @@ def momentum_buffers(net: Supernet, optimizer: torch.optim.SGD) -> dict[str, Ten
 
 
 def relative(mine: list[Tensor], theirs: list[Tensor]) -> float:
-    one, other = (torch.cat([part.flatten() for part in parts]) for parts in (mine, theirs))
+    one, other = (torch.cat([piece.flatten() for piece in pieces]) for pieces in (mine, theirs))
     return ((one - other).norm() / other.norm()).item()
 
 
@@ -105,7 +105,7 @@ def test_the_exact_gradient_is_that_through_the_step_of_the_weights(momentum: fl
 @pytest.mark.parametrize("momentum", [0.0, MOMENTUM])
 def test_the_finite_difference_comes_near(momentum: float, monkeypatch: pytest.MonkeyPatch) -> None:
     # so near that no ReLU switches between: what one contributes is no part of the exact gradient
-    monkeypatch.setattr("nas_steps.search.darts.unrolled.STEP", 1e-6)
+    monkeypatch.setattr("nas_steps.search.darts.kinds.darts_second_order.STEP", 1e-6)
     net = supernet()
     optimizer = optimiser(net, momentum=momentum)
     exact = unrolled(net, optimizer, exact=True)
@@ -158,11 +158,7 @@ def test_weights_optimiser_and_statistics_are_as_before(exact: bool) -> None:
 def test_it_reports_the_validation_batch_with_the_weights_of_the_step_ahead() -> None:
     net = supernet()
     optimizer = optimiser(net, momentum=MOMENTUM)
-    parts = Parts(net)
-    given = (parts, loss_of(net), net.weights(), net.architecture())
-    loss, correct = unrolled_gradient(
-        *given, train=TRAIN, valid=VALID, optimizer=optimizer, exact=False, twice=net.differentiable_twice
-    )
+    loss, correct = second_order(net, optimizer, exact=False).unrolled_gradients(TRAIN, VALID, loss_of(net))
     optimizer.zero_grad()
     F.cross_entropy(net(TRAIN[0]), TRAIN[1]).backward()
     optimizer.step()

@@ -160,9 +160,11 @@ import torch
 import torch.nn.functional as F
 from nas_steps.models.build import build
 from nas_steps.models.cells.supernet import Supernet
-from nas_steps.search.darts.unrolled import unrolled_gradient
-from nas_steps.training.distributed import joined, synchronise
-from nas_steps.training.micro_batches import Parts
+from nas_steps.config.strategies import DartsSecondOrder
+from nas_steps.search.darts.learner import learner_of
+from nas_steps.training.batch_norms import synchronise
+from nas_steps.training.distributed import joined
+from nas_steps.training.micro_batches import MicroBatches
 from tiny_world import CONVOLUTION, tiny_config
 
 config = tiny_config()
@@ -184,7 +186,7 @@ def learnt(found, count):
         mean = F.cross_entropy(logits, their)
         return mean, mean, (logits.argmax(1) == their).sum()
 
-    sums = Parts(found).backward(list(found.parameters()), images, labels, loss)
+    sums = MicroBatches(found).backward(list(found.parameters()), images, labels, loss)
     gradients = {name: p.grad for name, p in found.named_parameters() if p.grad is not None}
     return [*sums, *gradients.values(), *(b for _, b in found.named_buffers())]
 
@@ -199,11 +201,8 @@ def unrolled(found, count):
         mean = F.cross_entropy(logits, their)
         return mean, mean, (logits.argmax(1) == their).sum()
 
-    optimizer = torch.optim.SGD(found.weights(), lr=0.05, momentum=0.9, weight_decay=1e-3)
-    sums = unrolled_gradient(
-        Parts(found), loss, found.weights(), found.architecture(), train=batches[0], valid=batches[1],
-        optimizer=optimizer, exact=False, twice=found.differentiable_twice,
-    )
+    settings = DartsSecondOrder(learning_rate=0.05, momentum=0.9, weight_decay=1e-3)
+    sums = learner_of(settings.kind)(found, settings).unrolled_gradients(batches[0], batches[1], loss)
     return [*sums, *(alpha.grad for alpha in found.architecture())]
 
 
@@ -240,8 +239,9 @@ from nas_steps.config.supernet import SupernetTraining
 from nas_steps.search.one_shot.networks import shared_network
 from nas_steps.search.one_shot.sampling import sampling
 from nas_steps.search.one_shot.training import OneShotStep
-from nas_steps.spaces.mobile.presets import PRESETS
-from nas_steps.training.distributed import joined, synchronise
+from nas_steps.spaces.mobile.space import PRESETS
+from nas_steps.training.batch_norms import synchronise
+from nas_steps.training.distributed import joined
 from tiny_world import tiny_config
 
 MOBILE = PRESETS["mobile_small"]

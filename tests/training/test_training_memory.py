@@ -1,4 +1,4 @@
-"""A batch that does not fit into memory is learnt in parts."""
+"""A batch that does not fit into memory is learnt in micro_batches."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_json, write_csv
 from nas_steps.provenance.settings import read_settings
 from nas_steps.training import loop
-from nas_steps.training.micro_batches import Parts, out_of_memory
-from nas_steps.training.settings import TrainingSettings
+from nas_steps.training.micro_batches import MicroBatches, out_of_memory
 from nas_steps.training.supervised import SupervisedLearner
 
 CPU_MESSAGE = (
@@ -58,25 +57,25 @@ def batch(count: int) -> tuple[Tensor, Tensor]:
     return torch.randn(count, 4, generator=generator), torch.randint(3, (count,), generator=generator)
 
 
-@pytest.mark.parametrize(("count", "room", "parts"), [(12, 12, 1), (12, 7, 2), (12, 3, 4), (13, 4, 4)])
+@pytest.mark.parametrize(("count", "room", "pieces"), [(12, 12, 1), (12, 7, 2), (12, 3, 4), (13, 4, 4)])
 @pytest.mark.parametrize("error", [RuntimeError, torch.OutOfMemoryError])
-def test_gradients_are_those_of_the_whole_batch(count: int, room: int, parts: int, error: type[RuntimeError]) -> None:
+def test_gradients_are_those_of_the_whole_batch(count: int, room: int, pieces: int, error: type[RuntimeError]) -> None:
     images, labels = batch(count)
     whole, small = Small(99, norm=False), Small(room, norm=False, error=error)
     small.load_state_dict(whole.state_dict())
     whole.eval(), small.eval()
     for model in (whole, small):  # without dropout, which draws per part
         model.forward = lambda x, model=model: _plain(model, x)  # type: ignore[method-assign, misc]
-    expected = Parts(whole)
-    found = Parts(small)
+    expected = MicroBatches(whole)
+    found = MicroBatches(small)
     loss, hits = expected.backward(list(whole.parameters()), images, labels, cross_entropy(whole))
     again, same = found.backward(list(small.parameters()), images, labels, cross_entropy(small))
-    assert (expected.count, found.count) == (1, parts)
+    assert (expected.count, found.count) == (1, pieces)
     torch.testing.assert_close(again, loss)
     assert hits == same
     for one, other in zip(whole.parameters(), small.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad)
-    assert max(small.seen[-parts:]) <= room
+    assert max(small.seen[-pieces:]) <= room
 
 
 def _plain(model: Small, x: Tensor) -> Tensor:
@@ -92,7 +91,7 @@ def test_a_failed_first_batch_leaves_no_trace(capsys: pytest.CaptureFixture[str]
     torch.manual_seed(0)
     tried, told = Small(4, norm=True), Small(4, norm=True)
     told.load_state_dict(tried.state_dict())
-    first, second = Parts(tried), Parts(told)
+    first, second = MicroBatches(tried), MicroBatches(told)
     second.count = 2
     torch.manual_seed(1)
     first.backward(list(tried.parameters()), images, labels, cross_entropy(tried))
@@ -111,17 +110,17 @@ def test_a_failed_first_batch_leaves_no_trace(capsys: pytest.CaptureFixture[str]
 def test_where_two_images_do_not_fit_the_user_is_told() -> None:
     model = Small(1, norm=False)
     with pytest.raises(UserError, match=r"out of memory with 2 images at once .*give the job more memory"):
-        Parts(model).backward(list(model.parameters()), *batch(8), cross_entropy(model))
+        MicroBatches(model).backward(list(model.parameters()), *batch(8), cross_entropy(model))
 
 
 def test_a_small_last_batch_leaves_two_images_in_each_part() -> None:
     model = Small(3, norm=True)
-    parts = Parts(model)
-    parts.backward(list(model.parameters()), *batch(8), cross_entropy(model))
-    assert parts.count == 4
+    micro_batches = MicroBatches(model)
+    micro_batches.backward(list(model.parameters()), *batch(8), cross_entropy(model))
+    assert micro_batches.count == 4
     for count, seen in ((9, [3, 2, 2, 2]), (5, [3, 2]), (3, [3]), (2, [2])):
         model.seen.clear()
-        loss, _ = parts.backward(list(model.parameters()), *batch(count), cross_entropy(model))
+        loss, _ = micro_batches.backward(list(model.parameters()), *batch(count), cross_entropy(model))
         assert model.seen == seen
         assert torch.isfinite(loss)
         assert all(
@@ -132,7 +131,7 @@ def test_a_small_last_batch_leaves_two_images_in_each_part() -> None:
 def test_a_batch_norm_of_a_single_value_is_told_in_words() -> None:
     model = Small(9, norm=True)
     with pytest.raises(UserError, match="a batch of one image .*; set batch_size to 2 or more"):
-        Parts(model).backward(list(model.parameters()), *batch(1), cross_entropy(model))
+        MicroBatches(model).backward(list(model.parameters()), *batch(1), cross_entropy(model))
 
 
 def test_other_errors_are_not_taken_for_it() -> None:
@@ -142,7 +141,7 @@ def test_other_errors_are_not_taken_for_it() -> None:
         raise RuntimeError("shapes do not match")
 
     with pytest.raises(RuntimeError, match="shapes do not match"):
-        Parts(model).backward(list(model.parameters()), *batch(8), wrong)
+        MicroBatches(model).backward(list(model.parameters()), *batch(8), wrong)
     assert not out_of_memory(ValueError("out of memory"))
     assert out_of_memory(MemoryError())
 
@@ -153,11 +152,11 @@ def test_the_real_allocator_says_what_is_listened_for() -> None:
     assert out_of_memory(refused.value)
 
 
-def test_the_number_of_parts_goes_with_the_state() -> None:
+def test_the_number_of_micro_batches_goes_with_the_state() -> None:
     model = Small(2, norm=True)
     step = SupervisedLearner(model, Recipe(epochs=2, learning_rate=0.1), 1)
     step(*batch(8), 0.0)
-    assert step.state()["parts"] == 4
+    assert step.state()["micro_batches"] == 4
     other = SupervisedLearner(Small(2, norm=True), Recipe(epochs=2, learning_rate=0.1), 1)
     other.restore(step.state())
     other(*batch(8), 0.5)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,97 +14,106 @@ from torch import Tensor, nn
 from nas_steps.models.cells.stacked import Sources, stack, total
 from nas_steps.spaces.cells.space import CellSpace
 
-#: (nodes, (N, nodes * C, H, W)): what a stage adds to each of these nodes
+#: (nodes, (N, nodes * C, H, W)): what an edge group adds to each of these nodes
 Contribution = tuple[tuple[int, ...], Tensor]
+Active = Sequence[Sequence[bool]]
 
 POOLS = ("max_pool_3x3", "avg_pool_3x3")
 
 
-class Block:
-    """Edges from the states at `positions` of a stage to each of `nodes`, node by node: `edges` are their places in the
-    stage, `rows` those in the operation's parameters (None: all in order)."""
+@dataclass
+class Mix:
+    """How a supernet mixes its operations, by kind of cell.
 
-    def __init__(
-        self, nodes: Sequence[int], positions: Sequence[int], edges: Tensor | None, rows: Tensor | None
-    ) -> None:
-        self.nodes, self.positions = tuple(nodes), tuple(positions)
-        self.edges, self.rows = edges, rows
+    `weights` (edges, operations) multiply the operations. `active` says which of them are computed, None: all. `around`
+    (edges,) are weights of the channels that go around the operations.
+    """
+
+    weights: Mapping[str, Tensor]
+    active: Mapping[str, Active] | None = None
+    around: Mapping[str, Tensor] | None = None
+
+
+class Block(NamedTuple):
+    """Edges of one operation from the states at `positions` to each of `nodes`, node by node, computed by one call.
+
+    `edges` are their numbers in the group, `rows` those in the operation's parameters; None: all, in order.
+    """
+
+    nodes: tuple[int, ...]
+    positions: tuple[int, ...]
+    edges: tuple[int, ...] | None
+    rows: tuple[int, ...] | None
+
+
+@cache
+def index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    """The numbers on the device, kept: a copy in each step would make a GPU wait."""
+    return torch.tensor(numbers, device=device)
 
 
 class EdgeGroup(nn.Module):
-    """The edges of a cell from `sources` to all nodes that read them: what is ready at the same time."""
+    """The edges of a cell from `sources` to all nodes that read them, numbered from 0: they are ready together."""
 
     def __init__(self, space: CellSpace, kind: str, sources: Sequence[int], channels: int, stride: int) -> None:
         super().__init__()
-        self.space, self.kind, self.stride = space, kind, stride
-        self.sources = tuple(sources)
-        self.channels = channels
-        edges = space.edges()
-        #: (node, position among the sources) -> place among the cell's edges
-        self.edges = {
-            (node, self.sources.index(source)): place
-            for place, (node, source) in enumerate(edges)
-            if source in self.sources
+        self.space, self.stride, self.sources = space, stride, tuple(sources)
+        edges, allowed = space.edges(), space.allowed(kind)
+        #: the edges' places in the cell
+        self.places = tuple(place for place, (_, source) in enumerate(edges) if source in self.sources)
+        #: (node, position among the sources) -> the edge's number
+        self.numbers = {
+            (edges[place][0], self.sources.index(edges[place][1])): number for number, place in enumerate(self.places)
         }
-        allowed = space.allowed(kind)
         self.operations = nn.ModuleDict()
-        self.places: dict[str, list[int]] = {}
-        for index, name in enumerate(space.operations):
-            places = [place for place in self.edges.values() if allowed[place][index]]
-            if places and (module := stack(name, len(places), channels, stride)) is not None:
+        #: the edges that may have an operation, in the order of its parameters
+        self.edges_of: dict[str, list[int]] = {}
+        for column, name in enumerate(space.operations):
+            numbers = [number for number, place in enumerate(self.places) if allowed[place][column]]
+            if numbers and (module := stack(name, len(numbers), channels, stride)) is not None:
                 self.operations[name] = module
-                self.places[name] = places
+                self.edges_of[name] = numbers
         # pooled states are the same for all nodes that read them, and so is their norm
         self.pools = nn.ModuleDict()
         for name in POOLS:
             if name in space.operations and space.inputs == 2:
                 self.pools[name] = nn.ModuleList(nn.BatchNorm2d(channels, affine=False) for _ in self.sources)
-        self.order = list(self.edges.values())
-        # on the device, so that nothing is copied there in a step
-        self._order: Tensor
-        self.register_buffer("_order", torch.tensor(self.order), persistent=False)
-        self.readers: list[dict[int, int]] = []  # by position: node -> place among the cell's edges
-        for position in range(len(self.sources)):
-            found = {node: place for (node, other), place in self.edges.items() if other == position}
-            self.readers.append(found)
-            within = torch.tensor([self.order.index(place) for place in found.values()])
-            self.register_buffer(f"_readers_{position}", within, persistent=False)
-        self._plans: dict[tuple[str, tuple[int, ...], bool, torch.device], list[Block]] = {}
+        self._plans: dict[tuple[str, tuple[int, ...], bool], list[Block]] = {}
 
     def forward(
-        self, states: Sequence[Tensor], mix: Tensor, active: Sequence[Sequence[bool]] | None, drop: float
+        self, states: Sequence[Tensor], mix: Tensor, active: Active | None, drop: float
     ) -> Iterator[Contribution]:
         """`states` (N, C, H, W) of the sources, `mix` (edges of the cell, operations). `drop` is the probability that
         an edge contributes nothing to an image."""
         sources = Sources(states)
-        here = mix[self._order]
-        columns = here.unbind(1)
+        weights = mix[index(self.places, mix.device)]
+        active = None if active is None else [active[place] for place in self.places]
         masks: dict[tuple[int, int], Tensor] = {}
-        for index, name in enumerate(self.space.operations):
+        for name, column, column_weights in zip(
+            self.space.operations, range(weights.shape[1]), weights.unbind(1), strict=True
+        ):
             if name not in self.operations:
                 continue
-            places = [place for place in self.places[name] if active is None or active[place][index]]
-            for block in self._blocks(name, places, drop > 0, mix.device):
-                scale = columns[index] if block.edges is None else columns[index][block.edges]
-                found = self.operations[name](sources, block.positions, len(block.nodes), scale, block.rows)
-                yield block.nodes, self._dropped(found, block.nodes, block.positions[0], drop, masks)
+            edges = tuple(edge for edge in self.edges_of[name] if active is None or active[edge][column])
+            for block in self._blocks(name, edges, drop > 0):
+                scale = column_weights if block.edges is None else column_weights[index(block.edges, mix.device)]
+                rows = None if block.rows is None else index(block.rows, mix.device)
+                output = self.operations[name](sources, block.positions, len(block.nodes), scale, rows)
+                yield block.nodes, self._dropped(output, block.nodes, block.positions[0], drop, masks)
         for position, state in enumerate(states):
-            yield from self._plain(state, position, here, active, drop, masks)
+            if (output := self._without_weights(state, position, weights, active)) is not None:
+                nodes = self._readers(position)
+                yield nodes, self._dropped(output, nodes, position, drop, masks)
 
-    def _plain(
-        self,
-        state: Tensor,
-        position: int,
-        here: Tensor,
-        active: Sequence[Sequence[bool]] | None,
-        drop: float,
-        masks: dict[tuple[int, int], Tensor],
-    ) -> Iterator[Contribution]:
-        """What has no weights: the state itself and its pools, by one diagonal convolution for all nodes."""
-        readers = self.readers[position]
-        terms, indices = [], []
-        for index, name in enumerate(self.space.operations):
-            if active is not None and not any(active[place][index] for place in readers.values()):
+    def _readers(self, position: int) -> tuple[int, ...]:
+        return tuple(node for node, other in self.numbers if other == position)
+
+    def _without_weights(self, state: Tensor, position: int, mix: Tensor, active: Active | None) -> Tensor | None:
+        """The state itself and its pools, by one diagonal convolution for all nodes that read it."""
+        edges = tuple(number for (_, other), number in self.numbers.items() if other == position)
+        terms, columns = [], []
+        for column, name in enumerate(self.space.operations):
+            if active is not None and not any(active[edge][column] for edge in edges):
                 continue
             if name == "skip_connect" and self.stride == 1:
                 terms.append(state)
@@ -109,68 +121,61 @@ class EdgeGroup(nn.Module):
                 terms.append(self._pooled(name, state, position))
             else:
                 continue
-            indices.append(index)
+            columns.append(column)
         if not terms:
-            return
-        shares = torch.stack([here[:, index] for index in indices], dim=1)[getattr(self, f"_readers_{position}")]
+            return None
+        shares = torch.stack([mix[:, column] for column in columns], dim=1)[index(edges, mix.device)]
         if active is not None:
-            chosen = [[active[place][index] for index in indices] for place in readers.values()]
+            chosen = [[active[edge][column] for column in columns] for edge in edges]
             shares = shares * torch.tensor(chosen, device=shares.device)
         channels = state.shape[1]
         diagonal = torch.eye(channels, dtype=shares.dtype, device=shares.device)
         weight = shares[:, None, :, None] * diagonal[None, :, None, :]
-        weight = weight.reshape(len(readers) * channels, len(terms) * channels, 1, 1)
-        nodes = tuple(readers)
-        found = F.conv2d(torch.cat(terms, dim=1), weight)
-        yield nodes, self._dropped(found, nodes, position, drop, masks)
+        return F.conv2d(torch.cat(terms, dim=1), weight.reshape(len(edges) * channels, len(terms) * channels, 1, 1))
 
     def _pooled(self, name: str, state: Tensor, position: int) -> Tensor:
         if name == "max_pool_3x3":
-            found = F.max_pool2d(state, 3, self.stride, padding=1)
+            pooled = F.max_pool2d(state, 3, self.stride, padding=1)
         else:
-            found = F.avg_pool2d(state, 3, self.stride, padding=1, count_include_pad=False)
-        if name in self.pools:
-            found = self.pools[name][position](found)  # type: ignore[index]
-        return found
+            pooled = F.avg_pool2d(state, 3, self.stride, padding=1, count_include_pad=False)
+        return self.pools[name][position](pooled) if name in self.pools else pooled  # type: ignore[index]
 
     def _dropped(
-        self, found: Tensor, nodes: tuple[int, ...], position: int, drop: float, masks: dict[tuple[int, int], Tensor]
+        self, output: Tensor, nodes: tuple[int, ...], position: int, drop: float, masks: dict[tuple[int, int], Tensor]
     ) -> Tensor:
         """Drop whole edges of single images; all operations of an edge share its fate (Zela et al. 2020, section 5)."""
         if drop == 0 or not self.training:
-            return found
+            return output
         for node in nodes:
             if (node, position) not in masks:
-                masks[node, position] = found.new_empty(len(found)).bernoulli_(1 - drop) / (1 - drop)
+                masks[node, position] = output.new_empty(len(output)).bernoulli_(1 - drop) / (1 - drop)
         mask = torch.stack([masks[node, position] for node in nodes], dim=1)
-        return found * mask.repeat_interleave(found.shape[1] // len(nodes), dim=1)[:, :, None, None]
+        return output * mask.repeat_interleave(output.shape[1] // len(nodes), dim=1)[:, :, None, None]
 
-    def _blocks(self, name: str, places: list[int], apart: bool, device: torch.device) -> list[Block]:
-        """How to compute `name` on the edges `places`: at once where each node reads the same sources, else (or when
-        sources are to be kept `apart`) source by source."""
-        key = (name, tuple(places), apart, device)
+    def _blocks(self, name: str, edges: tuple[int, ...], apart: bool) -> list[Block]:
+        """How to compute `name` on `edges`: at once if each node reads the same sources, else source by source, as
+        always if sources are to be kept `apart`."""
+        key = (name, edges, apart)
         if key not in self._plans:
-            wanted = {edge: place for edge, place in self.edges.items() if place in places}
+            wanted = {place: number for place, number in self.numbers.items() if number in edges}
             nodes = sorted({node for node, _ in wanted})
             positions = sorted({position for _, position in wanted})
             if not apart and len(wanted) == len(nodes) * len(positions):
                 groups = [(nodes, positions)]
             else:
-                groups = [
-                    ([node for node in nodes if (node, position) in wanted], [position]) for position in positions
-                ]
+                groups = [([node for node in nodes if (node, one) in wanted], [one]) for one in positions]
             blocks = []
-            for some, their in groups:
-                edges = [wanted[node, position] for node in some for position in their]
-                rows = [self.places[name].index(place) for place in edges]
-                in_order = rows == list(range(len(self.places[name])))
-                block = Block(
-                    some,
-                    their,
-                    None if edges == self.order else torch.tensor([self.order.index(e) for e in edges], device=device),
-                    None if in_order else torch.tensor(rows, device=device),
+            for readers, read in groups:
+                numbers = tuple(wanted[node, position] for node in readers for position in read)
+                rows = tuple(self.edges_of[name].index(number) for number in numbers)
+                blocks.append(
+                    Block(
+                        tuple(readers),
+                        tuple(read),
+                        None if numbers == tuple(range(len(self.places))) else numbers,
+                        None if rows == tuple(range(len(self.edges_of[name]))) else rows,
+                    )
                 )
-                blocks.append(block)
             self._plans[key] = [block for block in blocks if block.nodes]
         return self._plans[key]
 
@@ -178,69 +183,61 @@ class EdgeGroup(nn.Module):
 class MixedCell(nn.Module):
     """A cell with all its possible edges, of `channels` channels.
 
-    With `parts` = K > 1 the operations see the first of K parts of the channels, and the others go around them (Xu et
-    al. 2020, section 3.1).
+    With `k` = K > 1 the operations see the first of K parts of the channels, and the others go around them (Xu et al.
+    2020, section 3.1).
     """
 
     def __init__(
-        self, space: CellSpace, kind: str, preprocess: nn.Module | None, channels: int, *, halves: bool, parts: int = 1
+        self, space: CellSpace, kind: str, preprocess: nn.Module | None, channels: int, *, halves: bool, k: int = 1
     ) -> None:
         super().__init__()
-        self.space, self.kind, self.halves, self.parts = space, kind, halves, parts
+        self.space, self.kind, self.halves, self.k = space, kind, halves, k
         self.preprocess = preprocess
-        self.mixed = channels // parts
-        stages: list[list[int]] = []
+        self.mixed = channels // k
+        groups: list[list[int]] = []
         for source in range(space.inputs + space.nodes):
             readers = {node for node, other in space.edges() if other == source}
-            alike = stages and source < space.inputs
-            if alike and readers == {node for node, other in space.edges() if other == stages[-1][0]}:
-                stages[-1].append(source)
+            alike = groups and source < space.inputs
+            if alike and readers == {node for node, other in space.edges() if other == groups[-1][0]}:
+                groups[-1].append(source)
             elif readers:
-                stages.append([source])
+                groups.append([source])
+        # the name is part of the names of the tensors in files of weights
         self.stages = nn.ModuleList(
             EdgeGroup(space, kind, sources, self.mixed, stride=2 if halves and sources[0] < space.inputs else 1)
-            for sources in stages
+            for sources in groups
         )
 
-    def forward(
-        self,
-        inputs: Sequence[Tensor],
-        mix: Tensor,
-        active: Sequence[Sequence[bool]] | None = None,
-        around: Tensor | None = None,
-        drop: float = 0.0,
-    ) -> Tensor:
-        """`inputs`: the outputs of the cells before; `mix` (edges, operations); `around` (edges,) weighs the channels
-        that go around the operations."""
+    def forward(self, inputs: Sequence[Tensor], mix: Mix, drop: float = 0.0) -> Tensor:
+        """`inputs` are the outputs of the cells before. Returns (N, nodes of `concat` * channels, H, W)."""
+        weights = mix.weights[self.kind]
+        active = None if mix.active is None else mix.active[self.kind]
+        around = None if mix.around is None else mix.around[self.kind]
         states = list(inputs) if self.preprocess is None else self.preprocess(*inputs)
         added: list[list[Tensor]] = [[] for _ in range(self.space.nodes)]
-        size = states[0].shape
-        sides = [-(-side // 2) if self.halves else side for side in size[2:]]
-        done = self.space.inputs
-        for stage in self.stages:
-            assert isinstance(stage, EdgeGroup)
-            while done <= max(stage.sources):
-                states.append(self._node(done - self.space.inputs, states, added, sides, around))
-                done += 1
+        sides = [-(-side // 2) if self.halves else side for side in states[0].shape[2:]]
+        for group in self.stages:
+            assert isinstance(group, EdgeGroup)
+            while len(states) <= max(group.sources):
+                states.append(self._node(states, added, sides, around))
             together: dict[tuple[int, ...], list[Tensor]] = {}
-            read = [states[source][:, : self.mixed] for source in stage.sources]
-            for nodes, found in stage(read, mix, active, drop):
-                together.setdefault(nodes, []).append(found)
+            read = [states[source][:, : self.mixed] for source in group.sources]
+            for nodes, output in group(read, weights, active, drop):
+                together.setdefault(nodes, []).append(output)
             for nodes, terms in together.items():
                 for node, term in zip(nodes, total(terms).split(self.mixed, dim=1), strict=True):
                     added[node].append(term)
-        while done < self.space.inputs + self.space.nodes:
-            states.append(self._node(done - self.space.inputs, states, added, sides, around))
-            done += 1
+        while len(states) < self.space.inputs + self.space.nodes:
+            states.append(self._node(states, added, sides, around))
         return torch.cat([states[self.space.inputs + node] for node in self.space.concat], dim=1)
 
-    def _node(
-        self, node: int, states: list[Tensor], added: list[list[Tensor]], sides: list[int], around: Tensor | None
-    ) -> Tensor:
+    def _node(self, states: list[Tensor], added: list[list[Tensor]], sides: list[int], around: Tensor | None) -> Tensor:
+        """The next node's state."""
+        node = len(states) - self.space.inputs
         # nothing leads to a node whose edges are all `none`
-        found = total(added[node]) if added[node] else states[0].new_zeros(len(states[0]), self.mixed, *sides)
-        if self.parts == 1:
-            return found
+        mixed = total(added[node]) if added[node] else states[0].new_zeros(len(states[0]), self.mixed, *sides)
+        if self.k == 1:
+            return mixed
         terms = []
         for place, (reader, source) in enumerate(self.space.edges()):
             if reader == node:
@@ -249,5 +246,5 @@ class MixedCell(nn.Module):
                     rest = F.max_pool2d(rest, 2, 2, ceil_mode=True)
                 terms.append(rest if around is None else rest * around[place])
         # neighbours come from different parts afterwards, so that other channels are mixed in the next node
-        whole = torch.cat([found, total(terms)], dim=1)
-        return whole.unflatten(1, (self.parts, self.mixed)).transpose(1, 2).flatten(1, 2)
+        whole = torch.cat([mixed, total(terms)], dim=1)
+        return whole.unflatten(1, (self.k, self.mixed)).transpose(1, 2).flatten(1, 2)

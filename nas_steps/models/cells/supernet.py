@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from nas_steps.config.space import Network
 from nas_steps.models.cells.folding import Normalising
-from nas_steps.models.cells.mixed_cell import EdgeGroup, MixedCell
+from nas_steps.models.cells.mixed_cell import EdgeGroup, Mix, MixedCell
 from nas_steps.models.cells.nasbench201 import STAGES, ResidualReduction
 from nas_steps.models.cells.two_input import Preprocess, reductions
-from nas_steps.spaces.cells.space import CellSpace
-
-#: for each kind of cell, edge and operation: whether it is computed
-Active = Mapping[str, Sequence[Sequence[bool]]]
+from nas_steps.spaces.cells.space import CellArchitecture, CellSpace
 
 #: makes a cell: (kind, what prepares its inputs, channels, whether it halves the side)
 CellBuilder = Callable[[str, nn.Module | None, int, bool], nn.Module]
 
 
 class Skeleton(nn.Module):
-    """What cells of a space are stacked in: stem, cells, average, classifier. It is that of the discrete networks
-    (`CellNetwork`, `StagedNetwork`), with cells whose norms have no affine part."""
+    """Stem, cells, average, classifier, as in the discrete networks; the cells' norms have no affine part."""
 
     def __init__(self, space: CellSpace, network: Network, build: CellBuilder, *, inputs: int, classes: int) -> None:
         super().__init__()
@@ -54,91 +50,92 @@ class Skeleton(nn.Module):
         self.classifier = nn.Linear(last, classes)
 
     def through(self, x: Tensor, cell: Callable[[nn.Module, Sequence[Tensor]], Tensor]) -> Tensor:
-        """Logits, where `cell` applies a mixed cell to the outputs of those before."""
+        """Logits (N, classes); `cell` applies a mixed cell to the outputs of the cells before it."""
         before_last = last = self.stem(x)
         for module in self.cells:
             if isinstance(module, ResidualReduction):
-                found = module(last)
+                output = module(last)
             else:
-                found = cell(module, [before_last, last] if self.space.inputs == 2 else [last])
-            before_last, last = last, found
+                output = cell(module, [before_last, last] if self.space.inputs == 2 else [last])
+            before_last, last = last, output
         return self.classifier(self.norm(last).mean(dim=(2, 3)))
 
 
 class Supernet(Skeleton):
     """The search network: (N, C, side, side) -> logits (N, classes).
 
-    `alphas` holds one (edges, operations) tensor for each kind of cell, shared by all cells of the kind. With `parts` =
-    K > 1 operations see 1 / K of the channels, and `betas` (edges,) weigh the edges (Xu et al. 2020, section 3).
+    `alphas` holds one (edges, operations) tensor for each kind of cell, shared by all cells of the kind. With `k` = K
+    > 1 operations see 1 / K of the channels, and `betas` (edges,) weigh the edges (Xu et al. 2020, section 3).
     """
 
-    def __init__(self, space: CellSpace, network: Network, *, inputs: int, classes: int, parts: int = 1) -> None:
+    def __init__(self, space: CellSpace, network: Network, *, inputs: int, classes: int, k: int = 1) -> None:
         def build(kind: str, preprocess: nn.Module | None, channels: int, halves: bool) -> nn.Module:
-            return MixedCell(space, kind, preprocess, channels, halves=halves, parts=parts)
+            return MixedCell(space, kind, preprocess, channels, halves=halves, k=k)
 
         super().__init__(space, network, build, inputs=inputs, classes=classes)
         shape = (len(space.edges()), len(space.operations))
         self.alphas = nn.ParameterDict({kind: nn.Parameter(1e-3 * torch.randn(shape)) for kind in space.kinds})
         self.betas = nn.ParameterDict()
-        if parts > 1:
+        if k > 1:
             for kind in space.kinds:
                 self.betas[kind] = nn.Parameter(1e-3 * torch.randn(shape[0]))
         for kind in space.kinds:
             self.register_buffer(f"allowed_{kind}", torch.tensor(space.allowed(kind)), persistent=False)
 
+    def allowed(self, kind: str) -> Tensor:
+        """(edges, operations): whether an edge may have an operation."""
+        return self.get_buffer(f"allowed_{kind}")
+
     def weights(self) -> list[nn.Parameter]:
         """Everything that is learnt but the architecture."""
-        chosen = {id(parameter) for parameter in self.architecture()}
-        return [parameter for parameter in self.parameters() if id(parameter) not in chosen]
+        architecture = {id(parameter) for parameter in self.architecture()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in architecture]
 
     def architecture(self) -> list[nn.Parameter]:
-        """What is learnt of the architecture: the alphas, and the edges' weights where there are any."""
+        """What is learnt of the architecture: the alphas and, if K > 1, the betas."""
         return [*self.alphas.values(), *self.betas.values()]
 
     def weighted(self) -> dict[str, list[list[bool]]]:
         """For each kind of cell and edge, which operations have weights."""
-        found = {}
+        weighted = {}
         for cell in self.cells:
             if isinstance(cell, MixedCell):
                 rows = [[False] * len(self.space.operations) for _ in self.space.edges()]
-                for stage in cell.stages:
-                    assert isinstance(stage, EdgeGroup)
-                    for name, places in stage.places.items():
-                        for place in places:
-                            rows[place][self.space.operations.index(name)] = True
-                found[cell.kind] = rows
-        return found
+                for group in cell.stages:
+                    assert isinstance(group, EdgeGroup)
+                    for name, edges in group.edges_of.items():
+                        for edge in edges:
+                            rows[group.places[edge]][self.space.operations.index(name)] = True
+                weighted[cell.kind] = rows
+        return weighted
 
     def differentiable_twice(self, twice: bool = True) -> None:
-        """Whether gradients can be differentiated themselves, which costs time and memory."""
+        """Make gradients themselves differentiable, which costs time and memory."""
         for module in self.modules():
             if isinstance(module, Normalising):
                 module.twice_differentiable = twice
 
     def probabilities(self) -> dict[str, Tensor]:
         """The softmax of each edge's alphas over the operations that it may have."""
-        mixed = {}
-        for kind, alphas in self.alphas.items():
-            allowed = getattr(self, f"allowed_{kind}")
-            mixed[kind] = torch.softmax(alphas.masked_fill(~allowed, float("-inf")), dim=-1)
-        return mixed
+        return {
+            kind: torch.softmax(alphas.masked_fill(~self.allowed(kind), float("-inf")), dim=-1)
+            for kind, alphas in self.alphas.items()
+        }
 
-    def forward(
-        self,
-        x: Tensor,
-        mix: Mapping[str, Tensor] | None = None,
-        active: Active | None = None,
-        around: Mapping[str, Tensor] | None = None,
-        drop: float = 0.0,
-    ) -> Tensor:
-        """`mix` weighs the operations of each kind's edges, `probabilities()` where it is None; only what is `active`
-        is computed."""
-        mixed = self.probabilities() if mix is None else mix
+    def discrete(self, architecture: CellArchitecture) -> Mix:
+        """The mix that computes an architecture alone: 1 for each kept edge, at its operation."""
+        edges, some = self.space.edges(), next(iter(self.alphas.values()))
+        weights, active = {}, {}
+        for kind, cell in architecture.cells.items():
+            rows = [[0.0] * len(self.space.operations) for _ in edges]
+            for node, kept in enumerate(cell):
+                for operation, source in kept:
+                    rows[edges.index((node, source))][self.space.operations.index(operation)] = 1.0
+            weights[kind] = torch.tensor(rows, dtype=some.dtype, device=some.device)
+            active[kind] = [[value > 0 for value in row] for row in rows]
+        return Mix(weights, active, {kind: rows.sum(1) for kind, rows in weights.items()} if self.betas else None)
 
-        def cell(module: nn.Module, states: Sequence[Tensor]) -> Tensor:
-            assert isinstance(module, MixedCell)
-            kind = module.kind
-            computed = None if active is None else active[kind]
-            return module(states, mixed[kind], computed, None if around is None else around[kind], drop)
-
-        return self.through(x, cell)
+    def forward(self, x: Tensor, mix: Mix | None = None, drop: float = 0.0) -> Tensor:
+        """`mix` weighs the operations, by `probabilities()` if it is None; `drop` is the probability of drop path."""
+        mix = Mix(self.probabilities()) if mix is None else mix
+        return self.through(x, lambda cell, states: cell(states, mix, drop))

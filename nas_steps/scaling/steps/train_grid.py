@@ -45,7 +45,7 @@ def main(task: Task) -> None:
                 progress=progress,
                 checkpoint=checkpoint,
             )
-            job.learnt_in(trained.parts)
+            job.learnt_in(trained.micro_batches)
             score = {
                 "index": row["index"],
                 "score": trained.last("valid_accuracy"),

@@ -15,16 +15,6 @@ Mix = Sequence[Sequence[float]]
 Found = TypeVar("Found")
 
 
-def softmax(alphas: Sequence[Sequence[float]]) -> list[list[float]]:
-    """Row-wise softmax of (edges, operations)."""
-    mixed = []
-    for row in alphas:
-        largest = max(row)
-        powers = [math.exp(value - largest) for value in row]
-        mixed.append([power / sum(powers) for power in powers])
-    return mixed
-
-
 def entropy(mix: Mix) -> float:
     """Mean entropy of the edges' softmax, in nats: `largest_entropy` of the space when undecided, 0 when decided."""
     return sum(-sum(weight * math.log(weight) for weight in row if weight > 0) for row in mix) / len(mix)
@@ -90,17 +80,3 @@ def skips(architecture: CellArchitecture) -> int:
     """Skip connections among the kept edges of the first kind of cell, the normal one."""
     cell = next(iter(architecture.cells.values()))
     return sum(operation == "skip_connect" for node in cell for operation, _ in node)
-
-
-def one_hot(space: CellSpace, architecture: CellArchitecture) -> dict[str, list[list[float]]]:
-    """For each kind of cell the mix (edges, operations) that computes `architecture` alone: 1 where an edge is kept, at
-    its operation."""
-    edges = space.edges()
-    found = {}
-    for kind, cell in architecture.cells.items():
-        rows = [[0.0] * len(space.operations) for _ in edges]
-        for node, kept in enumerate(cell):
-            for operation, source in kept:
-                rows[edges.index((node, source))][space.operations.index(operation)] = 1.0
-        found[kind] = rows
-    return found

@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas_steps.config.strategies import DartsSecondOrder, Gradient, SdartsAdv
+from nas_steps.config.strategies import Gradient
+from nas_steps.data.batches import DeviceImages
+from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
-from nas_steps.search.darts.relaxations import Mix, Perturbed, relaxation
-from nas_steps.search.darts.unrolled import unrolled_gradient
+from nas_steps.provenance.kinds import of_kind
+from nas_steps.provenance.seeds import derive_seed
+from nas_steps.search.darts.discretise import most_likely
+from nas_steps.search.darts.perturbation import select
+from nas_steps.training.batch_norms import same_statistics
 from nas_steps.training.checkpoint import State
-from nas_steps.training.loop import Batch
-from nas_steps.training.micro_batches import Loss, Parts
+from nas_steps.training.distributed import world
+from nas_steps.training.loop import Batch, Row, evaluate
+from nas_steps.training.micro_batches import Loss, MicroBatches
 from nas_steps.training.supervised import cosine
 
 ALPHA_BETAS = (0.5, 0.999)  # Liu et al. 2019, section A.1.1
-#: of projected gradient ascent: the radius can be crossed 2.5 times (Madry et al. 2018, section B)
-REACH = 2.5
+
+#: (architecture, score, what the score is)
+Candidate = tuple[str, float, str]
+#: by kind of cell: the weights (edges, operations) of a mix, as plain numbers
+Weights = Mapping[str, Sequence[Sequence[float]]]
 
 
 class DartsLearner:
-    """What `fit` calls: an alpha step on the next batch of `valid`, a weight step on the batch that it is given."""
+    """DARTS (Liu et al. 2019, algorithm 1); `fit` calls it. The methods of the first half are what its family changes.
 
-    def __init__(self, supernet: Supernet, settings: Gradient, valid: Iterator[Batch], seed: int = 0) -> None:
+    What is random is drawn once a batch (`draw`), the mix is computed from it as often as there are micro-batches. The
+    random numbers come from an own generator, so that several processes draw the same.
+    """
+
+    #: whether alphas are learnt by gradients
+    learns_alphas = True
+
+    def __init__(self, supernet: Supernet, settings: Gradient, seed: int = 0) -> None:
         self.supernet = supernet
         self.settings = settings
-        self.valid = valid
         self.seed = seed
+        self.valid: Iterator[Batch] = iter(())
         self.epoch, self.batch = 1, 0
-        self.relaxation = relaxation(supernet, settings)
-        self.parts = Parts(supernet)
+        self.generator = torch.Generator()
+        #: 0 in the first epoch, 1 in the last
+        self.progress = 0.0
+        self.micro_batches = MicroBatches(supernet)
         self.weights = supernet.weights()
         self.alphas = supernet.architecture()
         self.weight_optimizer = torch.optim.SGD(
@@ -49,9 +68,87 @@ class DartsLearner:
             weight_decay=settings.alpha_weight_decay,
         )
 
+    # -------------------------------------------------------------------------------- what the family changes
+
+    @staticmethod
+    def k(_settings: Gradient) -> int:
+        """1/K of the channels go through the operations (Xu et al. 2020)."""
+        return 1
+
+    def draw(self) -> Any:
+        """What is random in a batch."""
+        return None
+
+    def draw_for_weights(self, _images: Tensor, _labels: Tensor, _drop: float) -> Any:
+        """What is random in a step of the weights."""
+        return self.draw()
+
+    def mix(self, _drawn: Any) -> Mix:
+        """The mix of a step of the alphas, differentiable in them: their softmax (Liu et al. 2019, equation 2)."""
+        return Mix(self.supernet.probabilities())
+
+    def mix_for_weights(self, drawn: Any) -> Mix:
+        """The mix of a step of the weights."""
+        return self.mix(drawn)
+
+    def expected(self) -> Mix:
+        """The mix without noise: it is evaluated, and made discrete."""
+        return self.mix(None)
+
+    def regulariser(self) -> Tensor | None:
+        """What is added to the loss of the alphas."""
+        return None
+
+    def alpha_gradients(self, _train: Batch, valid: Batch, drawn: Any, drop: float) -> None:
+        """Set the alphas' gradients: those of the validation loss (first order)."""
+        learn_only(self.alphas, frozen=self.weights)
+        loss = self.loss_of(lambda: self.mix(drawn), drop, regularised=True)
+        self.micro_batches.backward(self.alphas, *valid, loss)
+
+    def reason_to_stop(self, _rows: Sequence[Row]) -> str:
+        """Why the search ends after these epochs; empty if it goes on. It depends on the rows alone."""
+        return ""
+
+    def chosen_epoch(self, rows: Sequence[Row]) -> int:
+        """The place of the row whose alphas become candidates."""
+        return len(rows) - 1
+
+    def candidates(self, mix: Weights, train: DeviceImages, valid: DeviceImages, seed: int) -> list[Candidate]:
+        """What the search hands on, best first."""
+        likely = self.most_likely(mix)
+        if self.settings.selection == "argmax":
+            return likely
+        turns = count()
+
+        def tune(left: Mix) -> None:
+            self.supernet.train()
+            learn_only(self.weights, frozen=self.alphas)
+            for group in self.weight_optimizer.param_groups:
+                group["lr"] = max(self.settings.learning_rate_min, self.settings.learning_rate / 10)
+            for _ in range(self.settings.selection_epochs):
+                turn = derive_seed(seed, "selection", next(turns))
+                for images, labels in shuffled(train, self.settings, turn):
+                    self.learn_weights(images, labels, lambda: left)
+
+        weights = {kind: self.alphas[0].new_tensor(rows) for kind, rows in mix.items()}
+        with torch.no_grad():
+            around = self.expected().around
+        supernet = self.supernet
+        best = select(supernet, Mix(weights, None, around), lambda left: accuracy(supernet, left, valid)[1], tune, seed)
+        fitness = accuracy(supernet, supernet.discrete(best), valid, fresh=True)[1]
+        others = [candidate for candidate in likely if candidate[0] != str(best)]
+        return [(str(best), fitness, "perturbation"), *others][: self.settings.candidates]
+
+    # -------------------------------------------------------------------------------------- what all have alike
+
     def begin(self, epoch: int, batch: int, valid: Iterator[Batch]) -> None:
-        """Go on with batch number `batch` of `epoch`."""
+        """Go on with batch `batch` (from 0) of `epoch` (from 1); `valid` are the batches that the alphas learn from."""
         self.epoch, self.batch, self.valid = epoch, batch, valid
+
+    def reseed(self, epoch: int, batch: int) -> None:
+        """Make what is drawn next depend on the seed, the epoch and the batch alone."""
+        self.generator.manual_seed(derive_seed(self.seed, epoch, batch))
+        self.progress = (epoch - 1) / max(self.settings.epochs - 1, 1)
 
     def __call__(self, images: Tensor, labels: Tensor, done: float) -> tuple[Tensor, Tensor]:
         self.supernet.train()
@@ -59,107 +156,85 @@ class DartsLearner:
         drop = self.settings.drop_path * done
         for group in self.weight_optimizer.param_groups:
             group["lr"] = cosine(self.settings.learning_rate, done, floor=self.settings.learning_rate_min)
-        self.relaxation.begin(self.epoch, self.batch, self.seed)
+        self.reseed(self.epoch, self.batch)
         self.batch += 1
-        if self.relaxation.learns and self.epoch > self.settings.warmup_epochs:
-            self.learn_alphas((images, labels), valid, drop)
+        if self.learns_alphas and self.epoch > self.settings.warmup_epochs:
+            self.alpha_gradients((images, labels), valid, self.draw(), drop)
+            self.alpha_optimizer.step()
+        drawn = self.draw_for_weights(images, labels, drop)
         learn_only(self.weights, frozen=self.alphas)
-        drawn = self.relaxation.draw()
-        if isinstance(self.settings, SdartsAdv):
-            drawn = self.worst_disturbance(images, labels, drop)
-            learn_only(self.weights, frozen=self.alphas)
-        return self.learn_weights(images, labels, lambda: self.relaxation.mix_for_weights(drawn), drop)
+        return self.learn_weights(images, labels, lambda: self.mix_for_weights(drawn), drop)
 
     def learn_weights(
         self, images: Tensor, labels: Tensor, mix: Callable[[], Mix], drop: float = 0.0
     ) -> tuple[Tensor, Tensor]:
         """One step of the weights under a mix; the batch's summed loss and number of correct answers."""
-        learnt = self.parts.backward(self.weights, images, labels, self.loss_of(mix, drop))
+        sums = self.micro_batches.backward(self.weights, images, labels, self.loss_of(mix, drop))
         nn.utils.clip_grad_norm_(self.weights, self.settings.gradient_clip)
         self.weight_optimizer.step()
-        return learnt
-
-    def learn_alphas(self, train: Batch, valid: Batch, drop: float) -> None:
-        drawn = self.relaxation.draw()
-        loss = self.loss_of(lambda: self.relaxation.mix(drawn), drop, regularised=True)
-        if isinstance(self.settings, DartsSecondOrder):
-            with same_statistics(self.supernet):
-                unrolled_gradient(
-                    self.parts,
-                    self.loss_of(lambda: self.relaxation.mix(drawn), drop),
-                    self.weights,
-                    self.alphas,
-                    train=train,
-                    valid=valid,
-                    optimizer=self.weight_optimizer,
-                    exact=self.settings.hessian == "autograd",
-                    twice=self.supernet.differentiable_twice,
-                )
-        else:
-            learn_only(self.alphas, frozen=self.weights)
-            self.parts.backward(self.alphas, *valid, loss)
-        self.alpha_optimizer.step()
-
-    def worst_disturbance(self, images: Tensor, labels: Tensor, drop: float) -> dict[str, Tensor]:
-        """The disturbance of the mix that makes the training loss largest, by projected gradient ascent on the signs
-        of the gradient (Chen & Hsieh 2020, section 3.2)."""
-        assert isinstance(self.relaxation, Perturbed)
-        assert isinstance(self.settings, SdartsAdv)
-        radius = self.relaxation.radius
-        found = {kind: nn.Parameter(torch.zeros_like(alphas)) for kind, alphas in self.supernet.alphas.items()}
-        learn_only([], frozen=[*self.weights, *self.alphas])
-        loss = self.loss_of(lambda: self.relaxation.mix_for_weights(found), drop)
-        with same_statistics(self.supernet):
-            for _ in range(self.settings.steps):
-                self.parts.backward(list(found.values()), images, labels, loss)
-                with torch.no_grad():
-                    for disturbance in found.values():
-                        assert disturbance.grad is not None
-                        disturbance.add_(disturbance.grad.sign(), alpha=REACH * radius / self.settings.steps)
-                        disturbance.clamp_(-radius, radius)
-        return {kind: disturbance.detach() for kind, disturbance in found.items()}
+        return sums
 
     def loss_of(self, mix: Callable[[], Mix], drop: float, *, regularised: bool = False) -> Loss:
         def loss(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            chosen = mix()
-            logits = self.supernet(images, chosen.weights, chosen.active, chosen.around, drop)
-            found = total = F.cross_entropy(logits, labels)
-            if regularised and (more := self.relaxation.regulariser()) is not None:
-                total = found + more
-            return total, found, (logits.detach().argmax(1) == labels).sum()
+            logits = self.supernet(images, mix(), drop)
+            entropy = total = F.cross_entropy(logits, labels)
+            if regularised and (more := self.regulariser()) is not None:
+                total = entropy + more
+            return total, entropy, (logits.detach().argmax(1) == labels).sum()
 
         return loss
+
+    def most_likely(self, mix: Weights) -> list[Candidate]:
+        """The most likely architectures under a mix."""
+        likely = most_likely(self.supernet.space, mix, self.settings.candidates)
+        return [(str(architecture), score, "alpha_likelihood") for architecture, score in likely]
 
     def state(self) -> State:
         return {
             "supernet": self.supernet.state_dict(),
             "weight_optimizer": self.weight_optimizer.state_dict(),
             "alpha_optimizer": self.alpha_optimizer.state_dict(),
-            "parts": self.parts.count,
+            "micro_batches": self.micro_batches.count,
         }
 
     def restore(self, state: State) -> None:
         self.supernet.load_state_dict(state["supernet"])
         self.weight_optimizer.load_state_dict(state["weight_optimizer"])
         self.alpha_optimizer.load_state_dict(state["alpha_optimizer"])
-        self.parts.count = state["parts"]
+        self.micro_batches.count = state["micro_batches"]
+
+
+def learner_of(kind: str) -> type[DartsLearner]:
+    """The learner of a kind of strategy."""
+    learner: type[DartsLearner] = of_kind("nas_steps.search.darts.kinds", kind).Learner
+    return learner
+
+
+def shuffled(data: DeviceImages, settings: Gradient, seed: int, start: int = 0) -> Iterator[Batch]:
+    """Shuffled, augmented batches of one pass over `data`, from number `start` on."""
+    return data.batches(settings.batch_size, augment=settings.augment, shuffle=True, seed=seed, start=start)
 
 
 def learn_only(parameters: list[nn.Parameter], *, frozen: list[nn.Parameter]) -> None:
-    """Each half of a step computes the gradients that it uses and no others."""
+    """Compute the gradients of `parameters` and not those of `frozen`."""
     for parameter in parameters:
         parameter.requires_grad_(True)
     for parameter in frozen:
         parameter.requires_grad_(False)
 
 
-@contextmanager
-def same_statistics(model: nn.Module) -> Iterator[None]:
-    """Leave the running statistics of batch norms as they are: passes that no weight learns from are none of theirs."""
-    kept = [buffer.clone() for buffer in model.buffers()]
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for buffer, old in zip(model.buffers(), kept, strict=True):
-                buffer.copy_(old)
+def accuracy(supernet: Supernet, mix: Mix, data: DeviceImages, *, fresh: bool = False) -> tuple[float, float]:
+    """Mean loss and accuracy of a supernet under a mix; the supernet is as before.
+
+    `fresh` norms by the statistics of the images at hand: the running ones were gathered under other mixes, and do not
+    fit one that computes a few operations alone (Bender et al. 2018, section 3.3).
+    """
+
+    def logits(images: Tensor) -> Tensor:
+        # a single image, the last of many, has no statistics of its own if its side has come down to 1
+        supernet.train(fresh and len(images) > 1)
+        return supernet(images, mix)
+
+    # several processes share the batches out, and each batch has statistics of its own
+    with same_statistics(supernet), world().apart():
+        return evaluate(supernet, data, logits)

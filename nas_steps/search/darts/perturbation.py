@@ -7,9 +7,9 @@ from random import Random
 
 from torch import Tensor
 
+from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.search.darts.relaxations import Mix
 from nas_steps.spaces.cells.space import CellArchitecture
 
 #: how good the supernet is under a mix

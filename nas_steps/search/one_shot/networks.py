@@ -17,15 +17,15 @@ from torch import Tensor, nn
 
 from nas_steps.config.space import Network
 from nas_steps.models.cells.folding import Normalising
+from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.models.mobile.prefix import evaluate_paths
 from nas_steps.models.mobile.supernet import MobileSupernet
 from nas_steps.models.single import single_values_in_words
-from nas_steps.search.darts.learner import same_statistics
-from nas_steps.search.darts.relaxations import Mix, discrete
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.spaces.protocol import Architecture
+from nas_steps.training.batch_norms import same_statistics
 
 #: makes the batches to score on anew: normalised images (B, C, side, side) and labels (B,)
 Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
@@ -88,8 +88,7 @@ class CellPaths(SharedNetwork):
         self._mix = lru_cache(maxsize=REMEMBERED)(self._made)
 
     def forward(self, x: Tensor, architecture: Architecture) -> Tensor:
-        mix = self._mix(architecture, x.device)
-        return self.supernet(x, mix.weights, mix.active, mix.around)
+        return self.supernet(x, self._mix(architecture, x.device))
 
     def weights(self) -> list[nn.Parameter]:
         return self.supernet.weights()
@@ -139,7 +138,7 @@ class CellPaths(SharedNetwork):
 
     def _made(self, architecture: Architecture, _device: torch.device) -> Mix:
         self.supernet.space.check(architecture)
-        return discrete(self.supernet, architecture)
+        return self.supernet.discrete(architecture)
 
 
 @contextmanager

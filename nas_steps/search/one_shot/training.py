@@ -18,10 +18,10 @@ from nas_steps.search.one_shot.sampling import Sampling, sampling
 from nas_steps.search.settings import SupernetSettings
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.protocol import Architecture
+from nas_steps.training.batch_norms import synchronise
 from nas_steps.training.checkpoint import Checkpoint, State
-from nas_steps.training.distributed import synchronise
 from nas_steps.training.loop import Batch, Row, fit
-from nas_steps.training.micro_batches import Loss, Parts
+from nas_steps.training.micro_batches import Loss, MicroBatches
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import ADAMW_BETAS, cosine, decay_groups
 
@@ -35,7 +35,7 @@ class OneShotLearner:
     ) -> None:
         self.network, self.settings, self.sampling = network, settings, paths
         self.parameters = network.weights()
-        self.parts = Parts(network)
+        self.parts = MicroBatches(network)
         groups = [
             {**group, "params": [one for one in group["params"] if one.requires_grad]}  # type: ignore[attr-defined]
             for group in decay_groups(network, settings.weight_decay)

@@ -28,7 +28,7 @@ def main(task: Task) -> None:
         result = darts(settings, images, seed=seed, progress=progress, checkpoint=job.checkpoints.of("supernet"))
         if result.reason:
             print(f"the search ended early: {result.reason}", flush=True)
-        job.learnt_in(result.parts)
+        job.learnt_in(result.micro_batches)
         if job.writes:
             write_json(task.output("alphas"), result.alphas)
             write_history(task.output("history"), result.history)

@@ -1,0 +1,1 @@
+"""The members of the DARTS family, a module each: `Learner` changes what the method changes of DARTS."""

@@ -1,0 +1,48 @@
+"""GDAS (Dong & Yang 2019, section 3.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nas_steps.config.strategies import Gdas
+from nas_steps.models.cells.mixed_cell import Mix
+from nas_steps.search.darts.learner import DartsLearner
+
+
+class Learner(DartsLearner):
+    """Draws one operation an edge; gradients go through the softened draw.
+
+    The drawn operations alone are computed, and no other gets a gradient.
+    """
+
+    settings: Gdas
+
+    @property
+    def temperature(self) -> float:
+        """The softness of the draw, which falls linearly over the epochs."""
+        return self.settings.temperature + self.progress * (self.settings.temperature_min - self.settings.temperature)
+
+    def draw(self) -> dict[str, Tensor]:
+        """Gumbel noise for each alpha."""
+        noise = {}
+        for kind, alphas in self.supernet.alphas.items():
+            uniform = torch.rand(alphas.shape, generator=self.generator, dtype=torch.float64)
+            noise[kind] = -torch.log(-torch.log(uniform.clamp(1e-12, 1 - 1e-12))).to(alphas)
+        return noise
+
+    def mix(self, drawn: Any) -> Mix:
+        weights, active = {}, {}
+        for kind, alphas in self.supernet.alphas.items():
+            logits = alphas.masked_fill(~self.supernet.allowed(kind), float("-inf")).log_softmax(-1)
+            soft = ((logits + drawn[kind]) / self.temperature).softmax(-1)
+            hard = F.one_hot(soft.argmax(-1), alphas.shape[1]).to(soft)
+            weights[kind] = hard - soft.detach() + soft
+            active[kind] = (hard > 0).tolist()
+        return Mix(weights, active)
+
+    def expected(self) -> Mix:
+        return Mix(self.supernet.probabilities())

@@ -1,0 +1,50 @@
+"""Random search with weight sharing (Li & Talwalkar 2020, section 3.3)."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import torch
+
+from nas_steps.config.strategies import Rsws
+from nas_steps.data.batches import DeviceImages
+from nas_steps.models.cells.mixed_cell import Mix
+from nas_steps.provenance.seeds import derive_seed
+from nas_steps.search.darts.learner import Candidate, DartsLearner, Weights, accuracy
+from nas_steps.spaces.cells.space import CellArchitecture
+
+
+class Learner(DartsLearner):
+    """Trains an architecture a batch, drawn uniformly; there are no alphas to learn.
+
+    Candidates are drawn uniformly in the end, and ranked by their accuracy with the shared weights.
+    """
+
+    learns_alphas = False
+    settings: Rsws
+
+    def draw(self) -> int:
+        """A seed."""
+        return int(torch.randint(2**62, (), generator=self.generator))
+
+    def mix(self, drawn: Any) -> Mix:
+        return self.supernet.discrete(self.supernet.space.sample(Random(drawn)))
+
+    def expected(self) -> Mix:
+        return Mix(self.supernet.probabilities())
+
+    def candidates(self, _mix: Weights, _train: DeviceImages, valid: DeviceImages, seed: int) -> list[Candidate]:
+        space, evaluations = self.supernet.space, self.settings.evaluations
+        random = Random(derive_seed(seed, "ranked by shared weights"))
+        drawn: dict[str, CellArchitecture] = {}
+        for _ in range(100 * evaluations):
+            if len(drawn) == min(evaluations, space.size()):
+                break
+            architecture = space.sample(random)
+            drawn.setdefault(str(architecture), architecture)
+        scored: list[Candidate] = [
+            (name, accuracy(self.supernet, self.supernet.discrete(one), valid, fresh=True)[1], "shared_weights")
+            for name, one in drawn.items()
+        ]
+        return sorted(scored, key=lambda candidate: -candidate[1])[: self.settings.candidates]

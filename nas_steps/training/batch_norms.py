@@ -1,0 +1,106 @@
+"""The statistics of batch norms: kept, of the images at hand, re-estimated, summed over processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from nas_steps.models.cells.folding import Normalising
+from nas_steps.models.mobile.entangled import EntangledBlock
+from nas_steps.training.distributed import world
+
+
+def statistics(model: nn.Module) -> list[Tensor]:
+    """A copy of the running statistics."""
+    return [buffer.clone() for buffer in model.buffers()]
+
+
+@torch.no_grad()
+def put_back(model: nn.Module, kept: Sequence[Tensor]) -> None:
+    """Set the running statistics to those that `statistics` has copied."""
+    for buffer, old in zip(model.buffers(), kept, strict=True):
+        buffer.copy_(old)
+
+
+@contextmanager
+def same_statistics(model: nn.Module) -> Iterator[None]:
+    """Keep the running statistics as they are, whatever passes through the model in the block."""
+    kept = statistics(model)
+    try:
+        yield
+    finally:
+        put_back(model, kept)
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes; its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(_context: Any, value: Tensor) -> Tensor:
+        value = value.clone()
+        dist.all_reduce(value)
+        return value
+
+    @staticmethod
+    def backward(_context: Any, gradient: Tensor) -> Tensor:
+        gradient = gradient.contiguous().clone()
+        dist.all_reduce(gradient)
+        return gradient
+
+
+def _total(value: Tensor) -> Tensor:
+    """The sum over the processes that share a batch."""
+    return value if world().together else _Sum.apply(value)
+
+
+class SynchronisedBatchNorm2d(nn.BatchNorm2d):
+    """A batch norm whose statistics are those of all processes' images. Its state is a BatchNorm2d's."""
+
+    @classmethod
+    def of(cls, norm: nn.BatchNorm2d) -> SynchronisedBatchNorm2d:
+        """The same norm, with the same tensors."""
+        made = cls(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats, device="meta")
+        made.weight, made.bias = norm.weight, norm.bias
+        made.running_mean, made.running_var = norm.running_mean, norm.running_var
+        made.num_batches_tracked = norm.num_batches_tracked
+        return made.train(norm.training)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or world().together:
+            return super().forward(x)
+        exact = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+        count = _total(exact.new_tensor([x.numel() / x.shape[1]]))
+        mean = _total(exact.sum((0, 2, 3))) / count
+        centred = exact - mean.view(1, -1, 1, 1)
+        variance = _total((centred * centred).sum((0, 2, 3))) / count
+        if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
+            with torch.no_grad():
+                assert self.num_batches_tracked is not None
+                self.num_batches_tracked.add_(1)
+                share = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
+                self.running_mean.lerp_(mean, share)
+                self.running_var.lerp_(variance * (count / (count - 1)), share)
+        normed = centred * torch.rsqrt(variance + self.eps).view(1, -1, 1, 1)
+        if self.affine:
+            normed = normed * self.weight.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
+        return normed.to(x.dtype)
+
+
+def synchronise(model: nn.Module) -> None:
+    """Make the batch norms of `model` see all processes' images, if there are several."""
+    if world().size == 1:
+        return
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if type(child) is nn.BatchNorm2d:
+                setattr(module, name, SynchronisedBatchNorm2d.of(child))
+        if isinstance(module, Normalising):
+            module.total = _total
+        elif isinstance(module, EntangledBlock):
+            for small in module.small.values():
+                synchronise(small)
