@@ -1,4 +1,4 @@
-"""The statistics of batch norms: kept, of the images at hand, re-estimated, summed over processes."""
+"""The statistics of batch norms: kept as they are, and summed over processes."""
 
 from __future__ import annotations
 

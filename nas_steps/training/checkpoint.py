@@ -1,8 +1,8 @@
-"""What lets a killed step go on: its state on disk, in a folder that one process owns.
+"""Checkpoints: the state of a training on disk, from which a killed step goes on.
 
-The folder lies beside the step's outputs and is no declared output, since Snakemake deletes those of a failed job. A
-checkpoint is one file: a line that says what it is, the sha256 of what follows, a line of JSON (what it belongs to,
-what was spent on it), then tensors and plain values as `torch.save` writes them, read with `weights_only`.
+They lie in a folder beside the step's outputs that one process owns. It is no declared output, since Snakemake deletes
+those of a failed job. A checkpoint is one file: a magic line, the sha256 of the rest, a line of JSON (key and cost),
+then tensors and plain values as `torch.save` writes them, read with `weights_only`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from nas_steps.provenance.ledger import Cost
 from nas_steps.training.distributed import world
 
 MAGIC = b"nas-steps checkpoint 1\n"
-#: seconds between two checkpoints of a training: what a SIGKILL can cost
+#: seconds between two checkpoints of a training, which a SIGKILL can cost
 INTERVAL_VARIABLE, INTERVAL = "NAS_STEPS_CHECKPOINT_SECONDS", 30.0
 #: how long an orphan is given to save its state and leave
 PATIENCE = 120.0
@@ -47,121 +48,95 @@ def checkpoint_folder(target: Path) -> Path:
 class Checkpoints:
     """The checkpoints of one step. Make them with `opened`.
 
-    `key` says what they belong to, each part a name and a text that is worked out when it is needed. A checkpoint
-    with another key, or one that is not whole, is moved aside and never loaded.
+    `key` identifies the training: names, and texts that are computed when they are needed.
     """
 
     def __init__(self, folder: Path, key: Mapping[str, Callable[[], str]], cost: Cost, interval: float) -> None:
-        self.folder = folder
-        self.interval = interval
+        self.folder, self.cost, self.interval = folder, cost, interval
+        self.last = time.monotonic()
         self._key = key
-        self._known_key: dict[str, str] | None = None
-        self._cost = cost
-        self._last = time.monotonic()
 
-    @property
+    @cached_property
     def key(self) -> dict[str, str]:
-        if self._known_key is None:
-            self._known_key = {name: text() for name, text in sorted(self._key.items())}
-        return self._known_key
-
-    @property
-    def due(self) -> bool:
-        """Whether the last checkpoint is old enough for another one; the first of several processes decides."""
-        return world().writes and time.monotonic() - self._last >= self.interval
+        return {name: text() for name, text in sorted(self._key.items())}
 
     def of(self, name: str) -> Checkpoint:
         """The checkpoint of one of the step's trainings."""
         return Checkpoint(self, name)
 
-    def file(self, name: str) -> Path:
-        return self.folder / f"{name}.checkpoint"
 
-    def write(self, name: str, state: State) -> None:
-        """Replace the checkpoint `name`; the one before stays whole until the new one is. Of several processes, whose
-        states are the same, the first one writes."""
+class Checkpoint:
+    """The checkpoint of one training. Several processes have the same state; the first one reads and writes."""
+
+    def __init__(self, all_of_step: Checkpoints, name: str) -> None:
+        self._all, self.name = all_of_step, name
+        self.file = all_of_step.folder / f"{name}.checkpoint"
+
+    @property
+    def due(self) -> bool:
+        """Whether the step's last checkpoint is old enough for another one; the first of several processes decides."""
+        return world().writes and time.monotonic() - self._all.last >= self._all.interval
+
+    def write(self, state: State) -> None:
+        """Replace the checkpoint; the one before stays whole until the new one is. Raises UserError for a full disk."""
         if not world().writes:
             return
-        body = io.BytesIO()
-        body.write(json.dumps({"key": self.key, "spent": self._cost.spent()}, sort_keys=True).encode() + b"\n")
+        body, header = io.BytesIO(), {"key": self._all.key, "spent": self._all.cost.spent()}
+        body.write(json.dumps(header, sort_keys=True).encode() + b"\n")
         torch.save(state, body)
         content = body.getbuffer()
-        path = self.file(name)
         try:
-            with atomic(path) as temporary, temporary.open("wb") as file:
+            with atomic(self.file) as temporary, temporary.open("wb") as file:
                 file.write(MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n")
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             raise UserError(
-                f"the checkpoint {path} ({len(content) / 1e6:,.1f} MB) cannot be written: "
+                f"the checkpoint {self.file} ({len(content) / 1e6:,.1f} MB) cannot be written: "
                 f"{os.strerror(error.errno or 0)}; make room and run snakemake again: "
                 "it goes on from the checkpoint before"
             ) from error
-        self._last = time.monotonic()
-
-    def read(self, name: str) -> State | None:
-        """The state in the checkpoint `name`, or None where there is none that can be trusted.
-
-        Of several processes, the first one reads for all.
-        """
-        content = world().from_first(self._trusted(name) if world().writes else None)
-        return None if content is None else torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-
-    def _trusted(self, name: str) -> bytes | None:
-        path = self.file(name)
-        if not path.exists():
-            return None
-        try:
-            header, content = _parse(path.read_bytes())
-        except ValueError as error:
-            self._set_aside(path, "damaged", str(error))
-            return None
-        if header["key"] != self.key:
-            differing = sorted(
-                part for part in {*header["key"], *self.key} if header["key"].get(part) != self.key.get(part)
-            )
-            self._set_aside(path, "foreign", f"it was made with another {' and another '.join(differing)}")
-            return None
-        self._cost.add_earlier(header["spent"])
-        return content
-
-    def remove(self, name: str) -> None:
-        if world().writes:
-            self.file(name).unlink(missing_ok=True)
-
-    def _set_aside(self, path: Path, kind: str, why: str) -> None:
-        number = 1
-        while (aside := path.with_name(f"{path.name}.{kind}-{number}")).exists():
-            number += 1
-        path.rename(aside)
-        print(f"the checkpoint {path} is not used: {why}; it now is {aside.name}, and the step starts over", flush=True)
-
-
-class Checkpoint:
-    """One training's place among a step's checkpoints."""
-
-    def __init__(self, all_of_step: Checkpoints, name: str) -> None:
-        self._all = all_of_step
-        self.name = name
-
-    @property
-    def due(self) -> bool:
-        return self._all.due
+        self._all.last = time.monotonic()
 
     def read(self) -> State | None:
-        return self._all.read(self.name)
+        """The state, or None. A checkpoint that has another key or is not whole is moved aside and not loaded."""
+        content = world().from_first(self._trusted() if world().writes else None)
+        return None if content is None else torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
-    def write(self, state: State) -> None:
-        self._all.write(self.name, state)
+    def _trusted(self) -> bytes | None:
+        if not self.file.exists():
+            return None
+        try:
+            header, content = _parse(self.file.read_bytes())
+        except ValueError as error:
+            self._set_aside("damaged", str(error))
+            return None
+        key, other = self._all.key, header["key"]
+        if other != key:
+            differing = sorted(part for part in {*other, *key} if other.get(part) != key.get(part))
+            self._set_aside("foreign", f"it was made with another {' and another '.join(differing)}")
+            return None
+        self._all.cost.add_earlier(header["spent"])
+        return content
 
     def remove(self) -> None:
-        self._all.remove(self.name)
+        if world().writes:
+            self.file.unlink(missing_ok=True)
+
+    def _set_aside(self, kind: str, why: str) -> None:
+        number = 1
+        while (aside := self.file.with_name(f"{self.file.name}.{kind}-{number}")).exists():
+            number += 1
+        self.file.rename(aside)
+        print(
+            f"the checkpoint {self.file} is not used: {why}; it now is {aside.name}, and the step starts over",
+            flush=True,
+        )
 
 
 def _parse(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """The header and the body of a checkpoint. Raises ValueError where it is not one, or not a whole one."""
+    """The header and the body of a checkpoint. Raises ValueError if it is none, or not whole."""
     start, end = len(MAGIC), len(MAGIC) + 2 * hashlib.sha256().digest_size
     if not data.startswith(MAGIC):
         raise ValueError("it is no checkpoint of this version")
@@ -181,16 +156,16 @@ def opened(target: Path, key: Mapping[str, Callable[[], str]], cost: Cost) -> It
     """
     folder = checkpoint_folder(target)
     folder.mkdir(parents=True, exist_ok=True)
-    interval = _interval()
+    mine = Checkpoints(folder, key, cost, _interval())
     if not world().writes:
-        yield Checkpoints(folder, key, cost, interval)
+        yield mine
         return
     with _own(folder):
         for left in folder.glob(".*.partial"):  # of a process killed while it wrote
             left.unlink()
         for ended in folder.parent.glob(f".{target.name}.ended-*.checkpoints"):  # of one killed while it deleted them
             shutil.rmtree(ended)
-        yield Checkpoints(folder, key, cost, interval)
+        yield mine
         # while it is still owned: a forced rerun must start over; renamed first, so that nobody waits inside it
         ended = folder.with_name(f".{target.name}.ended-{os.getpid()}.checkpoints")
         folder.rename(ended)

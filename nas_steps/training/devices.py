@@ -1,4 +1,4 @@
-"""Choosing a device, and making what runs there repeatable."""
+"""Choose a device and make its computations repeatable."""
 
 from __future__ import annotations
 
@@ -37,14 +37,13 @@ def prepare(device: str, threads: int) -> torch.device:
 
 @contextmanager
 def claimed(device: str, threads: int) -> Iterator[torch.device]:
-    """The device that `prepare` chooses; a CUDA GPU is this process's own in the block, as long as all processes on
-    this machine ask in this way. Waits where all GPUs are taken.
+    """The device that `prepare` chooses; a CUDA GPU belongs to this process alone in the block. Waits for a free GPU.
 
     The claim is a lock a GPU, so it ends however the process ends.
     """
-    found = prepare(device, threads)
-    if found.type != "cuda":
-        yield found
+    chosen = prepare(device, threads)
+    if chosen.type != "cuda":
+        yield chosen
         return
     locks = Path(tempfile.gettempdir()) / f"nas-steps-gpus-{os.getuid()}"
     with claim(locks, [str(torch.cuda.get_device_properties(n).uuid) for n in range(torch.cuda.device_count())]) as n:
@@ -56,7 +55,7 @@ def claimed(device: str, threads: int) -> Iterator[torch.device]:
 def claim(folder: Path, names: Sequence[str], wait: float = 1.0) -> Iterator[int]:
     """The number of a name that no other process claims; looks again every `wait` seconds until there is one."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    told = False
+    waiting = False
     while True:
         for number, name in enumerate(names):
             held = hold(folder / f"{name}.lock")
@@ -64,9 +63,9 @@ def claim(folder: Path, names: Sequence[str], wait: float = 1.0) -> Iterator[int
                 with held:
                     yield number
                 return
-        if not told:
+        if not waiting:
             print(f"all {len(names)} GPUs are taken by other steps (locks in {folder}): waiting", flush=True)
-            told = True
+            waiting = True
         time.sleep(wait)
 
 

@@ -1,9 +1,8 @@
 """Several processes that train one network: each learns its share of every batch, the gradients are summed.
 
-Started by torchrun, which sets RANK and WORLD_SIZE. What they end with is what one process ends with that learns the
-same batches, rounding aside: batch norms see the whole batch (Ioffe & Szegedy 2015, algorithm 1, with sums over all
-processes), a batch too small to be shared is learnt by all. Gradients are summed by hand and not by
-DistributedDataParallel, which wants every parameter to learn in every step, and shares of equal size.
+torchrun starts them and sets RANK and WORLD_SIZE. The result is that of one process, rounding aside: batch norms see
+the whole batch (`batch_norms`), and a batch too small to be shared is learnt by all. Gradients are summed by hand:
+DistributedDataParallel wants every parameter to learn in every step, and shares of equal size.
 """
 
 from __future__ import annotations
@@ -38,8 +37,8 @@ class World:
         return self.rank == 0
 
     def share(self, count: int) -> tuple[int, int]:
-        """First and last of this process's images in a batch of `count`: all of them where the batch is too small for
-        two images each, which a batch norm needs."""
+        """First and last of this process's images in a batch of `count`: all, if there are not two for each process,
+        which a batch norm needs."""
         self.together = self.size == 1 or count < 2 * self.size
         if self.together:
             return 0, count
@@ -49,7 +48,7 @@ class World:
 
     @contextmanager
     def apart(self) -> Iterator[None]:
-        """Let each process's batch norms see its own images alone, whatever the others do meanwhile."""
+        """Let each process's batch norms see its own images alone in the block."""
         together, self.together = self.together, True
         try:
             yield
@@ -57,8 +56,8 @@ class World:
             self.together = together
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Sum the processes' gradients, each of its share of a batch's loss. The shares must already be weighted when
-        they are differentiated, since batch norms send gradients from one process to another."""
+        """Sum the processes' gradients. Each share of a loss must be weighted before it is differentiated, since batch
+        norms send gradients from one process to another."""
         if self.size == 1 or self.together:
             return
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -71,17 +70,17 @@ class World:
         """Sums of scalars over all processes."""
         if self.size == 1:
             return list(values)
-        told = torch.stack([value.double() for value in values])
-        dist.all_reduce(told)
-        return [total.to(value.dtype) for total, value in zip(told, values, strict=True)]
+        totals = torch.stack([value.double() for value in values])
+        dist.all_reduce(totals)
+        return [total.to(value.dtype) for total, value in zip(totals, values, strict=True)]
 
     def largest(self, *numbers: int) -> list[int]:
         """The largest of all processes' numbers, place by place: how they agree to stop or to save."""
         if self.size == 1:
             return list(numbers)
-        told = torch.tensor(numbers)
-        dist.all_reduce(told, dist.ReduceOp.MAX, group=self._control)
-        return [int(number) for number in told]
+        largest = torch.tensor(numbers)
+        dist.all_reduce(largest, dist.ReduceOp.MAX, group=self._control)
+        return [int(number) for number in largest]
 
     def from_first(self, data: bytes | None) -> bytes | None:
         """What rank 0 gives, on all processes."""
@@ -100,14 +99,13 @@ class World:
         return body.numpy().tobytes()
 
     def assert_same(self, state: Any, what: str) -> None:
-        """Raises RuntimeError where a tensor of `state` differs between processes, in any bit: weights, alphas,
-        optimisers."""
+        """Raise RuntimeError if a tensor of `state` differs between processes in any bit."""
         if self.size == 1:
             return
-        found = hashlib.sha256()
+        sha256 = hashlib.sha256()
         for tensor in _tensors(state):
-            found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        mine = torch.tensor(list(found.digest()))
+            sha256.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        mine = torch.tensor(list(sha256.digest()))
         theirs = [torch.empty_like(mine) for _ in range(self.size)]
         dist.all_gather(theirs, mine, group=self._control)
         different = [rank for rank, digest in enumerate(theirs) if not torch.equal(digest, theirs[0])]
@@ -136,7 +134,7 @@ def world() -> World:
 
 @contextmanager
 def joined(processes: int, device: torch.device) -> Iterator[World]:
-    """Train together with the processes that torchrun has started. Raises UserError where it has started another
+    """Train together with the processes that torchrun has started. Raises UserError if it has started another
     number of them than the config says."""
     global _world
     started = int(os.environ.get("WORLD_SIZE", "1"))

@@ -1,4 +1,4 @@
-"""The energy that a GPU has used, where its driver tells: NVML, by the optional package nvidia-ml-py."""
+"""The energy that a GPU has used, read from its driver by the optional package nvidia-ml-py (NVML)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 def joules(device: torch.device) -> float | None:
-    """Joules that a CUDA device has used since its driver was loaded, whoever used it; None where that is not told."""
+    """Joules that a CUDA device has used since its driver was loaded; None if the driver does not count them."""
     if device.type != "cuda":
         return None
     try:

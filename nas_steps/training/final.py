@@ -39,10 +39,10 @@ def final_job(
 ) -> None:
     """Train `entry` as `task` says, and write metrics.json, history.csv and weights.safetensors.
 
-    All entries of one repetition have one seed, winners, baselines and scaled members alike: they are compared in
-    pairs, and B0's trainings are the winner's own. `warm` is where the weights come from that it starts with.
+    All entries of one repetition have one seed: they are compared in pairs, and B0's trainings are the winner's own.
+    `warm` is the training whose weights it starts with.
     """
-    # a key without the start, if there is none, keeps the checkpoints of earlier versions
+    # the key of a training that starts from random weights does not name a start
     start: dict[str, object] = {} if warm is None else {"warm start": warm.key()}
     with training_job(
         task,
@@ -54,62 +54,45 @@ def final_job(
         seed=task.seed,
         **start,  # type: ignore[arg-type]
     ) as job:
-        train_final(
-            entry,
-            settings,
-            task.data,
-            task.folder,
-            repetition=task.seed,
-            seed=derive_seed(settings.seed, "retraining", task.seed),
-            job=job,
-            network=network,
-            side=side,
-            warm=warm,
-            settings_name=fingerprint(read_json(task.given.settings)),
-        )
+        train_final(task, entry, settings, job, network=network, side=side, warm=warm)
 
 
 def train_final(
+    task: Task,
     entry: Entry,
     settings: TrainingSettings,
-    data: str | Path,
-    output: Path,
-    *,
-    repetition: int,
-    seed: int,
     job: Job,
+    *,
     network: Network | None = None,
     side: int | None = None,
     warm: WarmStart | None = None,
-    settings_name: str | None = None,
 ) -> None:
-    """Train `entry` and write metrics.json, history.csv and weights.safetensors into `output`.
+    """Train `entry` and write metrics.json, history.csv and weights.safetensors into the task's folder.
 
-    `repetition` is the number of this training (0, 1, ...), `seed` what its random numbers come from.
+    `task.seed` is the number of this training: 0, 1, ...
     """
-    network = network or settings.network
-    device = job.device
-    images = load_images(data, device, side=side, merged=settings.train_on == "train+valid")
+    network, device = network or settings.network, job.device
+    images = load_images(task.data, device, side=side, merged=settings.train_on == "train+valid")
     initial = None
     if warm is not None:
         initial = partial(warm.apply, inputs=images.meta.shape[0], classes=len(images.meta.classes))
-    with Progress(settings.recipe.epochs, f"{entry.name}, seed {repetition}") as progress:
+    with Progress(settings.recipe.epochs, f"{entry.name}, seed {task.seed}") as progress:
         trained = train_network(
             entry.architecture,
             network,
             settings.recipe,
             images,
-            seed=seed,
+            seed=derive_seed(settings.seed, "retraining", task.seed),
             progress=progress,
             checkpoint=job.checkpoints.of("training"),
             initial=initial,
         )
     job.learnt_in(trained.micro_batches)
-    metrics = record(entry, repetition) | {
+    metrics = record(entry, task.seed) | {
         "status": trained.status,
         "reason": trained.reason,
         # its settings are in results/settings/<step>-<this>.json
-        "settings": settings_name,
+        "settings": fingerprint(read_json(task.given.settings)),
         "train_on": settings.train_on,
         "network": network.model_dump(),
         "parameters": trained.parameters,
@@ -126,12 +109,12 @@ def train_final(
     if warm is not None:
         metrics["warm_start"] = warm.metrics["entry"]
     if trained.status == "ok":
-        metrics |= read_test(trained, data, images.side, device)
+        metrics |= read_test(trained, task.data, images.side, device)
     if not job.writes:
         return
     state = trained.model.state_dict()
     tensors = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
-    write(output, metrics, trained.history, tensors)
+    write(task.folder, metrics, trained.history, tensors)
 
 
 def read_test(trained: Trained, data: str | Path, side: int, device: torch.device) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What every training step does around its training: device, log header, checkpoints, cost."""
+"""The surroundings of every training: device, log header, checkpoints, cost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from nas_steps.training.settings import ComputeSettings
 
 
 class Finished:
-    """Rows of plain values, one a training that has ended, in the order in which they ended; kept over a kill."""
+    """The table of a step's trainings that have ended, in their order; it survives a kill."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
@@ -37,19 +37,19 @@ class Finished:
             print(f"going on after {len(self.rows)} finished trainings", flush=True)
 
     def add(self, row: dict[str, Any], *, of: Checkpoint) -> None:
-        """Keep the result of a training, whose checkpoint `of` is no longer needed."""
+        """Keep the result of a training and remove its checkpoint `of`."""
         self.rows.append(row)
         self._checkpoint.write({"rows": self.rows})
         of.remove()
 
     def remove(self) -> None:
-        """Forget the table: what it was for has ended."""
+        """Remove the table."""
         self._checkpoint.remove()
 
 
 @dataclass
 class Job:
-    """Where a step trains, and what it goes on from when it was killed."""
+    """The device, the checkpoints and the cost of a step that trains."""
 
     device: torch.device
     checkpoints: Checkpoints
@@ -58,17 +58,17 @@ class Job:
     threads: int
 
     def finished(self, name: str) -> Finished:
-        """The table of a step's trainings that have ended, for a step that has many."""
+        """The table of finished trainings, for a step that has many."""
         return Finished(self.checkpoints.of(name))
 
     def identity(self) -> dict[str, str]:
-        """All that a number computed here depends on, whatever else was asked for in the same job."""
+        """What a number computed here depends on, but for `what` was asked for in this job."""
         same = {part: self.key[part]() for part in ("settings", "data", "code", "torch", "versions")}
         return same | {"device": describe(self.device), "threads": str(self.threads)}
 
     @property
     def writes(self) -> bool:
-        """Whether this process is the one that writes the outputs."""
+        """Whether this process writes the outputs."""
         return world().writes
 
     def learnt_in(self, micro_batches: int) -> None:
@@ -100,11 +100,11 @@ def training_job(
     }
     with claimed(task.device, settings.threads) as found, joined(processes, found):
         key["device"] = lambda: found.type
-        told = ", ".join(f"{name} {value}" for name, value in what.items() if isinstance(value, int))
+        values = ", ".join(f"{name} {value}" for name, value in what.items() if isinstance(value, int))
         where = f"device {describe(found)}, threads {settings.threads}"
         if processes > 1:
             where = f"process {world().rank + 1} of {processes}, {where}"
-        print(", ".join(filter(None, [where, told])), flush=True)
+        print(", ".join(filter(None, [where, values])), flush=True)
         before = joules(found)
         with opened(target or task.folder, key, cost) as checkpoints:
             yield Job(found, checkpoints, cost, key, settings.threads)

@@ -1,7 +1,6 @@
-"""Epochs, steps, divergence, history, resuming: the loop that everything is trained by.
+"""The training loop: epochs, divergence, history, checkpoints. A `Learner` says how a batch is learnt.
 
-What a step does is the caller's: `fit` takes a step. All random numbers of an epoch come from seeds derived from
-(seed, epoch), never from what ran before, so an epoch can be repeated by itself.
+All random numbers of an epoch come from seeds derived from (seed, epoch), so an epoch can be repeated by itself.
 """
 
 from __future__ import annotations
@@ -38,14 +37,14 @@ class Learner(Protocol):
         answers, both on the device."""
 
     def state(self) -> State:
-        """All that later steps depend on: weights, optimisers."""
+        """All that later batches depend on: weights, optimisers."""
 
     def restore(self, state: State) -> None:
-        """Become what `state` was taken from."""
+        """Go back to a state."""
 
 
 class DivergedError(ArithmeticError):
-    """The training loss, or what an epoch ends in, is no longer a number. `history` holds the epochs before."""
+    """The training loss or an alpha is no longer a number. `history` holds the epochs before."""
 
     def __init__(self, message: str, history: Sequence[Row] = ()) -> None:
         super().__init__(message)
@@ -77,7 +76,7 @@ class Position:
 
 
 def fit(
-    step: Learner,
+    learner: Learner,
     batches: Callable[[int, int], Iterator[Batch]],
     *,
     epochs: int,
@@ -88,8 +87,8 @@ def fit(
     checkpoint: Checkpoint | None = None,
     stop: Callable[[list[Row]], object] | None = None,
 ) -> list[Row]:
-    """Run `epochs` epochs of `step` over `batches(epoch, start)`: the batches of an epoch from number `start` on, which
-    hold `images` images in all.
+    """Train for `epochs` epochs on `batches(epoch, start)`: an epoch's batches from number `start` on, which hold
+    `images` images in all.
 
     Returns one row an epoch (counted from 1): `train_loss` and `train_accuracy`, means over the epoch's images while
     they were learnt; `seconds` of training; and whatever `end_of_epoch(epoch)` adds, which must depend on the step's
@@ -99,9 +98,9 @@ def fit(
     With a `checkpoint`, the training goes on from it, saves its state there from time to time and on SIGTERM or SIGINT
     (raising Interrupted); it ends with the same numbers as one that never stopped, seconds aside.
     """
-    position, all_of_us = Position(), world()
-    if checkpoint is not None and (found := checkpoint.read()) is not None:
-        position = _restore(found, step)
+    position, processes = Position(), world()
+    if checkpoint is not None and (state := checkpoint.read()) is not None:
+        position = _restore(state, learner)
         progress.resume(len(position.history))
         print(f"going on with {checkpoint.name} from epoch {position.epoch}, batch {position.batches}", flush=True)
     with Interrupts() if checkpoint is not None else nullcontext() as interrupts:
@@ -112,13 +111,13 @@ def fit(
             started = time.perf_counter()
             before = position.seconds
             for inputs, labels in batches(epoch, position.batches):
-                position.learnt(*step(inputs, labels, (epoch - 1 + position.seen / images) / epochs), len(labels))
+                position.learnt(*learner(inputs, labels, (epoch - 1 + position.seen / images) / epochs), len(labels))
                 position.seconds = before + time.perf_counter() - started
                 if interrupts is not None and checkpoint is not None:
                     # several processes stop and save at the same batch
-                    interrupts.caught, save = all_of_us.largest(interrupts.caught, int(checkpoint.due))
+                    interrupts.caught, save = processes.largest(interrupts.caught, int(checkpoint.due))
                     if interrupts.caught or save:
-                        checkpoint.write(_state(position, step))
+                        checkpoint.write(_state(position, learner))
                     if interrupts.caught:
                         interrupts.leave()
             row = {"epoch": epoch, **_means(position)}
@@ -126,7 +125,7 @@ def fit(
             row["seconds"] = round(position.seconds, 4)
             try:
                 # a process that left its evaluation would keep the others waiting
-                alone = interrupts is not None and all_of_us.size == 1
+                alone = interrupts is not None and processes.size == 1
                 with interrupts.at_once() if interrupts is not None and alone else nullcontext():
                     row |= end_of_epoch(epoch)
             except DivergedError as error:
@@ -134,30 +133,34 @@ def fit(
                 raise
             except Interrupted:
                 assert checkpoint is not None
-                checkpoint.write(_state(position, step))
+                checkpoint.write(_state(position, learner))
                 raise
-            all_of_us.assert_same(step.state(), f"after epoch {epoch}")
+            processes.assert_same(learner.state(), f"after epoch {epoch}")
             position.next_epoch(row)
             progress.advance(loss=row["train_loss"], accuracy=row.get("valid_accuracy", row["train_accuracy"]))
     return position.history
 
 
 def _means(position: Position) -> Row:
-    """Mean loss and accuracy of an epoch's batches. Raises DivergedError where the loss is no number."""
+    """Mean loss and accuracy of an epoch's batches. Raises DivergedError if the loss is no number."""
     loss = torch.stack(position.losses).sum().item() / position.seen
     if not math.isfinite(loss):
         raise DivergedError(f"the training loss is {loss} in epoch {position.epoch}", position.history)
     return {"train_loss": loss, "train_accuracy": torch.stack(position.hits).sum().item() / position.seen}
 
 
-def _state(position: Position, step: Learner) -> State:
+def _state(position: Position, learner: Learner) -> State:
     """All that the rest of a training depends on."""
     cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
-    return {"step": step.state(), "position": vars(position), "random": {"cpu": torch.get_rng_state(), "cuda": cuda}}
+    return {
+        "learner": learner.state(),
+        "position": vars(position),
+        "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
+    }
 
 
-def _restore(state: State, step: Learner) -> Position:
-    step.restore(state["step"])
+def _restore(state: State, learner: Learner) -> Position:
+    learner.restore(state["learner"])
     torch.set_rng_state(state["random"]["cpu"])
     if state["random"]["cuda"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["random"]["cuda"])

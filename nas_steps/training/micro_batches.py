@@ -27,7 +27,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 class MicroBatches:
-    """Splits the batches of `model` into `count` micro-batches: one, and twice as many each time that memory runs out.
+    """Split the batches of `model` into `count` micro-batches: one, and twice as many each time that memory runs out.
 
     Gradients are accumulated to those of the whole batch, but batch norms see a micro-batch at a time.
     """

@@ -1,4 +1,4 @@
-"""Train one network from its string: what candidates, the shortlist, final models and scaled ones share."""
+"""Train one network from its string: candidates, the shortlist, final models and scaled ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.space import Network
 from nas_steps.data.batches import DeviceImages
-from nas_steps.data.store import Meta, load_split, merge, part_of, read_meta
+from nas_steps.data.store import Meta, Split, load_split, merge, part_of, read_meta
 from nas_steps.models.build import build, size
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.batch_norms import synchronise
@@ -51,12 +51,11 @@ def load_images(
         train = merge(train, valid)
     if share < 1:
         train = part_of(train, share, meta.classes, seed)
-    on_device = [
-        None if split is None else DeviceImages(split.images, split.labels, meta.mean, meta.std, device, side)
-        for split in (train, None if merged else valid)
-    ]
-    assert on_device[0] is not None
-    return Images(meta, on_device[0], on_device[1], side)
+
+    def on_device(split: Split) -> DeviceImages:
+        return DeviceImages(split.images, split.labels, meta.mean, meta.std, device, side)
+
+    return Images(meta, on_device(train), None if merged else on_device(valid), side)
 
 
 @dataclass
@@ -77,7 +76,7 @@ class Trained:
         return sum(row["seconds"] for row in self.history)
 
     def last(self, column: str) -> float:
-        """A figure of the last epoch; NaN where the training diverged or the column is not known."""
+        """A figure of the last epoch; NaN if the training diverged or there is no such column."""
         return self.history[-1].get(column, math.nan) if self.status == "ok" and self.history else math.nan
 
 
@@ -95,7 +94,7 @@ def train_network(
 ) -> Trained:
     """Build `architecture` and train it by `recipe`; deterministic in `seed` on one machine, interrupted or not.
 
-    A loss that is no number ends the training; it is told in `status` and `reason`, not raised. `stop` is `fit`'s.
+    A loss that is no number ends the training; `status` and `reason` say so, nothing is raised. `stop` is `fit`'s.
     `initial` may change the initialised weights, in place, on the CPU.
     Where the recipe averages the weights, the network that is returned, and evaluated, is the average. Raises UserError
     for a precision that the device does not have.

@@ -13,21 +13,13 @@ from safetensors.numpy import save
 
 from nas_steps.provenance.files import atomic, write_csv, write_json
 
-HISTORY = (
-    "epoch",
-    "learning_rate",
-    "train_loss",
-    "train_accuracy",
-    "valid_loss",
-    "valid_accuracy",
-    "seconds",
-)
+HISTORY = ("epoch", "learning_rate", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "seconds")
 
 
 @dataclass(frozen=True)
 class Entry:
     """What is trained: its name, its kind (searched, random, uniform, largest, baseline, scaled) and its string.
-    `budget` is what a baseline's size was held to: `of` (a winner, or `numbers`), `macs`, `parameters`."""
+    `budget` limits a baseline's size: `of` (a winner, or `numbers`), `macs`, `parameters`."""
 
     name: str
     kind: str
@@ -71,10 +63,7 @@ def write_untrained(output: Path, entry: Entry, repetition: int, *, status: str,
 
 
 def write(
-    output: Path,
-    metrics: Mapping[str, Any],
-    history: Sequence[Mapping[str, Any]],
-    tensors: Mapping[str, np.ndarray],
+    output: Path, metrics: Mapping[str, Any], history: Sequence[Mapping[str, Any]], tensors: Mapping[str, np.ndarray]
 ) -> None:
     """Write a training's three files; metrics.json, the record, comes last."""
     write_csv(output / "history.csv", ({key: row.get(key) for key in HISTORY} for row in history), HISTORY)

@@ -1,4 +1,4 @@
-"""The step of plain supervised training, by a recipe."""
+"""Supervised training by a recipe: how one batch is learnt."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from nas_steps.config.recipe import Recipe
+from nas_steps.config.supernet import SupernetTraining
 from nas_steps.errors import UserError
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.checkpoint import State
@@ -34,6 +35,14 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object
     weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def optimizer_of(groups: list[dict[str, object]], settings: Recipe | SupernetTraining) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum, or AdamW; the learning rate is set anew before each step."""
+    if settings.optimizer == "sgd":
+        momentum = settings.momentum
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=momentum, nesterov=momentum > 0)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=ADAMW_BETAS)
 
 
 def averaged(model: nn.Module, decay: float) -> AveragedModel:
@@ -64,10 +73,7 @@ def check_precision(recipe: Recipe, device: torch.device) -> None:
 
 
 class SupervisedLearner:
-    """One optimiser step on one batch: what `fit` calls. Keeps the optimiser, and the average of the weights.
-
-    `seed` is what mixup draws from.
-    """
+    """Learns one batch by one step of the optimiser, and averages the weights. `seed` is that of mixup."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, steps_per_epoch: int, seed: int = 0) -> None:
         self.model = model
@@ -79,15 +85,7 @@ class SupervisedLearner:
         self.mix = 1.0
         self.scaler = torch.amp.GradScaler("cuda") if recipe.precision == "float16" else None
         self.micro_batches = MicroBatches(model)
-        groups = decay_groups(model, recipe.weight_decay)
-        self.optimizer: torch.optim.Optimizer
-        if recipe.optimizer == "sgd":
-            # lr is set anew before each step
-            self.optimizer = torch.optim.SGD(
-                groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0
-            )
-        else:
-            self.optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=ADAMW_BETAS)
+        self.optimizer = optimizer_of(decay_groups(model, recipe.weight_decay), recipe)
         self.warmup = recipe.warmup_epochs / recipe.epochs
         # the middle of the step: otherwise the first step of a warm-up would have a rate of 0
         self.half_step = 0.5 / (steps_per_epoch * recipe.epochs)
@@ -110,7 +108,7 @@ class SupervisedLearner:
         if self.scaler is None:
             self.optimizer.step()
         else:
-            # without a step where a gradient overflowed
+            # without a step if a gradient overflowed
             self.scaler.step(self.optimizer)
             self.scaler.update()
         self.steps += 1
@@ -152,7 +150,7 @@ class SupervisedLearner:
 
     @property
     def evaluated(self) -> nn.Module:
-        """The network that is worth something now: the average where there is one."""
+        """The network to evaluate: the average, if the recipe has one."""
         return self.model if self.average is None else self.average.module
 
     def state(self) -> State:

@@ -40,9 +40,9 @@ class WarmStart:
 
     def apply(self, model: nn.Module, *, inputs: int, classes: int) -> Inherited:
         """Copy the smaller network's weights into `model`, on the CPU."""
-        told = self.metrics
-        network = Network.model_validate(told["network"])
-        smaller = build(told["architecture"], network, inputs=inputs, classes=classes, side=told["side"])
+        metrics = self.metrics
+        network = Network.model_validate(metrics["network"])
+        smaller = build(metrics["architecture"], network, inputs=inputs, classes=classes, side=metrics["side"])
         # an auxiliary head starts anew
         state = {name: tensor for name, tensor in load_file(self.folder / WEIGHTS).items() if "auxiliary." not in name}
         smaller.load_state_dict(state)

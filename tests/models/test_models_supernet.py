@@ -408,7 +408,7 @@ def normed(x: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
 
 def test_moments_are_the_mean_and_covariance_of_each_group() -> None:
     x = torch.randn(3, 6, 4, 5, dtype=torch.float64)
-    mean, covariance = moments(x, 2)
+    mean, covariance = moments(x, 2, lambda value: value)
     for group in range(2):
         rows = x[:, 3 * group : 3 * group + 3].permute(1, 0, 2, 3).flatten(1)
         torch.testing.assert_close(mean[group], rows.mean(1))
@@ -419,7 +419,7 @@ def test_a_norm_is_folded_into_the_map_before_it() -> None:
     torch.manual_seed(0)
     x = torch.randn(3, 4, 5, 5, dtype=torch.float64)
     weight, scale = torch.randn(1, 2, 4, dtype=torch.float64), torch.rand(1, 2, dtype=torch.float64)
-    mean, variance = mapped(weight, *moments(x, 1))
+    mean, variance = mapped(weight, *moments(x, 1, lambda value: value))
     folded, bias = fold(weight, scale, mean, variance)
     found = F.conv2d(x, folded[0, :, :, None, None], bias[0])
     torch.testing.assert_close(found, normed(x, weight[0], scale[0]), rtol=0, atol=1e-12)

@@ -353,7 +353,7 @@ def writers() -> dict[str, Callable[[Path], object]]:
         "supernet": lambda folder: write_weights(folder / "w.safetensors", torch.nn.Linear(100, 100)),  # type: ignore[arg-type]
         "data": lambda folder: prepare._write(dict.fromkeys(SPLITS, images), meta, folder),
         "onnx": lambda folder: convert.save(folder / "m.onnx", model, {"text": text}),
-        "checkpoint": lambda folder: Checkpoints(folder, {}, Cost("s", "t"), 0).write("x", {"a": torch.zeros(9999)}),
+        "checkpoint": lambda folder: Checkpoints(folder, {}, Cost("s", "t"), 0).of("x").write({"a": torch.zeros(9999)}),
         "ledger": lambda folder: write_ledger(folder / "cost.json"),
     }
 

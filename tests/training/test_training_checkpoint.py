@@ -32,20 +32,20 @@ def checkpoints(folder: Path, **key: str) -> Checkpoints:
 
 
 def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
-    checkpoints(tmp_path).write("training", STATE)
-    found = checkpoints(tmp_path).read("training")
+    checkpoints(tmp_path).of("training").write(STATE)
+    found = checkpoints(tmp_path).of("training").read()
     assert found is not None
     assert torch.equal(found["weights"], STATE["weights"])  # type: ignore[arg-type]
     assert found["weights"].stride() == STATE["weights"].stride()  # type: ignore[attr-defined]
     assert {key: found[key] for key in ("rows", "epoch", "none")} == {k: STATE[k] for k in ("rows", "epoch", "none")}
-    assert checkpoints(tmp_path).read("another") is None
+    assert checkpoints(tmp_path).of("another").read() is None
 
 
 @pytest.mark.parametrize("harm", ["truncated", "empty", "flipped", "header", "foreign file"])
 def test_a_damaged_checkpoint_is_named_set_aside_and_not_loaded(
     tmp_path: Path, harm: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checkpoints(tmp_path).write("training", STATE)
+    checkpoints(tmp_path).of("training").write(STATE)
     file = tmp_path / "training.checkpoint"
     data = bytearray(file.read_bytes())
     if harm == "truncated":
@@ -59,7 +59,7 @@ def test_a_damaged_checkpoint_is_named_set_aside_and_not_loaded(
     else:
         data = bytearray(b"PK\x03\x04 a zip of somebody else's")
     file.write_bytes(data)
-    assert checkpoints(tmp_path).read("training") is None
+    assert checkpoints(tmp_path).of("training").read() is None
     told = capsys.readouterr().out
     assert str(file) in told
     assert "training.checkpoint.damaged-1" in told
@@ -70,27 +70,27 @@ def test_a_damaged_checkpoint_is_named_set_aside_and_not_loaded(
 def test_a_checkpoint_of_other_settings_is_set_aside_and_says_what_differs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checkpoints(tmp_path).write("training", STATE)
-    assert checkpoints(tmp_path, code="c", seed="1").read("training") is None
+    checkpoints(tmp_path).of("training").write(STATE)
+    assert checkpoints(tmp_path, code="c", seed="1").of("training").read() is None
     told = capsys.readouterr().out
     assert "another code and another seed" in told
     assert "training.checkpoint.foreign-1" in told
-    checkpoints(tmp_path).write("training", STATE)
-    assert checkpoints(tmp_path, code="c").read("training") is None
+    checkpoints(tmp_path).of("training").write(STATE)
+    assert checkpoints(tmp_path, code="c").of("training").read() is None
     assert (tmp_path / "training.checkpoint.foreign-2").exists()
 
 
 def test_a_failed_write_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = checkpoints(tmp_path)
-    mine.write("training", STATE)
+    mine.of("training").write(STATE)
 
     def full(_file: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError, match=r"training\.checkpoint.*cannot be written: No space left.*make room"):
-        mine.write("training", {**STATE, "epoch": 4})
-    found = mine.read("training")
+        mine.of("training").write({**STATE, "epoch": 4})
+    found = mine.of("training").read()
     assert found is not None
     assert found["epoch"] == 3
     assert [file.name for file in tmp_path.iterdir()] == ["training.checkpoint"]
@@ -99,9 +99,9 @@ def test_a_failed_write_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch
 def test_what_earlier_attempts_spent_is_counted(tmp_path: Path) -> None:
     first = Checkpoints(tmp_path, {}, cost := Cost("s", "t"), 0.0)
     cost.add_earlier({"seconds": 1000.0, "cpu_seconds": 900.0, "peak_memory_mb": 1e6, "attempts": 2})
-    first.write("training", STATE)
+    first.of("training").write(STATE)
     second = Checkpoints(tmp_path, {}, cost := Cost("s", "t"), 0.0)
-    second.read("training")
+    second.of("training").read()
     spent = cost.spent()
     assert spent["seconds"] > 1000
     assert spent["cpu_seconds"] > 900
@@ -116,7 +116,7 @@ def test_the_folder_is_gone_at_the_end_and_stays_after_a_failure(tmp_path: Path)
 
     def fail() -> None:
         with opened(target, {}, Cost("s", "t")) as mine:
-            mine.write("training", STATE)
+            mine.of("training").write(STATE)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -126,7 +126,7 @@ def test_the_folder_is_gone_at_the_end_and_stays_after_a_failure(tmp_path: Path)
     (folder / ".training.checkpoint.77.partial").write_bytes(b"half")
     with opened(target, {}, Cost("s", "t")) as mine:
         assert not list(folder.glob(".*.partial"))
-        assert mine.read("training") is not None
+        assert mine.of("training").read() is not None
     assert not folder.exists()
 
 
@@ -138,7 +138,7 @@ from nas_steps.training.checkpoint import opened
 deaf = len(sys.argv) > 2
 signal.signal(signal.SIGTERM, signal.SIG_IGN if deaf else lambda *_: sys.exit(143))
 with opened(Path(sys.argv[1]), {}, Cost("s", "t")) as mine:
-    mine.write("training", {"who": "the first"})
+    mine.of("training").write({"who": "the first"})
     print("holding", flush=True)
     time.sleep(60)
 """
@@ -161,7 +161,7 @@ def test_an_orphan_is_asked_to_leave_and_gone_on_from(
 ) -> None:
     with opened(tmp_path / "target", {}, Cost("s", "t")) as mine:
         assert holder.wait(10) == 143
-        assert mine.read("training") == {"who": "the first"}
+        assert mine.of("training").read() == {"who": "the first"}
     assert f"process {holder.pid} on {socket.gethostname()} already trains for" in capsys.readouterr().out
 
 
@@ -180,7 +180,7 @@ def test_a_lock_dies_with_its_process(tmp_path: Path, holder: subprocess.Popen[s
     holder.kill()
     holder.wait()
     with opened(tmp_path / "target", {}, Cost("s", "t")) as mine:
-        assert mine.read("training") == {"who": "the first"}
+        assert mine.of("training").read() == {"who": "the first"}
 
 
 @pytest.mark.parametrize("given", ["soon", "-1", "nan"])

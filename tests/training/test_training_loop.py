@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -325,7 +326,8 @@ def final(data: Path, output: Path, recipe: Recipe = RECIPE, **more: Any) -> dic
     step = TrainingSettings(**compute, space={}, network=NETWORK, recipe=recipe, **more)  # type: ignore[arg-type]
     cost = Cost("retraining", "made up")
     with opened(output, {}, cost) as checkpoints:
-        train_final(ENTRY, step, data, output, repetition=2, seed=5, job=Job(CPU, checkpoints, cost, {}, 1))
+        given = Namespace(data=data, output=output, seed=2)
+        train_final(ENTRY, step, given, Job(CPU, checkpoints, cost, {}, 1))
     return json.loads((output / "metrics.json").read_text())
 
 

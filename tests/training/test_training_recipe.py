@@ -71,9 +71,9 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bits(
         patch.setattr(networks, "SupervisedStep", Killed)
         with pytest.raises(KeyboardInterrupt):
             train(recipe, checkpoints(tmp_path).of("training"))
-    found = checkpoints(tmp_path).read("training")
+    found = checkpoints(tmp_path).of("training").read()
     assert found is not None
-    assert found["step"]["steps"] == 4
+    assert found["learner"]["steps"] == 4
     resumed = train(recipe, checkpoints(tmp_path).of("training"))
     assert rows(resumed) == rows(whole)
     mine, theirs = resumed.model.state_dict(), whole.model.state_dict()

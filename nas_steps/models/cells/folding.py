@@ -1,10 +1,9 @@
-"""Pointwise convolution and batch norm as one convolution, and the sum over a node's edges with it.
+"""Pointwise convolution and batch norm as one convolution, which also sums a node's edges.
 
-Batch norm of a linear map needs no pass over the map's output: where x has mean m and covariance C over a batch, W x
-has mean W m and variances diag(W C W'). So the norm, and the mixing weight behind it, are folded into the convolution's
-weight; neither the map's output nor the norm's is ever stored, and all edges into a node are summed by the same
-convolution. The results are those of batch norm (Ioffe & Szegedy 2015, algorithm 1), running statistics included. Small
-activations, which caches hold, are left to torch's own batch norm: fewer calls.
+If x has mean m and covariance C over a batch, W x has mean W m and variances diag(W C W'). So the norm and the mixing
+weight are folded into the convolution's weight; neither the map's output nor the norm's is stored. The results are
+those of batch norm (Ioffe & Szegedy 2015, algorithm 1), running statistics included. Small activations, which caches
+hold, are left to torch's own batch norm: fewer calls.
 """
 
 from __future__ import annotations
@@ -33,23 +32,19 @@ def fold(weight: Tensor, scale: Tensor, mean: Tensor, variance: Tensor) -> tuple
 
 
 def mapped(weight: Tensor, mean: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance (G, O) of `weight x` where x has `mean` (G, I) and `covariance` (G, I, I)."""
+    """Mean and variance (G, O) of `weight x` if x has `mean` (G, I) and `covariance` (G, I, I)."""
     variance = (torch.bmm(weight, covariance) * weight).sum(2).clamp_min(0)
     return torch.bmm(weight, mean.unsqueeze(2)).squeeze(2), variance
 
 
-def moments(x: Tensor, groups: int, total: Total | None = None) -> tuple[Tensor, Tensor]:
+def moments(x: Tensor, groups: int, total: Total) -> tuple[Tensor, Tensor]:
     """Mean (G, I) and covariance (G, I, I) of x (N, G * I, H, W), each group's own, over images and pixels.
 
-    `total` adds up what several processes have seen.
+    `total` adds up the values of several processes.
     """
     rows = _rows(x, groups)
-    products, count = torch.bmm(rows.transpose(1, 2), rows), rows.shape[1]
-    if total is None:
-        mean = x.mean((0, 2, 3)).view(groups, -1)
-    else:
-        products, count = total(products), int(total(x.new_tensor(float(count))))
-        mean = total(x.sum((0, 2, 3))).view(groups, -1) / count
+    products, count = total(torch.bmm(rows.transpose(1, 2), rows)), int(total(x.new_tensor(float(rows.shape[1]))))
+    mean = total(x.sum((0, 2, 3))).view(groups, -1) / count
     return mean, torch.baddbmm(products, mean.unsqueeze(2), mean.unsqueeze(1), beta=1 / count, alpha=-1)
 
 
@@ -62,14 +57,14 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor, nodes: int) -> Tensor:
 
 
 def _joined(weight: Tensor, nodes: int) -> Tensor:
-    """(G, O, I) -> (nodes * O, G / nodes * I, 1, 1): side by side what is summed."""
+    """(G, O, I) -> (nodes * O, G / nodes * I, 1, 1): the terms of a sum side by side."""
     groups, outputs, inputs = weight.shape
     side_by_side = weight.view(nodes, groups // nodes, outputs, inputs).transpose(1, 2)
     return side_by_side.reshape(nodes * outputs, groups // nodes * inputs, 1, 1)
 
 
 def _rows(x: Tensor, groups: int) -> Tensor:
-    """(N, G * I, H, W) -> (G, N * H * W, I), without a copy where channels come last in memory."""
+    """(N, G * I, H, W) -> (G, N * H * W, I), without a copy if channels come last in memory."""
     return x.permute(0, 2, 3, 1).reshape(-1, groups, x.shape[1] // groups).transpose(0, 1)
 
 
@@ -77,7 +72,7 @@ def _products(x: Tensor, y: Tensor, groups: int) -> tuple[Tensor, Tensor]:
     """x y' and x, summed over images and pixels: (N, G * A, H, W) and (N, G * B, H, W) -> (G, A, B) and (G, A).
 
     On a CPU the kernel of a convolution's weight and bias gradient, which computes the same, is up to three times as
-    fast as a batched matrix product of so many rows and so few columns. Not differentiable.
+    fast as a batched matrix product of many rows and few columns. Not differentiable.
     """
     if groups > 1 and x.device.type == "cpu" and x.dtype == torch.float32:
         weight = x.new_empty(x.shape[1], y.shape[1] // groups, 1, 1)
@@ -89,7 +84,7 @@ def _products(x: Tensor, y: Tensor, groups: int) -> tuple[Tensor, Tensor]:
 
 
 class _Folded(torch.autograd.Function):
-    """What `FoldedNorm` computes while training, with a backward of two passes over x. Once differentiable."""
+    """The training pass of `FoldedNorm`, with a backward of two passes over x. Once differentiable."""
 
     @staticmethod
     def forward(context: Any, x: Tensor, weight: Tensor, scale: Tensor, nodes: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -142,7 +137,7 @@ class _Folded(torch.autograd.Function):
 
 
 class Normalising(nn.Module):
-    """What has running statistics (G, O) of G groups with O outputs."""
+    """The running statistics (G, O) of G groups with O outputs. `rows` are the groups in use, all if it is None."""
 
     #: adds up statistics over the processes that train together
     total: Total | None = None
@@ -158,9 +153,15 @@ class Normalising(nn.Module):
         #: share of a batch's statistics in the running ones
         self.momentum = MOMENTUM
 
+    def statistics(self, rows: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The running mean and variance."""
+        if rows is None:
+            return self.running_mean, self.running_var
+        return self.running_mean[rows], self.running_var[rows]
+
     @torch.no_grad()
     def remember(self, mean: Tensor, variance: Tensor, x: Tensor, rows: Tensor | None) -> None:
-        """Take the statistics of a batch x (N, ?, H, W) into the running ones of the groups `rows`."""
+        """Take the statistics of a batch x (N, ?, H, W) into the running ones."""
         count = x.shape[0] * x.shape[2] * x.shape[3]
         if self.total is not None:
             count = int(self.total(x.new_tensor(float(count))))
@@ -171,6 +172,14 @@ class Normalising(nn.Module):
         else:
             self.running_mean[rows] = self.running_mean[rows].lerp(mean, self.momentum)
             self.running_var[rows] = self.running_var[rows].lerp(variance, self.momentum)
+
+    def batch_norm(self, x: Tensor, scale: Tensor, rows: Tensor | None) -> Tensor:
+        """torch's own batch norm in training, times `scale` (G, O)."""
+        mean, variance = self.statistics(rows)
+        normed = F.batch_norm(x, mean.view(-1), variance.view(-1), scale.flatten(), None, True, self.momentum, EPS)
+        if rows is not None:
+            self.running_mean[rows], self.running_var[rows] = mean, variance
+        return normed
 
 
 class FoldedNorm(Normalising):
@@ -185,66 +194,50 @@ class FoldedNorm(Normalising):
 
     def forward(self, x: Tensor, scale: Tensor, nodes: int, rows: Tensor | None = None) -> Tensor:
         """Normalised maps times `scale` (G, O), summed over each of `nodes` nodes' groups, which are neighbours:
-        (N, G * I, H, W) -> (N, nodes * O, H, W).
+        (N, G * I, H, W) -> (N, nodes * O, H, W). G is the number of `rows`.
 
-        `rows` names the groups to use, all if it is None; G is then their number. An x of (N, I, H, W) is what all
-        groups read; each must then be a node of its own.
+        If x is (N, I, H, W), all groups read it, and each must be a node of its own.
         """
         weight = self.weight if rows is None else self.weight[rows]
         shape = weight.shape[:2]
         if x.shape[1] == weight.shape[2]:
-            # all groups are one, with as many outputs
+            # all groups are one, with the outputs of all
             weight, scale, nodes = weight.reshape(1, -1, weight.shape[2]), scale.reshape(1, -1), 1
         if not self.training:
-            mean, variance = self.running_mean, self.running_var
-            if rows is not None:
-                mean, variance = mean[rows], variance[rows]
+            mean, variance = self.statistics(rows)
             return pointwise(x, *fold(weight, scale, mean.view_as(scale), variance.view_as(scale)), nodes)
         if self.total is not None:
             mean, variance = mapped(weight, *moments(x, weight.shape[0], self.total))
-            found = pointwise(x, *fold(weight, scale, mean, variance), nodes)
+            output = pointwise(x, *fold(weight, scale, mean, variance), nodes)
         elif self.twice_differentiable or x.numel() < LARGE:
             return self._plain(x, weight, scale, nodes, rows)
         else:
-            found, mean, variance = _Folded.apply(x, weight, scale, nodes)
+            output, mean, variance = _Folded.apply(x, weight, scale, nodes)
         self.remember(mean.detach().view(shape), variance.detach().view(shape), x, rows)
-        return found
+        return output
 
     def _plain(self, x: Tensor, weight: Tensor, scale: Tensor, nodes: int, rows: Tensor | None) -> Tensor:
         """The same by torch's own batch norm: fewer calls, more memory traffic."""
         groups, outputs, inputs = weight.shape
-        mean, variance = self.running_mean, self.running_var
-        if rows is not None:
-            mean, variance = mean[rows], variance[rows]
-        found = F.conv2d(x, weight.reshape(groups * outputs, inputs, 1, 1), groups=groups)
-        found = F.batch_norm(found, mean.view(-1), variance.view(-1), scale.flatten(), None, True, self.momentum, EPS)
-        if rows is not None:
-            self.running_mean[rows], self.running_var[rows] = mean, variance
+        maps = F.conv2d(x, weight.reshape(groups * outputs, inputs, 1, 1), groups=groups)
+        normed = self.batch_norm(maps, scale, rows)
         if groups == nodes:
-            return found
-        last = found.permute(0, 2, 3, 1)
+            return normed
+        last = normed.permute(0, 2, 3, 1)
         return last.unflatten(3, (nodes, groups // nodes, outputs)).sum(4).flatten(3).permute(0, 3, 1, 2)
 
 
 class ScaledNorm(Normalising):
-    """Batch norm without affine part, times a scale: for what is no pointwise convolution's output."""
+    """Batch norm without affine part, times a scale, behind other operations than a pointwise convolution."""
 
     def forward(self, x: Tensor, scale: Tensor, rows: Tensor | None = None) -> Tensor:
         """`x` (N, G * O, H, W), `scale` (G, O) -> (N, G * O, H, W)."""
         if not self.training:
-            mean, variance = self.running_mean, self.running_var
-            if rows is not None:
-                mean, variance = mean[rows], variance[rows]
+            mean, variance = self.statistics(rows)
             factor = (scale * torch.rsqrt(variance + EPS)).view(1, -1, 1, 1)
             return (x - mean.view(1, -1, 1, 1)) * factor
         if self.total is None:
-            mean, variance = self.running_mean, self.running_var
-            if rows is not None:
-                mean, variance = mean[rows], variance[rows]
-            found = F.batch_norm(x, mean.view(-1), variance.view(-1), scale.flatten(), None, True, self.momentum, EPS)
-            if rows is not None:
-                self.running_mean[rows], self.running_var[rows] = mean, variance
-            return found
+            return self.batch_norm(x, scale, rows)
         count = self.total(x.new_tensor(float(x.numel() // x.shape[1])))
         mean = self.total(x.sum((0, 2, 3))) / count
         centred = x - mean.view(1, -1, 1, 1)

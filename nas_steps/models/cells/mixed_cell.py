@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas_steps.models.cells.stacked import Sources, stack, total
+from nas_steps.models.cells.stacked import Block, Sources, stack, total
 from nas_steps.spaces.cells.space import CellSpace
 
-#: (nodes, (N, nodes * C, H, W)): what an edge group adds to each of these nodes
+#: (nodes, (N, nodes * C, H, W)): the share of an edge group in the sum of each of these nodes
 Contribution = tuple[tuple[int, ...], Tensor]
 Active = Sequence[Sequence[bool]]
 
@@ -32,18 +31,6 @@ class Mix:
     weights: Mapping[str, Tensor]
     active: Mapping[str, Active] | None = None
     around: Mapping[str, Tensor] | None = None
-
-
-class Block(NamedTuple):
-    """Edges of one operation from the states at `positions` to each of `nodes`, node by node, computed by one call.
-
-    `edges` are their numbers in the group, `rows` those in the operation's parameters; None: all, in order.
-    """
-
-    nodes: tuple[int, ...]
-    positions: tuple[int, ...]
-    edges: tuple[int, ...] | None
-    rows: tuple[int, ...] | None
 
 
 @cache
@@ -98,7 +85,7 @@ class EdgeGroup(nn.Module):
             for block in self._blocks(name, edges, drop > 0):
                 scale = column_weights if block.edges is None else column_weights[index(block.edges, mix.device)]
                 rows = None if block.rows is None else index(block.rows, mix.device)
-                output = self.operations[name](sources, block.positions, len(block.nodes), scale, rows)
+                output = self.operations[name](sources, block, scale, rows)
                 yield block.nodes, self._dropped(output, block.nodes, block.positions[0], drop, masks)
         for position, state in enumerate(states):
             if (output := self._without_weights(state, position, weights, active)) is not None:

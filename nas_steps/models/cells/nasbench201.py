@@ -33,7 +33,7 @@ class ResidualReduction(nn.Module):
 
 
 class OneInputCell(nn.Module):
-    """One cell of a found architecture: (N, channels, H, W) to the same, the sum at its last node."""
+    """One cell of an architecture: (N, channels, H, W) to the same, the sum at its last node."""
 
     def __init__(self, cell: Cell, channels: int) -> None:
         super().__init__()
@@ -46,18 +46,12 @@ class OneInputCell(nn.Module):
 class StagedNetwork(nn.Module):
     """Stem, three stages of `network.cells` cells, average, classifier: (N, C, side, side) -> logits (N, classes).
 
-    In training mode with an auxiliary head, returns (logits, auxiliary logits); the head reads what the last reduction
-    leaves, at 2/3 of the depth as in `CellNetwork`. `drop_path` is the probability in use.
+    In training mode with an auxiliary head, returns (logits, auxiliary logits); the head reads the last reduction's
+    output, at 2/3 of the depth as in `CellNetwork`. `drop_path` is the probability in use.
     """
 
     def __init__(
-        self,
-        architecture: CellArchitecture,
-        network: Network,
-        *,
-        inputs: int,
-        classes: int,
-        auxiliary: bool = False,
+        self, architecture: CellArchitecture, network: Network, *, inputs: int, classes: int, auxiliary: bool = False
     ) -> None:
         super().__init__()
         channels = network.channels

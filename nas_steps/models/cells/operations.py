@@ -1,9 +1,8 @@
-"""What an edge of a cell computes: one function a name.
+"""The operations of an edge, one module each.
 
-To add an operation, write a function under `@operation("its_name")` that returns a module, and add the name to
-`nas_steps.spaces.cells.operations`. Definitions follow DARTS (Liu et al. 2019, section 3.1.1 and its published
-code's layer
-order) and, for `noise`, Zela et al. 2020, section 3: convolutions are ReLU - convolution - batch norm.
+Definitions follow DARTS (Liu et al. 2019, section 3.1.1 and its published code's layer order) and, for `noise`, Zela et
+al. 2020, section 3: convolutions are ReLU - convolution - batch norm. To add an operation, add it to `BUILDERS` and its
+name to `nas_steps.spaces.cells.operations`.
 """
 
 from __future__ import annotations
@@ -16,25 +15,6 @@ from torch import Tensor, nn
 
 from nas_steps.models.convolutions import Conv2d
 from nas_steps.spaces.cells.operations import OPERATIONS
-
-#: (channels, stride, affine) -> module: (N, channels, H, W) to (N, channels, ceil(H / stride), ceil(W / stride))
-Builder = Callable[[int, int, bool], nn.Module]
-_BUILDERS: dict[str, Builder] = {}
-
-
-def operation(name: str) -> Callable[[Builder], Builder]:
-    """Register a builder under the name that architectures use."""
-
-    def register(builder: Builder) -> Builder:
-        _BUILDERS[name] = builder
-        return builder
-
-    return register
-
-
-def build_operation(name: str, channels: int, stride: int, affine: bool = True) -> nn.Module:
-    """The module of operation `name`; `affine` is that of its batch norms (off while searching)."""
-    return _BUILDERS[name](channels, stride, affine)
 
 
 class Zero(nn.Module):
@@ -89,74 +69,50 @@ class ReLUConvNorm(nn.Sequential):
         )
 
 
-def _depthwise(channels: int, kernel: int, stride: int, dilation: int, affine: bool) -> list[nn.Module]:
-    """ReLU - depthwise - pointwise - batch norm."""
-    padding = dilation * (kernel // 2)
-    return [
-        nn.ReLU(),
-        nn.Conv2d(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False),
-        nn.Conv2d(channels, channels, 1, bias=False),
-        nn.BatchNorm2d(channels, affine=affine),
-    ]
+class DepthwiseConvNorm(nn.Sequential):
+    """ReLU - depthwise - pointwise - batch norm, `repeats` times: a separable convolution if twice. The first one has
+    the stride."""
+
+    def __init__(
+        self, channels: int, kernel: int, stride: int, affine: bool, *, dilation: int = 1, repeats: int = 1
+    ) -> None:
+        layers: list[nn.Module] = []
+        for number in range(repeats):
+            padding, step = dilation * (kernel // 2), stride if number == 0 else 1
+            layers += [
+                nn.ReLU(),
+                nn.Conv2d(channels, channels, kernel, step, padding, dilation, groups=channels, bias=False),
+                nn.Conv2d(channels, channels, 1, bias=False),
+                nn.BatchNorm2d(channels, affine=affine),
+            ]
+        super().__init__(*layers)
 
 
-@operation("none")
-def _none(_channels: int, stride: int, _affine: bool) -> nn.Module:
-    return Zero(stride)
-
-
-@operation("noise")
-def _noise(_channels: int, stride: int, _affine: bool) -> nn.Module:
-    return Noise(stride)
-
-
-@operation("skip_connect")
 def _skip(channels: int, stride: int, affine: bool) -> nn.Module:
     return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine)
 
 
-@operation("max_pool_3x3")
-def _max_pool(_channels: int, stride: int, _affine: bool) -> nn.Module:
-    return nn.MaxPool2d(3, stride, padding=1)
-
-
-@operation("avg_pool_3x3")
-def _average_pool(_channels: int, stride: int, _affine: bool) -> nn.Module:
-    return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
-
-
-@operation("sep_conv_3x3")
-def _separable_3(channels: int, stride: int, affine: bool) -> nn.Module:
-    return nn.Sequential(*_depthwise(channels, 3, stride, 1, affine), *_depthwise(channels, 3, 1, 1, affine))
-
-
-@operation("sep_conv_5x5")
-def _separable_5(channels: int, stride: int, affine: bool) -> nn.Module:
-    return nn.Sequential(*_depthwise(channels, 5, stride, 1, affine), *_depthwise(channels, 5, 1, 1, affine))
-
-
-@operation("dil_conv_3x3")
-def _dilated_3(channels: int, stride: int, affine: bool) -> nn.Module:
-    return nn.Sequential(*_depthwise(channels, 3, stride, 2, affine))
-
-
-@operation("dil_conv_5x5")
-def _dilated_5(channels: int, stride: int, affine: bool) -> nn.Module:
-    return nn.Sequential(*_depthwise(channels, 5, stride, 2, affine))
-
-
-@operation("nor_conv_1x1")
-def _dense_1(channels: int, stride: int, affine: bool) -> nn.Module:
-    return ReLUConvNorm(channels, channels, 1, stride, affine)
-
-
-@operation("nor_conv_3x3")
-def _dense_3(channels: int, stride: int, affine: bool) -> nn.Module:
-    return ReLUConvNorm(channels, channels, 3, stride, affine)
-
-
-if set(_BUILDERS) != set(OPERATIONS):
+#: (channels, stride, affine) -> module: (N, channels, H, W) to (N, channels, ceil(H / stride), ceil(W / stride))
+BUILDERS: dict[str, Callable[[int, int, bool], nn.Module]] = {
+    "none": lambda _, stride, __: Zero(stride),
+    "skip_connect": _skip,
+    "noise": lambda _, stride, __: Noise(stride),
+    "max_pool_3x3": lambda _, stride, __: nn.MaxPool2d(3, stride, padding=1),
+    "avg_pool_3x3": lambda _, stride, __: nn.AvgPool2d(3, stride, padding=1, count_include_pad=False),
+    "sep_conv_3x3": lambda channels, stride, affine: DepthwiseConvNorm(channels, 3, stride, affine, repeats=2),
+    "sep_conv_5x5": lambda channels, stride, affine: DepthwiseConvNorm(channels, 5, stride, affine, repeats=2),
+    "dil_conv_3x3": lambda channels, stride, affine: DepthwiseConvNorm(channels, 3, stride, affine, dilation=2),
+    "dil_conv_5x5": lambda channels, stride, affine: DepthwiseConvNorm(channels, 5, stride, affine, dilation=2),
+    "nor_conv_1x1": lambda channels, stride, affine: ReLUConvNorm(channels, channels, 1, stride, affine),
+    "nor_conv_3x3": lambda channels, stride, affine: ReLUConvNorm(channels, channels, 3, stride, affine),
+}
+if set(BUILDERS) != set(OPERATIONS):
     raise ImportError(
         "nas_steps.models.cells.operations and nas_steps.spaces.cells.operations name different operations: "
-        f"{sorted(set(_BUILDERS) ^ set(OPERATIONS))}"
+        f"{sorted(set(BUILDERS) ^ set(OPERATIONS))}"
     )
+
+
+def build_operation(name: str, channels: int, stride: int, affine: bool = True) -> nn.Module:
+    """The module of operation `name`; `affine` is that of its batch norms (off while searching)."""
+    return BUILDERS[name](channels, stride, affine)

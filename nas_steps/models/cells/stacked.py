@@ -1,15 +1,13 @@
 """The operations of many edges at once: one depthwise call for all, one grouped pointwise call for all.
 
-A `Stage` holds the edges of a cell that read the same states, those that are ready at the same time: the cell's inputs,
-then one node after the other. What an operation computes on an edge is what `nas_steps.models.cells.operations`
-builds for a
-single one; the weights of the edges stand one after the other in one parameter.
+On each edge an operation computes the same as the module that `nas_steps.models.cells.operations` builds. The weights
+of the edges of an `EdgeGroup` are in one parameter, one edge after the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -39,7 +37,7 @@ def unphased(x: Tensor) -> Tensor:
 
 
 class Sources:
-    """The states that a stage reads, and what several operations need of them, computed once."""
+    """The states that an edge group reads, and their ReLU, computed once for several operations."""
 
     def __init__(self, states: Sequence[Tensor]) -> None:
         self.states = states
@@ -48,38 +46,47 @@ class Sources:
     def positive(
         self, positions: tuple[int, ...], nodes: int, *, in_phases: bool = False, first: bool = False
     ) -> Tensor:
-        """ReLU of the states at `positions`, side by side, as often as there are nodes that read them.
+        """ReLU of the states at `positions`, side by side, repeated for each of `nodes`.
 
         `in_phases` splits them (`phases`); `first` keeps every second pixel.
         """
         key = (positions, nodes, in_phases, first)
         if key not in self._kept:
             if nodes > 1:
-                found = repeated(self.positive(positions, 1, in_phases=in_phases, first=first), nodes)
+                state = repeated(self.positive(positions, 1, in_phases=in_phases, first=first), nodes)
             elif in_phases:
-                found = phases(self.positive(positions, 1))
+                state = phases(self.positive(positions, 1))
             elif first:
-                found = self.positive(positions, 1)[:, :, ::2, ::2].contiguous(memory_format=torch.channels_last)
+                state = self.positive(positions, 1)[:, :, ::2, ::2].contiguous(memory_format=torch.channels_last)
             else:
-                found = F.relu(torch.cat([self.states[position] for position in positions], dim=1))
-            self._kept[key] = found
+                state = F.relu(torch.cat([self.states[position] for position in positions], dim=1))
+            self._kept[key] = state
         return self._kept[key]
 
 
+class Block(NamedTuple):
+    """Edges of one operation from the states at `positions` to each of `nodes`, node by node, computed by one call.
+
+    `edges` are their numbers in the group, `rows` those in the operation's parameters; None: all, in order.
+    """
+
+    nodes: tuple[int, ...]
+    positions: tuple[int, ...]
+    edges: tuple[int, ...] | None
+    rows: tuple[int, ...] | None
+
+
 class Stacked(nn.Module):
-    """One operation on E edges of a stage. `stride` is 1 or 2."""
+    """One operation on E edges of a group. `stride` is 1 or 2."""
 
     def __init__(self, edges: int, channels: int, stride: int) -> None:
         super().__init__()
         self.edges, self.channels, self.stride = edges, channels, stride
 
-    def forward(
-        self, sources: Sources, positions: tuple[int, ...], nodes: int, scale: Tensor, rows: Tensor | None
-    ) -> Tensor:
-        """Sum over the states at `positions`, for each of `nodes` nodes that all read all of them.
+    def forward(self, sources: Sources, block: Block, scale: Tensor, rows: Tensor | None) -> Tensor:
+        """The sum over a block's states for each of its nodes: (N, nodes * C, H, W).
 
-        `scale` (nodes * states,) weighs the edges, node by node; `rows` are their places in the parameters, None for
-        all in order. Returns (N, nodes * C, H, W).
+        `scale` (nodes * states,) weighs the edges, node by node; `rows` are the block's, as a tensor.
         """
         raise NotImplementedError
 
@@ -108,16 +115,13 @@ class Separable(Stacked):
         self.second = _depthwise(edges, channels, kernel)
         self.last = FoldedNorm(edges, channels, channels)
 
-    def forward(
-        self, sources: Sources, positions: tuple[int, ...], nodes: int, scale: Tensor, rows: Tensor | None
-    ) -> Tensor:
-        x = sources.positive(positions, nodes)
-        padding = self.kernel // 2
+    def forward(self, sources: Sources, block: Block, scale: Tensor, rows: Tensor | None) -> Tensor:
+        x, padding = sources.positive(block.positions, len(block.nodes)), self.kernel // 2
         x = F.conv2d(x, self._chosen(self.first, rows), stride=self.stride, padding=padding, groups=x.shape[1])
         edges = len(scale)
         x = self.between(x, scale.new_ones(edges, self.channels), edges, rows)
         x = F.conv2d(torch.relu_(x), self._chosen(self.second, rows), padding=padding, groups=x.shape[1])
-        return self.last(x, self._rows(scale), nodes, rows)
+        return self.last(x, self._rows(scale), len(block.nodes), rows)
 
 
 class Dilated(Stacked):
@@ -129,11 +133,10 @@ class Dilated(Stacked):
         self.depthwise = _depthwise(edges, channels, kernel)
         self.norm = FoldedNorm(edges, channels, channels)
 
-    def forward(
-        self, sources: Sources, positions: tuple[int, ...], nodes: int, scale: Tensor, rows: Tensor | None
-    ) -> Tensor:
+    def forward(self, sources: Sources, block: Block, scale: Tensor, rows: Tensor | None) -> Tensor:
         # of every second pixel, dilation 2 makes an ordinary convolution, which is much faster
         weight, padding = self._chosen(self.depthwise, rows), self.kernel // 2
+        positions, nodes = block.positions, len(block.nodes)
         even = all(side % 2 == 0 for side in sources.states[positions[0]].shape[2:])
         if self.stride == 2:
             x = sources.positive(positions, nodes, first=True)
@@ -162,18 +165,16 @@ class Dense(Stacked):
             self.weight = nn.Parameter(weight)
             self.norm = ScaledNorm(edges, channels)
 
-    def forward(
-        self, sources: Sources, positions: tuple[int, ...], nodes: int, scale: Tensor, rows: Tensor | None
-    ) -> Tensor:
-        found = []
-        for share, chosen, position in by_source(positions, scale, rows):
+    def forward(self, sources: Sources, block: Block, scale: Tensor, rows: Tensor | None) -> Tensor:
+        outputs = []
+        for share, chosen, position in by_source(block.positions, scale, rows):
             x = sources.positive((position,), 1, first=self.stride == 2 and self.kernel == 1)
             if isinstance(self.norm, FoldedNorm):
-                found.append(self.norm(x, self._rows(share), nodes, chosen))
+                outputs.append(self.norm(x, self._rows(share), len(block.nodes), chosen))
             else:
                 x = F.conv2d(x, self._chosen(self.weight, chosen), stride=self.stride, padding=self.kernel // 2)
-                found.append(self.norm(x, self._rows(share), chosen))
-        return total(found)
+                outputs.append(self.norm(x, self._rows(share), chosen))
+        return total(outputs)
 
 
 class Reduce(Stacked):
@@ -185,31 +186,27 @@ class Reduce(Stacked):
             FoldedNorm(edges, outputs, channels) for outputs in (channels // 2, channels - channels // 2) if outputs
         )
 
-    def forward(
-        self, sources: Sources, positions: tuple[int, ...], nodes: int, scale: Tensor, rows: Tensor | None
-    ) -> Tensor:
-        found = []
-        for share, chosen, position in by_source(positions, scale, rows):
+    def forward(self, sources: Sources, block: Block, scale: Tensor, rows: Tensor | None) -> Tensor:
+        outputs = []
+        for share, chosen, position in by_source(block.positions, scale, rows):
             x = sources.positive((position,), 1)
             shifted = F.pad(x[:, :, 1:, 1:], (0, x.shape[3] % 2, 0, x.shape[2] % 2))
             pixels = [sources.positive((position,), 1, first=True), shifted[:, :, ::2, ::2]]
             halves = []
             for half, some in zip(self.halves, pixels[-len(self.halves) :], strict=True):
                 assert isinstance(half, FoldedNorm)
-                outputs = half.running_mean.shape[1]
+                factor = share.unsqueeze(1).repeat(1, half.running_mean.shape[1])
                 some = some.contiguous(memory_format=torch.channels_last)
-                halves.append(half(some, share.unsqueeze(1).repeat(1, outputs), nodes, chosen))
-            found.append(_beside(halves, nodes))
-        return total(found)
+                halves.append(half(some, factor, len(block.nodes), chosen))
+            outputs.append(_beside(halves, len(block.nodes)))
+        return total(outputs)
 
 
 class Noise(Stacked):
     """Standard normal noise in the place of the input."""
 
-    def forward(
-        self, sources: Sources, positions: tuple[int, ...], nodes: int, scale: Tensor, _rows: Tensor | None
-    ) -> Tensor:
-        state = sources.states[positions[0]]
+    def forward(self, sources: Sources, block: Block, scale: Tensor, _rows: Tensor | None) -> Tensor:
+        state, nodes = sources.states[block.positions[0]], len(block.nodes)
         sides = [-(-side // self.stride) for side in state.shape[2:]]
         edges = len(scale)
         noise = state.new_empty(len(state), *sides, edges, self.channels).normal_()
@@ -231,11 +228,8 @@ def by_source(
 
 
 def total(terms: Sequence[Tensor]) -> Tensor:
-    """Their sum."""
-    found = terms[0]
-    for term in terms[1:]:
-        found = found + term
-    return found
+    """Their sum, from the first to the last."""
+    return sum(terms[1:], terms[0])
 
 
 def _beside(halves: Sequence[Tensor], nodes: int) -> Tensor:
@@ -247,7 +241,7 @@ def _beside(halves: Sequence[Tensor], nodes: int) -> Tensor:
 
 
 def stack(operation: str, edges: int, channels: int, stride: int) -> Stacked | None:
-    """`operation` on so many edges; None where it has no weights and is a `Plain` one."""
+    """`operation` on a number of edges; None if it has no weights."""
     if operation == "noise":
         return Noise(edges, channels, stride)
     if operation == "skip_connect":

@@ -14,7 +14,7 @@ from nas_steps.models.cells.nasbench201 import STAGES, ResidualReduction
 from nas_steps.models.cells.two_input import Preprocess, reductions
 from nas_steps.spaces.cells.space import CellArchitecture, CellSpace
 
-#: makes a cell: (kind, what prepares its inputs, channels, whether it halves the side)
+#: makes a cell: (kind, preprocessing of its inputs, channels, whether it halves the side)
 CellBuilder = Callable[[str, nn.Module | None, int, bool], nn.Module]
 
 

@@ -47,7 +47,7 @@ class Preprocess(nn.Module):
 
 
 class Nodes(nn.ModuleList):
-    """The nodes of one cell: each sums its kept edges. Edges from inputs have stride 2 where `halve`."""
+    """The nodes of a cell: each sums its kept edges. Edges from inputs have stride 2 if `halve`."""
 
     def __init__(self, cell: Cell, channels: int, *, inputs: int, halve: bool = False) -> None:
         super().__init__(
@@ -75,23 +75,22 @@ class Nodes(nn.ModuleList):
 
 
 class DiscreteCell(nn.Module):
-    """One cell of a found architecture: its output concatenates the nodes that `concat` names."""
+    """A cell of an architecture; its output concatenates the nodes of `concat`."""
 
     def __init__(
         self,
-        cell: Cell,
-        concat: Sequence[int],
+        architecture: CellArchitecture,
+        kind: str,
         before_last: int,
         last: int,
         channels: int,
         *,
-        reduction: bool,
         halve_first: bool,
     ) -> None:
         super().__init__()
         self.preprocess = Preprocess(before_last, last, channels, halve_first)
-        self.nodes = Nodes(cell, channels, inputs=2, halve=reduction)
-        self.concat = tuple(concat)
+        self.nodes = Nodes(architecture.cells[kind], channels, inputs=2, halve=kind == "reduce")
+        self.concat = architecture.concat[kind]
         self.outputs = channels * len(self.concat)
 
     def forward(self, before_last: Tensor, last: Tensor, drop: float) -> Tensor:
@@ -129,13 +128,7 @@ class CellNetwork(nn.Module):
     """
 
     def __init__(
-        self,
-        architecture: CellArchitecture,
-        network: Network,
-        *,
-        inputs: int,
-        classes: int,
-        auxiliary: bool = False,
+        self, architecture: CellArchitecture, network: Network, *, inputs: int, classes: int, auxiliary: bool = False
     ) -> None:
         super().__init__()
         channels = network.channels
@@ -149,18 +142,9 @@ class CellNetwork(nn.Module):
         before_last, last, halve_first = stem, stem, False
         for index in range(network.cells):
             reduction = index in halving
+            channels *= 2 if reduction else 1
             kind = "reduce" if reduction else "normal"
-            if reduction:
-                channels *= 2
-            cell = DiscreteCell(
-                architecture.cells[kind],
-                architecture.concat[kind],
-                before_last,
-                last,
-                channels,
-                reduction=reduction,
-                halve_first=halve_first,
-            )
+            cell = DiscreteCell(architecture, kind, before_last, last, channels, halve_first=halve_first)
             self.cells.append(cell)
             before_last, last, halve_first = last, cell.outputs, reduction
             if auxiliary and index == self.auxiliary_at:

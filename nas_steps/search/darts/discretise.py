@@ -10,13 +10,13 @@ from typing import TypeVar
 from nas_steps.spaces.cells.operations import OPERATIONS
 from nas_steps.spaces.cells.space import Cell, CellArchitecture, CellSpace, Node
 
-#: (edges, operations): for each edge the softmax over its operations, `none` included; 0 for what is not on the edge
-Mix = Sequence[Sequence[float]]
-Found = TypeVar("Found")
+#: (edges, operations): for each edge the weights of its operations, `none` included; 0 if the edge may not have one
+Weights = Sequence[Sequence[float]]
+Choice = TypeVar("Choice")
 
 
-def entropy(mix: Mix) -> float:
-    """Mean entropy of the edges' softmax, in nats: `largest_entropy` of the space when undecided, 0 when decided."""
+def entropy(mix: Weights) -> float:
+    """Mean entropy of the edges, in nats: `largest_entropy` of the space if undecided, 0 if decided."""
     return sum(-sum(weight * math.log(weight) for weight in row if weight > 0) for row in mix) / len(mix)
 
 
@@ -29,10 +29,10 @@ def parameter_free(cell: Cell) -> float:
     return sum(not OPERATIONS[operation] for operation in edges) / len(edges) if edges else 1.0
 
 
-def most_likely(space: CellSpace, mixes: Mapping[str, Mix], count: int) -> list[tuple[CellArchitecture, float]]:
+def most_likely(space: CellSpace, mixes: Mapping[str, Weights], count: int) -> list[tuple[CellArchitecture, float]]:
     """The `count` architectures of highest log-likelihood, best first: the sum over kept edges of log softmax.
 
-    `mixes` is by kind (edges, operations); what is no choice of an edge is left out of account, whatever its weight.
+    `mixes` is by kind (edges, operations); an operation that is no choice of an edge does not count.
     The first is the paper's discretisation: each node keeps the edges with the strongest choice, and on each of them
     that operation. Equals keep the order of the space's declaration.
     """
@@ -40,12 +40,12 @@ def most_likely(space: CellSpace, mixes: Mapping[str, Mix], count: int) -> list[
     for kind in space.kinds:
         cells = _best_cells(space, kind, mixes[kind], count)
         best = _best(
-            ((score + more, {**found, kind: cell}) for (score, found), (more, cell) in product(best, cells)), count
+            ((score + more, {**chosen, kind: cell}) for (score, chosen), (more, cell) in product(best, cells)), count
         )
     return [(CellArchitecture(cells, dict.fromkeys(cells, space.concat)), score) for score, cells in best]
 
 
-def _best_cells(space: CellSpace, kind: str, mix: Mix, count: int) -> list[tuple[float, Cell]]:
+def _best_cells(space: CellSpace, kind: str, mix: Weights, count: int) -> list[tuple[float, Cell]]:
     # by edge: (log of its weight, name) of each choice
     logs = {}
     for index, (edge, row) in enumerate(zip(space.edges(), mix, strict=True)):
@@ -64,7 +64,7 @@ def _best_cells(space: CellSpace, kind: str, mix: Mix, count: int) -> list[tuple
 
 
 def _best_nodes(kept: Mapping[int, Sequence[tuple[float, str]]], count: int) -> list[tuple[float, Node]]:
-    """The best operations on the kept edges of one node. Grown edge by edge: what falls behind never leads again."""
+    """The best operations on the kept edges of one node, edge by edge: a choice that falls behind never leads again."""
     best: list[tuple[float, Node]] = [(0.0, ())]
     for source, logs in kept.items():
         grown = [(score + log, (*node, (name, source))) for (score, node), (log, name) in product(best, logs)]
@@ -72,7 +72,7 @@ def _best_nodes(kept: Mapping[int, Sequence[tuple[float, str]]], count: int) -> 
     return best
 
 
-def _best(scored: Iterable[tuple[float, Found]], count: int) -> list[tuple[float, Found]]:
+def _best(scored: Iterable[tuple[float, Choice]], count: int) -> list[tuple[float, Choice]]:
     return sorted(scored, key=lambda pair: -pair[0])[:count]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 #: relative accuracy; the eigenvalue itself varies far more from batch to batch
 TOLERANCE = 1e-2
-#: products with the Hessian at most, each as dear as two steps
+#: products with the Hessian at most, each as expensive as two steps
 PRODUCTS = 60
 #: vectors that the iteration keeps
 BASIS = 20
@@ -22,7 +22,7 @@ def largest_eigenvalue(
 ) -> float:
     """The largest eigenvalue of the Hessian of `loss()` in `parameters`, by Lanczos iteration (ARPACK).
 
-    `loss` must be differentiable twice. NaN where the iteration does not converge.
+    `loss` must be differentiable twice. NaN if the iteration does not converge.
     """
     gradients = torch.autograd.grad(loss(), parameters, create_graph=True, materialize_grads=True)
     sizes = [parameter.numel() for parameter in parameters]
@@ -33,13 +33,13 @@ def largest_eigenvalue(
         directions = [
             piece.to(parameter).view_as(parameter) for piece, parameter in zip(pieces, parameters, strict=True)
         ]
-        found = torch.autograd.grad(
+        products = torch.autograd.grad(
             gradients, parameters, grad_outputs=directions, retain_graph=True, materialize_grads=True
         )
-        return torch.cat([one.reshape(-1) for one in found]).double().cpu().numpy()
+        return torch.cat([one.reshape(-1) for one in products]).double().cpu().numpy()
 
     if size <= BASIS:
-        # as many products give the whole Hessian; in so small a space Lanczos runs into invariant subspaces
+        # `size` products give the whole Hessian; in a small space Lanczos runs into invariant subspaces
         hessian = np.stack([product(row) for row in np.eye(size)])
         return float(np.linalg.eigvalsh((hessian + hessian.T) / 2)[-1]) if np.isfinite(hessian).all() else float("nan")
     operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
@@ -47,15 +47,8 @@ def largest_eigenvalue(
     start = np.cos(np.arange(size, dtype=np.float64))
     try:
         values = eigsh(
-            operator,
-            k=1,
-            which="LA",
-            v0=start,
-            tol=tolerance,
-            maxiter=PRODUCTS,
-            return_eigenvectors=False,
-            ncv=BASIS,
+            operator, k=1, which="LA", v0=start, tol=tolerance, maxiter=PRODUCTS, return_eigenvectors=False, ncv=BASIS
         )
-    except ArpackError:  # also where a product is no number, or all are zero
+    except ArpackError:  # also if a product is no number, or all are zero
         return float("nan")
     return float(values[0])

@@ -27,17 +27,17 @@ from nas_steps.training.supervised import cosine
 
 ALPHA_BETAS = (0.5, 0.999)  # Liu et al. 2019, section A.1.1
 
-#: (architecture, score, what the score is)
+#: (architecture, score, name of the score)
 Candidate = tuple[str, float, str]
 #: by kind of cell: the weights (edges, operations) of a mix, as plain numbers
 Weights = Mapping[str, Sequence[Sequence[float]]]
 
 
 class DartsLearner:
-    """DARTS (Liu et al. 2019, algorithm 1); `fit` calls it. The methods of the first half are what its family changes.
+    """DARTS (Liu et al. 2019, algorithm 1); `fit` calls it. The family overrides methods of the first half.
 
-    What is random is drawn once a batch (`draw`), the mix is computed from it as often as there are micro-batches. The
-    random numbers come from an own generator, so that several processes draw the same.
+    Random numbers are drawn once a batch (`draw`); the mix is computed from them for each micro-batch. They come from
+    an own generator, so that several processes draw the same.
     """
 
     #: whether alphas are learnt by gradients
@@ -56,19 +56,13 @@ class DartsLearner:
         self.weights = supernet.weights()
         self.alphas = supernet.architecture()
         self.weight_optimizer = torch.optim.SGD(
-            self.weights,
-            lr=settings.learning_rate,
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
+            self.weights, lr=settings.learning_rate, momentum=settings.momentum, weight_decay=settings.weight_decay
         )
         self.alpha_optimizer = torch.optim.Adam(
-            self.alphas,
-            lr=settings.alpha_learning_rate,
-            betas=ALPHA_BETAS,
-            weight_decay=settings.alpha_weight_decay,
+            self.alphas, lr=settings.alpha_learning_rate, betas=ALPHA_BETAS, weight_decay=settings.alpha_weight_decay
         )
 
-    # -------------------------------------------------------------------------------- what the family changes
+    # -------------------------------------------------------------------------------- of each kind
 
     @staticmethod
     def k(_settings: Gradient) -> int:
@@ -76,11 +70,11 @@ class DartsLearner:
         return 1
 
     def draw(self) -> Any:
-        """What is random in a batch."""
+        """Draw the random part of a mix."""
         return None
 
     def draw_for_weights(self, _images: Tensor, _labels: Tensor, _drop: float) -> Any:
-        """What is random in a step of the weights."""
+        """Draw the random part of the mix of a step of the weights."""
         return self.draw()
 
     def mix(self, _drawn: Any) -> Mix:
@@ -96,7 +90,7 @@ class DartsLearner:
         return self.mix(None)
 
     def regulariser(self) -> Tensor | None:
-        """What is added to the loss of the alphas."""
+        """A term of the alphas' loss."""
         return None
 
     def alpha_gradients(self, _train: Batch, valid: Batch, drawn: Any, drop: float) -> None:
@@ -114,7 +108,7 @@ class DartsLearner:
         return len(rows) - 1
 
     def candidates(self, mix: Weights, train: DeviceImages, valid: DeviceImages, seed: int) -> list[Candidate]:
-        """What the search hands on, best first."""
+        """The architectures that the search hands on, best first."""
         likely = self.most_likely(mix)
         if self.settings.selection == "argmax":
             return likely
@@ -139,14 +133,14 @@ class DartsLearner:
         others = [candidate for candidate in likely if candidate[0] != str(best)]
         return [(str(best), fitness, "perturbation"), *others][: self.settings.candidates]
 
-    # -------------------------------------------------------------------------------------- what all have alike
+    # ----------------------------------------------------------------------------------------------- of all kinds
 
     def begin(self, epoch: int, batch: int, valid: Iterator[Batch]) -> None:
         """Go on with batch `batch` (from 0) of `epoch` (from 1); `valid` are the batches that the alphas learn from."""
         self.epoch, self.batch, self.valid = epoch, batch, valid
 
     def reseed(self, epoch: int, batch: int) -> None:
-        """Make what is drawn next depend on the seed, the epoch and the batch alone."""
+        """Make the next draw depend on the seed, the epoch and the batch alone."""
         self.generator.manual_seed(derive_seed(self.seed, epoch, batch))
         self.progress = (epoch - 1) / max(self.settings.epochs - 1, 1)
 

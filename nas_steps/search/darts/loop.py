@@ -1,4 +1,4 @@
-"""The loop of all differentiable searches (Liu et al. 2019, algorithm 1); `kinds` holds what they differ in."""
+"""The loop of all differentiable searches (Liu et al. 2019, algorithm 1); `kinds` holds the differences."""
 
 from __future__ import annotations
 

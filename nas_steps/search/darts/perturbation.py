@@ -1,11 +1,9 @@
-"""DARTS-PT: keep what the supernet misses most, not what has the largest alpha (Wang et al. 2021, section 4)."""
+"""DARTS-PT: keep the operation that the supernet misses most, not that of the largest alpha (Wang et al. 2021)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-
-from torch import Tensor
 
 from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
@@ -19,30 +17,27 @@ Accuracy = Callable[[Mix], float]
 def select(
     supernet: Supernet, expected: Mix, accuracy: Accuracy, tune: Callable[[Mix], None], seed: int
 ) -> CellArchitecture:
-    """The architecture that is left when, edge by edge in a random order, all operations but the most missed one are
-    taken away, and then, node by node, all edges but the most missed ones.
+    """Take operations and edges away until an architecture is left.
 
-    After each decision `tune` lets the weights learn under what is left.
+    Edge by edge, in a random order, the operation is kept without which `accuracy` falls most; then, node by node,
+    the edges. After each decision `tune` lets the weights learn under the rest.
     """
     space = supernet.space
     random = Random(derive_seed(seed, "perturbation"))
     weights = {kind: mix.detach().clone() for kind, mix in expected.weights.items()}
     edges = space.edges()
 
-    def left(kind: str, changed: Tensor) -> Mix:
-        return Mix({**weights, kind: changed}, None, expected.around)
+    def without(kind: str, *place: int) -> float:
+        """The accuracy without an edge, or without one of its operations."""
+        changed = weights[kind].clone()
+        changed[place] = 0
+        return accuracy(Mix({**weights, kind: changed}, None, expected.around))
 
     chosen: dict[str, list[str]] = {kind: [""] * len(edges) for kind in space.kinds}
     places = [(kind, edge) for kind in space.kinds for edge in range(len(edges))]
     random.shuffle(places)
     for kind, edge in places:
-        choices = space.choices_of(kind, edge)
-        merits = []
-        for name in choices:
-            without = weights[kind].clone()
-            without[edge, space.operations.index(name)] = 0
-            merits.append(accuracy(left(kind, without)))
-        name = choices[merits.index(min(merits))]
+        name = min(space.choices_of(kind, edge), key=lambda one: without(kind, edge, space.operations.index(one)))
         chosen[kind][edge] = name
         # the edge keeps its strength
         strength = weights[kind][edge].sum()
@@ -56,15 +51,10 @@ def select(
         incoming = [edge for edge, (reader, _) in enumerate(edges) if reader == node]
         if space.edges_per_node is None or len(incoming) <= space.edges_per_node:
             continue
-        merits = []
-        for edge in incoming:
-            without = weights[kind].clone()
-            without[edge] = 0
-            merits.append(accuracy(left(kind, without)))
-        missed = sorted(range(len(incoming)), key=lambda place: merits[place])
-        for place in missed[space.edges_per_node :]:
-            kept[kind].discard(incoming[place])
-            weights[kind][incoming[place]] = 0
+        missed = sorted(incoming, key=lambda edge: without(kind, edge))
+        for edge in missed[space.edges_per_node :]:
+            kept[kind].discard(edge)
+            weights[kind][edge] = 0
         tune(Mix(weights, None, expected.around))
     cells = {
         kind: tuple(

@@ -23,7 +23,7 @@ from nas_steps.training.checkpoint import Checkpoint, State
 from nas_steps.training.loop import Batch, Row, fit
 from nas_steps.training.micro_batches import Loss, MicroBatches
 from nas_steps.training.progress import Progress
-from nas_steps.training.supervised import ADAMW_BETAS, cosine, decay_groups
+from nas_steps.training.supervised import cosine, decay_groups, optimizer_of
 
 
 class OneShotLearner:
@@ -40,13 +40,7 @@ class OneShotLearner:
             {**group, "params": [one for one in group["params"] if one.requires_grad]}  # type: ignore[attr-defined]
             for group in decay_groups(network, settings.weight_decay)
         ]
-        self.optimizer: torch.optim.Optimizer
-        if settings.optimizer == "sgd":
-            self.optimizer = torch.optim.SGD(
-                groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=settings.momentum > 0
-            )
-        else:
-            self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=ADAMW_BETAS)
+        self.optimizer = optimizer_of(groups, settings)
         self.warmup = settings.warmup_epochs / settings.epochs
         # the middle of the step: otherwise the first step of a warm-up would have a rate of 0
         self.half_step = 0.5 / (steps_per_epoch * settings.epochs)

@@ -1,1 +1,1 @@
-"""The members of the DARTS family, a module each: `Learner` changes what the method changes of DARTS."""
+"""The members of the DARTS family, a module each: its `Learner` overrides the methods that differ from DARTS."""
