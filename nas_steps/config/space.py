@@ -120,9 +120,10 @@ class Space(Section):
 
 
 def filled(space: Space) -> Space:
-    """The same space with a value for every key of its family, so that nothing is left to look up by its preset.
+    """Fill the keys of the section from its preset, so that nothing is left to look up by the preset's name.
 
-    Idempotent. Raises ValueError if nothing could be searched in the space.
+    What follows from other keys, such as all edges of so many nodes, stays null, even if it is written out: equal
+    spaces have equal sections. Idempotent. Raises ValueError if nothing could be searched in the space.
     """
     given = {key: value for key in (*OF_CELLS, *OF_MOBILE) if (value := getattr(space, key)) is not None}
     if space.preset in MOBILE:
@@ -130,28 +131,34 @@ def filled(space: Space) -> Space:
         given |= {key: {**preset[key], **given.get(key, {})} for key in ("stem", "head")}
         mobile = MobileSpace.declare(space.preset, {**preset, **given})
         stem, head = dataclasses.asdict(mobile.stem), dataclasses.asdict(mobile.head)
-        return space.model_copy(update={"stem": stem, "stages": list(map(_stage, mobile.stages)), "head": head})
+        stages = [_stage(stage, mobile.stem.activation) for stage in mobile.stages]
+        return space.model_copy(update={"stem": stem, "stages": stages, "head": head})
     if "edges" in given:
         given.setdefault("nodes", len(given["edges"]))
     cells = cell_space(space.preset, **{**CELLS[space.preset], **given})
     by_edge = {kind: [list(names) for names in rows] for kind, rows in (cells.by_edge or {}).items()}
-    return space.model_copy(
-        update={
-            "inputs": cells.inputs,
-            "nodes": cells.nodes,
-            "edges": [list(sources) for sources in cells.reads],
-            "operations": by_edge or list(cells.operations),
-            "edges_per_node": cells.edges_per_node or "all",
-            "concat": list(cells.concat),
-            "none_is_choice": cells.none_is_choice,
-        }
-    )
+    keys = {
+        "inputs": cells.inputs,
+        "nodes": cells.nodes,
+        "edges": [list(sources) for sources in cells.reads],
+        "operations": by_edge or list(cells.operations),
+        "edges_per_node": cells.edges_per_node or "all",
+        "concat": list(cells.concat),
+        "none_is_choice": cells.none_is_choice,
+    }
+    for field, value in cells.defaults().items():
+        if getattr(cells, field) == value:
+            keys["edges" if field == "reads" else field] = None
+    return space.model_copy(update=keys)
 
 
-def _stage(stage: Stage) -> dict[str, Any]:
-    """The keys of a stage: its operations by name, or what they are combined from."""
-    unused = ("kernel", "expansion", "squeeze") if stage.operations else ("operations",)
-    values = {key: value for key, value in dataclasses.asdict(stage).items() if key not in unused}
+def _stage(stage: Stage, activation: str) -> dict[str, Any]:
+    """The keys of a stage that differ from their defaults; `activation` is the stem's."""
+    values = {
+        field.name: value
+        for field in dataclasses.fields(stage)
+        if (value := getattr(stage, field.name)) != ((activation,) if field.name == "activation" else field.default)
+    }
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 

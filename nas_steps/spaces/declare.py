@@ -19,12 +19,11 @@ def declared(keys: Any) -> CellSpace | MobileSpace:
     Raises ValueError if nothing could be searched in the space, or if the section is not filled
     (`nas_steps.config.space.filled`).
     """
-    mobile = {key: getattr(keys, key) for key in OF_MOBILE}
-    cells = {key: getattr(keys, key) for key in OF_CELLS}
-    if None not in mobile.values():
-        return MobileSpace.declare(keys.preset, mobile)
-    if None not in cells.values():
-        return cell_space(keys.preset, **cells)
+    given = {key: value for key in (*OF_CELLS, *OF_MOBILE) if (value := getattr(keys, key)) is not None}
+    if given.keys() == set(OF_MOBILE):
+        return MobileSpace.declare(keys.preset, given)
+    if {"inputs", "nodes", "operations", "edges_per_node"} <= given.keys():
+        return cell_space(keys.preset, **given)
     raise ValueError(f"space {keys.preset} is not filled: it takes keys from its preset")
 
 

@@ -38,7 +38,7 @@ class CellDeclaration:
     none_is_choice: bool = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        settled = {key: value for key, value in self._defaults().items() if getattr(self, key) is None}
+        settled = {key: value for key, value in self.defaults().items() if getattr(self, key) is None}
         if self.concat is not None:
             settled["concat"] = tuple(sorted(self.concat))
         if self.by_edge is not None and not self.operations:
@@ -48,7 +48,7 @@ class CellDeclaration:
         for name, value in settled.items():
             object.__setattr__(self, name, value)
 
-    def _defaults(self) -> dict[str, Any]:
+    def defaults(self) -> dict[str, Any]:
         """What follows from the other fields if it is left out."""
         return {
             "reads": tuple(tuple(range(self.inputs + node)) for node in range(self.nodes)),
@@ -59,7 +59,7 @@ class CellDeclaration:
     def replace(self, **changes: object) -> Self:
         """The same space with some of its fields changed. A default that followed from them follows anew."""
         kept = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
-        kept |= {key: None for key, value in self._defaults().items() if kept[key] == value}
+        kept |= {key: None for key, value in self.defaults().items() if kept[key] == value}
         if "operations" in changes:
             kept["by_edge"] = None
         elif "by_edge" in changes:
