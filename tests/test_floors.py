@@ -14,25 +14,24 @@ from nas_steps.provenance.fingerprint import PACKAGE, _imports
 ROOT = PACKAGE.parent
 FLOOR = {
     "errors": 1,
-    "spaces": 1,
-    "provenance": 1,
-    "config": 1,
     "intervals": 1,
-    "data": 2,
-    "models": 2,
-    "training": 3,
-    "estimation": 4,
-    "search": 5,
-    "ranking": 6,
-    "retraining": 6,
-    "scaling": 6,
-    "export": 6,
-    "predict": 6,
-    "watched": 6,
-    "report": 7,
-    "workflow": 7,
-    "manifest": 8,
-    "why": 8,
+    "provenance": 2,
+    "spaces": 3,
+    "config": 4,
+    "data": 5,
+    "models": 5,
+    "training": 6,
+    "estimation": 7,
+    "search": 8,
+    "ranking": 9,
+    "retraining": 9,
+    "scaling": 9,
+    "export": 9,
+    "predict": 9,
+    "report": 10,
+    "workflow": 10,
+    "manifest": 11,
+    "why": 11,
 }
 MODULES = sorted(
     ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in PACKAGE.rglob("*.py")
@@ -44,7 +43,25 @@ def test_a_module_imports_only_from_lower_floors_or_its_own_room(module: str) ->
     room = module.split(".")[1]
     for imported in _imports(module) - {"nas_steps"}:
         other = imported.split(".")[1]
-        assert other == room or FLOOR[other] < FLOOR[room] or FLOOR[other] == FLOOR[room] == 1, f"{module}: {imported}"
+        assert other == room or FLOOR[other] < FLOOR[room], f"{module}: {imported}"
+
+
+@pytest.mark.xfail(reason="config.schema, config.checks and config.batches import each other")
+def test_no_modules_import_each_other() -> None:
+    on_the_way: list[str] = []
+    done: set[str] = set()
+
+    def visit(module: str) -> None:
+        assert module not in on_the_way, " -> ".join([*on_the_way[on_the_way.index(module) :], module])
+        if module not in done:
+            on_the_way.append(module)
+            # a package is run before its modules, whatever they import
+            for imported in sorted(one for one in _imports(module) if not module.startswith(f"{one}.")):
+                visit(imported)
+            done.add(on_the_way.pop())
+
+    for module in MODULES:
+        visit(module)
 
 
 @pytest.mark.parametrize(

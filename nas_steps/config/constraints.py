@@ -8,9 +8,6 @@ from pydantic import Field
 
 from nas_steps.config.section import Natural, Positive, Section
 
-#: what can be limited
-CONSTRAINED = ("parameters", "macs", "latency_ms")
-
 Above = Annotated[float, Field(gt=0)]
 
 
@@ -38,7 +35,3 @@ class Constraints(Section):
     latency: Latency = Field(
         default_factory=Latency, description="How blocks are measured, where latency is a limit or an objective."
     )
-
-    def given(self) -> dict[str, float]:
-        """The limits that are not null, by name."""
-        return {name: value for name in CONSTRAINED if (value := getattr(self, name)) is not None}

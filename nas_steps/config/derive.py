@@ -11,6 +11,7 @@ from nas_steps.config.estimators import Extrapolation, ShortTraining, ZeroCost
 from nas_steps.config.schema import Config
 from nas_steps.config.space import filled
 from nas_steps.config.strategies import SUPERNET_KINDS, Random
+from nas_steps.spaces.constraints import given
 
 #: stands in settings for a path, which the command line gives
 ELSEWHERE = "(given by an option)"
@@ -24,8 +25,7 @@ def space(config: Config, _: str) -> Json:
 
 def constraints(config: Config, _: str = "") -> Json | None:
     """Return the constraints without the way in which latency is measured: that shapes the table of blocks alone."""
-    given = config.search.constraints.given() if config.search.constraints is not None else {}
-    return given or None
+    return given(config.search.constraints) or None
 
 
 def latency(config: Config, _: str) -> Json | None:

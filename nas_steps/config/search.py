@@ -17,6 +17,7 @@ from nas_steps.config.strategies import (
     Random,
     Strategy,
 )
+from nas_steps.spaces.constraints import given
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_]*$"
 
@@ -49,7 +50,7 @@ class Search(Section):
     @property
     def constrained(self) -> dict[str, float]:
         """The limits that are given, by name."""
-        return {} if self.constraints is None else self.constraints.given()
+        return given(self.constraints)
 
     @property
     def latency(self) -> Latency | None:

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from random import Random
+from typing import Any
 
-from nas_steps.config.constraints import Constraints
 from nas_steps.errors import UserError, exact
 from nas_steps.spaces.cells.costs import CellParts
 from nas_steps.spaces.cells.space import CellSpace
-from nas_steps.spaces.costs import Costs, CostTable, Parts, read_costs
+from nas_steps.spaces.costs import CONSTRAINED, Costs, CostTable, Parts, read_costs
 from nas_steps.spaces.mobile.costs import MobileParts
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.spaces.protocol import Architecture, Decision, Space
@@ -96,19 +96,24 @@ class Limited:
         return self.space.encode(architecture)
 
 
-def constrained_space(space: Space, constraints: Constraints | None, costs: str | Path | None) -> Space:
-    """`space` within `limits`, by the costs of its parts in the file `costs` (costs.csv); the space itself without a
-    file.
+def given(constraints: Any) -> dict[str, float]:
+    """The limits of the section `search.constraints` that are not null, by name; none if there is no section."""
+    limits = {name: getattr(constraints, name, None) for name in CONSTRAINED}
+    return {name: limit for name, limit in limits.items() if limit is not None}
 
-    Raises UserError where no architecture keeps the limits, or there is no file to know it from.
+
+def constrained_space(space: Space, constraints: Any, costs: str | Path | None) -> Space:
+    """The part of `space` within the section `search.constraints`, by the table in the file `costs` (blocks.csv).
+
+    Without a file it is the space itself. Raises UserError if no architecture keeps the limits, or if there are limits
+    and no file.
     """
-    if costs is None:
-        if constraints is not None and constraints.given():
-            raise UserError(
-                f"limits of {', '.join(constraints.given())} are given, but no costs.csv; name it by --costs"
-            )
-        return space
-    return Limited(space, read_costs(costs, parts_of(space)), constraints.given() if constraints else {})
+    limits = given(constraints)
+    if costs is not None:
+        return Limited(space, read_costs(costs, parts_of(space)), limits)
+    if limits:
+        raise UserError(f"limits of {', '.join(limits)} are given, but no blocks.csv; name it by --blocks")
+    return space
 
 
 def parts_of(space: Space, network: object = None) -> Parts:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from nas_steps.config.constraints import CONSTRAINED
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import number, read_csv, write_csv
 from nas_steps.spaces.protocol import Architecture
 
+#: what can be limited
+CONSTRAINED = ("parameters", "macs", "latency_ms")
 COLUMNS = ("part", *CONSTRAINED)
 
 

@@ -6,9 +6,8 @@ Counted is what `nas_steps.models` builds, to the unit, the auxiliary head aside
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from nas_steps.config.space import Network
 from nas_steps.spaces.cells.architectures import CellArchitecture, Node
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.costs import Shape, divided, least
@@ -35,7 +34,7 @@ class CellParts:
     have stride 2. `network` is the skeleton, which counting alone needs.
     """
 
-    def __init__(self, space: CellSpace, network: object = None) -> None:
+    def __init__(self, space: CellSpace, network: Any = None) -> None:
         self.space = space
         self.network = network
 
@@ -103,9 +102,9 @@ class CellParts:
     def _name(self, kind: str, source: int, operation: str) -> str:
         return f"{kind}-{'input' if source < self.space.inputs else 'node'}-{operation}"
 
-    def skeleton(self) -> Network:
-        """Raises TypeError where it was not given."""
-        if not isinstance(self.network, Network):
+    def skeleton(self) -> Any:
+        """The section `network`. Raises TypeError if it was not given."""
+        if self.network is None:
             raise TypeError("the skeleton of the cells is not given")
         return self.network
 
@@ -118,7 +117,8 @@ class CellParts:
                     channels, side = 2 * channels, divided(side, 2)
                 yield from [Setting("cell", channels, side, 1)] * network.cells
             return
-        halving = self._halving(network)
+        declared = network.reductions
+        halving = {network.cells // 3, 2 * network.cells // 3} if declared is None else set(declared)
         for index in range(network.cells):
             if index in halving:
                 channels *= 2
@@ -126,11 +126,6 @@ class CellParts:
                 side = divided(side, 2)
             else:
                 yield Setting("normal", channels, side, 1)
-
-    @staticmethod
-    def _halving(network: Network) -> set[int]:
-        declared = network.reductions
-        return {network.cells // 3, 2 * network.cells // 3} if declared is None else set(declared)
 
     def _count_base(self, shape: Shape) -> tuple[int, int]:
         """Stem, what stands before the cells' edges and between the cells, classifier."""
