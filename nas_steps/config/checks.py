@@ -69,12 +69,14 @@ def check_estimator(search: Search) -> None:
                 "the most, but no other has any; give it a number, say `random: {evaluations: 500}`"
             )
     if isinstance(estimator, ShortTraining) and estimator.halving is not None:
+        rungs, reach = 1, estimator.halving.epochs
+        while reach < estimator.epochs:
+            rungs, reach = rungs + 1, reach * estimator.halving.eta
         for name, one in search.strategies.items():
-            if isinstance(one, Random) and one.rounds < len(estimator.rungs):
+            if isinstance(one, Random) and one.rounds < rungs:
                 raise ValueError(
                     f"search.strategies.{name}.rounds is {one.rounds}, but search.estimator.halving has "
-                    f"{len(estimator.rungs)} rungs and promotes between rounds; set rounds to {len(estimator.rungs)} "
-                    "or more"
+                    f"{rungs} rungs and promotes between rounds; set rounds to {rungs} or more"
                 )
 
 

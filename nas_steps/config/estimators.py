@@ -38,7 +38,7 @@ class Halving(Section):
     epochs: Positive = Field(
         2, description="Epochs of the first rung; each further rung has `eta` times as many, up to `epochs`."
     )
-    eta: int = Field(3, ge=2, le=10, description="One in `eta` architectures of a rung is promoted to the next.")
+    eta: int = Field(3, ge=2, le=10, description="The best 1/eta of a rung are promoted to the next.")
 
 
 class ShortTraining(Training):
@@ -65,17 +65,6 @@ class ShortTraining(Training):
                 )
         return self
 
-    @property
-    def rungs(self) -> tuple[int, ...]:
-        """Epochs of each rung, rising; without halving there is one."""
-        if self.halving is None:
-            return (self.epochs,)
-        found, reach = [], self.halving.epochs
-        while reach < self.epochs:
-            found.append(reach)
-            reach *= self.halving.eta
-        return (*found, self.epochs)
-
 
 class Extrapolation(Training):
     kind: Literal["extrapolation"] = Field(
@@ -93,8 +82,8 @@ class Extrapolation(Training):
     finish: int = Field(
         0,
         ge=0,
-        description="So many of a search's first round are trained to the end, 3 or more: how far they were predicted "
-        "wrong corrects the predictions of later rounds and sets their intervals. 0: none, the curves alone count.",
+        description="Trainings of a search's first round that are followed to the end, 3 or more: their prediction "
+        "errors correct the predictions of later rounds and set their intervals. 0: none, the curves alone count.",
     )
 
     @model_validator(mode="after")
@@ -158,12 +147,12 @@ ESTIMATORS: dict[str, type[Section]] = {
 
 
 class Screen(Section):
-    """A cheap score that chooses which of the proposed architectures are evaluated at all."""
+    """A cheap score that selects the proposed architectures that are evaluated."""
 
     proxy: Proxy = Field("synflow", description="The score, higher for better.")
     batch_size: Positive = Field(64, description="Training images it is computed on, the same ones for all.")
     proposals_per_evaluation: int = Field(
-        4, ge=2, le=1000, description="Proposed architectures for each one that is evaluated; the best by the score is."
+        4, ge=2, le=1000, description="Architectures proposed for each one that is evaluated, the best of them."
     )
 
 

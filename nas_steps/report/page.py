@@ -25,6 +25,7 @@ from nas_steps.report.records import Winner
 from nas_steps.report.results import Results
 from nas_steps.report.retraining_tables import best_of_kind
 from nas_steps.report.verdict import Verdict
+from nas_steps.search.halving import rungs
 from nas_steps.spaces.cells.space import parse_architecture
 from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
 from nas_steps.spaces.mobile.space import MobileSpace
@@ -121,7 +122,7 @@ def estimated(config: Config) -> str:
     if isinstance(told, ShortTraining):
         text = f"{numbers.plural(told.epochs, 'epoch')} an evaluation"
         if told.halving is not None:
-            text = f"{numbers.listed([str(one) for one in told.rungs])} epochs by successive halving"
+            text = f"{numbers.listed([str(one) for one in rungs(told)])} epochs by successive halving"
         text += f", the mean of {told.seeds} seeds" if told.seeds > 1 else ""
     elif isinstance(told, Extrapolation):
         text = f"{told.observe} of {told.epochs} epochs an evaluation, the curve extrapolated"

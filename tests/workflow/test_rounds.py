@@ -78,7 +78,7 @@ def test_more_rounds_run_the_new_ones_alone_and_end_as_from_scratch(searched: Pa
 def test_a_screen_and_promotions_go_through_the_rounds(tmp_path: Path) -> None:
     config = change(
         TINY,
-        search__estimator={"epochs": 2, "warmup_epochs": 0, "halving": {"epochs": 1, "reduction": 2}},
+        search__estimator={"epochs": 2, "warmup_epochs": 0, "halving": {"epochs": 1, "eta": 2}},
         search__screen={"proxy": "params", "batch_size": 20, "proposals_per_evaluation": 3},
         search__strategies={
             "random": {"evaluations": 4, "rounds": 2},
