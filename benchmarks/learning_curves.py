@@ -22,7 +22,7 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from nas_steps.estimation.curve_families import Schedule
-from nas_steps.estimation.curves import FEWEST_POINTS, calibrated, extrapolate
+from nas_steps.estimation.curves import FEWEST_OBSERVED, calibrated, extrapolate
 
 PARTS = (0.1, 0.25, 0.5)
 #: curves of the same experiment that were followed to their end, and correct the others' predictions
@@ -64,7 +64,7 @@ def measure(curves: Sequence[np.ndarray], part: float, schedule: Schedule = "unk
     """A row per curve: the true end, its prediction from the first `part` and the baselines', all as shares."""
     rows = []
     for curve in curves:
-        seen = curve[: max(FEWEST_POINTS, round(part * len(curve)))]
+        seen = curve[: max(FEWEST_OBSERVED, round(part * len(curve)))]
         begun = time.perf_counter()
         found = extrapolate(seen, len(curve), schedule=schedule)
         seconds = time.perf_counter() - begun

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from nas_steps.config.regular import FOLDER, MISSING, irregular
 from nas_steps.data.layout import printable
 from nas_steps.data.photos import DEPTHS, TooLargeError, UnreadableError, read_photo
 from nas_steps.errors import UserError
+from nas_steps.provenance.regular import FOLDER, MISSING, irregular
 from nas_steps.provenance.task import parser, run
 
 MODULE = "nas_steps.predict"

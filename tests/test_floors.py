@@ -14,6 +14,7 @@ from nas_steps.provenance.fingerprint import PACKAGE, _imports
 ROOT = PACKAGE.parent
 FLOOR = {
     "errors": 1,
+    "facts": 1,
     "intervals": 1,
     "provenance": 2,
     "spaces": 3,

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from nas_steps.config.data import FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE, Data
-from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Table, ZeroCost
+from nas_steps.config.data import Data
+from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, ZeroCost
+from nas_steps.config.ranking import Ranking, ranking_recipe
 from nas_steps.config.recipe import Recipe
-from nas_steps.config.space import Network, filled
+from nas_steps.config.retrain import Retrain
+from nas_steps.config.scaling import Scaling
+from nas_steps.config.search import Search
+from nas_steps.config.space import Network
 from nas_steps.config.strategies import Enas, Gradient
+from nas_steps.facts import NATIVE_CLASSES
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.costs import divided
-from nas_steps.spaces.declare import declared
 from nas_steps.spaces.hand_designed import RESNETS, SMALL_IMAGE, scalable
 from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
+from nas_steps.spaces.mobile.efficientnet import triples
 from nas_steps.spaces.mobile.space import MobileSpace
 
-if TYPE_CHECKING:
-    from nas_steps.config.schema import Config
+Space = CellSpace | MobileSpace
 
 
 @dataclass(frozen=True)
 class Batch:
-    """So many `images` of `side` pixels at once, by the key `key`, in a network that divides their side by `stride`."""
+    """`images` of `side` pixels at once, by the key `key`, in a network that divides their side by `stride`."""
 
     key: str
     images: int
@@ -35,17 +38,23 @@ class Batch:
     auxiliary: bool = False
 
 
-def check_batches(config: Config) -> None:
-    """Raise ValueError where a batch would leave a batch norm a single value, as far as it is known before any job:
-    the side of a NumPy archive's images is not. There the job says so."""
-    if isinstance(config.search.estimator, Table):
-        return
-    _check_zero_cost(config)
-    cells = isinstance(declared(filled(config.space)), CellSpace)
-    for batch in _batches(config):
+def check_batches(
+    search: Search,
+    ranking: Ranking,
+    retrain: Retrain,
+    scaling: Scaling,
+    space: Space,
+    side: int | None,
+) -> None:
+    """Raise ValueError if a batch would leave a batch norm a single value.
+
+    `side` is that of the stored images; None, as of a NumPy archive, leaves the check to the jobs.
+    """
+    batches = [*_search_batches(search, space, side), *_final_batches(ranking, retrain, scaling, space, side)]
+    for batch in batches:
         if batch.images > 1:
             continue
-        if batch.auxiliary and cells:
+        if batch.auxiliary and isinstance(space, CellSpace):
             raise ValueError(
                 f"{batch.key} is 1, but the auxiliary head ends in a map of one pixel, and a batch norm learns nothing "
                 "from a single value; set it to 2 or more, or auxiliary_weight to 0"
@@ -57,15 +66,22 @@ def check_batches(config: Config) -> None:
             )
 
 
-def known_side(data: Data) -> int | None:
-    """The side of the stored images; None where it is known when they are read."""
-    if data.source == "folder":
-        return data.resolution or FOLDER_RESOLUTION
-    return data.resolution or NATIVE_SHAPE.get(data.source, (None,))[0]
+def check_zero_cost(search: Search, data: Data) -> None:
+    """Raise ValueError if a zero-cost score does not get an image of each class."""
+    classes = NATIVE_CLASSES.get(data.source)
+    for key, one in {"search.screen": search.screen, "search.estimator": search.estimator}.items():
+        if one is None or (key == "search.estimator" and not isinstance(one, ZeroCost)):
+            continue
+        if one.batch_size < (classes or 2):  # type: ignore[union-attr]
+            wanted = f"{classes} classes" if classes else "classes, two at least"
+            raise ValueError(
+                f"{key}.batch_size is {one.batch_size}, but a zero-cost score needs an image of each of the {wanted}; "  # type: ignore[union-attr]
+                "raise it"
+            )
 
 
-def stride_of(space: CellSpace | MobileSpace, network: Network) -> int:
-    """By what networks of a space divide the side of their images at most."""
+def stride_of(space: Space, network: Network) -> int:
+    """Return by what the networks of a space divide the side of their images at most."""
     if isinstance(space, MobileSpace):
         return space.stride
     if space.inputs == 2 and network.reductions is not None:
@@ -74,7 +90,7 @@ def stride_of(space: CellSpace | MobileSpace, network: Network) -> int:
 
 
 def baseline_stride(name: str, side: int) -> int:
-    """By what the hand-designed network `name`, or one that is spelt, divides images of `side` pixels."""
+    """Return by what a network that is hand-designed, or spelt out, divides the side of images of `side` pixels."""
     if is_mobile(name):
         return parse_mobile(name).stride
     if is_mobile(found := scalable(name, side)):
@@ -88,41 +104,17 @@ def baseline_stride(name: str, side: int) -> int:
     return 1
 
 
-def _check_zero_cost(config: Config) -> None:
-    """A zero-cost score needs an image of each class."""
-    proxies = {"search.screen": config.search.screen, "search.estimator": config.search.estimator}
-    classes = NATIVE_CLASSES.get(config.data.source)
-    for key, one in proxies.items():
-        if one is None or (key == "search.estimator" and not isinstance(one, ZeroCost)):
-            continue
-        if one.batch_size < (classes or 2):  # type: ignore[union-attr]
-            told = f"{classes} classes" if classes else "classes, two at least"
-            raise ValueError(
-                f"{key}.batch_size is {one.batch_size}, but a zero-cost score needs an image of each of the {told}; "  # type: ignore[union-attr]
-                "raise it"
-            )
-
-
-def _batches(config: Config) -> Iterator[Batch]:
-    """All batches that batch norms see."""
-    search, space, stored = config.search, declared(filled(config.space)), known_side(config.data)
-    stride = stride_of(space, search.network)
-    estimator = search.estimator
+def _search_batches(search: Search, space: Space, stored: int | None) -> Iterator[Batch]:
+    """Yield the batches that batch norms see during the search."""
+    stride, estimator = stride_of(space, search.network), search.estimator
     if isinstance(estimator, ShortTraining | Extrapolation):
-        yield Batch(
-            "search.estimator.batch_size",
-            estimator.batch_size,
-            "a candidate (search.network)",
-            estimator.resolution or stored,
-            stride,
-            estimator.auxiliary_weight > 0,
-        )
+        side = estimator.resolution or stored
+        yield _trained("search.estimator", estimator, "a candidate (search.network)", side, stride)
     if isinstance(estimator, SharedWeights):
         side = estimator.supernet.resolution or stored
-        for key, images in (
-            ("supernet.batch_size", estimator.supernet.batch_size),
-            ("calibration_images", estimator.calibration_images or 2),  # 0: there are none
-        ):
+        sizes = {"supernet.batch_size": estimator.supernet.batch_size}
+        sizes["calibration_images"] = estimator.calibration_images or 2  # 0: there are none
+        for key, images in sizes.items():
             yield Batch(f"search.estimator.{key}", images, "the supernet (search.network)", side, stride)
     for name, one in search.strategies.items():
         if isinstance(one, Gradient | Enas):
@@ -131,23 +123,29 @@ def _batches(config: Config) -> Iterator[Batch]:
                 sizes |= {"reward_images": one.reward_images, "calibration_images": one.calibration_images or 2}
             for key, images in sizes.items():
                 yield Batch(f"search.strategies.{name}.{key}", images, "its supernet", stored, stride)
-    stride = stride_of(space, config.retrain.network)
-    final = "ranking.recipe" if config.ranking.final_share is None else "retrain.recipe"
-    yield _trained(final, config.ranking_recipe, "a network of the space (retrain.network)", stored, stride)
-    recipe = config.retrain.recipe
-    yield _trained("retrain.recipe", recipe, "a network of the space (retrain.network)", stored, stride)
-    for name in config.retrain.baselines if stored is not None else ():
+
+
+def _final_batches(
+    ranking: Ranking, retrain: Retrain, scaling: Scaling, space: Space, stored: int | None
+) -> Iterator[Batch]:
+    """Yield the batches that batch norms see when final networks are trained."""
+    stride, recipe = stride_of(space, retrain.network), retrain.recipe
+    what, key = "a network of the space (retrain.network)", "retrain.recipe"
+    own = "ranking.recipe" if ranking.final_share is None else key
+    yield _trained(own, ranking_recipe(ranking, retrain), what, stored, stride)
+    yield _trained(key, recipe, what, stored, stride)
+    for name in retrain.baselines if stored is not None else ():
         base = to_be_fitted(name) or name
-        yield Batch("retrain.recipe.batch_size", recipe.batch_size, name, stored, baseline_stride(base, stored or 1))
-    if not config.scaling.enabled:
+        yield Batch(f"{key}.batch_size", recipe.batch_size, name, stored, baseline_stride(base, stored or 1))
+    if not scaling.enabled:
         return
-    smallest = min(factor for _, _, factor in config.scaling.triples())
-    side = None if stored is None else round(stored * smallest)
-    yield _trained("scaling.recipe", config.scaling.recipe, "a network of the grid", side, stride)
-    factorial = config.scaling.factorial
+    grid = triples(scaling.factors, scaling.depth, scaling.width, scaling.resolution, scaling.tolerance)
+    side = None if stored is None else round(stored * min(factor for _, _, factor in grid))
+    yield _trained("scaling.recipe", scaling.recipe, "a network of the grid", side, stride)
+    factorial = scaling.factorial
     if factorial.enabled:
-        key = "retrain.recipe" if factorial.recipe is None else "scaling.factorial.recipe"
-        recipe = factorial.recipe or recipe
+        if factorial.recipe is not None:
+            key, recipe = "scaling.factorial.recipe", factorial.recipe
         yield _trained(key, recipe, "a base of the factorial", stored, stride)
         if "hand_designed" in factorial.bases and stored is not None:
             name = factorial.hand_designed

@@ -1,113 +1,206 @@
-"""What the keys of several sections must be to each other."""
+"""What the keys of several sections must be to each other. Each check raises ValueError."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from nas_steps.config.data import FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE, Data
-from nas_steps.config.estimators import SharedWeights, ShortTraining, Table
-from nas_steps.config.search import Search
-from nas_steps.config.space import Network, filled
-from nas_steps.config.strategies import (
-    SAMPLING,
-    Enas,
-    Gradient,
-    Random,
-)
+from nas_steps.config.batches import Space
+from nas_steps.config.data import Data, known_side
+from nas_steps.config.estimators import SharedWeights, ShortTraining, Table, rungs
+from nas_steps.config.ranking import Ranking, ranking_recipe
+from nas_steps.config.recipe import Recipe
+from nas_steps.config.retrain import Retrain
+from nas_steps.config.scaling import Scaling
+from nas_steps.config.search import Search, constrained, needs_costs
+from nas_steps.config.space import Network
+from nas_steps.config.strategies import SAMPLING, Enas, Gradient, PcDarts, Random, check
+from nas_steps.config.supernet import check_supernet
 from nas_steps.errors import UserError, exact
-from nas_steps.spaces.cells.space import CellSpace
+from nas_steps.facts import FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE
+from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 from nas_steps.spaces.constraints import parts_of, smallest_within
 from nas_steps.spaces.costs import Shape, counted
-from nas_steps.spaces.declare import declared
+from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
 from nas_steps.spaces.mobile.space import MobileSpace
 
-if TYPE_CHECKING:
-    from nas_steps.config.schema import Config
+
+def check_names(search: Search, retrain: Retrain) -> None:
+    """Refuse strategies that have the name of another entry."""
+    if "uniform" in search.strategies:
+        raise ValueError(
+            "search.strategies.uniform has the name of the entries that no search chose; rename the strategy"
+        )
+    named = {to_be_fitted(name) or parse_baseline(name).base for name in retrain.baselines} | set(retrain.baselines)
+    for strategy in search.strategies:
+        if strategy in named:
+            raise ValueError(f"search.strategies.{strategy} has the name of a baseline; rename the strategy")
 
 
-def check_ranking(config: Config) -> None:
-    """Raise ValueError where the pool that ranks cannot be drawn or trained."""
-    ranking = config.ranking
-    if isinstance(config.search.estimator, Table):
+def check_ranking(ranking: Ranking, search: Search, retrain: Retrain, space: Space) -> None:
+    """Refuse a pool that cannot be drawn or trained."""
+    if isinstance(search.estimator, Table):
         if ranking.shortlist == "auto":
             raise ValueError(
                 "ranking.shortlist is auto, but search.estimator is a table, in which nothing is trained; leave it out"
             )
         return
-    space = declared(filled(config.space))
     if ranking.uniform > space.size():
         raise ValueError(
             f"ranking.uniform is {ranking.uniform}, but space {space.name} has {space.size()} architectures; lower it"
         )
-    recipe = config.ranking_recipe
+    recipe = ranking_recipe(ranking, retrain)
     if recipe.warmup_epochs >= recipe.epochs:
         raise ValueError(
             f"ranking.final_share is {ranking.final_share}, which leaves {recipe.epochs} of "
-            f"{config.retrain.recipe.epochs} epochs, all of them warm-up ({exact(recipe.warmup_epochs)}); raise it"
+            f"{retrain.recipe.epochs} epochs, all of them warm-up ({exact(recipe.warmup_epochs)}); raise it"
         )
 
 
-def check_estimator(search: Search) -> None:
-    """Raise ValueError where the estimator and the strategies cannot go together."""
+def check_estimator(search: Search, space: Space) -> None:
+    """Refuse an estimator that does not go with the strategies or the space."""
     estimator = search.estimator
     if isinstance(estimator, Table):
         if search.screen is not None:
-            raise ValueError("search.screen: there is nothing to save where the estimator is a table; leave it out")
-        gradient = [name for name, one in search.strategies.items() if isinstance(one, (Gradient, Enas))]
-        if gradient:
             raise ValueError(
-                f"search.strategies.{gradient[0]} (kind {search.strategies[gradient[0]].kind}) trains a supernet, but "
-                "search.estimator is a table, in which nothing is trained; take it out, or choose another estimator"
+                "search.screen cannot be combined with the estimator table, whose evaluations are free; remove "
+                "search.screen"
             )
+        for name, one in search.strategies.items():
+            if isinstance(one, Gradient | Enas):
+                raise ValueError(
+                    f"search.strategies.{name} (kind {one.kind}) trains a supernet, but search.estimator is a table, "
+                    "in which nothing is trained; take it out, or choose another estimator"
+                )
     if isinstance(estimator, SharedWeights):
         if search.screen is not None:
-            raise ValueError("search.screen: there is nothing to save where a supernet scores in moments; leave it out")
-        asking = [one for one in search.strategies.values() if isinstance(one, SAMPLING)]
-        if all(one.kind == "random" and one.evaluations == "auto" for one in asking):
             raise ValueError(
-                "search.estimator is shared_weights, where random search gets as many evaluations as the strategy with "
-                "the most, but no other has any; give it a number, say `random: {evaluations: 500}`"
+                "search.screen cannot be combined with the estimator shared_weights, whose evaluations are already "
+                "cheap; remove search.screen"
             )
+        asking = [one for one in search.strategies.values() if isinstance(one, SAMPLING)]
+        if all(isinstance(one, Random) and one.evaluations == "auto" for one in asking):
+            raise ValueError(
+                "search.estimator is shared_weights, with which random search gets as many evaluations as the strategy "
+                "with the most, but no other has any; give it a number, say `random: {evaluations: 500}`"
+            )
+        try:
+            check_supernet(estimator.supernet, space)
+        except ValueError as error:
+            raise ValueError(f"search.estimator.supernet: {error}") from None
     if isinstance(estimator, ShortTraining) and estimator.halving is not None:
-        rungs, reach = 1, estimator.halving.epochs
-        while reach < estimator.epochs:
-            rungs, reach = rungs + 1, reach * estimator.halving.eta
+        wanted = len(rungs(estimator))
         for name, one in search.strategies.items():
-            if isinstance(one, Random) and one.rounds < rungs:
+            if isinstance(one, Random) and one.rounds < wanted:
                 raise ValueError(
-                    f"search.strategies.{name}.rounds is {one.rounds}, but search.estimator.halving has "
-                    f"{rungs} rungs and promotes between rounds; set rounds to {rungs} or more"
+                    f"search.strategies.{name}.rounds is {one.rounds}, but search.estimator.halving has {wanted} rungs "
+                    f"and promotes between rounds; set rounds to {wanted} or more"
                 )
 
 
-def check_constraints(search: Search, data: Data, space: CellSpace | MobileSpace, network: Network) -> None:
-    """Raise ValueError where the search cannot keep its limits, or none of the space can as far as is known before
-    there are data: `network` is the skeleton of final networks."""
-    if isinstance(search.estimator, Table) and search.needs_costs:
+def check_strategies(search: Search, space: Space) -> None:
+    """Refuse strategies that cannot search the space, or not in the skeleton."""
+    channels = search.network.channels
+    for name, one in search.strategies.items():
+        key = f"search.strategies.{name}"
+        if isinstance(one, Enas) and one.entangled and not isinstance(space, MobileSpace):
+            raise ValueError(
+                f"{key}.entangled is true, but space {space.name} has cells, which have no blocks to share; set false"
+            )
+        try:
+            check(one, space)
+        except ValueError as error:
+            raise ValueError(f"{key}: {error}") from None
+        if isinstance(one, PcDarts) and channels % one.parts:
+            raise ValueError(
+                f"{key}.parts is {one.parts}, but search.network.channels is {channels}, which it does not divide; "
+                "choose a divisor"
+            )
+
+
+def check_constraints(search: Search, data: Data, space: Space, network: Network) -> None:
+    """Refuse constraints that the search cannot keep, or that no architecture keeps.
+
+    What is not known before the data are there is taken to be as small as can be. `network` is the skeleton of final
+    networks.
+    """
+    constraints = constrained(search)
+    if isinstance(search.estimator, Table) and needs_costs(search):
         raise ValueError(
-            "search.estimator is a table of scores: in it nothing is built, so neither limits "
-            "(search.constraints) nor the "
+            "search.estimator is a table of scores, in which nothing is built: neither search.constraints nor the "
             "objective latency can be kept; leave them out, or choose another estimator"
         )
     for name, one in search.strategies.items():
-        if isinstance(one, (Gradient, Enas)) and search.constrained:
+        if isinstance(one, Gradient | Enas) and constraints:
             raise ValueError(
-                f"search.strategies.{name} (kind {one.kind}) trains a supernet of its own and cannot keep limits, "
-                f"but search.constraints has {', '.join(search.constrained)}; take the strategy out, or the limits"
+                f"search.strategies.{name} (kind {one.kind}) trains a supernet of its own and cannot keep constraints, "
+                f"but search.constraints has {', '.join(constraints)}; take the strategy out, or the constraints"
             )
-    known_here = {what: limit for what, limit in search.constrained.items() if what != "latency_ms"}
-    if not known_here:
+    counted_ones = {what: limit for what, limit in constraints.items() if what != "latency_ms"}
+    if not counted_ones:
         return
-    # what is not known before the data are there is taken to be as small as can be
-    side, channels = NATIVE_SHAPE.get(data.source, (FOLDER_RESOLUTION if data.source == "folder" else 1, 1))
-    if data.source == "folder" and data.channels == "auto":
-        channels = 3
+    side, channels = NATIVE_SHAPE.get(data.source, (FOLDER_RESOLUTION, 3) if data.source == "folder" else (1, 1))
     shape = Shape(
         channels if data.channels == "auto" else data.channels,
         data.resolution or side,
         NATIVE_CLASSES.get(data.source, 2),
     )
     try:
-        smallest_within(counted(parts_of(space, network), shape), known_here, space.name)
+        smallest_within(counted(parts_of(space, network), shape), counted_ones, space.name)
     except UserError as error:
         raise ValueError(str(error)) from None
+
+
+def check_factorial(scaling: Scaling, data: Data) -> None:
+    """Refuse a hand-designed base that is too deep for the images; of a NumPy archive the step that counts it does."""
+    side, text = known_side(data), scaling.factorial.hand_designed
+    used = scaling.factorial.enabled and "hand_designed" in scaling.factorial.bases
+    if used and side is not None and is_mobile(text) and side < (stride := parse_mobile(text).stride):
+        raise ValueError(
+            f"scaling.factorial.hand_designed divides the side of its images by {stride}, but they have {side} pixels; "
+            "take a network of smaller stride, or raise data.resolution"
+        )
+
+
+def check_precision(recipes: dict[str, Recipe], device: str) -> None:
+    """Refuse a precision in which the device does not train; `recipes` are named by their keys."""
+    for key, recipe in recipes.items():
+        if recipe.precision == "float16" and device in ("cpu", "mps"):
+            raise ValueError(
+                f"{key}.precision is float16, which needs a CUDA GPU, but device is {device}; set it to float32, or "
+                "bfloat16"
+            )
+
+
+def check_mobile(space: MobileSpace, data: Data, search: Search, recipes: dict[str, Recipe]) -> None:
+    """Refuse what only cells have; `recipes` are those of networks of the space, by their keys."""
+    for name, one in search.strategies.items():
+        if isinstance(one, Gradient):
+            raise ValueError(
+                f"search.strategies.{name} (kind {one.kind}) trains a supernet of cells, but space {space.name} is "
+                "mobile; take it out, or choose a space of cells"
+            )
+    if isinstance(search.estimator, Table):
+        raise ValueError(f"search.estimator is a table of cells, but space {space.name} is mobile; choose another")
+    for key, recipe in recipes.items():
+        if recipe.auxiliary_weight > 0:
+            raise ValueError(
+                f"{key}.auxiliary_weight is {exact(recipe.auxiliary_weight)}, but networks of mobile space "
+                f"{space.name} have no auxiliary head; set it to 0"
+            )
+    own = getattr(search.estimator, "resolution", None)
+    for key, side in {"data.resolution": known_side(data), "search.estimator.resolution": own}.items():
+        if side is not None and side < space.stride:
+            raise ValueError(
+                f"{key} is {side}, but the strides of space {space.name} divide the side by {space.stride}: less "
+                "than a pixel would be left; take larger images, or stem and stages of stride 1"
+            )
+
+
+def check_skeleton(section: Search | Retrain, key: str, space: MobileSpace) -> None:
+    """Refuse a skeleton of cells for a mobile space.
+
+    A config that was written out with all its defaults has every field set, so a default skeleton is let through.
+    """
+    if section.network != type(section).model_fields["network"].get_default(call_default_factory=True):
+        raise ValueError(
+            f"{key}.network stacks cells, but space {space.name} is mobile and brings its own skeleton (space.stem, "
+            "space.stages, space.head); leave it out"
+        )

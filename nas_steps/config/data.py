@@ -8,25 +8,9 @@ from pydantic import Field, field_validator, model_validator
 
 from nas_steps.config.section import Fraction, PathText, Positive, Section
 from nas_steps.errors import exact
+from nas_steps.facts import FOLDER_RESOLUTION, NATIVE_SHAPE
 
 Source = Literal["digits", "cifar10", "cifar100", "fashion_mnist", "svhn", "folder", "npz"]
-
-
-#: side in pixels and number of channels of the sources that are what they are
-NATIVE_SHAPE: dict[str, tuple[int, int]] = {
-    "digits": (8, 1),
-    "cifar10": (32, 3),
-    "cifar100": (32, 3),
-    "fashion_mnist": (28, 1),
-    "svhn": (32, 3),
-}
-
-
-#: and their classes
-NATIVE_CLASSES: dict[str, int] = {"digits": 10, "cifar10": 10, "cifar100": 100, "fashion_mnist": 10, "svhn": 10}
-
-
-FOLDER_RESOLUTION = 32
 
 
 class Data(Section):
@@ -92,3 +76,10 @@ class Data(Section):
                 "set source: folder or npz to read it"
             )
         return self
+
+
+def known_side(data: Data) -> int | None:
+    """Return the side of the stored images in pixels; None if only the images can tell, as those of a NumPy archive."""
+    if data.source == "folder":
+        return data.resolution or FOLDER_RESOLUTION
+    return data.resolution or NATIVE_SHAPE.get(data.source, (None,))[0]

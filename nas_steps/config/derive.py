@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from nas_steps.config.estimators import Extrapolation, ShortTraining, ZeroCost
+from nas_steps.config.estimators import rungs as reached
 from nas_steps.config.schema import Config
+from nas_steps.config.search import measured_latency
 from nas_steps.config.space import filled
 from nas_steps.config.strategies import SUPERNET_KINDS, Random
 from nas_steps.spaces.constraints import given
@@ -30,7 +32,8 @@ def constraints(config: Config, _: str = "") -> Json | None:
 
 def latency(config: Config, _: str) -> Json | None:
     """Return how latency is measured, if it is a constraint or an objective."""
-    return None if config.search.latency is None else config.search.latency.model_dump(mode="json")
+    measured = measured_latency(config.search)
+    return None if measured is None else measured.model_dump(mode="json")
 
 
 def estimator_name(config: Config, _: str = "") -> str:
@@ -50,7 +53,9 @@ def score_name(config: Config, _: str = "") -> str:
 def rungs(config: Config, _: str = "") -> list[int]:
     """Return the epochs of each rung of successive halving; empty without it."""
     estimator = config.search.estimator
-    return list(estimator.rungs) if isinstance(estimator, ShortTraining) and estimator.halving is not None else []
+    if not isinstance(estimator, ShortTraining) or estimator.halving is None:
+        return []
+    return list(reached(estimator))
 
 
 def gives_up(config: Config, _: str) -> bool:

@@ -10,10 +10,7 @@ from nas_steps.config.recipe import Recipe
 from nas_steps.config.section import Natural, PathText, Positive, Section, Text
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.errors import exact
-
-#: fewer epochs than this say nothing about a curve
-FEWEST_OBSERVED = 4
-FEWEST_FINISHED = 3
+from nas_steps.facts import FEWEST_FINISHED, FEWEST_OBSERVED
 
 #: cheap scores of an untrained network, and the two that need no images at all
 Proxy = Literal[
@@ -64,6 +61,17 @@ class ShortTraining(Training):
                     f"({self.halving.epochs}): the learning rate of the first rung would never come down"
                 )
         return self
+
+
+def rungs(estimator: ShortTraining) -> tuple[int, ...]:
+    """Return the epochs of each rung, rising; without halving there is one."""
+    if estimator.halving is None:
+        return (estimator.epochs,)
+    reached, epochs = [], estimator.halving.epochs
+    while epochs < estimator.epochs:
+        reached.append(epochs)
+        epochs *= estimator.halving.eta
+    return (*reached, estimator.epochs)
 
 
 class Extrapolation(Training):

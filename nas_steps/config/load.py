@@ -14,13 +14,13 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from nas_steps.config.estimators import ESTIMATORS, Table
-from nas_steps.config.regular import FOLDER, MISSING, irregular, text_of
 from nas_steps.config.renamed import in_old_names, with_new_names
 from nas_steps.config.schema import Config
 from nas_steps.config.strategies import STRATEGIES
 from nas_steps.config.truth import Place, misplaced
 from nas_steps.config.walk import alternatives, below
 from nas_steps.errors import UserError
+from nas_steps.provenance.regular import FOLDER, MISSING, irregular, text_of
 
 #: sources whose `path` must exist before any job can run
 READ_FROM_PATH = ("folder", "npz")

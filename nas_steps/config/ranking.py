@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from nas_steps.config.recipe import Recipe
+from nas_steps.config.retrain import Retrain
 from nas_steps.config.section import Natural, Positive, Section
 
 #: fewer architectures than this have no rank correlation
@@ -52,3 +53,11 @@ class Ranking(Section):
                 f"sample of {FEWEST_UNIFORM} or more (20 say more than 8); raise uniform, or give shortlist a number"
             )
         return self
+
+
+def ranking_recipe(ranking: Ranking, retrain: Retrain) -> Recipe:
+    """Return the recipe of the shortlist and the uniform sample: their own, or the final one for a share of epochs."""
+    if ranking.final_share is None:
+        return ranking.recipe
+    epochs = max(1, round(ranking.final_share * retrain.recipe.epochs))
+    return retrain.recipe.model_copy(update={"epochs": epochs})

@@ -12,14 +12,12 @@ from nas_steps.errors import UserError, known
 from nas_steps.spaces.baselines import parse_baseline
 from nas_steps.spaces.hand_designed import MOBILE, RESNETS
 from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
-from nas_steps.spaces.mobile.efficientnet import PUBLISHED
+from nas_steps.spaces.mobile.efficientnet import PUBLISHED, triples
 
 Factors = Annotated[list[Annotated[float, Field(ge=1)]], Field(min_length=1)]
 
 Base = Literal["searched", "random", "hand_designed"]
 Way = Literal["none", "depth", "width", "resolution", "compound"]
-#: alpha, beta and gamma of EfficientNet (Tan & Le 2019, section 4)
-PAPERS_TRIPLE = (1.2, 1.1, 1.15)
 
 
 class Factorial(Section):
@@ -149,7 +147,7 @@ class Scaling(Section):
 
     @model_validator(mode="after")
     def _grid_has_a_triple(self) -> Scaling:
-        if not self.triples():
+        if not triples(self.factors, self.depth, self.width, self.resolution, self.tolerance):
             raise ValueError(
                 "no triple of the grid has depth * width^2 * resolution^2 within "
                 f"{2 * (1 - self.tolerance):g} to {2 * (1 + self.tolerance):g}; widen the grid or the tolerance"
@@ -164,29 +162,3 @@ class Scaling(Section):
                 "take factors: formula"
             )
         return self
-
-    def triples(self) -> list[tuple[float, float, float]]:
-        """The (alpha, beta, gamma) of the grid whose product is near 2, in the grid's order; the paper's alone where
-        members go by the published table."""
-        if self.factors == "published":
-            return [PAPERS_TRIPLE]
-        return [
-            (alpha, beta, gamma)
-            for alpha in self.depth
-            for beta in self.width
-            for gamma in self.resolution
-            if abs(alpha * beta**2 * gamma**2 / 2 - 1) <= self.tolerance + 1e-9
-        ]
-
-
-def check_factorial(factorial: Factorial, side: int) -> None:
-    """Raise ValueError where the hand-designed base cannot be fed with images of `side` pixels."""
-    text = factorial.hand_designed
-    if not (factorial.enabled and "hand_designed" in factorial.bases and is_mobile(text)):
-        return
-    stride = parse_mobile(text).stride
-    if side < stride:
-        raise ValueError(
-            f"scaling.factorial.hand_designed divides the side of its images by {stride}, but they have {side} pixels; "
-            "take a network of smaller stride, or raise data.resolution"
-        )

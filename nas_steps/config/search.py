@@ -10,13 +10,7 @@ from nas_steps.config.constraints import Constraints, Latency
 from nas_steps.config.estimators import Estimator, Screen, ShortTraining, named_kind
 from nas_steps.config.section import LONGEST_ENTRY, Positive, Section, as_text
 from nas_steps.config.space import Network
-from nas_steps.config.strategies import (
-    Darts,
-    Evolution,
-    Nsga2,
-    Random,
-    Strategy,
-)
+from nas_steps.config.strategies import Darts, Evolution, Nsga2, Random, Strategy
 from nas_steps.spaces.constraints import given
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_]*$"
@@ -46,23 +40,6 @@ class Search(Section):
         default_factory=_default_strategies,
         description="By name. `kind` may be left out where the name is a kind. A `random` one is not optional.",
     )
-
-    @property
-    def constrained(self) -> dict[str, float]:
-        """The limits that are given, by name."""
-        return given(self.constraints)
-
-    @property
-    def latency(self) -> Latency | None:
-        """How latency is measured; None where it is neither a limit nor an objective."""
-        constraints = self.constraints or Constraints()
-        objective = any(isinstance(one, Nsga2) and "latency" in one.objectives for one in self.strategies.values())
-        return constraints.latency if objective or constraints.latency_ms is not None else None
-
-    @property
-    def needs_costs(self) -> bool:
-        """Whether the search needs to know what each part of a network costs."""
-        return bool(self.constrained) or self.latency is not None
 
     @field_validator("estimator", mode="before")
     @classmethod
@@ -103,3 +80,20 @@ class Search(Section):
                 "say `random: {evaluations: 16}`"
             )
         return value
+
+
+def constrained(search: Search) -> dict[str, float]:
+    """Return the constraints that are not null, by name."""
+    return {} if search.constraints is None else given(search.constraints)
+
+
+def measured_latency(search: Search) -> Latency | None:
+    """Return how latency is measured; None if it is neither constrained nor an objective."""
+    constraints = search.constraints or Constraints()
+    objective = any(isinstance(one, Nsga2) and "latency" in one.objectives for one in search.strategies.values())
+    return constraints.latency if objective or constraints.latency_ms is not None else None
+
+
+def needs_costs(search: Search) -> bool:
+    """Return whether the search must know what each block of a network costs."""
+    return bool(constrained(search)) or measured_latency(search) is not None

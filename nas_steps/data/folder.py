@@ -11,11 +11,12 @@ from zipfile import BadZipFile
 import numpy as np
 from tqdm import tqdm
 
-from nas_steps.config.data import FOLDER_RESOLUTION, Data
+from nas_steps.config.data import Data
 from nas_steps.data.arrays import Labelled, Source
 from nas_steps.data.layout import WANTED, Layout, Tree, arrange, named_as_image, opened, printable
 from nas_steps.data.photos import TooLargeError, UnreadableError, decode, is_image
 from nas_steps.errors import UserError
+from nas_steps.facts import FOLDER_RESOLUTION
 
 #: after so many unreadable files the reading stops, and all of them are named at once
 NAMED_AT_ONCE = 10

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
-from nas_steps.config.regular import irregular
 from nas_steps.errors import UserError
+from nas_steps.provenance.regular import irregular
 
 #: folder names of splits, in lower case
 SPLITS = {

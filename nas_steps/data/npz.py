@@ -11,9 +11,9 @@ from zipfile import BadZipFile, is_zipfile
 import numpy as np
 
 from nas_steps.config.data import Data
-from nas_steps.config.regular import FOLDER, irregular
 from nas_steps.data.arrays import Labelled, Source, fit
 from nas_steps.errors import UserError, exact
+from nas_steps.provenance.regular import FOLDER, irregular
 
 #: names of a split's two arrays; the first is the one that messages recommend
 KEYS = {

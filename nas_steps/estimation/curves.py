@@ -17,10 +17,8 @@ from scipy import optimize, special
 
 from nas_steps.errors import exact, known
 from nas_steps.estimation.curve_families import Array, Schedule, courses, families
-from nas_steps.estimation.proposals import FEWEST_RESIDUALS
+from nas_steps.facts import FEWEST_FINISHED, FEWEST_OBSERVED
 
-#: fewer points than this cannot tell two linear parameters and the noise apart
-FEWEST_POINTS = 4
 #: a curve counts for no more than so many independent points: no family is true, so residuals are alike from epoch to
 #: epoch and many of them would feign certainty (the coarsened posterior of Miller & Dunson 2019)
 POINTS_AT_MOST = 20.0
@@ -101,10 +99,8 @@ def calibrated(prediction: Prediction, residuals: Sequence[float]) -> Prediction
     ValueError for fewer than three residuals, or one that is no number.
     """
     found = np.asarray(residuals, dtype=np.float64)
-    if len(found) < FEWEST_RESIDUALS or not np.isfinite(found).all():
-        raise ValueError(
-            f"{FEWEST_RESIDUALS} or more residuals are needed, all of them numbers; given {found.tolist()}"
-        )
+    if len(found) < FEWEST_FINISHED or not np.isfinite(found).all():
+        raise ValueError(f"{FEWEST_FINISHED} or more residuals are needed, all of them numbers; given {found.tolist()}")
     freedom = len(found) - 1.0
     centre = float(np.clip(prediction.mean + found.mean(), 0, 1))
     scale = max(float(found.std(ddof=1)), LEAST_NOISE) * math.sqrt(1 + 1 / len(found))
@@ -131,9 +127,9 @@ def worth_going_on(prediction: Prediction, incumbent: float, threshold: float = 
 
 def _checked(curve: Sequence[float], horizon: int, coverage: float) -> Array:
     values = np.asarray(curve, dtype=np.float64)
-    if values.ndim != 1 or len(values) < FEWEST_POINTS:
+    if values.ndim != 1 or len(values) < FEWEST_OBSERVED:
         raise ValueError(
-            f"a curve of {values.size} values cannot be extrapolated: at least {FEWEST_POINTS} epochs are needed"
+            f"a curve of {values.size} values cannot be extrapolated: at least {FEWEST_OBSERVED} epochs are needed"
         )
     if not np.isfinite(values).all():
         epoch = int(np.flatnonzero(~np.isfinite(values))[0]) + 1

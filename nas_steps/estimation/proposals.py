@@ -8,8 +8,6 @@ from pathlib import Path
 
 from nas_steps.provenance.files import number, read_csv, write_csv
 
-#: fewer trainings that were followed to their end say nothing about the spread of the others
-FEWEST_RESIDUALS = 3
 COLUMNS = ("index", "architecture", "epochs", "promoted", "incumbent", "whole", "residuals")
 
 

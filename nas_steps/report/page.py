@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nas_steps.config.data import Data
-from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost
+from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost, rungs
 from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
 from nas_steps.report import factorial, figures, fronts, numbers, signals
@@ -25,7 +25,6 @@ from nas_steps.report.records import Winner
 from nas_steps.report.results import Results
 from nas_steps.report.retraining_tables import best_of_kind
 from nas_steps.report.verdict import Verdict
-from nas_steps.search.halving import rungs
 from nas_steps.spaces.cells.space import parse_architecture
 from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
 from nas_steps.spaces.mobile.space import MobileSpace

@@ -48,9 +48,9 @@ class Results:
     #: of the prepared data; None where a table was searched in
     meta: Mapping[str, Any] | None
     budget: Mapping[str, Any]
-    #: what search/costs.json tells; None where latency is neither a limit nor an objective
+    #: what search/latency.json tells; None where latency is neither a limit nor an objective
     latency: Mapping[str, Any] | None = None
-    #: search/costs.csv: what the parts of networks take; None as above
+    #: search/blocks.csv: what the parts of networks take; None as above
     parts: CostTable | None = None
     #: what statistics.json tells of the supernet of each search seed, where they score
     supernets: tuple[Mapping[str, Any], ...] = ()
@@ -141,8 +141,8 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
         space=space,
         meta=meta,
         budget=_required_json(folder / "search/budget.json"),
-        latency=_required_json(folder / "search/costs.json") if config.search.latency is not None else None,
-        parts=_parts(space, folder / "search/costs.csv") if config.search.latency is not None else None,
+        latency=None if settings.latency is None else _required_json(folder / "search/latency.json"),
+        parts=None if settings.latency is None else _parts(space, folder / "search/blocks.csv"),
         supernets=tuple(
             _required_json(folder / f"supernet/seed-{seed}/statistics.json")
             for seed in range(config.search.seeds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nas_steps.config.constraints import Latency
 from nas_steps.config.schema import Config
 from nas_steps.config.space import FilledSpace
 from nas_steps.provenance.settings import Settings
@@ -12,3 +13,5 @@ class ReportSettings(Settings):
 
     config: Config
     space: FilledSpace
+    #: None if latency is neither a constraint nor an objective
+    latency: Latency | None = None

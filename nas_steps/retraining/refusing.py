@@ -7,16 +7,14 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from nas_steps.config.data import NATIVE_SHAPE
 from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
+from nas_steps.facts import NATIVE_CLASSES, NATIVE_SHAPE
 from nas_steps.provenance.files import read_json, remember
 from nas_steps.provenance.fingerprint import code_fingerprint, fingerprint
 from nas_steps.retraining.fitting import Constraints, refuse_larger, widest
 from nas_steps.spaces.baselines import to_be_fitted
 
-#: classes of the sources that are what they are
-CLASSES = {"digits": 10, "cifar10": 10, "cifar100": 100, "fashion_mnist": 10, "svhn": 10}
 COUNTING = "nas_steps.retraining.steps.count"
 
 
@@ -41,10 +39,10 @@ def check_baselines(config: Config, store: str | Path) -> None:
 def known_shape(config: Config) -> tuple[int, int, int] | None:
     """Channels, classes and side of the images; None where they are the user's own."""
     data = config.data
-    if data.source not in CLASSES:
+    if data.source not in NATIVE_CLASSES:
         return None
     side, channels = NATIVE_SHAPE[data.source]
-    return channels if data.channels == "auto" else data.channels, CLASSES[data.source], data.resolution or side
+    return channels if data.channels == "auto" else data.channels, NATIVE_CLASSES[data.source], data.resolution or side
 
 
 def narrowest(base: str) -> str:

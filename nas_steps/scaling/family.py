@@ -11,7 +11,7 @@ from nas_steps.intervals import accuracy_interval
 from nas_steps.scaling.compound import Design, Factors, Measure, scale
 from nas_steps.scaling.timing import TIMES, predicted_times
 from nas_steps.scaling.winner import DESIGN, described
-from nas_steps.spaces.mobile.efficientnet import PUBLISHED
+from nas_steps.spaces.mobile.efficientnet import PUBLISHED, triples
 
 FACTORS = ("depth", "width", "resolution")
 SIZE = ("parameters", "macs")
@@ -54,7 +54,8 @@ def describe_triples(scaling: Scaling, base: Design, measure: Measure) -> list[d
     """
     base_macs = measure(base)[1]
     rows = []
-    for index, triple in enumerate(scaling.triples()):
+    grid = triples(scaling.factors, scaling.depth, scaling.width, scaling.resolution, scaling.tolerance)
+    for index, triple in enumerate(grid):
         factors = Factors(*triple)
         row = _sized(factors, scale(base, factors, scaling.channel_divisor), measure)
         ratio = row["macs"] / base_macs

@@ -6,7 +6,7 @@ from __future__ import annotations
 import operator
 
 from nas_steps.config.derive import Json
-from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost
+from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost, rungs
 from nas_steps.config.schema import Config
 from nas_steps.config.strategies import Enas, Gradient, PcDarts, SdartsAdv, Strategy
 from nas_steps.search.sampling import evaluations
@@ -30,7 +30,7 @@ def evaluation(config: Config, _: str) -> Json:
     epochs: float = 0
     if isinstance(estimator, ShortTraining):
         # of each rung one in `eta` goes on
-        halving, reached = estimator.halving, estimator.rungs
+        halving, reached = estimator.halving, rungs(estimator)
         shares = [1.0] if halving is None else [halving.eta**-rung for rung in range(len(reached))]
         epochs = sum(map(operator.mul, reached, shares)) / sum(shares) * estimator.seeds
     elif isinstance(estimator, Extrapolation):

@@ -7,20 +7,8 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from nas_steps.config.estimators import ShortTraining
 from nas_steps.estimation.estimates import SCREENED, Estimate
 from nas_steps.search.protocol import Sampler, State, fitness_from_json, fitness_to_json
-
-
-def rungs(estimator: ShortTraining) -> tuple[int, ...]:
-    """Return the epochs of each rung, rising; without halving there is one."""
-    epochs: list[int] = []
-    if estimator.halving is not None:
-        reach = estimator.halving.epochs
-        while reach < estimator.epochs:
-            epochs.append(reach)
-            reach *= estimator.halving.eta
-    return (*epochs, estimator.epochs)
 
 
 class Promotions:

@@ -15,7 +15,7 @@ from nas_steps.errors import UserError
 from nas_steps.provenance.files import number, read_csv, write_csv
 from nas_steps.spaces.protocol import Architecture
 
-#: what can be limited
+#: what can be constrained: the fields of `Costs`
 CONSTRAINED = ("parameters", "macs", "latency_ms")
 COLUMNS = ("part", *CONSTRAINED)
 

@@ -16,6 +16,7 @@ from typing import Any
 from nas_steps.config import derive
 from nas_steps.config.estimators import SharedWeights, Table
 from nas_steps.config.load import load, read_yaml
+from nas_steps.config.search import constrained, measured_latency, needs_costs
 from nas_steps.config.space import filled
 from nas_steps.config.strategies import SAMPLING, Enas, Gradient
 from nas_steps.config.walk import nearest_key
@@ -302,7 +303,7 @@ class Plan:
     @property
     def needs_blocks(self) -> bool:
         """Whether the search has to know what each block of a network costs."""
-        return self.config.search.needs_costs
+        return needs_costs(self.config.search)
 
     @property
     def sampled(self) -> bool:
@@ -321,13 +322,13 @@ class Plan:
     @property
     def latency_threads(self) -> int:
         """CPU threads of the job that measures latency."""
-        latency = self.config.search.latency
+        latency = measured_latency(self.config.search)
         return 1 if latency is None else latency.threads
 
     @property
     def measures_on_device(self) -> bool:
         """Whether latency is measured on `device`, which may be a GPU."""
-        latency = self.config.search.latency
+        latency = measured_latency(self.config.search)
         return latency is not None and latency.runtime != "onnxruntime"
 
     # --------------------------------------------------------------------- values of the wildcards, by their list
@@ -460,7 +461,7 @@ class Plan:
 
     def drawn_within(self, entry: str) -> list[str]:
         """Return what a uniform draw needs to keep the constraints of the searches; none if there are none."""
-        needed = self.entries[entry] == "uniform" and self.config.search.constrained
+        needed = self.entries[entry] == "uniform" and constrained(self.config.search)
         return self.every("measure_blocks", "blocks") if needed else []
 
     def trainings(self, entry: str) -> list[str]:
@@ -482,7 +483,7 @@ class Plan:
         files = [*(self.data() if self.trains else []), *self.candidates(), *ends]
         for name, outputs in REPORTED.items():
             # blocks alone, which constraints need, tell nothing
-            if name != "measure_blocks" or self.config.search.latency is not None:
+            if name != "measure_blocks" or measured_latency(self.config.search) is not None:
                 files += [file for output in outputs for file in self.every(name, output)]
         return files
 

@@ -12,6 +12,7 @@ import pytest
 from nas_steps.config.slicing import score_name, write_slices
 
 from nas_steps.config.load import load, load_file, read_yaml
+from nas_steps.config.ranking import ranking_recipe
 from nas_steps.config.schema import Config
 from nas_steps.config.space import Space, filled
 from nas_steps.config.strategies import GRADIENT_KINDS, STRATEGIES, Darts, Evolution, Random
@@ -412,9 +413,10 @@ def test_in_a_table_no_length_can_be_found(tmp_path: Path) -> None:
 
 def test_the_pool_is_trained_by_its_recipe_or_a_share_of_the_final_one() -> None:
     own = load({"ranking": {"recipe": {"epochs": 7}}})
-    assert own.ranking_recipe == own.ranking.recipe
+    assert ranking_recipe(own.ranking, own.retrain) == own.ranking.recipe
     share = load({"ranking": {"final_share": 0.5}, "retrain": {"recipe": {"epochs": 21, "learning_rate": 0.3}}})
-    assert (share.ranking_recipe.epochs, share.ranking_recipe.learning_rate) == (10, 0.3)
+    recipe = ranking_recipe(share.ranking, share.retrain)
+    assert (recipe.epochs, recipe.learning_rate) == (10, 0.3)
 
 
 @pytest.mark.parametrize(

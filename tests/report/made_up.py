@@ -15,6 +15,9 @@ from scipy import stats
 
 from nas_steps.config.schema import Config
 from nas_steps.config.space import filled
+from nas_steps.config.search import measured_latency
+from nas_steps.config.settings import CalibrationSettings
+from nas_steps.config.slicing import score_name, write_slices
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.models.latency import agreement
 from nas_steps.provenance.files import write_csv, write_json, write_text
@@ -178,7 +181,7 @@ def _searches(folder: Path, config: Config, made: MadeUp, dice: random.Random) -
          "candidate_macs": 61_234.5, "matched_to": "darts" if "darts" in told else None, "strategies": told},
     )  # fmt: skip
     cost(folder / "search/budget.cost.json", "search", 3.2)
-    if config.search.latency is not None:
+    if measured_latency(config.search) is not None:
         _latencies(folder / "search", config, made, dice)
 
 

@@ -21,12 +21,12 @@ from nas_steps.scaling.steps import choose as choose_step
 from nas_steps.scaling.steps import describe, gather, grid, train
 from nas_steps.scaling.winner import DESIGN, described, design_of
 from nas_steps.spaces.mobile.architectures import parse_mobile
-from nas_steps.spaces.mobile.efficientnet import B0
+from nas_steps.spaces.mobile.efficientnet import B0, triples
 
 
 def test_triples_are_all_those_within_the_tolerance() -> None:
     scaling = Scaling()
-    found = scaling.triples()
+    found = triples(scaling.factors, scaling.depth, scaling.width, scaling.resolution, scaling.tolerance)
     everything = [(a, b, c) for a in scaling.depth for b in scaling.width for c in scaling.resolution]
     assert found == [one for one in everything if 1.8 <= Factors(*one).product <= 2.2]
     assert 0 < len(found) < len(everything)

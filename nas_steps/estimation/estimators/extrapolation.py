@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from nas_steps.config.estimators import Extrapolation
-from nas_steps.estimation.curves import FEWEST_POINTS, Prediction, calibrated, extrapolate, worth_going_on
+from nas_steps.estimation.curves import Prediction, calibrated, extrapolate, worth_going_on
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.estimation.proposals import Proposal
 from nas_steps.estimation.shard import Shard
 from nas_steps.estimation.training import estimate_of, failing, images_of, train
+from nas_steps.facts import FEWEST_OBSERVED
 from nas_steps.training.checkpoint import Checkpoint
 from nas_steps.training.loop import Row
 from nas_steps.training.progress import Progress
@@ -52,7 +53,7 @@ class Extrapolations:
         def stop(history: list[Row]) -> bool:
             if len(history) >= self.units(proposal):
                 return True
-            if proposal.whole or incumbent is None or not settings.stop_below or len(history) < FEWEST_POINTS:
+            if proposal.whole or incumbent is None or not settings.stop_below or len(history) < FEWEST_OBSERVED:
                 return False
             return not worth_going_on(prediction(history), incumbent, settings.stop_below)
 

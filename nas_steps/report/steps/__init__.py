@@ -1,7 +1,8 @@
 """The declaration of the report."""
 
+from nas_steps.config import derive
 from nas_steps.config.reads import SPACE
-from nas_steps.provenance.step import Step, steps
+from nas_steps.provenance.step import Reads, Step, steps
 
 #: the report's tables, in its order
 TABLES = (
@@ -30,7 +31,7 @@ STEPS = steps(
         "report",
         "Write the report of an experiment.",
         takes={"data?": "folder of the prepared data; none if a table was searched in"},
-        reads={"config": "", **SPACE},
+        reads={"config": "", **SPACE, "latency": Reads("search.constraints.latency", derive.latency)},
         writes={
             "report": ("report/report.html", "one self-contained page"),
             **{table: (f"report/tables/{table}.csv", "a table of the page") for table in TABLES},

@@ -6,7 +6,8 @@ import math
 
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import by_round, read_told, write_told
-from nas_steps.estimation.proposals import FEWEST_RESIDUALS, Proposal, write_proposals
+from nas_steps.estimation.proposals import Proposal, write_proposals
+from nas_steps.facts import FEWEST_FINISHED
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
@@ -53,7 +54,7 @@ def main(task: Task) -> None:
                 promoted=epochs not in (None, *settings.rungs[:1]),
                 incumbent=best if settings.beats else None,
                 whole=not evaluated and index < settings.finish,
-                residuals=residuals if len(residuals) >= FEWEST_RESIDUALS else (),
+                residuals=residuals if len(residuals) >= FEWEST_FINISHED else (),
             )
             for index, (architecture, epochs) in enumerate(proposals)
         ],

@@ -10,9 +10,9 @@ import csv
 from io import StringIO
 from pathlib import Path
 
-from nas_steps.config.regular import MISSING, irregular, text_of
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import write_csv
+from nas_steps.provenance.regular import MISSING, irregular, text_of
 from nas_steps.provenance.task import Task
 from nas_steps.search.settings import SharedSettings
 from nas_steps.spaces.declare import declared

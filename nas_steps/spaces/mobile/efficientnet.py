@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from nas_steps.spaces.mobile.architectures import Block, Head, MobileArchitecture, Stem
@@ -34,6 +35,28 @@ B0 = (
     "stem_k3_s2_c32_silu/mb_k3_e1_c16_se0.25/mb_r2_k3_s2_e6_c24_se0.25/mb_r2_k5_s2_e6_c40_se0.25/"
     "mb_r3_k3_s2_e6_c80_se0.25/mb_r3_k5_e6_c112_se0.25/mb_r4_k5_s2_e6_c192_se0.25/mb_k3_e6_c320_se0.25/head_c1280_p0.2"
 )
+
+
+#: alpha, beta and gamma of EfficientNet (section 4)
+PAPERS_TRIPLE = (1.2, 1.1, 1.15)
+
+
+def triples(
+    factors: str, depth: Sequence[float], width: Sequence[float], resolution: Sequence[float], tolerance: float
+) -> list[tuple[float, float, float]]:
+    """Return the (alpha, beta, gamma) of a grid with alpha * beta^2 * gamma^2 near 2, in the grid's order.
+
+    If members go by the published `factors`, return the paper's triple alone.
+    """
+    if factors == "published":
+        return [PAPERS_TRIPLE]
+    return [
+        (alpha, beta, gamma)
+        for alpha in depth
+        for beta in width
+        for gamma in resolution
+        if abs(alpha * beta**2 * gamma**2 / 2 - 1) <= tolerance + 1e-9
+    ]
 
 
 def scaled(architecture: MobileArchitecture, *, width: float, depth: float, divisor: int = 8) -> MobileArchitecture:

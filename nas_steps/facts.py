@@ -1,0 +1,19 @@
+"""Facts that both the schema and the steps know: of sources of images, and of learning curves."""
+
+#: side in pixels and number of channels of the sources whose images all are alike
+NATIVE_SHAPE: dict[str, tuple[int, int]] = {
+    "digits": (8, 1),
+    "cifar10": (32, 3),
+    "cifar100": (32, 3),
+    "fashion_mnist": (28, 1),
+    "svhn": (32, 3),
+}
+#: and their classes
+NATIVE_CLASSES: dict[str, int] = {"digits": 10, "cifar10": 10, "cifar100": 100, "fashion_mnist": 10, "svhn": 10}
+#: side in pixels of the stored images of a folder, unless data.resolution says another one
+FOLDER_RESOLUTION = 32
+
+#: epochs without which a curve cannot be extrapolated: they tell two linear parameters and the noise apart
+FEWEST_OBSERVED = 4
+#: curves that must be followed to their end before they say anything of the others' spread
+FEWEST_FINISHED = 3
