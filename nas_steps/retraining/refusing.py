@@ -1,4 +1,4 @@
-"""Baselines above the budget are refused before any job runs. Imports no torch: it counts in a process of its own."""
+"""Refuse baselines above the budget before any job runs. Imports no torch: it counts in a process of its own."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ COUNTING = "nas_steps.retraining.steps.count"
 def check_baselines(config: Config, store: str | Path) -> None:
     """Raise UserError for a baseline that is above a budget in numbers, or cannot be made as small.
 
-    What images of the user's own hold is known when they are prepared; then the baseline's job says so. The counts are
-    remembered in the folder `store`.
+    The shape of the user's own images is unknown until they are prepared; then the baseline's job checks it. The folder
+    `store` caches the counts.
     """
     budget, shape = config.retrain.budget, known_shape(config)
     if budget is None or budget.winner or shape is None or config.search.estimator.kind == "table":
@@ -37,7 +37,7 @@ def check_baselines(config: Config, store: str | Path) -> None:
 
 
 def known_shape(config: Config) -> tuple[int, int, int] | None:
-    """Channels, classes and side of the images; None where they are the user's own."""
+    """Return channels, classes and side of the images; None if they are the user's own."""
     data = config.data
     if data.source not in NATIVE_CLASSES:
         return None
@@ -50,11 +50,13 @@ def narrowest(base: str) -> str:
 
 
 def _counted(baselines: list[str], shape: tuple[int, int, int], store: Path) -> dict[str, tuple[int, int]]:
-    """(parameters, MACs) by name; of a baseline that is to be fitted, those of the narrowest network."""
+    """Return (parameters, MACs) by name; for a baseline that is to be fitted, those of the narrowest network."""
     names = sorted({name if (base := to_be_fitted(name)) is None else narrowest(base) for name in baselines})
-    told = {"names": names, "shape": list(shape), "code": code_fingerprint(COUNTING)}
-    path = store / f"baselines-{fingerprint(told)}.json"
-    if not path.is_file():
+    content = {"names": names, "shape": list(shape), "code": code_fingerprint(COUNTING)}
+    path = store / f"baselines-{fingerprint(content)}.json"
+    if path.is_file():
+        sizes = read_json(path)
+    else:
         channels, classes, side = map(str, shape)
         command = [sys.executable, "-m", "nas_steps.retraining", "count", "--names", *names, "--inputs", channels]
         with TemporaryDirectory() as folder:
@@ -67,6 +69,4 @@ def _counted(baselines: list[str], shape: tuple[int, int, int], store: Path) -> 
                 raise UserError(f"the baselines could not be counted: {result.stderr.strip() or result.stdout.strip()}")
             sizes = read_json(counted)
         remember(path, sizes)
-    else:
-        sizes = read_json(path)
     return {name: (size["parameters"], size["macs"]) for name, size in sizes.items()}

@@ -7,63 +7,29 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from nas_steps.intervals import accuracy_interval, holm
-from nas_steps.retraining.comparison import PAIRED, paired
+from nas_steps.intervals import accuracy_interval
+from nas_steps.retraining.comparison import PAIRED, adjust, paired
 
+#: the record of a training, as in metrics.json
 Metrics = Mapping[str, Any]
 
 RETRAINED = (
-    "entry",
-    "kind",
-    "seed",
-    "status",
-    "architecture",
-    "parameters",
-    "macs",
-    "valid_accuracy",
-    "test_accuracy",
-    "test_loss",
-    "test_images",
-    "train_seconds",
-)
+    "entry", "kind", "seed", "status", "architecture", "parameters", "macs", "valid_accuracy", "test_accuracy",
+    "test_loss", "test_images", "train_seconds",
+)  # fmt: skip
 SUMMARY = (
-    "entry",
-    "kind",
-    "strategy",
-    "architecture",
-    "parameters",
-    "macs",
-    "trainings",
-    "diverged",
-    "valid_mean",
-    "test_mean",
-    "test_std",
-    "test_low",
-    "test_high",
-    "train_seconds",
-)
-COMPARISONS = (
-    "entry",
-    "strategy",
-    "against",
-    "role",
-    "pairs",
-    *PAIRED[:-1],
-    "p_holm",
-    "note",
-)
+    "entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged", "valid_mean",
+    "test_mean", "test_std", "test_low", "test_high", "train_seconds",
+)  # fmt: skip
+COMPARISONS = ("entry", "strategy", "against", "role", "pairs", *PAIRED[:-1], "p_holm", "note")
 
 
 def summarise(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
-    """One row for each entry, in the order of first appearance. Diverged trainings are counted, not averaged."""
+    """Return a row for each entry, in the order of first appearance. Diverged trainings are counted, not averaged."""
     rows = []
     for name, mine in by_entry(trainings).items():
-        sound = [metrics for metrics in mine if metrics["status"] == "ok"]
-        first = sound[0] if sound else mine[0]
-        test = accuracy_interval([metrics["test_accuracy"] for metrics in sound])
-        valid = [metrics["valid_accuracy"] for metrics in sound if metrics["valid_accuracy"] is not None]
-        # what was looked up in a table took none
-        seconds = [metrics["train_seconds"] for metrics in sound if metrics["train_seconds"] is not None]
+        ok = sound(mine)
+        first = (ok or mine)[0]
         rows.append(
             {
                 "entry": name,
@@ -72,68 +38,70 @@ def summarise(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
                 "architecture": first["architecture"],
                 "parameters": first["parameters"],
                 "macs": first["macs"],
-                "trainings": len(sound),
+                "trainings": len(ok),
                 "diverged": sum(metrics["status"] == "diverged" for metrics in mine),
-                "valid_mean": fmean(valid) if valid else math.nan,
-                "test_mean": test["mean"],
-                "test_std": test["std"],
-                "test_low": test["low"],
-                "test_high": test["high"],
-                "train_seconds": fmean(seconds) if seconds else math.nan,
+                "valid_mean": mean_of(ok, "valid_accuracy"),
+                **{f"test_{key}": value for key, value in accuracy_interval(tested(ok)).items()},
+                # an accuracy from a table took no time
+                "train_seconds": mean_of(ok, "train_seconds"),
             }
         )
     return rows
 
 
 def compare(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
-    """Each searched entry against each entry that is not, paired over training seeds.
+    """Compare each searched entry with each entry that is not, paired over training seeds.
 
-    `difference` is the mean of the searched entry's test accuracy minus the other's, with a 95 % paired t interval,
-    the two-sided p-value of the paired t test and Holm's adjustment over all rows of the same role; what else is known
-    of it is told by `comparison.paired`. Strategies as a whole meet in `contests.contests`.
+    `difference` is the mean of the searched entry's test accuracy minus the other's, with the statistics of
+    `comparison.paired`; `p_holm` is Holm's adjustment over all rows of the same role. `contests.contests` compares
+    strategies.
     """
     entries = by_entry(trainings)
-    accuracy = {
-        name: {metrics["seed"]: metrics["test_accuracy"] for metrics in mine if metrics["status"] == "ok"}
-        for name, mine in entries.items()
-    }
-    rows = []
+    accuracy = {name: accuracies(mine) for name, mine in entries.items()}
+    rows: list[dict[str, Any]] = []
     for name, mine in entries.items():
-        if mine[0]["kind"] != "searched":
-            continue
         for other, theirs in entries.items():
-            role = theirs[0]["kind"]
-            if role == "searched":
+            if mine[0]["kind"] != "searched" or theirs[0]["kind"] == "searched":
                 continue
             seeds = sorted(accuracy[name].keys() & accuracy[other].keys())
-            differences = [accuracy[name][seed] - accuracy[other][seed] for seed in seeds]
-            rows.append(
-                {
-                    "entry": name,
-                    "strategy": strategy_of(mine[0]),
-                    "against": other,
-                    "role": role,
-                    "pairs": len(differences),
-                    **paired(differences),
-                }
-            )
-    for role in {row["role"] for row in rows}:
-        among = [row for row in rows if row["role"] == role]
-        for row, adjusted in zip(among, holm([row["p_value"] for row in among]), strict=True):
-            row["p_holm"] = adjusted
+            head = {"entry": name, "strategy": strategy_of(mine[0]), "against": other, "role": theirs[0]["kind"]}
+            statistics = paired([accuracy[name][seed] - accuracy[other][seed] for seed in seeds])
+            rows.append({**head, "pairs": len(seeds), **statistics})
+    adjust(rows, ["role"], p_value="p_holm")
     return rows
 
 
 def by_entry(trainings: Sequence[Metrics]) -> dict[str, list[Metrics]]:
-    """Trainings by entry, in the order given."""
-    found: dict[str, list[Metrics]] = {}
+    """Group trainings by entry, in the order given."""
+    entries: dict[str, list[Metrics]] = {}
     for metrics in trainings:
-        found.setdefault(metrics["entry"], []).append(metrics)
-    return found
+        entries.setdefault(metrics["entry"], []).append(metrics)
+    return entries
+
+
+def sound(trainings: Sequence[Metrics]) -> list[Metrics]:
+    """Return the trainings that neither diverged nor are missing."""
+    return [metrics for metrics in trainings if metrics["status"] == "ok"]
+
+
+def tested(trainings: Sequence[Metrics]) -> list[float]:
+    """Return the test accuracy of each training."""
+    return [metrics["test_accuracy"] for metrics in trainings]
+
+
+def accuracies(trainings: Sequence[Metrics]) -> dict[int, float]:
+    """Return the test accuracy of the sound trainings by seed."""
+    return {metrics["seed"]: metrics["test_accuracy"] for metrics in sound(trainings)}
+
+
+def mean_of(trainings: Sequence[Metrics], key: str) -> float:
+    """Return the mean of a figure over the trainings that have it; NaN if none has."""
+    values = [metrics[key] for metrics in trainings if metrics[key] is not None]
+    return fmean(values) if values else math.nan
 
 
 def strategy_of(metrics: Metrics) -> str:
-    """`darts` of the entry `darts-0`, where the record does not name it; empty for what has no search seed."""
+    """Return the record's strategy, or `darts` of the entry `darts-0`; empty for an entry without a search seed."""
     if "strategy" in metrics:
         return str(metrics["strategy"])
     return "" if metrics["kind"] in ("baseline", "largest") else metrics["entry"].rpartition("-")[0]
