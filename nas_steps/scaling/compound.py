@@ -1,32 +1,34 @@
-"""How depth, width and resolution grow together. Pure arithmetic, imports no torch.
+"""Scale depth, width and resolution together. Pure arithmetic, imports no torch.
 
-What is scaled is a design: cells in a skeleton, a mobile architecture, or a hand-designed network by its name.
+A design is scaled: cells in a skeleton, a mobile architecture, or a hand-designed network by its name.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from nas_steps.config.scaling import Scaling
 from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.spaces.baselines import parse_baseline
 from nas_steps.spaces.cells.architectures import parse_architecture
-from nas_steps.spaces.mobile.architectures import Head, MobileArchitecture, is_mobile, parse_mobile
+from nas_steps.spaces.mobile import efficientnet
+from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
 from nas_steps.spaces.mobile.efficientnet import round_channels, round_layers, scaled
 
-#: what channels are rounded to a multiple of, where the config says nothing: as published for mobile networks
+#: channels are rounded to a multiple of this by default: as published for mobile networks
 MOBILE_DIVISOR, CELL_DIVISOR = 8, 4
-#: dropout never gets above this
+#: the largest dropout
 MOST_DROPOUT = 0.9
-#: how far a factor is looked for, when its two bounds are taken for one, and how near to its target is near enough
+#: the largest factor of a bisection, the ratio of bounds at which it ends, and the relative error at which it ends
 FARTHEST, SAME, NEAR = 64.0, 1.001, 0.002
 
 
 @dataclass(frozen=True)
 class Factors:
-    """What depth, width and resolution are multiplied by when phi is 1: alpha, beta, gamma."""
+    """The factors of depth, width and resolution for phi = 1: alpha, beta, gamma."""
 
     depth: float
     width: float
@@ -34,19 +36,25 @@ class Factors:
 
     @property
     def product(self) -> float:
-        """alpha * beta^2 * gamma^2: by how much the MACs grow, before rounding."""
+        """Return alpha * beta^2 * gamma^2, the factor of the MACs before rounding."""
         return self.depth * self.width**2 * self.resolution**2
 
     def power(self, phi: float) -> Factors:
-        """The factors of member `phi`."""
+        """Return the factors of member `phi`."""
         return Factors(self.depth**phi, self.width**phi, self.resolution**phi)
+
+
+def triples(scaling: Scaling) -> list[Factors]:
+    """Return the triples of the grid with depth * width^2 * resolution^2 near 2, in the grid's order."""
+    grid = efficientnet.triples(scaling.factors, scaling.depth, scaling.width, scaling.resolution, scaling.tolerance)
+    return [Factors(*triple) for triple in grid]
 
 
 @dataclass(frozen=True)
 class Design:
     """A network before it is built: its string, the skeleton of its cells, the side of its images in pixels.
 
-    The skeleton counts where the string is of cells, and is carried along otherwise.
+    The skeleton matters to cells alone.
     """
 
     architecture: str
@@ -55,7 +63,7 @@ class Design:
 
     @property
     def family(self) -> str:
-        """`mobile`, `baseline` or `cells`."""
+        """Return `mobile`, `baseline` or `cells`."""
         if is_mobile(self.architecture):
             return "mobile"
         try:
@@ -66,31 +74,28 @@ class Design:
 
     @property
     def stride(self) -> int:
-        """By what the network divides the side; 1 for a hand-designed one, which is fitted to its images."""
+        """Return the divisor of the images' side; 1 for a hand-designed network, which is fitted to its images."""
         if self.family == "mobile":
             return parse_mobile(self.architecture).stride
         if self.family == "baseline":
             return 1
-        network = self.network
-        if network.reductions is not None and parse_architecture(self.architecture).inputs == 2:
-            return 1 << len(network.reductions)
+        reductions = self.network.reductions
+        if reductions is not None and parse_architecture(self.architecture).inputs == 2:
+            return 1 << len(reductions)
         return 4
 
     @property
     def dropout(self) -> float | None:
-        """Before the classifier; None where the network has no such layer of its own."""
+        """Return the dropout before the classifier; None if the network has no such layer of its own."""
         return parse_mobile(self.architecture).head.dropout if self.family == "mobile" else None
 
     def with_dropout(self, probability: float) -> Design:
-        """The same mobile network with another dropout, of six digits; one that has it, and any other network, as it
-        is."""
-        if self.family != "mobile":
+        """Return the mobile network with this dropout, rounded to six digits; any other network unchanged."""
+        if self.dropout in (None, probability):
             return self
-        found = parse_mobile(self.architecture)
-        if probability == found.head.dropout:
-            return self
-        head = Head(found.head.width, found.head.hidden, min(MOST_DROPOUT, round(probability, 6)))
-        return Design(str(MobileArchitecture(found.stem, found.stages, head)), self.network, self.side)
+        network = parse_mobile(self.architecture)
+        head = replace(network.head, dropout=min(MOST_DROPOUT, round(probability, 6)))
+        return replace(self, architecture=str(replace(network, head=head)))
 
 
 #: design -> (parameters, MACs)
@@ -98,52 +103,47 @@ Measure = Callable[[Design], tuple[int, int]]
 
 
 def scale(base: Design, factors: Factors, divisor: int | None = None) -> Design:
-    """Scale a design: cells, layers and blocks are rounded up, channels to a multiple of `divisor`, the side to whole
-    pixels.
+    """Scale a design; cells, layers and blocks are rounded up, channels to a multiple of `divisor`, the side to pixels.
 
-    Cells: their number and the channels of the first; mobile: layers of each stage and all channels
-    (`spaces.efficientnet.scaled`); hand-designed: the factors in the name, whose builder has its own rounding. Factors
-    of exactly 1 change nothing, also where the base is no multiple of `divisor`. Raises UserError where the side
+    - cells: their number and the channels of the first
+    - mobile: layers of each stage and all channels (`spaces.mobile.efficientnet.scaled`)
+    - hand-designed: the factors in the name, whose builder has its own rounding
+
+    Factors of exactly 1 change nothing, even if the base is no multiple of `divisor`. Raises UserError if the side
     falls below the network's stride.
     """
-    side = round(base.side * factors.resolution)
+    architecture, network = base.architecture, base.network
     if base.family == "mobile":
-        architecture = scaled(
-            parse_mobile(base.architecture),
-            width=factors.width,
-            depth=factors.depth,
-            divisor=divisor or MOBILE_DIVISOR,
-        )
-        found = Design(str(architecture), base.network, side)
+        mobile, divisor = parse_mobile(architecture), divisor or MOBILE_DIVISOR
+        architecture = str(scaled(mobile, width=factors.width, depth=factors.depth, divisor=divisor))
     elif base.family == "baseline":
-        name = parse_baseline(base.architecture)
-        wider = name._replace(width=name.width * factors.width, depth=name.depth * factors.depth)
+        name = parse_baseline(architecture)
+        architecture = str(name._replace(width=name.width * factors.width, depth=name.depth * factors.depth))
         try:
-            parse_baseline(str(wider))
+            parse_baseline(architecture)
         except ValueError as error:
             raise UserError(f"{base.architecture} cannot be scaled so far: {error}") from None
-        found = Design(str(wider), base.network, side)
     else:
-        network = base.network
         cells = round_layers(network.cells, factors.depth)
         changes = {
             "cells": cells,
             "channels": round_channels(network.channels, factors.width, divisor or CELL_DIVISOR),
-            # declared reductions stay where they are in proportion
+            # declared reductions keep their relative places
             "reductions": network.reductions and [place * cells // network.cells for place in network.reductions],
         }
-        found = Design(base.architecture, network.model_copy(update=changes), side)
-    if found.side < found.stride:
+        network = network.model_copy(update=changes)
+    design = Design(architecture, network, round(base.side * factors.resolution))
+    if design.side < design.stride:
         raise UserError(
-            f"{found.architecture}: the network divides the side of its images by {found.stride}, but they have "
-            f"{found.side} pixels; raise data.resolution, or take fewer strides or reductions"
+            f"{design.architecture}: the network divides the side of its images by {design.stride}, but they have "
+            f"{design.side} pixels; raise data.resolution, or take fewer strides or reductions"
         )
-    return found
+    return design
 
 
 @dataclass(frozen=True)
 class Solved:
-    """A design scaled to a target, the factors that were used and what it has."""
+    """A design scaled to a target, its factors and its size."""
 
     design: Design
     factors: Factors
@@ -154,37 +154,38 @@ class Solved:
 def solve(
     base: Design, path: Callable[[float], Factors], target: float, measure: Measure, divisor: int | None = None
 ) -> Solved:
-    """The design whose real MACs come nearest to `target`, of those on `path`: a number -> factors, where the number
-    is about what the base's MACs are multiplied by.
+    """Find the design on `path` whose real MACs come nearest to `target`.
 
-    Bisection between 1/64 and 64: of all designs that were measured on the way the nearest is taken (the first within
-    0.2 %), so that a step of rounding too coarse for the target is seen in its MACs, not hidden. A design that cannot
-    be is passed over; UserError where the base itself cannot be.
+    `path` maps a number, about the factor of the base's MACs, to factors. The search is a bisection between 1/64 and
+    64; the nearest of all measured designs is taken (the first within 0.2 %). So a rounding too coarse for the target
+    shows in its MACs. Impossible designs are skipped; UserError if the base itself is one.
     """
-    design = scale(base, path(1.0), divisor)
-    best = Solved(design, path(1.0), *measure(design))
+
+    def at(times: float) -> Solved:
+        design = scale(base, path(times), divisor)
+        return Solved(design, path(times), *measure(design))
+
+    best = at(1.0)
     rising = best.macs < target
 
-    def enough(at: float) -> bool:
-        """Whether `at` reaches the target, or passes it by where the way leads down."""
+    def enough(times: float) -> bool:
+        """Whether `times` reaches the target, or falls below it on the way down."""
         nonlocal best
         try:
-            design = scale(base, path(at), divisor)
+            tried = at(times)
         except UserError:
             return True
-        found = Solved(design, path(at), *measure(design))
-        if abs(found.macs - target) < abs(best.macs - target):
-            best = found
-        return found.macs >= target if rising else found.macs <= target
+        best = min(best, tried, key=lambda one: abs(one.macs - target))
+        return tried.macs >= target if rising else tried.macs <= target
 
-    def found() -> bool:
+    def near_enough() -> bool:
         return abs(best.macs / target - 1) <= NEAR
 
-    near, step = 1.0, 2.0 if rising else 0.5
-    far = step
-    while not found() and not enough(far) and 1 / FARTHEST < far < FARTHEST:
+    near, far = 1.0, 2.0 if rising else 0.5
+    step = far
+    while not near_enough() and not enough(far) and 1 / FARTHEST < far < FARTHEST:
         near, far = far, far * step
-    while not found() and max(near / far, far / near) > SAME:
+    while not near_enough() and max(near / far, far / near) > SAME:
         middle = math.sqrt(near * far)
         near, far = (near, middle) if enough(middle) else (middle, far)
     return best

@@ -1,4 +1,4 @@
-"""The architecture that is scaled, and how large its scaled networks are. Loads torch only to count."""
+"""Find the architecture that is scaled, and count its scaled networks. Loads torch only to count."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from nas_steps.scaling.compound import Design, Measure
 
 NO_WINNER = "there is no winner to scale: no shortlisted architecture could be trained"
 
-#: the columns that say what a design is
+#: the columns of a design
 DESIGN = ("cells", "channels", "reductions", "side", "architecture")
 
 
 def winner(ranked: str | Path) -> str:
-    """The first architecture of ranked.csv; empty where none could be trained."""
+    """Return the first architecture of ranked.csv; empty if none could be trained."""
     rows = read_csv(ranked)
     return rows[0]["architecture"] if rows and rows[0]["status"] == "ok" else ""
 
 
 def measure(meta: Meta) -> Measure:
-    """A function that counts designs, each once."""
+    """Return a function that counts designs, each once."""
     from nas_steps.models.build import size
 
     known: dict[tuple[str, str, int], tuple[int, int]] = {}
@@ -34,15 +34,15 @@ def measure(meta: Meta) -> Measure:
         key = (design.architecture, design.network.model_dump_json(), design.side)
         if key not in known:
             shape = {"inputs": meta.shape[0], "classes": len(meta.classes), "side": design.side}
-            found = size(design.architecture, design.network, **shape)
-            known[key] = (found.parameters, found.macs)
+            counts = size(design.architecture, design.network, **shape)
+            known[key] = counts.parameters, counts.macs
         return known[key]
 
     return counted
 
 
 def activations(meta: Meta) -> Callable[[Design], int]:
-    """A function that counts the bytes of a design's activations."""
+    """Return a function that counts the bytes of a design's activations."""
     from nas_steps.models.activations import activation_bytes
     from nas_steps.models.build import build
 
@@ -56,7 +56,7 @@ def activations(meta: Meta) -> Callable[[Design], int]:
 
 
 def described(design: Design) -> dict[str, Any]:
-    """A design as the columns DESIGN of a table; those of the skeleton are empty where it does not count."""
+    """Return a design as the columns DESIGN of a table; those of the skeleton are empty if it has no cells."""
     network, cells = design.network, design.family == "cells"
     return {
         "cells": network.cells if cells else None,
@@ -68,7 +68,7 @@ def described(design: Design) -> dict[str, Any]:
 
 
 def design_of(network: Network, row: Mapping[str, str]) -> Design:
-    """The design that a row of triples.csv, members.csv or of the factorial's designs describes."""
+    """Return the design of a row of triples.csv, members.csv or the factorial's designs."""
     if row["cells"]:
         reductions = [int(place) for place in row["reductions"].split()] or None
         changes = {"cells": int(row["cells"]), "channels": int(row["channels"]), "reductions": reductions}

@@ -15,7 +15,7 @@ from nas_steps.errors import UserError
 from nas_steps.models.build import build, size
 from nas_steps.provenance.files import read_csv, read_json, write_csv, write_json
 from nas_steps.ranking.rank import RANKED
-from nas_steps.scaling.compound import Design, Factors, scale
+from nas_steps.scaling.compound import Design, Factors, scale, triples
 from nas_steps.scaling.family import MEMBERS, choose, describe_members, describe_triples
 from nas_steps.scaling.steps import choose as choose_step
 from nas_steps.scaling.steps import describe, gather, grid, train
@@ -26,9 +26,9 @@ from nas_steps.spaces.mobile.efficientnet import B0, triples
 
 def test_triples_are_all_those_within_the_tolerance() -> None:
     scaling = Scaling()
-    found = triples(scaling.factors, scaling.depth, scaling.width, scaling.resolution, scaling.tolerance)
-    everything = [(a, b, c) for a in scaling.depth for b in scaling.width for c in scaling.resolution]
-    assert found == [one for one in everything if 1.8 <= Factors(*one).product <= 2.2]
+    found = triples(scaling)
+    everything = [Factors(a, b, c) for a in scaling.depth for b in scaling.width for c in scaling.resolution]
+    assert found == [one for one in everything if 1.8 <= one.product <= 2.2]
     assert 0 < len(found) < len(everything)
     assert Factors(1.2, 1.1, 1.15).product == pytest.approx(1.2 * 1.21 * 1.3225)
     assert Factors(1.2, 1.1, 1.15).power(2).product == pytest.approx(Factors(1.2, 1.1, 1.15).product ** 2)
