@@ -5,13 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nas_steps.report import numbers
-from nas_steps.report.columns import (
-    Cells,
-    Column,
-    Table,
-    figure,
-    text,
-)
+from nas_steps.report.columns import Cells, Column, Table, figure, text
 from nas_steps.report.records import JobCost
 from nas_steps.report.results import Results
 

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from nas_steps.report import numbers
-from nas_steps.report.columns import (
-    Cells,
-    Column,
-    Table,
-    figure,
-    text,
-)
+from nas_steps.report.columns import Cells, Column, Table, figure, text
 from nas_steps.report.records import Performance
 from nas_steps.report.results import Results
 

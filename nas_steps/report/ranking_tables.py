@@ -5,13 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nas_steps.report import numbers
-from nas_steps.report.columns import (
-    Column,
-    Table,
-    bracket,
-    figure,
-    text,
-)
+from nas_steps.report.columns import Column, Table, bracket, figure, text
 from nas_steps.report.results import Results
 
 
@@ -99,9 +93,7 @@ def top(results: Results) -> Table:
         ),
         figure("regret", "behind the best, points", lambda value: numbers.points(value, 2)),
         Column(
-            "regret_low",
-            "of other pools, 95 %",
-            lambda row: numbers.interval(row["regret_low"], row["regret_high"], 2),
+            "regret_low", "of other pools, 95 %", lambda row: numbers.interval(row["regret_low"], row["regret_high"], 2)
         ),
         text("note", "note"),
     )

@@ -6,15 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from nas_steps.report import numbers
-from nas_steps.report.columns import (
-    Cells,
-    Column,
-    Table,
-    figure,
-    figure_or_status,
-    signed_points,
-    text,
-)
+from nas_steps.report.columns import Cells, Column, Table, figure, figure_or_status, signed_points, text
 from nas_steps.report.gaps import GAPS
 from nas_steps.report.gaps import gaps as rows_of_gaps
 from nas_steps.report.records import Contest, Entry

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from nas_steps.config.strategies import SUPERNET_KINDS
 from nas_steps.report import numbers
-from nas_steps.report.columns import (
-    Cells,
-    Column,
-    Table,
-    figure,
-    text,
-)
+from nas_steps.report.columns import Cells, Column, Table, figure, text
 from nas_steps.report.results import Results
 from nas_steps.report.signals import one_training
 

@@ -134,9 +134,7 @@ def themed(body: str) -> str:
     """Replace each colour of `COLOURS` by its CSS variable."""
     names = {colour: name for name, colour in COLOURS.items()}
     return re.sub(
-        "#[0-9a-f]{6}",
-        lambda match: f"var(--{names[match[0]]}, {match[0]})" if match[0] in names else match[0],
-        body,
+        "#[0-9a-f]{6}", lambda match: f"var(--{names[match[0]]}, {match[0]})" if match[0] in names else match[0], body
     )
 
 

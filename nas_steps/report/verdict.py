@@ -221,9 +221,7 @@ def searches_sentence(results: Results, strategy: str) -> Sentence | None:
 
 
 def head(
-    against_random: dict[str, list[Contest]],
-    against_baseline: dict[str, list[Contest]],
-    baseline: Entry | None,
+    against_random: dict[str, list[Contest]], against_baseline: dict[str, list[Contest]], baseline: Entry | None
 ) -> tuple[str, signals.Tone]:
     """The headline: what the searches did against random search, and what a baseline takes from a win."""
     if not against_random:
@@ -279,13 +277,7 @@ def _margin(rows: Sequence[Comparison | Contest]) -> str:
 
 def _several(who: str, whom: str, rows: Sequence[Comparison | Contest], result: Outcome) -> str:
     found = [outcome(row) for row in rows]
-    told = {
-        "beat": "won",
-        "lost": "lost",
-        "tie": "not told apart",
-        "few": "with too few seeds",
-        "missing": "not made",
-    }
+    told = {"beat": "won", "lost": "lost", "tie": "not told apart", "few": "with too few seeds", "missing": "not made"}
     counts = numbers.listed([f"{found.count(kind)} {word}" for kind, word in told.items() if kind in found])
     verb = {
         "beat": f"{who} beat {whom}",

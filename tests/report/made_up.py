@@ -258,9 +258,7 @@ def _ranking(folder: Path, config: Config, made: MadeUp, dice: random.Random) ->
     _pool(folder / "ranking", config, made)
     written = [] if "all" in made.diverged else entries
     write_csv(
-        folder / "ranking/winners.csv",
-        written,
-        ("entry", "kind", "strategy", "search_seed", "architecture", "score"),
+        folder / "ranking/winners.csv", written, ("entry", "kind", "strategy", "search_seed", "architecture", "score")
     )
     cost(folder / "ranking/seed-0-shard-0.cost.json", "ranking", 33.0)
     return entries
