@@ -38,6 +38,20 @@ data.unreadable                   |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|
 data.max_image_pixels             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
 settings edited by hand           |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
 another version of nas-steps      |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+help texts of the schema          |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+bounds of the schema, respelled   |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+another check of the schema       |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+a default of DrNAS                |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+a default of every recipe         |  .  .  1  3  2  .|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
+one more preset                   |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+one more kind of DARTS            |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+one more sampler                  |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+one more zero-cost proxy          |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+one more family of baselines      |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+the declarations' words           |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
+code of the kind darts            |  .  .  .  .  .  1|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
+code of the sampler evolution     |  .  .  2  2  1  .|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
+code of the scaling's settings    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  1  1  1  3  1|  .  1  1|  1  1
 the report's template             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
 code of the summary of retraining |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  1|  .  .  .  .  .|  .  .  .|  1  1
 code of the step of retraining    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  6  1|  .  .  .  .  .|  6  .  1|  1  1
@@ -137,10 +151,34 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 #: where a statement is added
 CODE = {
+    "another check of the schema": "nas_steps/config/checks.py",
+    "code of the kind darts": "nas_steps/search/darts/kinds/darts.py",
+    "code of the sampler evolution": "nas_steps/search/samplers/evolution.py",
+    "code of the scaling's settings": "nas_steps/scaling/settings.py",
     "code of the summary of retraining": "nas_steps/retraining/summary.py",
-    "code of the step of retraining": "nas_steps/retraining/steps/train.py",
+    "code of the step of retraining": "nas_steps/retraining/steps/retrain.py",
     "code of an operation": "nas_steps/models/cells/operations.py",
     "code of preparing data": "nas_steps/data/prepare.py",
+}
+#: what is written otherwise: file, pattern, replacement
+RESPELLED = {
+    "help texts of the schema": ("nas_steps/config/*.py", r'description="', 'description="Other words. '),
+    "bounds of the schema, respelled": ("nas_steps/config/*.py", r"\b(gt|ge)=0\b", r"\1=0.0"),
+    "a default of DrNAS": ("nas_steps/config/strategies.py", r"(divergence_weight: float = Field\()1e-3", r"\g<1>2e-3"),
+    "a default of every recipe": ("nas_steps/config/recipe.py", r"(label_smoothing: float = Field\()0\.0", r"\g<1>0.1"),
+    "one more preset": (
+        "nas_steps/spaces/cells/presets.py",
+        r"\Z",
+        "\nDECLARED = {**DECLARED, 'mine': {**DECLARED['small'], 'nodes': 3}}\n",
+    ),
+    "the declarations' words": ("nas_steps/*/steps/__init__.py", r"(epoch|index)", r"\1 (other words)"),
+}
+#: a module that is added, and the one of the same kind that it is a copy of
+ADDED = {
+    "one more kind of DARTS": ("nas_steps/search/darts/kinds/mine.py", "nas_steps/search/darts/kinds/darts.py"),
+    "one more sampler": ("nas_steps/search/samplers/mine.py", "nas_steps/search/samplers/evolution.py"),
+    "one more zero-cost proxy": ("nas_steps/estimation/proxies/mine.py", "nas_steps/estimation/proxies/synflow.py"),
+    "one more family of baselines": ("nas_steps/models/baselines/mine.py", "nas_steps/models/baselines/resnet.py"),
 }
 VERSIONS = {
     "another version of nas-steps": "nas_steps",
@@ -151,23 +189,23 @@ VERSIONS = {
 #: which jobs, where only some of a rule's are new
 ONLY = {
     "one more strategy": {
-        "propose": ["strategy=random, seed=0, number=0"],
-        "evaluate": ["strategy=random, seed=0, number=0, shard=0"],
+        "propose": ["strategy=random, seed=0, round=0"],
+        "evaluate": ["strategy=random, seed=0, round=0, shard=0"],
         "gather_search": ["strategy=random, seed=0"],
         "darts": ["strategy=darts_long, seed=0"],
     },
     "one more search seed": {
         "propose": [
-            "strategy=evolution, seed=1, number=0",
-            "strategy=evolution, seed=1, number=1",
-            "strategy=random, seed=1, number=0",
+            "strategy=evolution, seed=1, round=0",
+            "strategy=evolution, seed=1, round=1",
+            "strategy=random, seed=1, round=0",
         ],
         "gather_search": ["strategy=evolution, seed=1", "strategy=random, seed=1"],
         "darts": ["strategy=darts, seed=1"],
     },
     "one more round of evolution": {
-        "propose": ["strategy=evolution, seed=0, number=2", "strategy=random, seed=0, number=0"],
-        "evaluate": ["strategy=evolution, seed=0, number=2, shard=0", "strategy=random, seed=0, number=0, shard=0"],
+        "propose": ["strategy=evolution, seed=0, round=2", "strategy=random, seed=0, round=0"],
+        "evaluate": ["strategy=evolution, seed=0, round=2, shard=0", "strategy=random, seed=0, round=0, shard=0"],
     },
     "one more training seed": {
         "retrain": [
@@ -235,6 +273,14 @@ def edit(name: str, finished: Path, copy: Path, tmp_path: Path) -> tuple[Abstrac
         return code_edited(copy, modules, commented), {}
     if name == "the report's template":
         return code_edited(copy, ["nas_steps/report/page.html.j2"], lambda text: text + "<!-- new -->\n"), {}
+    if name in RESPELLED:
+        pattern, old, new = RESPELLED[name]
+        files = [file.relative_to(copy).as_posix() for file in sorted(copy.glob(pattern))]
+        files = [file for file in files if re.search(old, (copy / file).read_text())]
+        assert files
+        return code_edited(copy, files, lambda text: re.sub(old, new, text)), {}
+    if name in ADDED:
+        return one_more(copy, *ADDED[name]), {}
     if name in CODE:
         return code_edited(copy, [CODE[name]], lambda text: text + "\nEDITED = 1\n"), {}
     if name in VERSIONS:
@@ -261,6 +307,16 @@ def edit(name: str, finished: Path, copy: Path, tmp_path: Path) -> tuple[Abstrac
     if name == "an exported model deleted":
         return deleted(finished / "results" / "tiny" / "export" / "darts-0" / "model.onnx"), {}
     return nullcontext(), {}
+
+
+@contextmanager
+def one_more(copy: Path, file: str, like: str) -> Iterator[None]:
+    """One more module of a package of kinds, and its class in the schema."""
+    schema = ["nas_steps/config/strategies.py", "nas_steps/config/estimators.py"]
+    with code_edited(copy, schema, lambda text: text + "\n\nclass Mine(Section):\n    mine: int = 1\n"):
+        shutil.copy(copy / like, copy / file)
+        yield
+        (copy / file).unlink()
 
 
 @contextmanager
@@ -412,7 +468,7 @@ def test_what_the_manifest_says_is_what_snakemake_watches(finished: Path) -> Non
 
 def test_another_shell_text_is_watched_too(finished: Path, copy: Path) -> None:
     """Snakemake's own trigger is not lost by ours."""
-    with code_edited(copy, ["rules/report.smk"], lambda text: text.replace(" --results", "  --results")):
+    with code_edited(copy, ["rules/report.smk"], lambda text: text.replace("        RUN", '        RUN + " "')):
         assert jobs_to_run(finished, TINY, root=copy) == ["manifest", "report"]
 
 

@@ -1,0 +1,206 @@
+"""`nas_steps.why` and the manifest name the keys of the config that changed, and no others."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel
+from tiny_world import TINY
+
+from nas_steps.config.schema import Config
+from nas_steps.config.walk import NAME, alternatives, keys, nearest_key
+from nas_steps.errors import UserError
+from nas_steps.provenance.changes import changed_values
+from nas_steps.workflow.plan import Plan
+from nas_steps.workflow.steps import STEPS
+
+SHARED: dict[str, Any] = {"kind": "shared_weights", "supernet": {"sampling": "uniform"}}
+#: configs that together have every section
+WORLDS: dict[str, dict[str, Any]] = {
+    "cells": {},
+    "every kind of DARTS": {
+        "search": {
+            "strategies": {
+                "random": {},
+                **{
+                    kind: {"epochs": 12}
+                    for kind in [
+                        "darts_second_order",
+                        "darts_plus",
+                        "early_stop_eigenvalue",
+                        "fair_darts",
+                        "sdarts_rs",
+                        "sdarts_adv",
+                        "pc_darts",
+                        "gdas",
+                        "drnas",
+                        "rsws",
+                        "enas",
+                    ]
+                },
+            }
+        }
+    },
+    "samplers": {
+        "search": {"strategies": {"random": {}, "nsga2": {}, "reinforce": {}, "predictor": {}, "evolution": {}}}
+    },
+    "halving and a screen": {
+        "search": {
+            "estimator": {"epochs": 9, "halving": {}},
+            "screen": {},
+            "strategies": {"random": {"rounds": 3}, "evolution": {}},
+        }
+    },
+    "extrapolation": {
+        "search": {"estimator": {"kind": "extrapolation"}, "strategies": {"random": {}, "evolution": {}}}
+    },
+    "zero cost": {"search": {"estimator": {"kind": "zero_cost"}, "strategies": {"random": {}, "evolution": {}}}},
+    "shared weights": {"search": {"estimator": SHARED, "strategies": {"random": {}, "evolution": {}}}},
+    "constraints": {
+        "search": {"constraints": {"macs": 1e9, "latency_ms": 9}, "strategies": {"random": {}, "evolution": {}}}
+    },
+    "a mobile space": {
+        "space": {"preset": "mobile_small"},
+        "data": {"source": "cifar10"},
+        "search": {"estimator": SHARED, "strategies": {"random": {}, "evolution": {}, "enas": {}}},
+    },
+    "a share of the final recipe": {"ranking": {"final_share": 0.5}, "retrain": {"budget": {"macs": 1e9}}},
+    "a factorial": {"scaling": {"factorial": {"enabled": True}}},
+    "a factorial by a recipe of its own": {"scaling": {"factorial": {"enabled": True, "recipe": {"epochs": 3}}}},
+}
+#: keys whose other value is no number and no truth
+OTHERS: dict[str, Any] = {
+    "experiment": "another",
+    "space.preset": "darts",
+    "space.operations": ["skip_connect", "nor_conv_3x3"],
+    "retrain.baselines": ["resnet20", "resnet56"],
+    "retrain.budget": {"macs": 9e9},
+    "scaling.depth": [1.0, 1.3],
+    "scaling.width": [1.0, 1.15],
+    "scaling.resolution": [1.0, 1.2],
+    "scaling.factorial.bases": ["searched", "random"],
+    "scaling.factorial.scalings": ["none", "compound"],
+    "scaling.factorial.hand_designed": "resnet56",
+    "search.strategies.<name>.objectives": ["accuracy", "parameters"],
+}
+
+
+def changed(raw: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    raw = copy.deepcopy(raw)
+    section = raw
+    for key in path[:-1]:
+        if not isinstance(section.get(key), dict):
+            section[key] = {}
+        section = section[key]
+    section[path[-1]] = value
+    return raw
+
+
+def others(path: str, now: Any, annotation: Any) -> Iterator[Any]:
+    """Other values of a key, of which one may be allowed."""
+    if path in OTHERS:
+        yield OTHERS[path]
+    if isinstance(now, bool):
+        yield not now
+    elif isinstance(now, int):
+        yield from (now + 1, now + 4, now * 2, now - 1)
+    elif isinstance(now, float):
+        yield from (now * 1.01, now / 2, now + 0.001, now * 2)
+    for one in alternatives(annotation):
+        if get_origin(one) is Literal:
+            yield from (value for value in get_args(one) if value != now)
+        elif one in (int, float) and now is None:
+            yield from (2, 1000, 0.5)
+
+
+def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Each key of a config that is no section, with its value."""
+    for key, item in value.items():
+        if isinstance(item, dict):
+            yield from leaves(item, (*path, key))
+        else:
+            yield (*path, key), item
+
+
+def generic(path: tuple[str, ...]) -> str:
+    """A path with the name of a strategy left open."""
+    return ".".join(NAME if path[:2] == ("search", "strategies") and at == 2 else key for at, key in enumerate(path))
+
+
+ANNOTATIONS = {".".join(key.path): key.field.annotation for key in keys(Config)}
+
+
+def settings(plan: Plan) -> dict[str, dict[str, Any]]:
+    """The settings of every job, by the name of their file."""
+    found = {}
+    for name, step in STEPS.items():
+        for job in plan.jobs(name) if step.reads else []:
+            strategy = job.get("strategy", "") if step.by_strategy else ""
+            found["-".join(filter(None, (name, strategy)))] = plan.values(step, strategy)
+    return found
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_every_key_that_changes_is_named(world: str, tmp_path: Path) -> None:
+    raw = {**{key: value for key, value in TINY.items() if key in ("experiment", "data")}, **WORLDS[world]}
+    plan = Plan(raw, root=str(tmp_path))
+    before, written_out = settings(plan), plan.config.model_dump(mode="json")
+    named_of: dict[str, set[str]] = {}
+    for path, now in leaves(written_out):
+        key = ".".join(path)
+        for value in others(generic(path), now, ANNOTATIONS.get(generic(path))):
+            try:
+                after = Plan(changed(written_out, path, value), root=str(tmp_path))
+            except UserError:
+                continue
+            for name, values in settings(after).items():
+                for place, _, _ in changed_values(before.get(name, values), values):
+                    named_of.setdefault(key, set()).add(after.config_key(name, place))
+            break
+    assert len(named_of) > 40
+    for key, named in named_of.items():
+        assert key in named, f"{key}: {named}"  # the report's settings hold it
+        for one in named:
+            assert one
+            assert nearest_key(one) == one, f"{key}: there is no key {one}"
+            assert related(key, one), f"{key}: {one}"
+
+
+def related(key: str, named: str) -> bool:
+    """Whether a change of `key` may be called one of `named`: it is the key, or above it, or follows from it."""
+    if key.startswith("space."):
+        return named.startswith("space")  # a preset is what its keys are
+    above = key.removesuffix(".kind")  # a kind has keys of its own
+    return f"{key}.".startswith(f"{named}.") or f"{named}.".startswith(f"{above}.")
+
+
+def test_every_declared_path_is_a_key(tmp_path: Path) -> None:
+    for world, raw in WORLDS.items():
+        plan = Plan({"data": TINY["data"], **raw}, root=str(tmp_path))
+        for step in STEPS.values():
+            for source in step.sources().values():
+                path = source.path_in(plan.config, "random") if source.path != "" else ""
+                assert nearest_key(path) == path, f"{world}, {step.name}: {path}"
+
+
+def test_the_worlds_have_every_section() -> None:
+    seen: set[str] = set()
+    for raw in WORLDS.values():
+        config = Config.model_validate({"data": TINY["data"], **raw})
+        seen |= {type(one).__name__ for one in sections_of(config)}
+    all_of_them = {key.section.__name__ for key in keys(Config)} - {"Table"}  # whose file is not here
+    assert all_of_them <= seen, all_of_them - seen
+
+
+def sections_of(value: Any) -> Iterator[BaseModel]:
+    if isinstance(value, BaseModel):
+        yield value
+        for name in type(value).model_fields:
+            yield from sections_of(getattr(value, name))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from sections_of(item)
