@@ -31,7 +31,7 @@ from nas_steps.data.batches import DeviceImages
 from nas_steps.models.cells import folding
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.search.darts.learner import learn_only, learner_of
-from nas_steps.spaces.cells.space import PRESETS
+from nas_steps.spaces.cells.presets import PRESETS
 
 CLASSES = 10
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nas_steps.estimation.steps.short_training import main
 from tiny_world import CONVOLUTION, MIXED, settings
 
 from nas_steps.estimation import training
 from nas_steps.estimation.cache import EstimateCache
 from nas_steps.estimation.estimates import Estimate, read_estimates
 from nas_steps.estimation.proposals import Proposal, write_proposals
-from nas_steps.estimation.steps.short_training import main
 from nas_steps.provenance.files import read_json, write_json
 from nas_steps.provenance.fingerprint import fingerprint
 

@@ -133,7 +133,7 @@ def test_every_kind_is_counted_by_its_passes() -> None:
     given = {kind: {"epochs": 3, **more.get(kind, {})} for kind in PASSES}
     found = counted({"random": {}, **given})
     config = tiny_config(space=ROOMY)
-    space, network = config.space.declared(), config.search.network
+    space, network = declared(filled(config.space)), config.search.network
     whole, part = found["supernet_macs"], textbook_macs(space, network, k=2)
     assert whole == textbook_macs(space, network)
     around = _supernet(space, network, **SIZES, parts=1, operations=False)

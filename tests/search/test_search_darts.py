@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from nas_steps.config.slicing import slices
-from tiny_world import prepared, settings, tiny_config
+from stepping import run, settings_of
+from tiny_world import ROOT, prepared, settings, tiny_config
 
+from nas_steps.config.schema import Config
 from nas_steps.config.space import filled
 from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.data.batches import DeviceImages
@@ -27,7 +28,7 @@ from nas_steps.search.darts import loop as module
 from nas_steps.search.darts.discretise import most_likely
 from nas_steps.search.darts.learner import DartsLearner, accuracy, learner_of
 from nas_steps.search.darts.loop import DartsResult, darts
-from nas_steps.search.steps import darts as step_module
+from nas_steps.search.settings import DartsSettings
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.declare import declared
 from nas_steps.training.checkpoint import Checkpoint, Checkpoints
@@ -42,9 +43,11 @@ def images() -> Images:
 
 
 def darts_step(**changes: Any) -> DartsSettings:
-    found = slices(tiny_config(**{f"search__strategies__darts__{key}": value for key, value in changes.items()}))
-    assert isinstance(found["search_darts"], DartsSettings)
-    return found["search_darts"]
+    return settings_in(tiny_config(**{f"search__strategies__darts__{key}": value for key, value in changes.items()}))
+
+
+def settings_in(config: Config) -> DartsSettings:
+    return settings_of(config, "darts darts", DartsSettings, ROOT.name)
 
 
 def searched(images: Images, seed: int = 0, checkpoint: Checkpoint | None = None, **changes: Any) -> DartsResult:
@@ -62,7 +65,7 @@ def bilevel(images: Images, **changes: Any) -> tuple[DartsLearner, list[Any], li
     """A learner, two validation batches that it will read, two training batches."""
     torch.manual_seed(0)
     step = darts_step(**changes)
-    supernet = Supernet(step.space.declared(), step.network, inputs=1, classes=10)
+    supernet = Supernet(declared(step.space), step.network, inputs=1, classes=10)
     learner = learner_of(step.strategy.kind)(supernet, step.strategy)
     assert images.valid is not None
     valid = list(images.valid.batches(20, shuffle=True, seed=1))[:2]
@@ -81,7 +84,7 @@ def test_two_epochs_and_the_alphas_move(images: Images) -> None:
     # Adam's first steps are about 3e-3 each, the alphas start at about 1e-3
     assert (first - last).abs().max() > 1e-3
     mixes = {kind: torch.tensor(rows).softmax(-1).tolist() for kind, rows in result.alphas[-1].items()}
-    expected = most_likely(tiny_config().space.declared(), mixes, 3)
+    expected = most_likely(declared(filled(tiny_config().space)), mixes, 3)
     assert [candidate[0] for candidate in result.candidates] == [str(architecture) for architecture, _ in expected]
     assert [candidate[1] for candidate in result.candidates] == pytest.approx([score for _, score in expected])
     assert {candidate[2] for candidate in result.candidates} == {"alpha_likelihood"}
@@ -178,8 +181,7 @@ def test_late_divergence_keeps_the_last_sound_epoch(images: Images, monkeypatch:
 
 
 def test_the_step_writes_its_files(tmp_path: Path, data: str) -> None:
-    given = ["--strategy", "darts", "--seed", "0", "--data", data, "--output", str(tmp_path)]
-    step_module.main(["--settings", settings()["search_darts"], *given])
+    run("darts", settings=settings()["darts darts"], strategy="darts", seed=0, data=data, output=tmp_path)
     assert len(read_json(tmp_path / "alphas.json")) == 2
     assert [row["rank"] for row in read_csv(tmp_path / "candidates.csv")] == ["1", "2", "3"]
     assert {row["estimator"] for row in read_csv(tmp_path / "candidates.csv")} == {"alpha_likelihood"}
@@ -283,8 +285,7 @@ def test_a_kind_searches_any_space(images: Images, kind: str, preset: str) -> No
         search__strategies__darts=of(kind, epochs=1, batch_size=60, candidates=2, **({"hessian": "autograd"} if kind ==
             "darts_second_order" else {})),
     )  # fmt: skip
-    step = slices(config)["search_darts"]
-    assert isinstance(step, DartsSettings)
+    step = settings_in(config)
     with Progress(1, "supernet") as progress:
         result = darts(step, images, seed=0, progress=progress)
     assert result.candidates
@@ -298,8 +299,7 @@ def test_pc_darts_searches_one_input_cells(images: Images) -> None:
         search__network={"channels": 4, "cells": 1},
         search__strategies__darts={"kind": "pc_darts", "epochs": 1, "parts": 2, "batch_size": 60},
     )
-    step = slices(config)["search_darts"]
-    assert isinstance(step, DartsSettings)
+    step = settings_in(config)
     with Progress(1, "supernet") as progress:
         assert darts(step, images, seed=0, progress=progress).candidates
 
@@ -329,7 +329,7 @@ def test_a_rising_eigenvalue_stops_and_the_candidates_are_those_of_the_chosen_ep
     assert [row["chosen"] for row in result.history] == [0, 0, 1, 0, 0]
     assert [row["eigenvalue"] for row in result.history] == [0.2] * 4 + [0.9]
     mixes = {kind: torch.tensor(rows).softmax(-1).tolist() for kind, rows in result.alphas[2].items()}
-    expected = most_likely(tiny_config().space.declared(), mixes, 3)
+    expected = most_likely(declared(filled(tiny_config().space)), mixes, 3)
     assert [architecture for architecture, _, _ in result.candidates] == [str(one) for one, _ in expected]
     # the last epoch's genotype is kept beside the chosen one's
     assert all(row["architecture"] for row in result.history)
@@ -431,7 +431,7 @@ def test_a_last_batch_of_one_image_is_evaluated_too(monkeypatch: pytest.MonkeyPa
     raw = np.random.default_rng(0).integers(256, size=(5, 1, 4, 4), dtype=np.uint8)  # of side 1 in the last cell
     five = DeviceImages(raw, np.zeros(5, dtype=np.int64), (0.5,), (0.25,), "cpu")
     step = darts_step()
-    net = Supernet(step.space.declared(), step.network, inputs=1, classes=3)
+    net = Supernet(declared(step.space), step.network, inputs=1, classes=3)
     assert math.isfinite(accuracy(net, net.discrete(net.space.sample(Random(0))), five, fresh=True)[0])
 
 
@@ -459,8 +459,8 @@ def test_the_second_order_step_learns_other_alphas_than_the_first_order_one(imag
 
 def test_the_step_of_a_kind_writes_its_files(tmp_path: Path, data: str) -> None:
     strategy = {"kind": "rsws", "epochs": 1, "batch_size": 20, "candidates": 2, "evaluations": 4}
-    given = ["--strategy", "mine", "--seed", "0", "--data", data, "--output", str(tmp_path)]
-    step_module.main(["--settings", settings(search__strategies__mine=strategy)["search_mine"], *given])
+    file = settings(search__strategies__mine=strategy)["darts mine"]
+    run("darts", settings=file, strategy="mine", seed=0, data=data, output=tmp_path)
     assert {row["estimator"] for row in read_csv(tmp_path / "candidates.csv")} == {"shared_weights"}
     (row,) = read_csv(tmp_path / "history.csv")
     assert (row["chosen"], row["step"], row["status"]) == ("1", "1", "ok")

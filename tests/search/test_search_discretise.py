@@ -10,7 +10,8 @@ from random import Random
 import pytest
 
 from nas_steps.search.darts.discretise import entropy, most_likely, parameter_free
-from nas_steps.spaces.cells.space import PRESETS, Cell, CellArchitecture, CellSpace
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.cells.space import Cell, CellArchitecture, CellSpace
 
 SPACE = CellSpace("tiny", ("none", "skip_connect", "nor_conv_1x1"), nodes=2)  # 48 cells, 2304 architectures
 

@@ -17,7 +17,7 @@ from nas_steps.config.supernet import SupernetTraining
 from nas_steps.provenance.ledger import Cost
 from nas_steps.search.one_shot.networks import SharedNetwork, shared_network
 from nas_steps.search.one_shot.sampling import sampling
-from nas_steps.search.one_shot.training import OneShotSettings, train_supernet, training_images
+from nas_steps.search.one_shot.training import OneShotLearner, train_supernet, training_images
 from nas_steps.search.settings import SupernetSettings
 from nas_steps.spaces.mobile.presets import PRESETS
 from nas_steps.training.checkpoint import Checkpoints
@@ -26,11 +26,11 @@ from nas_steps.training.progress import Progress
 SPACE = PRESETS["mobile_small"]
 
 
-def step_of(name: str, *, entangled: bool = False, **changes: Any) -> OneShotSettings:
+def step_of(name: str, *, entangled: bool = False, **changes: Any) -> OneShotLearner:
     torch.manual_seed(0)
     network = shared_network(SPACE, Network(), inputs=1, classes=3, entangled=entangled).double()
     settings = SupernetTraining(sampling=name, entangled=entangled, gradient_clip=None, **changes)  # type: ignore[arg-type]
-    return OneShotSettings(network, settings, sampling(name, SPACE, seed=1), 10)
+    return OneShotLearner(network, settings, sampling(name, SPACE, seed=1), 10)
 
 
 def gradients(network: SharedNetwork) -> dict[str, Tensor]:
@@ -158,19 +158,19 @@ def test_an_interrupted_training_ends_with_the_same_bits(
 ) -> None:
     whole = train(data, name, **more)
     checkpoints = Checkpoints(tmp_path, {}, Cost("supernet", "seed-0"), 0.0)
-    ordinary = OneShotSettings.__call__
+    ordinary = OneShotLearner.__call__
     for after in (2, 3):  # batches of an epoch of 3
         calls = iter(range(after))
 
-        def broken(self: OneShotSettings, *given: Any, calls: Iterator[int] = calls) -> Any:
+        def broken(self: OneShotLearner, *given: Any, calls: Iterator[int] = calls) -> Any:
             if next(calls, None) is None:
                 raise CutOffError
             return ordinary(self, *given)
 
-        monkeypatch.setattr(OneShotSettings, "__call__", broken)
+        monkeypatch.setattr(OneShotLearner, "__call__", broken)
         with pytest.raises(CutOffError):
             train(data, name, checkpoints, **more)
-        monkeypatch.setattr(OneShotSettings, "__call__", ordinary)
+        monkeypatch.setattr(OneShotLearner, "__call__", ordinary)
     found = train(data, name, checkpoints, **more)
     assert found[1] == whole[1]
     assert found[0].keys() == whole[0].keys()

@@ -14,7 +14,8 @@ from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.search.darts.learner import learner_of
 from nas_steps.search.darts.perturbation import select
-from nas_steps.spaces.cells.space import PRESETS, CellSpace
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.cells.space import CellSpace
 
 
 class Judge:

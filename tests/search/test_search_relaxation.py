@@ -30,7 +30,8 @@ from nas_steps.models.cells.supernet import Supernet
 from nas_steps.search.darts.discretise import most_likely
 from nas_steps.search.darts.learner import DartsLearner, learner_of
 from nas_steps.search.darts.sdarts import SdartsLearner
-from nas_steps.spaces.cells.space import PRESETS, CellSpace
+from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.cells.space import CellSpace
 
 WIDE = CellSpace("s", ("none", "skip_connect", "max_pool_3x3", "nor_conv_1x1"), 3)
 #: operations of a two-input space that not all edges may have

@@ -237,9 +237,9 @@ LONG = {"epochs": 40, "batch_size": 10, "learning_rate": 0.02, "drop_path": 0.2,
 def retraining(output: Path, world: Path) -> list[str]:
     winners = world / "winners.csv"
     write_csv(winners, [{"entry": "mine-0", "architecture": MIXED}], ("entry", "architecture"))
-    file = settings(retrain__recipe=LONG)["retraining"]
+    file = settings(retrain__recipe=LONG)["retrain"]
     return [
-        sys.executable, "-m", "nas_steps.retraining", "train", "--settings", file,
+        sys.executable, "-m", "nas_steps.retraining", "retrain", "--settings", file,
         "--data", prepared(), "--entry", "mine-0", "--kind", "searched", "--winners", str(winners), "--seed", "0",
         "--output", str(output),
     ]  # fmt: skip

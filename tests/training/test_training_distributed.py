@@ -56,9 +56,9 @@ def retrained(folder: Path, processes: int, recipe: dict[str, Any]) -> list[str]
     folder.mkdir()
     winners = folder / "winners.csv"
     write_csv(winners, [{"entry": "mine-0", "architecture": CONVOLUTION}], ("entry", "architecture"))
-    file = settings(retrain__recipe=recipe, retrain__processes=processes)["retraining"]
+    file = settings(retrain__recipe=recipe, retrain__processes=processes)["retrain"]
     given = ["--settings", file, "--data", prepared(), "--entry", "mine-0", "--kind", "searched", "--winners", winners]
-    return command("nas_steps.retraining train", processes, *given, "--seed", 0, "--output", folder)
+    return command("nas_steps.retraining retrain", processes, *given, "--seed", 0, "--output", folder)
 
 
 def test_a_final_network_is_the_same_from_two_processes(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_supernet_is_the_same_from_two_processes(tmp_path: Path, kind: str) ->
             "processes": processes,
             "augment": RECIPE["augment"],
         }
-        file = settings(search__strategies__darts=darts)["search_darts"]
+        file = settings(search__strategies__darts=darts)["darts darts"]
         given = ["--settings", file, "--strategy", "darts", "--seed", 0, "--data", prepared()]
         ran(command("nas_steps.search darts", processes, *given, "--output", tmp_path / str(processes)))
     one, two = (read_json(tmp_path / name / "alphas.json")[-1] for name in ("1", "2"))
@@ -238,8 +238,8 @@ from nas_steps.config.space import Network
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.search.one_shot.networks import shared_network
 from nas_steps.search.one_shot.sampling import sampling
-from nas_steps.search.one_shot.training import OneShotStep
-from nas_steps.spaces.mobile.space import PRESETS
+from nas_steps.search.one_shot.training import OneShotLearner
+from nas_steps.spaces.mobile.presets import PRESETS
 from nas_steps.training.batch_norms import synchronise
 from nas_steps.training.distributed import joined
 from tiny_world import tiny_config
@@ -254,7 +254,7 @@ def trained(space, kind, entangled):
     skeleton = tiny_config().search.network if space is CELLS else Network()
     network = shared_network(space, skeleton, inputs=1, classes=3, entangled=entangled).double()
     synchronise(network)
-    learning = OneShotStep(network, settings, sampling(kind, space, seed=4, between=1), 3)
+    learning = OneShotLearner(network, settings, sampling(kind, space, seed=4, between=1), 3)
     learning.begin(0)
     sums = []
     for count in (17, 6, 3):

@@ -14,6 +14,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.numpy import load_file
+from tiny_world import settings
 from torch import nn
 
 from nas_steps.config.data import Data
@@ -27,6 +28,8 @@ from nas_steps.errors import UserError
 from nas_steps.models.build import build
 from nas_steps.provenance.files import read_csv
 from nas_steps.provenance.ledger import Cost
+from nas_steps.provenance.task import Task
+from nas_steps.retraining.steps import STEPS
 from nas_steps.training import devices
 from nas_steps.training.checkpoint import opened
 from nas_steps.training.final import train_final
@@ -326,8 +329,8 @@ def final(data: Path, output: Path, recipe: Recipe = RECIPE, **more: Any) -> dic
     step = TrainingSettings(**compute, space={}, network=NETWORK, recipe=recipe, **more)  # type: ignore[arg-type]
     cost = Cost("retraining", "made up")
     with opened(output, {}, cost) as checkpoints:
-        given = Namespace(data=data, output=output, seed=2)
-        train_final(ENTRY, step, given, Job(CPU, checkpoints, cost, {}, 1))
+        given = Namespace(settings=settings()["retrain"], data=data, output=output, seed=2)
+        train_final(Task(STEPS["retrain"], given, cost), ENTRY, step, Job(CPU, checkpoints, cost, {}, 1))
     return json.loads((output / "metrics.json").read_text())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from stepping import run
 from tiny_world import MIXED, settings
 from torch import Tensor, nn
 
@@ -17,6 +18,7 @@ from nas_steps.provenance.files import read_json, write_csv
 from nas_steps.provenance.settings import read_settings
 from nas_steps.training import loop
 from nas_steps.training.micro_batches import MicroBatches, out_of_memory
+from nas_steps.training.settings import TrainingSettings
 from nas_steps.training.supervised import SupervisedLearner
 
 CPU_MESSAGE = (
@@ -187,8 +189,6 @@ def test_an_evaluation_that_does_not_fit_takes_smaller_batches(data: str) -> Non
 
 
 def test_it_is_written_down_with_the_training(tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nas_steps.retraining.steps.train import main
-
     forward = SupervisedLearner._loss
 
     def tight(self: SupervisedLearner, images: Tensor, labels: Tensor) -> Any:
@@ -199,9 +199,9 @@ def test_it_is_written_down_with_the_training(tmp_path: Path, data: str, monkeyp
     monkeypatch.setattr(SupervisedLearner, "_loss", tight)
     winners = tmp_path / "winners.csv"
     write_csv(winners, [{"entry": "mine-0", "architecture": MIXED}], ("entry", "architecture"))
-    file = settings()["retraining"]
+    file = settings()["retrain"]
     assert read_settings(file, TrainingSettings).recipe.batch_size == 20
-    given = ["--settings", file, "--data", data, "--entry", "mine-0", "--kind", "searched", "--winners", str(winners)]
-    main([*given, "--seed", "0", "--output", str(tmp_path)])
+    given = {"settings": file, "data": data, "winners": winners, "output": tmp_path}
+    run("retrain", entry="mine-0", kind="searched", seed=0, **given)
     assert read_json(tmp_path / "metrics.json")["batch_parts"] == 2
     assert read_json(tmp_path / "cost.json")["extra"] == {"batch_parts": 2}
