@@ -242,7 +242,7 @@ def enas(
         )
     except DivergedError as error:
         rows, result.reason = error.history, str(error)
-    result.parts = learning.parts.count
+    result.parts = learning.micro_batches.count
     result.history = [
         {"step": row["epoch"], "status": "ok", "loss": row["train_loss"]}
         | {key: row[key] for key in SHOWN_FIGURES if key in row}

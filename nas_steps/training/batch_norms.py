@@ -1,4 +1,4 @@
-"""The statistics of batch norms: kept as they are, and summed over processes."""
+"""The statistics of batch norms: kept as they are, re-estimated, summed over processes."""
 
 from __future__ import annotations
 
@@ -35,6 +35,18 @@ def same_statistics(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         put_back(model, kept)
+
+
+@contextmanager
+def kept_momentum(model: nn.Module) -> Iterator[list[nn.BatchNorm2d | Normalising]]:
+    """The batch norms of `model`; after the block their momentum is as before."""
+    norms = [module for module in model.modules() if isinstance(module, (nn.BatchNorm2d, Normalising))]
+    before = [norm.momentum for norm in norms]
+    try:
+        yield norms
+    finally:
+        for norm, momentum in zip(norms, before, strict=True):
+            norm.momentum = momentum
 
 
 class _Sum(torch.autograd.Function):

@@ -82,7 +82,7 @@ def test_the_sandwich_learns_labels_by_the_largest_and_its_predictions_by_the_ot
 
 def test_distillation_knows_its_images_where_batches_are_learnt_in_parts() -> None:
     whole, parts = step_of("sandwich"), step_of("sandwich")
-    parts.parts.count = 2
+    parts.micro_batches.count = 2
     images, labels = batch(0, images=8, side=8)
     found = []
     for step in (whole, parts):

@@ -7,8 +7,8 @@ of one architecture, which alone gets gradients, and `network.accuracies(...)` s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from nas_steps.config.space import Network
-from nas_steps.models.cells.folding import Normalising
 from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.models.mobile.prefix import evaluate_paths
@@ -25,7 +24,7 @@ from nas_steps.models.single import single_values_in_words
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.spaces.protocol import Architecture
-from nas_steps.training.batch_norms import same_statistics
+from nas_steps.training.batch_norms import kept_momentum, same_statistics
 
 #: makes the batches to score on anew: normalised images (B, C, side, side) and labels (B,)
 Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
@@ -101,7 +100,7 @@ class CellPaths(SharedNetwork):
         found = []
         try:
             for architecture in architectures:
-                with same_statistics(self.supernet) if calibration else _as_it_is():
+                with same_statistics(self.supernet) if calibration else nullcontext():
                     if calibration:
                         self._estimate(architecture, calibration)
                     found.append(self._accuracy(architecture, batches()))
@@ -122,28 +121,18 @@ class CellPaths(SharedNetwork):
 
     def _estimate(self, architecture: Architecture, calibration: Sequence[Tensor]) -> None:
         """Set the running statistics of what the architecture uses to the averages over the batches."""
-        norms = [module for module in self.modules() if isinstance(module, (nn.BatchNorm2d, Normalising))]
-        before = [norm.momentum for norm in norms]
         self.train()
-        try:
+        with kept_momentum(self) as norms:
             for number, images in enumerate(calibration, start=1):
                 for norm in norms:
                     # the first batch replaces what was there, and all count alike
                     norm.momentum = 1 / number
                 with single_values_in_words("calibration_images"):
                     self(images, architecture)
-        finally:
-            for norm, momentum in zip(norms, before, strict=True):
-                norm.momentum = momentum
 
     def _made(self, architecture: Architecture, _device: torch.device) -> Mix:
         self.supernet.space.check(architecture)
         return self.supernet.discrete(architecture)
-
-
-@contextmanager
-def _as_it_is() -> Iterator[None]:
-    yield
 
 
 def shared_network(

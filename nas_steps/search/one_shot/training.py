@@ -35,7 +35,7 @@ class OneShotLearner:
     ) -> None:
         self.network, self.settings, self.sampling = network, settings, paths
         self.parameters = network.weights()
-        self.parts = MicroBatches(network)
+        self.micro_batches = MicroBatches(network)
         groups = [
             {**group, "params": [one for one in group["params"] if one.requires_grad]}  # type: ignore[attr-defined]
             for group in decay_groups(network, settings.weight_decay)
@@ -67,7 +67,7 @@ class OneShotLearner:
     def gradients(self, images: Tensor, labels: Tensor, paths: list[Architecture]) -> tuple[Tensor, Tensor]:
         """Set the weights' gradients to the sums over the paths, each of which is learnt by itself: memory is that of
         one. What `__call__` returns."""
-        # a batch learnt in parts knows which of the images it has
+        # a micro-batch knows which of the images it has
         numbers = torch.arange(len(labels), device=labels.device)
         if self.settings.sampling == "sandwich":
             predicted: list[Tensor] = []
@@ -78,7 +78,7 @@ class OneShotLearner:
         summed: dict[nn.Parameter, Tensor] = {}
         reported = []
         for loss in losses:
-            reported.append(self.parts.backward(self.parameters, images, numbers, loss))
+            reported.append(self.micro_batches.backward(self.parameters, images, numbers, loss))
             for parameter in self.parameters:
                 if parameter.grad is not None:
                     before = summed.get(parameter)
@@ -124,13 +124,13 @@ class OneShotLearner:
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "parts": self.parts.count,
+            "micro_batches": self.micro_batches.count,
         }
 
     def restore(self, state: State) -> None:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.parts.count = state["parts"]
+        self.micro_batches.count = state["micro_batches"]
 
     @property
     def rate(self) -> float:
@@ -158,8 +158,9 @@ def train_supernet(
     progress: Progress,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[SharedNetwork, list[Row], int]:
-    """The trained supernet, a row an epoch, and in how many parts batches were learnt; deterministic in `seed` on one
-    machine, interrupted or not. Where several processes train, all get the same. Raises DivergedError."""
+    """Return the trained supernet, a row an epoch, and the number of micro-batches of a batch. Raises DivergedError.
+
+    The result is deterministic in `seed` on one machine, interrupted or not; several processes get the same."""
     settings = step.supernet
     torch.manual_seed(derive_seed(seed, "initialisation"))
     network = shared_network(
@@ -191,4 +192,4 @@ def train_supernet(
         progress=progress,
         checkpoint=checkpoint,
     )
-    return network, rows, learning.parts.count
+    return network, rows, learning.micro_batches.count

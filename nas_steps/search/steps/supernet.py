@@ -35,7 +35,7 @@ def main(task: Task) -> None:
             seed=derive_seed(settings.seed, "images"),
         )
         try:
-            network, rows, parts = train_supernet(
+            network, rows, micro_batches = train_supernet(
                 settings,
                 images,
                 inputs=meta.shape[0],
@@ -48,7 +48,7 @@ def main(task: Task) -> None:
             raise UserError(
                 f"the supernet cannot be used: {error}; lower search.estimator.supernet.learning_rate"
             ) from None
-        job.learnt_in(parts)
+        job.learnt_in(micro_batches)
         if job.writes:
             write_csv(task.output("history"), ({key: row.get(key) for key in HISTORY} for row in rows), HISTORY)
             write_weights(task.output("weights"), network)
