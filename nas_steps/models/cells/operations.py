@@ -69,23 +69,20 @@ class ReLUConvNorm(nn.Sequential):
         )
 
 
-class DepthwiseConvNorm(nn.Sequential):
-    """ReLU - depthwise - pointwise - batch norm, `repeats` times: a separable convolution if twice. The first one has
-    the stride."""
-
-    def __init__(
-        self, channels: int, kernel: int, stride: int, affine: bool, *, dilation: int = 1, repeats: int = 1
-    ) -> None:
-        layers: list[nn.Module] = []
-        for number in range(repeats):
-            padding, step = dilation * (kernel // 2), stride if number == 0 else 1
-            layers += [
-                nn.ReLU(),
-                nn.Conv2d(channels, channels, kernel, step, padding, dilation, groups=channels, bias=False),
-                nn.Conv2d(channels, channels, 1, bias=False),
-                nn.BatchNorm2d(channels, affine=affine),
-            ]
-        super().__init__(*layers)
+def _depthwise(
+    channels: int, kernel: int, stride: int, affine: bool, *, dilation: int = 1, repeats: int = 1
+) -> nn.Module:
+    """ReLU - depthwise - pointwise - batch norm, `repeats` times; the first one has the stride."""
+    layers: list[nn.Module] = []
+    for number in range(repeats):
+        padding, step = dilation * (kernel // 2), stride if number == 0 else 1
+        layers += [
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, kernel, step, padding, dilation, groups=channels, bias=False),
+            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.BatchNorm2d(channels, affine=affine),
+        ]
+    return nn.Sequential(*layers)
 
 
 def _skip(channels: int, stride: int, affine: bool) -> nn.Module:
@@ -99,10 +96,10 @@ BUILDERS: dict[str, Callable[[int, int, bool], nn.Module]] = {
     "noise": lambda _, stride, __: Noise(stride),
     "max_pool_3x3": lambda _, stride, __: nn.MaxPool2d(3, stride, padding=1),
     "avg_pool_3x3": lambda _, stride, __: nn.AvgPool2d(3, stride, padding=1, count_include_pad=False),
-    "sep_conv_3x3": lambda channels, stride, affine: DepthwiseConvNorm(channels, 3, stride, affine, repeats=2),
-    "sep_conv_5x5": lambda channels, stride, affine: DepthwiseConvNorm(channels, 5, stride, affine, repeats=2),
-    "dil_conv_3x3": lambda channels, stride, affine: DepthwiseConvNorm(channels, 3, stride, affine, dilation=2),
-    "dil_conv_5x5": lambda channels, stride, affine: DepthwiseConvNorm(channels, 5, stride, affine, dilation=2),
+    "sep_conv_3x3": lambda channels, stride, affine: _depthwise(channels, 3, stride, affine, repeats=2),
+    "sep_conv_5x5": lambda channels, stride, affine: _depthwise(channels, 5, stride, affine, repeats=2),
+    "dil_conv_3x3": lambda channels, stride, affine: _depthwise(channels, 3, stride, affine, dilation=2),
+    "dil_conv_5x5": lambda channels, stride, affine: _depthwise(channels, 5, stride, affine, dilation=2),
     "nor_conv_1x1": lambda channels, stride, affine: ReLUConvNorm(channels, channels, 1, stride, affine),
     "nor_conv_3x3": lambda channels, stride, affine: ReLUConvNorm(channels, channels, 3, stride, affine),
 }
