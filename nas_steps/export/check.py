@@ -1,4 +1,4 @@
-"""Does the ONNX file compute what torch computes? Asked on real test images."""
+"""Check on real test images that the ONNX file computes what torch computes."""
 
 from __future__ import annotations
 
@@ -21,22 +21,19 @@ SINGLE = 8
 
 
 def open_session(path: str | Path) -> onnxruntime.InferenceSession:
-    """A file in onnxruntime, on one CPU thread. Raises UnsupportedError where onnxruntime lacks an operator of it."""
+    """Open a file in onnxruntime, on one CPU thread. Raises UnsupportedError if onnxruntime lacks an operator of it."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except NotImplementedByRuntime as error:
-        raise UnsupportedError(f"onnxruntime {onnxruntime.__version__} cannot run it: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    """onnxruntime's own words, less its codes."""
-    return str(error).rpartition(" : ")[2]
+        # onnxruntime's own words without its codes
+        reason = str(error).rpartition(" : ")[2]
+        raise UnsupportedError(f"onnxruntime {onnxruntime.__version__} cannot run it: {reason}") from error
 
 
 def some_of(split: Split, limit: int | None) -> Split:
-    """`limit` images of a split, spread over all of it since it may be sorted by class; all where it is None."""
+    """Take `limit` images of a split, spread over all of it since it may be sorted by class; None takes all."""
     if limit is None or limit >= len(split):
         return split
     chosen = np.linspace(0, len(split) - 1, limit).round().astype(int)
@@ -44,21 +41,20 @@ def some_of(split: Split, limit: int | None) -> Split:
 
 
 def batches(images: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Images (N, ...) in pieces of `size`, the last of which may be smaller."""
+    """Yield images (N, ...) in batches of `size`, the last of which may be smaller."""
     for start in range(0, len(images), size):
         yield np.array(images[start : start + size])  # a copy: stored images are read-only, which torch warns of
 
 
 def classes_of(session: onnxruntime.InferenceSession, images: np.ndarray) -> np.ndarray:
-    """The top-1 class (N,) of images (N, channels, side, side) uint8."""
+    """Return the top-1 class (N,) of images (N, channels, side, side) uint8."""
     return np.concatenate([session.run(None, {INPUT: batch})[0].argmax(1) for batch in batches(images, BATCH)])
 
 
 def compare(path: str | Path, deployed: Deployed, images: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Run torch and onnxruntime on `images` (N, channels, side, side) uint8, in batches, the last of which is smaller,
-    and on the first few one by one.
+    """Run torch and onnxruntime on `images` (N, channels, side, side) uint8, in batches, and on the first few singly.
 
-    Returns the largest difference of a logit (infinite where one is no number), the share of images with the same top-1
+    Returns the largest difference of a logit (infinite if one is no number), the share of images with the same top-1
     class, and the ONNX file's own accuracy on these images.
     """
     session = open_session(path)
@@ -72,8 +68,7 @@ def compare(path: str | Path, deployed: Deployed, images: np.ndarray, labels: np
             for single, logits in zip(batches(batch[:SINGLE], 1), ours, strict=False):
                 largest = max(largest, difference(logits[None], session.run(None, {INPUT: single})[0]))
         same += int((ours.argmax(1) == theirs.argmax(1)).sum())
-        start = number * BATCH
-        right += int((theirs.argmax(1) == labels[start : start + BATCH]).sum())
+        right += int((theirs.argmax(1) == labels[number * BATCH : (number + 1) * BATCH]).sum())
     return {
         "images": len(images),
         "single_images": min(SINGLE, len(images)),
@@ -84,6 +79,6 @@ def compare(path: str | Path, deployed: Deployed, images: np.ndarray, labels: np
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The largest difference of two arrays of one shape; infinite where a number of either is none."""
-    found = float(np.abs(ours - theirs).max())
-    return found if math.isfinite(found) else math.inf
+    """Return the largest difference of two arrays of one shape; infinite if either holds a value that is no number."""
+    largest = float(np.abs(ours - theirs).max())
+    return largest if math.isfinite(largest) else math.inf

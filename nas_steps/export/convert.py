@@ -1,4 +1,4 @@
-"""From a trained network to an ONNX file."""
+"""Convert a trained network to an ONNX file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from nas_steps.provenance.files import atomic
 
 INPUT, OUTPUT = "images", "logits"
 
-#: how the exporter tells the operator of torch that it has no translation of
+#: the exporter's message for an operator of torch without a translation
 _NO_FUNCTION = re.compile(r"No ONNX function found for <OpOverload\(op='(?P<name>[^']+)'")
 
 
@@ -32,9 +32,9 @@ class UnsupportedError(Exception):
 
 
 class Deployed(nn.Module):
-    """What is exported: raw pixels in, logits out.
+    """The exported module: raw pixels in, logits out.
 
-    (N, channels, stored side, stored side) uint8 -> normalised as in training, resized where the network's side is not
+    (N, channels, stored side, stored side) uint8 -> normalised as in training, resized if the network's side is not
     the stored one -> (N, classes) float32.
     """
 
@@ -55,7 +55,7 @@ class Deployed(nn.Module):
 
 
 def trained_network(metrics: Mapping[str, Any], weights: str | Path, meta: Meta) -> Deployed:
-    """The network of a final training's record, with its weights, ready to be exported."""
+    """Build the network of a final training's record, with its weights, ready to be exported."""
     network = build(
         metrics["architecture"],
         Network.model_validate(metrics["network"]),
@@ -104,35 +104,32 @@ def write_onnx(path: str | Path, deployed: Deployed, meta: Meta, opset: int, pro
 
 
 def missing_operator(error: BaseException | None) -> str | None:
-    """The operator of torch, as `aten.name`, that the exporter's error says it cannot translate; None for others."""
+    """Name the operator of torch, as `aten.name`, that the exporter cannot translate; None for another error."""
     while error is not None:
-        found = _NO_FUNCTION.match(str(error))
-        if found:
-            return found["name"]
+        if match := _NO_FUNCTION.match(str(error)):
+            return match["name"]
         error = error.__cause__
     return None
 
 
 def opset_of(model: onnx.ModelProto) -> int:
-    """The version of ONNX's own operators that a model uses."""
+    """Return the version of ONNX's own operators that a model uses."""
     return max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
 
 
 def save(path: str | Path, model: onnx.ModelProto, properties: Mapping[str, Any]) -> None:
-    """Check a model and write it with these properties as its metadata, and with no other.
+    """Check a model and write it with these properties as its only metadata.
 
     The exporter's own fill half of a small file, and hold paths and source lines of the machine that wrote it.
     """
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         part.ClearField("metadata_props")
-    onnx.helper.set_model_props(
-        model,
-        {
-            key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            for key, value in properties.items()
-        },
-    )
+    texts = {
+        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for key, value in properties.items()
+    }
+    onnx.helper.set_model_props(model, texts)
     onnx.checker.check_model(model, full_check=True)
     with atomic(path) as temporary:
         temporary.write_bytes(model.SerializeToString())

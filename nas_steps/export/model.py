@@ -1,4 +1,4 @@
-"""One network's ONNX files, their line of the table of exports, and how fast they are."""
+"""Export one network: its ONNX files, their line of the table of exports, and their speed."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Record = tuple[Path, dict[str, Any]]  # the folder of a training, its metrics.js
 
 
 def best_training(records: Sequence[Record]) -> Record | None:
-    """The sound training of best validation accuracy, the first where none is known; None without a sound one.
+    """Return the sound training of best validation accuracy, the first if none is known; None without a sound one.
 
-    The test accuracy takes no part: it is told, not chosen by.
+    The test accuracy takes no part in the choice.
     """
     sound = [pair for pair in records if pair[1]["status"] == "ok"]
     return max(sound, key=lambda pair: (pair[1]["valid_accuracy"] or 0.0, -pair[1]["seed"]), default=None)
@@ -35,68 +35,62 @@ def records(paths: Sequence[str]) -> list[Record]:
 
 
 def export(
-    step: ExportSettings, data: str, folder: Path, metrics: dict[str, Any], path: Path
+    settings: ExportSettings, data: str, folder: Path, metrics: dict[str, Any], path: Path
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Write a network's ONNX file and, where that is wanted and accepted, its INT8 file beside it.
+    """Write a network's ONNX file and, if wanted and accepted, its INT8 file beside it.
 
-    Returns the line for the table of exports, and one of performance for each file; a network that ONNX cannot hold
+    Returns the line for the table of exports, and one of performance for each file. A network that ONNX cannot hold
     leaves no file and a line that says why.
     """
     prepare("cpu", 1)
-    meta = read_meta(data)
+    wanted, meta = settings.export, read_meta(data)
     int8_path = int8_of(path)
     for old in (path, int8_path):
         old.unlink(missing_ok=True)
     deployed = trained_network(metrics, folder / "weights.safetensors", meta)
-    properties = described(metrics, meta, step.export.opset)
-    test = some_of(load_split(data, "test"), step.export.images)
+    properties = described(metrics, meta, wanted.opset)
+    test = some_of(load_split(data, "test"), wanted.images)
     try:
-        write_onnx(path, deployed, meta, step.export.opset, properties)
+        write_onnx(path, deployed, meta, wanted.opset, properties)
         check = compare(path, deployed, test.images, test.labels)
     except UnsupportedError as error:
         path.unlink(missing_ok=True)
         print(f"{metrics['entry']} cannot be exported: {error}", flush=True)
         return without_model({**metrics, "status": f"not exported: {error}"}), []
-    exact = check["largest_difference"] <= step.export.tolerance
+    exact = check["largest_difference"] <= wanted.tolerance
     int8: dict[str, Any] | None = None
-    if step.export.int8.enabled and exact:
-        int8 = export_int8(step, data, path, int8_path, properties, metrics["train_on"])
+    if wanted.int8.enabled and exact:
+        int8 = export_int8(settings, data, path, int8_path, properties, metrics["train_on"])
         print(f"{metrics['entry']} in INT8: {int8['status']}", flush=True)
-    elif step.export.int8.enabled:
+    elif wanted.int8.enabled:
         int8 = {"status": "not quantised: its float32 file does not compute what torch does", "file": None}
     line = {
         "name": metrics["entry"],
         "file": path.name,
-        "kind": metrics["kind"],
-        "status": "ok" if exact else f"differs by more than {step.export.tolerance:g}",
-        "seed": metrics["seed"],
-        "parameters": metrics["parameters"],
-        "macs": metrics["macs"],
+        **{key: metrics[key] for key in ("kind", "seed", "parameters", "macs", "settings", "test_accuracy")},
+        "status": "ok" if exact else f"differs by more than {wanted.tolerance:g}",
         "bytes": path.stat().st_size,
         "sha256": file_hash(path),
-        "settings": metrics["settings"],
-        "test_accuracy": metrics["test_accuracy"],
-        "opset": step.export.opset,
+        "opset": wanted.opset,
         **check,
         "int8": int8,
     }
     made = {"float32": path} | ({"int8": int8_path} if int8 and int8["file"] else {})
-    wanted = step.export.performance
     return line, [
         {"name": metrics["entry"], "file": file.name, "precision": precision, "bytes": file.stat().st_size}
-        | measure(file, wanted.repeats, wanted.threads)
+        | measure(file, wanted.performance.repeats, wanted.performance.threads)
         for precision, file in made.items()
-        if wanted.repeats
+        if wanted.performance.repeats
     ]
 
 
 def int8_of(path: Path) -> Path:
-    """Where the INT8 file of a float32 file lies."""
+    """Return the path of the INT8 file beside a float32 file."""
     return path.with_name(f"{path.stem}_int8.onnx")
 
 
 def described(metrics: Mapping[str, Any], meta: Meta, opset: int) -> dict[str, Any]:
-    """What an ONNX file says of itself: all that is needed to use it, and where it comes from."""
+    """Return the metadata of an ONNX file: all that is needed to use it, and its origin."""
     channels, side, _ = meta.shape
     resize = f"shorter side to {side} pixels (bicubic, antialiased), then the {side} x {side} centre"
     if metrics["side"] != side:
@@ -121,14 +115,7 @@ def described(metrics: Mapping[str, Any], meta: Meta, opset: int) -> dict[str, A
 
 
 def without_model(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The line of an entry that has no sound training."""
+    """Return the line of an entry that has no sound training."""
+    known = {key: metrics[key] for key in ("kind", "status", "parameters", "macs")}
     empty = dict.fromkeys(key for key in EXPORTS if not key.startswith("int8_"))
-    return {
-        **empty,
-        "name": metrics["entry"],
-        "kind": metrics["kind"],
-        "status": metrics["status"],
-        "parameters": metrics["parameters"],
-        "macs": metrics["macs"],
-        "int8": None,
-    }
+    return empty | known | {"name": metrics["entry"], "int8": None}

@@ -1,4 +1,4 @@
-"""Latency and memory of an ONNX file, measured in a fresh process that does nothing else.
+"""Measure latency and memory of an ONNX file in a fresh process that does nothing else.
 
 `python -m nas_steps.export.performance MODEL` is that process. It needs NumPy and onnxruntime alone.
 """
@@ -21,16 +21,16 @@ import numpy as np
 MODULE = "nas_steps.export.performance"
 BATCHES = (1, 32)
 WARM_UP = 3
-#: a batch size is not timed again once so many runs have taken so many seconds
+#: the timing of a batch size ends after FEWEST runs and SECONDS
 FEWEST, SECONDS = 5, 3.0
 
 
 def measure(path: str | Path, repeats: int, threads: int) -> dict[str, Any]:
-    """Start the process and return its figures: of each batch size median and quartiles in milliseconds, the number of
-    timed runs, and the process's peak memory in megabytes; `memory_idle_mb` is that of the runtime before it loads the
-    model.
+    """Start the process and return its figures.
 
-    Raises subprocess.CalledProcessError where the process fails.
+    These are, for each batch size, median and quartiles in milliseconds, the number of timed runs, and the process's
+    peak memory in megabytes; `memory_idle_mb` is that before the runtime loads the model. Raises
+    subprocess.CalledProcessError if the process fails.
     """
     root = str(Path(__file__).resolve().parents[2])
     places = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -57,7 +57,7 @@ def run(path: str | Path, repeats: int, threads: int) -> dict[str, Any]:
     """Load and time the model in this process."""
     import onnxruntime
 
-    found: dict[str, Any] = {"threads": threads, "memory_idle_mb": peak_memory_mb()}
+    figures: dict[str, Any] = {"threads": threads, "memory_idle_mb": peak_memory_mb()}
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -73,18 +73,18 @@ def run(path: str | Path, repeats: int, threads: int) -> dict[str, Any]:
             session.run(None, {entry.name: images})
             times.append(time.perf_counter() - start)
         low, median, high = (1e3 * np.quantile(times, [0.25, 0.5, 0.75])).round(4).tolist()
-        found |= {
+        figures |= {
             f"repeats_{batch}": len(times),
             f"latency_{batch}_ms": median,
             f"latency_{batch}_p25_ms": low,
             f"latency_{batch}_p75_ms": high,
             f"memory_{batch}_mb": peak_memory_mb(),
         }
-    return found
+    return figures
 
 
 def peak_memory_mb() -> float:
-    """The largest resident memory that this process has had."""
+    """Return the largest resident memory of this process so far, in megabytes."""
     status = Path("/proc/self/status")
     if status.is_file():
         # not getrusage's figure: on Linux a child inherits its parent's

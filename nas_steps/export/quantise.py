@@ -1,4 +1,4 @@
-"""INT8 files: made by onnxruntime's static quantisation, and kept where they lose little."""
+"""Make INT8 files by onnxruntime's static quantisation, and keep those that lose little."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Calibration(CalibrationDataReader):
 
 
 def calibration_images(train: Split, count: int, seed: int) -> np.ndarray:
-    """`count` training images (all, if there are fewer), drawn without replacement."""
+    """Draw `count` training images (all, if there are fewer) without replacement."""
     chosen = np.random.default_rng(seed).permutation(len(train))[:count]
     return train.images[np.sort(chosen)]
 
@@ -45,17 +45,17 @@ def calibration_images(train: Split, count: int, seed: int) -> np.ndarray:
 def quantise(
     source: str | Path, images: np.ndarray, *, per_channel: bool = True, reduce_range: bool = False
 ) -> onnx.ModelProto:
-    """The model of the file `source` with 8-bit weights and activations, calibrated on `images`.
+    """Return the model of the file `source` with 8-bit weights and activations, calibrated on `images`.
 
     Activations are unsigned, weights signed: on x86 processors onnxruntime has fast kernels for this pair, and slow
-    ones where both are signed. Raises UnsupportedError where nothing of the network can be quantised.
+    ones if both are signed. Raises UnsupportedError if nothing of the network can be quantised.
     """
     with TemporaryDirectory(prefix="int8-") as folder:
         # constants are folded, and batch norms that the exporter left are joined with their convolutions; symbolic
         # shapes are not needed, since the batch alone is open
         prepared, made = Path(folder) / "prepared.onnx", Path(folder) / "int8.onnx"
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-        # what stands behind no convolution is not joined; onnxruntime has no 8-bit kernel for it
+        # a norm behind no convolution is not joined; onnxruntime has no 8-bit kernel for it
         norms = [node.name for node in onnx.load(prepared).graph.node if node.op_type == "BatchNormalization"]
         try:
             quantize_static(
@@ -83,23 +83,23 @@ def quantise(
 
 
 def export_int8(
-    step: ExportSettings,
+    settings: ExportSettings,
     data: str | Path,
     source: Path,
     target: Path,
     properties: Mapping[str, Any],
     train_on: str | None,
 ) -> dict[str, Any]:
-    """Quantise the float32 file `source`; leave `target` behind where it loses no more than is allowed.
+    """Quantise the float32 file `source`; write `target` if it loses no more than is allowed.
 
-    The loss is judged on the validation images, which were trained on where `train_on` says so; the test images are
-    told alone. Returns the record: `status` is ok, or says why there is no file; figures are there where they were
-    measured, of a refused file too.
+    The loss is judged on the validation images, which were trained on if `train_on` says so; the test images are
+    measured alone. Returns the record: `status` is ok, or says why there is no file. It holds all measured figures, of
+    a refused file too.
     """
     target.unlink(missing_ok=True)
-    wanted = step.export.int8
+    wanted = settings.export.int8
     calibrated = calibration_images(
-        load_split(data, "train"), wanted.calibration_images, derive_seed(step.seed, "export", "calibration")
+        load_split(data, "train"), wanted.calibration_images, derive_seed(settings.seed, "export", "calibration")
     )
     record: dict[str, Any] = {
         "file": None,
@@ -116,35 +116,25 @@ def export_int8(
             save(trial, model, {})
             sessions = open_session(source), open_session(trial)
             for name in ("valid", "test"):
-                split = some_of(load_split(data, name), step.export.images)
+                split = some_of(load_split(data, name), settings.export.images)
                 ours, theirs = (classes_of(session, split.images) for session in sessions)
                 record |= {f"{name}_{key}": value for key, value in losses(ours, theirs, split.labels).items()}
     except UnsupportedError as error:
         return record | {"status": f"not quantised: {error}"}
-    # a loss is a number of images: what differs in the last bit alone is the same
+    # a loss is a number of images: a difference in the last bit is none
     if record["valid_loss"] > wanted.tolerance + 1e-9:
         return record | {
             "status": f"refused: loses {record['valid_loss']:.4f} of {record['valid_float32_accuracy']:.4f} "
             f"({record['judged_on']}), more than {exact(wanted.tolerance)}"
         }
-    own = {
-        "precision": "int8",
-        "valid_accuracy": record["valid_accuracy"],
-        "test_accuracy": record["test_accuracy"],
-        "test_images": record["test_images"],
-        "calibration_images": len(calibrated),
-    }
-    save(target, model, {**properties, **own})
-    return record | {
-        "status": "ok",
-        "file": target.name,
-        "bytes": target.stat().st_size,
-        "sha256": file_hash(target),
-    }
+    own = {key: record[key] for key in ("valid_accuracy", "test_accuracy", "test_images", "calibration_images")}
+    save(target, model, {**properties, "precision": "int8", **own})
+    size = target.stat().st_size
+    return record | {"status": "ok", "file": target.name, "bytes": size, "sha256": file_hash(target)}
 
 
 def losses(ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """What INT8 loses, from the classes (N,) that the float32 (`ours`) and the INT8 file (`theirs`) give to images.
+    """Return the loss by INT8, from the classes (N,) that the float32 (`ours`) and the INT8 file (`theirs`) predict.
 
     `loss` is the difference of the accuracies, `low` and `high` its 95 % interval over images.
     """

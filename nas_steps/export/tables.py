@@ -1,4 +1,4 @@
-"""The columns of exports.csv and performance.csv, and how a line of the first is flattened."""
+"""The columns of exports.csv and performance.csv, and the row of a check. Imports no torch."""
 
 from __future__ import annotations
 
@@ -6,49 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 EXPORTS = (
-    "name",
-    "file",
-    "kind",
-    "status",
-    "seed",
-    "parameters",
-    "macs",
-    "bytes",
-    "images",
-    "largest_difference",
-    "top1_agreement",
-    "test_accuracy",
-    "opset",
-    "int8_status",
-    "int8_file",
-    "int8_bytes",
-    "int8_valid_loss",
-    "int8_test_accuracy",
-    "int8_test_loss",
-    "int8_test_loss_low",
-    "int8_test_loss_high",
-)
+    "name", "file", "kind", "status", "seed", "parameters", "macs", "bytes", "images", "largest_difference",
+    "top1_agreement", "test_accuracy", "opset", "int8_status", "int8_file", "int8_bytes", "int8_valid_loss",
+    "int8_test_accuracy", "int8_test_loss", "int8_test_loss_low", "int8_test_loss_high",
+)  # fmt: skip
 PERFORMANCE = (
-    "name",
-    "file",
-    "precision",
-    "bytes",
-    "threads",
-    "repeats_1",
-    "latency_1_ms",
-    "latency_1_p25_ms",
-    "latency_1_p75_ms",
-    "repeats_32",
-    "latency_32_ms",
-    "latency_32_p25_ms",
-    "latency_32_p75_ms",
-    "memory_idle_mb",
-    "memory_1_mb",
-    "memory_32_mb",
-)
+    "name", "file", "precision", "bytes", "threads", "repeats_1", "latency_1_ms", "latency_1_p25_ms",
+    "latency_1_p75_ms", "repeats_32", "latency_32_ms", "latency_32_p25_ms", "latency_32_p75_ms", "memory_idle_mb",
+    "memory_1_mb", "memory_32_mb",
+)  # fmt: skip
 
 
 def flat(line: Mapping[str, Any]) -> dict[str, Any]:
-    """A check as a row of exports.csv: what it says of the INT8 file stands beside the rest."""
+    """Return a check as a row of exports.csv, with columns of its own for the INT8 file."""
     int8 = line.get("int8") or {}
     return {key: int8.get(key.removeprefix("int8_")) if key.startswith("int8_") else line.get(key) for key in EXPORTS}
