@@ -1,18 +1,18 @@
-"""The exception that means: the user can mend this; and the words for a name that is not known, and for a number."""
+"""The exception for errors that the user can mend, and the words for unknown names and for numbers."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class UserError(Exception):
-    """Bad input, told in words: where, what was given, what is allowed, how to mend it.
+    """Bad input, in words: the place, what was given, what is allowed, how to mend it.
 
     Every step prints it without a traceback and exits with status 1; the Snakefile turns it into one line.
     """
 
 
 def known(what: str, name: str, names: Iterable[str]) -> str:
-    """`name`, if it is one of `names`; else a ValueError that tells the nearest one and all of them."""
+    """Return `name` if it is one of `names`; else raise ValueError with the nearest one and all of them."""
     names = list(names)
     if name in names:
         return name
@@ -22,10 +22,10 @@ def known(what: str, name: str, names: Iterable[str]) -> str:
 
 
 def exact(number: float) -> str:
-    """The shortest spelling that is read back as the same number; whole numbers without a point.
+    """Return the shortest spelling that is read back as the same number; whole numbers without a point.
 
-    For numbers that are read again, on a command line or in a name, and for those that a message compares: rounded
-    ones may look equal, or lie on the other side.
+    It is for numbers on a command line or in a name, and for those that a message compares: rounded ones may look
+    equal, or in the wrong order.
     """
     text = repr(number if isinstance(number, int) else float(number))
     return text.removesuffix(".0")

@@ -23,14 +23,13 @@ from nas_steps.provenance.regular import FOLDER, MISSING, irregular
 from nas_steps.provenance.task import parser, run
 
 MODULE = "nas_steps.predict"
-#: a larger picture is not decoded
+#: a larger image is not decoded
 MAX_PIXELS = 200_000_000
 COLUMNS = ("image", "rank", "class", "probability")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print a line for each image. One that cannot be used is told on stderr and the others still are classified; then
-    a UserError at the end makes the exit status 1."""
+    """Print a line for each image, and an error for each that cannot be used; after all, raise UserError for these."""
     options = parser(MODULE, __doc__ or "")
     options.add_argument("model", help="an ONNX file of the export stage")
     options.add_argument("images", nargs="+", help="image files")
@@ -59,7 +58,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def load(path: str | Path) -> tuple[list[str], onnxruntime.InferenceSession]:
-    """The class names and a session of an exported model. Raises UserError where it is none."""
+    """Return the class names and a session of an exported model. Raises UserError for any other file."""
     reason = irregular(path)
     if reason == FOLDER:
         raise UserError(f"{path} is a folder; name an ONNX file, such as {Path(path) / 'model.onnx'}")
@@ -91,13 +90,13 @@ def load(path: str | Path) -> tuple[list[str], onnxruntime.InferenceSession]:
 
 
 def bits_of(session: onnxruntime.InferenceSession) -> int:
-    """How many bits of 16 the photos used that the network learnt from, where they had so many a value."""
-    told = session.get_modelmeta().custom_metadata_map.get("bits", "")
-    return next((bits for bits in DEPTHS if told == str(bits)), 16)
+    """Return how many bits of 16 the training photos used, if they had 16 a value."""
+    recorded = session.get_modelmeta().custom_metadata_map.get("bits", "")
+    return next((bits for bits in DEPTHS if recorded == str(bits)), 16)
 
 
 def predict(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarray:
-    """Probabilities (classes,) of one image file. Raises UserError where it cannot be read."""
+    """Return the probabilities (classes,) of one image file. Raises UserError if it cannot be read."""
     entry = session.get_inputs()[0]
     _, channels, side, _ = entry.shape
     reason = irregular(path)
@@ -107,7 +106,7 @@ def predict(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarr
         raise UserError(f"there is no image {path}" if reason == MISSING else f"{path} {reason}")
     try:
         with Path(path).open("rb") as stream:
-            # the very code that read the training images
+            # the same code read the training images
             pixels, _ = read_photo(stream, side, channels, MAX_PIXELS, bits_of(session))
     except TooLargeError as error:
         raise UserError(
@@ -121,7 +120,7 @@ def predict(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarr
 
 
 def _positive(text: str) -> int:
-    """A number of classes from the command line."""
+    """Read a number of classes from the command line."""
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of classes; give 1 or more")
     return int(text)
