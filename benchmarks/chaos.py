@@ -53,13 +53,15 @@ RECIPE = {"epochs": 2, "warmup_epochs": 0, "batch_size": 20, "learning_rate": 0.
 DATA = {"source": "digits", "max_train": 60, "max_valid": 60, "max_test": 60}
 SUPERNET = {"epochs": 2, "batch_size": 20, "warmup_epochs": 0}
 COMMON: dict[str, Any] = {"device": "cpu", "shards": 1, "data": DATA}
+NETWORK = {"channels": 4, "cells": 3, "stem_multiplier": 1}
+SCALING = {"resolution": [1.0, 1.4], "recipe": RECIPE, "members": 2, "seeds": 1}
 
 CELLS: dict[str, Any] = {
     **COMMON,
     "experiment": "cells",
     "space": {"nodes": 2, "operations": ["skip_connect", "max_pool_3x3", "nor_conv_1x1"]},
     "search": {
-        "network": {"channels": 4, "cells": 3, "stem_multiplier": 1},
+        "network": NETWORK,
         "estimator": RECIPE,
         "screen": {"proxy": "synflow", "batch_size": 20, "proposals_per_evaluation": 2},
         "strategies": {
@@ -79,23 +81,14 @@ CELLS: dict[str, Any] = {
     },
     "ranking": {"shortlist": "auto", "most": 2, "uniform": 3, "recipe": RECIPE},
     "retrain": {
-        "network": {"channels": 4, "cells": 3, "stem_multiplier": 1},
+        "network": NETWORK,
         "recipe": RECIPE,
         "seeds": 1,
         "budget": "winner",
         "uniform": False,
         "baselines": ["resnet20_x0.25", "mobilenet_v3_small_auto"],
     },
-    "scaling": {
-        "depth": [1.0, 2.0],
-        "width": [1.0, 1.4],
-        "resolution": [1.0, 1.4],
-        "macs_tolerance": 0.5,
-        "recipe": RECIPE,
-        "members": 2,
-        "seeds": 1,
-        "channel_divisor": 1,
-    },
+    "scaling": {**SCALING, "depth": [1.0, 2.0], "width": [1.0, 1.4], "macs_tolerance": 0.5, "channel_divisor": 1},
 }
 MOBILE: dict[str, Any] = {
     **COMMON,
@@ -121,13 +114,11 @@ MOBILE: dict[str, Any] = {
     "ranking": {"shortlist": 1, "uniform": 3, "recipe": RECIPE},
     "retrain": {"recipe": RECIPE, "seeds": 1, "uniform": False, "baselines": ["resnet20_x0.25", "resnet20_x0.1"]},
     "scaling": {
+        **SCALING,
         "depth": [1.0],
         "width": [1.0],
         "resolution": [1.4],
-        "recipe": RECIPE,
-        "members": 2,
         "mac_budget": 4e5,
-        "seeds": 1,
         "warm_start": True,
         "factorial": {
             "enabled": True,
@@ -153,7 +144,7 @@ TABLE: dict[str, Any] = {
 def in_rounds(name: str, estimator: dict[str, Any], **strategies: Any) -> dict[str, Any]:
     """Random search and strategies that ask and tell in rounds, their architectures scored by `estimator`."""
     strategies = {"random": {"evaluations": 3}, **strategies}
-    search = {"network": CELLS["search"]["network"], "estimator": estimator, "strategies": strategies}
+    search = {"network": NETWORK, "estimator": estimator, "strategies": strategies}
     return {**COMMON, "experiment": name, "space": CELLS["space"], "search": search}
 
 

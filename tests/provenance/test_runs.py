@@ -142,24 +142,28 @@ def test_data_are_waited_for_until_they_are_made(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("other_data", [False, True])
-def test_nobody_waits_for_a_run_that_does_not_prepare_the_data(other_data: bool) -> None:
+def test_nobody_waits_for_a_run_that_does_not_prepare_the_data(
+    other_data: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     first, second = run_of("a", "results/data/y" if other_data else DATA), run_of("b")
     first.begin()
     if not other_data:
         first.planned(planning("results/a/report/report.html"))
     second.begin()
     second.wait_for_data()
+    assert "waiting" not in capsys.readouterr().out
     second.end()
     first.end()
 
 
-def test_nobody_waits_for_a_run_that_has_ended() -> None:
+def test_nobody_waits_for_a_run_that_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
     first, second = run_of("a"), run_of("b")
     first.begin()
     second.begin()
     first.end()
     first.begin()  # after the second: it is the one to wait
     second.wait_for_data()
+    assert "waiting" not in capsys.readouterr().out
     first.end()
     second.end()
 
