@@ -1,1 +1,1 @@
-"""The typed config: `schema` says what is allowed, `load` reads and refuses in words, `stages` cuts it into slices."""
+"""The typed config: `schema` says what is allowed, `load` reads it and refuses in words. Sections hold values alone."""

@@ -39,12 +39,7 @@ class Batch:
 
 
 def check_batches(
-    search: Search,
-    ranking: Ranking,
-    retrain: Retrain,
-    scaling: Scaling,
-    space: Space,
-    side: int | None,
+    search: Search, ranking: Ranking, retrain: Retrain, scaling: Scaling, space: Space, side: int | None
 ) -> None:
     """Raise ValueError if a batch would leave a batch norm a single value.
 

@@ -35,23 +35,20 @@ class Data(Section):
     channels: Literal["auto", 1, 3] = Field(
         "auto", description="1 (grey) or 3 (RGB); `auto` keeps the source's own, RGB for `folder`."
     )
-    valid: Fraction = Field(
-        0.2, description="Share of all images for validation, where the source brings no valid split."
-    )
+    valid: Fraction = Field(0.2, description="Share of all images for validation if the source brings no valid split.")
     test: Fraction = Field(
-        0.2, description="Share of all images for the final test, where the source brings no test split."
+        0.2, description="Share of all images for the final test if the source brings no test split."
     )
-    max_train: Positive | None = Field(None, description="Keep at most so many training images (stratified, seeded).")
-    max_valid: Positive | None = Field(None, description="Keep at most so many validation images.")
-    max_test: Positive | None = Field(None, description="Keep at most so many test images.")
+    max_train: Positive | None = Field(None, description="Training images to keep, at most (stratified, seeded).")
+    max_valid: Positive | None = Field(None, description="Validation images to keep, at most.")
+    max_test: Positive | None = Field(None, description="Test images to keep, at most.")
     unreadable: Literal["refuse", "skip"] = Field(
         "refuse",
         description="What to do with a file that cannot be read as an image: stop and name it, or `skip` it and "
         "count it in meta.json.",
     )
     max_image_pixels: Positive = Field(
-        50_000_000,
-        description="A larger picture is refused before it is decoded (a decompression bomb, or a mistake).",
+        50_000_000, description="A larger picture is refused before it is decoded (a decompression bomb, or a mistake)."
     )
 
     @field_validator("channels", mode="before")

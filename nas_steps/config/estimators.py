@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -19,7 +19,7 @@ Proxy = Literal[
 
 
 class Training(Recipe):
-    """What all estimators that train have in common."""
+    """Keys of all estimators that train."""
 
     images: float = Field(
         1.0, gt=0, le=1, description="Share of the training images to train on: the same ones, of each class, for all."
@@ -90,7 +90,7 @@ class Extrapolation(Training):
     finish: int = Field(
         0,
         ge=0,
-        description="Trainings of a search's first round that are followed to the end, 3 or more: their prediction "
+        description="Candidates of a search's first round that are trained to the end, 3 or more. Their prediction "
         "errors correct the predictions of later rounds and set their intervals. 0: none, the curves alone count.",
     )
 
@@ -148,10 +148,7 @@ class SharedWeights(Section):
 
 _Estimators = ShortTraining | Extrapolation | ZeroCost | Table | SharedWeights
 Estimator = Annotated[_Estimators, Field(discriminator="kind")]
-ESTIMATORS: dict[str, type[Section]] = {
-    str(estimator.model_fields["kind"].default): estimator
-    for estimator in (ShortTraining, Extrapolation, ZeroCost, Table, SharedWeights)
-}
+ESTIMATORS: dict[str, type[Section]] = {one.model_fields["kind"].default: one for one in get_args(_Estimators)}
 
 
 class Screen(Section):
@@ -165,5 +162,5 @@ class Screen(Section):
 
 
 def named_kind(value: Any) -> Any:
-    """An estimator's settings with the kind that is meant where none is named."""
+    """Return an estimator's settings with the kind that is meant if none is named."""
     return {"kind": "short_training", **value} if isinstance(value, dict) and "kind" not in value else value

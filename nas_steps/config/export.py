@@ -1,4 +1,4 @@
-"""What becomes of final networks: the key `export`."""
+"""How final networks are exported: the key `export`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Int8(Section):
         ge=0,
         lt=1,
         description="Largest loss of accuracy on the validation images, against the float32 file; above it the INT8 "
-        "file is refused. What it loses on the test images is told, and decides nothing.",
+        "file is refused. Its loss on the test images is reported and decides nothing.",
     )
     calibration_images: Positive = Field(
         256, description="Training images, drawn at random, that set the ranges of the activations."
@@ -24,7 +24,7 @@ class Int8(Section):
     per_channel: bool = Field(True, description="Whether each output channel's weights have a scale of their own.")
     reduce_range: bool = Field(
         False,
-        description="7-bit weights, for processors without VNNI instructions, where sums of products can saturate.",
+        description="7-bit weights, for processors without VNNI instructions, on which sums of products can saturate.",
     )
 
 
@@ -45,7 +45,7 @@ class Export(Section):
         1e-3, gt=0, description="Largest difference allowed between torch's and onnxruntime's logits."
     )
     images: Positive | None = Field(
-        None, description="Compare on so many test images, for huge test sets; all when left out."
+        None, description="Test images to compare on, for huge test sets; all when left out."
     )
     int8: Int8 = Field(default_factory=Int8, description="Quantised files.")
     performance: Performance = Field(default_factory=Performance, description="Latency and memory.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from reprlib import Repr
@@ -28,8 +28,6 @@ READ_FROM_PATH = ("folder", "npz")
 UNION_MEMBER = re.compile(r"literal\[.*\]|constrained-\w+|int|float|str")
 #: a whole number that YAML 1.1 reads to the base of 8
 OCTAL = re.compile(r"[-+]?0[0-9_]+")
-
-
 #: a document of more values than this, its aliases followed, is no config
 MOST_VALUES = 100_000
 #: keys whose value is a name or a path, which may look like a number
@@ -40,10 +38,10 @@ _shown.maxlevel, _shown.maxlist, _shown.maxdict, _shown.maxstring, _shown.maxoth
 
 
 class _Loader(yaml.SafeLoader):
-    """Of one document: refuses what YAML lets pass, and what it reads otherwise than it is meant."""
+    """Loads one document; refuses what YAML would let pass or would read otherwise than it is meant."""
 
     def checked(self) -> Any:
-        """The value of the document. Raises UserError that begins with the line."""
+        """Return the value of the document. Raises UserError that begins with the line."""
         node = self.get_single_node()
         if node is None:
             return None
@@ -51,7 +49,7 @@ class _Loader(yaml.SafeLoader):
         return self.construct_document(node)
 
     def _check(self, node: yaml.Node, sizes: dict[int, int], above: set[int]) -> int:
-        """How many values a node holds, those behind an alias counted each time that it is named."""
+        """Return how many values a node holds; those behind an alias count each time that it is named."""
         key = id(node)
         if key in above:
             raise UserError(f"{_line(node)}: an anchor holds itself, so that it has no end; write it out")
@@ -83,29 +81,24 @@ class _Loader(yaml.SafeLoader):
             return
         try:
             value = self.construct_object(node)
-        except ValueError as error:  # no day of the calendar, or a number of thousands of digits
+        except ValueError as error:  # a day that no calendar has, or a number of thousands of digits
             raise UserError(f"{_line(node)}: {_shown.repr(text)} is no {kind}: {error}") from None
+        reads = f"{_line(node)}: YAML reads {text} as"
         if kind == "int" and OCTAL.fullmatch(text):
-            raise UserError(
-                f"{_line(node)}: YAML reads {text} as the octal number {value}; write {int(text)} or {value}, "
-                f'whichever is meant, or "{text}" for a text'
-            )
+            meant = f'write {int(text)} or {value}, whichever is meant, or "{text}" for a text'
+            raise UserError(f"{reads} the octal number {value}; {meant}")
         if kind in ("int", "float") and ":" in text:
-            raise UserError(
-                f"{_line(node)}: YAML reads {text} as {value}, to the base of 60; write {value} for a number, or "
-                f'"{text}" for a text'
-            )
+            raise UserError(f'{reads} {value}, to the base of 60; write {value} for a number, or "{text}" for a text')
 
     def _check_name(self, key: str, node: yaml.ScalarNode) -> None:
-        kind = node.tag.rpartition(":")[2]
-        if kind in ("int", "timestamp", "float", "bool") and str(value := self.construct_object(node)) != node.value:
+        kind, text = node.tag.rpartition(":")[2], node.value
+        if kind in ("int", "timestamp", "float", "bool") and str(value := self.construct_object(node)) != text:
             raise UserError(
-                f"{_line(node)}: YAML reads {key}: {node.value} as {value!r}; put quotes around it: "
-                f'{key}: "{node.value}"'
+                f'{_line(node)}: YAML reads {key}: {text} as {value!r}; put quotes around it: {key}: "{text}"'
             )
 
     def _check_keys(self, node: yaml.MappingNode) -> None:
-        """YAML lets a later key overwrite an earlier one in silence; here that is an error."""
+        """Refuse a key that stands twice: YAML would let the later one overwrite the earlier one."""
         seen = set()
         for name, _ in node.value:
             if name.tag == "tag:yaml.org,2002:merge":
@@ -123,7 +116,7 @@ def _line(node: yaml.Node) -> str:
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises UserError where it is missing or is no YAML mapping."""
+    """Return the mapping in a YAML file. Raises UserError if it is missing or is no YAML mapping."""
     path = Path(path)
     if (reason := irregular(path)) is not None:
         raise UserError(f"there is no config file {path}" if reason == MISSING else f"the config file {path} {reason}")
@@ -146,15 +139,14 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def _reason(error: yaml.YAMLError, text: str) -> str:
-    """What is wrong with a YAML file, in one line that begins with the file's."""
+    """Say what is wrong with a YAML file, in one line that begins with the line of the file."""
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
         return f"line {line}: the character {chr(error.character)!r} is not allowed"
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        parts = (error.context, error.problem)
-        told = " ".join(" ".join(part for part in parts if part is not None).split())
-        hint = "; indent by spaces, not by tabs" if "'\\t'" in told else ""
-        return f"line {error.problem_mark.line + 1}: {told}{hint}"
+        problem = " ".join(f"{error.context or ''} {error.problem or ''}".split())
+        hint = "; indent by spaces, not by tabs" if "'\\t'" in problem else ""
+        return f"line {error.problem_mark.line + 1}: {problem}{hint}"
     return " ".join(str(error).split())
 
 
@@ -191,7 +183,7 @@ def load(raw: Mapping[str, Any], origin: str = "config", *, warn: bool = True) -
 
 
 def _check_path(key: str, path: str, what: str, wanted: str, origin: str, *, folder: bool = False) -> None:
-    """Raise UserError where nothing can be read at `path`."""
+    """Raise UserError if nothing can be read at `path`."""
     reason = irregular(path, folder=folder)
     if reason is None:
         return
@@ -202,21 +194,18 @@ def _check_path(key: str, path: str, what: str, wanted: str, origin: str, *, fol
     raise UserError(f"{origin} is refused:\n  {key}: {told}; {mend}{zeros}")
 
 
-def load_file(path: str | Path) -> Config:
-    """Read and validate one YAML file."""
-    return load(read_yaml(path), str(path))
+def _lines(error: ValidationError, known: Sequence[Place] = ()) -> list[str]:
+    """Return one line for each place. A value that fits none of several kinds is one mistake, named with all of them.
 
-
-def _lines(error: ValidationError, told_already: Sequence[Place] = ()) -> list[str]:
-    """One line for each place. A value that fits none of several kinds is one mistake, told with all of them. Left out
-    are the places that are told already, and what is wrong with a whole that holds one of them."""
+    Places that are `known` to be wrong are left out, and what is wrong with a whole that holds one of them.
+    """
     places: dict[tuple[Any, ...], list[Any]] = {}
     for problem in error.errors():
         location = problem["loc"]
         if location and UNION_MEMBER.fullmatch(str(location[-1])) is not None:
             location = location[:-1]
         place, _ = _config_place(location)
-        if not any(list(told[: len(place)]) == place for told in told_already):
+        if not any(list(one[: len(place)]) == place for one in known):
             places.setdefault(location, []).append(problem)
     lines = []
     for location, problems in places.items():
@@ -226,51 +215,48 @@ def _lines(error: ValidationError, told_already: Sequence[Place] = ()) -> list[s
 
 
 def _config_place(location: Sequence[Any]) -> tuple[list[Any], type[BaseModel] | None]:
-    """A location of pydantic's as the config spells it, and the section that stands there where it is one of several.
+    """Return a location of pydantic's as the config spells it, and which of several kinds of sections is there.
 
     A discriminated union puts its tag behind the strategy's name, or behind the estimator.
     """
-    found = [part for part in location if part not in ("[key]", "function-after")]
-    if len(found) > 3 and found[:2] == ["search", "strategies"] and found[3] in STRATEGIES:
-        return found, STRATEGIES[found.pop(3)]
-    if len(found) > 2 and found[:2] == ["search", "estimator"] and found[2] in ESTIMATORS:
-        return found, ESTIMATORS[found.pop(2)]
-    return found, None
+    place = [part for part in location if part not in ("[key]", "function-after")]
+    for above, kinds, index in ((["search", "strategies"], STRATEGIES, 3), (["search", "estimator"], ESTIMATORS, 2)):
+        if place[:2] == above and len(place) > index and place[index] in kinds:
+            return place, kinds[place.pop(index)]
+    return place, None
 
 
 def _explain(problem: Any) -> str:
-    """`where: what was given, what is allowed, how to mend it` for one of pydantic's errors."""
+    """Say `where: what was given, what is allowed, how to mend it` for one of pydantic's errors."""
     location, tag = _config_place(problem["loc"])
-    estimates = location[:2] == ["search", "estimator"]
     where = ".".join(map(str, location)) or "config"
-    given = problem["input"]
-    kind = problem["type"]
+    given, kind = problem["input"], problem["type"]
     if kind == "extra_forbidden":
         names = _names_at(location[:-1], tag)
-        near = get_close_matches(str(location[-1]), names, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ";"
+        hint = _nearest(location[-1], names, cutoff=0.5) or ";"
         return f"{where}: unknown key (given {_shown.repr(given)}){hint} allowed here: {', '.join(names)}"
     if kind == "value_error":
         return f"{where}: {problem['ctx']['error']!s}"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        names = list(ESTIMATORS if estimates else STRATEGIES)
-        what = "estimator" if estimates else "strategy"
-        tag_given = given.get("kind") if isinstance(given, dict) else given
-        near = get_close_matches(str(tag_given), names, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{where}.kind: there is no {what} {_shown.repr(tag_given)}{hint} (known: {', '.join(names)})"
+        what, kinds = ("estimator", ESTIMATORS) if "estimator" in location[1:2] else ("strategy", STRATEGIES)
+        wanted = given.get("kind") if isinstance(given, dict) else given
+        hint = _nearest(wanted, kinds)
+        return f"{where}.kind: there is no {what} {_shown.repr(wanted)}{hint} (known: {', '.join(kinds)})"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"{where}: keys and values are expected here, given {_shown.repr(given)}"
     if kind == "literal_error":
         allowed = problem["ctx"]["expected"]
         options = [option.strip("' ") for option in allowed.replace(" or ", ", ").split(", ")]
-        near = get_close_matches(str(given), options, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{where}: given {_shown.repr(given)}, allowed is {allowed}{hint}"
+        return f"{where}: given {_shown.repr(given)}, allowed is {allowed}{_nearest(given, options)}"
     message = problem["msg"][0].lower() + problem["msg"][1:]
     if kind == "string_type" and isinstance(given, int | float):
         message += "; put it into quotes if it is a name"
     return f"{where}: given {_shown.repr(given)}; {message}"
+
+
+def _nearest(given: Any, names: Iterable[str], cutoff: float = 0.6) -> str:
+    near = get_close_matches(str(given), names, n=1, cutoff=cutoff)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _names_at(location: Sequence[Any], tag: type[BaseModel] | None) -> list[str]:

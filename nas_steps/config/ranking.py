@@ -17,13 +17,13 @@ FEWEST_UNIFORM = 3
 class Ranking(Section):
     shortlist: Positive | Literal["auto"] = Field(
         3,
-        description="Best candidates of each strategy and search seed to train anew. `auto`: as many as it takes to be "
-        "within `tolerance` of the best candidate with a probability of 95 %, told by the uniform sample.",
+        description="Best candidates of each strategy and search seed to train anew. `auto`: the fewest that "
+        "come within `tolerance` of the best candidate with a probability of 95 %, estimated from the uniform sample.",
     )
     uniform: Natural = Field(
         8,
         description="Architectures drawn uniformly from the space, no two of them isomorphic, that are trained and "
-        "scored beside the shortlist: they tell how well scores rank. 0: none.",
+        "scored beside the shortlist: they show how well scores rank. 0: none.",
     )
     tolerance: float = Field(
         0.005,
@@ -31,9 +31,9 @@ class Ranking(Section):
         lt=1,
         description="Accuracy that may be lost against the best candidate; 0.005 is half a percentage point.",
     )
-    most: Positive = Field(10, description="The most that `shortlist: auto` takes.")
+    most: Positive = Field(10, description="Upper limit of `shortlist: auto`.")
     seeds: Positive = Field(
-        1, description="Trainings of each of these architectures; their mean is ranked. 2 or more tell the noise."
+        1, description="Trainings of each of these architectures; their mean is ranked. 2 or more estimate the noise."
     )
     recipe: Recipe = Field(
         default_factory=lambda: Recipe(epochs=12), description="The short training, on `retrain.network`."

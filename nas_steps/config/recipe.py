@@ -39,10 +39,7 @@ class Recipe(Optimisation):
     """How a network is trained. One training loop reads it for candidates and final models alike."""
 
     drop_path: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="Largest probability of dropping a cell's edge, reached at the last epoch.",
+        0.0, ge=0, lt=1, description="Largest probability of dropping a cell's edge, reached at the last epoch."
     )
     auxiliary_weight: float = Field(0.0, ge=0, description="Weight of the auxiliary head's loss; 0: no such head.")
     mixup: float = Field(

@@ -1,4 +1,4 @@
-"""What is trained in the end: the key `retrain`."""
+"""The final trainings: the key `retrain`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nas_steps.config.recipe import Recipe
-from nas_steps.config.section import LONGEST_ENTRY, Positive, Section
+from nas_steps.config.section import LONGEST_ENTRY, Processes, Section
 from nas_steps.config.space import Network
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 
@@ -40,11 +40,7 @@ class Retrain(Section):
         description="One recipe for searched, random and hand-designed entries alike.",
     )
     seeds: int = Field(3, ge=1, description="Trainings of each entry; below 3 the report makes no claim.")
-    processes: Positive = Field(
-        1,
-        description="Processes that train one network together, each on a GPU of its own: each batch is shared "
-        "among them. 1 is best for what trains in minutes.",
-    )
+    processes: Processes = 1
     baselines: list[Annotated[str, Field(max_length=LONGEST_ENTRY)]] = Field(
         default_factory=lambda: ["resnet20", "mobilenet_v2_x0.5"],
         min_length=2,
@@ -57,14 +53,14 @@ class Retrain(Section):
     uniform: bool = Field(
         True,
         description="For each search seed, train an architecture that is drawn uniformly from the space: no search at "
-        "all, the least that one must beat.",
+        "all, which a search must beat.",
     )
     largest: bool = Field(
-        False, description="Train the space's largest network: whether searching beats taking the dearest of all."
+        False, description="Train the space's largest network: does searching beat the most expensive one?"
     )
     train_on: Literal["train", "train+valid"] = Field(
         "train",
-        description="Images of the final trainings. With `train+valid` no validation accuracy is known of them.",
+        description="Images of the final trainings. `train+valid` leaves no images for a validation accuracy.",
     )
 
     @field_validator("baselines")

@@ -29,7 +29,7 @@ class Factorial(Section):
     bases: list[Base] = Field(
         ["searched", "random", "hand_designed"],
         description="What is scaled: the best ranked architecture; one drawn uniformly from the space, another for "
-        "each seed, so that an interval tells of other draws too; a hand-designed network.",
+        "each seed, so that an interval covers other draws too; a hand-designed network.",
     )
     scalings: list[Way] = Field(
         ["none", "depth", "width", "resolution", "compound"],
@@ -97,26 +97,21 @@ class Scaling(Section):
     width: Factors = Field([1.0, 1.1, 1.2], description="Grid of beta, the factor of the channels.")
     resolution: Factors = Field([1.0, 1.15, 1.3], description="Grid of gamma, the factor of the image side.")
     tolerance: float = Field(
-        0.1,
-        gt=0,
-        lt=1,
-        description="Triples with alpha * beta^2 * gamma^2 within 2 * (1 +- tolerance) are tried.",
+        0.1, gt=0, lt=1, description="Triples with alpha * beta^2 * gamma^2 within 2 * (1 +- tolerance) are tried."
     )
     macs_tolerance: float = Field(
         0.2,
         gt=0,
         lt=1,
-        description="Of those, the ones whose rounded network really has 2 * (1 +- macs_tolerance) times the winner's "
+        description="Triples whose rounded network really has 2 * (1 +- macs_tolerance) times the winner's "
         "MACs; the others are listed as left out.",
     )
     recipe: Recipe = Field(
-        default_factory=lambda: Recipe(epochs=12),
-        description="The short training that chooses the triple (on valid).",
+        default_factory=lambda: Recipe(epochs=12), description="The short training that chooses the triple (on valid)."
     )
     members: int = Field(8, ge=1, le=16, description="Members of the family, phi = 0, 1, ...: B0 to B7.")
     mac_budget: Annotated[float, Field(gt=0)] = Field(
-        5e6,
-        description="Members up to so many multiply-accumulates an image are trained by `retrain.recipe`.",
+        5e6, description="Most multiply-accumulates an image of the members that are trained by `retrain.recipe`."
     )
     seeds: Positive = Field(2, description="Trainings of each member within the budget.")
     channel_divisor: Positive | None = Field(
@@ -135,7 +130,7 @@ class Scaling(Section):
         0.0,
         ge=0,
         lt=1,
-        description="By how much `retrain.recipe.drop_path` grows from B0 to B7, linearly; 0 as published, where all "
+        description="By how much `retrain.recipe.drop_path` grows from B0 to B7, linearly; 0 as published: all "
         "sizes have the same.",
     )
     warm_start: bool = Field(

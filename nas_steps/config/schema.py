@@ -51,10 +51,9 @@ class Config(Section):
         description="Its name: everything is written below `results/<experiment>/`.",
     )
     images: PathText | None = Field(
-        None,
-        description="Short for `data.path`, made for the command line: `--config images=PATH`.",
+        None, description="Short for `data.path`, made for the command line: `--config images=PATH`."
     )
-    seed: Natural = Field(0, description="From it all random numbers are derived.")
+    seed: Natural = Field(0, description="All random numbers are derived from it.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="`auto` takes a CUDA GPU, else Apple's MPS, else the CPU."
     )
@@ -63,7 +62,7 @@ class Config(Section):
         description="CPU threads of a training. Results depend on it in the last bits, so it is stated here; a run "
         "with fewer cores uses as many threads.",
     )
-    shards: Positive = Field(2, description="Jobs among which a round of candidates is dealt out.")
+    shards: Positive = Field(2, description="Jobs per round, whatever the number of candidates.")
     data: Data = Field(default_factory=Data, description="Images.")
     space: Space = Field(default_factory=Space, description="What is searched.")
     search: Search = Field(default_factory=Search, description="How it is searched.")
@@ -90,7 +89,7 @@ class Config(Section):
         try:
             images = as_path(value["images"])
         except ValueError:
-            return value  # refused where `images` is read
+            return value  # `images` itself is refused then
         if not isinstance(given, dict) or not isinstance(images, str):
             return value  # so are these
         data = dict(given)

@@ -1,4 +1,4 @@
-"""How is searched: the key `search`."""
+"""How a search goes: the key `search`."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class Search(Section):
     )
     estimator: Estimator = Field(
         default_factory=lambda: ShortTraining(epochs=8),
-        description="What a sampled architecture is scored by; `kind` may be left out where it is `short_training`.",
+        description="What a sampled architecture is scored by; `kind` may be left out if it is `short_training`.",
     )
     screen: Screen | None = Field(
         None, description="A score without training that chooses which proposals the estimator sees; null: all."
     )
     constraints: Constraints | None = Field(
-        None, description="What no architecture that is evaluated may exceed; null: nothing is limited."
+        None, description="What no architecture that is evaluated may exceed; null: no constraints."
     )
     seeds: Positive = Field(1, description="How many times each strategy is run, with seeds 0, 1, ...")
     strategies: dict[Annotated[str, Field(pattern=NAME, max_length=LONGEST_ENTRY)], Strategy] = Field(
         default_factory=_default_strategies,
-        description="By name. `kind` may be left out where the name is a kind. A `random` one is not optional.",
+        description="By name. `kind` may be left out if the name is a kind. A `random` one is not optional.",
     )
 
     @field_validator("estimator", mode="before")

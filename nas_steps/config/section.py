@@ -1,4 +1,4 @@
-"""What every part of the config is made of, and augmentation, which several parts have."""
+"""The base of all sections, types of their fields, and augmentation, which several sections have."""
 
 from __future__ import annotations
 
@@ -36,6 +36,14 @@ def as_path(value: Any) -> Any:
     return os.path.expanduser(value)
 
 
+Processes = Annotated[
+    int,
+    Field(
+        gt=0,
+        description="Processes that train one network together, each on a GPU of its own. They share each batch; 1 is "
+        "best for short trainings.",
+    ),
+]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(gt=0)]
 Natural = Annotated[int, Field(ge=0)]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from nas_steps.config.recipe import Optimisation
-from nas_steps.config.section import Augment, Natural, Positive, Section
+from nas_steps.config.section import Augment, Natural, Positive, Processes, Section
 from nas_steps.errors import exact
 
 # ----------------------------------------------------------------------------------------------- sampling
@@ -181,11 +181,7 @@ class Gradient(Section):
     )
     candidates: Positive = Field(5, description="The most likely genotypes under the final alphas to pass on.")
     augment: Augment = Field(default_factory=Augment, description="Augmentation of both halves.")
-    processes: Positive = Field(
-        1,
-        description="Processes that train one supernet together, each on a GPU of its own: each batch is shared "
-        "among them. 1 is best for what trains in minutes.",
-    )
+    processes: Processes = 1
 
     @model_validator(mode="after")
     def _cosine_falls(self) -> Gradient:
@@ -389,25 +385,12 @@ _Samplings = Random | Evolution | Nsga2 | Reinforce | Predictor
 SamplingStrategy = Annotated[_Samplings, Field(discriminator="kind")]
 Strategy = Annotated[_Samplings | _Gradients | Enas, Field(discriminator="kind")]
 #: strategies that ask for architectures round by round
-SAMPLING: tuple[type[Section], ...] = (Random, Evolution, Nsga2, Reinforce, Predictor)
+SAMPLING: tuple[type[Section], ...] = get_args(_Samplings)
 #: strategies that train a supernet of alphas
-GRADIENT: tuple[type[Gradient], ...] = (
-    Darts,
-    DartsSecondOrder,
-    DartsPlus,
-    EarlyStopEigenvalue,
-    FairDarts,
-    SdartsRs,
-    SdartsAdv,
-    PcDarts,
-    Gdas,
-    Drnas,
-    Rsws,
-)
+GRADIENT: tuple[type[Gradient], ...] = get_args(_Gradients)
 _ALL: tuple[type[Section], ...] = (*SAMPLING, *GRADIENT, Enas)
-STRATEGIES: dict[str, type[Section]] = {str(strategy.model_fields["kind"].default): strategy for strategy in _ALL}
-STRATEGY_KINDS = tuple(STRATEGIES)
-#: the kinds of strategies that train a supernet
-GRADIENT_KINDS = frozenset(str(strategy.model_fields["kind"].default) for strategy in GRADIENT)
+STRATEGIES: dict[str, type[Section]] = {one.model_fields["kind"].default: one for one in _ALL}
+#: the kinds of strategies that train a supernet of alphas
+GRADIENT_KINDS = frozenset(kind for kind, one in STRATEGIES.items() if issubclass(one, Gradient))
 #: the kinds of all that train a supernet of their own
 SUPERNET_KINDS = GRADIENT_KINDS | {"enas"}

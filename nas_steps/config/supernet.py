@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from nas_steps.config.recipe import Optimisation
-from nas_steps.config.section import Augment, Positive
+from nas_steps.config.section import Augment, Positive, Processes
 from nas_steps.spaces.mobile.sites import largest, sites, smallest
 from nas_steps.spaces.mobile.space import MobileSpace
 
@@ -15,9 +15,9 @@ from nas_steps.spaces.mobile.space import MobileSpace
 class SupernetTraining(Optimisation):
     sampling: Literal["uniform", "fair", "sandwich"] = Field(
         "fair",
-        description="The architectures that a step trains: one drawn uniformly (SPOS); so many that each choice of "
-        "each layer is trained once, for one update (FairNAS); or the largest, the smallest and some `between`, which "
-        "learn from the largest's predictions (the sandwich rule of BigNAS).",
+        description="The architectures that a step trains: one drawn uniformly (SPOS); a set that has each choice of "
+        "each layer once (FairNAS); or the largest, the smallest and some `between`, which learn from the largest's "
+        "predictions (the sandwich rule of BigNAS).",
     )
     between: Positive = Field(2, description="Random architectures in each step of the sandwich.")
     entangled: bool = Field(
@@ -29,10 +29,7 @@ class SupernetTraining(Optimisation):
         1.0, gt=0, le=1, description="Share of the training images to train on: the same ones, of each class."
     )
     resolution: int | None = Field(
-        None,
-        ge=4,
-        le=1024,
-        description="Side in pixels to train and score at; the stored side when left out.",
+        None, ge=4, le=1024, description="Side in pixels to train and score at; the stored side when left out."
     )
     epochs: Positive = Field(
         30,
@@ -45,15 +42,11 @@ class SupernetTraining(Optimisation):
     learning_rate: float = Field(0.1, gt=0, description="Peak learning rate; it falls to 0 along a cosine.")
     weight_decay: float = Field(4e-5, ge=0, description="Weight decay; biases and batch norms are left out.")
     augment: Augment = Field(default_factory=Augment, description="Made on the training device, batch by batch.")
-    processes: Positive = Field(
-        1,
-        description="Processes that train one supernet together, each on a GPU of its own: each batch is shared "
-        "among them. 1 is best for what trains in minutes.",
-    )
+    processes: Processes = 1
 
 
 def check_supernet(settings: SupernetTraining, space: Any) -> None:
-    """Raise ValueError where a supernet of `space` cannot be trained so."""
+    """Raise ValueError if a supernet of `space` cannot be trained so."""
     mobile = isinstance(space, MobileSpace)
     if settings.entangled and not mobile:
         raise ValueError(

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from nas_steps.config.schema import Config
 
-#: stands in a path for a name that the user chooses, such as that of a strategy
+#: the part of a path that the user names, such as a strategy
 NAME = "<name>"
 
 
@@ -47,7 +47,7 @@ def sections(annotation: Any) -> Iterator[tuple[tuple[str, ...], type[BaseModel]
 def nearest_key(path: str) -> str:
     """Return the longest beginning of a dotted path that is a key of the schema; empty if there is none.
 
-    `retrain.recipe.epochs.0` gives `retrain.recipe.epochs`. Any name may stand for that of a strategy.
+    `retrain.recipe.epochs.0` gives `retrain.recipe.epochs`. A strategy may have any name.
     """
     allowed: list[Any] = [Config]
     names: list[str] = []

@@ -20,7 +20,7 @@ SMALLEST_SIDE = 4
 class Labelled:
     """Images uint8 (N, C, S, S) and labels int64 (N,), indices into the source's classes.
 
-    `names` are the file names of the images, where they have any.
+    `names` are the file names of the images, if they have any.
     """
 
     images: np.ndarray
@@ -33,7 +33,7 @@ class Labelled:
 
 @dataclass
 class Source:
-    """All images of a source: `train`, and `valid` and `test` where the source brings them.
+    """All images of a source: `train`, and `valid` and `test` if the source brings them.
 
     `converted` counts images by what was done to them, `skipped` lists unreadable files with the reason (and the
     pixels of a picture that is too large, else 0), `ignored` counts files (or keys of an archive) that were not taken
@@ -54,7 +54,7 @@ def fit(images: np.ndarray, data: Data, converted: Counter[str]) -> np.ndarray:
     """Bring uint8 (N, H, W, C) to uint8 (N, C', S, S), as `data.resolution` and `data.channels` ask.
 
     Without a resolution, S is the shorter side. Images are resized (bicubic, antialiased) so that their
-    shorter side is S, then centre-cropped. What was done is counted in `converted`. Raises UserError where
+    shorter side is S, then centre-cropped. What was done is counted in `converted`. Raises UserError if
     the images are too small to be stored as they are.
     """
     count, height, width, own = images.shape

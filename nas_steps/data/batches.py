@@ -7,7 +7,7 @@ device.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,16 +20,14 @@ from nas_steps.data.randaugment import draw, rand_augment
 CPU_LIMIT = 2 * 2**30
 #: the share of a GPU's free memory that images may take
 GPU_SHARE = 0.25
-NO_AUGMENT = Augment(flip=False, crop=0, cutout=0, randaugment=0)
 
 
 class DeviceImages:
     """Images and labels for training or evaluation on `device`.
 
-    `images` is uint8 (N, C, S, S), `labels` int64 (N,), `mean` and `std` are per channel, of values scaled to
-    0 to 1. The uint8 images are moved to the device once, if they fit (CPU_LIMIT, GPU_SHARE); else each batch
-    is gathered from `images` and moved. Where `side` is given and is not S, batches are resized to it, after
-    augmentation.
+    `images` is uint8 (N, C, S, S), `labels` int64 (N,); `mean` and `std` are per channel, of values scaled to 0 to 1.
+    The images are moved to the device once, if they fit (CPU_LIMIT, GPU_SHARE); else each batch is gathered from
+    `images` and moved. Batches are resized to `side`, after augmentation.
     """
 
     def __init__(
@@ -49,9 +47,8 @@ class DeviceImages:
         self.side = side or images.shape[2]
         self._stored_side = images.shape[2]
         self._mapped = images
-        self._resident = (
-            torch.from_numpy(np.array(images)).to(self.device) if fits(images.nbytes, self.device) else None
-        )
+        stays = fits(images.nbytes, self.device)
+        self._resident = torch.from_numpy(np.array(images)).to(self.device) if stays else None
         self._labels = torch.from_numpy(np.array(labels, np.int64)).to(self.device)
         # (x / 255 - mean) / std, as one product and one sum
         scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
@@ -62,14 +59,9 @@ class DeviceImages:
     def __len__(self) -> int:
         return len(self._labels)
 
-    @property
-    def resident(self) -> bool:
-        """Whether the images live on the device."""
-        return self._resident is not None
-
-    def steps(self, batch_size: int, *, shuffle: bool, drop_last: bool = False) -> int:
-        """How many batches `batches` yields with these arguments."""
-        return len(batch_bounds(len(self), batch_size, shuffle=shuffle, drop_last=drop_last))
+    def steps(self, batch_size: int, *, shuffle: bool) -> int:
+        """Return how many batches `batches` yields with these arguments."""
+        return len(batch_bounds(len(self), batch_size, shuffle=shuffle))
 
     def batches(
         self,
@@ -78,37 +70,31 @@ class DeviceImages:
         augment: Augment | None = None,
         shuffle: bool,
         seed: int | None = None,
-        drop_last: bool = False,
         start: int = 0,
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """One pass: normalised float32 images (B, C, side, side) in channels-last memory format, int64 labels
-        (B,).
+        """Yield one pass: normalised float32 images (B, C, side, side), channels last, and int64 labels (B,).
 
-        Flip, crop, RandAugment and cutout follow `augment` in this order, made anew for each image: a crop is cut from
-        the raw image in a border of zeros (black) and a cutout square is set to the mean (0 after normalisation), as in
-        DARTS (Liu et al. 2019). `seed` decides order and augmentation, so give each epoch its own; needed where
-        something is random.
+        Flip, crop, RandAugment and cutout follow `augment` in this order, made anew for each image. A crop is cut from
+        the raw image in a border of zeros (black); a cutout square is set to the mean (0 after normalisation), as in
+        DARTS (Liu et al. 2019). `seed` decides order and augmentation, so give each epoch its own.
 
-        When shuffling, a last batch of a single image is joined to the one before, since batch norm cannot
-        train on it. `drop_last` drops an incomplete last batch, unless it is the only one. The first `start`
-        batches are left out; those that follow are the same as without.
+        When shuffling, a last batch of a single image is joined to the one before: batch norm cannot train on it.
+        The first `start` batches are left out; the others are the same as without.
         """
-        augment = augment or NO_AUGMENT
-        random = shuffle or augment.model_copy(update={"magnitude": NO_AUGMENT.magnitude}) != NO_AUGMENT
+        augment = augment or Augment()
+        random = shuffle or augment.flip or augment.crop or augment.cutout or augment.randaugment
         if random and seed is None:
             raise ValueError("shuffling and augmentation need a seed")
         generator = torch.Generator().manual_seed(seed or 0)
         order = torch.randperm(len(self), generator=generator) if shuffle else torch.arange(len(self))
         numbers = Numbers.draw(len(self), self._stored_side, augment, generator)
-        order_there, numbers_there = order.to(self.device), numbers.to(self.device)
-        for first, stop in batch_bounds(len(self), batch_size, shuffle=shuffle, drop_last=drop_last)[start:]:
-            there = order_there[first:stop]
-            raw = (
-                self._resident[there]
-                if self._resident is not None
-                else torch.from_numpy(self._mapped[order[first:stop].numpy()]).to(self.device)
-            )
-            part = numbers_there.part(first, stop)
+        there, numbers = order.to(self.device), numbers.to(self.device)
+        for first, stop in batch_bounds(len(self), batch_size, shuffle=shuffle)[start:]:
+            if self._resident is not None:
+                raw = self._resident[there[first:stop]]
+            else:
+                raw = torch.from_numpy(self._mapped[order[first:stop].numpy()]).to(self.device)
+            part = numbers.part(first, stop)
             raw = shift_and_flip(raw, augment.crop, part)
             if part.operations is not None:
                 raw = rand_augment(raw, part.operations, augment.magnitude)
@@ -117,14 +103,15 @@ class DeviceImages:
                 images = cut_out(images, augment.cutout, part.centre)
             if self.side != self._stored_side:
                 images = F.interpolate(images, size=(self.side, self.side), mode="bilinear", antialias=True)
-            yield images.contiguous(memory_format=torch.channels_last), self._labels[there]
+            yield images.contiguous(memory_format=torch.channels_last), self._labels[there[first:stop]]
 
 
-@dataclass(frozen=True)
-class Numbers:
-    """Random numbers of N images: flip bool (N,); offset int64 (N, 2) of the crop and centre int64 (N, 2) of
-    the cutout, rows first; operations int64 (N, operations) of RandAugment, which stay on the CPU. None where there is
-    nothing to draw."""
+class Numbers(NamedTuple):
+    """Random numbers of N images; None for what is not augmented.
+
+    flip is bool (N,); offset of the crop and centre of the cutout are int64 (N, 2), rows first; operations of
+    RandAugment are int64 (N, operations) and stay on the CPU.
+    """
 
     flip: torch.Tensor | None
     offset: torch.Tensor | None
@@ -133,35 +120,29 @@ class Numbers:
 
     @staticmethod
     def draw(count: int, side: int, augment: Augment, generator: torch.Generator) -> Numbers:
-        flip = torch.rand(count, generator=generator) < 0.5 if augment.flip else None
-        offset = torch.randint(2 * augment.crop + 1, (count, 2), generator=generator) if augment.crop else None
-        centre = torch.randint(side, (count, 2), generator=generator) if augment.cutout else None
+        """Draw the numbers of `count` images of `side` pixels."""
         return Numbers(
-            flip, offset, centre, draw(count, augment.randaugment, generator) if augment.randaugment else None
+            torch.rand(count, generator=generator) < 0.5 if augment.flip else None,
+            torch.randint(2 * augment.crop + 1, (count, 2), generator=generator) if augment.crop else None,
+            torch.randint(side, (count, 2), generator=generator) if augment.cutout else None,
+            draw(count, augment.randaugment, generator) if augment.randaugment else None,
         )
 
     def to(self, device: torch.device) -> Numbers:
-        flip, offset, centre = (
-            None if part is None else part.to(device) for part in (self.flip, self.offset, self.centre)
-        )
+        flip, offset, centre = (None if one is None else one.to(device) for one in self[:3])
         return Numbers(flip, offset, centre, self.operations)
 
     def part(self, start: int, stop: int) -> Numbers:
-        every = (self.flip, self.offset, self.centre, self.operations)
-        flip, offset, centre, operations = (None if part is None else part[start:stop] for part in every)
-        return Numbers(flip, offset, centre, operations)
+        return Numbers(*(None if one is None else one[start:stop] for one in self))
 
 
-def batch_bounds(count: int, batch_size: int, *, shuffle: bool, drop_last: bool) -> list[tuple[int, int]]:
-    """Start and stop of every batch of one pass; see `DeviceImages.batches` for what becomes of the last one."""
+def batch_bounds(count: int, batch_size: int, *, shuffle: bool) -> list[tuple[int, int]]:
+    """Return start and stop of every batch of one pass; `DeviceImages.batches` tells of the last one."""
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
     bounds = [(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
-    if len(bounds) > 1 and bounds[-1][1] - bounds[-1][0] < batch_size:
-        if drop_last:
-            bounds.pop()
-        elif shuffle and bounds[-1][1] - bounds[-1][0] == 1:
-            bounds[-2:] = [(bounds[-2][0], count)]
+    if shuffle and batch_size > 1 and len(bounds) > 1 and count - bounds[-1][0] == 1:
+        bounds[-2:] = [(bounds[-2][0], count)]
     return bounds
 
 

@@ -18,7 +18,7 @@ from nas_steps.data.photos import TooLargeError, UnreadableError, decode, is_ima
 from nas_steps.errors import UserError
 from nas_steps.facts import FOLDER_RESOLUTION
 
-#: after so many unreadable files the reading stops, and all of them are named at once
+#: unreadable files after which the reading stops; all of them are named at once
 NAMED_AT_ONCE = 10
 #: a dangling link, no right to read it, a member that is encrypted or damaged
 _CANNOT_OPEN = (OSError, RuntimeError, BadZipFile)
@@ -88,7 +88,7 @@ class _Deep:
 
 
 def _scale(tree: Tree, deep: list[_Deep], data: Data, source: Source) -> None:
-    """Read images of 16 bits anew where none of them uses so many, so that all of them are scaled alike."""
+    """Read images of 16 bits anew if none of them uses all 16, so that all of them are scaled alike."""
     source.bits = max((one.needs for one in deep), default=16)
     channels, side, _ = deep[0].place.shape if deep else (0, 0, 0)
     for one in deep:

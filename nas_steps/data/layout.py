@@ -51,7 +51,7 @@ class Tree:
     open: Callable[[str], IO[bytes]]
 
 
-#: a file with such a name is meant as an image, even where its content cannot be read as one
+#: a file with such a name is meant as an image, even if its content cannot be read as one
 EXTENSIONS = tuple(
     f".{name}"
     for name in (
@@ -90,9 +90,9 @@ def opened(path: Path, leave_out: Path | None = None) -> Iterator[Tree]:
 
 
 def arrange(names: Iterable[str], label: str) -> Layout:
-    """Sort file names into splits (only `train` where there are no split folders) and classes.
+    """Sort file names into splits (only `train` without split folders) and classes.
 
-    Folders around all others are seen through. Raises UserError where the folders contradict each other.
+    Folders around all others are seen through. Raises UserError if the folders contradict each other.
     """
     names = sorted(names)
     found = Layout(loose=[name for name in names if "/" not in name])

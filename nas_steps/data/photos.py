@@ -75,7 +75,7 @@ class NotAnImageError(UnreadableError):
 class Photo(NamedTuple):
     """A decoded image: uint8 (channels, side, side), and in words what had to be converted.
 
-    `needs` is the number of bits, of DEPTHS, that hold its brightest value, where its file has 16 bits a value and does
+    `needs` is the number of bits, of DEPTHS, that hold its brightest value, if its file has 16 bits a value and does
     not say how many of them are used; else 0. `size` is the number of pixels before it was resized.
     """
 
@@ -148,7 +148,7 @@ def _needed(brightest: int) -> int:
 
 
 def _deep(what: str, needs: int, bits: int) -> str:
-    """The note of a picture of 16 bits a value. Raises UnreadableError where it does not fit among those of `bits`."""
+    """Return the note of a picture of 16 bits a value. Raises UnreadableError if it needs more than `bits`."""
     if needs > bits:
         raise UnreadableError(
             f"it has values of {needs} bits, but the pictures that this network learnt from have {bits}"
@@ -165,7 +165,7 @@ def _scaled(values: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _declared(image: Image.Image, kind: str) -> int:
-    """How many bits a grey file of more than 8 says that it uses; 0 where it does not say so."""
+    """Return how many bits a grey file of more than 8 says that it uses; 0 if it does not say."""
     if kind in ("PPM", "JPEG2000"):
         return 16  # Pillow scales by what the file says
     bits = image.tag_v2.get(_BITS_PER_SAMPLE, (16,)) if kind == "TIFF" else (16,)  # type: ignore[attr-defined]
@@ -173,7 +173,7 @@ def _declared(image: Image.Image, kind: str) -> int:
 
 
 def _of_16_bits(image: Image.Image) -> bool:
-    """Whether the file has 16 bits a value, as far as can be told before it is decoded."""
+    """Whether the file has 16 bits a value, by what is known before it is decoded."""
     tiles: list[Any] = getattr(image, "tile", [])
     return bool(tiles) and all(";16" in str(arguments) for _, _, _, arguments in tiles)
 

@@ -32,8 +32,8 @@ def prepare(step: DataSettings, output: Path, leave_out: Path | None = None) -> 
 
     Splits that the source brings are kept as they are; the rest of its images is dealt out, stratified by
     class and seeded. `data.valid` and `data.test` are shares of the images that are dealt out: of all images,
-    where the source has no splits; of those that are not test, where it has only a test split (and likewise
-    for only a valid split).
+    if the source has no splits; of all but the test images, if it has only a test split (and likewise for only
+    a valid split).
 
     Exact duplicates are treated only among the images dealt out: those of one class are kept once, those of
     several classes are all left out. Between the source's own splits they are only counted. Then `max_*`

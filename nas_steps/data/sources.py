@@ -39,7 +39,7 @@ READERS: dict[str, Callable[[Data], Source]] = {
 
 
 def read_source(data: Data, leave_out: Path | None = None) -> Source:
-    """All images of `data.source` at the wanted side and channels; UserError where that cannot be.
+    """Return all images of `data.source` at the wanted side and channels. Raises UserError if that cannot be.
 
     `leave_out` is a folder that may lie among the images of a folder and is none of them.
     """

@@ -18,7 +18,7 @@ from nas_steps.errors import UserError
 class Duplicates:
     """Images with identical pixels, grouped.
 
-    `keep` is a mask (N,): false for every copy but the first of one class, and for all copies where the
+    `keep` is a mask (N,): false for every copy but the first of one class, and for all copies if the
     classes differ, since the true one cannot be known. `same_class` and `other_class` count the images so
     left out.
     """
@@ -70,7 +70,7 @@ def apportion(total: int, weights: Sequence[float]) -> list[int]:
 def deal(labels: np.ndarray, classes: Sequence[str], shares: dict[str, float], seed: int) -> dict[str, np.ndarray]:
     """Indices (sorted) for each split of `shares`, class by class in proportion, at least one of each class.
 
-    Raises UserError where a class has fewer images than there are splits.
+    Raises UserError if a class has fewer images than there are splits.
     """
     counts = np.bincount(labels, minlength=len(classes))
     short = [f"{name} has {count}" for name, count in zip(classes, counts, strict=True) if count < len(shares)]
@@ -93,7 +93,7 @@ def deal(labels: np.ndarray, classes: Sequence[str], shares: dict[str, float], s
 def subsample(labels: np.ndarray, classes: Sequence[str], limit: int | None, seed: int, key: str) -> np.ndarray:
     """Indices (sorted) of at most `limit` images, classes in proportion, at least one of each.
 
-    `key` is the name of the limit's setting, for the UserError where the limit is below the number of
+    `key` is the name of the limit's setting, for the UserError if the limit is below the number of
     classes.
     """
     if limit is None or limit >= len(labels):

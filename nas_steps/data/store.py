@@ -67,7 +67,7 @@ def split_file(folder: str | Path, name: str, kind: str = "images") -> Path:
 
 
 def read_meta(folder: str | Path) -> Meta:
-    """Read meta.json; UserError where it is missing or is not what `prepare` writes."""
+    """Read meta.json. Raises UserError if it is missing or is not what `prepare` writes."""
     path = Path(folder) / META
     if not path.is_file():
         raise UserError(f"{path} is missing: the images were not prepared; run snakemake")
@@ -94,7 +94,7 @@ def read_meta(folder: str | Path) -> Meta:
 
 
 def load_split(folder: str | Path, name: str) -> Split:
-    """Open a split; UserError where a file is missing or does not agree with meta.json."""
+    """Open a split. Raises UserError if a file is missing or does not agree with meta.json."""
     meta = read_meta(folder)
     images = _open(split_file(folder, name, "images"), np.uint8)
     labels = np.array(_open(split_file(folder, name, "labels"), np.int64))

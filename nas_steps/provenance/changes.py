@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-#: stands for a key that one side does not have
+#: the value of a key that one side does not have
 ABSENT = "(not there)"
 
 
 def changed_values(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    """The places where two JSON values differ, each with its old and its new value."""
+    """Yield the places in which two JSON values differ, each with its old and its new value."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new}):
             yield from changed_values(old.get(key, ABSENT), new.get(key, ABSENT), (*path, key))

@@ -37,8 +37,8 @@ class Contents:
 
     def __enter__(self) -> Contents:
         try:
-            told = json.loads(self._memory.read_text(encoding="utf-8"))
-            self._known = {name: ([*map(int, stamp)], str(found)) for name, (*stamp, found) in told.items()}
+            lines = json.loads(self._memory.read_text(encoding="utf-8"))
+            self._known = {name: ([*map(int, stamp)], str(found)) for name, (*stamp, found) in lines.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             self._known = {}  # it only saves time: what is not in it is read again
         return self
@@ -48,7 +48,7 @@ class Contents:
     ) -> None:
         if not self._new:
             return
-        with suppress(OSError):  # it only saves time: where it cannot be kept, files are read again
+        with suppress(OSError):  # it only saves time: without it, files are read again
             lines = {name: [*stamp, found] for name, (stamp, found) in (self._known | self._new).items()}
             # names of files may hold bytes that are no text: escaped, they survive
             write_text(self._memory, json.dumps(lines, ensure_ascii=True, separators=(",", ":")))

@@ -23,7 +23,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
     What a process of this machine had half written when it was killed is removed, too.
 
-    Whoever may read what this process writes may read the file, also where its writer thinks otherwise: the mode is
+    Whoever may read what this process writes may read the file, whatever its writer's own mode: it becomes
     that of a new file. An OSError that names no file names this one.
     """
     path = Path(path)
@@ -96,9 +96,9 @@ unwritten: dict[str, OSError] = {}
 
 
 def write_for_jobs(path: str | Path, text: str) -> None:
-    """Write a file that jobs will read, if that is possible. Else it is among the `unwritten`.
+    """Write a file that jobs will read, if that is possible; else note it among the `unwritten`.
 
-    So a plan can be looked at where nothing may be written; `refuse_unwritten` comes before the first job.
+    So a plan can be looked at if nothing may be written; `refuse_unwritten` comes before the first job.
     """
     try:
         write_text(path, text)
@@ -116,7 +116,7 @@ def refuse_unwritten() -> None:
 
 
 def remember(path: str | Path, value: Any) -> None:
-    """Write JSON that only spares work the next time; where nothing may be written, the work is done again."""
+    """Write JSON that only spares work the next time; if nothing may be written, the work is done again."""
     with suppress(OSError):
         write_json(path, value)
 

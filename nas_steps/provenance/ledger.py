@@ -34,7 +34,7 @@ class Cost:
     cpu_seconds: float = 0.0
     peak_memory_mb: float = 0.0
     peak_gpu_memory_mb: float = 0.0
-    #: of the device, in this attempt; None where it does not tell
+    #: of the device, in this attempt; None if it is not known
     energy_joules: float | None = None
     machine: str = field(default_factory=platform.machine)
     attempts: int = 1

@@ -1,7 +1,7 @@
 """A lock on a file, which ends with the process that holds it.
 
-It is the kernel's (`flock`) where the file system has that. Some have not, as Lustre mounted without it and some NFS:
-there the file itself is the lock. It names its process and is touched every few seconds; it counts no more once its
+It is the kernel's (`flock`) if the file system has that. Some have not, as Lustre mounted without it and some NFS:
+then the file itself is the lock. It names its process and is touched every few seconds; it counts no more once its
 process on this machine has ended, or once one on another machine has not touched it for some minutes.
 """
 
@@ -20,21 +20,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
-#: what `flock` ends in where the file system has no locks
+#: what `flock` ends in if the file system has no locks
 ABSENT = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 #: seconds between two touches of a file that is a lock, and how long one from another machine counts after the last
 BEAT, SILENT = 10.0, 180.0
 
 #: what a lock's file says: host, pid, and what the caller adds
-Told = dict[str, Any]
+Holder = dict[str, Any]
 
 
 class Held:
     """A lock that this process holds until `close`, or until it ends."""
 
-    def __init__(self, path: Path, told: Told, file: TextIO | None) -> None:
+    def __init__(self, path: Path, holder: Holder, file: TextIO | None) -> None:
         self.path = path
-        self.told = told
+        self.holder = holder
         self._file = file
         self._closed = threading.Event()
         if file is None:
@@ -42,21 +42,21 @@ class Held:
 
     def tell(self, **more: Any) -> None:
         """Write more into the lock's file, for others to read."""
-        self.told = {**self.told, **more}
+        self.holder = {**self.holder, **more}
         if self._file is not None:
             self._file.seek(0)
             self._file.truncate()
-            self._file.write(json.dumps(self.told))
+            self._file.write(json.dumps(self.holder))
             self._file.flush()
         else:
-            self.path.write_text(json.dumps(self.told), encoding="utf-8")
+            self.path.write_text(json.dumps(self.holder), encoding="utf-8")
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
         elif not self._closed.is_set():
             self._closed.set()
-            if read(self.path).get("token") == self.told["token"]:
+            if read(self.path).get("token") == self.holder["token"]:
                 self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Held:
@@ -67,17 +67,17 @@ class Held:
 
     def _beat(self) -> None:
         while not self._closed.wait(BEAT):
-            # where the file system is away for a moment, the next beat is in time
+            # if the file system is away for a moment, the next beat is in time
             with suppress(OSError):
                 os.utime(self.path)
 
 
-def hold(path: Path, **told: Any) -> Held | None:
-    """Lock the file `path`, which is made, and write there who holds it and `told`; None if another one holds it."""
+def hold(path: Path, **holder: Any) -> Held | None:
+    """Lock the file `path`, which is made, and write there who holds it and `holder`; None if another one holds it."""
     pid = os.getpid()
-    told = {"host": socket.gethostname(), "pid": pid, "born": _born(pid), "token": uuid.uuid4().hex, **told}
+    holder = {"host": socket.gethostname(), "pid": pid, "born": _born(pid), "token": uuid.uuid4().hex, **holder}
     if not _kernel_locks(path.parent):
-        return _hold_by_file(path, {**told, "by_file": True})
+        return _hold_by_file(path, {**holder, "by_file": True})
     while True:
         file = path.open("a+", encoding="utf-8")
         if not _flock(file, fcntl.LOCK_EX):
@@ -85,7 +85,7 @@ def hold(path: Path, **told: Any) -> Held | None:
             return None
         # the holder before may have deleted the file between our opening and locking it
         if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
-            held = Held(path, told, file)
+            held = Held(path, holder, file)
             held.tell()
             return held
         file.close()
@@ -101,7 +101,7 @@ def is_held(path: Path) -> bool:
         return not _flock(file, fcntl.LOCK_SH)
 
 
-def read(path: Path) -> Told:
+def read(path: Path) -> Holder:
     """What a lock's file says; empty if there is none, or if it is not yet written."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
@@ -109,9 +109,9 @@ def read(path: Path) -> Told:
         return {}
 
 
-def name(told: Told) -> str:
-    """The holder in words."""
-    return f"process {told.get('pid', 'unknown')} on {told.get('host', 'an unknown machine')}"
+def name(holder: Holder) -> str:
+    """Return the holder in words."""
+    return f"process {holder.get('pid', 'unknown')} on {holder.get('host', 'an unknown machine')}"
 
 
 def _flock(file: TextIO, kind: int) -> bool:
@@ -151,8 +151,8 @@ def _warn(why: str) -> None:
     print(f"This file system has no flock ({why}): files that name their process are the locks.", flush=True)
 
 
-def _hold_by_file(path: Path, told: Told) -> Held | None:
-    """As `hold`, where the file itself is the lock."""
+def _hold_by_file(path: Path, holder: Holder) -> Held | None:
+    """As `hold`, with the file itself as the lock."""
     while True:
         try:
             # only one process can be the one that makes it
@@ -164,25 +164,25 @@ def _hold_by_file(path: Path, told: Told) -> Held | None:
             continue
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(json.dumps(told))
+                file.write(json.dumps(holder))
         except OSError:
             path.unlink(missing_ok=True)
             raise
-        return Held(path, told, None)
+        return Held(path, holder, None)
 
 
-def _lives(path: Path, told: Told) -> bool:
+def _lives(path: Path, holder: Holder) -> bool:
     """Whether the process that a lock's file names still holds it."""
-    if told and not told.get("by_file"):
+    if holder and not holder.get("by_file"):
         return False  # left by a process that held the kernel's lock, which nobody holds now
-    if told.get("host") == socket.gethostname():
+    if holder.get("host") == socket.gethostname():
         try:
-            os.kill(told["pid"], 0)
+            os.kill(holder["pid"], 0)
         except ProcessLookupError:
             return False
         except PermissionError:
             pass  # another user's
-        return _born(told["pid"]) == told["born"]  # else it is another process that got the same number
+        return _born(holder["pid"]) == holder["born"]  # else it is another process that got the same number
     try:
         last = path.stat().st_mtime
     except FileNotFoundError:
@@ -213,14 +213,14 @@ def _now(folder: Path) -> float:
             probe.unlink()
 
 
-def _take_away(path: Path, told: Told) -> bool:
-    """Delete the lock that says `told`, and none that another process has made in its place meanwhile."""
+def _take_away(path: Path, holder: Holder) -> bool:
+    """Delete the lock that says `holder`, and none that another process has made in its place meanwhile."""
     aside = path.with_name(f".dead-{uuid.uuid4().hex}")
     try:
         path.rename(aside)
     except FileNotFoundError:
         return True
-    if read(aside).get("token") == told.get("token"):
+    if read(aside).get("token") == holder.get("token"):
         aside.unlink()
         return True
     with suppress(FileExistsError):

@@ -8,14 +8,16 @@ from pathlib import Path
 
 from nas_steps.errors import UserError
 
-#: what is said of a path where nothing is, and where a folder is no file
+#: what is said of a path that leads nowhere, and of a folder instead of a file
 MISSING = "does not exist"
 FOLDER = "is a folder"
 
 
 def irregular(path: str | Path, *, folder: bool = False) -> str | None:
-    """Why `path` cannot be read as a file (or as a `folder`, where that will do): words that follow its name. None
-    where it can. Opening a pipe would wait for ever, and some devices have no end."""
+    """Say why `path` is no file (or, with `folder`, no folder) that can be read, in words that follow its name.
+
+    None if it can be read. Opening a pipe would wait for ever, and some devices have no end.
+    """
     try:
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -28,8 +30,7 @@ def irregular(path: str | Path, *, folder: bool = False) -> str | None:
 
 
 def text_of(path: str | Path) -> str:
-    """The text of a file, without the byte-order mark that some programs write. Raises UserError where it is not
-    UTF-8."""
+    """Return the text of a file, without its byte-order mark. Raises UserError if it is not UTF-8."""
     data = Path(path).read_bytes()
     try:
         return data.decode("utf-8-sig")

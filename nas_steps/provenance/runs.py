@@ -2,7 +2,7 @@
 
 Snakemake locks the files that it works on, and a Snakemake that was killed cannot take its locks away: the next one
 refuses until somebody unlocks. Who holds a lock it does not say. So each run also holds a lock that ends with its
-process (`locks`); where that is free, Snakemake's own locks are a dead run's. Only what executes jobs is a run: a dry
+process (`locks`); if that is free, Snakemake's own locks are a dead run's. Only what executes jobs is a run: a dry
 run, a lint or a graph claims nothing.
 """
 
@@ -25,9 +25,9 @@ from nas_steps.provenance.fingerprint import fingerprint
 STATE = Path(".snakemake")
 #: seconds between two looks at another run
 LOOK = 1.0
-#: where Snakemake, by its folder, notes a file that is finished and one that is begun
+#: the files in which Snakemake, by its folder, notes a file that is finished and one that is begun
 Records = Callable[[str, Path], Iterable[Path]]
-#: letters of a run's name that stand in the name of its lock's file
+#: letters of a run's name in the name of its lock's file
 SHOWN = 238
 
 
@@ -40,7 +40,7 @@ class Run:
         self.state = state
         self._records = records
         self._held: locks.Held | None = None
-        self._earlier: list[tuple[Path, locks.Told]] = []
+        self._earlier: list[tuple[Path, locks.Holder]] = []
 
     def begin(self) -> None:
         """Hold the experiment, and unlock what dead runs have locked. Raises UserError if another run holds it."""
@@ -58,17 +58,17 @@ class Run:
                 )
             others = [other for other in _living(self.state) if other[0] != path]
             self._earlier = [other for other in others if other[1].get("data") == self.data]
-            _unlock_the_dead(self, [told for _, told in others])
+            _unlock_the_dead(self, [holder for _, holder in others])
 
     def wait_for_data(self) -> None:
         """Wait while a run that began before this one prepares the same data, so that none prepares them twice."""
-        for path, told in self._earlier:
+        for path, holder in self._earlier:
             waiting = False
-            while not self._settled(path, told):
+            while not self._settled(path, holder):
                 if not waiting:
                     print(
-                        f"{told['folder']} ({locks.name(told)}) prepares the data in {self.data}, which this run needs "
-                        "too: waiting",
+                        f"{holder['folder']} ({locks.name(holder)}) prepares the data in {self.data}, which this run "
+                        "needs too: waiting",
                         flush=True,
                     )
                 waiting = True
@@ -94,13 +94,13 @@ class Run:
             with suppress(OSError):
                 (self.state / "locks").mkdir()
 
-    def _settled(self, path: Path, told: locks.Told) -> bool:
+    def _settled(self, path: Path, holder: locks.Holder) -> bool:
         """Whether another run has ended, or has prepared the data, or is not going to."""
         with _alone(self.state):
             if not locks.is_held(path):
                 return True
         now = locks.read(path)
-        if now.get("token") not in (None, told["token"]):
+        if now.get("token") not in (None, holder["token"]):
             return True  # it has ended, and the same experiment runs again, after this run
         if "makes" not in now:
             return False
@@ -148,7 +148,7 @@ def claim_while_executing(
 
 @contextmanager
 def _notes_elsewhere(state: Path) -> Iterator[None]:
-    """Let a dry run look where nothing may be written: Snakemake takes notes even then.
+    """Let a dry run look at a folder in which nothing may be written: Snakemake takes notes even then.
 
     The block's working directory is a temporary one that links to all that is in the real one, with notes of its own.
     """
@@ -187,10 +187,10 @@ def _in_words(error: Exception, run: Run) -> str | None:
         return in_words(error) if error.errno in MENDABLE else None
     # Snakemake could not lock its files. Its advice is to unlock, which would hurt a run that lives
     with _alone(run.state):
-        others = [told for path, told in _living(run.state) if path != _lock_file(run.folder, run.state)]
+        others = [holder for path, holder in _living(run.state) if path != _lock_file(run.folder, run.state)]
     if not others:
         return None
-    names = ", ".join(f"{told['folder']} ({locks.name(told)})" for told in others)
+    names = ", ".join(f"{holder['folder']} ({locks.name(holder)})" for holder in others)
     return (
         f"other runs work in this folder on files that {run.folder} needs: {names}; wait until they end, then run "
         "snakemake again, and do not unlock"
@@ -224,24 +224,24 @@ def _lock_file(folder: str, state: Path) -> Path:
     return state / f"run-{name}.lock"
 
 
-def _known(state: Path) -> list[tuple[Path, locks.Told]]:
-    """All runs that ever were here and what they told last."""
+def _known(state: Path) -> list[tuple[Path, locks.Holder]]:
+    """Return the locks of all runs that ever were here, and what they said last."""
     found = [(path, locks.read(path)) for path in sorted(state.glob("run-*.lock"))]
-    return [(path, told) for path, told in found if "folder" in told]
+    return [(path, holder) for path, holder in found if "folder" in holder]
 
 
-def _living(state: Path) -> list[tuple[Path, locks.Told]]:
-    return [(path, told) for path, told in _known(state) if locks.is_held(path)]
+def _living(state: Path) -> list[tuple[Path, locks.Holder]]:
+    return [(path, holder) for path, holder in _known(state) if locks.is_held(path)]
 
 
 def _within(file: str, folder: str) -> bool:
     return file.startswith(f"{folder}/")
 
 
-def _unlock_the_dead(run: Run, others: list[locks.Told]) -> None:
+def _unlock_the_dead(run: Run, others: list[locks.Holder]) -> None:
     """Delete those of Snakemake's locks that dead runs have left; each lock lists its run's files."""
-    known = {run.folder: run.data} | {told["folder"]: told["data"] for _, told in _known(run.state)}
-    living = {told["folder"]: told["data"] for told in others}
+    known = {run.folder: run.data} | {holder["folder"]: holder["data"] for _, holder in _known(run.state)}
+    living = {holder["folder"]: holder["data"] for holder in others}
     for lock in sorted(run.state.glob("locks/*.lock")):
         files = lock.read_text(encoding="utf-8").splitlines()
         owners = {folder for folder in known if any(_within(file, folder) for file in files)}

@@ -10,7 +10,7 @@ TRAINS = ("torch", "torchvision")
 
 
 def version(package: str) -> str | None:
-    """The installed version; None where there is none, as on the head node of a cluster whose jobs use conda.
+    """Return the installed version; None without one, as on the head node of a cluster whose jobs use conda.
 
     Without its local part (`+cpu`, `+cu128`): that says which device it was built for, and devices do not count.
     """

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from nas_steps.config.slicing import score_name, write_slices
 
-from nas_steps.config.load import load, load_file, read_yaml
+from nas_steps.config.load import load, read_yaml
 from nas_steps.config.ranking import ranking_recipe
 from nas_steps.config.schema import Config
 from nas_steps.config.space import Space, filled
@@ -365,9 +365,9 @@ def test_a_merge_key_is_yaml(tmp_path: Path) -> None:
 
 def test_a_missing_and_an_empty_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"there is no config file .*a\.yaml"):
-        load_file(tmp_path / "a.yaml")
+        read_yaml(tmp_path / "a.yaml")
     (tmp_path / "a.yaml").write_text("# nothing\n")
-    assert load_file(tmp_path / "a.yaml") == Config()
+    assert load(read_yaml(tmp_path / "a.yaml")) == Config()
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:

@@ -90,8 +90,8 @@ def test_images_that_do_not_fit_give_the_same_batches(monkeypatch: pytest.Monkey
     resident = make()
     monkeypatch.setattr(module, "CPU_LIMIT", IMAGES.nbytes - 1)
     absent = DeviceImages(mapped, LABELS, MEAN, STD, "cpu")
-    assert resident.resident
-    assert not absent.resident
+    assert resident._resident is not None
+    assert absent._resident is None
     for keys in ({"shuffle": False}, {"shuffle": True, "seed": 1, "augment": ALL}):
         for one, other in zip(resident.batches(5, **keys), absent.batches(5, **keys), strict=True):
             assert torch.equal(one[0], other[0])
@@ -113,14 +113,13 @@ def test_a_quarter_of_the_free_gpu_memory_may_be_taken(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("count", "keys", "sizes"),
     [
-        (10, {"shuffle": True, "drop_last": False}, [4, 4, 2]),
-        (9, {"shuffle": True, "drop_last": False}, [4, 5]),
-        (9, {"shuffle": False, "drop_last": False}, [4, 4, 1]),
-        (9, {"shuffle": True, "drop_last": True}, [4, 4]),
-        (8, {"shuffle": True, "drop_last": True}, [4, 4]),
-        (5, {"shuffle": True, "drop_last": False}, [5]),
-        (3, {"shuffle": True, "drop_last": True}, [3]),
-        (1, {"shuffle": True, "drop_last": False}, [1]),
+        (10, {"shuffle": True}, [4, 4, 2]),
+        (9, {"shuffle": True}, [4, 5]),
+        (9, {"shuffle": False}, [4, 4, 1]),
+        (8, {"shuffle": True}, [4, 4]),
+        (5, {"shuffle": True}, [5]),
+        (3, {"shuffle": True}, [3]),
+        (1, {"shuffle": True}, [1]),
     ],
 )
 def test_the_last_batch(count: int, keys: dict[str, bool], sizes: list[int]) -> None:
@@ -130,9 +129,9 @@ def test_the_last_batch(count: int, keys: dict[str, bool], sizes: list[int]) -> 
 
 
 def test_batches_of_one_stay_so() -> None:
-    assert batch_bounds(3, 1, shuffle=True, drop_last=False) == [(0, 1), (1, 2), (2, 3)]
+    assert batch_bounds(3, 1, shuffle=True) == [(0, 1), (1, 2), (2, 3)]
     with pytest.raises(ValueError, match="batch_size must be at least 1"):
-        batch_bounds(3, 0, shuffle=True, drop_last=False)
+        batch_bounds(3, 0, shuffle=True)
 
 
 def reference(image: np.ndarray, padding: int, offset: tuple[int, int], flip: bool) -> np.ndarray:
