@@ -17,7 +17,7 @@ import numpy as np
 import onnxruntime
 
 from nas_steps.data.layout import printable
-from nas_steps.data.photos import DEPTHS, TooLargeError, UnreadableError, read_photo
+from nas_steps.data.photos import DEPTHS, TooLargeError, UnreadableError, decode
 from nas_steps.errors import UserError
 from nas_steps.provenance.regular import FOLDER, MISSING, irregular
 from nas_steps.provenance.task import parser, run
@@ -106,8 +106,8 @@ def predict(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarr
         raise UserError(f"there is no image {path}" if reason == MISSING else f"{path} {reason}")
     try:
         with Path(path).open("rb") as stream:
-            # the same code read the training images
-            pixels, _ = read_photo(stream, side, channels, MAX_PIXELS, bits_of(session))
+            # the very code that read the training images
+            pixels = decode(stream, side, channels, MAX_PIXELS, bits_of(session)).pixels
     except TooLargeError as error:
         raise UserError(
             f"{path} has {error.width} x {error.height} pixels, more than are decoded ({MAX_PIXELS:,}); shrink it"

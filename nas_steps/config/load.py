@@ -160,10 +160,10 @@ def load(raw: Mapping[str, Any], origin: str = "config", *, warn: bool = True) -
     except ValueError as error:
         raise UserError(f"{origin} is refused:\n  {error}") from None
     for old, new in renamed.items() if warn else ():
-        told = f"{origin}: {old} is called {new} now; the old name will not be read by the next release"
-        print(told, file=sys.stderr, flush=True)
+        warning = f"{origin}: {old} is called {new} now; the old name will not be read by the next release"
+        print(warning, file=sys.stderr, flush=True)
     wrong = dict(misplaced(raw, [Config]))
-    lines = [f"{'.'.join(map(str, place))}: {told}" for place, told in wrong.items()]
+    lines = [f"{'.'.join(map(str, place))}: {reason}" for place, reason in wrong.items()]
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
@@ -189,9 +189,9 @@ def _check_path(key: str, path: str, what: str, wanted: str, origin: str, *, fol
         return
     # `--config images=007` arrives as 7
     zeros = "; zeros before a number are lost unless it is in quotes: --config 'images=\"007\"'" * path.isdigit()
-    told = f"there is no {what} {path!r}" if reason == MISSING else f"{path!r} {reason}"
+    problem = f"there is no {what} {path!r}" if reason == MISSING else f"{path!r} {reason}"
     mend = "set data.source: folder to read it" if (key, reason) == ("data.path", FOLDER) else f"give the {wanted}"
-    raise UserError(f"{origin} is refused:\n  {key}: {told}; {mend}{zeros}")
+    raise UserError(f"{origin} is refused:\n  {key}: {problem}; {mend}{zeros}")
 
 
 def _lines(error: ValidationError, known: Sequence[Place] = ()) -> list[str]:

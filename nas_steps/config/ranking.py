@@ -49,8 +49,8 @@ class Ranking(Section):
     def _auto_can_be_told(self) -> Ranking:
         if self.shortlist == "auto" and self.uniform < FEWEST_UNIFORM:
             raise ValueError(
-                f"shortlist is auto, but uniform is {self.uniform}: how many must be trained is told by a uniform "
-                f"sample of {FEWEST_UNIFORM} or more (20 say more than 8); raise uniform, or give shortlist a number"
+                f"shortlist is auto, but uniform is {self.uniform}: the length is estimated from a uniform sample of "
+                f"{FEWEST_UNIFORM} or more (20 say more than 8); raise uniform, or give shortlist a number"
             )
         return self
 

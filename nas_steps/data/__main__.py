@@ -24,12 +24,12 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--max-image-pixels", type=int, help="the largest picture that is decoded")
     options.add_argument("--output", required=True, type=Path, help="folder to write to")
     given = options.parse_args(arguments)
-    step = read_settings(given.settings, DataSettings)
-    told = {name: getattr(given, name) for name in ("path", "unreadable", "max_image_pixels")}
-    data = step.data.model_copy(update={name: value for name, value in told.items() if value is not None})
-    print(f"seed {step.seed}, source {step.data.source}", flush=True)
+    settings = read_settings(given.settings, DataSettings)
+    changed = {name: getattr(given, name) for name in ("path", "unreadable", "max_image_pixels")}
+    data = settings.data.model_copy(update={name: value for name, value in changed.items() if value is not None})
+    print(f"seed {settings.seed}, source {settings.data.source}", flush=True)
     with measured(given.output / "cost.json", "data", "data") as cost:
-        meta = prepare(step.model_copy(update={"data": data}), given.output, given.leave_out)
+        meta = prepare(settings.model_copy(update={"data": data}), given.output, given.leave_out)
         cost.extra = {"source": meta["source"], "content": meta["content"]}
     sizes = ", ".join(f"{sum(counts.values())} {name}" for name, counts in meta["counts"].items())
     named = f" ({', '.join(meta['classes'])})" if len(meta["classes"]) <= CLASSES_NAMED else ""
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
     if meta["duplicates_across_splits"]:
         print(f"duplicates across the source's own splits: {meta['duplicates_across_splits']} (kept)")
     if meta["ignored"]:
-        what = "keys of the archive that were not used" if step.data.source == "npz" else "files that are no images"
+        what = "keys of the archive that were not used" if settings.data.source == "npz" else "files that are no images"
         print(f"{what}, ignored: {meta['ignored']}")
 
 

@@ -94,13 +94,6 @@ def is_image(stream: IO[bytes]) -> bool:
         return False
 
 
-def read_photo(
-    stream: IO[bytes], side: int, channels: int, max_pixels: int, bits: int = 16
-) -> tuple[np.ndarray, list[str]]:
-    """What `decode` gives, without the depth."""
-    return decode(stream, side, channels, max_pixels, bits)[:2]
-
-
 def decode(stream: IO[bytes], side: int, channels: int, max_pixels: int, bits: int = 16) -> Photo:
     """Decode the first frame.
 
@@ -251,7 +244,7 @@ def _eight_bit(image: Image.Image, channels: int, notes: list[str]) -> Image.Ima
 
 @contextmanager
 def _no_limit() -> Iterator[None]:
-    """Lift Pillow's own limit of pixels, which is not the user's: `read_photo` checks the header itself."""
+    """Lift Pillow's own limit of pixels, which is not the user's: `decode` checks the header itself."""
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
     try:

@@ -25,7 +25,7 @@ GROUPS_NAMED = 50
 SMALLEST_STD = 1 / 255
 
 
-def prepare(step: DataSettings, output: Path, leave_out: Path | None = None) -> dict[str, Any]:
+def prepare(settings: DataSettings, output: Path, leave_out: Path | None = None) -> dict[str, Any]:
     """Read the source, split it and write `{train,valid,test}_{images,labels}.npy` and meta.json; return the latter.
 
     What is returned also counts the files that were `ignored`. They are not watched, so no file may depend on them.
@@ -42,19 +42,19 @@ def prepare(step: DataSettings, output: Path, leave_out: Path | None = None) -> 
     Images keep the source's order within a split. Raises UserError for whatever the user can mend; then no
     file is left behind.
     """
-    source = read_source(step.data, leave_out)
-    _check(source, step.data)
-    splits, duplicates = _split(source, step)
+    source = read_source(settings.data, leave_out)
+    _check(source, settings.data)
+    splits, duplicates = _split(source, settings)
     for name in SPLITS:
         key = f"max_{name}"
-        seed = derive_seed(step.seed, "subsample", name)
+        seed = derive_seed(settings.seed, "subsample", name)
         part = splits[name]
-        chosen = subsample(part.labels, source.classes, getattr(step.data, key), seed, key)
+        chosen = subsample(part.labels, source.classes, getattr(settings.data, key), seed, key)
         splits[name] = Labelled(part.images[chosen], part.labels[chosen])
     mean, std = statistics(splits["train"].images)
     meta = {
-        "source": step.data.source,
-        "seed": step.seed,
+        "source": settings.data.source,
+        "seed": settings.seed,
         "classes": source.classes,
         "counts": {name: _counts(part, source.classes) for name, part in splits.items()},
         "own_splits": sorted(source.splits, key=SPLITS.index) if len(source.splits) > 1 else [],
@@ -104,7 +104,7 @@ def _check(source: Source, data: Data) -> None:
             )
 
 
-def _split(source: Source, step: DataSettings) -> tuple[dict[str, Labelled], dict[str, Any]]:
+def _split(source: Source, settings: DataSettings) -> tuple[dict[str, Labelled], dict[str, Any]]:
     """The three splits, and what meta.json tells of duplicates."""
     splits = dict(source.splits)
     prints = {name: digests(part.images) for name, part in splits.items()}
@@ -114,9 +114,9 @@ def _split(source: Source, step: DataSettings) -> tuple[dict[str, Labelled], dic
     if missing:
         duplicates = find_duplicates(prints["train"], pool.labels)
         kept = np.flatnonzero(duplicates.keep)
-        shares = {"train": 1.0} | {name: getattr(step.data, name) for name in missing}
+        shares = {"train": 1.0} | {name: getattr(settings.data, name) for name in missing}
         shares["train"] -= sum(shares[name] for name in missing)
-        dealt = deal(pool.labels[kept], source.classes, shares, derive_seed(step.seed, "split"))
+        dealt = deal(pool.labels[kept], source.classes, shares, derive_seed(settings.seed, "split"))
         for name, chosen in dealt.items():
             splits[name] = Labelled(pool.images[kept[chosen]], pool.labels[kept[chosen]])
     across, seen = 0, set(prints["train"])

@@ -17,7 +17,6 @@ from nas_steps.data.photos import (
     UnreadableError,
     decode,
     is_image,
-    read_photo,
     square,
 )
 
@@ -31,6 +30,12 @@ def stored(image: Image.Image, kind: str = "PNG", **options: Any) -> io.BytesIO:
     return stream
 
 
+def read(*arguments: Any) -> tuple[np.ndarray, list[str]]:
+    """The pixels, and what had to be converted."""
+    photo = decode(*arguments)
+    return photo.pixels, photo.notes
+
+
 def noise(height: int, width: int, *channels: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, *channels), np.uint8)
 
@@ -38,7 +43,7 @@ def noise(height: int, width: int, *channels: int) -> np.ndarray:
 @pytest.mark.parametrize("kind", [kind for kind in ("PNG", "BMP", "TIFF", "PPM") if kind in FORMATS])
 def test_an_rgb_image_of_the_right_size_is_stored_as_it_is(kind: str) -> None:
     pixels = noise(8, 8, 3)
-    found, notes = read_photo(stored(Image.fromarray(pixels), kind), 8, 3, LIMIT)
+    found, notes = read(stored(Image.fromarray(pixels), kind), 8, 3, LIMIT)
     assert found.dtype == np.uint8
     assert np.array_equal(found, pixels.transpose(2, 0, 1))
     assert notes == []
@@ -46,18 +51,18 @@ def test_an_rgb_image_of_the_right_size_is_stored_as_it_is(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF"])
 def test_lossy_formats_are_read(kind: str) -> None:
-    found, _ = read_photo(stored(Image.new("RGB", (20, 10), (200, 100, 50)), kind), 8, 3, LIMIT)
+    found, _ = read(stored(Image.new("RGB", (20, 10), (200, 100, 50)), kind), 8, 3, LIMIT)
     assert found.shape == (3, 8, 8)
     assert np.abs(found.astype(int) - np.array([200, 100, 50])[:, None, None]).max() <= 4
 
 
 def test_grey_and_rgb_are_turned_into_each_other() -> None:
     grey = noise(8, 8)
-    found, notes = read_photo(stored(Image.fromarray(grey)), 8, 3, LIMIT)
+    found, notes = read(stored(Image.fromarray(grey)), 8, 3, LIMIT)
     assert all(np.array_equal(channel, grey) for channel in found)
     assert notes == ["L to RGB"]
     green = Image.new("RGB", (8, 8), (0, 255, 0))
-    found, notes = read_photo(stored(green), 8, 1, LIMIT)
+    found, notes = read(stored(green), 8, 1, LIMIT)
     assert found.shape == (1, 8, 8)
     assert np.all(found == 150)  # 0.587 * 255, the luma of ITU-R 601
     assert notes == ["RGB to L"]
@@ -66,7 +71,7 @@ def test_grey_and_rgb_are_turned_into_each_other() -> None:
 def test_transparency_is_laid_over_white() -> None:
     pixels = np.zeros((8, 8, 4), np.uint8)
     pixels[:4, :, 3] = 255  # black above, nothing below
-    found, notes = read_photo(stored(Image.fromarray(pixels)), 8, 3, LIMIT)
+    found, notes = read(stored(Image.fromarray(pixels)), 8, 3, LIMIT)
     assert np.all(found[:, :4] == 0)
     assert np.all(found[:, 4:] == 255)
     assert notes == ["transparency over white", "RGBA to RGB"]
@@ -76,17 +81,17 @@ def test_a_palette_with_a_transparent_colour() -> None:
     image = Image.new("P", (8, 8), 1)
     image.putpalette([255, 0, 0, 0, 0, 255] + [0] * 762)
     image.paste(0, (0, 0, 8, 4))
-    found, _ = read_photo(stored(image), 8, 3, LIMIT)
+    found, _ = read(stored(image), 8, 3, LIMIT)
     assert found[:, 0, 0].tolist() == [255, 0, 0]
     assert found[:, 7, 0].tolist() == [0, 0, 255]
-    found, notes = read_photo(stored(image, transparency=0), 8, 3, LIMIT)
+    found, notes = read(stored(image, transparency=0), 8, 3, LIMIT)
     assert found[:, 0, 0].tolist() == [255, 255, 255]
     assert found[:, 7, 0].tolist() == [0, 0, 255]
     assert notes == ["transparency over white", "P to RGB"]
 
 
 def test_cmyk() -> None:
-    found, notes = read_photo(stored(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "TIFF"), 8, 3, LIMIT)
+    found, notes = read(stored(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "TIFF"), 8, 3, LIMIT)
     assert found[:, 0, 0].tolist() == [255, 0, 0]
     assert notes == ["CMYK to RGB"]
 
@@ -94,7 +99,7 @@ def test_cmyk() -> None:
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_grey_of_16_bits_is_scaled_not_clipped(kind: str) -> None:
     deep = np.repeat(np.linspace(0, 65535, 8).astype(np.uint16)[None], 8, axis=0)
-    found, notes = read_photo(stored(Image.fromarray(deep), kind), 8, 1, LIMIT)
+    found, notes = read(stored(Image.fromarray(deep), kind), 8, 1, LIMIT)
     assert np.array_equal(found[0, 0], np.rint(deep[0] / 257))
     assert notes[0] == "16-bit grey to 8 bits"
 
@@ -186,7 +191,7 @@ def test_colours_of_16_bits_are_scaled_by_all_their_bits(write: Callable[[np.nda
 def test_transparency_of_16_bits_is_scaled_by_its_own(bands: int, opaque: int) -> None:
     values = shallow(8, 8, bands)
     values[..., -1] = opaque
-    found, notes = read_photo(deep_png(values), 8, 3, LIMIT, 12)
+    found, notes = read(deep_png(values), 8, 3, LIMIT, 12)
     wanted = np.rint(values[..., :-1] * (255 / 4095)).astype(int)
     assert np.array_equal(found.transpose(1, 2, 0), np.broadcast_to(wanted, (8, 8, 3)))
     assert notes[:2] == ["16-bit colour that uses 12 bits to 8 bits", "transparency over white"]
@@ -209,7 +214,7 @@ def test_a_file_that_says_how_many_bits_it_has_is_taken_at_its_word(bits: int) -
 @pytest.mark.parametrize("kind", [np.float32, np.int32])
 def test_pixels_of_32_bits_are_refused(kind: type) -> None:
     with pytest.raises(UnreadableError, match="32 bits"):
-        read_photo(stored(Image.fromarray(np.full((8, 8), 1000, kind)), "TIFF"), 8, 3, LIMIT)
+        read(stored(Image.fromarray(np.full((8, 8), 1000, kind)), "TIFF"), 8, 3, LIMIT)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -228,21 +233,21 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     }[orientation]
     exif = Image.Exif()
     exif[274] = orientation
-    found, notes = read_photo(stored(Image.fromarray(np.ascontiguousarray(turned)), exif=exif), 8, 1, LIMIT)
+    found, notes = read(stored(Image.fromarray(np.ascontiguousarray(turned)), exif=exif), 8, 1, LIMIT)
     assert np.array_equal(found[0], upright)
     assert notes == (["turned by EXIF orientation"] if orientation > 1 else [])
 
 
 def test_broken_exif_data_does_not_cost_the_picture() -> None:
     stream = stored(Image.new("RGB", (8, 8)), exif=b"Exif\x00\x00nonsense")
-    found, notes = read_photo(stream, 8, 3, LIMIT)
+    found, notes = read(stream, 8, 3, LIMIT)
     assert found.shape == (3, 8, 8)
     assert notes == ["EXIF data unreadable"]
 
 
 def test_of_an_animation_the_first_frame_is_taken() -> None:
     frames = [Image.new("L", (8, 8), level) for level in (30, 200)]
-    found, notes = read_photo(stored(frames[0], "GIF", save_all=True, append_images=frames[1:]), 8, 1, LIMIT)
+    found, notes = read(stored(frames[0], "GIF", save_all=True, append_images=frames[1:]), 8, 1, LIMIT)
     assert np.all(found == 30)
     assert notes[0] == "first frame of several"
 
@@ -251,7 +256,7 @@ def test_the_shorter_side_is_resized_and_the_centre_cropped() -> None:
     # left third black, middle grey, right third white: the middle square is all grey
     pixels = np.repeat(np.repeat(np.array([[0, 128, 255]], np.uint8), 40, axis=1), 40, axis=0)
     for image in (pixels, pixels.T):
-        found, _ = read_photo(stored(Image.fromarray(np.ascontiguousarray(image))), 10, 1, LIMIT)
+        found, _ = read(stored(Image.fromarray(np.ascontiguousarray(image))), 10, 1, LIMIT)
         assert np.all(found[0, 2:-2, 2:-2] == 128)
 
 
@@ -263,10 +268,10 @@ def test_resizing_only_the_box_is_resizing_all_and_cropping() -> None:
 
 def test_shrinking_is_antialiased_and_enlarging_is_told() -> None:
     board = ((np.add.outer(np.arange(64), np.arange(64)) % 2) * 255).astype(np.uint8)
-    found, notes = read_photo(stored(Image.fromarray(board)), 8, 1, LIMIT)
+    found, notes = read(stored(Image.fromarray(board)), 8, 1, LIMIT)
     assert np.abs(found[0, 1:-1, 1:-1].astype(int) - 127).max() <= 2  # nearest or plain bicubic would keep 0 or 255
     assert notes == []
-    _, notes = read_photo(stored(Image.fromarray(board)), 65, 1, LIMIT)
+    _, notes = read(stored(Image.fromarray(board)), 65, 1, LIMIT)
     assert notes == ["enlarged"]
 
 
@@ -284,20 +289,20 @@ def png_claiming(width: int, height: int) -> io.BytesIO:
 def test_a_picture_that_claims_too_many_pixels_is_not_decoded(size: tuple[int, int]) -> None:
     before = Image.MAX_IMAGE_PIXELS
     with pytest.raises(UnreadableError, match=rf"{size[0]} x {size[1]} pixels.*max_image_pixels.*1000000"):
-        read_photo(png_claiming(*size), 8, 3, LIMIT)
+        read(png_claiming(*size), 8, 3, LIMIT)
     assert before == Image.MAX_IMAGE_PIXELS
 
 
 def test_truncated_and_damaged_images_are_unreadable() -> None:
     whole = stored(Image.fromarray(noise(64, 64, 3)), "JPEG").getvalue()
     with pytest.raises(UnreadableError, match="truncated"):
-        read_photo(io.BytesIO(whole[: len(whole) // 2]), 8, 3, LIMIT)
+        read(io.BytesIO(whole[: len(whole) // 2]), 8, 3, LIMIT)
     whole = stored(Image.fromarray(noise(64, 64, 3))).getvalue()
     damaged = bytearray(whole)
     damaged[200:260] = b"\xff" * 60
     for content in (whole[: len(whole) // 2], bytes(damaged)):
         with pytest.raises(UnreadableError) as caught:
-            read_photo(io.BytesIO(content), 8, 3, LIMIT)
+            read(io.BytesIO(content), 8, 3, LIMIT)
         assert "0x" not in str(caught.value)  # the reason goes to meta.json, which has to be the same every time
 
 
@@ -305,7 +310,7 @@ def test_truncated_and_damaged_images_are_unreadable() -> None:
 def test_what_is_no_image_is_told_by_content(content: bytes) -> None:
     assert not is_image(io.BytesIO(content))
     with pytest.raises(NotAnImageError, match="no known format"):
-        read_photo(io.BytesIO(content), 8, 3, LIMIT)
+        read(io.BytesIO(content), 8, 3, LIMIT)
 
 
 def test_names_and_contents() -> None:

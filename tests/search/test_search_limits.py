@@ -152,7 +152,7 @@ def test_the_limits_are_no_part_of_what_is_measured(tmp_path: Path) -> None:
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a supernet": (
         {"search": {"constraints": {"parameters": 1e6}}},
-        r"search\.strategies\.darts \(kind darts\) trains a supernet of its own and cannot keep limits, but "
+        r"search\.strategies\.darts \(kind darts\) trains a supernet of its own and cannot keep constraints, but "
         r"search\.constraints has parameters",
     ),
     "a table": (
