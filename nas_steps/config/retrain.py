@@ -59,8 +59,7 @@ class Retrain(Section):
         False, description="Train the space's largest network: does searching beat the most expensive one?"
     )
     train_on: Literal["train", "train+valid"] = Field(
-        "train",
-        description="Images of the final trainings. `train+valid` leaves no images for a validation accuracy.",
+        "train", description="Images of the final trainings. `train+valid` leaves no images for a validation accuracy."
     )
 
     @field_validator("baselines")

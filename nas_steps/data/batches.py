@@ -64,13 +64,7 @@ class DeviceImages:
         return len(batch_bounds(len(self), batch_size, shuffle=shuffle))
 
     def batches(
-        self,
-        batch_size: int,
-        *,
-        augment: Augment | None = None,
-        shuffle: bool,
-        seed: int | None = None,
-        start: int = 0,
+        self, batch_size: int, *, augment: Augment | None = None, shuffle: bool, seed: int | None = None, start: int = 0
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield one pass: normalised float32 images (B, C, side, side), channels last, and int64 labels (B,).
 

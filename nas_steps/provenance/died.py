@@ -46,7 +46,7 @@ OTHER = ("something outside of it sent that signal", "")
 
 
 def words(status: int, command: Sequence[str]) -> str | None:
-    """What is said of `command`, python's arguments, that a shell saw end with `status`; None if by no signal."""
+    """Say how `command`, python's arguments, ended, by the `status` that a shell saw; None if by no signal."""
     try:
         name = signal.Signals(status - 128).name
     except ValueError:
@@ -58,7 +58,7 @@ def words(status: int, command: Sequence[str]) -> str | None:
 
 
 def step(command: Sequence[str]) -> str:
-    """The step's name in python's arguments: the module, and the word after it if that is no option."""
+    """Return the step's name in python's arguments: the module, and the word after it if that is no option."""
     for place, argument in enumerate(command):
         module = command[place + 1 : place + 2]
         # of a step in several processes, not the module that starts them

@@ -122,15 +122,7 @@ def remember(path: str | Path, value: Any) -> None:
 
 
 #: what the user can mend of what the system refuses: rights, room, names
-MENDABLE = (
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.ENAMETOOLONG,
-)
+MENDABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG)
 #: how a file is mended that could not be written
 MEND = "make room or ask for the right to write there, or start snakemake in another folder (--directory)"
 

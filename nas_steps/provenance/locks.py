@@ -92,7 +92,7 @@ def hold(path: Path, **holder: Any) -> Held | None:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process holds the lock. While this looks, `hold` may take it for held."""
+    """Return whether a process holds the lock. While this looks, `hold` may take it for held."""
     if not path.exists():
         return False
     if not _kernel_locks(path.parent):
@@ -102,7 +102,7 @@ def is_held(path: Path) -> bool:
 
 
 def read(path: Path) -> Holder:
-    """What a lock's file says; empty if there is none, or if it is not yet written."""
+    """Return what a lock's file says; empty if there is none, or if it is not yet written."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError):
