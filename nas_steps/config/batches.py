@@ -15,10 +15,10 @@ from nas_steps.config.search import Search
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import Enas, Gradient
 from nas_steps.facts import NATIVE_CLASSES
-from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
+from nas_steps.spaces.baselines import load_family, parse_baseline, to_be_fitted
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.costs import divided
-from nas_steps.spaces.hand_designed import RESNETS, SMALL_IMAGE, scalable
+from nas_steps.spaces.hand_designed import scalable
 from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
 from nas_steps.spaces.mobile.efficientnet import triples
 from nas_steps.spaces.mobile.space import MobileSpace
@@ -90,13 +90,9 @@ def baseline_stride(name: str, side: int) -> int:
         return parse_mobile(name).stride
     if is_mobile(found := scalable(name, side)):
         return parse_mobile(found).stride
-    base, width, depth = parse_baseline(name)
-    if base in RESNETS:
-        return 4
-    if base == "resnet18" and (side < SMALL_IMAGE or width != 1 or depth != 1):
-        return 8
+    stride = load_family(name).stride
     # the others are torchvision's, and are fitted so that some pixels are left
-    return 1
+    return 1 if stride is None else stride(parse_baseline(name), side)
 
 
 def _search_batches(search: Search, space: Space, stored: int | None) -> Iterator[Batch]:

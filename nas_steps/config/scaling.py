@@ -9,8 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.section import Positive, Section
 from nas_steps.errors import UserError, known
-from nas_steps.spaces.baselines import parse_baseline
-from nas_steps.spaces.hand_designed import MOBILE, RESNETS
+from nas_steps.spaces.baselines import parse_baseline, scalable_names
 from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
 from nas_steps.spaces.mobile.efficientnet import PUBLISHED, triples
 
@@ -37,9 +36,7 @@ class Factorial(Section):
     )
     hand_designed: str = Field(
         "resnet20",
-        description="The hand-designed base: "
-        + ", ".join((*RESNETS, *MOBILE))
-        + ", with `_x0.5` or `_d1.5` at the end "
+        description="The hand-designed base: " + ", ".join(scalable_names()) + ", with `_x0.5` or `_d1.5` at the end "
         "to scale its width or depth; or a mobile architecture such as EfficientNet-B0's own string.",
     )
     factor: float = Field(
@@ -71,7 +68,7 @@ class Factorial(Section):
                 return value
         except UserError as error:
             raise ValueError(str(error)) from None
-        known("network that can be scaled", parse_baseline(value).base, (*RESNETS, *MOBILE))
+        known("network that can be scaled", parse_baseline(value).base, scalable_names())
         return value
 
     @model_validator(mode="after")

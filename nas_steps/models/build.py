@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import nn
 
 from nas_steps.config.space import Network
-from nas_steps.models.baselines import build_baseline
 from nas_steps.models.cells.nasbench201 import StagedNetwork
 from nas_steps.models.cells.two_input import CellNetwork
 from nas_steps.models.count import Size, count
+from nas_steps.models.hand_designed import build_baseline
 from nas_steps.models.mobile.network import build_mobile
 from nas_steps.spaces.baselines import parse_baseline
 from nas_steps.spaces.cells.architectures import parse_architecture

@@ -32,8 +32,8 @@ class Constraints:
 
 def measure(inputs: int, classes: int, side: int) -> Measure:
     """Return a function that counts hand-designed networks for images of (inputs, side, side)."""
-    from nas_steps.models.baselines import build_baseline
     from nas_steps.models.count import count
+    from nas_steps.models.hand_designed import build_baseline
 
     def counted(name: str) -> tuple[int, int]:
         size = count(lambda: build_baseline(name, inputs=inputs, classes=classes, side=side), inputs=inputs, side=side)

@@ -13,7 +13,7 @@ from nas_steps.facts import NATIVE_CLASSES, NATIVE_SHAPE
 from nas_steps.provenance.files import read_json, remember
 from nas_steps.provenance.fingerprint import code_fingerprint, fingerprint
 from nas_steps.retraining.fitting import Constraints, refuse_larger, widest
-from nas_steps.spaces.baselines import to_be_fitted
+from nas_steps.spaces.baselines import family_of, to_be_fitted
 
 COUNTING = "nas_steps.retraining.steps.count"
 
@@ -52,7 +52,8 @@ def narrowest(base: str) -> str:
 def _counted(baselines: list[str], shape: tuple[int, int, int], store: Path) -> dict[str, tuple[int, int]]:
     """Return (parameters, MACs) by name; for a baseline that is to be fitted, those of the narrowest network."""
     names = sorted({name if (base := to_be_fitted(name)) is None else narrowest(base) for name in baselines})
-    content = {"names": names, "shape": list(shape), "code": code_fingerprint(COUNTING)}
+    families = [f"nas_steps.models.baselines.{family_of(name)}" for name in names]
+    content = {"names": names, "shape": list(shape), "code": code_fingerprint(COUNTING, *families)}
     path = store / f"baselines-{fingerprint(content)}.json"
     if path.is_file():
         sizes = read_json(path)

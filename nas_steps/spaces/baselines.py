@@ -4,25 +4,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pkgutil import iter_modules
 from typing import NamedTuple
 
 from nas_steps.errors import exact, known
+from nas_steps.provenance.kinds import of_kind
+from nas_steps.spaces import families
+from nas_steps.spaces.mobile.architectures import MobileArchitecture
 
-#: what `nas_steps.models.baselines` can build
-BASELINES = (
-    "resnet20",
-    "resnet32",
-    "resnet56",
-    "resnet18",
-    "mobilenet_v2",
-    "mobilenet_v3_small",
-    "mobilenet_v3_large",
-    "efficientnet_b0",
-)
-
-
-#: those whose stages have no number of blocks to multiply
-FIXED_DEPTH = ("mobilenet_v3_small", "mobilenet_v3_large")
+#: below this side a network's first strides are taken away
+SMALL_IMAGE = 96
 WIDEST, DEEPEST = 8.0, 64.0
 #: a factor, as `exact` spells it
 NUMBER = r"\d+(?:\.\d+)?(?:e-\d+)?"
@@ -40,30 +33,69 @@ class Baseline(NamedTuple):
         return "_".join([self.base, *(f"{letter}{exact(value)}" for letter, value in suffixes if value != 1)])
 
 
+@dataclass(frozen=True)
+class Family:
+    """The hand-designed networks of one module of `nas_steps.spaces.families`.
+
+    `nas_steps.models.baselines` has a module of the same name that builds them.
+    """
+
+    names: tuple[str, ...]
+    #: whether the stages have a number of blocks to multiply
+    deepens: bool = True
+    #: networks that compound scaling may start from
+    scalable: tuple[str, ...] = ()
+    #: the network as a mobile architecture, with all its strides
+    spelled: Callable[[Baseline], MobileArchitecture] | None = None
+    #: by what a network divides the side of its images, if it is not fitted to them
+    stride: Callable[[Baseline, int], int] | None = None
+
+
+def family_of(name: str) -> str | None:
+    """The family that a baseline's name begins with: `resnet` of `resnet20_x0.5`; None for other names."""
+    return max((one.name for one in iter_modules(families.__path__) if name.startswith(one.name)), default=None)
+
+
+def load_family(name: str) -> Family:
+    """The family of a baseline's name. Raises ValueError for an unknown name."""
+    family = family_of(name)
+    return Family(()) if family is None else of_kind(families.__name__, family).FAMILY
+
+
+def baseline_names() -> list[str]:
+    """All hand-designed networks. Loads every family: for the config, and for the words of an error."""
+    return [name for one in iter_modules(families.__path__) for name in load_family(one.name).names]
+
+
+def scalable_names() -> list[str]:
+    """The hand-designed networks that compound scaling may start from."""
+    return [name for one in iter_modules(families.__path__) for name in load_family(one.name).scalable]
+
+
 def to_be_fitted(name: str) -> str | None:
     """`mobilenet_v2` of `mobilenet_v2_auto`, whose width is to be chosen by a budget; None for other names.
 
-    Raises ValueError where what is to be fitted is not known.
+    Raises ValueError if the network is not known.
     """
-    if not name.endswith("_auto"):
-        return None
-    return known("baseline", name.removesuffix("_auto"), BASELINES)
+    return _known(name.removesuffix("_auto")) if name.endswith("_auto") else None
 
 
 def parse_baseline(name: str) -> Baseline:
-    """Split `mobilenet_v2_x0.5_d2` into ("mobilenet_v2", 0.5, 2.0); a factor is 1 where none is given.
+    """Split `mobilenet_v2_x0.5_d2` into ("mobilenet_v2", 0.5, 2.0); a factor that is left out is 1.
 
     Raises ValueError for an unknown name, a width outside (0, 8] or a depth outside [1, 64].
     """
     match = re.fullmatch(rf"(?P<base>.+?)(?:_x(?P<width>{NUMBER}))?(?:_d(?P<depth>{NUMBER}))?", name)
-    base = match["base"] if match else name
+    base = _known(match["base"] if match else name)
     width, depth = (float(match[part] or 1) if match else 1.0 for part in ("width", "depth"))
-    if base not in BASELINES:
-        known("baseline", base, BASELINES)
     if not 0 < width <= WIDEST:
         raise ValueError(f"baseline {name!r}: the width factor must be above 0 and at most {exact(WIDEST)}")
     if not 1 <= depth <= DEEPEST:
         raise ValueError(f"baseline {name!r}: the depth factor must be from 1 to {exact(DEEPEST)}")
-    if depth > 1 and base in FIXED_DEPTH:
+    if depth > 1 and not load_family(base).deepens:
         raise ValueError(f"baseline {name!r}: {base} has no depth factor; those with one are the others")
     return Baseline(base, width, depth)
+
+
+def _known(base: str) -> str:
+    return base if base in load_family(base).names else known("baseline", base, baseline_names())

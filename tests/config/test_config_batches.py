@@ -13,11 +13,12 @@ from nas_steps.config.load import load
 from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.models.build import build
-from nas_steps.spaces.baselines import BASELINES
+from nas_steps.spaces.baselines import baseline_names
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.costs import divided
 from nas_steps.spaces.mobile.presets import PRESETS as MOBILE
 
+BASELINES = baseline_names()
 SIDES = (4, 5, 7, 8, 9, 16, 17, 32, 33)
 
 

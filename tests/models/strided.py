@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas_steps.config.space import Network
-from nas_steps.models.baselines import ResNet
+from nas_steps.models.baselines.resnet import ResNet
 from nas_steps.models.build import build
 from nas_steps.models.cells.operations import FactorizedReduce, build_operation
 from nas_steps.models.mobile.network import build_block, build_stem

@@ -22,9 +22,10 @@ from nas_steps.models.build import build
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.models.convolutions import Conv2d, onednn_is_faulty, onednn_version
 from nas_steps.models.mobile.supernet import MobileSupernet
-from nas_steps.spaces.baselines import BASELINES
+from nas_steps.spaces.baselines import baseline_names
 from nas_steps.spaces.cells.presets import PRESETS
 
+BASELINES = baseline_names()
 SCRIPT = Path(__file__).with_name("strided.py")
 NARROW = Network(channels=2, cells=3, stem_multiplier=1)
 

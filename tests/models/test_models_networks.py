@@ -18,7 +18,7 @@ from nas_steps.models.cells.operations import FactorizedReduce, build_operation
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.models.cells.two_input import AuxiliaryHead, CellNetwork, drop_path
 from nas_steps.models.count import count
-from nas_steps.spaces.baselines import BASELINES
+from nas_steps.spaces.baselines import baseline_names
 from nas_steps.spaces.cells.operations import OPERATIONS
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.cells.space import CellSpace, parse_architecture
@@ -36,6 +36,7 @@ V2 = (
     "reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), "
     "('max_pool_3x3', 0), ('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=range(2, 6))"
 )
+BASELINES = baseline_names()
 ONE_INPUT = "|{0}~0|+|{0}~0|{0}~1|+|{0}~0|{0}~1|{0}~2|"
 PAPER = Network(channels=36, cells=20, stem_multiplier=3)
 
@@ -240,12 +241,12 @@ def test_a_supernet_of_one_hot_alphas_is_the_discrete_network() -> None:
     with torch.no_grad():
         for kind in space.kinds:
             textbook.alphas[kind].zero_()
-            chosen = {(n, s): op for n, node in enumerate(getattr(architecture, kind)) for op, s in node}
+            chosen = {(n, s): op for n, node in enumerate(architecture.cells[kind]) for op, s in node}
             for row, edge in enumerate(space.edges()):
                 column = space.operations.index(chosen.get(edge, "none"))
                 textbook.alphas[kind][row, column] = 1e4
                 if edge in chosen:
-                    place = [s for _, s in getattr(architecture, kind)[edge[0]]].index(edge[1])
+                    place = [s for _, s in architecture.cells[kind][edge[0]]].index(edge[1])
                     kept[kind, row, column] = f"nodes.{edge[0]}.{place}."
     source = textbook.state_dict()
     copied = set()

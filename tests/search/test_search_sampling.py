@@ -37,7 +37,7 @@ def differences(first: str, second: str) -> int:
     return sum(
         len(set(left) - set(right))
         for kind in ("normal", "reduce")
-        for left, right in zip(getattr(one, kind), getattr(two, kind), strict=True)
+        for left, right in zip(one.cells[kind], two.cells[kind], strict=True)
     )
 
 

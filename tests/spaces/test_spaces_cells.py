@@ -10,10 +10,11 @@ import pytest
 from mutants import neighbours
 
 from nas_steps.errors import UserError
-from nas_steps.spaces.baselines import BASELINES, parse_baseline
+from nas_steps.spaces.baselines import baseline_names, parse_baseline
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.cells.space import CellArchitecture, CellSpace, parse_architecture
 
+BASELINES = baseline_names()
 TINY = CellSpace("tiny", ("skip_connect", "nor_conv_1x1"), nodes=2)
 GENOTYPE = PRESETS["darts"].sample(Random(0)).genotype() or ""
 PAIR = ("skip_connect", "nor_conv_1x1")

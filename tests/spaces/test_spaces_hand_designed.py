@@ -6,8 +6,9 @@ import pytest
 
 from nas_steps.config.space import Network
 from nas_steps.models.build import size
-from nas_steps.spaces.hand_designed import MOBILE, fitted, scalable
+from nas_steps.spaces.hand_designed import fitted, scalable
 from nas_steps.spaces.mobile.architectures import parse_mobile
+from nas_steps.spaces.mobile.efficientnet import B0
 
 
 @pytest.mark.parametrize("side", [8, 32, 64, 96])
@@ -25,7 +26,7 @@ def test_its_strides_stay_when_its_images_grow() -> None:
 
 
 def test_the_first_strides_go_and_all_may_stay() -> None:
-    whole = parse_mobile(MOBILE["efficientnet_b0"])
+    whole = parse_mobile(B0)
     assert fitted(whole, None) == whole
     kept = fitted(whole, 2)
     assert kept.stem.stride == 1

@@ -14,8 +14,8 @@ from torchvision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 from torchvision.ops.stochastic_depth import StochasticDepth
 
 from nas_steps.errors import UserError
-from nas_steps.models.baselines import BATCH_NORM_MOMENTUM
 from nas_steps.models.convolutions import Conv2d
+from nas_steps.models.hand_designed import BATCH_NORM_MOMENTUM
 from nas_steps.spaces.mobile.architectures import Block, Head, MobileArchitecture, Stem, parse_mobile
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {

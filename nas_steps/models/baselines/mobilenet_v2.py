@@ -1,0 +1,31 @@
+"""torchvision's MobileNetV2."""
+
+from __future__ import annotations
+
+from torch import nn
+from torchvision.models import MobileNetV2
+
+from nas_steps.models.hand_designed import fit
+from nas_steps.spaces.baselines import Baseline
+from nas_steps.spaces.mobile.efficientnet import round_layers
+
+#: expansion, output channels, layers and stride of each stage: Sandler et al. 2018, table 2
+STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
+
+def build(baseline: Baseline, *, inputs: int, classes: int, side: int) -> nn.Module:
+    """The network for images of (inputs, side, side)."""
+    rows = [
+        [expansion, channels, round_layers(layers, baseline.depth), stride]
+        for expansion, channels, layers, stride in STAGES
+    ]
+    model = MobileNetV2(num_classes=classes, width_mult=baseline.width, inverted_residual_setting=rows)
+    return fit(model, inputs, side)

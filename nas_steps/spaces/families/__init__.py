@@ -1,0 +1,1 @@
+"""Hand-designed networks without torch: a module a family, loaded by its name, with a `FAMILY`."""
