@@ -16,7 +16,7 @@ from nas_steps.config.supernet import check_supernet
 from nas_steps.errors import UserError, exact
 from nas_steps.facts import FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
-from nas_steps.spaces.constraints import parts_of, smallest_within
+from nas_steps.spaces.constraints import blocks_of, smallest_within
 from nas_steps.spaces.costs import Shape, counted
 from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
 from nas_steps.spaces.mobile.space import MobileSpace
@@ -143,7 +143,7 @@ def check_constraints(search: Search, data: Data, space: Space, network: Network
         NATIVE_CLASSES.get(data.source, 2),
     )
     try:
-        smallest_within(counted(parts_of(space, network), shape), counted_ones, space.name)
+        smallest_within(counted(blocks_of(space, network), shape), counted_ones, space.name)
     except UserError as error:
         raise ValueError(str(error)) from None
 

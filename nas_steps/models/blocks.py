@@ -1,4 +1,4 @@
-"""The parts of a space's networks as modules, to be measured; `nas_steps.spaces.costs` says what they are."""
+"""The blocks of a space's networks as modules, to be measured; `nas_steps.spaces.costs` says what they are."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from nas_steps.models.cells.operations import build_operation
 from nas_steps.models.cells.two_input import CellNetwork
 from nas_steps.models.mobile.network import MobileNetwork, build_block, build_stem
 from nas_steps.models.mobile.supernet import LastStep
-from nas_steps.spaces.cells.costs import BASE, CellParts
-from nas_steps.spaces.costs import Parts, Shape, divided
-from nas_steps.spaces.mobile.costs import STEM, MobileParts
+from nas_steps.spaces.cells.costs import BASE, CellBlocks
+from nas_steps.spaces.costs import Blocks, Shape, divided
+from nas_steps.spaces.mobile.costs import STEM, MobileBlocks
 from nas_steps.spaces.protocol import Architecture
 
 
@@ -27,33 +27,33 @@ class Module(NamedTuple):
     side: int
 
 
-def modules(parts: Parts, name: str, shape: Shape) -> list[Module]:
+def modules(blocks: Blocks, name: str, shape: Shape) -> list[Module]:
     """What computes a part, at all its places; nothing for the base of cells, which is no module.
 
-    Raises TypeError for parts of neither family.
+    Raises TypeError for blocks of neither family.
     """
-    if isinstance(parts, MobileParts):
-        return [_mobile(parts, name, shape)]
-    if isinstance(parts, CellParts):
-        return [] if name == BASE else [_edge(*placed) for placed in parts.placed(name, shape)]
-    raise TypeError(f"{type(parts).__name__} is neither cells nor mobile")
+    if isinstance(blocks, MobileBlocks):
+        return [_mobile(blocks, name, shape)]
+    if isinstance(blocks, CellBlocks):
+        return [] if name == BASE else [_edge(*placed) for placed in blocks.placed(name, shape)]
+    raise TypeError(f"{type(blocks).__name__} is neither cells nor mobile")
 
 
-def whole(parts: Parts, architecture: Architecture, shape: Shape) -> nn.Module:
-    """The network of an architecture. Raises TypeError for parts of neither family."""
-    if isinstance(parts, MobileParts):
+def whole(blocks: Blocks, architecture: Architecture, shape: Shape) -> nn.Module:
+    """The network of an architecture. Raises TypeError for blocks of neither family."""
+    if isinstance(blocks, MobileBlocks):
         return MobileNetwork(architecture, inputs=shape.inputs, classes=shape.classes)
-    if isinstance(parts, CellParts):
-        skeleton = CellNetwork if parts.space.inputs == 2 else StagedNetwork
-        return skeleton(architecture, parts.skeleton(), inputs=shape.inputs, classes=shape.classes)
-    raise TypeError(f"{type(parts).__name__} is neither cells nor mobile")
+    if isinstance(blocks, CellBlocks):
+        skeleton = CellNetwork if blocks.space.inputs == 2 else StagedNetwork
+        return skeleton(architecture, blocks.skeleton(), inputs=shape.inputs, classes=shape.classes)
+    raise TypeError(f"{type(blocks).__name__} is neither cells nor mobile")
 
 
-def _mobile(parts: MobileParts, name: str, shape: Shape) -> Module:
-    stem, head = parts.space.stem, parts.space.head
+def _mobile(blocks: MobileBlocks, name: str, shape: Shape) -> Module:
+    stem, head = blocks.space.stem, blocks.space.head
     if name == STEM:
         return Module(name, lambda: build_stem(stem, shape.inputs), shape.inputs, shape.side)
-    place, block = parts.blocks[name]
+    place, block = blocks.by_name[name]
 
     def build() -> nn.Module:
         if block is None:

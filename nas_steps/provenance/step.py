@@ -15,6 +15,8 @@ from typing import Any
 
 #: the text about the ledger's line of a job, which most steps write
 COST = "seconds, memory and device of the job"
+#: the modules of a family of hand-designed networks
+FAMILY = ("nas_steps.models.baselines.{family}", "nas_steps.spaces.families.{family}")
 WILDCARD = re.compile(r"{(\w+)}")
 
 

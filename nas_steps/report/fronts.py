@@ -133,7 +133,7 @@ def _cost(results: Results, step: HistoryRow, name: str) -> float | None:
         return found
     if results.parts is None:
         return None
-    return results.parts.costs(results.parts.parts.space.parse(step.architecture)).latency_ms
+    return results.parts.costs(results.parts.blocks.space.parse(step.architecture)).latency_ms
 
 
 def front(points: list[Point], objectives: list[str]) -> list[Point]:

@@ -34,7 +34,7 @@ from nas_steps.report.records import (
 )
 from nas_steps.report.settings import ReportSettings
 from nas_steps.spaces.cells.space import CellSpace
-from nas_steps.spaces.constraints import parts_of
+from nas_steps.spaces.constraints import blocks_of
 from nas_steps.spaces.costs import CostTable, read_costs
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.space import MobileSpace
@@ -205,7 +205,7 @@ def _search(folder: Path, strategy: str, kind: str, seed: int) -> Search:
 def _parts(space: CellSpace | MobileSpace, file: Path) -> CostTable:
     if not file.is_file():
         raise UserError(f"{file} is not there: run snakemake, which makes it")
-    return read_costs(file, parts_of(space))
+    return read_costs(file, blocks_of(space))
 
 
 def _test_files(folder: Path) -> tuple[str, ...]:

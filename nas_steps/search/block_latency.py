@@ -1,4 +1,4 @@
-"""The latency of a space's parts, measured, and how well their sums predict that of whole networks."""
+"""The latency of a space's blocks, measured, and how well their sums predict that of whole networks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nas_steps.config.constraints import Latency
 from nas_steps.models.blocks import modules, whole
 from nas_steps.models.latency import Pass, agreement, medians, onnxruntime_pass, settle, torch_pass
 from nas_steps.spaces.cells.costs import BASE
-from nas_steps.spaces.costs import Parts, Shape
+from nas_steps.spaces.costs import Blocks, Shape
 from nas_steps.spaces.protocol import Space
 
 #: whole networks that predictions are fitted to, and further ones that they are then compared with
@@ -38,7 +38,7 @@ def uses_device(settings: Latency, device: str) -> bool:
 
 
 def measure(
-    space: Space, parts: Parts, shape: Shape, settings: Latency, device: torch.device, seed: int
+    space: Space, blocks: Blocks, shape: Shape, settings: Latency, device: torch.device, seed: int
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """(milliseconds of each part, what was measured and how good the predictions are)."""
     runtime = runtime_of(settings, device)
@@ -53,7 +53,7 @@ def measure(
             return onnxruntime_pass(module, image, settings.threads)
         return torch_pass(module, image, device)
 
-    placed = {name: modules(parts, name, shape) for name in parts.names()}
+    placed = {name: modules(blocks, name, shape) for name in blocks.names()}
     different = {one.key: one for several in placed.values() for one in several}
     print(
         f"{len(placed)} parts are {len(different)} different modules: each passes by {runtime}, "
@@ -66,7 +66,7 @@ def measure(
         passes = [
             made(nn.Identity(), 1, 1),
             *(made(one.build(), one.channels, one.side) for one in different.values()),
-            *(made(whole(parts, one, shape), shape.inputs, shape.side) for one in drawn),
+            *(made(whole(blocks, one, shape), shape.inputs, shape.side) for one in drawn),
         ]
     prepared = time.perf_counter() - began
     print(f"{len(passes)} modules and networks are ready after {prepared:.1f} s", flush=True)
@@ -75,7 +75,7 @@ def measure(
 
     alone = {key: max(0.0, one - call) for key, one in zip(different, taken, strict=False)}
     latencies = {name: math.fsum(alone[one.key] for one in several) for name, several in placed.items()}
-    predict = partial(_predict, parts)
+    predict = partial(_predict, blocks)
     latencies = fitted(latencies, [predict(latencies, one) for one in drawn[:FITTED]], networks[:FITTED], call)
     predictions = [predict(latencies, one) for one in drawn[FITTED:]]
     validation = agreement(predictions, networks[FITTED:])
@@ -111,10 +111,10 @@ def measure(
 def fitted(
     latencies: Mapping[str, float], sums: Sequence[float], networks: Sequence[float], call: float
 ) -> dict[str, float]:
-    """Latencies of parts whose sums, `sums` before, meet what whole networks took.
+    """Latencies of blocks whose sums, `sums` before, meet what whole networks took.
 
     Measured alone each was called apart, which takes `call`; a network is called once. Modules are not quite as fast
-    within a network as alone, and a network of cells has more than edges: mobile parts are multiplied by a factor, the
+    within a network as alone, and a network of cells has more than edges: mobile blocks are multiplied by a factor, the
     median of the networks'; cells are fitted by a line, whose constant is the base.
     """
     first = next(iter(latencies))  # all networks have it
@@ -129,5 +129,5 @@ def fitted(
     return {name: factor * value + (added if name == first else 0.0) for name, value in latencies.items()}
 
 
-def _predict(parts: Parts, latencies: Mapping[str, float], architecture: Any) -> float:
-    return math.fsum(latencies[name] for name in parts.of(architecture))
+def _predict(blocks: Blocks, latencies: Mapping[str, float], architecture: Any) -> float:
+    return math.fsum(latencies[name] for name in blocks.of(architecture))

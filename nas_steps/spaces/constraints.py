@@ -10,10 +10,10 @@ from random import Random
 from typing import Any
 
 from nas_steps.errors import UserError, exact
-from nas_steps.spaces.cells.costs import CellParts
+from nas_steps.spaces.cells.costs import CellBlocks
 from nas_steps.spaces.cells.space import CellSpace
-from nas_steps.spaces.costs import CONSTRAINED, Costs, CostTable, Parts, read_costs
-from nas_steps.spaces.mobile.costs import MobileParts
+from nas_steps.spaces.costs import CONSTRAINED, Blocks, Costs, CostTable, read_costs
+from nas_steps.spaces.mobile.costs import MobileBlocks
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.spaces.protocol import Architecture, Decision, Space
 
@@ -110,21 +110,21 @@ def constrained_space(space: Space, constraints: Any, costs: str | Path | None) 
     """
     limits = given(constraints)
     if costs is not None:
-        return Limited(space, read_costs(costs, parts_of(space)), limits)
+        return Limited(space, read_costs(costs, blocks_of(space)), limits)
     if limits:
         raise UserError(f"limits of {', '.join(limits)} are given, but no blocks.csv; name it by --blocks")
     return space
 
 
-def parts_of(space: Space, network: object = None) -> Parts:
+def blocks_of(space: Space, network: object = None) -> Blocks:
     """How architectures of a space are put together; `network` is the skeleton of cells, which counting alone needs.
 
     Raises TypeError for a space that is of neither family.
     """
     if isinstance(space, MobileSpace):
-        return MobileParts(space)
+        return MobileBlocks(space)
     if isinstance(space, CellSpace):
-        return CellParts(space, network)
+        return CellBlocks(space, network)
     raise TypeError(f"{type(space).__name__} is neither cells nor mobile")
 
 

@@ -1,7 +1,7 @@
-"""What an architecture costs, as the sum of what its parts cost.
+"""What an architecture costs, as the sum of what its blocks cost.
 
 Parameters and multiply-accumulates are exactly additive. Latency is nearly so (Cai et al. 2019, section 3.3): it is the
-sum of the parts' latencies, each measured alone. Imports no torch.
+sum of the blocks' latencies, each measured alone. Imports no torch.
 """
 
 from __future__ import annotations
@@ -36,29 +36,29 @@ class Shape(NamedTuple):
     classes: int
 
 
-class Parts(Protocol):
+class Blocks(Protocol):
     """How the architectures of `space` are put together."""
 
     space: Any
 
     def of(self, architecture: Architecture) -> list[str]:
-        """The names of an architecture's parts; one that it has twice stands there twice."""
+        """The names of an architecture's blocks; one that it has twice is in the list twice."""
 
     def names(self) -> list[str]:
-        """The parts of all architectures, each once."""
+        """The blocks of all architectures, each once."""
 
     def count(self, name: str, shape: Shape) -> tuple[int, int]:
         """Parameters and multiply-accumulates of a part."""
 
     def cheapest(self, price: Callable[[str], float]) -> Architecture:
-        """The architecture whose parts have the smallest sum of prices, exactly."""
+        """The architecture whose blocks have the smallest sum of prices, exactly."""
 
 
 class CostTable:
-    """What architectures of `parts` cost, by what each part costs."""
+    """What architectures cost, by what each of their blocks costs."""
 
-    def __init__(self, parts: Parts, costs: Mapping[str, Costs]) -> None:
-        self.parts = parts
+    def __init__(self, blocks: Blocks, costs: Mapping[str, Costs]) -> None:
+        self.blocks = blocks
         self._of = dict(costs)
 
     @property
@@ -69,8 +69,8 @@ class CostTable:
         return self._of[name]
 
     def costs(self, architecture: Architecture) -> Costs:
-        """The sum over its parts."""
-        found = [self._of[name] for name in self.parts.of(architecture)]
+        """The sum over its blocks."""
+        found = [self._of[name] for name in self.blocks.of(architecture)]
         return Costs(
             sum(one.parameters for one in found),
             sum(one.macs for one in found),
@@ -83,36 +83,36 @@ class CostTable:
 
     def cheapest(self, weights: Mapping[str, float]) -> Architecture:
         """The architecture with the least weighted sum of costs, by name of the cost."""
-        return self.parts.cheapest(
+        return self.blocks.cheapest(
             lambda name: math.fsum(weight * getattr(self._of[name], what) for what, weight in weights.items())
         )
 
 
-def counted(parts: Parts, shape: Shape) -> CostTable:
+def counted(blocks: Blocks, shape: Shape) -> CostTable:
     """The table of parameters and multiply-accumulates, without latencies."""
-    return CostTable(parts, {name: Costs(*parts.count(name, shape)) for name in parts.names()})
+    return CostTable(blocks, {name: Costs(*blocks.count(name, shape)) for name in blocks.names()})
 
 
-def write_costs(path: str | Path, parts: Parts, shape: Shape, latencies: Mapping[str, float]) -> None:
+def write_costs(path: str | Path, blocks: Blocks, shape: Shape, latencies: Mapping[str, float]) -> None:
     """Write the table of a space; `latencies` in ms, by part, are empty where none was measured."""
     rows = []
-    for name in parts.names():
-        values = (*parts.count(name, shape), latencies.get(name, math.nan))
+    for name in blocks.names():
+        values = (*blocks.count(name, shape), latencies.get(name, math.nan))
         rows.append(dict(zip(COLUMNS, (name, *values), strict=True)))
     write_csv(path, rows, COLUMNS)
 
 
-def read_costs(path: str | Path, parts: Parts) -> CostTable:
-    """The table that `write_costs` wrote. Raises UserError where it is of other parts."""
+def read_costs(path: str | Path, blocks: Blocks) -> CostTable:
+    """The table that `write_costs` wrote. Raises UserError if it has other blocks."""
     rows = read_csv(path)
-    missing = set(parts.names()) ^ {row["part"] for row in rows}
+    missing = set(blocks.names()) ^ {row["part"] for row in rows}
     if missing:
         raise UserError(
             f"{path} is the table of another space: {len(missing)} parts differ, such as {min(missing)}; delete it and "
             "run snakemake again"
         )
     costs = {row["part"]: Costs(int(row["parameters"]), int(row["macs"]), number(row["latency_ms"])) for row in rows}
-    return CostTable(parts, costs)
+    return CostTable(blocks, costs)
 
 
 def least(prices: Sequence[tuple[float, Architecture]]) -> tuple[float, Architecture]:

@@ -27,7 +27,7 @@ from nas_steps.provenance.fingerprint import code_fingerprint, module_hashes
 from nas_steps.provenance.settings import write_settings
 from nas_steps.provenance.step import Step, cardinality, common_folder, expand
 from nas_steps.provenance.versions import describe_versions
-from nas_steps.spaces.baselines import to_be_fitted
+from nas_steps.spaces.baselines import family_of, to_be_fitted
 from nas_steps.spaces.declare import declared_cells
 from nas_steps.workflow.steps import STEPS
 
@@ -148,14 +148,19 @@ class Plan:
         known: dict[str, Callable[[], Any]] = {"shards": lambda: self.config.shards}
         if entry := wildcards.get("entry"):
             known |= {"kind": lambda: self.entries[entry], **self._of_baseline(entry)}
+        if wildcards.get("base", "hand_designed") == "hand_designed" and "factorial" in step.reads:
+            known["family"] = lambda: family_of(self.config.scaling.factorial.hand_designed)
         names = [cardinality(option)[0] for option in step.options]
         return {name: value for name in names if (value := known.get(name, lambda: None)()) is not None}
 
     def _of_baseline(self, entry: str) -> dict[str, Callable[[], Any]]:
         budget = self.config.retrain.budget
-        if self.entries[entry] != "baseline" or budget is None:
+        if self.entries[entry] != "baseline":
             return {}
-        return {"macs": lambda: budget.macs, "parameters": lambda: budget.parameters}
+        found: dict[str, Callable[[], Any]] = {"family": lambda: family_of(entry)}
+        return (
+            found if budget is None else {**found, "macs": lambda: budget.macs, "parameters": lambda: budget.parameters}
+        )
 
     def command(
         self, name: str, wildcards: Mapping[str, Any], files: Mapping[str, Any], output: Mapping[str, str]

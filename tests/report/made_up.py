@@ -28,7 +28,7 @@ from nas_steps.retraining.contests import CONTESTS, contests
 from nas_steps.scaling.effects import EFFECTS, effects
 from nas_steps.scaling.factorial import CELLS, gather_cells
 from nas_steps.spaces.cells.space import CellArchitecture
-from nas_steps.spaces.constraints import parts_of
+from nas_steps.spaces.constraints import blocks_of
 from nas_steps.spaces.costs import Shape, write_costs
 from nas_steps.spaces.declare import declared
 
@@ -187,7 +187,7 @@ def _searches(folder: Path, config: Config, made: MadeUp, dice: random.Random) -
 
 def _latencies(search: Path, config: Config, made: MadeUp, dice: random.Random) -> None:
     space = declared(filled(config.space))
-    parts = parts_of(space, config.retrain.network)
+    parts = blocks_of(space, config.retrain.network)
     write_costs(
         search / "costs.csv", parts, Shape(1, 8, 10), {name: 0.01 + 0.1 * dice.random() for name in parts.names()}
     )

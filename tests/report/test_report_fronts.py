@@ -20,7 +20,7 @@ from nas_steps.report.fronts import evaluated, front, fronts, fronts_figure
 from nas_steps.report.records import HistoryRow, Search
 from nas_steps.report.results import Results
 from nas_steps.search.tables import HISTORY
-from nas_steps.spaces.constraints import parts_of
+from nas_steps.spaces.constraints import blocks_of
 from nas_steps.spaces.costs import Costs, CostTable
 from nas_steps.spaces.declare import declared
 
@@ -110,7 +110,7 @@ def test_with_successive_halving_the_last_rung_counts() -> None:
 
 def test_latencies_are_those_of_the_table_of_parts() -> None:
     space = declared(filled(Config().space))
-    parts = parts_of(space)
+    parts = blocks_of(space)
     numbers = count(1)
     table = CostTable(parts, {name: Costs(1, 1, float(next(numbers))) for name in parts.names()})
     dice = random.Random(0)

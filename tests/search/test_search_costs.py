@@ -19,7 +19,7 @@ from nas_steps.search.block_latency import fitted, measure, runtime_of
 from nas_steps.search.steps import measure_costs
 from nas_steps.spaces.cells.costs import BASE
 from nas_steps.spaces.cells.space import CellSpace
-from nas_steps.spaces.constraints import parts_of
+from nas_steps.spaces.constraints import blocks_of
 from nas_steps.spaces.costs import Shape, read_costs
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.space import MobileSpace
@@ -44,7 +44,7 @@ def few_networks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("runtime", ["onnxruntime", "torch"])
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 def test_every_part_has_a_latency(space: Space, runtime: str, capsys: pytest.CaptureFixture[str]) -> None:
-    parts = parts_of(space, NETWORK)
+    parts = blocks_of(space, NETWORK)
     settings = Latency(runtime=runtime, repeats=2, warmup=0)
     before = torch.get_rng_state()
     latencies, record = measure(space, parts, SHAPE, settings, torch.device("cpu"), seed=0)
@@ -66,7 +66,7 @@ def test_every_part_has_a_latency(space: Space, runtime: str, capsys: pytest.Cap
 
 def test_parts_in_a_row_compute_what_the_network_computes() -> None:
     architecture = BLOCKS.decode([1])
-    parts = parts_of(BLOCKS)
+    parts = blocks_of(BLOCKS)
     network = whole(parts, architecture, SHAPE).eval()
     rows = [module for name in parts.of(architecture) for module in modules(parts, name, SHAPE)]
     x = torch.randn(2, 1, 8, 8)
@@ -84,7 +84,7 @@ def test_parts_in_a_row_compute_what_the_network_computes() -> None:
 
 
 def test_edges_are_placed_as_in_the_network() -> None:
-    parts = parts_of(CELLS, NETWORK)
+    parts = blocks_of(CELLS, NETWORK)
     architecture = CELLS.made(_all("nor_conv_1x1"))
     network = whole(parts, architecture, Shape(1, 9, 3)).eval()
     seen: list[tuple[int, int, int]] = []
@@ -155,7 +155,7 @@ def test_the_step_writes_the_table_and_measures_only_what_is_asked_for(
     arguments = ["--settings", paths["costs"], "--data", str(tmp_path)]
     measure_costs.main([*arguments, *(part for name, file in files.items() for part in (f"--{name}", file))])
     space = declared(filled(config.space))
-    table = read_costs(files["output"], parts_of(space))
+    table = read_costs(files["output"], blocks_of(space))
     record = json.loads(Path(files["record"]).read_text(encoding="utf-8"))
     assert (record["inputs"], record["side"], record["classes"]) == (1, 8, 3)
     assert table.has_latency == ("latency_ms" in constraints) == ("validation" in record)

@@ -23,7 +23,7 @@ from nas_steps.search.sampling import sampler
 from nas_steps.search.steps import propose as propose_step
 from nas_steps.spaces.cells import presets as cells
 from nas_steps.spaces.cells.space import CellSpace
-from nas_steps.spaces.constraints import Limited, constrained_space, parts_of
+from nas_steps.spaces.constraints import Limited, blocks_of, constrained_space
 from nas_steps.spaces.costs import CostTable, Shape, counted, read_costs, write_costs
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile import presets as mobile
@@ -39,7 +39,7 @@ LISTED = CellSpace("pairs", ("skip_connect", "max_pool_3x3", "nor_conv_1x1"), no
 
 
 def table(space: Space) -> CostTable:
-    return counted(parts_of(space, NETWORK), SHAPE)
+    return counted(blocks_of(space, NETWORK), SHAPE)
 
 
 def quantile(space: Space, what: str, share: float) -> float:
@@ -89,7 +89,7 @@ def test_where_too_few_are_within_the_limits_the_limits_are_named(monkeypatch: p
 
 def test_nsga2_lowers_the_latency_of_the_table(tmp_path: Path) -> None:
     space = mobile.PRESETS["mobile_small"]
-    parts = parts_of(space)
+    parts = blocks_of(space)
     latencies = {name: 0.1 + Random(name).random() for name in parts.names()}
     write_costs(tmp_path / "costs.csv", parts, SHAPE, latencies)
     constrained = constrained_space(space, None, tmp_path / "costs.csv")
@@ -106,7 +106,7 @@ def test_nsga2_lowers_the_latency_of_the_table(tmp_path: Path) -> None:
 def test_latency_is_no_objective_where_it_is_not_measured(tmp_path: Path) -> None:
     space = mobile.PRESETS["mobile_small"]
     settings = strategies.Nsga2(objectives=["latency"])
-    write_costs(tmp_path / "costs.csv", parts_of(space), SHAPE, {})
+    write_costs(tmp_path / "costs.csv", blocks_of(space), SHAPE, {})
     for given in (space, constrained_space(space, None, tmp_path / "costs.csv")):
         with pytest.raises(UserError, match="objective latency"):
             sampler(settings, given)
@@ -120,7 +120,7 @@ def test_the_step_proposes_within_the_limits_and_loads_no_torch(tmp_path: Path) 
     config = load(raw)
     paths = write_slices(config, tmp_path)
     space = declared(filled(config.space))
-    write_costs(tmp_path / "costs.csv", parts_of(space), SHAPE, {})
+    write_costs(tmp_path / "costs.csv", blocks_of(space), SHAPE, {})
     arguments = ["--settings", paths["search_random"], "--strategy", "random", "--seed", "0"]
     arguments += ["--output", str(tmp_path / "proposals.csv"), "--so-far", str(tmp_path / "told.csv")]
     with pytest.raises(UserError, match=r"no costs\.csv"):
@@ -129,7 +129,7 @@ def test_the_step_proposes_within_the_limits_and_loads_no_torch(tmp_path: Path) 
     code = f"import sys; from nas_steps.search.steps.propose import main; main({arguments!r}); "
     code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    costs = read_costs(tmp_path / "costs.csv", parts_of(space))
+    costs = read_costs(tmp_path / "costs.csv", blocks_of(space))
     proposed = [row["architecture"] for row in read_csv(tmp_path / "proposals.csv")]
     assert len(proposed) == 12
     assert all(costs.costs(space.parse(one)).macs <= 5e6 for one in proposed)

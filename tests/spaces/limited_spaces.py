@@ -6,7 +6,7 @@ from random import Random
 
 from nas_steps.config.space import Network
 from nas_steps.spaces.cells.space import CellSpace
-from nas_steps.spaces.constraints import parts_of
+from nas_steps.spaces.constraints import blocks_of
 from nas_steps.spaces.costs import Costs, CostTable, Shape, counted
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.spaces.protocol import Space
@@ -37,7 +37,7 @@ SPACES: dict[str, Space] = {"mobile": MOBILE, "cells": CELLS, "one input": ONE_I
 
 def table(space: Space) -> CostTable:
     """Counted parameters and multiply-accumulates, and latencies that are drawn: no function of the other two."""
-    parts = parts_of(space, SKELETON)
+    parts = blocks_of(space, SKELETON)
     exact = counted(parts, SHAPE)
     random = Random(0)
     return CostTable(parts, {name: Costs(*exact.part(name)[:2], 0.1 + random.random()) for name in parts.names()})

@@ -13,7 +13,7 @@ from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.models.build import size
 from nas_steps.spaces.cells import presets as cells
-from nas_steps.spaces.constraints import parts_of
+from nas_steps.spaces.constraints import blocks_of
 from nas_steps.spaces.costs import Shape, counted, read_costs, write_costs
 from nas_steps.spaces.mobile import presets as mobile
 from nas_steps.spaces.mobile.efficientnet import PUBLISHED
@@ -24,7 +24,7 @@ ALL: dict[str, Space] = {**mobile.PRESETS, **cells.PRESETS, **SPACES}
 
 
 def assert_exact(space: Space, network: Network, shape: Shape, architecture: object) -> None:
-    found = counted(parts_of(space, network), shape).costs(architecture)
+    found = counted(blocks_of(space, network), shape).costs(architecture)
     expected = size(str(architecture), network, inputs=shape.inputs, classes=shape.classes, side=shape.side)
     assert (found.parameters, found.macs) == (expected.parameters, expected.macs), str(architecture)
 
@@ -90,14 +90,14 @@ def test_the_cheapest_by_a_weighted_sum_is_the_cheapest_of_all() -> None:
 
 @pytest.mark.parametrize("space", ALL.values(), ids=ALL)
 def test_a_space_has_all_parts_of_its_architectures(space: Space) -> None:
-    parts = parts_of(space)
+    parts = blocks_of(space)
     names = parts.names()
     assert len(set(names)) == len(names)
     assert {name for seed in range(40) for name in parts.of(space.sample(Random(seed)))} <= set(names)
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
-    parts = parts_of(MOBILE)
+    parts = blocks_of(MOBILE)
     latencies = {name: Random(name).random() for name in parts.names()}
     write_costs(tmp_path / "costs.csv", parts, SHAPE, latencies)
     read = read_costs(tmp_path / "costs.csv", parts)
@@ -110,6 +110,6 @@ def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_table_of_another_space_is_refused(tmp_path: Path) -> None:
-    write_costs(tmp_path / "costs.csv", parts_of(MOBILE), SHAPE, {})
+    write_costs(tmp_path / "costs.csv", blocks_of(MOBILE), SHAPE, {})
     with pytest.raises(UserError, match="is the table of another space"):
-        read_costs(tmp_path / "costs.csv", parts_of(mobile.PRESETS["mobile_small"]))
+        read_costs(tmp_path / "costs.csv", blocks_of(mobile.PRESETS["mobile_small"]))

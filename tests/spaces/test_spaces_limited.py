@@ -11,7 +11,7 @@ from limited_spaces import CELLS, MOBILE, SHAPE, SPACES, table
 from nas_steps.config.constraints import Constraints
 from nas_steps.errors import UserError
 from nas_steps.spaces import constraints as limited_module
-from nas_steps.spaces.constraints import Limited, constrained_space, parts_of, spelled
+from nas_steps.spaces.constraints import Limited, blocks_of, constrained_space, spelled
 from nas_steps.spaces.costs import write_costs
 from nas_steps.spaces.protocol import Space, members
 
@@ -107,7 +107,7 @@ def test_without_limits_and_costs_the_space_is_itself(tmp_path: Path) -> None:
     assert constrained_space(MOBILE, Constraints(), None) is MOBILE
     with pytest.raises(UserError, match=r"no costs\.csv; name it by --costs"):
         constrained_space(MOBILE, Constraints(macs=1e9), None)
-    write_costs(tmp_path / "costs.csv", parts_of(MOBILE), SHAPE, {})
+    write_costs(tmp_path / "costs.csv", blocks_of(MOBILE), SHAPE, {})
     assert constrained_space(MOBILE, Constraints(macs=1e9), tmp_path / "costs.csv").constraints == {"macs": 1e9}  # type: ignore[attr-defined]
     with pytest.raises(UserError, match="the table of costs has no latencies"):
         constrained_space(MOBILE, Constraints(latency_ms=1), tmp_path / "costs.csv")

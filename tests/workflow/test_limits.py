@@ -9,7 +9,7 @@ from tiny_workflow import TINY, change, finish, jobs_to_run
 
 from nas_steps.config.load import load
 from nas_steps.config.space import filled
-from nas_steps.spaces.constraints import parts_of
+from nas_steps.spaces.constraints import blocks_of
 from nas_steps.spaces.costs import read_costs
 from nas_steps.spaces.declare import declared
 
@@ -34,7 +34,7 @@ def test_a_search_keeps_its_limits_and_another_limit_measures_nothing_anew(tmp_p
     folder = tmp_path / "run"
     finish(folder, CONSTRAINED, "--until", "gather_search", "--omit-from", "budget")
     space = declared(filled(load(CONSTRAINED | {"data": {"source": "digits"}}).space))
-    costs = read_costs(folder / "results/tiny/search/costs.csv", parts_of(space))
+    costs = read_costs(folder / "results/tiny/search/costs.csv", blocks_of(space))
     assert costs.has_latency
     with (folder / CANDIDATES).open(newline="", encoding="utf-8") as stream:
         found = [space.parse(row["architecture"]) for row in csv.DictReader(stream)]

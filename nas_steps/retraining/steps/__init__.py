@@ -2,7 +2,7 @@
 
 from nas_steps.config import derive
 from nas_steps.config.reads import CONSTRAINTS, RETRAINED, TABLE
-from nas_steps.provenance.step import Reads, Step, steps, trained
+from nas_steps.provenance.step import FAMILY, Reads, Step, steps, trained
 from nas_steps.provenance.versions import TRAINS
 
 COMPARED = {
@@ -40,7 +40,7 @@ STEPS = steps(
         jobs={"entry": "entries", "seed": "retraining_seeds"},
         when=("trains",),
         packages=TRAINS,
-        kinds=("nas_steps.models.baselines.{family}",),
+        kinds=FAMILY,
         device=True,
         takes={
             "data": "folder of the prepared data",
@@ -49,6 +49,7 @@ STEPS = steps(
         },
         options={
             "kind": "searched, random, uniform, largest or baseline",
+            "family?": "the family of a hand-designed network",
             "macs?": "the largest number of MACs of a baseline",
             "parameters?": "the largest number of parameters of a baseline",
         },

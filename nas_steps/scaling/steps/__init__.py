@@ -2,7 +2,7 @@
 
 from nas_steps.config import derive
 from nas_steps.config.reads import CONSTRAINTS, FINAL, RETRAINED
-from nas_steps.provenance.step import COST, Reads, Step, steps, trained
+from nas_steps.provenance.step import COST, FAMILY, Reads, Step, steps, trained
 from nas_steps.provenance.versions import TRAINS
 
 DATA = {"data": "folder of the prepared data"}
@@ -23,7 +23,6 @@ FACTORIAL = {
     "recipe": Reads(derive.factorial_recipe),
     "factorial": Reads("scaling.factorial", leave_out=("recipe", "seeds")),
 }
-BASELINE = "nas_steps.models.baselines.{family}"
 
 STEPS = steps(
     "nas_steps.scaling",
@@ -116,7 +115,8 @@ STEPS = steps(
         "List the networks of one repetition of the factorial, with the size of each.",
         jobs={"seed": "factorial_seeds"},
         when=("factorial",),
-        kinds=(BASELINE,),
+        kinds=FAMILY,
+        options={"family?": "the family of the hand-designed base"},
         takes={
             **DATA,
             "chosen": "chosen.json: the winner and the triple",
@@ -140,8 +140,9 @@ STEPS = steps(
         jobs={"base": "bases", "scaling": "scalings", "seed": "factorial_seeds"},
         when=("factorial",),
         packages=TRAINS,
-        kinds=(BASELINE,),
+        kinds=FAMILY,
         device=True,
+        options={"family?": "the family of the hand-designed base"},
         takes={**DATA, "designs": "the designs of this seed"},
         reads=FACTORIAL,
         writes=trained("scaling/factorial/{base}-{scaling}-s{seed}"),

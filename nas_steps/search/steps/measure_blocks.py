@@ -7,7 +7,7 @@ from nas_steps.provenance.files import write_json
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
 from nas_steps.search.settings import BlockLatencySettings
-from nas_steps.spaces.constraints import parts_of
+from nas_steps.spaces.constraints import blocks_of
 from nas_steps.spaces.costs import Shape, write_costs
 from nas_steps.spaces.declare import declared
 
@@ -18,7 +18,7 @@ def main(task: Task) -> None:
     channels, side, _ = meta.shape
     shape = Shape(channels, side, len(meta.classes))
     space = declared(settings.space)
-    blocks = parts_of(space, settings.network)
+    blocks = blocks_of(space, settings.network)
     latencies: dict[str, float] = {}
     record: dict[str, object] = {"inputs": channels, "side": side, "classes": shape.classes}
     if settings.latency is not None:

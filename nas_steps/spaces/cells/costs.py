@@ -27,7 +27,7 @@ class Setting(NamedTuple):
     stride: int
 
 
-class CellParts:
+class CellBlocks:
     """The base, and the operations of the edges; one stands for the same operation in all cells of a kind.
 
     Edges of a kind that read a cell's inputs are told from those that read its nodes: in a reduction cell the former

@@ -22,7 +22,7 @@ class Place(NamedTuple):
     divided: int
 
 
-class MobileParts:
+class MobileBlocks:
     """The stem, the blocks, the head.
 
     A block is known by its shape and its place, not by its stage and layer: what is the same there is counted, and
@@ -32,7 +32,7 @@ class MobileParts:
     def __init__(self, space: MobileSpace) -> None:
         self.space = space
         #: by name; a place and what stands there, None being the head
-        self.blocks: dict[str, tuple[Place, Block | None]] = {}
+        self.by_name: dict[str, tuple[Place, Block | None]] = {}
         places = {Place(space.stem.width, space.stem.stride)}
         for stage in space.stages:
             after = set()
@@ -44,7 +44,7 @@ class MobileParts:
                         self._add(behind, rest)
                     after.add(behind)
             places = after
-        self.blocks |= {_head_name(place): (place, None) for place in sorted(places)}
+        self.by_name |= {_head_name(place): (place, None) for place in sorted(places)}
 
     def of(self, architecture: MobileArchitecture) -> list[str]:
         place = Place(self.space.stem.width, self.space.stem.stride)
@@ -56,14 +56,14 @@ class MobileParts:
         return [*names, _head_name(place)]
 
     def names(self) -> list[str]:
-        return [STEM, *self.blocks]
+        return [STEM, *self.by_name]
 
     def count(self, name: str, shape: Shape) -> tuple[int, int]:
         stem, head = self.space.stem, self.space.head
         if name == STEM:
             weights = shape.inputs * stem.kernel**2 * stem.width
             return weights + 2 * stem.width, weights * divided(shape.side, stem.stride) ** 2
-        place, block = self.blocks[name]
+        place, block = self.by_name[name]
         if block is not None:
             return _count_block(place, block, shape.side)
         last = place.into * head.width
@@ -96,7 +96,7 @@ class MobileParts:
 
     def _add(self, place: Place, block: Block) -> None:
         if (name := _name(place, block)) is not None:
-            self.blocks[name] = (place, block)
+            self.by_name[name] = (place, block)
 
 
 def multiple_of_8(channels: float) -> int:
