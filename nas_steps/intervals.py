@@ -14,7 +14,7 @@ CONFIDENCE = 0.95
 
 
 def mean_interval(values: Sequence[float]) -> dict[str, float]:
-    """Mean, sample standard deviation and 95 % t interval of the mean; NaN where there are too few values."""
+    """Mean, sample standard deviation and 95 % t interval of the mean; NaN if there are too few values."""
     if not values:
         return {"mean": math.nan, "std": math.nan, "low": math.nan, "high": math.nan}
     mean = fmean(values)
@@ -27,21 +27,16 @@ def mean_interval(values: Sequence[float]) -> dict[str, float]:
 
 def accuracy_interval(values: Sequence[float]) -> dict[str, float]:
     """`mean_interval` of shares, cut off at 0 and 1: few seeds far apart would give bounds that no share can have."""
-    found = mean_interval(values)
-    # written so that NaN stays NaN
-    return {
-        **found,
-        "low": 0.0 if found["low"] < 0 else found["low"],
-        "high": 1.0 if found["high"] > 1 else found["high"],
-    }
+    interval = mean_interval(values)
+    low, high = interval["low"], interval["high"]
+    return interval | {"low": 0.0 if low < 0 else low, "high": 1.0 if high > 1 else high}  # NaN stays NaN
 
 
 def paired_difference(first_alone: int, second_alone: int, images: int) -> tuple[float, float]:
-    """The 95 % interval of the accuracy of a first classifier less that of a second on the same images, of which each
-    alone is right on so many.
+    """The 95 % interval of a first classifier's accuracy less a second's, by the images that each alone gets right.
 
     Agresti & Min 2005, "Simple improved confidence intervals for comparing matched proportions": the normal interval
-    after adding 1/2 to each of the four counts, so that it has a width where the two never disagree.
+    after adding 1/2 to each of the four counts, so that it has a width even if the two never disagree.
     """
     total, first, second = images + 2, first_alone + 0.5, second_alone + 0.5
     difference = (first - second) / total
@@ -71,7 +66,7 @@ def expected_best(values: Sequence[float], chosen: int) -> float:
     """The expected largest of `chosen` of the values, drawn at random without replacement: exact, no simulation.
 
     The j-th smallest of n is the best of the drawn in C(j - 1, chosen - 1) of the C(n, chosen) equally likely draws.
-    ValueError where there are fewer values than are to be drawn.
+    Raises ValueError if there are fewer values than are to be drawn.
     """
     if not 1 <= chosen <= len(values):
         raise ValueError(f"{chosen} of {len(values)} values cannot be drawn")

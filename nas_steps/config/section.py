@@ -51,8 +51,8 @@ Text = Annotated[str, BeforeValidator(as_text)]
 PathText = Annotated[str, BeforeValidator(as_path)]
 
 #: letters of what is retrained, a strategy or a baseline: a file's name has 255 at most, and the longest that is made
-#: of one, the temporary file of a strategy's settings, has 47 besides it and the machine's name, of 64 at most
-LONGEST_ENTRY = 144
+#: of one, the temporary file of a strategy's settings, has 49 besides it and the machine's name, of 64 at most
+LONGEST_ENTRY = 142
 
 
 class Section(BaseModel):

@@ -64,23 +64,20 @@ class _Item:
         return [(edge, first + place * (PLATE_HEIGHT + PLATE_GAP)) for place, edge in enumerate(self.edges)]
 
 
-@dataclass
-class _Starts:
-    """Where lines begin at the right of a layer: at the sources, or where an edge's lane has come to."""
+#: the points at the right of a layer from which lines go on, by source, and by edge if it has a lane there
+_Starts = dict[int | _Edge, Point]
 
-    sources: dict[int, Point]
-    lanes: dict[_Edge, Point]
 
-    def __getitem__(self, edge: _Edge) -> Point:
-        return self.lanes.get(edge) or self.sources[edge.source]
+def _start(starts: _Starts, edge: _Edge) -> Point:
+    return starts.get(edge) or starts[edge.source]
 
 
 def draw_cell(cell: Cell, label: str, inputs: int = 2, concat: Sequence[int] | None = None) -> str:
-    """The cell as an `<svg>` element. `label` is what is read out; edges are named in it too.
+    """Draw the cell as an `<svg>` element. `label` is what is read out; edges are named in it too.
 
-    `inputs` is how many outputs of earlier cells lead in, 2 or 1; `concat` names the nodes of the output, where these
-    are not all, or the last of a one-input cell. Colours and strokes come from the page's style sheet (classes `edge`,
-    `plate`, `free`, `none`, `sep`, `dil`, `nor`).
+    `inputs` is the number of outputs of earlier cells that lead in, 2 or 1; `concat` names the nodes of the output, if
+    these are not all, or the last of a one-input cell. Colours and strokes come from the page's style sheet (classes
+    `edge`, `plate`, `free`, `none`, `sep`, `dil`, `nor`).
     """
     output = whole_output(inputs, len(cell)) if concat is None else tuple(concat)
     layers = _layers(cell, inputs)
@@ -94,25 +91,24 @@ def draw_cell(cell: Cell, label: str, inputs: int = 2, concat: Sequence[int] | N
     lines: list[str] = []
     buses: list[float] = []
     shapes = [_terminal(MARGIN, item.y, f"k\N{MINUS SIGN}{inputs - (item.source or 0)}") for item in layers[0]]
-    starts = _Starts({item.source or 0: (MARGIN + INPUT_WIDTH, item.y) for item in layers[0]}, {})
+    starts: _Starts = {item.source or 0: (MARGIN + INPUT_WIDTH, item.y) for item in layers[0]}
     for depth, layer in enumerate(layers[1:]):
         left = MARGIN + INPUT_WIDTH + depth * step + GUTTER
         right = left + step - GUTTER
-        after = _Starts(dict(starts.sources), {})
+        after: _Starts = {start: point for start, point in starts.items() if isinstance(start, int)}
         for item in layer:
             for edge, y in item.ends():
-                lines.append(
-                    _curve(starts[edge], (left, y), edge.kind, "" if item.source is not None else f"H{right:g}")
-                )
+                onward = "" if item.source is not None else f"H{right:g}"
+                lines.append(_curve(_start(starts, edge), (left, y), edge.kind, onward))
             if item.source is None:
-                after.lanes[item.edges[0]] = (right, item.y)
+                after[item.edges[0]] = (right, item.y)
                 continue
             for edge, y in item.ends():
                 tip = (right - 2 * RADIUS - 2, item.y + (y - item.y) * 0.3)
                 lines.append(_curve((left + PLATE_WIDTH, y), tip, edge.kind) + _head(tip, edge.kind))
                 shapes.append(_plate(left, y, edge))
             shapes.append(_node(right - RADIUS, item.y, item.source - inputs))
-            after.sources[item.source] = (right, item.y)
+            after[item.source] = (right, item.y)
             if item.source - inputs in output:
                 buses.append(right + 12)
                 lines.insert(0, f'<path class="bus" d="M{right:g} {item.y:g}h12V{bus:g}"/>')
@@ -120,14 +116,14 @@ def draw_cell(cell: Cell, label: str, inputs: int = 2, concat: Sequence[int] | N
     first, end = min(buses), width - MARGIN - INPUT_WIDTH
     lines.insert(0, f'<path class="bus" d="M{first:g} {bus:g}H{end:g}"/>')
     shapes.append(_terminal(end, bus, "k"))
-    hint = _told(output, len(cell), inputs)
+    hint = _output(output, len(cell), inputs)
     shapes.append(f'<text class="hint" x="{first - 10:g}" y="{bus + 4:g}" text-anchor="end">{hint}</text>')
     body = f'<g transform="translate(0 {MARGIN - top:g})">' + "".join(lines + shapes) + "</g></svg>"
     return opened(width, height, f"{label}: {describe(cell, inputs)}; the output is {hint}") + body
 
 
 def describe(cell: Cell, inputs: int = 2) -> str:
-    """The cell in words, for those who do not see the drawing."""
+    """Spell the cell in words, for those who do not see the drawing."""
     return "; ".join(
         f"node {place} sums "
         + " and ".join(f"{_words(operation)} of {_source(source, inputs)}" for operation, source in node)
@@ -157,9 +153,9 @@ def _place(layers: list[list[_Item]]) -> None:
     """Order each layer so that few lines cross, and set every y. Inputs stand apart, so that lines have room."""
     for item, y in zip(layers[0], (-38.0, 38.0) if len(layers[0]) == 2 else (0.0,), strict=True):
         item.y = y
-    starts = _Starts({item.source or 0: (0.0, item.y) for item in layers[0]}, {})
+    starts: _Starts = {item.source or 0: (0.0, item.y) for item in layers[0]}
     for layer in layers[1:]:
-        layer.sort(key=lambda item: sum(starts[edge][1] for edge in item.edges) / len(item.edges))
+        layer.sort(key=lambda item: sum(_start(starts, edge)[1] for edge in item.edges) / len(item.edges))
         _stack(layer, starts)
         improved = True
         while improved:
@@ -173,10 +169,8 @@ def _place(layers: list[list[_Item]]) -> None:
                 else:
                     layer[place : place + 2] = layer[place + 1], layer[place]
                     _stack(layer, starts)
-        starts = _Starts(
-            starts.sources | {item.source: (0.0, item.y) for item in layer if item.source is not None},
-            {item.edges[0]: (0.0, item.y) for item in layer if item.source is None},
-        )
+        starts = {start: point for start, point in starts.items() if isinstance(start, int)}
+        starts |= {item.edges[0] if item.source is None else item.source: (0.0, item.y) for item in layer}
 
 
 def _stack(layer: list[_Item], starts: _Starts) -> None:
@@ -185,12 +179,12 @@ def _stack(layer: list[_Item], starts: _Starts) -> None:
     for item in layer:
         item.y = y + item.height / 2
         y += item.height + ITEM_GAP
-        item.edges.sort(key=lambda edge: (starts[edge][1], edge.place))
+        item.edges.sort(key=lambda edge: (_start(starts, edge)[1], edge.place))
 
 
 def _tangle(layer: list[_Item], starts: _Starts) -> float:
     """Crossings between the layer and the one before it, and, far less heavily, the height that lines climb."""
-    ends = [(starts[edge][1], y) for item in layer for edge, y in item.ends()]
+    ends = [(_start(starts, edge)[1], y) for item in layer for edge, y in item.ends()]
     crossings = sum(
         (one[0] - other[0]) * (one[1] - other[1]) < 0 for place, one in enumerate(ends) for other in ends[place + 1 :]
     )
@@ -246,8 +240,8 @@ def _source(source: int, inputs: int) -> str:
     return before[inputs - 1 - source] if source < inputs else f"node {source - inputs}"
 
 
-def _told(output: tuple[int, ...], nodes: int, inputs: int) -> str:
-    """Which nodes the output is made of."""
+def _output(output: tuple[int, ...], nodes: int, inputs: int) -> str:
+    """Name the nodes that the output is made of."""
     if len(output) == nodes and inputs == 2:
         return "all nodes, concatenated"
     *others, last = map(str, output)

@@ -1,4 +1,4 @@
-"""What stands behind a comparison beyond its t interval: effect, permutation test, bootstrap, power, other searches.
+"""What one comparison allows to say, and what is behind it: effect, permutation test, bootstrap, power, other searches.
 
 Pure functions that return sentences; the rules are in `RULES` and printed on the page.
 """
@@ -6,14 +6,28 @@ Pure functions that return sentences; the rules are in `RULES` and printed on th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from nas_steps.report import numbers
-from nas_steps.report.records import Contest
+from nas_steps.report.records import Contest, Effect
 from nas_steps.report.signals import Sentence
 from nas_steps.retraining.comparison import ALPHA, POWER, caution
 
-#: beyond so many seeds nobody will train
+#: below this number of paired trainings the report makes no claim
+MIN_PAIRS = 3
+#: a larger number of seeds will be trained by nobody
 MOST_SEEDS = 1000
+
+Outcome = Literal["beat", "lost", "tie", "few", "missing", "mixed"]
+
+#: what the comparison table says of one row
+READING: dict[Outcome, str] = {
+    "beat": "beat",
+    "lost": "lost",
+    "tie": "not told apart",
+    "few": "too few seeds",
+    "missing": "not compared",
+}
 
 RULES = (
     "Beside each comparison stand its effect (Hedges' g: the mean difference in standard deviations of the paired "
@@ -28,10 +42,45 @@ RULES = (
 )
 
 
-def behind(row: Contest, strategies: int = 1) -> Sentence | None:
-    """Effect, tests and power behind a comparison, where there are figures; `strategies` shared the adjustment."""
+def outcome(row: Contest | Effect) -> Outcome:
+    """Judge one comparison: beat, lost, tie, few (seeds) or missing (no figures)."""
+    pairs = row.seeds if isinstance(row, Effect) else row.pairs
+    if row.difference is None:
+        return "missing"
+    if pairs is None or pairs < MIN_PAIRS:
+        return "few"
+    if row.low is None or row.high is None or row.p_holm is None:
+        return "missing"
+    if row.p_holm < ALPHA and excludes_zero(row):
+        return "beat" if row.low > 0 else "lost"
+    return "tie"
+
+
+def combined(rows: Sequence[Contest]) -> Outcome:
+    """Judge all comparisons of a strategy with one opponent together."""
+    outcomes = {outcome(row) for row in rows}
+    if len(outcomes) <= 1:
+        return next(iter(outcomes), "missing")
+    if outcomes & {"beat", "lost"}:
+        return "mixed"
+    return "tie" if "tie" in outcomes else "few"
+
+
+def excludes_zero(row: Contest | Effect) -> bool:
+    return row.low is not None and row.high is not None and not row.low <= 0 <= row.high
+
+
+def measured(row: Contest | Effect) -> str:
+    """`1.2 points [0.4, 2.0]`."""
+    decimals = numbers.decimals_for(row.low, row.high)
+    text = f"{numbers.points(row.difference, decimals)} points"
+    return f"{text} {numbers.interval(row.low, row.high, decimals)}"
+
+
+def behind(row: Contest, strategies: int = 1) -> list[Sentence]:
+    """Tell effect, tests and power behind a comparison, if there are figures; `strategies` shared the adjustment."""
     if row.spread is None or row.effect is None:
-        return None
+        return []
     text = (
         f"Behind it: {numbers.plain(row.effect)} standard deviations of the paired differences, which are "
         f"{numbers.points(row.spread, 2)} points; sign-flip p {numbers.small(row.p_flips)}"
@@ -41,60 +90,51 @@ def behind(row: Contest, strategies: int = 1) -> Sentence | None:
     if row.bootstrap_low is not None:
         text += f"; bootstrap interval {numbers.interval(row.bootstrap_low, row.bootstrap_high)}"
     warning = caution(row.pairs or 0, strategies)
-    if warning and _claimed(row):
-        return Sentence(f"{text}. But {warning}.", "warning")
-    return Sentence(f"{text}.")
+    if warning and excludes_zero(row) and row.p_holm is not None and row.p_holm < ALPHA:
+        return [Sentence(f"{text}. But {warning}.", "warning")]
+    return [Sentence(f"{text}.")]
 
 
-def _claimed(row: Contest) -> bool:
-    excludes = row.low is not None and row.high is not None and not row.low <= 0 <= row.high
-    return excludes and row.p_holm is not None and row.p_holm < ALPHA
-
-
-def could_be_seen(row: Contest) -> Sentence | None:
-    """What so many seeds could have found, and how many the measured difference would need; None without a spread."""
+def could_be_seen(row: Contest) -> list[Sentence]:
+    """Tell what the seeds could have found, and how many the measured difference would need, if a spread is known."""
     if row.detectable is None:
-        return None
+        return []
     text = (
         f"With this spread {numbers.plural(row.pairs or 0, 'seed')} find a true difference of "
         f"{numbers.points(row.detectable)} points with {100 * POWER:.0f} % power; "
     )
     if row.seeds_needed is None or row.seeds_needed > MOST_SEEDS:
-        return Sentence(f"{text}one as small as the measured would take more than {MOST_SEEDS:,}.")
+        return [Sentence(f"{text}one as small as the measured would take more than {MOST_SEEDS:,}.")]
     needed = numbers.plural(round(row.seeds_needed), "seed")
-    return Sentence(f"{text}one of the measured {numbers.points(abs(row.difference or 0.0))} points takes {needed}.")
+    return [Sentence(f"{text}one of the measured {numbers.points(abs(row.difference or 0.0))} points takes {needed}.")]
 
 
-def other_searches(rows: Sequence[Contest], strategy: str, seeds: int) -> Sentence | None:
-    """Whether what is said of the winners can be said of the strategy; `rows` are its means against random search."""
-    known = [row for row in rows if row.searches_p is not None]
-    if known:
-        row = known[0]
+def other_searches(rows: Sequence[Contest], strategy: str, seeds: int) -> Sentence:
+    """Tell whether the winners speak for the strategy; `rows` are its means against random search."""
+    row = next((row for row in rows if row.searches_p is not None), None)
+    if row is not None:
         low, high = row.searches_low or 0.0, row.searches_high or 0.0
-        told = (
-            f"Over searches ({row.searches}): {numbers.interval(low, high)} points, p {numbers.small(row.searches_p)}"
-        )
+        figures = f"{numbers.interval(low, high)} points, p {numbers.small(row.searches_p)}"
+        text = f"Over searches ({row.searches}): {figures}: another search by {strategy} may"
         if low <= 0 <= high:
-            return Sentence(f"{told}: another search by {strategy} may do otherwise.", "warning")
-        return Sentence(f"{told}: another search by {strategy} may be expected to do the same.")
+            return Sentence(f"{text} do otherwise.", "warning")
+        return Sentence(f"{text} be expected to do the same.")
     if seeds == 1:
         return Sentence(f"{strategy} searched once: how another search by it would end is not known.", "warning")
     return Sentence(f"{seeds} searches are too few to say how another search by {strategy} would end; three could.")
 
 
-def best_of(rows: Sequence[Contest], strategy: str) -> Sentence | None:
-    """Mean of k beside best of k, each labelled; None for a single search."""
-    found = {row.of: row for row in rows if row.role == "random" and (row.k or 0) > 1}
-    if set(found) != {"mean", "best"}:
-        return None
-    mean, best = found["mean"], found["best"]
-    text = (
-        f"{strategy} against random search, mean of all winners: {_told(mean)}; best of {best.k} on each side, chosen "
-    )
-    return Sentence(f"{text}by validation accuracy: {_told(best)}.")
+def best_of(rows: Sequence[Contest], strategy: str) -> list[Sentence]:
+    """Tell the mean of k beside the best of k, each labelled, if there were several searches."""
+    by_way = {row.of: row for row in rows if row.role == "random" and (row.k or 0) > 1}
+    if set(by_way) != {"mean", "best"}:
+        return []
+    mean, best = by_way["mean"], by_way["best"]
+    text = f"{strategy} against random search, mean of all winners: {_signed(mean)}; best of {best.k} on each side"
+    return [Sentence(f"{text}, chosen by validation accuracy: {_signed(best)}.")]
 
 
-def _told(row: Contest) -> str:
+def _signed(row: Contest) -> str:
     if row.difference is None:
         return f"no figure ({row.note or 'none was measured'})"
     interval = "" if row.low is None else f" {numbers.interval(row.low, row.high)}"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.report import numbers
 from nas_steps.report.columns import Cells, Column, Table, figure, text
-from nas_steps.report.records import Performance
 from nas_steps.report.results import Results
 
 
 def exports(results: Results) -> Table:
-    rows = [vars(row) for row in results.exports]
-    columns: tuple[Column, ...] = (
+    """One row a network: its files, and how they agree with torch."""
+    columns = [
         text("file", "file", "no file"),
         text("name", "network"),
         text("kind", "kind"),
@@ -19,59 +19,47 @@ def exports(results: Results) -> Table:
         figure("largest_difference", "largest difference of logits", numbers.scientific),
         figure("top1_agreement", "same top class", numbers.share),
         figure("test_accuracy", "test accuracy", numbers.share),
-        text("int8_status", "INT8 file"),
-        figure("int8_bytes", "INT8 size", numbers.size),
-        figure("int8_test_accuracy", "INT8 test accuracy", numbers.share),
-        Column(
-            "int8_test_loss",
-            "points lost by INT8 on test (95 %)",
-            lambda row: _mean_and_interval(
-                row["int8_test_loss"], row["int8_test_loss_low"], row["int8_test_loss_high"]
-            ),
-        ),
-    )
-    columns = tuple(
-        one for one in columns if not one.key.startswith("int8_") or any(row["int8_status"] for row in rows)
-    )
-    keys = ("name", "file", "kind", "status", "seed", "parameters", "macs", "bytes", "images",
-            "largest_difference", "top1_agreement", "test_accuracy", "opset", "int8_status", "int8_file", "int8_bytes",
-            "int8_valid_loss", "int8_test_accuracy", "int8_test_loss", "int8_test_loss_low",
-            "int8_test_loss_high")  # fmt: skip
-    return Table("exports", "ONNX files, checked in onnxruntime against torch", keys, columns, tuple(rows))
+    ]
+    if any(row["int8_status"] for row in results.exports):
+        columns += [
+            text("int8_status", "INT8 file"),
+            figure("int8_bytes", "INT8 size", numbers.size),
+            figure("int8_test_accuracy", "INT8 test accuracy", numbers.share),
+            Column("int8_test_loss", "points lost by INT8 on test (95 %)", _loss),
+        ]
+    return Table("exports", "ONNX files, checked in onnxruntime against torch", EXPORTS, columns, results.exports)
 
 
 def performance(results: Results) -> Table:
     """One row an ONNX file: how fast it is, and what memory it takes."""
-    of_float = {row.name: row for row in results.performance if row.precision == "float32"}
-    rows = []
-    for row in results.performance:
-        base = of_float.get(row.name)
-        times = {
-            f"times_{batch}": None if base is None or row is base else _speedup(base, row, batch) for batch in (1, 32)
-        }
-        rows.append({**vars(row), **times})
+    floats = {row["name"]: row for row in results.performance if row["precision"] == "float32"}
+    rows = [
+        {**row, **{f"times_{batch}": _speedup(floats.get(row["name"]), row, batch) for batch in (1, 32)}}
+        for row in results.performance
+    ]
     columns = (
         text("file", "file"),
         text("precision", "precision"),
         figure("bytes", "size", numbers.size),
         Column("latency_1_ms", "one image, ms (quartiles)", lambda row: _latency(row, 1)),
         Column("latency_32_ms", "32 images, ms (quartiles)", lambda row: _latency(row, 32)),
-        Column("times_1", "one image, times as fast as float32", lambda row: _faster(row["times_1"])),
-        Column("times_32", "32 images, times as fast", lambda row: _faster(row["times_32"])),
+        figure("times_1", "one image, times as fast as float32", _faster),
+        figure("times_32", "32 images, times as fast", _faster),
         figure("memory_idle_mb", "memory before loading", numbers.megabytes),
         figure("memory_1_mb", "with one image", numbers.megabytes),
         figure("memory_32_mb", "with 32 images", numbers.megabytes),
         figure("threads", "threads", numbers.count),
     )
-    keys = ("name", "file", "precision", "bytes", "threads", "repeats_1", "latency_1_ms", "latency_1_p25_ms",
-            "latency_1_p75_ms", "repeats_32", "latency_32_ms", "latency_32_p25_ms", "latency_32_p75_ms", "times_1",
-            "times_32", "memory_idle_mb", "memory_1_mb", "memory_32_mb")  # fmt: skip
-    return Table("performance", "Speed and memory of the ONNX files, on this machine's CPU", keys, columns, tuple(rows))
+    place = PERFORMANCE.index("memory_idle_mb")
+    keys = (*PERFORMANCE[:place], "times_1", "times_32", *PERFORMANCE[place:])
+    return Table("performance", "Speed and memory of the ONNX files, on this machine's CPU", keys, columns, rows)
 
 
-def _speedup(base: Performance, row: Performance, batch: int) -> float | None:
-    """How many times as fast as the float32 file an INT8 file is."""
-    before, after = getattr(base, f"latency_{batch}_ms"), getattr(row, f"latency_{batch}_ms")
+def _speedup(base: Cells | None, row: Cells, batch: int) -> float | None:
+    """Divide the latency of the float32 file by that of an INT8 file; None for the float32 file itself."""
+    if base is None or row is base:
+        return None
+    before, after = base[f"latency_{batch}_ms"], row[f"latency_{batch}_ms"]
     return before / after if before and after else None
 
 
@@ -91,8 +79,7 @@ def _faster(times: float | None) -> str:
     return numbers.ratio(times) if times >= 1 else f"{numbers.ratio(times)} (slower)"
 
 
-def _mean_and_interval(value: float | None, low: float | None, high: float | None) -> str:
-    """`0.4 (-0.1 to 0.9)`, in points."""
-    if value is None:
-        return numbers.NO_FIGURE
-    return f"{numbers.points(value)} ({numbers.interval(low, high)})"
+def _loss(row: Cells) -> str:
+    """`0.4 ([-0.1, 0.9])`, in points."""
+    loss, low, high = (row[f"int8_test_loss{end}"] for end in ("", "_low", "_high"))
+    return numbers.NO_FIGURE if loss is None else f"{numbers.points(loss)} ({numbers.interval(low, high)})"

@@ -14,14 +14,12 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from nas_steps.config.strategies import SUPERNET_KINDS
 from nas_steps.report import numbers
-from nas_steps.report.records import Entry, Member, Search
+from nas_steps.report.records import Entry, Search
 from nas_steps.report.results import Results
 from nas_steps.report.signals import pareto
-from nas_steps.report.svg import COLOURS, Segment, inline_svg, new_figure, percent, place_labels, style
+from nas_steps.report.svg import COLOURS, CYCLE, Segment, inline_svg, new_figure, percent, place_labels, style
 from nas_steps.spaces.cells.space import CellSpace
-from nas_steps.spaces.mobile.space import MobileSpace
 
 MARKS = {"searched": "o", "random": "D", "uniform": "p", "largest": "P", "baseline": "s", "scaled": "^"}
 WORDS = {
@@ -32,26 +30,25 @@ WORDS = {
     "baseline": "hand-designed",
     "scaled": "scaled family",
 }
-#: kinds that have no colour of their own
-_HUES = {"uniform": "other", "largest": "spare"}
-_CYCLE = ("searched", "scaled", "other", "spare", "baseline")
+_DASHED = (0, (4, 3))
 
 
 def sampling_curves(results: Results, prefix: str = "sampling") -> str | None:
-    """The best score so far (validation accuracy, or a proxy's) against evaluations, one line a search; each evaluation
-    is a dot."""
-    searches = [
-        search for search in results.searches if search.kind not in SUPERNET_KINDS and _column(search, "best")[0]
-    ]
+    """Draw the best score so far (validation accuracy, or a proxy's) against evaluations, one line a search; each
+    evaluation is a dot."""
+    searches = [search for search in results.searches if not search.trains_supernet and _column(search, "best")[0]]
     if not searches:
         return None
-    colours = _strategy_colours(results)
+    # random search keeps its colour; the others share the rest in the config's order
+    colours = dict.fromkeys(results.strategies(searched=False), COLOURS["random"])
+    for place, name in enumerate(results.strategies(searched=True)):
+        colours[name] = COLOURS[CYCLE[place % len(CYCLE)]]
     with style():
         figure = new_figure(470, 400)
         axes = figure.add_subplot()
         ends: dict[str, float] = {}
         for search in searches:
-            colour = COLOURS[colours[search.strategy]]
+            colour = colours[search.strategy]
             axes.plot(*_column(search, "score"), "o", color=colour, ms=4.5, alpha=0.5, mew=0)
             x, y = _column(search, "best")
             axes.step(x, y, where="post", color=colour)
@@ -62,41 +59,42 @@ def sampling_curves(results: Results, prefix: str = "sampling") -> str | None:
             percent(axes.yaxis)
         axes.margins(x=0.04, y=0.08)
         for name in ends:
-            axes.plot([], [], color=COLOURS[colours[name]], label=name)
+            axes.plot([], [], color=colours[name], label=name)
         figure.legend(loc="outside lower center", ncols=4, columnspacing=1.2)
-        told = numbers.listed([f"{name} reaches {results.spelled_score(end)}" for name, end in ends.items()])
-        return inline_svg(figure, prefix, f"Best {results.proxy or 'validation accuracy'} so far by evaluation: {told}")
+        reached = numbers.listed([f"{name} reaches {results.spelled_score(end)}" for name, end in ends.items()])
+        label = f"Best {results.proxy or 'validation accuracy'} so far by evaluation: {reached}"
+        return inline_svg(figure, prefix, label)
 
 
 def darts_curves(results: Results, prefix: str = "darts") -> str | None:
-    """Supernet accuracy, share of edges without weights and entropy of the alphas (of a controller's decisions), by
-    epoch. A mobile space has no edges and no alphas."""
-    searches = [search for search in results.searches if search.kind in SUPERNET_KINDS and search.history]
+    """Draw supernet accuracy, share of edges without weights and entropy of the alphas (of a controller's decisions),
+    by epoch. A mobile space has no edges and no alphas."""
+    searches = [search for search in results.searches if search.trains_supernet and search.history]
     if not searches:
         return None
-    several = len(searches) > 1
     space = results.space
-    learnt = "controller" if isinstance(space, MobileSpace) else "alphas"
-    panels = [
-        ("score", "Supernet (line) and its discrete network (dots): validation"),
-        ("entropy", f"Mean entropy of the {learnt}, nats"),
-    ]
+    learnt = "alphas" if isinstance(space, CellSpace) else "controller"
+    panels = {
+        "score": "Supernet (line) and its discrete network (dots): validation",
+        "entropy": f"Mean entropy of the {learnt}, nats",
+    }
     if isinstance(space, CellSpace):
-        cell = "normal cell" if space.inputs == 2 else "cell"
-        panels.insert(1, ("parameter_free", f"Kept edges without weights ({cell})"))
+        free = f"Kept edges without weights ({'normal cell' if space.inputs == 2 else 'cell'})"
+        panels = {"score": panels["score"], "parameter_free": free, "entropy": panels["entropy"]}
     with style():
         figure = new_figure(470, 400)
         stack = figure.subplots(len(panels), 1, sharex=True, height_ratios=[3, 2, 2][: len(panels)])
-        for axes, (column, title) in zip(stack, panels, strict=True):
+        for axes, (column, title) in zip(stack, panels.items(), strict=True):
             for number, search in enumerate(searches):
-                x, y = _column(search, column)
-                colour = COLOURS[_CYCLE[number % len(_CYCLE)]]
+                colour = COLOURS[CYCLE[number % len(CYCLE)]]
+                # lines that share a colour differ in their dashes
+                dashes = ("-", "--", ":", "-.")[number // len(CYCLE) % 4]
                 drawn = "steps-post" if column == "parameter_free" else "default"
-                axes.plot(x, y, color=colour, label=search.name, drawstyle=drawn, linestyle=_dashes(number))
+                line = _column(search, column)
+                axes.plot(*line, color=colour, label=search.name, drawstyle=drawn, linestyle=dashes)
                 if column == "score":
-                    axes.plot(
-                        *_column(search, "discrete_accuracy"), color=colour, linewidth=1, alpha=0.6, marker=".", ms=3
-                    )
+                    dots = _column(search, "discrete_accuracy")
+                    axes.plot(*dots, color=colour, linewidth=1, alpha=0.6, marker=".", ms=3)
             axes.set_title(title, fontsize=11)
             axes.yaxis.set_major_locator(MaxNLocator(4))
         for axes in stack[:-1]:
@@ -106,7 +104,7 @@ def darts_curves(results: Results, prefix: str = "darts") -> str | None:
             stack[1].set_ylim(-0.04, 1.04)
             stack[1].set_yticks([0, 0.5, 1])
             largest = space.largest_entropy()
-            last.axhline(largest, color=COLOURS["muted"], linestyle=(0, (4, 3)), linewidth=1)
+            last.axhline(largest, color=COLOURS["muted"], linestyle=_DASHED, linewidth=1)
             last.set_ylim(0, 1.4 * largest)
             last.annotate(
                 "all alphas equal", (1, largest), (-2, 2), xycoords=("axes fraction", "data"),
@@ -114,61 +112,52 @@ def darts_curves(results: Results, prefix: str = "darts") -> str | None:
             )  # fmt: skip
         last.set_xlabel("epoch")
         last.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if several:
+        if len(searches) > 1:
             figure.legend(*stack[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
         names = numbers.listed([search.name for search in searches])
-        return inline_svg(
-            figure, prefix, f"{names} by epoch: supernet accuracy, edges without weights, entropy of the alphas"
-        )
-
-
-def _dashes(number: int) -> str:
-    """Lines that share a colour differ in how they are drawn."""
-    return ("-", "--", ":", "-.")[number // len(_CYCLE) % 4]
+        label = f"{names} by epoch: supernet accuracy, edges without weights, entropy of the alphas"
+        return inline_svg(figure, prefix, label)
 
 
 def accuracy_against(results: Results, size: str, prefix: str = "size") -> str | None:
-    """Test accuracy against `parameters` or `macs` (log axis), entries and scaled family, with the Pareto line."""
-    shown = [entry for entry in results.entries if entry.test_mean is not None and getattr(entry, size)]
-    members = [one for one in results.family or () if one.test_mean is not None and getattr(one, size)]
-    if not shown and not members:
+    """Draw test accuracy against `parameters` or `macs` (log axis), entries and scaled family, with the Pareto line."""
+    networks = [*results.entries, *results.members]
+    shown = [one for one in networks if one.test_mean is not None and getattr(one, size)]
+    if not shown:
         return None
     words = {"parameters": "parameters", "macs": "multiply-accumulates an image"}[size]
     with style():
         figure = new_figure(470, 400)
         axes = figure.add_subplot()
         labels = []
-        for kind in MARKS:
-            group: Sequence[Entry | Member] = (
-                members if kind == "scaled" else [one for one in shown if one.kind == kind]
-            )
+        for kind, mark in MARKS.items():
+            group = [one for one in shown if one.kind == kind]
             for one in group:
-                _marked(axes, getattr(one, size), one, kind)
-                name = one.member if isinstance(one, Member) else one.entry
-                labels.append((float(getattr(one, size)), one.test_mean or 0.0, name, COLOURS[_HUES.get(kind, kind)]))
+                _marked(axes, getattr(one, size), one)
+                labels.append((float(getattr(one, size)), one.test_mean or 0.0, one.entry, _colour(kind)))
             if group:
-                axes.plot([], [], MARKS[kind], color=COLOURS[_HUES.get(kind, kind)], label=WORDS[kind])
+                axes.plot([], [], mark, color=_colour(kind), label=WORDS[kind])
         line: list[Segment] = []
-        if size == "macs" and len(best := pareto(shown)) > 1:
+        if size == "macs" and len(best := pareto([one for one in shown if one.kind != "scaled"])) > 1:
             corners = [(float(one.macs or 0), one.test_mean or 0.0) for one in best]
             for (start, y), (end, above) in pairwise(corners):
                 line += [((start, y), (end, y)), ((end, y), (end, above))]
             axes.step(
-                *zip(*corners, strict=True), where="post", color=COLOURS["muted"], linestyle=(0, (4, 3)),
-                linewidth=1.1, zorder=1, label="best trade-offs",
+                *zip(*corners, strict=True), where="post", color=COLOURS["muted"], linestyle=_DASHED, linewidth=1.1,
+                zorder=1, label="best trade-offs",
             )  # fmt: skip
         _log_axis(axes, [label[0] for label in labels])
         percent(axes.yaxis)
         axes.margins(y=0.14)
         axes.set(title=f"Accuracy against {words.split(' ')[0]}", xlabel=words, ylabel="test accuracy")
         figure.legend(loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.2)
-        place_labels(axes, labels, [*_bars([*shown, *members], size), *line])
-        told = "; ".join(f"{name} {numbers.share(y)} at {numbers.macs(x)}" for x, y, name, _ in labels)
-        return inline_svg(figure, prefix, f"Test accuracy against {words}: {told}")
+        place_labels(axes, labels, [*_bars(shown, size), *line])
+        figures = "; ".join(f"{name} {numbers.share(y)} at {numbers.macs(x)}" for x, y, name, _ in labels)
+        return inline_svg(figure, prefix, f"Test accuracy against {words}: {figures}")
 
 
 def dots(results: Results, prefix: str = "dots") -> str | None:
-    """Each final training's test accuracy as a dot, with mean and 95 % interval, one row an entry, best on top."""
+    """Draw each final training's test accuracy as a dot, with mean and 95 % interval, one row an entry, best on top."""
     rows = sorted(results.entries, key=lambda one: one.test_mean if one.test_mean is not None else -1.0)
     if not any(row.test_mean is not None for row in rows):
         return None
@@ -176,12 +165,9 @@ def dots(results: Results, prefix: str = "dots") -> str | None:
         figure = new_figure(900, 70 + 38 * len(rows))
         axes = figure.add_subplot()
         for place, row in enumerate(rows):
-            colour = COLOURS[_HUES.get(row.kind, row.kind)]
-            own = [
-                one.test_accuracy
-                for one in results.trainings
-                if one.entry == row.entry and one.test_accuracy is not None
-            ]
+            colour = _colour(row.kind)
+            trainings = [one.test_accuracy for one in results.trainings if one.entry == row.entry]
+            own = [accuracy for accuracy in trainings if accuracy is not None]
             axes.plot(own, [place - 0.17] * len(own), "o", color=colour, ms=6.5, alpha=0.55, mew=0, zorder=2)
             if row.test_mean is None:
                 axes.annotate(
@@ -194,20 +180,20 @@ def dots(results: Results, prefix: str = "dots") -> str | None:
             axes.plot([row.test_mean], [place + 0.14], "|", color=colour, ms=13, mew=2.4, zorder=4)
         axes.set_yticks(range(len(rows)), [row.entry for row in rows])
         for text, row in zip(axes.get_yticklabels(), rows, strict=True):
-            text.set_color(COLOURS[_HUES.get(row.kind, row.kind)])
+            text.set_color(_colour(row.kind))
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         percent(axes.xaxis)
         axes.set_xlabel("test accuracy: dots are trainings, the tick their mean, the bar its 95 % interval")
-        told = "; ".join(f"{row.entry} {numbers.share(row.test_mean)}" for row in reversed(rows))
-        return inline_svg(figure, prefix, f"Test accuracy of every final training: {told}")
+        means = "; ".join(f"{row.entry} {numbers.share(row.test_mean)}" for row in reversed(rows))
+        return inline_svg(figure, prefix, f"Test accuracy of every final training: {means}")
 
 
 def family_curve(results: Results, prefix: str = "family") -> str | None:
-    """Test accuracy against MACs of the scaled family; members over the budget stand at the foot, untrained."""
-    members = [one for one in results.family or () if one.macs]
+    """Draw test accuracy against MACs of the scaled family; members over the budget lie at the foot, untrained."""
+    members = [one for one in results.members if one.macs]
     trained = [one for one in members if one.test_mean is not None]
     if not trained:
         return None
@@ -215,11 +201,11 @@ def family_curve(results: Results, prefix: str = "family") -> str | None:
         figure = new_figure(900, 340)
         axes = figure.add_subplot()
         for one in trained:
-            _marked(axes, one.macs or 0, one, "scaled")
+            _marked(axes, one.macs or 0, one)
         points = [(float(one.macs or 0), one.test_mean or 0.0) for one in trained]
         axes.plot(*zip(*points, strict=True), color=COLOURS["scaled"], alpha=0.5, lw=1.2)
         budget = results.config.scaling.mac_budget
-        axes.axvline(budget, color=COLOURS["muted"], linestyle=(0, (4, 3)), linewidth=1)
+        axes.axvline(budget, color=COLOURS["muted"], linestyle=_DASHED, linewidth=1)
         _log_axis(axes, [float(one.macs or 0) for one in members] + [budget])
         axes.margins(y=0.2)
         axes.annotate(
@@ -233,22 +219,19 @@ def family_curve(results: Results, prefix: str = "family") -> str | None:
                     mec=COLOURS["muted"], ms=7, clip_on=False,
                 )  # fmt: skip
                 axes.annotate(
-                    one.member, (one.macs or 0, 0.05), (0, 9), xycoords=("data", "axes fraction"),
+                    one.entry, (one.macs or 0, 0.05), (0, 9), xycoords=("data", "axes fraction"),
                     textcoords="offset points", ha="center", fontsize=11, color=COLOURS["muted"],
                 )  # fmt: skip
         percent(axes.yaxis)
         axes.set(xlabel="multiply-accumulates an image (hollow: described, not trained)", ylabel="test accuracy")
-        place_labels(
-            axes,
-            [(x, y, one.member, COLOURS["scaled"]) for (x, y), one in zip(points, trained, strict=True)],
-            _bars(trained, "macs"),
-        )
-        told = "; ".join(f"{one.member} {numbers.share(one.test_mean)} at {numbers.macs(one.macs)}" for one in trained)
-        return inline_svg(figure, prefix, f"Test accuracy of the scaled family: {told}")
+        labels = [(x, y, one.entry, COLOURS["scaled"]) for (x, y), one in zip(points, trained, strict=True)]
+        place_labels(axes, labels, _bars(trained, "macs"))
+        figures = "; ".join(f"{name} {numbers.share(y)} at {numbers.macs(x)}" for x, y, name, _ in labels)
+        return inline_svg(figure, prefix, f"Test accuracy of the scaled family: {figures}")
 
 
-def _bars(group: Sequence[Entry | Member], size: str) -> list[Segment]:
-    """Where the intervals are drawn, for labels to keep clear of."""
+def _bars(group: Sequence[Entry], size: str) -> list[Segment]:
+    """List the lines of the intervals, for labels to keep clear of."""
     return [
         ((getattr(one, size), one.test_low), (getattr(one, size), one.test_high))
         for one in group
@@ -256,26 +239,21 @@ def _bars(group: Sequence[Entry | Member], size: str) -> list[Segment]:
     ]
 
 
-def _marked(axes: Axes, x: float, one: Entry | Member, kind: str) -> None:
-    """One network's mark with its interval."""
+def _marked(axes: Axes, x: float, one: Entry) -> None:
+    """Draw one network's mark with its interval."""
+    colour = _colour(one.kind)
     if one.test_low is not None and one.test_high is not None:
-        axes.plot(
-            [x, x], [one.test_low, one.test_high], color=COLOURS[_HUES.get(kind, kind)], linewidth=1.5, alpha=0.65
-        )
-    axes.plot(
-        [x],
-        [one.test_mean or 0.0],
-        MARKS[kind],
-        color=COLOURS[_HUES.get(kind, kind)],
-        ms=8,
-        mec=COLOURS["surface"],
-        mew=1,
-        zorder=3,
-    )
+        axes.plot([x, x], [one.test_low, one.test_high], color=colour, linewidth=1.5, alpha=0.65)
+    mark = MARKS[one.kind]
+    axes.plot([x], [one.test_mean or 0.0], mark, color=colour, ms=8, mec=COLOURS["surface"], mew=1, zorder=3)
+
+
+def _colour(kind: str) -> str:
+    return COLOURS[{"uniform": "other", "largest": "spare"}.get(kind, kind)]
 
 
 def _log_axis(axes: Axes, values: list[float]) -> None:
-    """A logarithmic x axis around the values, with plain tick labels such as `500 k`."""
+    """Set a logarithmic x axis around the values, with plain tick labels such as `500 k`."""
     low, high = math.log10(min(values)), math.log10(max(values))
     room = max(0.12 * (high - low), 0.12)
     axes.set_xscale("log")
@@ -287,19 +265,11 @@ def _log_axis(axes: Axes, values: list[float]) -> None:
 
 
 def _round_number(value: float) -> str:
-    text = numbers.macs(value)
-    digits, _, prefix = text.partition("\N{NO-BREAK SPACE}")
+    digits, _, prefix = numbers.macs(value).partition("\N{NO-BREAK SPACE}")
     return f"{float(digits.replace(',', '')):g} {prefix}".strip()
 
 
 def _column(search: Search, name: str) -> tuple[list[int], list[float]]:
-    known = [(step.step, getattr(step, name)) for step in search.history if step.step is not None]
+    known = [(row.step, getattr(row, name)) for row in search.history if row.step is not None]
     kept = [(x, y) for x, y in known if y is not None]
     return [x for x, _ in kept], [y for _, y in kept]
-
-
-def _strategy_colours(results: Results) -> dict[str, str]:
-    """Random search keeps its colour; the others share the rest in the config's order."""
-    colours = dict.fromkeys(results.strategies(searched=False), "random")
-    others = enumerate(results.strategies(searched=True))
-    return colours | {name: _CYCLE[place % len(_CYCLE)] for place, name in others}

@@ -12,12 +12,10 @@ from nas_steps.report import numbers
 from nas_steps.report.columns import Table, figure, known, text
 from nas_steps.report.records import HistoryRow, Search
 from nas_steps.report.results import Results
-from nas_steps.report.svg import COLOURS, inline_svg, new_figure, percent, style
+from nas_steps.report.svg import COLOURS, CYCLE, inline_svg, new_figure, percent, style
 from nas_steps.search.pareto import non_dominated_fronts
 
 WORDS = {"macs": "multiply-accumulates an image", "parameters": "parameters", "latency": "latency, ms (predicted)"}
-#: the searches take them in turn
-_SHADES = ("searched", "scaled", "other", "spare", "baseline")
 
 
 @dataclass(frozen=True)
@@ -31,17 +29,16 @@ class Point:
 
 def fronts(results: Results) -> Table:
     """One row for each architecture of a front, by rising costs."""
-    rows = []
-    for search, objectives in _searches(results):
-        for point in front(evaluated(results, search, objectives), objectives):
-            rows.append(
-                {
-                    "search": search.name,
-                    "architecture": point.architecture,
-                    "score": point.score,
-                    **{name: point.costs.get(name) for name in WORDS},
-                }
-            )
+    rows = [
+        {
+            "search": search.name,
+            "architecture": point.architecture,
+            "score": point.score,
+            **{name: point.costs.get(name) for name in WORDS},
+        }
+        for search, objectives in _searches(results)
+        for point in front(evaluated(results, search, objectives), objectives)
+    ]
     columns = (
         text("search", "search"),
         figure("score", results.proxy or "score", results.spelled_score),
@@ -50,60 +47,53 @@ def fronts(results: Results) -> Table:
         known("latency", "latency, ms", numbers.milliseconds),
     )
     keys = ("search", "architecture", "score", *WORDS)
-    caption = "Fronts of the searches for several aims, by their own score"
-    return Table("fronts", caption, keys, columns, tuple(rows))
+    return Table("fronts", "Fronts of the searches for several aims, by their own score", keys, columns, rows)
 
 
 def fronts_figure(results: Results, prefix: str = "fronts") -> str | None:
-    """Score against each objective, a panel each: dots are evaluations, the line of a search joins its front."""
-    found = [
-        (search, objectives, points)
+    """Draw score against each objective, a panel each: dots are evaluations, the line of a search joins its front."""
+    drawn = [
+        (search, objectives, points, front(points, objectives))
         for search, objectives in _searches(results)
         if (points := evaluated(results, search, objectives))
     ]
-    shown = [name for name in WORDS if any(name in objectives for _, objectives, _ in found)]
+    shown = [name for name in WORDS if any(name in objectives for _, objectives, _, _ in drawn)]
     if not shown:
         return None
     with style():
-        drawn = new_figure(max(470, 320 * len(shown)), 380)
-        panels = drawn.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+        canvas = new_figure(max(470, 320 * len(shown)), 380)
+        panels = canvas.subplots(1, len(shown), sharey=True, squeeze=False)[0]
         for axes, name in zip(panels, shown, strict=True):
-            for number, (search, objectives, points) in enumerate(found):
+            for number, (search, objectives, points, best) in enumerate(drawn):
                 if name not in objectives:
                     continue
-                colour = COLOURS[_SHADES[number % len(_SHADES)]]
-                axes.plot(
-                    [point.costs[name] for point in points], [point.score for point in points],
-                    "o", color=colour, ms=4, alpha=0.35, mew=0,
-                )  # fmt: skip
-                best = sorted(front(points, objectives), key=lambda point: point.costs[name])
-                alone = len(objectives) == 1
-                axes.plot(
-                    [point.costs[name] for point in best], [point.score for point in best],
-                    # a front of more than two aims has no line in two dimensions
-                    "o-" if alone else "o", color=colour, ms=6, label=search.name, drawstyle="steps-post",
-                )  # fmt: skip
+                colour = COLOURS[CYCLE[number % len(CYCLE)]]
+                axes.plot(*_scores(points, name), "o", color=colour, ms=4, alpha=0.35, mew=0)
+                # a front of several objectives has no line in two dimensions
+                mark = "o-" if len(objectives) == 1 else "o"
+                best = sorted(best, key=lambda point: point.costs[name])
+                axes.plot(*_scores(best, name), mark, color=colour, ms=6, label=search.name, drawstyle="steps-post")
             axes.set_xlabel(WORDS[name])
             axes.xaxis.set_major_locator(MaxNLocator(4))
             if name != "latency":
                 axes.xaxis.set_major_formatter(lambda value, _: numbers.macs(value) if value else "0")
-        # a search may have none of the first panel's costs among its aims
+        # a search may have none of the first panel's costs among its objectives
         labelled = [axes.get_legend_handles_labels() for axes in panels]
         legend = {name: handle for handles, names in labelled for handle, name in zip(handles, names, strict=True)}
         panels[0].set(ylabel=results.proxy or "the search's score", title="Score and costs of what was evaluated")
         if not results.proxy:
             percent(panels[0].yaxis)
-        drawn.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=4)
-        told = numbers.listed([f"{search.name} has {_count(points, aims)}" for search, aims, points in found])
-        return inline_svg(drawn, prefix, f"Score against costs; fronts: {told}")
+        canvas.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=4)
+        counts = [f"{search.name} has {numbers.plural(len(best), 'network')}" for search, _, _, best in drawn]
+        return inline_svg(canvas, prefix, f"Score against costs; fronts: {numbers.listed(counts)}")
 
 
-def _count(points: list[Point], objectives: list[str]) -> str:
-    return numbers.plural(len(front(points, objectives)), "network")
+def _scores(points: list[Point], name: str) -> tuple[list[float], list[float]]:
+    return [point.costs[name] for point in points], [point.score for point in points]
 
 
 def _searches(results: Results) -> list[tuple[Search, list[str]]]:
-    """The searches for several objectives, each with its costs that are to be small."""
+    """List the searches for several objectives, each with its costs that are to be small."""
     kinds = results.config.search.strategies
     return [
         (search, list(strategy.objectives))
@@ -113,31 +103,32 @@ def _searches(results: Results) -> list[tuple[Search, list[str]]]:
 
 
 def evaluated(results: Results, search: Search, objectives: list[str]) -> list[Point]:
-    """The architectures of a search that have a score and whose costs are known, each once, by its last evaluation.
-    With successive halving only those of the last rung: scores of different rungs cannot be compared."""
-    last = {step.architecture: step for step in search.history if step.score is not None}
+    """List the architectures of a search whose score and costs are known, each once, by its last evaluation.
+
+    With successive halving only the last rung counts: scores of different rungs cannot be compared.
+    """
+    last = {row.architecture: row for row in search.history if row.score is not None}
     estimator = results.config.search.estimator
     halved = isinstance(estimator, ShortTraining) and estimator.halving is not None
-    longest = max((step.epochs or 0 for step in last.values()), default=0)
+    longest = max((row.epochs or 0 for row in last.values()), default=0)
     points = []
-    for step in last.values():
-        costs = {name: cost for name in objectives if (cost := _cost(results, step, name)) is not None}
-        if len(costs) == len(objectives) and (not halved or step.epochs == longest):
-            points.append(Point(step.architecture, step.score or 0.0, costs))
+    for row in last.values():
+        costs = {name: cost for name in objectives if (cost := _cost(results, row, name)) is not None}
+        if len(costs) == len(objectives) and (not halved or row.epochs == longest):
+            points.append(Point(row.architecture, row.score or 0.0, costs))
     return points
 
 
-def _cost(results: Results, step: HistoryRow, name: str) -> float | None:
+def _cost(results: Results, row: HistoryRow, name: str) -> float | None:
     if name != "latency":
-        found: int | None = getattr(step, name)
-        return found
-    if results.parts is None:
+        return row.macs if name == "macs" else row.parameters
+    if results.blocks is None:
         return None
-    return results.parts.costs(results.parts.blocks.space.parse(step.architecture)).latency_ms
+    return results.blocks.costs(results.space.parse(row.architecture)).latency_ms
 
 
 def front(points: list[Point], objectives: list[str]) -> list[Point]:
-    """Those that no other equals or betters in score and all costs, by rising first cost."""
+    """List the points that no other equals or betters in score and all costs, by rising first cost."""
     if not points:
         return []
     first = non_dominated_fronts([(-point.score, *(point.costs[name] for name in objectives)) for point in points])[0]

@@ -19,30 +19,26 @@ RULES = (
 )
 
 
-def gained(results: Results, strategy: str, rows: list[Contest], told_apart: bool) -> Sentence | None:
-    """Accuracy that an hour of search won over one opponent, that of `rows`; None where either is not known."""
+def gained(results: Results, strategy: str, rows: list[Contest], claimed: bool) -> list[Sentence]:
+    """Tell the accuracy that an hour of search won over one opponent, that of `rows`, if both are known."""
     hours = device_hours(results, strategy)
-    known = [row for row in rows if row.difference is not None]
-    if hours is None or not known or results.table is not None:
-        return None
-    row = known[0]
+    row = next((row for row in rows if row.difference is not None), None)
+    if hours is None or row is None or results.table is not None:
+        return []
     whom = "a uniform draw" if row.role == "uniform" else "random search of its budget"
     spent = f"{numbers.seconds(3600 * hours)} of device time"
-    if not told_apart:
-        return Sentence(
-            f"What {strategy} gained over {whom} in {spent} cannot be told from 0, nor what an hour of it gains."
-        )
+    if not claimed:
+        text = f"What {strategy} gained over {whom} in {spent} cannot be told from 0, nor what an hour of it gains."
+        return [Sentence(text)]
     difference = row.difference or 0.0
     word = "gained" if difference > 0 else "lost"
     each = numbers.ratio(100 * abs(difference) / hours)
-    return Sentence(
-        f"In {spent} {strategy} {word} {numbers.points(abs(difference))} points over {whom}: {each} points a "
-        "device-hour at this length, which need not hold for a longer search."
-    )
+    text = f"In {spent} {strategy} {word} {numbers.points(abs(difference))} points over {whom}: {each} points a "
+    return [Sentence(f"{text}device-hour at this length, which need not hold for a longer search.")]
 
 
 def device_hours(results: Results, strategy: str) -> float | None:
-    """Hours of one search, each as many times as its job held devices; None where nothing was measured."""
+    """Sum the hours of one search, each as often as its job held devices; None if nothing was measured."""
     seconds = results.search_seconds(strategy)
     names = {search.name for search in results.searches if search.strategy == strategy}
     more = sum((cost.devices - 1) * cost.seconds for cost in results.costs if cost.search in names)
@@ -50,42 +46,40 @@ def device_hours(results: Results, strategy: str) -> float | None:
 
 
 def sizes(results: Results) -> list[Sentence]:
-    """The budget of the baselines, and who is above it."""
+    """Tell the budget of the baselines, and who is above it."""
     budget = results.config.retrain.budget
     if budget is None:
         return []
-    constraints: dict[str, float | None] = {"macs": budget.macs, "parameters": budget.parameters}
+    limits: dict[str, float | None] = {"macs": budget.macs, "parameters": budget.parameters}
     what = "in numbers"
     if budget.winner:
         best = best_ranked(results)
         if best is None or best.macs is None:
             return [Sentence("The baselines were to match the winner's size, and there is no winner.", "warning")]
-        constraints, what = {"macs": best.macs, "parameters": None}, f"the size of {best.entry}"
+        limits, what = {"macs": best.macs, "parameters": None}, f"the size of {best.entry}"
     sentences = []
     units = {"macs": "multiply-accumulates", "parameters": "parameters"}
     for kind in ("baseline", "searched", "random", "uniform"):
-        above = []
-        for entry in results.entries:
-            for key, limit in constraints.items():
-                size = getattr(entry, key)
-                if entry.kind == kind and limit is not None and size is not None and size > limit * (1 + SLACK):
-                    above.append(f"{entry.entry} ({numbers.ratio(size / limit)} times the {units[key]})")
+        above = [
+            f"{entry.entry} ({numbers.ratio(size / limit)} times the {units[key]})"
+            for entry in results.entries
+            for key, limit in limits.items()
+            if entry.kind == kind and limit is not None and (size := getattr(entry, key) or 0) > limit * (1 + SLACK)
+        ]
         if above:
             text = f"Sizes were not matched: above the budget of the baselines ({what}) are {numbers.listed(above)}."
             sentences.append(Sentence(text, "warning"))
     fitted = [entry for entry in results.entries if entry.kind == "baseline" and entry.architecture != entry.entry]
     if fitted:
-        told = [
+        named = [
             f"{one.entry} is {one.architecture} ({numbers.macs(one.macs)} MACs)" for one in fitted if one.architecture
         ]
-        sentences.append(Sentence(f"Fitted to the budget ({what}): {numbers.listed(told)}."))
+        sentences.append(Sentence(f"Fitted to the budget ({what}): {numbers.listed(named)}."))
     return sentences
 
 
 def best_ranked(results: Results) -> Entry | None:
-    """The entry whose size `retrain.budget: winner` means: the best ranked winner that was searched, or else drawn."""
-    winners = [one for one in results.winners if one.kind == "searched"] or list(results.winners)
-    winners = [one for one in winners if one.score is not None]
-    if not winners:
-        return None
-    return results.entry(max(winners, key=lambda one: one.score or 0.0).entry)
+    """Find the entry whose size `retrain.budget: winner` means: the best ranked searched winner, or else any winner."""
+    winners = [one for one in results.winners if one.kind == "searched"] or results.winners
+    best = max((one for one in winners if one.score is not None), key=lambda one: one.score or 0.0, default=None)
+    return None if best is None else results.entry(best.entry)

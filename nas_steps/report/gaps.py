@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.report import numbers
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence, chosen, collapsed_from, handed_on
@@ -24,44 +23,33 @@ RULES = (
 )
 
 #: columns of the table of gaps
-GAPS = (
-    "search",
-    "epoch",
-    "mixed",
-    "inherited",
-    "re_estimated",
-    "retrained",
-    "same_architecture",
-    "parameter_free",
-    "collapsed_from",
-    "entropy_first",
-    "entropy",
-)
+GAPS = ("search", "epoch", "mixed", "inherited", "re_estimated", "retrained", "same_architecture", "parameter_free",
+        "collapsed_from", "entropy_first", "entropy")  # fmt: skip
 
 
 def gaps(results: Results) -> list[dict[str, Any]]:
-    """One row for each search by shared weights: of alphas after the epoch that was handed on, of single paths for the
-    best scored architecture."""
+    """Make one row for each search by shared weights: of alphas after the epoch that was handed on, of single paths for
+    the best scored architecture."""
     rows = []
     for search in results.searches:
-        if all(step.discrete_accuracy is None for step in search.history):
+        if all(row.discrete_accuracy is None for row in search.history):
             continue
         last = handed_on(search)
         entry = results.entry(search.name)
-        entropies = [step.entropy for step in search.history if step.entropy is not None]
+        same = "" if entry is None else "yes" if entry.architecture == last.architecture else "no"
         rows.append(
             {
                 "search": search.name,
                 "epoch": last.step,
-                # of a search by single paths nothing is mixed
-                "mixed": chosen(search, "score") if search.kind in GRADIENT_KINDS else None,
+                # a search by single paths mixes nothing
+                "mixed": chosen(search, "score") if search.has_alphas else None,
                 "inherited": chosen(search, "inherited_accuracy"),
                 "re_estimated": chosen(search, "discrete_accuracy"),
                 "retrained": None if entry is None else entry.valid_mean,
-                "same_architecture": "" if entry is None else _yes(entry.architecture == last.architecture),
+                "same_architecture": same,
                 "parameter_free": chosen(search, "parameter_free"),
                 "collapsed_from": collapsed_from(search),
-                "entropy_first": entropies[0] if entropies else None,
+                "entropy_first": next((row.entropy for row in search.history if row.entropy is not None), None),
                 "entropy": chosen(search, "entropy"),
             }
         )
@@ -69,34 +57,25 @@ def gaps(results: Results) -> list[dict[str, Any]]:
 
 
 def gap_sentences(results: Results, strategy: str) -> list[Sentence]:
-    """The gap of each search of a strategy, with a warning where it is wide."""
+    """Tell the gap of each search of a strategy, with a warning if it is wide."""
     sentences = []
     for row in gaps(results):
         if row["search"].rpartition("-")[0] != strategy:
             continue
-        steps = [
-            (row["mixed"], "with all operations mixed"),
-            (
-                row["inherited"],
-                f"with {'the best scored' if row['mixed'] is None else 'the strongest'} alone, as inherited",
-            ),
-            (row["re_estimated"], "with statistics re-estimated"),
-            (row["retrained"], _retrained(row["same_architecture"])),
-        ]
-        told = [f"{numbers.share(value)} {what}" for value, what in steps if value is not None]
-        text = f"Validation accuracy of {row['search']}: {', '.join(told)}"
-        fall = None if None in (row["mixed"], row["re_estimated"]) else row["mixed"] - row["re_estimated"]
-        if fall is not None and fall > GAP:
-            text += f". Choosing the strongest operations lost {numbers.points(fall)} points: a discretisation gap"
+        mixed, re_estimated = row["mixed"], row["re_estimated"]
+        winner = "" if row["same_architecture"] == "yes" else " the winner, another one,"
+        accuracies = {
+            "with all operations mixed": mixed,
+            f"with {'the best scored' if mixed is None else 'the strongest'} alone, as inherited": row["inherited"],
+            "with statistics re-estimated": re_estimated,
+            f"after training{winner} from scratch": row["retrained"],
+        }
+        known = [f"{numbers.share(value)} {what}" for what, value in accuracies.items() if value is not None]
+        text = f"Validation accuracy of {row['search']}: {', '.join(known)}"
+        if mixed is not None and re_estimated is not None and mixed - re_estimated > GAP:
+            fall = numbers.points(mixed - re_estimated)
+            text += f". Choosing the strongest operations lost {fall} points: a discretisation gap"
             sentences.append(Sentence(f"{text}.", "warning"))
         else:
             sentences.append(Sentence(f"{text}."))
     return sentences
-
-
-def _retrained(same: str) -> str:
-    return "after training from scratch" if same == "yes" else "after training the winner, another one, from scratch"
-
-
-def _yes(condition: bool) -> str:
-    return "yes" if condition else "no"

@@ -7,7 +7,7 @@ from nas_steps.report.columns import Column, Table, figure, text
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
 
-#: a mean error of at least so much is told as a caution
+#: a mean error of at least this share is a caution
 LARGE_ERROR = 0.1
 
 RULE = (
@@ -33,34 +33,27 @@ def latencies(results: Results) -> Table:
     )
     keys = ("network", "architecture", "predicted_ms", "measured_ms", "error")
     caption = "Latency of random networks, predicted from blocks and measured"
-    return Table("latencies", caption, keys, columns, tuple(rows))
+    return Table("latencies", caption, keys, columns, rows)
 
 
 def foretold(results: Results) -> list[Sentence]:
-    """What latency stood for in the search, and how far its predictions were off; none where it played no part."""
-    told = results.latency
-    if told is None:
+    """Tell what latency stood for in the search, and how far its predictions were off; empty if it played no part."""
+    record = results.latency
+    if record is None:
         return []
-    constraints = results.config.search.constraints
-    limit = None if constraints is None else constraints.latency_ms
-    where = f"one pass of {numbers.plural(told['batch'], 'image')} by {told['runtime']} on {told['device']}"
-    where += f", {numbers.plural(told['threads'], 'thread')}"
+    limit = results.config.search.constraints and results.config.search.constraints.latency_ms
     asked = "Latency was an aim of the search" if limit is None else f"No network may take more than {limit:g} ms"
-    found = told["validation"]
-    error = found["mean_absolute_error_percent"] / 100
-    correlation = found["rank_correlation"]
+    validation = record["validation"]
+    error, correlation = validation["mean_absolute_error_percent"] / 100, validation["rank_correlation"]
     text = (
-        f"{asked}: {where}, predicted from its blocks. For {numbers.plural(len(found['networks']), 'random network')} "
-        f"the predictions were off by {numbers.share(error)} in the mean, at most by "
-        f"{numbers.points(found['largest_error_percent'] / 100, sign=True)} %"
+        f"{asked}: one pass of {numbers.plural(record['batch'], 'image')} by {record['runtime']} on "
+        f"{record['device']}, {numbers.plural(record['threads'], 'thread')}, predicted from its blocks. For "
+        f"{numbers.plural(len(validation['networks']), 'random network')} the predictions were off by "
+        f"{numbers.share(error)} in the mean, at most by "
+        f"{numbers.points(validation['largest_error_percent'] / 100, sign=True)} %"
     )
     text += "" if correlation is None else f"; Spearman's correlation with what was measured is {correlation:.2f}"
-    text += _load(told.get("load"), told.get("processors"))
+    load, processors = record.get("load"), record.get("processors")
+    if load and processors and load[0] > processors:
+        text += f". The machine was busy meanwhile (load {load[0]:.1f} on {numbers.plural(processors, 'processor')})"
     return [Sentence(f"{text}.", "warning" if error >= LARGE_ERROR else "plain")]
-
-
-def _load(load: list[float] | None, processors: int | None) -> str:
-    """A word on a machine that had more to do than processors; empty where it had not, or nobody knows."""
-    if not load or not processors or load[0] <= processors:
-        return ""
-    return f". The machine was busy meanwhile (load {load[0]:.1f} on {numbers.plural(processors, 'processor')})"

@@ -9,7 +9,7 @@ from nas_steps.report.svg import opened
 from nas_steps.spaces.mobile.architectures import Block, MobileArchitecture
 
 PLATE_WIDTH, GAP, STAGE_GAP = 46.0, 4.0, 14.0
-#: a plate without expansion is so high, and grows by so much for each further channel an input channel
+#: heights of a plate without expansion, of what each channel per input channel adds, and of the highest plate
 LOWEST, GROWTH, HIGHEST = 34.0, 8.0, 110.0
 MARGIN = 6.0
 #: the style of a kernel; those of cells are used again
@@ -17,9 +17,9 @@ STYLES = {1: "free", 3: "nor", 5: "sep", 7: "dil"}
 
 
 def draw_mobile(architecture: MobileArchitecture, label: str) -> str:
-    """The network as an `<svg>` element; `label` is what is read out, with the layers in words.
+    """Draw the network as an `<svg>` element; `label` is what is read out, with the layers in words.
 
-    A plate tells kernel and expansion, and squeeze-excitation where there is one; below a stage stand its channels and
+    A plate shows kernel and expansion, and squeeze-excitation if there is one; below a stage are its channels and
     its stride. Colours come from the page's style sheet (classes `plate`, `nor`, `sep`, `dil`, `free`).
     """
     stem, head = architecture.stem, architecture.head
@@ -57,7 +57,7 @@ def draw_mobile(architecture: MobileArchitecture, label: str) -> str:
 
 
 def describe(architecture: MobileArchitecture) -> str:
-    """The network in words, for those who do not see the drawing."""
+    """Spell the network in words, for those who do not see the drawing."""
     stages = [
         f"stage {number}, {_shape(stage[-1].width, max(block.stride for block in stage))} channels: "
         + ", ".join(_words(block) for block in stage)

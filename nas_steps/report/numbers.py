@@ -37,6 +37,11 @@ def interval(low: float | None, high: float | None, decimals: int | None = None)
     return f"[{points(low, decimals)}, {points(high, decimals)}]"
 
 
+def bracket(low: float | None, high: float | None) -> str:
+    """Numbers without a unit, such as the ends of a tau's interval, as `[0.41, 0.83]`."""
+    return "no interval" if low is None or high is None else f"[{plain(low)}, {plain(high)}]"
+
+
 def count(value: float | None) -> str:
     """`1,234,567`."""
     return NO_FIGURE if value is None else _minus(f"{round(value):,}")
@@ -106,7 +111,7 @@ def plain(value: float | None, decimals: int = 2) -> str:
 
 
 def small(value: float | None) -> str:
-    """A p value: `0.034`, `< 0.001`; one digit more beside 0.05, where it matters on which side it lies."""
+    """A p value: `0.034`, `< 0.001`; one digit more beside 0.05, to show on which side it lies."""
     if value is None:
         return NO_FIGURE
     if value < 0.001:

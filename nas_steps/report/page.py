@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nas_steps.config.data import Data
-from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost, rungs
-from nas_steps.config.schema import Config
+from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost
 from nas_steps.errors import UserError
 from nas_steps.report import factorial, figures, fronts, numbers, signals
 from nas_steps.report.cells import draw_cell
@@ -23,7 +22,6 @@ from nas_steps.report.columns import Table
 from nas_steps.report.mobile import draw_mobile
 from nas_steps.report.records import Winner
 from nas_steps.report.results import Results
-from nas_steps.report.retraining_tables import best_of_kind
 from nas_steps.report.verdict import Verdict
 from nas_steps.spaces.cells.space import parse_architecture
 from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
@@ -35,52 +33,42 @@ SPLITS = ("train", "valid", "test")
 
 
 def render(results: Results, tables: Mapping[str, Table], verdict: Verdict, folder: Path) -> str:
-    """The text of report.html, to be written into `folder`/report/."""
+    """Make the text of report.html, to be written into `folder`/report/."""
+    loader = PackageLoader("nas_steps.report", ".")
     environment = Environment(
-        loader=PackageLoader("nas_steps.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    loader = environment.loader
-    assert loader is not None
-    css = loader.get_source(environment, "style.css")[0]
-    config, space = results.config, results.space
-    assert space is not None
+    config = results.config
     return environment.get_template("page.html.j2").render(
-        css=Markup(css),  # our own file: the only text, with the figures, that is not escaped
+        # our own file: the only text, with the figures, that is not escaped
+        css=Markup(loader.get_source(environment, "style.css")[0]),
         config=config,
         config_yaml=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
         verdict=verdict,
         tables=tables,
-        tiles=tiles(results),
-        images=None if results.meta is None else images(results.meta, results.config.data),
-        table=results.table,
-        space=space,
-        mobile=isinstance(space, MobileSpace),
-        space_size=spelled_size(space.size()),
-        budget=results.budget,
-        supernets=results.supernets,
-        estimated=estimated(results.config),
+        tiles=list(tiles(results)),
+        images=None if results.meta is None else images(results.meta, config.data),
+        space=results.space,
+        mobile=isinstance(results.space, MobileSpace),
+        space_size=spelled_size(results.space.size()),
+        results=results,
+        estimated=estimated(results),
         cells=drawn(results),
         figures=all_figures(results),
         calibrated=signals.calibrated(results),
-        chosen=chosen(results),
-        chosen_score=(results.chosen or {}).get("score") is not None,
+        chosen=dict(chosen(results.chosen or {})),
         timing=timing(results),
         factorial=factorial.sentences(results),
         factorial_rules=factorial.RULES,
         links=export_links(results, folder),
-        test_files=results.test_files,
-        versions=versions(),
+        versions={package: _version(package) for package in PACKAGES},
         n=numbers,
     )
 
 
 def all_figures(results: Results) -> dict[str, Markup | None]:
-    """Every figure by its name; None where there is nothing to draw."""
-    found = {
+    """Draw every figure, by its name; None if there is nothing to draw."""
+    drawings = {
         "sampling": figures.sampling_curves(results),
         "darts": figures.darts_curves(results),
         "fronts": fronts.fronts_figure(results),
@@ -89,59 +77,54 @@ def all_figures(results: Results) -> dict[str, Markup | None]:
         "dots": figures.dots(results),
         "family": figures.family_curve(results),
     }
-    return {name: None if text is None else Markup(text) for name, text in found.items()}
+    return {name: None if text is None else Markup(text) for name, text in drawings.items()}
 
 
-def tiles(results: Results) -> list[dict[str, str]]:
-    """The figures at the top: one network of each kind, and what everything cost."""
-    found = []
-    words = {"searched": "Searched", "random": "Random search", "baseline": "Hand-designed"}
-    for kind, title in words.items():
-        entry = best_of_kind(results, kind)
-        if entry is None and kind == "baseline" and results.table is not None:
-            continue  # a table has no hand-designed networks
-        if entry is None:
-            found.append({"title": title, "figure": "no figure", "note": "none was trained to the end", "kind": kind})
-            continue
-        low, high = entry.test_low, entry.test_high
-        spread = f"{numbers.interval(low, high)} · " if low is not None else ""
-        size = "" if entry.macs is None else f"{numbers.macs(entry.macs)} MACs"
-        note = " · ".join(filter(None, [entry.entry, spread.removesuffix(" · "), size]))
-        found.append({"title": title, "figure": numbers.share(entry.test_mean), "note": note, "kind": kind})
+def tiles(results: Results) -> Iterator[dict[str, str]]:
+    """Make the figures at the top: one network of each kind, and what everything cost."""
+    for kind, title in {"searched": "Searched", "random": "Random search", "baseline": "Hand-designed"}.items():
+        entry, _ = results.best_of_kind(kind)
+        if entry is not None:
+            spread = "" if entry.test_low is None else numbers.interval(entry.test_low, entry.test_high)
+            size = "" if entry.macs is None else f"{numbers.macs(entry.macs)} MACs"
+            note = " · ".join(filter(None, [entry.entry, spread, size]))
+            yield {"title": title, "figure": numbers.share(entry.test_mean), "note": note, "kind": kind}
+        elif kind != "baseline" or results.table is None:  # a table has no hand-designed networks
+            yield {"title": title, "figure": "no figure", "note": "none was trained to the end", "kind": kind}
     total = sum(cost.seconds for cost in results.costs)
     search = sum(cost.seconds for cost in results.costs if cost.stage == "search")
     note = f"of all jobs, {numbers.seconds(search)} of it for searching" if results.costs else "no job left its cost"
     figure = numbers.seconds(total) if results.costs else "not measured"
-    return [*found, {"title": "Time", "figure": figure, "note": note, "kind": "time"}]
+    yield {"title": "Time", "figure": figure, "note": note, "kind": "time"}
 
 
-def estimated(config: Config) -> str:
-    """What an evaluation of the search is, in words."""
-    told, screen = config.search.estimator, config.search.screen
-    if isinstance(told, ShortTraining):
-        text = f"{numbers.plural(told.epochs, 'epoch')} an evaluation"
-        if told.halving is not None:
-            text = f"{numbers.listed([str(one) for one in rungs(told)])} epochs by successive halving"
-        text += f", the mean of {told.seeds} seeds" if told.seeds > 1 else ""
-    elif isinstance(told, Extrapolation):
-        text = f"{told.observe} of {told.epochs} epochs an evaluation, the curve extrapolated"
-    elif isinstance(told, ZeroCost):
-        text = f"scored untrained by {told.proxy} on {numbers.plural(told.batch_size, 'image')}"
-    elif isinstance(told, SharedWeights):
-        trained = numbers.plural(told.supernet.epochs, "epoch")
-        text = f"scored by the weights of a supernet, trained for {trained} with {told.supernet.sampling} sampling"
+def estimated(results: Results) -> str:
+    """Tell what an evaluation of the search is."""
+    estimator, screen = results.config.search.estimator, results.config.search.screen
+    if isinstance(estimator, ShortTraining):
+        text = f"{numbers.plural(estimator.epochs, 'epoch')} an evaluation"
+        if estimator.halving is not None:
+            text = f"{numbers.listed([str(one) for one in results.rungs])} epochs by successive halving"
+        text += f", the mean of {estimator.seeds} seeds" if estimator.seeds > 1 else ""
+    elif isinstance(estimator, Extrapolation):
+        text = f"{estimator.observe} of {estimator.epochs} epochs an evaluation, the curve extrapolated"
+    elif isinstance(estimator, ZeroCost):
+        text = f"scored untrained by {estimator.proxy} on {numbers.plural(estimator.batch_size, 'image')}"
+    elif isinstance(estimator, SharedWeights):
+        trained, sampling = numbers.plural(estimator.supernet.epochs, "epoch"), estimator.supernet.sampling
+        text = f"scored by the weights of a supernet, trained for {trained} with {sampling} sampling"
     else:
         text = "looked up in a table"
-    if isinstance(told, Training):
-        text += f", on {numbers.share(told.images)} of the training images" if told.images < 1 else ""
-        text += f", at {told.resolution} × {told.resolution} pixels" if told.resolution else ""
+    if isinstance(estimator, Training):
+        text += f", on {numbers.share(estimator.images)} of the training images" if estimator.images < 1 else ""
+        text += f", at {estimator.resolution} × {estimator.resolution} pixels" if estimator.resolution else ""
     return text + (
         f"; of {screen.proposals_per_evaluation} proposals the best by {screen.proxy} was evaluated" if screen else ""
     )
 
 
 def images(meta: Mapping[str, Any], data: Data) -> dict[str, Any]:
-    """What data/meta.json says, in the words of the page, and what the images are called."""
+    """Spell what data/meta.json says of the images."""
     channels, height, width = meta["shape"]
     duplicates = meta.get("duplicates") or {}
     left_out = sum(duplicates.get(f"{which}_class_left_out", 0) for which in ("same", "other"))
@@ -163,106 +146,92 @@ def images(meta: Mapping[str, Any], data: Data) -> dict[str, Any]:
 
 
 def drawn(results: Results) -> list[dict[str, Any]]:
-    """The winners with their cells; the best ranked one of each strategy is `open`, the others fold."""
+    """Draw the winners; the best ranked one of each strategy is `open`, the others fold."""
     winners = [winner for winner in results.winners if winner.kind != "baseline"]
     best: dict[str, Winner] = {}
     for winner in winners:
         if winner.strategy not in best or _rank(winner) > _rank(best[winner.strategy]):
             best[winner.strategy] = winner
-    found = []
-    for winner in winners:
-        told: dict[str, Any] = {"winner": winner, "open": best[winner.strategy] is winner, "problem": "", "cells": []}
-        found.append(told)
-        if not winner.architecture:
-            told["problem"] = "The search found no architecture that could be trained."
-            continue
-        try:
-            if is_mobile(winner.architecture):
-                title = "Stages of MBConv blocks"
-                drawing = draw_mobile(parse_mobile(winner.architecture), f"{title} of {winner.entry}")
-                told["cells"].append((title, Markup(drawing)))
-                continue
-            architecture = parse_architecture(winner.architecture)
-        except UserError as error:
-            told["problem"] = f"The architecture cannot be drawn: {error}"
-            continue
-        if (genotype := architecture.genotype()) is not None:
-            told["genotype"] = genotype
-        for kind, cell in architecture.cells.items():
-            title = CELL_TITLES[kind]
-            drawing = draw_cell(cell, f"{title} of {winner.entry}", architecture.inputs, architecture.concat[kind])
-            told["cells"].append((title, Markup(drawing)))
-    return found
+    return [{"winner": winner, "open": best[winner.strategy] is winner, **_drawing(winner)} for winner in winners]
 
 
-def chosen(results: Results) -> list[tuple[str, str]]:
-    """What scaling/chosen.json says, in the words of the page; empty where there is no such file."""
-    told = results.chosen or {}
-    factors = [f"{name} {told[name]:g}" for name in ("depth", "width", "resolution") if name in told]
-    lines = []
+def _drawing(winner: Winner) -> dict[str, Any]:
+    """Draw a winner: its titled `cells`, its `genotype` if it has one, and the `problem` if it cannot be drawn."""
+    if not winner.architecture:
+        return {"problem": "The search found no architecture that could be trained.", "cells": []}
+    try:
+        if is_mobile(winner.architecture):
+            title = "Stages of MBConv blocks"
+            drawing = draw_mobile(parse_mobile(winner.architecture), f"{title} of {winner.entry}")
+            return {"problem": "", "cells": [(title, Markup(drawing))]}
+        architecture = parse_architecture(winner.architecture)
+    except UserError as error:
+        return {"problem": f"The architecture cannot be drawn: {error}", "cells": []}
+    cells = []
+    for kind, cell in architecture.cells.items():
+        label = f"{CELL_TITLES[kind]} of {winner.entry}"
+        drawing = draw_cell(cell, label, architecture.inputs, architecture.concat[kind])
+        cells.append((CELL_TITLES[kind], Markup(drawing)))
+    genotype = architecture.genotype()
+    return {"problem": "", "cells": cells, **({} if genotype is None else {"genotype": genotype})}
+
+
+def chosen(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Spell what scaling/chosen.json says, in the words of the page; empty if there is no such file."""
+    factors = [f"{name} {record[name]:g}" for name in ("depth", "width", "resolution") if name in record]
     if factors:
-        lines.append(("Factors at φ = 1", ", ".join(factors)))
-        product, ratio = told.get("product"), told.get("macs_ratio")
-        growth = (
-            f"depth · width² · resolution² = {numbers.plain(product)}; counted {numbers.ratio(ratio)} times the MACs"
-        )
-        lines.append(("Growth", growth))
-    if told.get("score") is not None:
-        lines.append(("Validation accuracy", numbers.share(told["score"])))
-    if told.get("why"):
-        lines.append(("Why", str(told["why"])))
-    if told.get("left_out"):
-        words = [
+        yield "Factors at φ = 1", ", ".join(factors)
+        product, ratio = numbers.plain(record.get("product")), numbers.ratio(record.get("macs_ratio"))
+        yield "Growth", f"depth · width² · resolution² = {product}; counted {ratio} times the MACs"
+    if record.get("score") is not None:
+        yield "Validation accuracy", numbers.share(record["score"])
+    if record.get("why"):
+        yield "Why", str(record["why"])
+    if record.get("left_out"):
+        triples = [
             f"{' · '.join(f'{factor:g}' for factor in one['triple'])} ({numbers.ratio(one['macs_ratio'])} times)"
-            for one in told["left_out"]
+            for one in record["left_out"]
         ]
-        lines.append(("Left out, MACs not near twice the winner's", ", ".join(words)))
-    if told.get("architecture"):
-        lines.append(("Base", str(told["architecture"])))
-    return lines
+        yield "Left out, MACs not near twice the winner's", ", ".join(triples)
+    if record.get("architecture"):
+        yield "Base", str(record["architecture"])
 
 
 def timing(results: Results) -> str:
-    """What the predicted times of the family rest on; empty where nothing was predicted."""
-    known = next((one for one in results.family or () if one.predicted_seconds is not None), None)
+    """Tell what the predicted times of the family rest on; empty if nothing was predicted."""
+    known = next((row for row in results.family if row["predicted_seconds"] is not None), None)
     if known is None:
         return ""
-    error = known.predicted_seconds_error
-    text = f"Predicted times of one training on this device: {known.predicted_seconds_note}"
-    if error is not None:
+    text = f"Predicted times of one training on this device: {known['predicted_seconds_note']}"
+    if (error := known["predicted_seconds_error"]) is not None:
         text += f", off by {numbers.share(error, 0)} in the mean where a trained member is left out"
     return f"{text}. For larger members it is an extrapolation. Activations: what all layers put out for one image."
 
 
 def export_links(results: Results, folder: Path) -> dict[str, str]:
-    """File as named in the tables of exports -> its address as seen from the page, for the files that are there."""
-    found = {}
-    names = {exported.file for exported in results.exports} | {measured.file for measured in results.performance}
-    for name in sorted(names - {""}):
+    """Map the files in the tables of exports to their addresses as seen from the page, if they are there."""
+    links = {}
+    for name in {row["file"] for row in (*results.exports, *results.performance)} - {""}:
         places = (folder / "export" / name, folder / name, Path(name))
         place = next((place for place in places if place.is_file()), None)
         if place is not None:
-            found[name] = quote(Path(os.path.relpath(place, folder / "report")).as_posix())
-    return found
-
-
-def versions() -> list[tuple[str, str]]:
-    """The packages that shape results, with the versions that are installed now."""
-    found = []
-    for package in PACKAGES:
-        try:
-            found.append((package, metadata.version(package)))
-        except metadata.PackageNotFoundError:
-            found.append((package, "not installed"))
-    return found
+            links[name] = quote(Path(os.path.relpath(place, folder / "report")).as_posix())
+    return links
 
 
 def spelled_size(size: int) -> str:
-    """The size of a space: `1,234,567`, or `1.05 × 10^18` as text with a real exponent."""
+    """Spell the size of a space: `1,234,567`, or `1.05 × 10^18` as text with a real exponent."""
     if size < 10**9:
         return numbers.count(size)
     digits, _, exponent = f"{size:.2e}".partition("e+")
     return f"{digits} × 10{str(int(exponent)).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _rank(winner: Winner) -> float:

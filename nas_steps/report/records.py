@@ -1,37 +1,61 @@
-"""The lines of other stages' CSV files as plain records.
+"""The lines of other stages' CSV files, and what a search and a job left.
 
 A figure that is missing is None, never NaN: training diverged, nothing was found, or the budget did not allow it.
+Accuracies are shares, MACs are of one image's forward pass.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from nas_steps.estimation.estimates import SCREENED
 from nas_steps.provenance.files import number
 
-Row = Mapping[str, str]
+#: the columns of text and of whole numbers in all files; every other column holds floats
+TEXTS = frozenset({
+    "entry", "kind", "strategy", "architecture", "status", "against", "role", "note", "of", "searches",
+    "estimator", "pool", "part", "measure", "ceiling_note", "predictor", "reason", "member", "factors",
+    "within_budget", "predicted_seconds_note", "warm_start", "base", "scaling", "way", "name", "file",
+    "int8_status", "int8_file", "precision",
+})  # fmt: skip
+COUNTS = frozenset({
+    "parameters", "macs", "trainings", "diverged", "seed", "pairs", "k", "architectures", "n", "read",
+    "candidates", "step", "epochs", "saved", "chosen", "search_seed", "cells", "channels", "side",
+    "activation_bytes", "target_macs", "seeds", "bytes", "images", "opset", "int8_bytes", "threads",
+    "repeats_1", "repeats_32",
+})  # fmt: skip
+Record = TypeVar("Record")
 
 
-def figure(cell: str | None) -> float | None:
-    """The float in a CSV cell; None where it is empty or no finite number."""
-    value = number(cell)
-    return value if math.isfinite(value) else None
+def figures_of(row: Mapping[str, str], columns: Iterable[str]) -> dict[str, Any]:
+    """Convert the cells of a CSV row. An empty cell, or one that is not there, is None, of a column of text ''."""
+    return {column: _figure(column, row.get(column) or "") for column in columns}
 
 
-def whole(cell: str | None) -> int | None:
-    """The integer in a CSV cell; None where it is empty."""
-    value = figure(cell)
-    return None if value is None else round(value)
+def record(kind: type[Record], row: Mapping[str, str]) -> Record:
+    """Make a record of a CSV row; columns without a field are left out."""
+    return kind(**figures_of(row, [field.name for field in fields(kind)]))  # type: ignore[arg-type]
+
+
+def _figure(column: str, cell: str) -> str | float | None:
+    if column in TEXTS:
+        return cell
+    try:
+        value = number(cell)
+    except ValueError:  # an `effect` is a number in one file and a name in another
+        return cell
+    if not math.isfinite(value):
+        return None
+    return round(value) if column in COUNTS else value
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of retraining/summary.csv. Accuracies are shares, MACs are of one image's forward pass."""
+    """One line of retraining/summary.csv; of kind `scaled`, a member of scaling/family.csv."""
 
     entry: str
     kind: str
@@ -57,34 +81,16 @@ class Training:
     kind: str
     seed: int | None
     status: str
-    valid_accuracy: float | None = None
     test_accuracy: float | None = None
-    test_images: int | None = None
     train_seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One line of retraining/comparisons.csv: `entry` minus `against`, in shares of test accuracy."""
-
-    entry: str
-    strategy: str
-    against: str
-    role: str
-    pairs: int | None = None
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    p_value: float | None = None
-    p_holm: float | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True)
 class Contest:
     """One line of retraining/contests.csv: a strategy's winners minus an opponent's, in shares of test accuracy.
 
-    `of` says how several winners count as one: their `mean`, or the `best` of `k` by validation accuracy.
+    `of` says how several winners count as one: their `mean`, or the `best` of `k` by validation accuracy. A line of
+    retraining/comparisons.csv is about one winner, its `entry`.
     """
 
     strategy: str
@@ -112,6 +118,7 @@ class Contest:
     searches_high: float | None = None
     searches_p: float | None = None
     note: str = ""
+    entry: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,31 +160,8 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Foretold:
-    """One line of ranking/sufficiency.csv: what training the k best scored costs, by one predictor."""
-
-    predictor: str
-    read: int | None = None
-    k: int | None = None
-    regret: float | None = None
-    regret_low: float | None = None
-    regret_high: float | None = None
-    regret_95: float | None = None
-    regret_95_low: float | None = None
-    regret_95_high: float | None = None
-    holds_top: float | None = None
-    holds_top_low: float | None = None
-    holds_top_high: float | None = None
-    enough: float | None = None
-    enough_low: float | None = None
-    enough_high: float | None = None
-    tau: float | None = None
-    candidates: int | None = None
-
-
-@dataclass(frozen=True)
 class HistoryRow:
-    """One line of a search's history.csv: an evaluation, or an epoch of DARTS."""
+    """One line of a search's history.csv: an evaluation, or an epoch of a supernet."""
 
     step: int | None
     architecture: str = ""
@@ -191,11 +175,8 @@ class HistoryRow:
     macs: int | None = None
     entropy: float | None = None
     parameter_free: float | None = None
-    parameter_free_reduce: float | None = None
-    skips: int | None = None
     discrete_accuracy: float | None = None
     inherited_accuracy: float | None = None
-    eigenvalue: float | None = None
     chosen: int | None = None
 
 
@@ -209,59 +190,6 @@ class Winner:
     search_seed: int | None = None
     architecture: str = ""
     score: float | None = None
-
-
-@dataclass(frozen=True)
-class Member:
-    """One line of scaling/family.csv: a member of the scaled family."""
-
-    member: str
-    factors: str = ""
-    phi: float | None = None
-    depth: float | None = None
-    width: float | None = None
-    resolution: float | None = None
-    cells: int | None = None
-    channels: int | None = None
-    side: int | None = None
-    parameters: int | None = None
-    macs: int | None = None
-    activation_bytes: int | None = None
-    architecture: str = ""
-    dropout: float | None = None
-    drop_path: float | None = None
-    within_budget: str = ""
-    trainings: int | None = None
-    test_mean: float | None = None
-    test_std: float | None = None
-    test_low: float | None = None
-    test_high: float | None = None
-    train_seconds: float | None = None
-    predicted_seconds: float | None = None
-    predicted_seconds_error: float | None = None
-    predicted_seconds_note: str = ""
-    warm_start: str = ""
-    status: str = ""
-
-
-@dataclass(frozen=True)
-class FactorialCell:
-    """One line of scaling/factorial.csv: a base in one way of scaling, over all seeds."""
-
-    base: str
-    scaling: str
-    architectures: int | None = None
-    parameters: int | None = None
-    macs: int | None = None
-    target_macs: int | None = None
-    mismatch: float | None = None
-    trainings: int | None = None
-    test_mean: float | None = None
-    test_std: float | None = None
-    test_low: float | None = None
-    test_high: float | None = None
-    train_seconds: float | None = None
-    status: str = ""
 
 
 @dataclass(frozen=True)
@@ -283,57 +211,8 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Exported:
-    """One line of export/exports.csv."""
-
-    name: str
-    file: str = ""
-    kind: str = ""
-    status: str = ""
-    seed: int | None = None
-    parameters: int | None = None
-    macs: int | None = None
-    bytes: int | None = None
-    images: int | None = None
-    largest_difference: float | None = None
-    top1_agreement: float | None = None
-    test_accuracy: float | None = None
-    opset: int | None = None
-    int8_status: str = ""
-    int8_file: str = ""
-    int8_bytes: int | None = None
-    int8_valid_loss: float | None = None
-    int8_test_accuracy: float | None = None
-    int8_test_loss: float | None = None
-    int8_test_loss_low: float | None = None
-    int8_test_loss_high: float | None = None
-
-
-@dataclass(frozen=True)
-class Performance:
-    """One line of export/performance.csv: milliseconds, megabytes."""
-
-    name: str
-    file: str
-    precision: str
-    bytes: int | None = None
-    threads: int | None = None
-    repeats_1: int | None = None
-    latency_1_ms: float | None = None
-    latency_1_p25_ms: float | None = None
-    latency_1_p75_ms: float | None = None
-    repeats_32: int | None = None
-    latency_32_ms: float | None = None
-    latency_32_p25_ms: float | None = None
-    latency_32_p75_ms: float | None = None
-    memory_idle_mb: float | None = None
-    memory_1_mb: float | None = None
-    memory_32_mb: float | None = None
-
-
-@dataclass(frozen=True)
 class JobCost:
-    """One cost.json. `search` is the search's name, such as `darts-0`, where the job belongs to one."""
+    """One cost.json. `search` is the search's name, such as `darts-0`, if the job belongs to one."""
 
     stage: str
     device: str
@@ -357,28 +236,25 @@ class JobCost:
 
 @dataclass(frozen=True)
 class Search:
-    """What one search left: its history, and how many candidates it passed on."""
+    """What one search left: its history, and the number of candidates that it passed on."""
 
     strategy: str
     kind: str
     seed: int
     history: tuple[HistoryRow, ...] = ()
     candidates: int = 0
+    #: whether the search trains a supernet of its own, of which each epoch is a row of the history
+    trains_supernet: bool = False
+    has_alphas: bool = False
 
     @property
     def name(self) -> str:
         return f"{self.strategy}-{self.seed}"
 
     def failures(self) -> dict[str, int]:
-        """Steps without a score: status -> how many. What a screen turned down was never to have one."""
-        return dict(Counter(step.status for step in self.history if step.status not in ("", "ok", SCREENED)))
+        """Count the evaluations without a score by status. A screened architecture was never to have one."""
+        return dict(Counter(row.status for row in self.history if row.status not in ("", "ok", SCREENED)))
 
     def saved(self) -> tuple[int, int]:
-        """Epochs that were trained, and those that extrapolating the curves saved."""
-        return sum(step.epochs or 0 for step in self.history), sum(step.saved or 0 for step in self.history)
-
-
-def record(kind: type[Any], row: Row) -> Any:
-    """A record from a CSV row: the field's type says how the cell is read; columns without a field are left."""
-    convert: dict[str, Any] = {"int | None": whole, "float | None": figure, "str": lambda cell: cell or ""}
-    return kind(**{field.name: convert[str(field.type)](row.get(field.name)) for field in fields(kind)})
+        """Count the epochs that were trained, and those that extrapolating the curves saved."""
+        return sum(row.epochs or 0 for row in self.history), sum(row.saved or 0 for row in self.history)

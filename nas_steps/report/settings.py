@@ -15,3 +15,5 @@ class ReportSettings(Settings):
     space: FilledSpace
     #: None if latency is neither a constraint nor an objective
     latency: Latency | None = None
+    #: epochs of each rung of successive halving
+    rungs: tuple[int, ...] = ()

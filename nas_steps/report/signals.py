@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nas_steps.config.strategies import GRADIENT_KINDS, SUPERNET_KINDS
+from nas_steps.config.strategies import Enas, Gradient
+from nas_steps.ranking.pool import BASELINES
 from nas_steps.report import numbers
 from nas_steps.report.records import Agreement, Compared, Entry, HistoryRow, Search
 from nas_steps.report.results import Results
@@ -50,7 +51,7 @@ class Sentence:
 
 
 def cost(results: Results, strategy: str) -> list[Sentence]:
-    """What one search of a strategy cost, in final trainings, and against random search."""
+    """Tell what one search of a strategy cost, in final trainings, and against random search."""
     seconds = results.search_seconds(strategy)
     if seconds is None:
         return [Sentence(f"What {strategy} cost was not measured.", "warning")]
@@ -60,7 +61,7 @@ def cost(results: Results, strategy: str) -> list[Sentence]:
     text = f"One search by {strategy} took {numbers.seconds(seconds)} of job time"
     if final:
         text += f", {numbers.ratio(seconds / final)} times one final training ({numbers.seconds(final)})"
-    sentences = []
+    warnings = []
     for random in results.strategies(searched=False):
         spent = results.search_seconds(random)
         if not spent:
@@ -69,103 +70,96 @@ def cost(results: Results, strategy: str) -> list[Sentence]:
         text += f"; {random} took {numbers.seconds(spent)}"
         if relative is not None:
             text += f", budgets in training multiply-accumulates {numbers.ratio(relative)} to 1"
-        times = seconds / spent
         if relative is not None and not _agree(relative):
-            sentences.append(
-                Sentence(
-                    f"The budgets were not matched: {strategy} had {numbers.ratio(relative)} times the training "
-                    f"multiply-accumulates of {random}, which favours {strategy if relative > 1 else random}.",
-                    "warning",
-                )
+            warnings.append(
+                f"The budgets were not matched: {strategy} had {numbers.ratio(relative)} times the training "
+                f"multiply-accumulates of {random}, which favours {strategy if relative > 1 else random}."
             )
-        elif not _agree(times):
-            text_on_time = f"Matched in multiply-accumulates, but not in time: {strategy} took {numbers.ratio(times)}"
-            sentences.append(Sentence(f"{text_on_time} times the seconds of {random}.", "warning"))
-    return [Sentence(text + "."), *sentences]
+        elif not _agree(seconds / spent):
+            warnings.append(
+                f"Matched in multiply-accumulates, but not in time: {strategy} took {numbers.ratio(seconds / spent)} "
+                f"times the seconds of {random}."
+            )
+    return [Sentence(text + "."), *(Sentence(warning, "warning") for warning in warnings)]
 
 
 def relative_budget(results: Results, strategy: str, random: str) -> float | None:
-    """How many times the budget of `random` a strategy had; None where that is not known."""
-    told = results.budget["strategies"]
-    own, other = (told.get(name, {}).get("relative") for name in (strategy, random))
+    """Divide the budget of a strategy by that of `random`; None if one is not known."""
+    budgets = results.budget["strategies"]
+    own, other = (budgets.get(name, {}).get("relative") for name in (strategy, random))
     return own / other if own is not None and other else None
 
 
 def _evaluations(results: Results, strategy: str) -> Sentence:
-    """How many looks into the table a strategy had, beside random search's."""
-    told = results.budget["strategies"]
-    text = f"One search by {strategy} evaluated {numbers.plural(told[strategy]['evaluations'], 'architecture')}"
+    """Tell how often a strategy looked into the table, beside random search."""
+    budgets = results.budget["strategies"]
+    text = f"One search by {strategy} evaluated {numbers.plural(budgets[strategy]['evaluations'], 'architecture')}"
     tone: Tone = "plain"
     for random in results.strategies(searched=False):
-        text += f"; {random} {told[random]['evaluations']}"
+        text += f"; {random} {budgets[random]['evaluations']}"
         if not _agree(relative_budget(results, strategy, random) or 1.0):
             text, tone = f"{text}, so that the budgets were not matched", "warning"
     return Sentence(f"{text}.", tone)
 
 
 def out_of_the_table(results: Results) -> list[Sentence]:
-    """The best that any search could have ended in."""
-    told = results.budget.get("table")
-    if not told or results.table is None:
+    """Tell the best that any search could have ended in."""
+    known = results.budget.get("table")
+    if not known or results.table is None:
         return []
     search, report = results.table.search, results.table.report
-    return [
-        Sentence(
-            f"Of the {numbers.count(told['architectures'])} architectures of the table, the best by {search} has "
-            f"{numbers.share(told['report_of_best_search'])} by {report}: no strategy that follows its score can "
-            f"expect more. The best by {report} has {numbers.share(told['best_report'])}, the mean is "
-            f"{numbers.share(told['mean_report'])}."
-        )
-    ]
+    text = (
+        f"Of the {numbers.count(known['architectures'])} architectures of the table, the best by {search} has "
+        f"{numbers.share(known['report_of_best_search'])} by {report}: no strategy that follows its score can "
+        f"expect more. The best by {report} has {numbers.share(known['best_report'])}, the mean is "
+        f"{numbers.share(known['mean_report'])}."
+    )
+    return [Sentence(text)]
 
 
 def saved_epochs(results: Results) -> list[Sentence]:
-    """What extrapolating the learning curves saved."""
-    found = [search.saved() for search in results.searches]
-    trained, saved = (sum(column) for column in zip(*found, strict=True)) if found else (0, 0)
+    """Tell what extrapolating the learning curves saved."""
+    trained, saved = (sum(search.saved()[place] for search in results.searches) for place in (0, 1))
     if not saved:
         return []
-    early = sum(step.reason.startswith("stopped") for search in results.searches for step in search.history)
-    share = saved / (trained + saved)
+    early = sum(row.reason.startswith("stopped") for search in results.searches for row in search.history)
     text = (
         f"Extrapolating learning curves saved {numbers.count(saved)} of {numbers.count(trained + saved)} epochs of the "
-        f"searches' trainings ({numbers.share(share)}); {numbers.plural(early, 'training')} ended early as hopeless."
+        f"searches' trainings ({numbers.share(saved / (trained + saved))}); {numbers.plural(early, 'training')} ended "
+        "early as hopeless."
     )
     return [Sentence(text)]
 
 
 def one_training(results: Results, strategy: str = "") -> float | None:
-    """Mean seconds of one finished final training of a strategy's winners, or else of all entries."""
+    """Average the seconds of one finished final training of a strategy's winners, or else of all entries."""
     names = {entry.entry for entry in results.of_strategy(strategy)}
     ended = [one for one in results.trainings if one.status == "ok" and one.train_seconds is not None]
-    own = [one.train_seconds or 0.0 for one in ended if one.entry in names] or [
-        one.train_seconds or 0.0 for one in ended
-    ]
-    return sum(own) / len(own) if own else None
+    own = [one for one in ended if one.entry in names] or ended
+    return sum(one.train_seconds or 0.0 for one in own) / len(own) if own else None
 
 
 def collapse(results: Results, strategy: str) -> list[Sentence]:
-    """Whether the searches of a differentiable strategy ended in cells without weights, or undecided."""
-    searches = [one for one in results.searches if one.strategy == strategy and one.kind in SUPERNET_KINDS]
+    """Warn of searches by a supernet that ended in cells without weights, or undecided."""
     space = results.space
+    searches = [one for one in results.searches if one.strategy == strategy and one.trains_supernet]
     if not searches or not isinstance(space, CellSpace):
         return []
-    by_chance = free_by_chance(space)
     largest = space.largest_entropy()
-    cell = "normal cell" if space.inputs == 2 else "cell"
     collapsed, undecided = [], []
     for search in searches:
         free, entropy = chosen(search, "parameter_free"), chosen(search, "entropy")
         if free is not None and free >= COLLAPSE_SHARE:
             collapsed.append(f"{search.name} ({numbers.share(free, 0)}, from epoch {collapsed_from(search)} on)")
-        # a controller's entropy is that of its draws, to be held against none of these
-        if search.kind in GRADIENT_KINDS and entropy is not None and entropy >= UNDECIDED_SHARE * largest:
+        # a controller's entropy is that of its draws, which none of these bounds is about
+        if search.has_alphas and entropy is not None and entropy >= UNDECIDED_SHARE * largest:
             undecided.append(f"{search.name} ({numbers.plain(entropy)} nats)")
     sentences = []
     if collapsed:
         text = (
-            f"Collapsed: most kept edges of the final {cell} have no weights in {numbers.listed(collapsed)}. "
-            f"A uniform draw would have {numbers.share(by_chance, 0)} on average."
+            f"Collapsed: most kept edges of the final {'normal cell' if space.inputs == 2 else 'cell'} have no weights "
+            f"in {numbers.listed(collapsed)}. A uniform draw would have {numbers.share(free_by_chance(space), 0)} on "
+            "average."
         )
         sentences.append(Sentence(text, "warning"))
     if undecided:
@@ -178,177 +172,147 @@ def collapse(results: Results, strategy: str) -> list[Sentence]:
 
 
 def free_by_chance(space: CellSpace) -> float:
-    """The mean share of choices without weights over the edges of the first kind of cell; `none` is no connection."""
-    kind = space.kinds[0]
+    """Average the share of choices without weights over the edges of the first kind of cell, `none` left out."""
     shares = []
     for index in range(len(space.edges())):
-        connections = [name for name in space.choices_of(kind, index) if name != "none"]
+        connections = [name for name in space.choices_of(space.kinds[0], index) if name != "none"]
         if connections:
             shares.append(sum(not OPERATIONS[name] for name in connections) / len(connections))
     return sum(shares) / len(shares) if shares else 1.0
 
 
 def chosen(search: Search, figure: str) -> float | None:
-    """A column of a search's history after the epoch that was handed on; its last known value where none was."""
-    rows = [step for step in search.history if step.chosen] or search.history
-    known = [value for value in (getattr(step, figure) for step in rows) if value is not None]
+    """Read a column of a search's history at the epoch that was handed on; its last known value if none is marked."""
+    rows = [row for row in search.history if row.chosen] or search.history
+    known = [value for value in (getattr(row, figure) for row in rows) if value is not None]
     return known[-1] if known else None
 
 
 def collapsed_from(search: Search) -> int | None:
-    """The first epoch from which on the cell of every epoch, up to the one handed on, was collapsed."""
+    """Find the first epoch from which on all cells, up to that of the epoch handed on, were collapsed."""
     since: int | None = None
     last = handed_on(search)
-    for step in search.history:
-        if step.parameter_free is None:
-            continue
-        if step.parameter_free < COLLAPSE_SHARE:
-            since = None
-        elif since is None:
-            since = step.step
-        if step is last:
-            break
+    for row in search.history:
+        if row.parameter_free is not None:
+            if row.parameter_free < COLLAPSE_SHARE:
+                since = None
+            elif since is None:
+                since = row.step
+            if row is last:
+                break
     return since
 
 
 def handed_on(search: Search) -> HistoryRow:
-    """The epoch whose alphas a search ended in: the last one, where no other is marked."""
-    return next((step for step in search.history if step.chosen), search.history[-1])
+    """Find the epoch whose alphas a search ended in: the marked one, or else the last."""
+    return next((row for row in search.history if row.chosen), search.history[-1])
 
 
 def ranking(row: Agreement, truth: str = "separate training") -> Sentence:
-    """Whether a search's score ranks architectures as `truth` does."""
+    """Judge whether a search's score ranks architectures as `truth` does."""
     whose = f"The score of {row.strategy}"
     if row.strategy == "all":
-        whose = (
-            f"The score {row.estimator} of all strategies together" if row.estimator else "The score of all together"
-        )
+        all_together = f"{row.estimator} of all strategies together" if row.estimator else "of all together"
+        whose = f"The score {all_together}"
     if row.kendall_tau is None:
         return Sentence(f"{whose} could not be held against {truth}: {row.note or 'no figure'}.", "warning")
     many = numbers.plural(row.architectures or 0, "architecture")
-    tau = f"Kendall's tau {numbers.plain(row.kendall_tau)}"
+    tau = f"Kendall's tau {_bracketed(row.kendall_tau, row.low, row.high)}"
     if row.low is None or row.high is None:
         return Sentence(f"{whose} has {tau} with {truth} over {many}, without an interval.", "warning")
-    told = f"{tau} [{numbers.plain(row.low)}, {numbers.plain(row.high)}] over {many}"
-    told += f" ({row.note})" if row.note else ""
-    if row.low > 0 and not _by_chance(row.p_value):
-        return Sentence(f"{whose} ranks architectures as {truth} does, in part at least: {told}.", "win")
-    if row.high < 0 and not _by_chance(row.p_value):
-        return Sentence(f"{whose} ranks architectures the wrong way round: {told}.", "loss")
-    return Sentence(f"{whose} cannot be said to rank architectures: {told}.", "warning")
-
-
-def calibrated(results: Results) -> list[Sentence]:
-    """How every estimator ranks the uniform sample, and whether the shortlist is long enough."""
-    if results.table is not None:
-        return []
-    if results.calibration is None:
-        asked = results.config.ranking.uniform
-        why = "ranking.uniform is 0" if asked == 0 else "its files are missing"
-        return [Sentence(f"No uniform sample was trained ({why}): how scores rank the space is not known.", "warning")]
-    sentences = [*_sampled(results), *(ranking_of(row) for row in _taus(results) if row.estimator not in BASELINES)]
-    counts = [f"{row.estimator} {_tau(row)}" for row in _taus(results) if row.estimator in BASELINES]
-    if counts:
-        sentences.append(Sentence(f"What a score must beat, on the same architectures: {numbers.listed(counts)}."))
-    return [*sentences, *_noise(results), *_own_supernets(results), *_enough(results.calibration)]
-
-
-#: estimators that need no search
-BASELINES = ("parameters", "MACs")
+    figures = f"{tau} over {many}{f' ({row.note})' if row.note else ''}"
+    return _ranks(row, whose, "architectures", figures, f" as {truth} does, in part at least")
 
 
 def ranking_of(row: Compared) -> Sentence:
-    """Whether one estimator ranks the uniform sample; `row` is its Kendall's tau there."""
+    """Judge whether one estimator ranks the uniform sample; `row` is its Kendall's tau there."""
     what = f"the space, as a uniform sample of {numbers.plural(row.n or 0, 'architecture')} shows it"
     if row.value is None:
         return Sentence(f"Whether {row.estimator} ranks {what} is not known: {row.note or 'no figure'}.", "warning")
-    told = _tau(row) + ("" if row.p_value is None else f", p {numbers.small(row.p_value)}")
-    told += f" ({row.note})" if row.note else ""
+    figures = _tau(row) + ("" if row.p_value is None else f", p {numbers.small(row.p_value)}")
+    figures += f" ({row.note})" if row.note else ""
     if row.ceiling is not None:
-        told += f"; the noise of the accuracies allows {_bracketed(row.ceiling, row.ceiling_low, row.ceiling_high)}"
-    if row.low is not None and row.low > 0 and not _by_chance(row.p_value):
-        return Sentence(f"The score {row.estimator} ranks {what}: {told}.", "win")
-    if row.high is not None and row.high < 0 and not _by_chance(row.p_value):
-        return Sentence(f"The score {row.estimator} ranks {what} the wrong way round: {told}.", "loss")
-    return Sentence(f"The score {row.estimator} cannot be said to rank {what}: {told}.", "warning")
+        figures += f"; the noise of the accuracies allows {_bracketed(row.ceiling, row.ceiling_low, row.ceiling_high)}"
+    return _ranks(row, f"The score {row.estimator}", what, figures)
 
 
-def _by_chance(p_value: float | None) -> bool:
-    """Whether a tau's test does not exclude that there is no relation."""
-    return p_value is not None and p_value >= 0.05
+def _ranks(row: Agreement | Compared, whose: str, what: str, figures: str, how: str = "") -> Sentence:
+    """Claim what a tau allows: that the score ranks, ranks the wrong way round, or neither."""
+    by_chance = row.p_value is not None and row.p_value >= 0.05
+    if row.low is not None and row.low > 0 and not by_chance:
+        return Sentence(f"{whose} ranks {what}{how}: {figures}.", "win")
+    if row.high is not None and row.high < 0 and not by_chance:
+        return Sentence(f"{whose} ranks {what} the wrong way round: {figures}.", "loss")
+    return Sentence(f"{whose} cannot be said to rank {what}: {figures}.", "warning")
 
 
-def _taus(results: Results) -> list[Compared]:
-    """Kendall's tau of each estimator on all of the uniform sample."""
+def calibrated(results: Results) -> list[Sentence]:
+    """Tell how every estimator ranks the uniform sample, and whether the shortlist is long enough."""
+    if results.table is not None:
+        return []
+    ranking = results.config.ranking
+    if results.calibration is None:
+        why = "ranking.uniform is 0" if ranking.uniform == 0 else "its files are missing"
+        return [Sentence(f"No uniform sample was trained ({why}): how scores rank the space is not known.", "warning")]
+    sentences = []
+    drawn = results.calibration.get("sampled")
+    if drawn is not None and drawn < ranking.uniform:
+        text = f"The space has no more than {drawn} different architectures, so all of them are the sample."
+        sentences.append(Sentence(text))
     wanted = ("uniform sample", "all", "kendall")
-    return [row for row in results.compared if (row.pool, row.part, row.measure) == wanted]
+    taus = [row for row in results.compared if (row.pool, row.part, row.measure) == wanted]
+    sentences += [ranking_of(row) for row in taus if row.estimator not in BASELINES]
+    counts = [f"{row.estimator} {_tau(row)}" for row in taus if row.estimator in BASELINES]
+    if counts:
+        sentences.append(Sentence(f"What a score must beat, on the same architectures: {numbers.listed(counts)}."))
+    more = " Set ranking.seeds to 2 or more." if ranking.seeds < 2 else ""
+    for why in sorted({row.ceiling_note for row in taus if row.ceiling is None and row.ceiling_note}):
+        sentences.append(Sentence(f"There is no noise ceiling ({why}).{more}", "warning"))
+    own = [name for name, one in results.config.search.strategies.items() if isinstance(one, Gradient | Enas)]
+    if own:
+        text = "come from a supernet of its own" if len(own) == 1 else "come from supernets of their own"
+        text = f"The scores of {numbers.listed(own)} {text}, asked of no sample: how they rank is not told here."
+        sentences.append(Sentence(text))
+    return [*sentences, *_enough(results.calibration)]
 
 
 def _tau(row: Compared) -> str:
     return f"Kendall's tau {_bracketed(row.value, row.low, row.high)}"
 
 
-def _bracketed(value: float | None, low: float | None, high: float | None, times: float = 1, decimals: int = 2) -> str:
-    if value is None:
-        return numbers.NO_FIGURE
-    text = numbers.plain(times * value, decimals)
-    if low is None or high is None:
+def _bracketed(value: float | None, low: float | None, high: float | None, decimals: int = 2) -> str:
+    text = numbers.plain(value, decimals)
+    if value is None or low is None or high is None:
         return text
-    return f"{text} [{numbers.plain(times * low, decimals)}, {numbers.plain(times * high, decimals)}]"
+    return f"{text} [{numbers.plain(low, decimals)}, {numbers.plain(high, decimals)}]"
 
 
-def _sampled(results: Results) -> list[Sentence]:
-    """That the space had fewer architectures than were asked for."""
-    asked, drawn = results.config.ranking.uniform, (results.calibration or {}).get("sampled")
-    if drawn is None or drawn >= asked:
-        return []
-    return [Sentence(f"The space has no more than {drawn} different architectures, so all of them are the sample.")]
-
-
-def _noise(results: Results) -> list[Sentence]:
-    """Why there is no noise ceiling."""
-    whys = {row.ceiling_note for row in _taus(results) if row.ceiling is None and row.ceiling_note}
-    more = " Set ranking.seeds to 2 or more." if results.config.ranking.seeds < 2 else ""
-    return [Sentence(f"There is no noise ceiling ({why}).{more}", "warning") for why in sorted(whys)]
-
-
-def _own_supernets(results: Results) -> list[Sentence]:
-    """The strategies whose scores are not told of the sample."""
-    own = [name for name, one in results.config.search.strategies.items() if one.kind in SUPERNET_KINDS]
-    if not own:
-        return []
-    told = "come from a supernet of its own" if len(own) == 1 else "come from supernets of their own"
-    return [
-        Sentence(f"The scores of {numbers.listed(own)} {told}, asked of no sample: how they rank is not told here.")
-    ]
-
-
-def _enough(told: Mapping[str, Any]) -> list[Sentence]:
-    """What the shortlist's length is worth."""
-    size, given = told["shortlist"], told["given"]
+def _enough(calibration: Mapping[str, Any]) -> list[Sentence]:
+    """Tell what the shortlist's length is worth."""
+    size, auto, why = calibration["shortlist"], calibration["given"] == "auto", calibration["why"]
     taken = f"The shortlist has {numbers.plural(size, 'candidate')} of each search"
-    taken += f", chosen by the sample: {told['why']}." if given == "auto" else ", as the config says."
-    if told["enough"] is None:
-        why = told["why"].partition("; ")[2] if given != "auto" else ""
-        what = f" Whether that is enough is not known: {why}." if why else ""
+    taken += f", chosen by the sample: {why}." if auto else ", as the config says."
+    if calibration["enough"] is None:
+        unknown = "" if auto else why.partition("; ")[2]
+        what = f" Whether that is enough is not known: {unknown}." if unknown else ""
         return [Sentence(taken + what, "warning")]
-    points = numbers.points(told["tolerance"], 2)
-    enough = _bracketed(told["enough"], told["enough_low"], told["enough_high"], decimals=0)
+    enough = _bracketed(calibration["enough"], calibration["enough_low"], calibration["enough_high"], 0)
     text = (
-        f"To be within {points} points of the best of {told['candidates']} candidates with a probability of "
-        f"{numbers.share(told['assurance'], 0)}, the {enough} best scored must be trained (by the {told['read']})."
+        f"To be within {numbers.points(calibration['tolerance'], 2)} points of the best of {calibration['candidates']} "
+        f"candidates with a probability of {numbers.share(calibration['assurance'], 0)}, the {enough} best scored must "
+        f"be trained (by the {calibration['read']}). {taken}"
     )
-    return [Sentence(f"{text} {taken}", "warning" if size < min(told["enough"], told["candidates"]) else "plain")]
+    return [Sentence(text, "warning" if size < min(calibration["enough"], calibration["candidates"]) else "plain")]
 
 
 def failures(results: Results) -> list[Sentence]:
-    """Final trainings, and evaluations of the searches, that gave no figure."""
+    """List the final trainings, and evaluations of the searches, that gave no figure."""
     sentences = []
     bad = Counter((one.entry, one.status or "without status") for one in results.trainings if one.status != "ok")
     if bad:
-        told = numbers.listed([f"{number} of {entry} ({status})" for (entry, status), number in bad.items()])
+        named = numbers.listed([f"{number} of {entry} ({status})" for (entry, status), number in bad.items()])
         trainings = numbers.plural(len(results.trainings), "final training")
-        sentences.append(Sentence(f"{sum(bad.values())} of {trainings} gave no figure: {told}.", "warning"))
+        sentences.append(Sentence(f"{sum(bad.values())} of {trainings} gave no figure: {named}.", "warning"))
     lost = [
         f"{number} of {search.name} ({status})"
         for search in results.searches
@@ -360,23 +324,20 @@ def failures(results: Results) -> list[Sentence]:
 
 
 def trade_off(results: Results) -> list[Sentence]:
-    """The networks that no other beats in both accuracy and MACs."""
+    """List the networks that no other beats in both accuracy and MACs."""
     best = pareto(results.entries)
     if not best:
         return []
-    told = [f"{one.entry} ({numbers.share(one.test_mean)} at {numbers.macs(one.macs)})" for one in best]
+    named = [f"{one.entry} ({numbers.share(one.test_mean)} at {numbers.macs(one.macs)})" for one in best]
     what = "Best trade-offs of mean test accuracy and multiply-accumulates among all entries"
-    return [Sentence(f"{what}: {numbers.listed(told)}.")]
+    return [Sentence(f"{what}: {numbers.listed(named)}.")]
 
 
 def pareto(entries: Sequence[Entry]) -> list[Entry]:
-    """Entries that none other dominates in (fewer MACs, higher mean test accuracy), by rising MACs."""
-    known = sorted(
-        (entry for entry in entries if entry.macs is not None and entry.test_mean is not None),
-        key=lambda entry: (entry.macs or 0, -(entry.test_mean or 0.0)),
-    )
+    """Find the entries that none other dominates in (fewer MACs, higher mean test accuracy), by rising MACs."""
+    known = [entry for entry in entries if entry.macs is not None and entry.test_mean is not None]
     best: list[Entry] = []
-    for entry in known:
+    for entry in sorted(known, key=lambda entry: (entry.macs or 0, -(entry.test_mean or 0.0))):
         if not best or (entry.test_mean or 0.0) > (best[-1].test_mean or 0.0):
             best.append(entry)
     return best

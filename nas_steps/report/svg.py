@@ -32,7 +32,10 @@ COLOURS = {
     "spare": "#9c6b00",
 }
 
-#: where a label may stand, seen from its point
+#: names of the colours that searches take in turn
+CYCLE = ("searched", "scaled", "other", "spare", "baseline")
+
+#: where a label may lie, seen from its point
 _DIRECTIONS = ((1, 0), (-1, 0), (0.5, 1), (0.5, -1), (-0.5, 1), (-0.5, -1), (0, 1.2), (0, -1.2))
 
 #: a drawn line from one point to another, in the units of the axes
@@ -82,7 +85,7 @@ _STYLE: dict[str, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Matplotlib's defaults with this report's settings on top, whatever the user's matplotlibrc says."""
+    """Use matplotlib's defaults with this report's settings on top, whatever the user's matplotlibrc says."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(cast(Any, _STYLE))  # its keys are known to be settings
@@ -90,7 +93,7 @@ def style() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many CSS pixels, laid out when it is drawn."""
+    """Make an empty figure, its sides in CSS pixels, that is laid out when it is drawn."""
     figure = Figure(figsize=(width / PIXELS_PER_INCH, height / PIXELS_PER_INCH), dpi=PIXELS_PER_INCH)
     figure.set_layout_engine("constrained", w_pad=4 / PIXELS_PER_INCH, h_pad=4 / PIXELS_PER_INCH)
     FigureCanvasSVG(figure)
@@ -105,7 +108,7 @@ def settle(figure: Figure) -> None:
 
 
 def inline_svg(figure: Figure, prefix: str, label: str) -> str:
-    """The figure as an `<svg>` element; ids start with `prefix`, so that several can stand in one page."""
+    """Make the figure an `<svg>` element; ids start with `prefix`, so that several can stand in one page."""
     settle(figure)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
@@ -113,9 +116,7 @@ def inline_svg(figure: Figure, prefix: str, label: str) -> str:
     body = text[text.index(">", text.index("<svg")) + 1 :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = body.replace("xlink:href", "href")
-    body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', body)
-    body = re.sub(r'\bhref="#([^"]+)"', rf'href="#{prefix}-\1"', body)
-    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", body)
+    body = re.sub(r'(\bid="|\bhref="#|url\(#)([^")]+)', rf"\1{prefix}-\2", body)
     # the page's own font: matplotlib's is only what the layout was measured with
     body = body.replace(f"'{_STYLE['font.sans-serif'][0]}', sans-serif", "sans-serif")
     width, height = (PIXELS_PER_INCH * side for side in figure.get_size_inches())
@@ -123,7 +124,7 @@ def inline_svg(figure: Figure, prefix: str, label: str) -> str:
 
 
 def opened(width: float, height: float, label: str) -> str:
-    """The opening tag of an SVG of so many CSS pixels that shrinks with the page; `label` is read out instead."""
+    """Make the opening tag of an SVG, sides in CSS pixels, that shrinks with the page; `label` is read out instead."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
         f'height="{height:g}" role="img" aria-label={quoteattr(label)}>'
@@ -144,7 +145,7 @@ def percent(axis: Any) -> None:
 
 
 def place_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], lines: Sequence[Segment] = ()) -> None:
-    """Write a text beside each point (x, y, text, colour), clear of points, texts and `lines` where that is possible.
+    """Write a text beside each point (x, y, text, colour), clear of points, texts and `lines` if that is possible.
 
     The limits of the axes must be final; lines are upright or level. Of the places around a point, the one that
     covers least is taken, of equals the nearest.

@@ -7,23 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from nas_steps.report import evidence, gains, gaps, latencies, numbers, signals
-from nas_steps.report.records import Comparison, Contest, Entry
+from nas_steps.report.evidence import ALPHA, MIN_PAIRS, Outcome, combined, excludes_zero, measured, outcome
+from nas_steps.report.records import Contest, Entry
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
 from nas_steps.retraining.comparison import caution
-
-#: below so many paired trainings the report makes no claim
-MIN_PAIRS = 3
-#: largest Holm-adjusted p value of a claim
-ALPHA = 0.05
-
-#: whom a strategy meets
-ROLES = ("random", "uniform", "largest", "baseline")
-
-Outcome = Literal["beat", "lost", "tie", "few", "missing", "mixed"]
 
 RULES = (
     "Searched, random, uniformly drawn and hand-designed networks are trained by one recipe with the same seeds. A "
@@ -52,15 +42,6 @@ _RULE_OF_A_TABLE = (
     "search seeds, with the 95 % interval of a paired t test. Seeds below are search seeds."
 )
 
-#: what the comparison table says of one row
-READING: dict[Outcome, str] = {
-    "beat": "beat",
-    "lost": "lost",
-    "tie": "not told apart",
-    "few": "too few seeds",
-    "missing": "not compared",
-}
-
 
 @dataclass(frozen=True)
 class StrategyVerdict:
@@ -83,39 +64,38 @@ class Verdict:
 
 
 def decide(results: Results) -> Verdict:
-    """The verdict on an experiment. Never raises for missing figures: it says that they are missing."""
-    baseline, by = best_baseline(results.entries)
+    """Judge an experiment. If figures are missing, the verdict says so; it never raises."""
+    baseline, by = baseline_to_meet(results)
     truth = "separate training" if results.table is None else results.table.report
     strategies, against_random, against_baseline = [], {}, {}
-    searched = results.strategies(searched=True)
-    for strategy in searched:
+    for strategy in results.strategies(searched=True):
         mine = [row for row in results.contests if row.strategy == strategy]
-        means = {role: [row for row in mine if (row.role, row.of) == (role, "mean")] for role in ROLES}
+        means: dict[str, list[Contest]] = {"random": [], "uniform": [], "largest": [], "baseline": []}
+        for row in mine:
+            if row.of == "mean" and row.role in means:
+                means[row.role].append(row)
         random = against_random[strategy] = means["random"]
-        sentences = _met(strategy, "random search", random, len(searched))
-        sentences += _present(evidence.best_of(mine, strategy), searches_sentence(results, strategy))
-        sentences += _present(evidence.other_searches(random, strategy, results.config.search.seeds))
-        if results.table is None:
+        sentences = _met(results, strategy, "random search", random)
+        sentences += [*evidence.best_of(mine, strategy), *searches_sentence(results, strategy)]
+        sentences.append(evidence.other_searches(random, strategy, results.config.search.seeds))
+        if results.table is None:  # a table has no hand-designed networks, and none that took no search
             if means["uniform"]:
-                sentences += _met(strategy, "no search, a uniform draw", means["uniform"], len(searched))
+                sentences += _met(results, strategy, "no search, a uniform draw", means["uniform"])
             else:
                 text = f"{strategy} was not compared with no search at all: no uniformly drawn architecture was trained"
                 sentences.append(Sentence(f"{text} (retrain.uniform).", "warning"))
             if means["largest"]:
-                sentences += _met(strategy, "the space's largest network", means["largest"], len(searched))
-        if results.table is not None:
-            pass  # a table has no hand-designed networks
-        elif baseline is None:
-            text = f"{strategy} has no hand-designed baseline to be compared with: none was trained to the end."
-            sentences.append(Sentence(text, "warning"))
-        else:
-            rows = against_baseline[strategy] = [row for row in means["baseline"] if row.against == baseline.entry]
-            extra = f"{baseline.entry}, the {by}, {_relative_size(results.of_strategy(strategy), baseline)}"
-            sentences += _met(strategy, extra.rstrip(", "), rows, len(searched))
+                sentences += _met(results, strategy, "the space's largest network", means["largest"])
+            if baseline is None:
+                text = f"{strategy} has no hand-designed baseline to be compared with: none was trained to the end."
+                sentences.append(Sentence(text, "warning"))
+            else:
+                rows = against_baseline[strategy] = [row for row in means["baseline"] if row.against == baseline.entry]
+                whom = f"{baseline.entry}, the {by}{_relative_size(results.of_strategy(strategy), baseline)}"
+                sentences += _met(results, strategy, whom, rows)
         sentences += signals.cost(results, strategy)
         for role in ("uniform", "random"):
-            told_apart = combined(means[role]) in ("beat", "lost")
-            sentences += _present(gains.gained(results, strategy, means[role], told_apart))
+            sentences += gains.gained(results, strategy, means[role], combined(means[role]) in ("beat", "lost"))
         sentences += gaps.gap_sentences(results, strategy)
         sentences += signals.collapse(results, strategy)
         sentences += [signals.ranking(row, truth) for row in results.agreement if row.strategy == strategy]
@@ -131,105 +111,73 @@ def decide(results: Results) -> Verdict:
     return Verdict(headline, tone, tuple(strategies), tuple(general), rules)
 
 
-def _met(strategy: str, whom: str, rows: Sequence[Contest], strategies: int) -> list[Sentence]:
-    """What is said of a strategy and one opponent: the claim, and what is behind it."""
+def _met(results: Results, strategy: str, whom: str, rows: Sequence[Contest]) -> list[Sentence]:
+    """Tell how a strategy and one opponent compare: the claim, and what is behind it."""
     sentences = [contest(strategy, whom, rows)]
     for row in rows:
-        sentences += _present(evidence.behind(row, strategies))
+        sentences += evidence.behind(row, len(results.strategies(searched=True)))
         if outcome(row) == "tie":
-            sentences += _present(evidence.could_be_seen(row))
+            sentences += evidence.could_be_seen(row)
     return sentences
 
 
-def _present(*sentences: Sentence | None) -> list[Sentence]:
-    return [sentence for sentence in sentences if sentence is not None]
+def baseline_to_meet(results: Results) -> tuple[Entry | None, str]:
+    """Choose the baseline to measure against, and tell how it was chosen."""
+    baseline, by_validation = results.best_of_kind("baseline")
+    among = numbers.plural(sum(entry.kind == "baseline" for entry in results.entries), "baseline")
+    by = "validation accuracy" if by_validation else "test accuracy (validation accuracy is not known)"
+    return baseline, f"best of {among} by {by}"
 
 
-def outcome(row: Comparison | Contest) -> Outcome:
-    """What one comparison allows to say: beat, lost, tie, few (seeds) or missing (no figures)."""
-    if row.difference is None:
-        return "missing"
-    if row.pairs is None or row.pairs < MIN_PAIRS:
-        return "few"
-    if row.low is None or row.high is None or row.p_holm is None:
-        return "missing"
-    if row.p_holm < ALPHA and row.low > 0:
-        return "beat"
-    if row.p_holm < ALPHA and row.high < 0:
-        return "lost"
-    return "tie"
-
-
-def combined(rows: Sequence[Comparison | Contest]) -> Outcome:
-    """What all comparisons of a strategy with one opponent say together."""
-    found = {outcome(row) for row in rows}
-    if len(found) <= 1:
-        return next(iter(found), "missing")
-    if found & {"beat", "lost"}:
-        return "mixed"
-    return "tie" if "tie" in found else "few"
-
-
-def best_baseline(entries: Sequence[Entry]) -> tuple[Entry | None, str]:
-    """The baseline to measure against, and how it was chosen, in words."""
-    baselines = [entry for entry in entries if entry.kind == "baseline" and entry.test_mean is not None]
-    among = numbers.plural(sum(entry.kind == "baseline" for entry in entries), "baseline")
-    known = [entry for entry in baselines if entry.valid_mean is not None]
-    if known:
-        return max(known, key=lambda entry: entry.valid_mean or 0.0), f"best of {among} by validation accuracy"
-    if baselines:
-        best = max(baselines, key=lambda entry: entry.test_mean or 0.0)
-        return best, f"best of {among} by test accuracy (validation accuracy is not known)"
-    return None, "none"
-
-
-def contest(who: str, whom: str, rows: Sequence[Comparison | Contest]) -> Sentence:
-    """One sentence on `who` against `whom`, with the figures that it rests on."""
+def contest(who: str, whom: str, rows: Sequence[Contest]) -> Sentence:
+    """Tell `who` against `whom` in one sentence, with the figures that it rests on."""
     result = combined(rows)
-    name = whom.partition(",")[0]
     if not rows:
+        name = whom.partition(",")[0]
         return Sentence(f"{who} was not compared with {name}: there is no such row in the comparison table.", "warning")
     tone = _TONES.get(result, "warning")
     if len(rows) > 1:
         return Sentence(_several(who, whom, rows, result), tone)
     row = rows[0]
-    figures = f"{_difference(row)} over {numbers.plural(row.pairs or 0, 'seed')}"
+    seeds = numbers.plural(row.pairs or 0, "seed")
+    figures = f"{measured(row)} over {seeds}"
     adjusted = f"Holm-adjusted p {numbers.small(row.p_holm)}"
+    although = ", so that the interval alone, which excludes 0, is not enough" if excludes_zero(row) else ""
     text = {
         "beat": f"{who} beat {whom}: {figures} ({adjusted}).",
         "lost": f"{who} lost to {whom}: {figures} ({adjusted}).",
-        "tie": f"{who} cannot be told from {whom}: difference {figures} ({adjusted}{_although(row)}).",
+        "tie": f"{who} cannot be told from {whom}: difference {figures} ({adjusted}{although}).",
         "few": f"{who} against {whom}: too few seeds for a claim. The measured difference is "
-        f"{numbers.points(row.difference)} points over {numbers.plural(row.pairs or 0, 'seed')}; "
-        f"{MIN_PAIRS} are needed{_six(row)}.",
+        f"{numbers.points(row.difference)} points over {seeds}; {MIN_PAIRS} are needed, and {_without_assumption()} "
+        "for one that assumes no distribution.",
         "missing": f"{who} against {whom}: no claim, {row.note or 'a figure is missing'}"
         + ("." if row.difference is None else f" (measured difference {figures})."),
     }[result]
     return Sentence(text, tone)
 
 
-def searches_sentence(results: Results, strategy: str) -> Sentence | None:
-    """Mean and best of several searches, each labelled, with random search's beside it; None for a single search."""
+def searches_sentence(results: Results, strategy: str) -> list[Sentence]:
+    """Tell mean and best of several searches, each labelled, with random search's beside it."""
     own = [entry.test_mean for entry in results.of_strategy(strategy)]
     if len(own) < 2:
-        return None
+        return []
     other = [entry.test_mean for name in results.strategies(searched=False) for entry in results.of_strategy(name)]
     text = f"Test accuracy over the winners of {strategy}: {_mean_and_best(own)}"
     if other:
         text += f"; over those of random search: {_mean_and_best(other)}"
-    return Sentence(text + ". The best of several is chosen by the test set and flatters; the mean does not.")
+    return [Sentence(text + ". The best of several is chosen by the test set and flatters; the mean does not.")]
 
 
 def head(
     against_random: dict[str, list[Contest]], against_baseline: dict[str, list[Contest]], baseline: Entry | None
 ) -> tuple[str, signals.Tone]:
-    """The headline: what the searches did against random search, and what a baseline takes from a win."""
+    """Make the headline: what the searches did against random search, and what a baseline takes from a win."""
     if not against_random:
         return "Only random search was run, so there is no search to judge.", "plain"
     results = {strategy: combined(rows) for strategy, rows in against_random.items()}
-    by = {
-        kind: [name for name, found in results.items() if found == kind] for kind in ("beat", "lost", "few", "missing")
-    }
+    by: dict[Outcome, list[str]] = {"beat": [], "lost": [], "tie": [], "few": [], "missing": [], "mixed": []}
+    for strategy, result in results.items():
+        by[result].append(strategy)
     if len(by["missing"]) == len(results):
         return "No verdict: no searched network could be compared with random search.", "warning"
     if len(by["missing"]) + len(by["few"]) == len(results):
@@ -237,7 +185,10 @@ def head(
     if by["beat"]:
         text = f"{numbers.listed(by['beat'])} beat random search"
         if len(by["beat"]) == 1:
-            text += f" by {_margin(against_random[by['beat'][0]])}"
+            rows = against_random[by["beat"][0]]
+            mean = numbers.points(_mean([row.difference for row in rows]))
+            several = f"{mean} points in the mean of {len(rows)} comparisons"
+            text += f" by {measured(rows[0]) if len(rows) == 1 else several}"
         if by["lost"]:
             text += f"; {numbers.listed(by['lost'])} lost to it"
         behind = [name for name in by["beat"] if combined(against_baseline.get(name, ())) == "lost"]
@@ -252,33 +203,21 @@ def head(
     return "The search did not beat random search.", "plain"
 
 
-def _six(row: Comparison | Contest) -> str:
-    """From how many seeds on a claim needs no assumption, while at it."""
-    least = next(pairs for pairs in range(MIN_PAIRS, 99) if not caution(pairs))
-    return f", and {least} for one that assumes no distribution" if (row.pairs or 0) < MIN_PAIRS else ""
+def _without_assumption() -> int:
+    """The number of seeds from which on a claim needs no assumption."""
+    return next(pairs for pairs in range(MIN_PAIRS, 99) if not caution(pairs))
 
 
-def _difference(row: Comparison | Contest) -> str:
-    decimals = numbers.decimals_for(row.low, row.high)
-    return f"{numbers.points(row.difference, decimals)} points {numbers.interval(row.low, row.high, decimals)}"
-
-
-def _although(row: Comparison | Contest) -> str:
-    """Why an interval that excludes 0 is no claim."""
-    excludes = row.low is not None and row.high is not None and not row.low <= 0 <= row.high
-    return ", so that the interval alone, which excludes 0, is not enough" if excludes else ""
-
-
-def _margin(rows: Sequence[Comparison | Contest]) -> str:
-    if len(rows) == 1:
-        return _difference(rows[0])
-    return f"{numbers.points(_mean([row.difference for row in rows]))} points in the mean of {len(rows)} comparisons"
-
-
-def _several(who: str, whom: str, rows: Sequence[Comparison | Contest], result: Outcome) -> str:
-    found = [outcome(row) for row in rows]
-    told = {"beat": "won", "lost": "lost", "tie": "not told apart", "few": "with too few seeds", "missing": "not made"}
-    counts = numbers.listed([f"{found.count(kind)} {word}" for kind, word in told.items() if kind in found])
+def _several(who: str, whom: str, rows: Sequence[Contest], result: Outcome) -> str:
+    outcomes = [outcome(row) for row in rows]
+    words: dict[Outcome, str] = {
+        "beat": "won",
+        "lost": "lost",
+        "tie": "not told apart",
+        "few": "with too few seeds",
+        "missing": "not made",
+    }
+    counts = numbers.listed([f"{outcomes.count(kind)} {word}" for kind, word in words.items() if kind in outcomes])
     verb = {
         "beat": f"{who} beat {whom}",
         "lost": f"{who} lost to {whom}",
@@ -305,7 +244,7 @@ def _relative_size(entries: Sequence[Entry], baseline: Entry) -> str:
     macs = _mean([entry.macs for entry in entries])
     if macs is None or not baseline.macs:
         return ""
-    return f"with {numbers.ratio(macs / baseline.macs)} times its multiply-accumulates"
+    return f", with {numbers.ratio(macs / baseline.macs)} times its multiply-accumulates"
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -77,11 +77,18 @@ def best_baseline(entries: Side) -> tuple[str, str]:
     """Return the best baseline and a remark on how it was chosen; both are empty or moot if none was trained."""
     known = _sound(entries, [name for name, mine in entries.items() if mine[0]["kind"] == "baseline"])
     valid = {name: mean_of(mine, "valid_accuracy") for name, mine in known.items()}
-    judged = {name: value for name, value in valid.items() if not math.isnan(value)}
-    if judged:
-        return max(judged, key=lambda name: judged[name]), ""
-    best = max(known, key=lambda name: fmean(tested(known[name])), default="")
-    return best, "the baseline was chosen by test accuracy"
+    best, by_validation = best_by_validation(valid, {name: fmean(tested(mine)) for name, mine in known.items()})
+    return best, "" if by_validation else "the baseline was chosen by test accuracy"
+
+
+def best_by_validation(valid: Mapping[str, float | None], test: Mapping[str, float]) -> tuple[str, bool]:
+    """Name the best by mean validation accuracy, None or NaN if unknown; if all are, the best by test accuracy.
+
+    Says as well whether validation accuracies chose it. The name is empty if there is nothing to choose from.
+    """
+    judged = {name: value for name, value in valid.items() if value is not None and not math.isnan(value)}
+    figures = judged or test
+    return max(figures, key=lambda name: figures[name], default=""), bool(judged)
 
 
 def _sound(entries: Side, names: Sequence[str]) -> dict[str, list[Metrics]]:

@@ -3,27 +3,7 @@
 from nas_steps.config import derive
 from nas_steps.config.reads import SPACE
 from nas_steps.provenance.step import Reads, Step, steps
-
-#: the report's tables, in its order
-TABLES = (
-    "retrained",
-    "contests",
-    "comparisons",
-    "estimators",
-    "top",
-    "sufficiency",
-    "gaps",
-    "agreement",
-    "search",
-    "latencies",
-    "fronts",
-    "family",
-    "factorial",
-    "effects",
-    "exports",
-    "performance",
-    "costs",
-)
+from nas_steps.report.names import TABLES
 
 STEPS = steps(
     "nas_steps.report",
@@ -31,7 +11,12 @@ STEPS = steps(
         "report",
         "Write the report of an experiment.",
         takes={"data?": "folder of the prepared data; none if a table was searched in"},
-        reads={"config": "", **SPACE, "latency": Reads("search.constraints.latency", derive.latency)},
+        reads={
+            "config": "",
+            **SPACE,
+            "latency": Reads("search.constraints.latency", derive.latency),
+            "rungs": Reads("search.estimator.halving", derive.rungs),
+        },
         writes={
             "report": ("report/report.html", "one self-contained page"),
             **{table: (f"report/tables/{table}.csv", "a table of the page") for table in TABLES},
