@@ -189,7 +189,7 @@ def _latencies(search: Path, config: Config, made: MadeUp, dice: random.Random) 
     space = declared(filled(config.space))
     parts = blocks_of(space, config.retrain.network)
     write_costs(
-        search / "costs.csv", parts, Shape(1, 8, 10), {name: 0.01 + 0.1 * dice.random() for name in parts.names()}
+        search / "blocks.csv", parts, Shape(1, 8, 10), {name: 0.01 + 0.1 * dice.random() for name in parts.names()}
     )
     networks = [
         {"architecture": str(space.sample(dice)), "predicted_ms": ms * (1 + error), "measured_ms": ms}
@@ -197,7 +197,7 @@ def _latencies(search: Path, config: Config, made: MadeUp, dice: random.Random) 
     ]
     validation = agreement(*([one[key] for one in networks] for key in ("predicted_ms", "measured_ms")))
     write_json(
-        search / "costs.json",
+        search / "latency.json",
         {"runtime": "onnxruntime", "batch": 1, "threads": 1, "device": "cpu (x86_64)", "load": [made.load, 0.1, 0.1],
          "processors": 2, "validation": {**validation, "networks": networks}},
     )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 
 from nas_steps.config.schema import Config
 from nas_steps.report.factorial import reading, sentences
-from nas_steps.report.records import Effect, FactorialCell
+from nas_steps.report.records import Effect
 from nas_steps.report.results import Results
 
 
@@ -37,7 +37,7 @@ def gains(both: float | None, search: float | None, scaling: float | None, **mor
     )
 
 
-def said(*effects: Effect, cells: tuple[FactorialCell, ...] = (), chosen: dict[str, Any] | None = None) -> list[Any]:
+def said(*effects: Effect, cells: tuple[dict[str, Any], ...] = (), chosen: dict[str, Any] | None = None) -> list[Any]:
     results = Results(config=Config(), meta={}, budget={}, effects=effects, factorial=cells, chosen=chosen)
     return [(one.text.replace("\N{NO-BREAK SPACE}", " "), one.tone) for one in sentences(results)]
 
@@ -106,7 +106,8 @@ def test_search_scaling_and_interaction_have_a_sentence_each() -> None:
 
 
 def test_unmatched_cells_and_a_triple_of_one_dimension_are_cautioned() -> None:
-    cells = (FactorialCell("random", "depth", mismatch=-0.12), FactorialCell("random", "none", mismatch=0.01))
+    off = {"depth": -0.12, "none": 0.01}
+    cells = tuple({"base": "random", "scaling": way, "mismatch": mismatch} for way, mismatch in off.items())
     found = said(*gains(0.08, 0.02, 0.06), cells=cells, chosen={"depth": 1.0, "width": 1.4, "resolution": 1.0})
     texts = " ".join(text for text, tone in found if tone == "warning")
     assert "random depth (\N{MINUS SIGN}12 %)" in texts
@@ -115,7 +116,7 @@ def test_unmatched_cells_and_a_triple_of_one_dimension_are_cautioned() -> None:
 
 
 def test_nothing_is_said_without_a_factorial() -> None:
-    assert sentences(Results(config=Config(), meta={}, budget={})) == ()
+    assert sentences(Results(config=Config(), meta={}, budget={})) == []
 
 
 @pytest.mark.parametrize(

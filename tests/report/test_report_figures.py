@@ -63,7 +63,7 @@ def test_text_stays_text_and_colours_follow_the_theme(results: Results) -> None:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_nothing_to_show_is_no_figure(results: Results, name: str) -> None:
-    bare = replace(results, searches=(), entries=(), trainings=(), family=None)
+    bare = replace(results, searches=(), entries=(), trainings=(), family=())
     assert FIGURES[name](bare, "a") is None
 
 
@@ -75,8 +75,9 @@ def test_an_entry_without_an_accuracy_keeps_its_row(results: Results) -> None:
 
 def test_members_over_the_budget_are_shown_as_described_only(results: Results) -> None:
     svg = figures.family_curve(results) or ""
-    for member in results.family or ():
-        assert f">{member.member}</text>" in svg
+    assert results.family
+    for row in results.family:
+        assert f">{row['member']}</text>" in svg
     assert "not trained" in svg
 
 
@@ -102,6 +103,10 @@ def test_lines_never_pass_behind_a_plate(seed: int) -> None:
     """A line may touch a plate only where it ends or starts at its side."""
     svg = draw_cell(PRESETS["darts"].sample(Random(seed)).cells["normal"], "cell")
     plates = re.findall(r'class="plate \w+" x="([\d.-]+)" y="([\d.-]+)"', svg)
+    curves = re.findall(r'class="edge \w+" d="M([\d.-]+) [^"]*? ([\d.-]+) [\d.-]+(?:H[\d.-]+)?"', svg)
+    assert len(curves) >= 2 * len(plates) > 0  # one to each plate and one from it
+    for start, end in curves:
+        assert all(float(end) <= float(x) or float(start) >= float(x) + PLATE_WIDTH for x, _ in plates)
     for level, end in re.findall(r'class="edge \w+" d="M[^"]*? ([\d.-]+)H([\d.-]+)"', svg):
         for x, y in plates:
             if float(x) < float(end) < float(x) + 2 * PLATE_WIDTH:  # the lane runs beside this layer of plates

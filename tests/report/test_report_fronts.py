@@ -25,10 +25,10 @@ from nas_steps.spaces.costs import Costs, CostTable
 from nas_steps.spaces.declare import declared
 
 
-def results(steps: list[HistoryRow], *objectives: str, parts: CostTable | None = None, **search: Any) -> Results:
+def results(steps: list[HistoryRow], *objectives: str, blocks: CostTable | None = None, **search: Any) -> Results:
     strategies = {"random": {"evaluations": 4, "rounds": 2}, "small": {"kind": "nsga2", "objectives": list(objectives)}}
     config = Config.model_validate({"search": {"strategies": strategies, **search}})
-    return Results(config, {}, {}, searches=(Search("small", "nsga2", 0, tuple(steps)),), parts=parts)
+    return Results(config, {}, {}, searches=(Search("small", "nsga2", 0, tuple(steps)),), blocks=blocks)
 
 
 def step(score: float | None, macs: int | None = None, parameters: int | None = None, **more: Any) -> HistoryRow:
@@ -75,7 +75,7 @@ def test_what_failed_or_has_no_costs_is_on_no_front() -> None:
     told = results([step(None, 1, status="diverged"), step(0.9), step(0.5, 7)], "macs")
     assert [row["score"] for row in fronts(told).rows] == [0.5]
     nothing = results([step(None, 1), step(0.9)], "macs")
-    assert fronts(nothing).rows == ()
+    assert not fronts(nothing).rows
     assert fronts_figure(nothing) is None
 
 
@@ -111,16 +111,19 @@ def test_with_successive_halving_the_last_rung_counts() -> None:
 def test_latencies_are_those_of_the_table_of_parts() -> None:
     space = declared(filled(Config().space))
     parts = blocks_of(space)
+def test_latencies_are_those_of_the_table_of_blocks() -> None:
+    space = Config().space.declared()
+    parts = parts_of(space)
     numbers = count(1)
     table = CostTable(parts, {name: Costs(1, 1, float(next(numbers))) for name in parts.names()})
     dice = random.Random(0)
     drawn = [space.sample(dice) for _ in range(5)]
     steps = [HistoryRow(1, str(one), 0.5 + place / 10) for place, one in enumerate(drawn)]
-    told = results(steps, "latency", parts=table)
+    told = results(steps, "latency", blocks=table)
     points = evaluated(told, told.searches[0], ["latency"])
     assert [one.costs["latency"] for one in points] == [table.costs(one).latency_ms for one in drawn]
     assert fronts_figure(told) is not None
-    assert fronts(results(steps, "latency")).rows == ()
+    assert not fronts(results(steps, "latency")).rows
 
 
 def test_the_page_shows_the_fronts(tmp_path: Path) -> None:

@@ -66,13 +66,13 @@ def test_a_busy_machine_is_told(load: list[float] | None, busy: bool) -> None:
     found = {"largest_error_percent": 1.0, "mean_absolute_error_percent": 1.0}
     told = foretold(results(found, load=load))[0].text
     assert ("The machine was busy meanwhile (load 2.1 on 2 processors)." in told) is busy
-    assert latencies(results(found, load=load)).rows == ()
+    assert latencies(results(found, load=load)).rows == []
 
 
 def test_missing_measurements_are_refused(tmp_path: Path) -> None:
     folder, settings = write(tmp_path, MadeUp(config=CONSTRAINED))
-    (folder / "search/costs.json").unlink()
-    with pytest.raises(UserError, match=r"costs\.json"):
+    (folder / "search/latency.json").unlink()
+    with pytest.raises(UserError, match=r"latency\.json"):
         main(arguments(folder, settings))
 
 

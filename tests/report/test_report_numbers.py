@@ -26,6 +26,7 @@ def spaced(text: str) -> str:
         (numbers.interval(-0.001, 0.002), "[−0.10, 0.20]"),
         (numbers.interval(-0.009, -0.0004), "[−0.90, −0.04]"),  # one decimal would hide that it excludes 0
         (numbers.interval(None, 0.1), "no interval"),
+        (numbers.bracket(-0.2, 0.81), "[−0.20, 0.81]"),
         (numbers.count(1234567), "1,234,567"),
         (numbers.macs(1_234_567), "1.23 M"),
         (numbers.macs(999_999), "1.00 M"),
@@ -60,7 +61,7 @@ def test_no_figure_is_told_in_words() -> None:
     for name, function in inspect.getmembers(numbers, inspect.isfunction):
         first = next(iter(inspect.signature(function).parameters.values()))
         if not name.startswith("_") and first.annotation == "float | None" and name != "decimals_for":
-            arguments = (None, None) if name == "interval" else (None,)
+            arguments = (None, None) if name in ("interval", "bracket") else (None,)
             assert function(*arguments)[:2] in ("no", "no"), name
 
 

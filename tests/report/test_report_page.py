@@ -16,8 +16,8 @@ from made_up import MadeUp, arguments, write
 
 from nas_steps.errors import UserError
 from nas_steps.report.__main__ import main
-from nas_steps.report.tables import NAMES
-from nas_steps.workflow.plan import TABLES
+from nas_steps.report.names import TABLES
+from nas_steps.report.tables import MAKERS
 
 VOID = {"meta", "link", "br", "img", "hr", "input", "path", "use", "rect", "circle"}
 HOSTILE = ["<script>alert(1)</script>", 'a"b', "{{ 7 * 7 }}", "ok & fine"]
@@ -121,7 +121,7 @@ def test_every_outcome_gives_a_sound_page(tmp_path: Path, name: str) -> None:
     folder, page = made(tmp_path, **changes)
     assert headline in page.text
     check_sound(page)
-    assert {path.name for path in (folder / "report/tables").iterdir()} == {f"{table}.csv" for table in NAMES}
+    assert {path.name for path in (folder / "report/tables").iterdir()} == {f"{table}.csv" for table in TABLES}
     assert not list((folder / "report").rglob("*.partial"))
 
 
@@ -179,7 +179,7 @@ def test_the_page_shows_as_many_rows_as_the_csv_files_hold(usual: Path) -> None:
         "costs": "Cost by stage",
     }
     shown = {table["caption"].strip(): table["rows"] for table in page.tables}
-    assert set(captions) == set(NAMES) - {"factorial", "effects", "latencies", "fronts"}
+    assert set(captions) == set(TABLES) - {"factorial", "effects", "latencies", "fronts"}
     for name in captions:
         with (usual / f"report/tables/{name}.csv").open(newline="", encoding="utf-8") as file:
             assert len(list(csv.DictReader(file))) == shown[captions[name]] > 0, name
@@ -202,9 +202,9 @@ def test_a_factorial_has_its_section_and_its_tables(tmp_path: Path, usual: Path)
     assert "Search or scaling?" not in read(usual).text
 
 
-def test_the_workflow_knows_every_table() -> None:
-    """It lists them without loading the report, and the manifest takes none that it does not know."""
-    assert sorted(TABLES) == sorted(NAMES)
+def test_the_report_makes_exactly_the_tables_that_are_listed() -> None:
+    """The Snakefile lists them without loading the report, and the manifest takes none that it does not know."""
+    assert tuple(make.__name__ for make in MAKERS) == TABLES
 
 
 def test_csv_files_hold_raw_figures(usual: Path) -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from nas_steps.config.schema import Config
 from nas_steps.config.space import filled
+from nas_steps.report.evidence import combined, outcome
 from nas_steps.report.records import Agreement, Contest, Entry, HistoryRow, JobCost, Search, Training, Winner, record
 from nas_steps.report.results import Results
 from nas_steps.report.signals import collapsed_from, pareto
-from nas_steps.report.verdict import Verdict, best_baseline, combined, decide, outcome
+from nas_steps.report.verdict import Verdict, baseline_to_meet, decide
 from nas_steps.retraining.contests import contests
 from nas_steps.retraining.summary import summarise
 from nas_steps.spaces.declare import declared
@@ -153,17 +154,17 @@ def test_the_best_of_several_searches_is_labelled_and_stands_beside_the_mean() -
 def test_the_best_baseline_is_chosen_by_validation_and_not_by_test() -> None:
     lucky = Entry("lucky", "baseline", test_mean=0.99, valid_mean=0.90)
     steady = Entry("steady", "baseline", test_mean=0.96, valid_mean=0.95)
-    found, how = best_baseline([lucky, steady])
-    assert (found, how) == (steady, "best of 2 baselines by validation accuracy")
-    found, how = best_baseline([replace(lucky, valid_mean=None), replace(steady, valid_mean=None)])
-    assert found is not None
-    assert found.entry == "lucky"
+    chosen, how = baseline_to_meet(made(entries=(lucky, steady)))
+    assert (chosen, how) == (steady, "best of 2 baselines by validation accuracy")
+    unjudged = tuple(replace(one, valid_mean=None) for one in (lucky, steady))
+    chosen, how = baseline_to_meet(made(entries=unjudged))
+    assert chosen == unjudged[0]
     assert how.startswith("best of 2 baselines by test accuracy")
 
 
 def test_a_diverged_baseline_is_not_the_best_one() -> None:
     lost = Entry("lost", "baseline", test_mean=None, valid_mean=None)
-    assert best_baseline([lost]) == (None, "none")
+    assert baseline_to_meet(made(entries=(lost,)))[0] is None
     base = made(row(0.01))
     entries = (*base.entries[:2], lost)
     assert "no hand-designed baseline to be compared with" in said(decide(replace(base, entries=entries)))
