@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made_up import MadeUp, arguments, write
+from made_up import MadeUp, report, write
 
 from nas_steps.provenance.settings import read_settings
-from nas_steps.report.__main__ import main
 from nas_steps.report.results import Results, load_results
 from nas_steps.report.settings import ReportSettings
 
@@ -17,7 +16,7 @@ from nas_steps.report.settings import ReportSettings
 def usual(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of an experiment in which nothing went wrong, with its report."""
     folder, settings = write(tmp_path_factory.mktemp("usual"), MadeUp())
-    main(arguments(folder, settings))
+    report(folder, settings)
     return folder
 
 

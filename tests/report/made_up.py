@@ -10,9 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nas_steps.config.slicing import score_name, write_slices
 from scipy import stats
+from stepping import run, settings_files
 
+from nas_steps.config.derive import score_name
 from nas_steps.config.schema import Config
 from nas_steps.config.space import filled
 from nas_steps.config.search import measured_latency
@@ -72,7 +73,7 @@ def write(folder: Path, made: MadeUp) -> tuple[Path, Path]:
     """Write the tree, prepared data beside it; return its folder and the report's settings file."""
     config = Config.model_validate(made.config)
     folder = folder / "results" / config.experiment
-    settings = write_slices(config, folder.parent / "settings")["report"]
+    settings = settings_files(config, folder.parent)["report"]
     dice = random.Random(7)
     _data(folder.parent / "data", config, made)
     _searches(folder, config, made, dice)
@@ -86,9 +87,9 @@ def write(folder: Path, made: MadeUp) -> tuple[Path, Path]:
     return folder, Path(settings)
 
 
-def arguments(folder: Path, settings: Path) -> list[str]:
-    """What the report is called with."""
-    return ["--settings", str(settings), "--results", str(folder), "--data", str(folder.parent / "data")]
+def report(folder: Path, settings: Path) -> None:
+    """Write the report of the tree."""
+    run("report", settings=settings, data=folder.parent / "data", output=folder / "report")
 
 
 def cost(path: Path, stage: str, seconds: float) -> None:
@@ -266,7 +267,7 @@ def _ranking(folder: Path, config: Config, made: MadeUp, dice: random.Random) ->
 
 def _pool(folder: Path, config: Config, made: MadeUp) -> None:
     sampled = config.ranking.uniform
-    compared, told, foretold = judged(sampled, "all" in made.diverged, score_name(config.search.estimator))
+    compared, told, foretold = judged(sampled, "all" in made.diverged, score_name(config))
     write_csv(folder / "estimators.csv", compared, compare.COLUMNS)
     if sampled:
         write_csv(folder / "sufficiency.csv", foretold, calibrate.COLUMNS)

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import MadeUp, arguments, write
+from made_up import MadeUp, report, write
 
 from nas_steps.config.schema import Config
 from nas_steps.config.space import filled
 from nas_steps.provenance.files import read_csv, write_csv
-from nas_steps.report.__main__ import main
 from nas_steps.report.figures import sampling_curves
 from nas_steps.report.fronts import evaluated, front, fronts, fronts_figure
 from nas_steps.report.records import HistoryRow, Search
@@ -108,12 +107,9 @@ def test_with_successive_halving_the_last_rung_counts() -> None:
     assert [one.score for one in evaluated(told, told.searches[0], ["macs"])] == [0.6]
 
 
-def test_latencies_are_those_of_the_table_of_parts() -> None:
+def test_latencies_are_those_of_the_table_of_blocks() -> None:
     space = declared(filled(Config().space))
     parts = blocks_of(space)
-def test_latencies_are_those_of_the_table_of_blocks() -> None:
-    space = Config().space.declared()
-    parts = parts_of(space)
     numbers = count(1)
     table = CostTable(parts, {name: Costs(1, 1, float(next(numbers))) for name in parts.names()})
     dice = random.Random(0)
@@ -136,7 +132,7 @@ def test_the_page_shows_the_fronts(tmp_path: Path) -> None:
     strategies["small"] = {"kind": "nsga2", "objectives": ["macs", "latency"]}
     folder, settings = write(tmp_path, MadeUp(config={"search": {"strategies": strategies}}))
     write_csv(file, rows, HISTORY)
-    main(arguments(folder, settings))
+    report(folder, settings)
     page = (folder / "report/report.html").read_text(encoding="utf-8")
     assert "Fronts of the searches for several aims" in page
     assert "Score against costs; fronts: small-0 has" in page

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import MadeUp, arguments, write
+from made_up import MadeUp, report, write
 
 from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_csv
-from nas_steps.report.__main__ import main
 from nas_steps.report.latencies import RULE, foretold, latencies
 from nas_steps.report.results import Results
 
@@ -28,7 +27,7 @@ def results(validation: dict[str, Any], **told: Any) -> Results:
 @pytest.mark.parametrize(("error", "tone"), [(0.02, "plain"), (0.5, "warning")])
 def test_the_page_shows_how_far_predictions_are_off(tmp_path: Path, error: float, tone: str) -> None:
     folder, settings = write(tmp_path, MadeUp(config=CONSTRAINED, latency_error=error))
-    main(arguments(folder, settings))
+    report(folder, settings)
     page = (folder / "report/report.html").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     mean, largest = 200 * error / 3, 100 * error
     told = (
@@ -46,7 +45,7 @@ def test_the_page_shows_how_far_predictions_are_off(tmp_path: Path, error: float
 
 def test_nothing_is_said_where_latency_played_no_part(tmp_path: Path) -> None:
     folder, settings = write(tmp_path, MadeUp())
-    main(arguments(folder, settings))
+    report(folder, settings)
     page = (folder / "report/report.html").read_text(encoding="utf-8")
     assert RULE not in page
     assert "Latency of random networks" not in page
@@ -73,7 +72,7 @@ def test_missing_measurements_are_refused(tmp_path: Path) -> None:
     folder, settings = write(tmp_path, MadeUp(config=CONSTRAINED))
     (folder / "search/latency.json").unlink()
     with pytest.raises(UserError, match=r"latency\.json"):
-        main(arguments(folder, settings))
+        report(folder, settings)
 
 
 def test_an_aim_is_told_apart_from_a_limit() -> None:

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import MadeUp, arguments, write
+from made_up import MadeUp, report, write
 
 from nas_steps.errors import UserError
-from nas_steps.report.__main__ import main
 from nas_steps.report.names import TABLES
 from nas_steps.report.tables import MAKERS
 
@@ -87,7 +86,7 @@ def read(folder: Path) -> Page:
 
 def made(tmp_path: Path, **changes: Any) -> tuple[Path, Page]:
     folder, settings = write(tmp_path, MadeUp(**changes))
-    main(arguments(folder, settings))
+    report(folder, settings)
     return folder, read(folder)
 
 
@@ -236,7 +235,7 @@ def test_architectures_can_be_copied_as_text(usual: Path) -> None:
 
 def test_the_same_files_give_the_same_bytes(usual: Path, tmp_path: Path) -> None:
     folder, settings = write(tmp_path, MadeUp())
-    main(arguments(folder, settings))
+    report(folder, settings)
     assert (folder / "report/report.html").read_bytes() == (usual / "report/report.html").read_bytes()
 
 
@@ -244,7 +243,7 @@ def test_an_unfinished_experiment_is_refused_in_words(tmp_path: Path) -> None:
     folder, settings = write(tmp_path, MadeUp())
     (folder / "retraining/summary.csv").unlink()
     with pytest.raises(UserError, match=r"there is no .*summary\.csv"):
-        main(arguments(folder, settings))
+        report(folder, settings)
     assert not (folder / "report").exists()
 
 
@@ -252,7 +251,7 @@ def test_an_architecture_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     folder, settings = write(tmp_path, MadeUp())
     winners = folder / "ranking/winners.csv"
     winners.write_text(re.sub(r"normal:\S+?(?=,)", "normal:|warp_9x9~0|;reduce:|warp_9x9~0|", winners.read_text()))
-    main(arguments(folder, settings))
+    report(folder, settings)
     assert "cannot be drawn" in read(folder).text
 
 

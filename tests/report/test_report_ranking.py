@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import MadeUp, arguments, judged, write
+from made_up import MadeUp, judged, report, write
 
 from nas_steps.config.schema import Config
 from nas_steps.provenance.files import read_csv, write_csv
-from nas_steps.report.__main__ import main
 from nas_steps.report.ranking_tables import estimators, top
 from nas_steps.report.records import Agreement, Compared, record
 from nas_steps.report.results import Results
@@ -126,7 +125,7 @@ def test_the_tables_have_a_row_for_each_estimator_pool_and_part(tmp_path: Path) 
 
 def test_a_page_without_a_sample_is_sound(tmp_path: Path) -> None:
     folder, settings = write(tmp_path, MadeUp(config={"ranking": {"uniform": 0}}))
-    main(arguments(folder, settings))
+    report(folder, settings)
     page = (folder / "report/report.html").read_text(encoding="utf-8")
     assert "No uniform sample was trained" in page
     assert "Is the score enough?" not in page
