@@ -1,4 +1,4 @@
-"""An LSTM that makes decisions one by one, in numpy: loading torch would take longer than all that is asked of it."""
+"""The LSTM controller of REINFORCE and ENAS: it makes the decisions of an architecture one after another."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ from random import Random
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor, nn
 
-from nas_steps.spaces.protocol import Decision, Space, walk
+from nas_steps.spaces.protocol import Architecture, Decision, Space, walk
 
-Array = NDArray[np.float64]
-Parameters = dict[str, Array]
-
-#: random architectures that are looked at for the kinds of decisions of a space
+#: random architectures that show the kinds of decisions of a space
 WALKS = 100
-BETAS, EPSILON = (0.9, 0.999), 1e-8
 
 
 class Vocabulary:
-    """The options of every kind of decision, numbered one after the other."""
+    """The options of every kind of decision, numbered consecutively."""
 
     def __init__(self, space: Space) -> None:
         self.first: dict[str, int] = {}
@@ -33,194 +30,146 @@ class Vocabulary:
                 if decision.kind not in self.first:
                     self.first[decision.kind] = self.size
                     self.size += len(decision.options)
-        self._masks: dict[tuple[str, tuple[int, ...]], Array] = {}
 
-    def mask(self, decision: Decision) -> Array:
-        """(size,): 0 for what is allowed, minus infinity for all else, the options of other kinds among it."""
-        key = (decision.kind, decision.allowed)
-        if key not in self._masks:
-            mask = np.full(self.size, -np.inf)
-            mask[self.first[decision.kind] + np.array(decision.allowed)] = 0
-            self._masks[key] = mask
-        return self._masks[key]
+    def allowed(self, decision: Decision) -> list[int]:
+        return [self.first[decision.kind] + choice for choice in decision.allowed]
 
 
 class Batch(NamedTuple):
-    """Complete choices of B architectures, T at most, as numbers of a vocabulary of V; what is behind an end is 0."""
+    """Complete choices of B architectures, T at most, numbered in a vocabulary of V; 0 behind an architecture's end."""
 
-    tokens: NDArray[np.int64]  # (T, B)
-    masks: Array  # (T, B, V), 0 all over behind an end
-    real: Array  # (T, B), 1 where there is a decision
+    tokens: Tensor  # (T, B), int64
+    masks: Tensor  # (T, B, V), minus infinity for forbidden options
+    real: Tensor  # (T, B), 1 for a decision, 0 behind the end
 
 
-class Controller:
-    """Embedding of the last choice -> LSTM -> a softmax over the options of the next decision.
+class Controller(nn.Module):
+    """Embedding of the last choice -> LSTM -> a softmax over the options of the next decision, trained by REINFORCE.
 
-    All decisions of a kind share the head and the embeddings of their kind: the columns and rows of `head_weight`,
-    `head_bias` and `embedding` that the vocabulary gives to it. Row 0 of `embedding` stands before the first choice.
+    All decisions of a kind share the head and the embeddings of their kind. Row 0 of `embedding` precedes the first
+    choice. The optimiser is Adam, the baseline a moving average of the rewards.
     """
 
-    def __init__(self, space: Space, hidden: int) -> None:
-        self.space = space
-        self.hidden = hidden
+    def __init__(
+        self, space: Space, hidden: int, *, learning_rate: float, baseline_decay: float, entropy_weight: float
+    ) -> None:
+        super().__init__()
+        self.space, self.hidden = space, hidden
+        self.baseline_decay, self.entropy_weight = baseline_decay, entropy_weight
         self.vocabulary = Vocabulary(space)
-        # the same in each search: what a search draws is its own. The heads are zero, so that at first all choices are
-        # equally likely; the embeddings and weights are large enough for the state to tell what was chosen before
+        # the same in each search. The heads are zero: at first all choices are equally likely. The embeddings and
+        # weights are large enough for the state to depend on the choices before
         random = np.random.default_rng(0)
-        shapes = {
-            "embedding": (1 + self.vocabulary.size, hidden),
-            "input_weight": (hidden, 4 * hidden),
-            "hidden_weight": (hidden, 4 * hidden),
-            "gate_bias": (4 * hidden,),
-            "head_weight": (hidden, self.vocabulary.size),
-            "head_bias": (self.vocabulary.size,),
-        }
-        self.parameters: Parameters = {name: np.zeros(shape) for name, shape in shapes.items()}
-        for name, deviation in (("embedding", 1.0), ("input_weight", hidden**-0.5), ("hidden_weight", hidden**-0.5)):
-            self.parameters[name] = random.normal(0.0, deviation, shapes[name])
+        embedding = random.normal(0.0, 1.0, (1 + self.vocabulary.size, hidden))
+        from_input, from_state = (random.normal(0.0, hidden**-0.5, (hidden, 4, hidden)) for _ in range(2))
+        float64 = {"dtype": torch.float64}
+        self.embedding = nn.Embedding.from_pretrained(torch.from_numpy(embedding), freeze=False)
+        self.cell = nn.utils.skip_init(nn.LSTMCell, hidden, hidden, **float64)
+        self.head = nn.utils.skip_init(nn.Linear, hidden, self.vocabulary.size, **float64)
+        with torch.no_grad():
+            for parameter, drawn in ((self.cell.weight_ih, from_input), (self.cell.weight_hh, from_state)):
+                # drawn as input, forget, output and new content; torch's order has the output last
+                parameter.copy_(torch.from_numpy(drawn[:, [0, 1, 3, 2]].reshape(hidden, 4 * hidden).T))
+            for parameter in (self.cell.bias_ih, self.cell.bias_hh, self.head.weight, self.head.bias):
+                parameter.zero_()
+        self.cell.bias_hh.requires_grad_(False)  # one bias a gate is enough
+        self.adam = torch.optim.Adam([one for one in self.parameters() if one.requires_grad], lr=learning_rate)
+        #: the moving average of the rewards, None before the first
+        self.baseline: float | None = None
 
+    def draw(self, count: int, random: Random) -> list[Architecture]:
+        return [self.space.decode(choices) for choices in self.sample(count, random)]
+
+    @torch.no_grad()
     def sample(self, count: int, random: Random) -> list[list[int]]:
-        """Complete choices of `count` architectures, drawn from the policy."""
-        found: list[list[int]] = [[] for _ in range(count)]
-        tokens = np.zeros(count, dtype=np.int64)
-        state = cell = np.zeros((count, self.hidden))
+        """Draw complete choices of `count` architectures from the policy."""
+        choices: list[list[int]] = [[] for _ in range(count)]
+        tokens = torch.zeros(count, dtype=torch.int64)
+        hidden = None
         decisions = [self.space.decision([])] * count
         while any(decision is not None for decision in decisions):
-            x = self.parameters["embedding"][tokens] @ self.parameters["input_weight"]
-            _, cell, _, state = self._step(x, state, cell)
-            logits = state @ self.parameters["head_weight"] + self.parameters["head_bias"]
+            hidden = self.cell(self.embedding(tokens), hidden)
+            logits = self.head(hidden[0]).numpy()
             for row, decision in enumerate(decisions):
                 if decision is None:
                     continue
-                first = self.vocabulary.first[decision.kind]
-                allowed = first + np.array(decision.allowed)
+                allowed = self.vocabulary.allowed(decision)
                 weights = np.exp(logits[row, allowed] - logits[row, allowed].max())
                 place = int(np.searchsorted(np.cumsum(weights), random.random() * weights.sum(), side="right"))
-                choice = decision.allowed[min(place, len(decision.allowed) - 1)]
-                found[row].append(choice)
-                tokens[row] = 1 + first + choice
-                decisions[row] = self.space.decision(found[row])
-        return found
+                place = min(place, len(allowed) - 1)
+                choices[row].append(decision.allowed[place])
+                tokens[row] = 1 + allowed[place]
+                decisions[row] = self.space.decision(choices[row])
+        return choices
 
     def batch(self, choices: Sequence[Sequence[int]]) -> Batch:
-        steps, size = max(map(len, choices)), self.vocabulary.size
-        tokens = np.zeros((steps, len(choices)), dtype=np.int64)
-        masks, real = np.zeros((steps, len(choices), size)), np.zeros((steps, len(choices)))
+        shape = max(map(len, choices)), len(choices)
+        tokens, real = torch.zeros(shape, dtype=torch.int64), torch.zeros(shape, dtype=torch.float64)
+        masks = torch.zeros(*shape, self.vocabulary.size, dtype=torch.float64)
         for row, chosen in enumerate(choices):
             for place, choice in enumerate(chosen):
                 decision = self.space.decision(chosen[:place])
                 assert decision is not None
                 tokens[place, row] = self.vocabulary.first[decision.kind] + choice
-                masks[place, row] = self.vocabulary.mask(decision)
+                masks[place, row] = -torch.inf
+                masks[place, row, self.vocabulary.allowed(decision)] = 0
                 real[place, row] = 1
         return Batch(tokens, masks, real)
 
-    def loss(self, batch: Batch, advantages: Array, entropy_weight: float) -> tuple[float, Parameters]:
-        """REINFORCE's loss and its gradient in each parameter.
+    def log_probabilities(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Compute each decision's log-probability of its choice and its entropy (nats), both (T, B)."""
+        before = torch.zeros_like(batch.tokens)
+        before[1:] = torch.where(batch.real[1:] > 0, 1 + batch.tokens[:-1], 0)
+        hidden, states = None, []
+        for embedded in self.embedding(before):
+            hidden = self.cell(embedded, hidden)
+            states.append(hidden[0])
+        logs = (self.head(torch.stack(states)) + batch.masks).log_softmax(-1)
+        chosen = logs.gather(-1, batch.tokens[..., None])[..., 0]
+        # forbidden options have no share in the entropy: 0 instead of 0 times infinity
+        return chosen, -(logs.exp() * logs.masked_fill(batch.masks < 0, 0.0)).sum(-1)
 
-        The loss is the mean over the architectures of minus the advantage times the log-probability of all its
-        choices, less `entropy_weight` times the sum of the entropies (nats) of the decisions that it was drawn by.
+    def loss(self, batch: Batch, advantages: Tensor, entropy_weight: float) -> Tensor:
+        """REINFORCE's loss (Williams 1992), a mean over the architectures.
+
+        Minus the advantage times the log-probability of all choices, less `entropy_weight` times the sum of the
+        decisions' entropies.
         """
-        parameters = self.parameters
-        steps, count = batch.tokens.shape
-        before = np.zeros_like(batch.tokens)
-        before[1:] = np.where(batch.real[1:] > 0, 1 + batch.tokens[:-1], 0)
-        inputs = parameters["embedding"][before]
-        projected = inputs @ parameters["input_weight"]
-        states, cells = np.zeros((steps + 1, count, self.hidden)), np.zeros((steps + 1, count, self.hidden))
-        gates, squashed = [], []
-        for step in range(steps):
-            gate, cells[step + 1], tanh, states[step + 1] = self._step(projected[step], states[step], cells[step])
-            gates.append(gate)
-            squashed.append(tanh)
+        chosen, entropies = self.log_probabilities(batch)
+        return -(batch.real * (advantages * chosen + entropy_weight * entropies)).sum() / len(advantages)
 
-        logits = states[1:] @ parameters["head_weight"] + parameters["head_bias"] + batch.masks
-        logits -= logits.max(axis=-1, keepdims=True)
-        exponentials = np.exp(logits)
-        sums = exponentials.sum(axis=-1, keepdims=True)
-        probabilities = exponentials / sums
-        # what cannot be chosen has no share in the entropy: 0 instead of 0 times infinity
-        logs = np.where(probabilities > 0, logits - np.log(sums), 0.0)
-        chosen = np.take_along_axis(logs, batch.tokens[..., None], axis=-1)[..., 0]
-        entropies = -(probabilities * logs).sum(axis=-1)
-        value = -(batch.real * (advantages * chosen + entropy_weight * entropies)).sum() / count
+    def learn(self, architectures: Sequence[Architecture], rewards: Sequence[float], updates: int = 1) -> None:
+        """Make architectures whose reward exceeds the moving average more likely, by `updates` steps of Adam."""
+        values = torch.tensor(rewards, dtype=torch.float64)
+        mean, decay = float(np.mean(rewards)), self.baseline_decay
+        baseline = mean if self.baseline is None else self.baseline
+        self.baseline = decay * baseline + (1 - decay) * mean
+        batch = self.batch([self.space.decided(one) for one in architectures])
+        for _ in range(updates):
+            self.adam.zero_grad()
+            with torch.enable_grad():
+                self.loss(batch, values - baseline, self.entropy_weight).backward()
+            self.adam.step()
 
-        weights = batch.real * advantages / count
-        slopes = probabilities * weights[..., None]
-        np.put_along_axis(
-            slopes,
-            batch.tokens[..., None],
-            np.take_along_axis(slopes, batch.tokens[..., None], axis=-1) - weights[..., None],
-            axis=-1,
-        )
-        slopes += (batch.real * entropy_weight / count)[..., None] * probabilities * (logs + entropies[..., None])
+    @torch.no_grad()
+    def entropy(self, architectures: Sequence[Architecture]) -> float:
+        """Compute the mean entropy (nats) of the decisions that these architectures were drawn by."""
+        batch = self.batch([self.space.decided(one) for one in architectures])
+        return float((batch.real * self.log_probabilities(batch)[1]).sum() / batch.real.sum())
 
-        gradients: Parameters = {
-            "head_weight": _summed_product(states[1:], slopes),
-            "head_bias": slopes.sum(axis=(0, 1)),
-        }
-        from_heads = slopes @ parameters["head_weight"].T
-        of_gates = np.zeros((steps, count, 4 * self.hidden))
-        of_state, of_cell = np.zeros((count, self.hidden)), np.zeros((count, self.hidden))
-        for step in reversed(range(steps)):
-            enter, forget, output, fresh = np.split(gates[step], 4, axis=-1)
-            of_state = of_state + from_heads[step]
-            of_cell = of_cell + of_state * output * (1 - squashed[step] ** 2)
-            of_gates[step] = np.concatenate(
-                [
-                    of_cell * fresh * enter * (1 - enter),
-                    of_cell * cells[step] * forget * (1 - forget),
-                    of_state * squashed[step] * output * (1 - output),
-                    of_cell * enter * (1 - fresh**2),
-                ],
-                axis=-1,
-            )
-            of_cell = of_cell * forget
-            of_state = of_gates[step] @ parameters["hidden_weight"].T
-        gradients["hidden_weight"] = _summed_product(states[:-1], of_gates)
-        gradients["input_weight"] = _summed_product(inputs, of_gates)
-        gradients["gate_bias"] = of_gates.sum(axis=(0, 1))
-        gradients["embedding"] = np.zeros_like(parameters["embedding"])
-        np.add.at(gradients["embedding"], before, of_gates @ parameters["input_weight"].T)
-        return float(value), gradients
+    def tensors(self) -> dict[str, Tensor]:
+        """Return copies of the parameters and of Adam's state, flat; `baseline` is the rest of the state."""
+        adam = self.adam.state_dict()["state"]
+        tensors = {f"parameters.{name}": value for name, value in self.state_dict().items()}
+        tensors |= {f"adam.{index}.{name}": value for index, one in adam.items() for name, value in one.items()}
+        return {name: value.clone() for name, value in tensors.items()}
 
-    def _step(self, projected: Array, state: Array, cell: Array) -> tuple[Array, Array, Array, Array]:
-        """One step of an LSTM (Hochreiter & Schmidhuber 1997, with forget gates): gates, cell, its tanh, state.
-
-        The gates stand side by side: input, forget, output, and the cell's new content.
-        """
-        hidden = self.hidden
-        gates = projected + state @ self.parameters["hidden_weight"] + self.parameters["gate_bias"]
-        # a sigmoid by tanh does not overflow
-        gates[:, : 3 * hidden] = 0.5 * (1 + np.tanh(0.5 * gates[:, : 3 * hidden]))
-        gates[:, 3 * hidden :] = np.tanh(gates[:, 3 * hidden :])
-        enter, forget, output, fresh = (gates[:, place * hidden : (place + 1) * hidden] for place in range(4))
-        cell = forget * cell + enter * fresh
-        tanh = np.tanh(cell)
-        return gates, cell, tanh, output * tanh
-
-
-def _summed_product(left: Array, right: Array) -> Array:
-    """(T, B, M), (T, B, N) -> (M, N): the outer products of all steps and rows, added up."""
-    return left.reshape(-1, left.shape[-1]).T @ right.reshape(-1, right.shape[-1])
-
-
-class Adam:
-    """Adam (Kingma & Ba 2015, algorithm 1) on parameters that it changes in place."""
-
-    def __init__(self, parameters: Parameters, learning_rate: float) -> None:
-        self.parameters = parameters
-        self.learning_rate = learning_rate
-        self.steps = 0
-        self.first = {name: np.zeros_like(value) for name, value in parameters.items()}
-        self.second = {name: np.zeros_like(value) for name, value in parameters.items()}
-
-    def step(self, gradients: Mapping[str, Array]) -> None:
-        self.steps += 1
-        rate = self.learning_rate / (1 - BETAS[0] ** self.steps)
-        correction = 1 - BETAS[1] ** self.steps
-        for name, gradient in gradients.items():
-            first, second = self.first[name], self.second[name]
-            first += (1 - BETAS[0]) * (gradient - first)
-            second += (1 - BETAS[1]) * (gradient**2 - second)
-            self.parameters[name] -= rate * first / (np.sqrt(second / correction) + EPSILON)
+    def restore(self, tensors: Mapping[str, Tensor], baseline: float | None) -> None:
+        self.baseline = baseline
+        self.load_state_dict({name: tensors[f"parameters.{name}"] for name in self.state_dict()})
+        adam: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            if key.startswith("adam."):
+                _, index, name = key.split(".")
+                adam.setdefault(int(index), {})[name] = value.clone()
+        self.adam.load_state_dict({**self.adam.state_dict(), "state": adam})

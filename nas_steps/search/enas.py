@@ -1,14 +1,13 @@
 """ENAS: a controller learns, by REINFORCE, which architectures do well with weights that all of them share.
 
-Pham et al. 2018, section 2.2. In turns: the weights learn one pass over the training images, each batch along an
-architecture that the controller draws; then the controller learns from the validation accuracy, on a batch, of the
-architectures that it draws. In the end some more are drawn, and the best with the shared weights are the candidates
-(section 2.3).
+Each epoch (Pham et al. 2018, section 2.2), the weights learn one pass over the training images, each batch along an
+architecture that the controller draws. Then the controller learns from the validation accuracies of its draws. In the
+end the best draws by the shared weights are the candidates (section 2.3).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -24,7 +23,7 @@ from nas_steps.data.batches import DeviceImages
 from nas_steps.models.cells.folding import Normalising
 from nas_steps.models.single import single_values_in_words
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.search.controller import Adam, Controller
+from nas_steps.search.controller import Controller
 from nas_steps.search.darts.discretise import parameter_free, skips
 from nas_steps.search.one_shot.networks import SharedNetwork
 from nas_steps.search.one_shot.scoring import calibration_batches
@@ -52,97 +51,60 @@ PATIENCE = 50
 
 
 class Policy:
-    """The controller, how it learns, and which architectures it draws for the weights to learn along."""
+    """The controller, and which architectures it draws for the weights to learn along."""
 
     count = 1  # architectures a step of the weights: the paper's M
 
     def __init__(self, space: Any, settings: Enas, seed: int) -> None:
-        self.space, self.settings, self.seed = space, settings, seed
-        self.controller = Controller(space, settings.hidden)
-        self.adam = Adam(self.controller.parameters, settings.controller_learning_rate)
-        #: the moving average of the rewards, None before the first
-        self.baseline: float | None = None
+        self.space, self.seed = space, seed
+        self.controller = Controller(
+            space,
+            settings.hidden,
+            learning_rate=settings.controller_learning_rate,
+            baseline_decay=settings.baseline_decay,
+            entropy_weight=settings.entropy_weight,
+        )
 
     def paths(self, step: int) -> list[Architecture]:
         return self.draw(self.count, derive_seed(self.seed, "weights", step))
 
     def draw(self, count: int, seed: int) -> list[Architecture]:
-        return [self.space.decode(choices) for choices in self.controller.sample(count, Random(seed))]
-
-    def learn(self, architectures: Sequence[Architecture], rewards: Sequence[float]) -> None:
-        """One step of REINFORCE: what did better than the moving average becomes more likely."""
-        values = np.array(rewards, dtype=np.float64)
-        mean, decay = float(values.mean()), self.settings.baseline_decay
-        baseline = mean if self.baseline is None else self.baseline
-        self.baseline = decay * baseline + (1 - decay) * mean
-        batch = self.controller.batch([self.space.decided(one) for one in architectures])
-        _, gradients = self.controller.loss(batch, values - baseline, self.settings.entropy_weight)
-        self.adam.step(gradients)
-
-    def entropy(self, architectures: Sequence[Architecture]) -> float:
-        """The mean entropy of a decision (nats), over those that these architectures were drawn by."""
-        batch = self.controller.batch([self.space.decided(one) for one in architectures])
-        loss, _ = self.controller.loss(batch, np.zeros(len(architectures)), 1.0)
-        return -loss * len(architectures) / float(batch.real.sum())
-
-    def state(self) -> dict[str, Any]:
-        # as tensors, which a checkpoint can hold
-        arrays = {
-            f"{what}.{name}": torch.tensor(value)
-            for what, values in self._arrays().items()
-            for name, value in values.items()
-        }
-        return {"arrays": arrays, "baseline": self.baseline, "steps": self.adam.steps}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self.baseline, self.adam.steps = state["baseline"], state["steps"]
-        for what, values in self._arrays().items():
-            for name, value in values.items():
-                value[...] = state["arrays"][f"{what}.{name}"].numpy()
-
-    def _arrays(self) -> dict[str, dict[str, Any]]:
-        return {"parameters": self.adam.parameters, "first": self.adam.first, "second": self.adam.second}
+        return self.controller.draw(count, Random(seed))
 
 
 class EnasLearner(OneShotLearner):
-    """What `fit` calls: a step of the weights for each training batch, a step of the controller for each empty one."""
+    """One step of the weights a batch; after the last batch of an epoch, the steps of the controller."""
 
     def __init__(
         self, network: SharedNetwork, settings: Enas, policy: Policy, valid: DeviceImages, steps_per_epoch: int
     ) -> None:
         shared = {key: value for key, value in settings.model_dump().items() if key in SupernetTraining.model_fields}
         super().__init__(network, SupernetTraining(**shared, sampling="uniform"), policy, steps_per_epoch)
-        self.policy, self.valid, self.enas = policy, valid, settings
-        self.rewarded = iter(())
-        self.turn = 0
-
-    def begin_turns(self, epoch: int, turn: int) -> None:
-        """Go on with the controller's step number `turn` (from 0) of an epoch (from 1)."""
-        self.epoch, self.turn = epoch, turn
+        self.policy, self.valid, self.enas, self.steps_per_epoch = policy, valid, settings, steps_per_epoch
 
     def __call__(self, images: Tensor, labels: Tensor, done: float) -> tuple[Tensor, Tensor]:
-        if len(labels):
-            return super().__call__(images, labels, done)
-        self.learn_policy()
-        nothing = torch.zeros((), device=labels.device)
-        return nothing, nothing
+        loss_and_hits = super().__call__(images, labels, done)
+        epoch, batch = divmod(self.number, self.steps_per_epoch)
+        if batch == 0:
+            for turn in range(self.enas.controller_steps):
+                self.learn_policy(derive_seed(self.policy.seed, "controller", epoch, turn))
+        return loss_and_hits
 
-    def learn_policy(self) -> None:
-        """Reward some architectures by their accuracy on a batch of validation images, the same for all of them."""
-        seed = derive_seed(self.policy.seed, "controller", self.epoch, self.turn)
-        self.turn += 1
+    def learn_policy(self, seed: int) -> None:
+        """Reward architectures by their accuracy on one batch of validation images (Pham et al. 2018, section 2.2)."""
         drawn = self.policy.draw(self.enas.controller_batch, seed)
         images, labels = next(iter(self.valid.batches(self.enas.reward_images, shuffle=True, seed=seed)))
         with own_statistics(self.network), torch.no_grad(), single_values_in_words("reward_images"):
             hits = torch.stack([(self.network(images, one).argmax(1) == labels).sum() for one in drawn])
-        self.policy.learn(drawn, (hits.double() / len(labels)).tolist())
+        self.policy.controller.learn(drawn, (hits.double() / len(labels)).tolist())
 
     def state(self) -> State:
-        return {**super().state(), "policy": self.policy.state()}
+        controller = self.policy.controller
+        return {**super().state(), "controller": controller.tensors(), "baseline": controller.baseline}
 
     def restore(self, state: State) -> None:
         super().restore(state)
-        self.policy.restore(state["policy"])
+        self.policy.controller.restore(state["controller"], state["baseline"])
 
 
 @contextmanager
@@ -192,19 +154,9 @@ def enas(
     calibration = calibration_batches(train, settings.calibration_images, derive_seed(seed, "calibration"))
 
     def batches(epoch: int, start: int) -> Iterator[Batch]:
-        learning.begin((epoch - 1) * steps + min(start, steps))
-        if start < steps:
-            yield from train.batches(
-                settings.batch_size,
-                augment=settings.augment,
-                shuffle=True,
-                seed=derive_seed(seed, "batches", epoch),
-                start=start,
-            )
-        learning.begin_turns(epoch, max(start - steps, 0))
-        nothing = torch.empty(0, device=train.device)
-        for _ in range(max(start - steps, 0), settings.controller_steps):
-            yield nothing, nothing
+        learning.begin((epoch - 1) * steps + start)
+        batch_seed = derive_seed(seed, "batches", epoch)
+        return train.batches(settings.batch_size, augment=settings.augment, shuffle=True, seed=batch_seed, start=start)
 
     def accuracies(architectures: Sequence[Architecture]) -> list[float]:
         return network.accuracies(
@@ -219,7 +171,7 @@ def enas(
             "architecture": str(best),
             "score": float(np.mean(scores)),
             "best": max(scores),
-            "entropy": policy.entropy(drawn),
+            "entropy": policy.controller.entropy(drawn),
         }
         if isinstance(best, CellArchitecture):
             shares = [float(np.mean([parameter_free(one.cells[kind]) for one in drawn])) for kind in best.cells]

@@ -20,7 +20,7 @@ KEY = "nas_steps.state"
 
 def save_state(path: str | Path, state: Mapping[str, Any]) -> None:
     """Write a flat state: numpy arrays as they are, all else as JSON. Equal states make equal files."""
-    arrays = {name: np.ascontiguousarray(value) for name, value in state.items() if isinstance(value, np.ndarray)}
+    arrays = {name: np.asarray(value, order="C") for name, value in state.items() if isinstance(value, np.ndarray)}
     plain = {name: value for name, value in state.items() if name not in arrays}
     with atomic(path) as temporary:
         temporary.write_bytes(save(arrays, metadata={KEY: canonical_json(plain)}))

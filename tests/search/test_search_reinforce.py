@@ -9,21 +9,27 @@ import numpy as np
 import pytest
 import torch
 from sampled_spaces import ONE_INPUT, ROOMY
+from torch import Tensor
 
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
-from nas_steps.search.controller import Adam, Array, Batch, Controller
+from nas_steps.search.controller import Batch, Controller
 from nas_steps.search.samplers.reinforce import Reinforce
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.cells.space import CellSpace
 
 
+def controller_of(space: CellSpace, hidden: int) -> Controller:
+    return Controller(space, hidden, learning_rate=0.02, baseline_decay=0.9, entropy_weight=0.1)
+
+
 def started(space: CellSpace, hidden: int = 6) -> Controller:
     """A controller whose parameters are all other than zero."""
-    controller = Controller(space, hidden)
+    controller = controller_of(space, hidden)
     random = np.random.default_rng(1)
-    for name, value in controller.parameters.items():
-        controller.parameters[name] = random.normal(0.0, 0.5, value.shape)
+    for value in controller.parameters():
+        if value.requires_grad:
+            value.data = torch.tensor(random.normal(0.0, 0.5, value.shape))
     return controller
 
 
@@ -31,46 +37,63 @@ def drawn(space: CellSpace, controller: Controller, count: int = 5) -> Batch:
     return controller.batch([space.decided(space.sample(Random(seed))) for seed in range(count)])
 
 
-def loss_in_torch(
-    controller: Controller, batch: Batch, advantages: Array, weight: float
-) -> tuple[float, dict[str, Array]]:
-    """The same loss written with torch's own LSTM cell arithmetic and differentiated by autograd."""
-    parameters = {name: torch.tensor(value, requires_grad=True) for name, value in controller.parameters.items()}
+def slopes_of(controller: Controller, loss: Tensor) -> dict[str, Tensor]:
+    names = [name for name, value in controller.named_parameters() if value.requires_grad]
+    slopes = torch.autograd.grad(loss, [controller.get_parameter(name) for name in names])
+    return dict(zip(names, slopes, strict=True))
+
+
+def loss_by_hand(controller: Controller, batch: Batch, advantages: Tensor, weight: float) -> Tensor:
+    """The same loss written decision by decision, with the arithmetic of an LSTM's gates."""
     steps, count = batch.tokens.shape
     state = cell = torch.zeros(count, controller.hidden, dtype=torch.float64)
     before = torch.zeros(count, dtype=torch.int64)
     total = torch.zeros((), dtype=torch.float64)
     for step in range(steps):
-        gates = parameters["embedding"][before] @ parameters["input_weight"]
-        gates = gates + state @ parameters["hidden_weight"] + parameters["gate_bias"]
-        enter, forget, output, fresh = gates.chunk(4, dim=1)
+        gates = controller.embedding.weight[before] @ controller.cell.weight_ih.T + controller.cell.bias_ih
+        gates = gates + state @ controller.cell.weight_hh.T
+        enter, forget, fresh, output = gates.chunk(4, dim=1)
         cell = forget.sigmoid() * cell + enter.sigmoid() * fresh.tanh()
         state = output.sigmoid() * cell.tanh()
-        logits = state @ parameters["head_weight"] + parameters["head_bias"]
+        logits = state @ controller.head.weight.T + controller.head.bias
         for row in range(count):
             if not batch.real[step, row]:
                 continue
-            allowed = torch.tensor(np.flatnonzero(batch.masks[step, row] == 0))
+            allowed = (batch.masks[step, row] == 0).nonzero()[:, 0]
             choice = torch.distributions.Categorical(logits=logits[row, allowed])
             place = (allowed == int(batch.tokens[step, row])).nonzero()[0, 0]
             total = total - advantages[row] * choice.log_prob(place) - weight * choice.entropy()
-        before = torch.tensor(batch.tokens[step]) + 1
-    (total / count).backward()
-    return float(total.detach()) / count, {name: value.grad.numpy() for name, value in parameters.items()}  # type: ignore[union-attr]
+        before = batch.tokens[step] + 1
+    return total / count
 
 
 @pytest.mark.parametrize("space", [ROOMY, ONE_INPUT, PRESETS["s1"]], ids=["roomy", "one input", "s1"])
 @pytest.mark.parametrize("entropy_weight", [0.0, 0.7])
-def test_the_gradient_is_that_of_autograd(space: CellSpace, entropy_weight: float) -> None:
+def test_the_loss_and_its_gradient_are_those_of_the_definition(space: CellSpace, entropy_weight: float) -> None:
     controller = started(space)
     batch = drawn(space, controller)
-    advantages = np.random.default_rng(2).normal(size=5)
-    value, gradients = controller.loss(batch, advantages, entropy_weight)
-    expected, slopes = loss_in_torch(controller, batch, advantages, entropy_weight)
-    assert value == pytest.approx(expected, rel=1e-12)
-    assert gradients.keys() == slopes.keys() == controller.parameters.keys()
+    advantages = torch.tensor(np.random.default_rng(2).normal(size=5))
+    value = controller.loss(batch, advantages, entropy_weight)
+    expected = loss_by_hand(controller, batch, advantages, entropy_weight)
+    assert value.item() == pytest.approx(expected.item(), rel=1e-12)
+    slopes = slopes_of(controller, expected)
+    for name, slope in slopes_of(controller, value).items():
+        torch.testing.assert_close(slope, slopes[name], rtol=1e-6, atol=1e-12 * slope.abs().max().item())
+
+
+def test_the_gradient_is_that_of_finite_differences() -> None:
+    controller = started(ROOMY, hidden=2)
+    batch, advantages = drawn(ROOMY, controller, 3), torch.tensor([0.5, -1.0, 2.0]).double()
+    slopes = slopes_of(controller, controller.loss(batch, advantages, 0.3))
     for name, slope in slopes.items():
-        np.testing.assert_allclose(gradients[name], slope, rtol=1e-6, atol=1e-12 * np.abs(slope).max(), err_msg=name)
+        value = controller.get_parameter(name).data.view(-1)
+        place = int(slope.abs().argmax())
+        ends = []
+        for change in (1e-6, -2e-6):
+            value[place] += change
+            ends.append(controller.loss(batch, advantages, 0.3).item())
+        value[place] += 1e-6
+        assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(slope.view(-1)[place].item(), rel=1e-5), name
 
 
 def test_architectures_of_different_lengths_are_learnt_side_by_side() -> None:
@@ -78,26 +101,13 @@ def test_architectures_of_different_lengths_are_learnt_side_by_side() -> None:
     controller = started(ROOMY)
     choices = [ROOMY.decided(ROOMY.sample(Random(seed))) for seed in range(3)]
     short = [choices[0], choices[1][:4], choices[2][:7]]
-    advantages = np.array([0.5, -1.0, 2.0])
-    value, gradients = controller.loss(controller.batch(short), advantages, 0.3)
+    advantages = torch.tensor([0.5, -1.0, 2.0]).double()
+    value = controller.loss(controller.batch(short), advantages, 0.3)
     alone = [controller.loss(controller.batch([one]), advantages[row : row + 1], 0.3) for row, one in enumerate(short)]
-    assert value == pytest.approx(fmean(one for one, _ in alone))
-    for name, gradient in gradients.items():
-        np.testing.assert_allclose(gradient, sum(slopes[name] for _, slopes in alone) / 3, atol=1e-12)
-
-
-def test_adam_is_torchs() -> None:
-    random = np.random.default_rng(0)
-    start, gradients = random.normal(size=(3, 4)), random.normal(size=(5, 3, 4))
-    parameters = {"weight": start.copy()}
-    adam = Adam(parameters, learning_rate=0.1)
-    theirs = torch.nn.Parameter(torch.tensor(start))
-    optimiser = torch.optim.Adam([theirs], lr=0.1)
-    for gradient in gradients:
-        adam.step({"weight": gradient})
-        theirs.grad = torch.tensor(gradient)
-        optimiser.step()
-    np.testing.assert_allclose(parameters["weight"], theirs.detach().numpy(), rtol=1e-9)
+    assert value.item() == pytest.approx(fmean(one.item() for one in alone))
+    slopes = [slopes_of(controller, one) for one in alone]
+    for name, gradient in slopes_of(controller, value).items():
+        torch.testing.assert_close(gradient, sum(one[name] for one in slopes) / 3, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("space", PRESETS.values(), ids=PRESETS)
@@ -111,17 +121,19 @@ def test_draws_follow_the_policy() -> None:
     controller = started(ONE_INPUT)
     first = [choices[0] for choices in controller.sample(3000, Random(0))]
     # the policy's probabilities of the first choice, from the loss: minus the log-probability of one decision
-    expected = [np.exp(-controller.loss(controller.batch([[choice]]), np.ones(1), 0.0)[0]) for choice in range(3)]
+    expected = [
+        np.exp(-controller.loss(controller.batch([[choice]]), torch.ones(1), 0.0).item()) for choice in range(3)
+    ]
     assert sum(expected) == pytest.approx(1)
     assert [first.count(choice) / 3000 for choice in range(3)] == pytest.approx(expected, abs=0.03)
 
 
 def test_at_first_all_choices_are_equally_likely() -> None:
-    controller = Controller(ROOMY, 8)
+    controller = controller_of(ROOMY, 8)
     choices = ROOMY.decided(ROOMY.sample(Random(0)))
     decisions = [ROOMY.decision(choices[:place]) for place in range(len(choices))]
     flat = sum(np.log(len(decision.allowed)) for decision in decisions if decision is not None)
-    assert controller.loss(controller.batch([choices]), np.ones(1), 0.0)[0] == pytest.approx(flat)
+    assert controller.loss(controller.batch([choices]), torch.ones(1), 0.0).item() == pytest.approx(flat)
 
 
 def test_the_controller_learns_what_pays() -> None:
@@ -141,5 +153,5 @@ def test_a_failure_is_worth_as_much_as_the_worst() -> None:
     one, other = (Reinforce(ROOMY, strategies.Reinforce(hidden=4)) for _ in range(2))
     one.tell([Estimate(0, texts[0], 0.3), Estimate(1, texts[1], 0.5), Estimate(2, texts[2], 0.9, status="diverged")])
     other.tell([Estimate(0, texts[0], 0.3), Estimate(1, texts[1], 0.5), Estimate(2, texts[2], 0.3)])
-    for name, value in one.controller.parameters.items():
-        np.testing.assert_array_equal(value, other.controller.parameters[name])
+    for value, their in zip(one.controller.parameters(), other.controller.parameters(), strict=True):
+        assert torch.equal(value, their)
