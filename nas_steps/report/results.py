@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,7 +48,7 @@ class Results:
     """Everything that the report is made of. Files that are shown as they are have rows of `Cells`, others records."""
 
     config: Config
-    space: CellSpace | MobileSpace
+    space: CellSpace | MobileSpace = field(kw_only=True)
     #: of the prepared data; None if a table was searched in
     meta: Cells | None
     budget: Cells

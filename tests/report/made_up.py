@@ -15,16 +15,15 @@ from stepping import run, settings_files
 
 from nas_steps.config.derive import score_name
 from nas_steps.config.schema import Config
-from nas_steps.config.space import filled
 from nas_steps.config.search import measured_latency
-from nas_steps.config.settings import CalibrationSettings
-from nas_steps.config.slicing import score_name, write_slices
+from nas_steps.config.space import filled
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.models.latency import agreement
 from nas_steps.provenance.files import write_csv, write_json, write_text
 from nas_steps.ranking import calibrate, compare
 from nas_steps.ranking.pool import Member
 from nas_steps.ranking.settings import CalibrationSettings
+from nas_steps.report.results import Results
 from nas_steps.retraining.contests import CONTESTS, contests
 from nas_steps.scaling.effects import EFFECTS, effects
 from nas_steps.scaling.factorial import CELLS, gather_cells
@@ -460,3 +459,8 @@ def _export(folder: Path, entries: list[dict[str, Any]]) -> None:
     write_csv(folder / "export/exports.csv", rows, EXPORTS)
     write_csv(folder / "export/performance.csv", measured, PERFORMANCE)
     cost(folder / "export/cost.json", "export", 12.0)
+
+
+def results_of(config: Config, *given: Any, **more: Any) -> Results:
+    """Results without files."""
+    return Results(config, *given, space=declared(filled(config.space)), **more)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from made_up import results_of
 
 from nas_steps.config.schema import Config
 from nas_steps.report.factorial import reading, sentences
 from nas_steps.report.records import Effect
-from nas_steps.report.results import Results
 
 
 def effect(kind: str, name: str, difference: float | None, half: float | None = 0.004, **more: Any) -> Effect:
@@ -38,7 +38,7 @@ def gains(both: float | None, search: float | None, scaling: float | None, **mor
 
 
 def said(*effects: Effect, cells: tuple[dict[str, Any], ...] = (), chosen: dict[str, Any] | None = None) -> list[Any]:
-    results = Results(config=Config(), meta={}, budget={}, effects=effects, factorial=cells, chosen=chosen)
+    results = results_of(Config(), meta={}, budget={}, effects=effects, factorial=cells, chosen=chosen)
     return [(one.text.replace("\N{NO-BREAK SPACE}", " "), one.tone) for one in sentences(results)]
 
 
@@ -116,7 +116,7 @@ def test_unmatched_cells_and_a_triple_of_one_dimension_are_cautioned() -> None:
 
 
 def test_nothing_is_said_without_a_factorial() -> None:
-    assert sentences(Results(config=Config(), meta={}, budget={})) == []
+    assert sentences(results_of(Config(), meta={}, budget={})) == []
 
 
 @pytest.mark.parametrize(

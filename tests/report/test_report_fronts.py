@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import MadeUp, report, write
+from made_up import MadeUp, report, results_of, write
 
 from nas_steps.config.schema import Config
 from nas_steps.config.space import filled
@@ -27,7 +27,7 @@ from nas_steps.spaces.declare import declared
 def results(steps: list[HistoryRow], *objectives: str, blocks: CostTable | None = None, **search: Any) -> Results:
     strategies = {"random": {"evaluations": 4, "rounds": 2}, "small": {"kind": "nsga2", "objectives": list(objectives)}}
     config = Config.model_validate({"search": {"strategies": strategies, **search}})
-    return Results(config, {}, {}, searches=(Search("small", "nsga2", 0, tuple(steps)),), blocks=blocks)
+    return results_of(config, {}, {}, searches=(Search("small", "nsga2", 0, tuple(steps)),), blocks=blocks)
 
 
 def step(score: float | None, macs: int | None = None, parameters: int | None = None, **more: Any) -> HistoryRow:
@@ -64,7 +64,7 @@ def test_every_search_stands_in_the_legend_whatever_its_aims() -> None:
     config = Config.model_validate({"search": {"strategies": strategies}})
     steps = (step(0.5, 3, 8), step(0.7, 5, 2))
     searches = tuple(Search(name, "nsga2", 0, steps) for name in ("light", "small"))
-    drawn = fronts_figure(Results(config, {}, {}, searches=searches))
+    drawn = fronts_figure(results_of(config, {}, {}, searches=searches))
     assert drawn is not None
     legend = re.findall(r"<text[^>]*>((?:light|small)-0)</text>", drawn)
     assert sorted(legend) == ["light-0", "small-0"]
@@ -88,7 +88,7 @@ def test_a_proxys_scores_are_no_accuracies() -> None:
     assert "synflow" in drawn
     assert "%" not in drawn.replace("100%", "")
     best = tuple(HistoryRow(place, "a", score, score) for place, score in enumerate((-7.0, 32.5), start=1))
-    told = Results(told.config, {}, {}, searches=(Search("random", "random", 0, best),))
+    told = results_of(told.config, {}, {}, searches=(Search("random", "random", 0, best),))
     curve = sampling_curves(told)
     assert curve is not None
     assert "Best synflow so far by evaluation: random reaches 32.5" in curve

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import MadeUp, report, write
+from made_up import MadeUp, report, results_of, write
 
 from nas_steps.config.schema import Config
 from nas_steps.errors import UserError
@@ -21,7 +21,7 @@ AIM = {"search": {"strategies": {"random": {}, "small": {"kind": "nsga2", "objec
 def results(validation: dict[str, Any], **told: Any) -> Results:
     usual = {"runtime": "torch", "batch": 32, "threads": 1, "device": "a GPU", "load": None, "processors": 2}
     validation = {"rank_correlation": None, "networks": [], **validation}
-    return Results(Config.model_validate(CONSTRAINED), {}, {}, latency={**usual, **told, "validation": validation})
+    return results_of(Config.model_validate(CONSTRAINED), {}, {}, latency={**usual, **told, "validation": validation})
 
 
 @pytest.mark.parametrize(("error", "tone"), [(0.02, "plain"), (0.5, "warning")])
@@ -77,5 +77,5 @@ def test_missing_measurements_are_refused(tmp_path: Path) -> None:
 
 def test_an_aim_is_told_apart_from_a_limit() -> None:
     constrained = results({"largest_error_percent": 1.0, "mean_absolute_error_percent": 1.0})
-    aimed = Results(Config.model_validate(AIM), {}, {}, latency=constrained.latency)
+    aimed = results_of(Config.model_validate(AIM), {}, {}, latency=constrained.latency)
     assert foretold(aimed)[0].text.startswith("Latency was an aim of the search: one pass")

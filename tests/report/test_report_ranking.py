@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import MadeUp, judged, report, write
+from made_up import MadeUp, judged, report, results_of, write
 
 from nas_steps.config.schema import Config
 from nas_steps.provenance.files import read_csv, write_csv
@@ -25,7 +25,7 @@ def results(tmp_path: Path, *, sampled: int = 8, lost: bool = False, seeds: int 
     write_csv(tmp_path / "estimators.csv", compared, columns)
     rows = tuple(record(Compared, row) for row in read_csv(tmp_path / "estimators.csv"))
     config = Config.model_validate({"ranking": {"uniform": sampled, "seeds": seeds}})
-    return Results(config, {}, {"strategies": {}}, compared=rows, calibration=told if sampled else None)
+    return results_of(config, {}, {"strategies": {}}, compared=rows, calibration=told if sampled else None)
 
 
 def said(sentences: list[Sentence]) -> str:
