@@ -1,40 +1,26 @@
-"""The answer of every estimator, and the file it travels in. Imports no torch."""
+"""The answer of every estimator, and the files that it travels in. Imports no torch."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from nas_steps.provenance.files import number, read_csv, write_csv
 
-COLUMNS = (
-    "index",
-    "architecture",
-    "score",
-    "status",
-    "reason",
-    "parameters",
-    "macs",
-    "seconds",
-    "epochs",
-    "saved",
-    "low",
-    "high",
-    "predicted",
-)
-#: not worth an evaluation, by the score of a screen
+#: the status of an architecture that a screen rejected
 SCREENED = "screened"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """One architecture's worth. `score` is higher for better; NaN, with a status other than `ok`, where there is none.
+    """The score of one architecture, higher for better; NaN, with a status other than `ok`, if there is none.
 
     `parameters` and `macs` are those of the network that was scored, `seconds` the training's or the score's. `epochs`
-    were trained, `saved` were not since the curve was extrapolated; `low` and `high` then are the 90 % interval of the
-    accuracy that was predicted. `predicted` is what the extrapolation of a training that was followed to its end said.
+    were trained; `saved` were not, since the curve was extrapolated. `low` and `high` then are the 90 % interval of the
+    predicted accuracy. `predicted` is the prediction for a training that was followed to its end.
     """
 
     index: int
@@ -53,8 +39,13 @@ class Estimate:
 
     @property
     def fitness(self) -> float:
-        """The score, or minus infinity where there is none: what strategies and rankings compare by."""
+        """The score, or minus infinity if there is none: the value that strategies and rankings compare."""
         return self.score if self.status == "ok" and math.isfinite(self.score) else -math.inf
+
+
+COLUMNS = tuple(field.name for field in fields(Estimate))
+#: from a cell of a CSV file, by the type of the field
+_READ: dict[str, Callable[[str], Any]] = {"int": int, "float": number, "str": str}
 
 
 def write_estimates(path: str | Path, estimates: Iterable[Estimate]) -> None:
@@ -62,45 +53,30 @@ def write_estimates(path: str | Path, estimates: Iterable[Estimate]) -> None:
 
 
 def read_estimates(paths: Iterable[str | Path]) -> list[Estimate]:
-    """All estimates of some shards, by index."""
-    found = [_estimate(row) for path in paths for row in read_csv(path)]
-    return sorted(found, key=lambda estimate: estimate.index)
+    """Read all estimates of some shards, by index."""
+    return sorted((_estimate(row) for path in paths for row in read_csv(path)), key=lambda estimate: estimate.index)
 
 
 def _estimate(row: Mapping[str, str]) -> Estimate:
-    return Estimate(
-        index=int(row["index"]),
-        architecture=row["architecture"],
-        score=number(row["score"]),
-        status=row["status"],
-        reason=row["reason"],
-        parameters=int(row["parameters"]),
-        macs=int(row["macs"]),
-        seconds=number(row["seconds"]),
-        epochs=int(row["epochs"]),
-        saved=int(row["saved"]),
-        low=number(row["low"]),
-        high=number(row["high"]),
-        predicted=number(row["predicted"]),
-    )
+    return Estimate(**{field.name: _READ[str(field.type)](row[field.name]) for field in fields(Estimate)})
 
 
 def by_round(shards: Sequence[str]) -> list[list[Estimate]]:
-    """The estimates of the shards in each round's folder, rounds in the order in which they are named."""
+    """Read the estimates of the shards in each round's folder, rounds in the order of their names."""
     folders: dict[Path, list[str]] = {}
     for shard in shards:
         folders.setdefault(Path(shard).parent, []).append(shard)
     return [read_estimates(files) for files in folders.values()]
 
 
-def write_told(path: str | Path, rounds: Iterable[Sequence[Estimate]]) -> None:
+def write_evaluations(path: str | Path, rounds: Iterable[Sequence[Estimate]]) -> None:
     """Write the estimates of rounds 0, 1, ... into one file."""
     rows = ({"round": place, **asdict(one)} for place, estimates in enumerate(rounds) for one in estimates)
     write_csv(path, rows, ("round", *COLUMNS))
 
 
-def read_told(path: str | Path) -> list[list[Estimate]]:
-    """The rounds of such a file; rounds without estimates at its end are not in it."""
+def read_evaluations(path: str | Path) -> list[list[Estimate]]:
+    """Read the rounds of such a file; rounds without estimates at its end are not in it."""
     rounds: dict[int, list[Estimate]] = {}
     for row in read_csv(path):
         rounds.setdefault(int(row["round"]), []).append(_estimate(row))

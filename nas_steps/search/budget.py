@@ -1,7 +1,7 @@
-"""What each strategy trains, in multiply-accumulates: the currency in which random search is matched.
+"""The training cost of each strategy in multiply-accumulates, to which random search is matched.
 
-Seconds would differ from run to run, and with them the number of evaluations and so every result; multiply-accumulates
-can be counted before anything runs. The seconds are measured all the same, and the report compares them.
+Seconds would differ from run to run, and with them the number of evaluations and every result; multiply-accumulates are
+counted before anything runs. The seconds are measured too, and the report compares them.
 """
 
 from __future__ import annotations
@@ -44,13 +44,12 @@ def budget(
     valid: int = 0,
     within: Space | None = None,
 ) -> dict[str, Any]:
-    """The training cost of each strategy, and how many evaluations random search gets for the dearest other one.
-    `images` is the size of the training set, `valid` that of the validation set; candidates are drawn `within` the
-    limits of the search, where given.
+    """Count the training cost of each strategy and the evaluations of random search that match the most expensive one.
 
-    Where architectures are scored by shared weights, the supernet's training is each strategy's cost (alone, it would
-    need one), an evaluation is a forward pass of the images that calibrate and score, and random search is matched by
-    evaluations: it gets as many as the strategy with the most.
+    `images` and `valid` are the sizes of the training and the validation set; candidates are drawn `within` the
+    constraints of the search, if given. If architectures are scored by shared weights, each strategy's cost includes
+    the supernet's training, an evaluation is a forward pass of the images that calibrate and score, and random search
+    gets as many evaluations as the strategy with the most.
     """
     space = declared(step.space)
     shape: dict[str, Any] = {"inputs": inputs, "classes": classes}
@@ -106,25 +105,25 @@ def budget(
                 "evaluations": evaluations,
                 "training_macs": supernet + evaluations * evaluation,
             }
-    dearest = max(
+    expensive = max(
         (name for name, entry in strategies.items() if entry["kind"] != "random"),
         key=lambda name: strategies[name]["training_macs"],
         default=None,
     )
     for name, settings in step.strategies.items():
         if settings.evaluations == "auto":
-            assert dearest is not None  # the schema refuses a lone random strategy without a number
+            assert expensive is not None  # the schema refuses a lone random strategy without a number
             if step.supernet is not None:
-                dearest = max(strategies, key=lambda name: strategies[name]["evaluations"] or 0)
-                matched = strategies[dearest]["evaluations"]
+                expensive = max(strategies, key=lambda name: strategies[name]["evaluations"] or 0)
+                matched = strategies[expensive]["evaluations"]
             else:
-                matched = max(FEWEST_EVALUATIONS, round(strategies[dearest]["training_macs"] / evaluation))
+                matched = max(FEWEST_EVALUATIONS, round(strategies[expensive]["training_macs"] / evaluation))
                 matched = min(matched, space.size())
             strategies[name] = {
                 "kind": "random",
                 "evaluations": matched,
                 "training_macs": supernet + matched * evaluation,
-                "matched_to": dearest,
+                "matched_to": expensive,
             }
     reference = next(entry["training_macs"] for entry in strategies.values() if entry["kind"] == "random")
     for entry in strategies.values():
@@ -150,7 +149,7 @@ def _supernet_training(
     classes: int,
     side: int,
 ) -> float:
-    """What training the supernet costs, where a path has `mean` multiply-accumulates."""
+    """Count the supernet's training, given the `mean` multiply-accumulates of a path."""
 
     def macs(architecture: Any) -> int:
         at = settings.resolution or side
@@ -164,13 +163,13 @@ def _supernet_training(
 
 
 def _decisions(space: CellSpace) -> int:
-    """How many times a perturbation-based selection decides, and the weights learn again."""
+    """Count the decisions of a perturbation-based selection, after each of which the weights learn again."""
     choosing = [node for node in range(space.nodes) if len(space.kept_sources(node)) > 1]
     return len(space.kinds) * (len(space.edges()) + len(choosing))
 
 
 def _mean_operations(space: CellSpace) -> float:
-    """How many operations an edge has."""
+    """The mean number of operations of an edge."""
     rows = [sum(row) for kind in space.kinds for row in space.allowed(kind)]
     return sum(rows) / len(rows)
 
@@ -185,8 +184,8 @@ def _supernet(
     parts: int,
     operations: bool = True,
 ) -> int:
-    """Multiply-accumulates of the operations that have weights; how the others are mixed is not the network's. Without
-    `operations`: of all that is around them."""
+    """Count the multiply-accumulates of the operations that have weights and of all around them; without `operations`
+    of the latter alone."""
 
     class Counted(Supernet):
         def forward(self, x: Tensor, *_: Any, **__: Any) -> Tensor:

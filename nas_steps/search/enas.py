@@ -20,12 +20,11 @@ from torch import Tensor, nn
 from nas_steps.config.strategies import Enas
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.data.batches import DeviceImages
-from nas_steps.models.cells.folding import Normalising
 from nas_steps.models.single import single_values_in_words
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.controller import Controller
 from nas_steps.search.darts.discretise import parameter_free, skips
-from nas_steps.search.one_shot.networks import SharedNetwork
+from nas_steps.search.one_shot.networks import SharedNetwork, momenta_restored
 from nas_steps.search.one_shot.scoring import calibration_batches
 from nas_steps.search.one_shot.training import OneShotLearner
 from nas_steps.spaces.cells.architectures import CellArchitecture
@@ -37,16 +36,9 @@ from nas_steps.training.progress import Progress
 #: draws for the history's figures of a policy, and those figures
 SHOWN = 8
 SHOWN_FIGURES = (
-    "architecture",
-    "score",
-    "best",
-    "entropy",
-    "parameter_free",
-    "parameter_free_reduce",
-    "skips",
-    "seconds",
-)
-#: at most so many turns of drawing candidates, of which each brings a new one
+    "architecture", "score", "best", "entropy", "parameter_free", "parameter_free_reduce", "skips", "seconds",
+)  # fmt: skip
+#: most turns of drawing candidates, each of which brings a new one
 PATIENCE = 50
 
 
@@ -109,20 +101,18 @@ class EnasLearner(OneShotLearner):
 
 @contextmanager
 def own_statistics(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode, but batch norms norm by the statistics of the images at hand, and remember nothing of them: the
-    running ones were gathered along other architectures (Bender et al. 2018, section 3.3)."""
-    norms = [module for module in network.modules() if isinstance(module, (nn.BatchNorm2d, Normalising))]
-    was_training, before = network.training, [norm.momentum for norm in norms]
-    network.eval()
-    for norm in norms:
-        norm.train()
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, momentum in zip(norms, before, strict=True):
-            norm.momentum = momentum
-        network.train(was_training)
+    """Evaluate, but normalise by the statistics of the current images and leave the running ones as they are: those
+    were gathered along other architectures (Bender et al. 2018, section 3.3)."""
+    was_training = network.training
+    with momenta_restored(network) as norms:
+        network.eval()
+        for norm in norms:
+            norm.train()
+            norm.momentum = 0.0
+        try:
+            yield
+        finally:
+            network.train(was_training)
 
 
 @dataclass
@@ -203,7 +193,7 @@ def enas(
     if result.reason:
         result.history.append({"step": len(rows) + 1, "status": "diverged", "reason": result.reason})
         return result
-    drawn = list(distinct(policy, settings.evaluations, derive_seed(policy.seed, "candidates")))
+    drawn = distinct(policy, settings.evaluations, derive_seed(policy.seed, "candidates"))
     scored = sorted(zip(map(str, drawn), accuracies(drawn), strict=True), key=lambda pair: -pair[1])
     result.candidates = scored[: settings.candidates]
     # what the best has inherited, before and after its batch norms are re-estimated
@@ -215,13 +205,13 @@ def enas(
     return result
 
 
-def distinct(policy: Policy, count: int, seed: int) -> dict[Architecture, None]:
-    """At most `count` different architectures, drawn from the policy; fewer where it hardly draws others."""
-    found: dict[str, Architecture] = {}
+def distinct(policy: Policy, count: int, seed: int) -> list[Architecture]:
+    """Draw at most `count` different architectures from the policy; fewer if a turn brings no new one."""
+    different: dict[str, Architecture] = {}
     for turn in range(PATIENCE):
-        before = len(found)
+        before = len(different)
         for one in policy.draw(count, derive_seed(seed, turn)):
-            found.setdefault(policy.space.identity(one), one)
-        if len(found) >= count or len(found) == before:
+            different.setdefault(policy.space.identity(one), one)
+        if len(different) >= count or len(different) == before:
             break
-    return dict.fromkeys(list(found.values())[:count])
+    return list(different.values())[:count]

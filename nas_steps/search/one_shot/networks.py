@@ -1,8 +1,4 @@
-"""One face for the supernets of all spaces: build one, compute one architecture with it, score many.
-
-`network = shared_network(space, skeleton, inputs=3, classes=10)`, then `network(images, architecture)` are the logits
-of one architecture, which alone gets gradients, and `network.accuracies(...)` scores many of them.
-"""
+"""One interface to the supernets of all spaces: compute one architecture with shared weights, score many."""
 
 from __future__ import annotations
 
@@ -26,9 +22,9 @@ from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.spaces.protocol import Architecture
 from nas_steps.training.batch_norms import kept_momentum, same_statistics
 
-#: makes the batches to score on anew: normalised images (B, C, side, side) and labels (B,)
+#: a new iterator over the batches to score on: normalised images (B, C, side, side) and labels (B,)
 Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
-#: of what the space's supernet says of an architecture's path, so much is remembered
+#: architectures whose mix of operations is cached
 REMEMBERED = 4096
 
 
@@ -42,17 +38,17 @@ class SharedNetwork(nn.Module, ABC):
 
     @abstractmethod
     def weights(self) -> list[nn.Parameter]:
-        """All that is learnt; what an architecture does not use gets no gradient (None) from it."""
+        """Return all learnt weights; the unused ones of an architecture get no gradient (None) from it."""
 
     @abstractmethod
     def accuracies(
         self, architectures: Sequence[Architecture], batches: Batches, *, calibration: Sequence[Tensor] = ()
     ) -> list[float]:
-        """The accuracy of each architecture, in evaluation mode.
+        """Compute the accuracy of each architecture, in evaluation mode; the network is left as it is.
 
-        `calibration` is batches of normalised training images (B, C, side, side) on which each architecture's batch
-        norms are re-estimated (Guo et al. 2020, section 3.4): the averages of the batches' means and unbiased
-        variances. Without it the running statistics are used. The network is left as it is.
+        On `calibration`, batches of normalised training images (B, C, side, side), each architecture's batch norms are
+        re-estimated (Guo et al. 2020, section 3.4): averages of the batches' means and unbiased variances. Without it
+        the running statistics are used.
         """
 
 
@@ -97,16 +93,16 @@ class CellPaths(SharedNetwork):
         self, architectures: Sequence[Architecture], batches: Batches, *, calibration: Sequence[Tensor] = ()
     ) -> list[float]:
         was_training = self.training
-        found = []
+        accuracies = []
         try:
             for architecture in architectures:
                 with same_statistics(self.supernet) if calibration else nullcontext():
                     if calibration:
                         self._estimate(architecture, calibration)
-                    found.append(self._accuracy(architecture, batches()))
+                    accuracies.append(self._accuracy(architecture, batches()))
         finally:
             self.train(was_training)
-        return found
+        return accuracies
 
     def _accuracy(self, architecture: Architecture, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
         self.eval()
@@ -125,7 +121,7 @@ class CellPaths(SharedNetwork):
         with kept_momentum(self) as norms:
             for number, images in enumerate(calibration, start=1):
                 for norm in norms:
-                    # the first batch replaces what was there, and all count alike
+                    # the first batch replaces the statistics, and all batches have the same weight
                     norm.momentum = 1 / number
                 with single_values_in_words("calibration_images"):
                     self(images, architecture)

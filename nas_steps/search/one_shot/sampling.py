@@ -1,7 +1,6 @@
-"""Which architectures a step of a supernet's training goes through. Imports no torch.
+"""The architectures that a step of a supernet's training goes through. Imports no torch.
 
-What is drawn for a step depends on the seed and the step's number alone, so a training that was interrupted goes on
-with the same.
+They depend on the seed and the step's number alone, so an interrupted training goes on with the same.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from nas_steps.spaces.protocol import Architecture
 
 class Sampling(Protocol):
     def paths(self, step: int) -> list[Architecture]:
-        """The architectures of step number `step` (from 0), whose gradients are summed for one update."""
+        """Return the architectures of step `step` (from 0), whose gradients are summed for one update."""
 
     @property
     def count(self) -> int:
-        """How many architectures each step goes through."""
+        """The number of architectures of each step."""
 
 
 class Uniform:
@@ -37,14 +36,14 @@ class Uniform:
 
 
 class Fair:
-    """Strict fairness (Chu et al. 2021, section 3.2, algorithm 1): where every layer has m choices, a step goes through
-    m architectures in which each choice of each layer stands exactly once.
+    """Strict fairness (Chu et al. 2021, section 3.2, algorithm 1): if every layer has m choices, a step goes through
+    m architectures in which each choice of each layer appears exactly once.
 
-    Generalised to layers with different numbers of choices: m is the largest of them, and a layer's choices are one
-    permutation of its own after the other without end, of which each step takes the next m. So at any time each choice
-    of a layer has been taken as often as each other one, or once more; exactly as often wherever the layer's number of
-    choices divides m. What a stage as a whole chooses (its depth, its width) counts as a layer; the choice of a layer
-    that a smaller depth leaves out is taken, but not computed. Raises ValueError for a space that has no such layers.
+    Generalised to different numbers of choices: m is the largest of them. The choices of a layer are an endless
+    sequence of permutations, of which each step takes the next m. So the counts of a layer's choices differ by at most
+    one, and are equal after each step if its number of choices divides m. The depth and the width of a stage count as
+    layers; the choice of a layer that a smaller depth omits is taken, but not computed. Raises ValueError for a space
+    that has no such layers.
     """
 
     def __init__(self, space: Any, seed: int) -> None:
@@ -60,7 +59,7 @@ class Fair:
         return [self.sites.made(indices) for indices in chosen]
 
     def _choice(self, site: int, position: int) -> int:
-        """Of the endless sequence of a layer's choices, the one at `position`."""
+        """Return the choice at `position` of a layer's endless sequence."""
         choices = self.sites.counts[site]
         if choices == 1:
             return 0
@@ -83,10 +82,8 @@ class Sandwich:
 
 
 def sampling(name: str, space: Any, *, seed: int, between: int = 2) -> Sampling:
-    """The sampling called `name`: uniform, fair, or sandwich with so many architectures `between`. Raises ValueError
-    where the space does not allow it."""
-    if name == "uniform":
-        return Uniform(space, seed)
-    if name == "fair":
-        return Fair(space, seed)
-    return Sandwich(space, seed, between)
+    """Make the sampling `name`: uniform, fair, or sandwich with `between` random architectures. Raises ValueError if
+    the space does not allow it."""
+    if name == "sandwich":
+        return Sandwich(space, seed, between)
+    return Uniform(space, seed) if name == "uniform" else Fair(space, seed)

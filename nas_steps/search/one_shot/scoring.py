@@ -1,4 +1,4 @@
-"""What a trained supernet says of architectures: their validation accuracy with the weights that all share."""
+"""Score architectures by a trained supernet: the validation accuracy with the shared weights."""
 
 from __future__ import annotations
 
@@ -30,10 +30,7 @@ CALIBRATION_BATCH, SCORING_BATCH = 128, 128
 
 
 class Scorer:
-    """Scores the architectures of a space; the same images score all of them, and none is scored twice.
-
-    `known` are accuracies by the architectures' strings, to which new ones are added.
-    """
+    """Scores architectures on the same images, each once; `known` are the accuracies so far, by architecture."""
 
     def __init__(
         self,
@@ -46,7 +43,7 @@ class Scorer:
         self.known = {} if known is None else known
 
     def __call__(self, architectures: Sequence[Architecture]) -> list[float]:
-        """The accuracy of each, with batch norms re-estimated where there are calibration images."""
+        """Compute the accuracy of each, with batch norms re-estimated if there are calibration images."""
         new = {str(one): one for one in architectures if str(one) not in self.known}
         if new:
             found = self.network.accuracies(list(new.values()), self._batches, calibration=self.calibration)
@@ -54,7 +51,7 @@ class Scorer:
         return [self.known[str(one)] for one in architectures]
 
     def running(self, architectures: Sequence[Architecture]) -> list[float]:
-        """The accuracies with the running statistics of the training."""
+        """Compute the accuracies with the running statistics of the training."""
         return self.network.accuracies(architectures, self._batches)
 
     def _batches(self) -> Iterator[Batch]:
@@ -68,7 +65,7 @@ def load_scorer(
     device: torch.device,
     known: dict[str, float] | None = None,
 ) -> Scorer:
-    """A scorer by the supernet whose weights are in the file. Raises UserError where they are not this space's."""
+    """Load the supernet's weights from a file. Raises UserError if they are not this space's."""
     meta, settings = read_meta(data), step.estimator.supernet
     network = shared_network(
         declared(step.space),
@@ -94,8 +91,7 @@ def load_scorer(
 
 
 def calibration_batches(images: DeviceImages, count: int, seed: int) -> list[Tensor]:
-    """`count` images without augmentation, drawn by `seed` (all, if there are fewer), in batches of one size; what is
-    left over of it is left out."""
+    """Draw `count` images without augmentation by `seed` (all, if there are fewer), in full batches of one size."""
     count = min(count, len(images))
     if count == 0:
         return []

@@ -1,4 +1,4 @@
-"""How good a supernet is, and what re-estimating batch norms changes: accuracies of a fixed sample of its paths."""
+"""The accuracies of a fixed sample of a supernet's paths, with and without re-estimated batch norms."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ COLUMNS = ("architecture", "parameters", "macs", "running", "reestimated")
 
 
 def sample(space: Any, seed: int, count: int = SAMPLE) -> list[Architecture]:
-    """So many different architectures, drawn uniformly (fewer where the space has not as many)."""
+    """Draw `count` different architectures uniformly (fewer if the space has fewer)."""
     random = Random(derive_seed(seed, "statistics"))
-    found: dict[str, Architecture] = {}
+    drawn: dict[str, Architecture] = {}
     for _ in range(100 * count):
-        if len(found) == min(count, space.size()):
+        if len(drawn) == min(count, space.size()):
             break
         one = space.sample(random)
-        found.setdefault(str(one), one)
-    return list(found.values())
+        drawn.setdefault(str(one), one)
+    return list(drawn.values())
 
 
 def look(scorer: Scorer, architectures: Sequence[Architecture]) -> list[dict[str, Any]]:
-    """Of each architecture its accuracy with the running statistics and with re-estimated ones (NaN where there are no
-    calibration images)."""
+    """Compute each accuracy with running and with re-estimated statistics (NaN without calibration images)."""
     running = scorer.running(architectures)
     reestimated = scorer(architectures) if scorer.calibration else [math.nan] * len(architectures)
     return [
@@ -42,8 +41,8 @@ def look(scorer: Scorer, architectures: Sequence[Architecture]) -> list[dict[str
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Mean, least and best accuracy of both kinds, and Spearman's rank correlations: of one kind with the other, of
-    each with the multiply-accumulates. NaN where nothing differs or nothing is known."""
+    """Summarise both kinds of accuracy: mean, least, best, Spearman's rank correlation with the multiply-accumulates,
+    and with each other. NaN if all values are equal or one is unknown."""
     found: dict[str, Any] = {"architectures": len(rows)}
     for kind in ("running", "reestimated"):
         values = [row[kind] for row in rows]
@@ -58,7 +57,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def spearman(one: Sequence[float], other: Sequence[float]) -> float:
-    """Spearman's rank correlation; NaN where it is not defined."""
+    """Compute Spearman's rank correlation; NaN if it is not defined."""
     if len(set(one)) < 2 or len(set(other)) < 2 or any(map(math.isnan, [*one, *other])):
         return math.nan
     return float(spearmanr(one, other).statistic)

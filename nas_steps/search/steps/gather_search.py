@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas_steps.estimation.estimates import by_round, read_told
+from nas_steps.estimation.estimates import by_round, read_evaluations
 from nas_steps.provenance.task import Task
 from nas_steps.search.settings import GatherSettings
 from nas_steps.search.tables import gather
@@ -11,5 +11,5 @@ from nas_steps.search.tables import gather
 def main(task: Task) -> None:
     """Write both tables."""
     settings = task.read_settings(GatherSettings)
-    evaluations = (read_told(task.earlier) if task.earlier else []) + by_round(task.evaluated)
+    evaluations = (read_evaluations(task.earlier) if task.earlier else []) + by_round(task.evaluated)
     gather(evaluations, task.output("candidates"), task.output("history"), settings.estimator, settings.rungs)

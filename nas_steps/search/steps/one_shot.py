@@ -49,4 +49,4 @@ def main(task: Task) -> None:
         inherited = scorer.running([declared(settings.space).parse(best.architecture)])[0]
         kept = {"chosen": 1, "inherited_accuracy": inherited, "discrete_accuracy": best.score}
         files = (task.output("candidates"), task.output("history"))
-        gather(evaluations, *files, settings.estimator.kind, known={best.architecture: kept})
+        gather(evaluations, *files, settings.estimator.kind, more={best.architecture: kept})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from nas_steps.errors import UserError
-from nas_steps.estimation.estimates import by_round, read_told, write_told
+from nas_steps.estimation.estimates import by_round, read_evaluations, write_evaluations
 from nas_steps.estimation.proposals import Proposal, write_proposals
 from nas_steps.facts import FEWEST_FINISHED
 from nas_steps.provenance.files import read_json
@@ -20,7 +20,7 @@ from nas_steps.spaces.declare import declared
 def main(task: Task) -> None:
     """Write the proposals of a round, the evaluations before it, and the state of the strategy."""
     settings = task.read_settings(ProposeSettings)
-    evaluated = (read_told(task.earlier) if task.earlier else []) + by_round(task.evaluated)
+    evaluated = (read_evaluations(task.earlier) if task.earlier else []) + by_round(task.evaluated)
     # the state's file needs numpy, which most rounds of most strategies can do without
     state = None
     if task.state:
@@ -43,7 +43,7 @@ def main(task: Task) -> None:
     residuals = tuple(
         one.score - one.predicted for one in estimates if math.isfinite(one.fitness) and math.isfinite(one.predicted)
     )
-    write_told(task.output("evaluations"), evaluated)
+    write_evaluations(task.output("evaluations"), evaluated)
     write_proposals(
         task.output("proposals"),
         [
