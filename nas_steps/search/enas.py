@@ -24,11 +24,12 @@ from nas_steps.models.single import single_values_in_words
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.controller import Controller
 from nas_steps.search.darts.discretise import parameter_free, skips
-from nas_steps.search.one_shot.networks import SharedNetwork, momenta_restored
+from nas_steps.search.one_shot.networks import SharedNetwork
 from nas_steps.search.one_shot.scoring import calibration_batches
 from nas_steps.search.one_shot.training import OneShotLearner
 from nas_steps.spaces.cells.architectures import CellArchitecture
 from nas_steps.spaces.protocol import Architecture
+from nas_steps.training.batch_norms import kept_momentum
 from nas_steps.training.checkpoint import Checkpoint, State
 from nas_steps.training.loop import EVALUATION_BATCH, Batch, DivergedError, Row, fit
 from nas_steps.training.progress import Progress
@@ -104,7 +105,7 @@ def own_statistics(network: nn.Module) -> Iterator[None]:
     """Evaluate, but normalise by the statistics of the current images and leave the running ones as they are: those
     were gathered along other architectures (Bender et al. 2018, section 3.3)."""
     was_training = network.training
-    with momenta_restored(network) as norms:
+    with kept_momentum(network) as norms:
         network.eval()
         for norm in norms:
             norm.train()

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nas_steps.config.slicing import score_name, write_slices
+from stepping import settings_files, settings_of
 
+from nas_steps.config import derive
 from nas_steps.config.load import load, read_yaml
 from nas_steps.config.ranking import ranking_recipe
 from nas_steps.config.schema import Config
@@ -306,14 +307,13 @@ def test_every_kind_is_known_by_its_name_alone(kind: str, tmp_path: Path) -> Non
     assert type(found) is STRATEGIES[kind]
     assert Config.model_validate_json(config.model_dump_json()) == config
     if kind in GRADIENT_KINDS:
-        step = read_settings(write_slices(config, tmp_path)[f"search_{kind}"], DartsSettings)
-        assert step.strategy == found
+        assert settings_of(config, f"darts {kind}", DartsSettings, tmp_path).strategy == found
 
 
 @pytest.mark.parametrize("kind", sorted(GRADIENT_KINDS))
 def test_a_setting_of_a_supernet_reaches_its_search_and_the_budget_where_it_costs(kind: str, tmp_path: Path) -> None:
     def written(**changes: Any) -> dict[str, str]:
-        return write_slices(load({"search": {"strategies": {"random": {}, kind: changes}}}), tmp_path)
+        return settings_files(load({"search": {"strategies": {"random": {}, kind: changes}}}), tmp_path)
 
     before = written()
     for changes, wanted in (
@@ -325,7 +325,7 @@ def test_a_setting_of_a_supernet_reaches_its_search_and_the_budget_where_it_cost
         *([({"selection": "perturbation"}, {"budget"})] if kind != "rsws" else []),
     ):
         after = written(**changes)
-        assert {name for name in before if before[name] != after[name]} == {f"search_{kind}", "report"} | wanted
+        assert {name for name in before if before[name] != after[name]} == {kind, f"darts {kind}", "report"} | wanted
 
 
 def test_images_is_short_for_the_path(tmp_path: Path) -> None:
@@ -430,94 +430,101 @@ def test_the_pool_is_trained_by_its_recipe_or_a_share_of_the_final_one() -> None
 )
 def test_scores_are_called_as_in_the_tables_of_candidates(estimator: dict[str, Any], name: str) -> None:
     strategies = {"random": {"rounds": 3}, "evolution": {}}
-    assert score_name(load({"search": {"estimator": estimator, "strategies": strategies}}).search.estimator) == name
+    assert derive.score_name(load({"search": {"estimator": estimator, "strategies": strategies}})) == name
 
 
-# ------------------------------------------------------------------------------------------------ slices
+# ---------------------------------------------------------------------------------------- settings of steps
 
 
-def test_order_and_written_out_defaults_change_no_slice(tmp_path: Path) -> None:
+def test_order_and_written_out_defaults_change_no_settings(tmp_path: Path) -> None:
     def turned(value: Any) -> Any:
         return {key: turned(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
 
-    short = write_slices(load({}), tmp_path)
+    short = settings_files(load({}), tmp_path)
     full = Config().model_dump(mode="json")
-    assert write_slices(load(full), tmp_path) == short
-    assert write_slices(load(turned(full)), tmp_path) == short
-    assert len(list(tmp_path.iterdir())) == len(short)
+    written = sorted((tmp_path / "settings").iterdir())
+    assert settings_files(load(full), tmp_path) == short
+    assert settings_files(load(turned(full)), tmp_path) == short
+    assert sorted((tmp_path / "settings").iterdir()) == written
+    assert {Path(file).name for file in short.values()} <= {file.name for file in written}
 
 
 def changed_by(tmp_path: Path, *keys: str, value: Any) -> set[str]:
-    """The slices whose file differs when this key does."""
+    """The steps whose settings differ when this key does."""
     raw = Config().model_dump(mode="json")
+    raw["ranking"]["uniform"] = 8  # a calibration is part of the workflow where a uniform sample is
     other = copy.deepcopy(raw)
     place = other
     for key in keys[:-1]:
         place = place[key]
     assert place[keys[-1]] != value
     place[keys[-1]] = value
-    before, after = write_slices(load(raw), tmp_path), write_slices(load(other), tmp_path)
-    return {name for name in before if before[name] != after[name]}
+    before, after = (settings_files(load(one), tmp_path) for one in (raw, other))
+    assert before.keys() == after.keys()
+    return {name for name in before if before[name] != after[name] and name not in raw["search"]["strategies"]}
+
+
+MEMBERS, GRID = {"choose_scaling", "train_member"}, {"describe_grid", "train_grid"}
+POOL, SCORED = {"train_shortlist", "train_sample"}, {"evaluate", "score_sample"}
 
 
 @pytest.mark.parametrize(
     ("key", "value", "wanted"),
     [
-        ("retrain.recipe.epochs", 31, {"retraining", "scaling_members"}),
-        ("retrain.train_on", "train+valid", {"retraining", "scaling_members"}),
+        ("retrain.recipe.epochs", 31, {"retrain", *MEMBERS}),
+        ("retrain.train_on", "train+valid", {"retrain", *MEMBERS}),
         ("retrain.seeds", 4, set()),
         ("retrain.baselines", ["resnet20", "resnet32"], set()),
-        ("retrain.network.cells", 6, {"ranking", "retraining", "scaling_grid", "scaling_members"}),
+        ("retrain.network.cells", 6, {"retrain", *POOL, *GRID, *MEMBERS}),
         ("search.strategies.evolution.rounds", 4, {"budget"}),  # a round knows nothing of how many there are
-        ("search.strategies.evolution.sample", 2, {"search_evolution"}),
-        ("search.strategies.darts.alpha_learning_rate", 0.01, {"search_darts"}),
-        ("search.strategies.random.evaluations", 9, {"search_random", "budget"}),
-        ("search.strategies.darts.epochs", 9, {"search_darts", "budget"}),
-        ("search.estimator.epochs", 9, {"evaluation", "budget"}),
-        ("search.estimator.learning_rate", 0.2, {"evaluation"}),
-        ("search.network.channels", 9, {"evaluation", "budget", "search_darts"}),
-        ("ranking.shortlist", 4, {"shortlist", "calibration"}),
+        ("search.strategies.evolution.sample", 2, {"propose evolution"}),
+        ("search.strategies.darts.alpha_learning_rate", 0.01, {"darts darts"}),
+        ("search.strategies.random.evaluations", 9, {"propose random", "budget"}),
+        ("search.strategies.darts.epochs", 9, {"darts darts", "budget"}),
+        ("search.estimator.epochs", 9, {*SCORED, "budget"}),
+        ("search.estimator.learning_rate", 0.2, SCORED),
+        ("search.network.channels", 9, {*SCORED, "budget", "darts darts"}),
+        ("ranking.shortlist", 4, {"shortlist", "calibrate"}),
         ("ranking.uniform", 9, {"sample"}),
-        ("ranking.tolerance", 0.1, {"calibration"}),
-        ("ranking.most", 9, {"calibration"}),
-        ("ranking.final_share", 0.5, {"ranking"}),
-        ("ranking.recipe.epochs", 9, {"ranking"}),
+        ("ranking.tolerance", 0.1, {"calibrate"}),
+        ("ranking.most", 9, {"calibrate"}),
+        ("ranking.final_share", 0.5, POOL),
+        ("ranking.recipe.epochs", 9, POOL),
         ("ranking.seeds", 2, set()),
-        ("scaling.recipe.epochs", 9, {"scaling_grid"}),
-        ("scaling.members", 3, {"scaling_members"}),
-        ("scaling.mac_budget", 1e6, {"scaling_members"}),
+        ("scaling.recipe.epochs", 9, GRID),
+        ("scaling.members", 3, MEMBERS),
+        ("scaling.mac_budget", 1e6, MEMBERS),
         ("scaling.seeds", 3, set()),
-        ("scaling.warm_start", True, {"scaling_members"}),
-        ("scaling.dropout_growth", 0.1, {"scaling_members"}),
-        ("scaling.macs_tolerance", 0.5, {"scaling_grid", "scaling_members"}),
-        ("export.tolerance", 0.1, {"export"}),
+        ("scaling.warm_start", True, MEMBERS),
+        ("scaling.dropout_growth", 0.1, MEMBERS),
+        ("scaling.macs_tolerance", 0.5, {*GRID, *MEMBERS}),
+        ("export.tolerance", 0.1, {"export_entry", "export_scaled"}),
         ("data.max_train", 100, {"data"}),
         ("shards", 3, set()),
         ("experiment", "other", set()),
     ],
 )
 def test_a_key_reaches_only_the_steps_that_use_it(tmp_path: Path, key: str, value: Any, wanted: set[str]) -> None:
-    assert changed_by(tmp_path, *key.split("."), value=value) == wanted | {"report"}
+    assert changed_by(tmp_path, *key.split("."), value=value) == {*wanted, "report"}
 
 
-def test_a_slice_is_read_back_as_its_step_sees_it(tmp_path: Path) -> None:
+def test_settings_are_read_back_as_their_step_sees_them(tmp_path: Path) -> None:
     config = load({"threads": 2, "retrain": {"train_on": "train+valid"}})
-    paths = write_slices(config, tmp_path)
-    step = read_settings(paths["retraining"], TrainingSettings)
+    step = settings_of(config, "retrain", TrainingSettings, tmp_path)
     assert (step.recipe, step.train_on, step.threads) == (config.retrain.recipe, "train+valid", 2)
-    assert read_settings(paths["search_darts"], DartsSettings).strategy == Darts()
+    assert settings_of(config, "darts darts", DartsSettings, tmp_path).strategy == Darts()
 
 
-def test_a_slice_that_is_there_is_not_written_again(tmp_path: Path) -> None:
-    paths = write_slices(load({}), tmp_path)
+def test_settings_that_are_there_are_not_written_again(tmp_path: Path) -> None:
+    paths = settings_files(load({}), tmp_path)
     before = Path(paths["data"]).stat()
-    assert write_slices(load({}), tmp_path) == paths
+    assert settings_files(load({}), tmp_path) == paths
     assert Path(paths["data"]).stat().st_mtime_ns == before.st_mtime_ns
     assert Path(paths["data"]).stat().st_ino == before.st_ino
 
 
 def test_a_settings_file_that_was_edited_by_hand_is_not_trusted_by_its_name(tmp_path: Path) -> None:
-    file = Path(write_slices(load({}), tmp_path)["retraining"])
+    file = Path(settings_files(load({}), tmp_path)["retrain"])
     whole = file.read_text()
     file.write_text(whole.replace('"seed":0', '"seed":1'))
     with pytest.raises(UserError, match=r"edited by hand.*run snakemake again.*give the edited copy another name"):
@@ -525,21 +532,24 @@ def test_a_settings_file_that_was_edited_by_hand_is_not_trusted_by_its_name(tmp_
     own = file.rename(tmp_path / "my-settings.json")
     assert read_settings(own, TrainingSettings).seed == 1
     file.write_text(own.read_text())
-    write_slices(load({}), tmp_path)  # the next run mends it
+    settings_files(load({}), tmp_path)  # the next run mends it
     assert file.read_text() == whole
     assert read_settings(file, TrainingSettings).seed == 0
 
 
 def test_a_folder_that_was_moved_is_the_same_data_and_other_content_is_not(tmp_path: Path) -> None:
+    def written(place: Path, source: str = "folder") -> str:
+        return settings_files(load({"data": {"source": source, "path": str(place)}}), tmp_path / "results")["data"]
+
     places = [tmp_path / "a" / "photos", tmp_path / "b" / "photos", tmp_path / "b" / "others"]
     for place in places:
         place.mkdir(parents=True)
-    configs = [load({"data": {"source": "folder", "path": str(place)}}) for place in places]
-    here, moved, renamed = (write_slices(config, tmp_path, "abc")["data"] for config in configs)
+        (place / "1.png").write_text("abc")
+    here, moved, renamed = map(written, places)
     assert here == moved == renamed
-    assert write_slices(configs[0], tmp_path, "abd")["data"] != here
-    downloads = [load({"data": {"source": "cifar10", "path": place}}) for place in ("x", "y")]
-    assert len({write_slices(config, tmp_path)["data"] for config in downloads}) == 1
+    (places[0] / "1.png").write_text("abcd")
+    assert written(places[0]) != here
+    assert len({written(Path(place), "cifar10") for place in ("x", "y")}) == 1
 
 
 def test_a_space_can_be_declared_whole() -> None:
@@ -646,7 +656,7 @@ def test_a_name_is_as_long_as_its_files_can_be(
 ) -> None:
     digits = {"data": {"source": "digits"}}
     loaded = load(digits | config("n" * length), "x.yaml")
-    write_slices(loaded, tmp_path)
+    settings_files(loaded, tmp_path)
     longest = max(len(name) for name in [loaded.experiment, *loaded.search.strategies, *loaded.retrain.baselines])
     assert longest == length
     # what is made of them: the temporary file of a strategy's settings, an entry's checkpoints, the lock of a run
