@@ -23,8 +23,8 @@ from nas_steps.provenance.settings import read_settings
 from nas_steps.provenance.step import Step, cardinality, common_folder
 
 Settings = TypeVar("Settings", bound=BaseModel)
-#: wildcards that are numbers
-NUMBERS = ("seed", "round", "shard")
+#: wildcards and options that are numbers; all others are text
+NUMBERS = {"seed": int, "round": int, "shard": int, "shards": int, "macs": float, "parameters": float}
 #: what the wildcards of file names are
 WILDCARDS = {
     "strategy": "its name in the config",
@@ -117,13 +117,13 @@ def command_line(step: Step, command: str) -> argparse.ArgumentParser:
     if step.reads:
         options.add_argument("--settings", required=True, help="the step's settings file, made by the Snakefile")
     for name in step.wildcards():
-        kind = int if name in NUMBERS else str
-        options.add_argument(f"--{name}", type=kind, required=True, help=WILDCARDS[name])
+        options.add_argument(f"--{name}", type=NUMBERS.get(name, str), required=True, help=WILDCARDS[name])
     for name, text in {**step.takes, **step.options}.items():
         name, mark = cardinality(name)
         nargs = mark if mark in ("*", "+") else None
         default: list[str] | None = [] if mark == "*" else None
-        options.add_argument(f"--{name}", nargs=nargs, default=default, required=mark in ("", "+"), help=text)
+        kind, required = NUMBERS.get(name, str), mark in ("", "+")
+        options.add_argument(f"--{name}", type=kind, nargs=nargs, default=default, required=required, help=text)
     if step.device:
         options.add_argument("--device", default="auto", help="auto (the default), cpu, cuda or mps")
     files = ", ".join(Path(path).name for path, _ in step.writes.values())
