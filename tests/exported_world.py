@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from stepping import run
 from tiny_world import MIXED, ROOT, prepared, retrained, settings
 from torch import Tensor, nn
 
 from nas_steps.data.store import Meta, load_split, read_meta
 from nas_steps.export.convert import Deployed
-from nas_steps.export.steps import entry, scaled
 from nas_steps.provenance.files import write_csv, write_json
 from nas_steps.scaling.family import MEMBERS
-from nas_steps.scaling.steps import train
 
 
 class Prototypes(nn.Module):
@@ -50,10 +49,11 @@ def deployed(network: nn.Module, meta: Meta | None = None) -> Deployed:
     return Deployed(network, meta, meta.side).eval()
 
 
-def export(trainings: list[str], output: Path, step: Any = entry, **changes: Any) -> None:
+def export(trainings: list[str], output: Path, step: str = "export_entry", **changes: Any) -> None:
     """Run a step of the export; `export__tolerance=1` changes its settings."""
-    shared = ["--settings", settings(**changes)["export"], "--data", prepared()]
-    step.main([*shared, "--trainings", *trainings, "--output", str(output)])
+    # the entry names the folder alone
+    entry = {"entry": output.name} if step == "export_entry" else {}
+    run(step, settings=settings(**changes)[step], data=prepared(), trainings=trainings, **entry, output=output)
 
 
 @cache
@@ -72,10 +72,10 @@ def exported_family() -> Path:
     members = [{"member": "B0", **size, "within_budget": "yes"}, {"member": "B1", **size, "within_budget": "no"}]
     write_csv(folder / "members.csv", members, MEMBERS)
     write_json(folder / "chosen.json", {"architecture": MIXED})
-    for member in ("B0", "B1"):
-        given = ["--chosen", str(folder / "chosen.json"), "--members", str(folder / "members.csv"), "--member", member]
-        given += ["--data", prepared(), "--seed", "0", "--output", str(folder / member)]
-        train.main(["--settings", settings()["scaling_members"], *given])
+    for member in (0, 1):
+        given = {"chosen": folder / "chosen.json", "members": folder / "members.csv", "member": member, "seed": 0}
+        where = {"data": prepared(), "output": folder / f"B{member}"}
+        run("train_member", settings=settings()["train_member"], **given, **where)
     output = Path(ROOT.name) / "export" / "scaled"
-    export([str(folder / member / "metrics.json") for member in ("B0", "B1")], output, scaled)
+    export([str(folder / member / "metrics.json") for member in ("B0", "B1")], output, "export_scaled")
     return output

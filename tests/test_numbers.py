@@ -13,8 +13,9 @@ from tiny_world import TINY, tiny_config
 from nas_steps.config.space import Network
 from nas_steps.errors import exact
 from nas_steps.provenance.files import canonical_json, number, read_csv, read_json, write_csv, write_json, write_text
+from nas_steps.provenance.task import run_step
 from nas_steps.retraining.fitting import HUNDREDTHS, Constraints
-from nas_steps.retraining.steps import train
+from nas_steps.retraining.steps import retrain
 from nas_steps.scaling.compound import Design, Factors, scale
 from nas_steps.scaling.winner import described, design_of
 from nas_steps.search.state import load_state, save_state
@@ -22,6 +23,8 @@ from nas_steps.spaces.baselines import Baseline, parse_baseline
 from nas_steps.spaces.mobile.architectures import Block, Head, MobileArchitecture, Operation, Stem, parse_mobile
 from nas_steps.spaces.mobile.efficientnet import B0
 from nas_steps.workflow.plan import Plan
+from nas_steps.workflow.steps import STEPS
+from nas_steps.workflow.wiring import spelled
 
 #: what rounding, %g or a 32-bit float would change, and the ends of what floats can be
 AWKWARD = [0.1 + 0.2, 1e-5, 1 / 3, 2 / 3, 1e-12, 5e-324, 1234567.0, 1234567.8, 2.0**53, 2.0**53 + 2, 1e22, 1.7e308]
@@ -56,11 +59,15 @@ def test_a_budget_reaches_the_job_as_it_was_given(
         told.append(constraints)
         raise InterruptedError
 
-    monkeypatch.setattr(train, "entry_of", entry_of)
-    command = ["--settings", plan.settings("retrain"), "--data", "x", "--entry", "resnet20", "--kind", "baseline"]
-    command += [*shlex.split(plan.constraints("resnet20")), "--seed", "0", "--output", str(tmp_path)]
+    monkeypatch.setattr(retrain, "entry_of", entry_of)
+    wildcards = {"entry": "resnet20", "seed": 0}
+    files, output = {"data": plan.data()}, STEPS["retrain"].files(**wildcards)
+    words = f"{plan.command('retrain', wildcards, files, output)} {spelled(plan.options(STEPS['retrain'], wildcards))}"
+    python, _, package, step, *arguments = shlex.split(words)
+    assert (python, package, step) == ("python", "nas_steps.retraining", "retrain")
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(InterruptedError):
-        train.main(command)
+        run_step(STEPS["retrain"], arguments)
     budget = tiny_config(retrain__budget=raw["retrain"]["budget"]).retrain.budget
     assert budget is not None
     assert told == [Constraints(budget.macs, budget.parameters)]

@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 import torch
 from exported_world import Bessel, Prototypes, deployed, export, exported, exported_family
+from stepping import run
 from tiny_world import MIXED, ROOT, prepared, retrained, settings
 
 from nas_steps.config.space import Network
@@ -19,7 +20,6 @@ from nas_steps.data.store import load_split, read_meta
 from nas_steps.export.check import compare
 from nas_steps.export.convert import Deployed, write_onnx
 from nas_steps.export.model import best_training
-from nas_steps.export.steps import gather, scaled
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.models.build import build
 from nas_steps.provenance.files import read_csv, read_json
@@ -92,9 +92,8 @@ def test_a_diverged_entry_leaves_an_empty_file_and_a_line(tmp_path: Path) -> Non
     assert read_json(tmp_path / "darts-1" / "check.json")["status"] == "diverged"
     checks = [tmp_path / "darts-1" / "check.json", exported("darts-0") / "check.json"]
     checks.append(exported_family() / "exports.json")
-    performances = [str(check.with_name("performance.json")) for check in checks]
-    tables = ["--output", str(tmp_path / "exports.csv"), "--performance", str(tmp_path / "performance.csv")]
-    gather.main(["--checks", *map(str, checks), "--performances", *performances, *tables])
+    performances = [check.with_name("performance.json") for check in checks]
+    run("gather_exports", checks=checks, performances=performances, output=tmp_path)
     rows = read_csv(tmp_path / "exports.csv")
     assert tuple(rows[0]) == EXPORTS
     assert [(row["name"], row["file"], row["status"]) for row in rows] == [
@@ -138,7 +137,7 @@ def test_a_file_says_what_it_is_made_of() -> None:
     for name in ("model", "model_int8"):
         file = exported("resnet20") / f"{name}.onnx"
         told[name] = onnxruntime.InferenceSession(str(file)).get_modelmeta().custom_metadata_map
-        assert Path(settings()["retraining"]).name == f"retraining-{told[name]['training_settings']}.json"
+        assert Path(settings()["retrain"]).name == f"retrain-{told[name]['training_settings']}.json"
         assert (told[name]["training_seed"], told[name]["trained_on"], told[name]["opset"]) == ("0", "train", "18")
         assert told[name]["resize"] == "shorter side to 8 pixels (bicubic, antialiased), then the 8 x 8 centre"
         assert onnx.load(file).opset_import[0].version == 18
@@ -179,7 +178,7 @@ def test_an_operator_that_onnx_lacks_is_named_and_leaves_no_file(
 
 def test_the_other_members_are_exported_where_one_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bessel_for("resnet20", monkeypatch)
-    export([retrained("resnet20"), retrained("darts-0", MIXED)], tmp_path, scaled)
+    export([retrained("resnet20"), retrained("darts-0", MIXED)], tmp_path, "export_scaled")
     lost, sound = read_json(tmp_path / "exports.json")
     assert (lost["name"], lost["file"]) == ("resnet20", None)
     assert "bessel_j1" in lost["status"]
@@ -212,10 +211,9 @@ def test_no_int8_file_of_one_that_does_not_agree_with_torch(tmp_path: Path, monk
 
 def test_both_files_of_a_network_are_measured(tmp_path: Path) -> None:
     folders = [exported("resnet20"), exported_family()]
-    checks = [str(folders[0] / "check.json"), str(folders[1] / "exports.json")]
-    performances = [str(folder / "performance.json") for folder in folders]
-    tables = ["--output", str(tmp_path / "exports.csv"), "--performance", str(tmp_path / "performance.csv")]
-    gather.main(["--checks", *checks, "--performances", *performances, *tables])
+    checks = [folders[0] / "check.json", folders[1] / "exports.json"]
+    performances = [folder / "performance.json" for folder in folders]
+    run("gather_exports", checks=checks, performances=performances, output=tmp_path)
     first = read_csv(tmp_path / "exports.csv")[0]
     assert first["int8_file"] == "resnet20/model_int8.onnx"
     assert int(first["int8_bytes"]) < int(first["bytes"]) / 2

@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 import pytest
 from exported_world import Prototypes, deployed
-from tiny_world import prepared, settings
+from stepping import settings_of
+from tiny_world import ROOT, prepared, tiny_config
 from torch import Tensor, nn
 
 from nas_steps.data.store import Meta, Split, load_split, read_meta
@@ -19,11 +20,10 @@ from nas_steps.export.quantise import calibration_images, export_int8, losses, q
 from nas_steps.export.settings import ExportSettings
 from nas_steps.models.mobile.network import build_mobile
 from nas_steps.provenance.fingerprint import file_hash
-from nas_steps.provenance.settings import read_settings
 
 
 def step(**changes: Any) -> ExportSettings:
-    return read_settings(settings(export__images=None, **changes)["export"], ExportSettings)
+    return settings_of(tiny_config(export__images=None, **changes), "export_entry", ExportSettings, ROOT.name)
 
 
 def accept(folder: Path, network: nn.Module, *, train_on: str = "train", **changes: Any) -> dict[str, Any]:

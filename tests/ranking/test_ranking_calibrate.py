@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stepping import run
 from tiny_world import settings
 
 from nas_steps.errors import UserError
@@ -17,10 +18,6 @@ from nas_steps.provenance.files import read_csv, read_json, write_csv, write_jso
 from nas_steps.ranking.calibrate import calibrate
 from nas_steps.ranking.pool import Member
 from nas_steps.ranking.settings import CalibrationSettings
-from nas_steps.ranking.steps import calibrate as calibrate_step
-from nas_steps.ranking.steps import compare as compare_step
-from nas_steps.ranking.steps import sample as sample_step
-from nas_steps.ranking.steps import shortlist as shortlist_step
 from nas_steps.search.tables import write_candidates
 
 
@@ -121,7 +118,7 @@ def test_what_cannot_be_foretold_takes_the_most_and_says_why(members: Any, candi
 def pooled(tmp_path: Path) -> Path:
     """The files of a sample of 6, scored and trained by two seeds, and of two searches."""
     given = settings(ranking__uniform=6)
-    sample_step.main(["--settings", given["sample"], "--output", str(tmp_path / "sample/proposals.csv")])
+    run("sample", settings=given["sample"], output=tmp_path / "sample")
     drawn = [one.architecture for one in read_proposals(tmp_path / "sample/proposals.csv")]
     assert len(drawn) == 6
     found = [Estimate(place, name, place / 10, parameters=5 + place, macs=9) for place, name in enumerate(drawn)]
@@ -137,36 +134,42 @@ def pooled(tmp_path: Path) -> Path:
 
 def test_the_steps_hand_on_how_many_are_shortlisted(pooled: Path) -> None:
     given = settings(ranking__uniform=6, ranking__shortlist="auto")
-    candidates = [str(pooled / name / "candidates.csv") for name in ("random-0", "evolution-0")]
-    calibrate_step.main(
-        ["--settings", given["calibration"], "--sample", str(pooled / "sample/proposals.csv"),
-         "--trainings", str(pooled / "sample/seed-0-shard-0.csv"), "--scores", str(pooled / "sample/score-0.csv"),
-         "--candidates", *candidates, "--output", str(pooled)]
-    )  # fmt: skip
+    candidates = [pooled / name / "candidates.csv" for name in ("random-0", "evolution-0")]
+    run(
+        "calibrate",
+        settings=given["calibrate"],
+        sample=pooled / "sample/proposals.csv",
+        trainings=[pooled / "sample/seed-0-shard-0.csv"],
+        scores=[pooled / "sample/score-0.csv"],
+        candidates=candidates,
+        output=pooled,
+    )
     told = read_json(pooled / "calibration.json")
     assert (told["candidates"], told["architectures"], told["kendall_tau"]) == (2, 6, 1.0)  # the supernet's is none
     assert told["shortlist"] == 1
-    shortlist = ["--settings", given["shortlist"], "--candidates", *candidates]
-    output = str(pooled / "shortlist.csv")
-    shortlist_step.main([*shortlist, "--calibration", str(pooled / "calibration.json"), "--output", output])
-    assert len(read_csv(output)) == 2
+    shortlist = {"settings": given["shortlist"], "candidates": candidates, "output": pooled}
+    run("shortlist", **shortlist, calibration=pooled / "calibration.json")
+    assert len(read_csv(pooled / "shortlist.csv")) == 2
     write_json(pooled / "calibration.json", {"shortlist": 2})
-    shortlist_step.main([*shortlist, "--calibration", str(pooled / "calibration.json"), "--output", output])
-    assert len(read_csv(output)) == 4
+    run("shortlist", **shortlist, calibration=pooled / "calibration.json")
+    assert len(read_csv(pooled / "shortlist.csv")) == 4
     with pytest.raises(UserError, match=r"--calibration: the shortlist is auto"):
-        shortlist_step.main([*shortlist, "--output", output])
+        run("shortlist", **shortlist)
 
 
 def test_the_pool_is_compared_from_files(pooled: Path) -> None:
     rows = [{"index": 0, "architecture": "other", "strategy": "random", "search_seed": 0, "search_score": 0.4,
              "estimator": "short_training"}]  # fmt: skip
     write_csv(pooled / "shortlist.csv", rows, tuple(rows[0]))
-    trainings = [str(path) for path in [*pooled.glob("seed-*.csv"), *pooled.glob("sample/seed-*.csv")]]
-    compare_step.main(
-        ["--settings", settings()["comparison"], "--shortlist", str(pooled / "shortlist.csv"),
-         "--trainings", *trainings, "--sample", str(pooled / "sample/proposals.csv"),
-         "--scores", str(pooled / "sample/score-0.csv"), "--output", str(pooled)]
-    )  # fmt: skip
+    run(
+        "compare",
+        settings=settings()["compare"],
+        shortlist=pooled / "shortlist.csv",
+        trainings=[*pooled.glob("seed-*.csv"), *pooled.glob("sample/seed-*.csv")],
+        sample=pooled / "sample/proposals.csv",
+        scores=[pooled / "sample/score-0.csv"],
+        output=pooled,
+    )
     pool = read_csv(pooled / "pool.csv")
     assert [(row["sampled"], row["shortlisted"], row["trainings"]) for row in pool] == [("1", "0", "2")] * 6 + [
         ("0", "1", "2")

@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
+from stepping import run
 from tiny_world import settings
 
 from nas_steps.estimation.estimates import Estimate, write_estimates
 from nas_steps.provenance.files import read_csv, write_csv
 from nas_steps.ranking.rank import agreement, kendall, ranked, winners
 from nas_steps.ranking.shortlist import shortlist
-from nas_steps.ranking.steps import rank as rank_step
-from nas_steps.ranking.steps import shortlist as shortlist_step
 from nas_steps.search.tables import write_candidates
 
 
@@ -169,9 +168,8 @@ def test_the_steps(tmp_path: Path) -> None:
     write_candidates(folder / "evolution-0" / "candidates.csv", [("y", 0.4, "short_training")])
     write_candidates(folder / "darts-0" / "candidates.csv", [])
     paths = [str(folder / name / "candidates.csv") for name in ("random-0", "evolution-0", "darts-0")]
-    output = tmp_path / "shortlist.csv"
-    shortlist_step.main(["--settings", settings()["shortlist"], "--candidates", *paths, "--output", str(output)])
-    found = read_csv(output)
+    run("shortlist", settings=settings()["shortlist"], candidates=paths, output=tmp_path)
+    found = read_csv(tmp_path / "shortlist.csv")
     assert [(line["index"], line["architecture"], line["strategy"]) for line in found] == [
         ("0", "x", "random"),
         ("1", "y", "random"),
@@ -179,8 +177,8 @@ def test_the_steps(tmp_path: Path) -> None:
     ]
     write_estimates(tmp_path / "seed-0.csv", [Estimate(0, "x", 0.2), Estimate(1, "y", 0.6)])
     write_estimates(tmp_path / "seed-1.csv", [Estimate(0, "x", 0.4), Estimate(1, "y", 0.8)])
-    trainings = [str(tmp_path / f"seed-{seed}.csv") for seed in (0, 1)]
-    rank_step.main(["--shortlist", str(output), "--trainings", *trainings, "--output", str(tmp_path)])
+    trainings = [tmp_path / f"seed-{seed}.csv" for seed in (0, 1)]
+    run("rank", shortlist=tmp_path / "shortlist.csv", trainings=trainings, output=tmp_path)
     assert [(line["architecture"], line["trainings"]) for line in read_csv(tmp_path / "ranked.csv")] == [
         ("y", "2"),
         ("x", "2"),
@@ -195,6 +193,5 @@ def test_the_steps(tmp_path: Path) -> None:
 def test_nothing_to_rank_gives_empty_tables(tmp_path: Path) -> None:
     write_csv(tmp_path / "shortlist.csv", [], ("index", "architecture"))
     write_estimates(tmp_path / "seed-0.csv", [])
-    given = ["--shortlist", str(tmp_path / "shortlist.csv"), "--trainings", str(tmp_path / "seed-0.csv")]
-    rank_step.main([*given, "--output", str(tmp_path)])
+    run("rank", shortlist=tmp_path / "shortlist.csv", trainings=[tmp_path / "seed-0.csv"], output=tmp_path)
     assert [read_csv(tmp_path / name) for name in ("ranked.csv", "winners.csv", "agreement.csv")] == [[], [], []]

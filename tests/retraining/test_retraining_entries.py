@@ -9,21 +9,21 @@ from typing import Any
 
 import pytest
 from mutants import neighbours
-from tiny_world import CONVOLUTION, MIXED, POOLS, prepared, settings, tiny_config
+from stepping import run, settings_of
+from tiny_world import CONVOLUTION, MIXED, POOLS, ROOT, prepared, settings, tiny_config
 
 from nas_steps.config.schema import Config
 from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.models.build import size
 from nas_steps.provenance.files import read_json, write_csv
-from nas_steps.provenance.settings import read_settings
 from nas_steps.ranking.rank import WINNERS
 from nas_steps.retraining import refusing
 from nas_steps.retraining.entries import entry_of, uniform
 from nas_steps.retraining.fitting import Constraints, measure, widest
 from nas_steps.retraining.largest import largest_cells
 from nas_steps.retraining.refusing import check_baselines
-from nas_steps.retraining.steps import count, train
+from nas_steps.retraining.steps import count
 from nas_steps.spaces.cells.space import CellArchitecture, CellSpace
 from nas_steps.spaces.declare import declared_cells
 from nas_steps.spaces.mobile.presets import PRESETS as MOBILE
@@ -31,13 +31,15 @@ from nas_steps.spaces.mobile.sites import largest as largest_of
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.training.settings import TrainingSettings
 from nas_steps.workflow.plan import Plan
+from nas_steps.workflow.steps import STEPS
+from nas_steps.workflow.wiring import spelled
 
 NETWORK = Network(channels=4, cells=3, stem_multiplier=1)
 
 
 @pytest.fixture(scope="module")
 def step() -> TrainingSettings:
-    return read_settings(settings()["retraining"], TrainingSettings)
+    return settings_of(tiny_config(), "retrain", TrainingSettings, ROOT.name)
 
 
 # ------------------------------------------------------------------------------------------- uniform draws
@@ -192,8 +194,8 @@ def test_a_baseline_above_the_budget_is_refused_by_its_job(step: TrainingSetting
 
 
 def test_a_fitted_baseline_is_trained_and_its_record_has_the_budget_and_the_width(tmp_path: Path) -> None:
-    options = ["--settings", settings()["retraining"], "--data", prepared(), "--kind", "baseline", "--seed", "0"]
-    train.main([*options, "--entry", "resnet20_auto", "--macs", "3e5", "--output", str(tmp_path / "out")])
+    options = {"settings": settings()["retrain"], "data": prepared(), "kind": "baseline", "seed": 0}
+    run("retrain", **options, entry="resnet20_auto", macs="3e5", output=tmp_path / "out")
     found = read_json(tmp_path / "out" / "metrics.json")
     assert found["status"] == "ok"
     assert found["entry"] == "resnet20_auto"
@@ -211,12 +213,12 @@ BUDGET = {"macs": 2e6}
 def counting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts in this process, where torch is loaded already."""
 
-    def run(command: list[str], **_options: object) -> SimpleNamespace:
+    def counted(command: list[str], **_options: object) -> SimpleNamespace:
         assert command[1:4] == ["-m", "nas_steps.retraining", "count"]
         count.main(command[4:])
         return SimpleNamespace(returncode=0)
 
-    monkeypatch.setattr(refusing.subprocess, "run", run)
+    monkeypatch.setattr(refusing.subprocess, "run", counted)
 
 
 @pytest.mark.usefixtures("counting")
@@ -274,6 +276,13 @@ def test_a_budget_that_says_nothing_is_refused(retrain: dict[str, Any], words: s
         Config.model_validate({"retrain": retrain})
 
 
+def limits(plan: Plan, entry: str) -> str:
+    """The budget on the command line of an entry's jobs, after its kind."""
+    words = spelled(plan.options(STEPS["retrain"], {"entry": entry, "seed": 0}))
+    assert words.startswith(f"--kind {plan.entries[entry]}")
+    return words.removeprefix(f"--kind {plan.entries[entry]}")
+
+
 def test_the_plan_has_the_entries_and_what_they_wait_for(tmp_path: Path) -> None:
     raw = tiny_config().model_dump(mode="json")
     raw["search"]["seeds"] = 2
@@ -284,11 +293,11 @@ def test_the_plan_has_the_entries_and_what_they_wait_for(tmp_path: Path) -> None
     assert kinds["largest"] == "largest"
     waiting = {name for name in kinds if plan.winners(name)}
     assert waiting == {name for name, kind in kinds.items() if kind in ("searched", "random")} | {"resnet20_auto"}
-    assert {plan.constraints(name) for name in kinds} == {""}
+    assert {limits(plan, name) for name in kinds} == {""}
     raw["retrain"] |= {"budget": {"macs": 2e6, "parameters": 3000}, "uniform": False, "largest": False}
     plan = Plan(raw, root=str(tmp_path))
-    assert plan.constraints("resnet20_auto") == plan.constraints("mobilenet_v2") == "--macs 2000000 --parameters 3000"
-    assert plan.constraints("darts-0") == ""
+    assert limits(plan, "resnet20_auto") == limits(plan, "mobilenet_v2") == " --macs 2000000 --parameters 3000"
+    assert limits(plan, "darts-0") == ""
     assert not plan.winners("resnet20_auto")
     assert set(plan.entries.values()) == {"searched", "random", "baseline"}
 

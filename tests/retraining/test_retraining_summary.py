@@ -1,4 +1,4 @@
-"""Means, intervals, paired comparisons, and the steps train and gather."""
+"""Means, intervals, paired comparisons, and the steps retrain and gather_retraining."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
+from stepping import run
 from tiny_world import CONVOLUTION, MIXED, retrained, settings
 
 from nas_steps.errors import UserError
-from nas_steps.estimation.steps.short_training import main as estimate
 from nas_steps.intervals import accuracy_interval, mean_interval
 from nas_steps.provenance.files import read_csv, read_json, write_csv
 from nas_steps.ranking.rank import WINNERS
-from nas_steps.retraining.steps import gather, train
 from nas_steps.retraining.summary import compare, summarise
-from nas_steps.search.steps import budget, darts
 from nas_steps.training.record import Entry, record
 
 
@@ -116,7 +114,7 @@ def test_a_baseline_and_a_winner_are_trained_and_gathered(tmp_path: Path) -> Non
         assert 0 <= one["test_accuracy"] <= 1
         assert len(read_csv(Path(path).parent / "history.csv")) == 1
         assert (Path(path).parent / "weights.safetensors").stat().st_size > 1000
-    gather.main(["--trainings", *paths, "--output", str(tmp_path)])
+    run("gather_retraining", trainings=paths, output=tmp_path)
     assert [row["entry"] for row in read_csv(tmp_path / "retrained.csv")] == ["resnet20", "darts-0"]
     assert [row["trainings"] for row in read_csv(tmp_path / "summary.csv")] == ["1", "1"]
     assert [row["note"] for row in read_csv(tmp_path / "comparisons.csv")] == ["1 of the 3 seeds that a claim needs"]
@@ -124,13 +122,12 @@ def test_a_baseline_and_a_winner_are_trained_and_gathered(tmp_path: Path) -> Non
 
 def test_a_search_without_a_winner_is_missing(tmp_path: Path, data: str) -> None:
     write_csv(tmp_path / "winners.csv", [{"entry": "other-0", "architecture": MIXED}], WINNERS)
-    given = ["--settings", settings()["retraining"], "--data", data, "--entry", "darts-0", "--kind", "searched"]
-    given += ["--winners", str(tmp_path / "winners.csv"), "--seed", "1", "--output", str(tmp_path / "out")]
-    train.main(given)
+    given = {"settings": settings()["retrain"], "data": data, "winners": tmp_path / "winners.csv"}
+    run("retrain", **given, entry="darts-0", kind="searched", seed=1, output=tmp_path / "out")
     found = read_json(tmp_path / "out" / "metrics.json")
     assert (found["status"], found["seed"], found["test_accuracy"]) == ("missing", 1, None)
     assert "could be trained" in found["reason"]
-    gather.main(["--trainings", str(tmp_path / "out" / "metrics.json"), "--output", str(tmp_path)])
+    run("gather_retraining", trainings=[tmp_path / "out" / "metrics.json"], output=tmp_path)
     (row,) = read_csv(tmp_path / "summary.csv")
     assert (row["trainings"], row["diverged"], row["test_mean"]) == ("0", "0", "")
 
@@ -140,18 +137,16 @@ def test_only_final_trainings_need_the_test_set(tmp_path: Path, data: str) -> No
     shutil.copytree(data, without)
     for file in without.glob("test_*"):
         file.unlink()
-    files, cost = settings(), ["--cost", str(tmp_path / "cost.json")]
-    shared = ["--data", str(without)]
-    budget.main(["--settings", files["budget"], *shared, "--output", str(tmp_path / "budget.json"), *cost])
-    given = ["--strategy", "darts", "--seed", "0", "--output", str(tmp_path / "darts-0")]
-    darts.main(["--settings", files["search_darts"], *shared, *given])
+    files, shared = settings(), {"data": without, "seed": 0}
+    run("budget", settings=files["budget"], data=without, output=tmp_path)
+    run("darts", settings=files["darts"], **shared, strategy="darts", output=tmp_path / "darts-0")
     write_csv(tmp_path / "some.csv", [{"index": 0, "architecture": CONVOLUTION}], ("index", "architecture"))
-    for stage, name in [("search", "evaluation"), ("ranking", "ranking")]:
-        given = ["--proposals", str(tmp_path / "some.csv"), "--stage", stage, "--seed", "0", "--shard", "0"]
-        given += ["--shards", "1", "--output", str(tmp_path / f"{stage}.csv"), *cost]
-        estimate(["--settings", files[name], *shared, *given])
-        assert [row["status"] for row in read_csv(tmp_path / f"{stage}.csv")] == ["ok"]
-    given = ["--entry", "resnet20", "--kind", "baseline", "--seed", "0", "--output", str(tmp_path / "out")]
+    shard = {**shared, "proposals": tmp_path / "some.csv", "shard": 0, "shards": 1}
+    run("evaluate", settings=files["evaluate"], **shard, strategy="random", round=0, output=tmp_path / "search")
+    run("train_shortlist", settings=files["train_shortlist"], **shard, output=tmp_path / "ranking")
+    for file in ("search/shard-0.csv", "ranking/seed-0-shard-0.csv"):
+        assert [row["status"] for row in read_csv(tmp_path / file)] == ["ok"]
+    given = {"entry": "resnet20", "kind": "baseline", "output": tmp_path / "out"}
     with pytest.raises(UserError, match=r"test_images\.npy is missing"):
-        train.main(["--settings", files["retraining"], *shared, *given])
+        run("retrain", settings=files["retrain"], **shared, **given)
     assert not (tmp_path / "out" / "metrics.json").exists()

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from stepping import run
 from tiny_world import CONVOLUTION, MIXED, NETWORK, RECIPE, settings
 
 from nas_steps.config.load import load
@@ -18,8 +19,6 @@ from nas_steps.models.build import size
 from nas_steps.provenance.files import read_csv, read_json, write_json
 from nas_steps.scaling.compound import Design, Factors
 from nas_steps.scaling.factorial import base_architectures, describe_designs, gather_cells
-from nas_steps.scaling.steps import designs, gather_factorial, train_design
-from nas_steps.search.steps import measure_costs
 from nas_steps.spaces.mobile import presets as mobile
 
 TRIPLE = Factors(1.2, 1.1, 1.15)
@@ -99,10 +98,14 @@ def test_a_factorial_of_nothing_scaled_is_refused() -> None:
 
 
 def test_its_seeds_and_its_switch_make_no_network_stale() -> None:
-    usual = settings(scaling__factorial=WANTED)["factorial"]
-    assert settings(scaling__factorial={**WANTED, "seeds": 7})["factorial"] == usual
-    assert settings(scaling__factorial={**WANTED, "factor": 3})["factorial"] != usual
-    assert "factorial" not in settings()
+    def written(**changes: Any) -> list[str]:
+        files = settings(scaling__factorial={**WANTED, **changes})
+        return [files[name] for name in ("describe_designs", "train_design", "gather_factorial")]
+
+    usual = written()
+    assert written(seeds=7) == usual
+    assert all(one != other for one, other in zip(written(factor=3), usual, strict=True))
+    assert not {"describe_designs", "train_design", "gather_factorial"} & settings().keys()
 
 
 def test_a_hand_designed_base_of_too_large_a_stride_is_refused_with_the_config() -> None:
@@ -125,21 +128,25 @@ WANTED = {
 
 def through(tmp_path: Path, data: str, architecture: str | None) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """All steps with one seed; the cells and the effects."""
-    file = settings(scaling__factorial=WANTED)["factorial"]
+    files = settings(scaling__factorial=WANTED)
     triple = {"depth": 1.2, "width": 1.1, "resolution": 1.15} if architecture else {}
     write_json(tmp_path / "chosen.json", {"architecture": architecture, **triple})
-    listed = str(tmp_path / "designs.csv")
-    shared = ["--settings", file, "--data", data, "--seed", "0"]
-    cost = ["--cost", str(tmp_path / "cost.json")]
-    designs.main([*shared, "--chosen", str(tmp_path / "chosen.json"), "--output", listed, *cost])
+    shared = {"data": data, "seed": 0}
+    chosen, listed = tmp_path / "chosen.json", tmp_path / "designs-s0.csv"
+    run("describe_designs", settings=files["describe_designs"], **shared, chosen=chosen, output=tmp_path)
     records = []
     for base in ("searched", "hand_designed"):
         for way in ("none", "compound"):
-            folder = tmp_path / f"{base}-{way}"
-            given = ["--designs", listed, "--base", base, "--scaling", way, "--output", str(folder)]
-            train_design.main([*shared, *given])
-            records.append(str(folder / "metrics.json"))
-    gather_factorial.main(["--settings", file, "--designs", listed, "--trainings", *records, "--output", str(tmp_path)])
+            given = {"designs": listed, "base": base, "scaling": way, "output": tmp_path / f"{base}-{way}"}
+            run("train_design", settings=files["train_design"], **shared, **given)
+            records.append(tmp_path / f"{base}-{way}" / "metrics.json")
+    run(
+        "gather_factorial",
+        settings=files["gather_factorial"],
+        designs=[listed],
+        trainings=records,
+        output=tmp_path,
+    )
     return read_csv(tmp_path / "factorial.csv"), read_csv(tmp_path / "effects.csv")
 
 
@@ -151,17 +158,15 @@ def test_the_random_base_keeps_the_limits_of_the_search(tmp_path: Path, data: st
         scaling__factorial={**WANTED, "bases": ["searched", "random"], "scalings": ["none", "width"]},
     )
     write_json(tmp_path / "chosen.json", {"architecture": MIXED, "depth": 1.2, "width": 1.1, "resolution": 1.15})
-    costs, cost = str(tmp_path / "costs.csv"), ["--cost", str(tmp_path / "cost.json")]
-    measured = ["--output", costs, "--record", str(tmp_path / "costs.json")]
-    measure_costs.main(["--settings", files["costs"], "--data", data, *measured, *cost])
-    arguments = ["--settings", files["factorial"], "--data", data, "--chosen", str(tmp_path / "chosen.json"), *cost]
-    with pytest.raises(UserError, match="limits of parameters"):
-        designs.main([*arguments, "--seed", "0", "--output", str(tmp_path / "none.csv")])
+    run("measure_blocks", settings=files["measure_blocks"], data=data, output=tmp_path)
+    given = {"settings": files["describe_designs"], "data": data, "chosen": tmp_path / "chosen.json"}
+    with pytest.raises(UserError, match="constraints of parameters"):
+        run("describe_designs", **given, seed=0, output=tmp_path / "none")
     drawn = set()
     for seed in range(8):
-        listed = str(tmp_path / f"designs-{seed}.csv")
-        designs.main([*arguments, "--costs", costs, "--seed", str(seed), "--output", listed])
-        drawn.add(next(row["base_architecture"] for row in read_csv(listed) if row["base"] == "random"))
+        run("describe_designs", **given, blocks=tmp_path / "blocks.csv", seed=seed, output=tmp_path)
+        listed = read_csv(tmp_path / f"designs-s{seed}.csv")
+        drawn.add(next(row["base_architecture"] for row in listed if row["base"] == "random"))
     sizes = [size(one, Network(**NETWORK), inputs=1, classes=10, side=8).parameters for one in drawn]
     assert len(drawn) > 1
     assert max(sizes) < largest

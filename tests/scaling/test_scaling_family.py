@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from stepping import run
 from tiny_world import MIXED, settings, tiny_config
 
 from nas_steps.config.scaling import Scaling
@@ -17,8 +18,6 @@ from nas_steps.provenance.files import read_csv, read_json, write_csv, write_jso
 from nas_steps.ranking.rank import RANKED
 from nas_steps.scaling.compound import Design, Factors, scale, triples
 from nas_steps.scaling.family import MEMBERS, choose, describe_members, describe_triples
-from nas_steps.scaling.steps import choose as choose_step
-from nas_steps.scaling.steps import describe, gather, grid, train
 from nas_steps.scaling.winner import DESIGN, described, design_of
 from nas_steps.spaces.mobile.architectures import parse_mobile
 from nas_steps.spaces.mobile.efficientnet import B0, triples
@@ -163,22 +162,19 @@ def through(tmp_path: Path, data: str, status: str | None) -> tuple[list[dict[st
     files = settings(scaling__mac_budget=macs * 1.2)
     ranked = [] if status is None else [{"rank": 1, "architecture": MIXED, "status": status}]
     write_csv(tmp_path / "ranked.csv", ranked, RANKED)
-    shared = ["--data", data, "--ranked", str(tmp_path / "ranked.csv"), "--cost", str(tmp_path / "cost.json")]
-    triples = ["--triples", str(tmp_path / "triples.csv")]
-    describe.main(["--settings", files["scaling_grid"], *shared, "--output", str(tmp_path / "triples.csv")])
-    scores = [str(tmp_path / f"grid-{shard}.csv") for shard in (0, 1)]
-    for shard, path in enumerate(scores):
-        given = ["--shard", str(shard), "--shards", "2", "--output", path]
-        grid.main(["--settings", files["scaling_grid"], *shared, *triples, *given])
-    members = files["scaling_members"]
-    choose_step.main(["--settings", members, *shared, *triples, "--scores", *scores, "--output", str(tmp_path)])
-    described = ["--members", str(tmp_path / "members.csv")]
+    shared = {"data": data, "ranked": tmp_path / "ranked.csv"}
+    run("describe_grid", settings=files["describe_grid"], **shared, output=tmp_path)
+    shared["triples"] = tmp_path / "triples.csv"
+    for shard in (0, 1):
+        run("train_grid", settings=files["train_grid"], **shared, shard=shard, shards=2, output=tmp_path)
+    scores = [tmp_path / f"grid-{shard}.csv" for shard in (0, 1)]
+    run("choose_scaling", settings=files["choose_scaling"], **shared, scores=scores, output=tmp_path)
     records = []
-    for member in ("B0", "B1"):
-        given = ["--chosen", str(tmp_path / "chosen.json"), *described, "--member", member, "--seed", "0"]
-        train.main(["--settings", members, "--data", data, *given, "--output", str(tmp_path / member)])
-        records.append(str(tmp_path / member / "metrics.json"))
-    gather.main([*described, "--trainings", *records, "--output", str(tmp_path / "family.csv")])
+    for member in (0, 1):
+        given = {"chosen": tmp_path / "chosen.json", "members": tmp_path / "members.csv", "member": member, "seed": 0}
+        run("train_member", settings=files["train_member"], data=data, **given, output=tmp_path / f"B{member}")
+        records.append(tmp_path / f"B{member}" / "metrics.json")
+    run("gather_family", members=tmp_path / "members.csv", trainings=records, output=tmp_path)
     return [read_json(path) for path in records], read_csv(tmp_path / "family.csv")
 
 
@@ -216,7 +212,7 @@ def test_all_steps_with_one_member_within_the_budget(tmp_path: Path, data: str) 
 def test_a_member_may_start_from_the_weights_of_the_smaller_one(tmp_path: Path, data: str) -> None:
     files = settings(scaling__mac_budget=1e9)
     write_csv(tmp_path / "ranked.csv", [{"rank": 1, "architecture": MIXED, "status": "ok"}], RANKED)
-    shared = ["--settings", files["scaling_members"], "--data", data]
+    shared = {"settings": files["train_member"], "data": data, "chosen": tmp_path / "chosen.json"}
     chosen = {"architecture": MIXED, "depth": 2.0, "width": 1.0, "resolution": 1.0}
     write_json(tmp_path / "chosen.json", chosen)
     members = describe_members(
@@ -225,20 +221,19 @@ def test_a_member_may_start_from_the_weights_of_the_smaller_one(tmp_path: Path, 
     )  # fmt: skip
     write_csv(tmp_path / "members.csv", members, MEMBERS)
 
-    def trained(member: str, name: str, *more: str) -> dict[str, Any]:
-        given = ["--chosen", str(tmp_path / "chosen.json"), "--members", str(tmp_path / "members.csv"), *more]
-        given += ["--member", member, "--seed", "0", "--output", str(tmp_path / name)]
-        train.main([*shared, *given])
+    def trained(member: int, name: str, smaller: Path | None = None) -> dict[str, Any]:
+        given = {"members": tmp_path / "members.csv", "smaller": smaller, "member": member, "seed": 0}
+        run("train_member", **shared, **given, output=tmp_path / name)
         return read_json(tmp_path / name / "metrics.json")
 
-    smaller = trained("B0", "B0")
-    cold, warm = trained("B1", "cold"), trained("B1", "warm", "--warm", str(tmp_path / "B0"))
+    smaller, start = trained(0, "B0"), tmp_path / "B0" / "metrics.json"
+    cold, warm = trained(1, "cold"), trained(1, "warm", start)
     assert "warm_start" not in cold
     assert warm["warm_start"] == "B0"
     assert warm["train_loss"] != cold["train_loss"]
     # one that diverged is no start
-    write_json(tmp_path / "B0" / "metrics.json", smaller | {"status": "diverged", "reason": "the loss is NaN"})
-    again = trained("B1", "again", "--warm", str(tmp_path / "B0"))
+    write_json(start, smaller | {"status": "diverged", "reason": "the loss is NaN"})
+    again = trained(1, "again", start)
     assert "warm_start" not in again
     assert again["train_loss"] == cold["train_loss"]
 
