@@ -1,4 +1,7 @@
-"""Run one job of a step: its command line, its settings, its files, the header of its log, errors in words."""
+"""Run one job of a step: its command line, its settings, its files, the header of its log, errors in words.
+
+Loads no pydantic but to read settings: `nas_steps.predict` needs none.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,17 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import MENDABLE, in_words, read_json
 from nas_steps.provenance.ledger import Cost, measured
-from nas_steps.provenance.settings import read_settings
 from nas_steps.provenance.step import Step, cardinality, common_folder
 
-Settings = TypeVar("Settings", bound=BaseModel)
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Settings = TypeVar("Settings", bound="BaseModel")
 #: wildcards and options that are numbers; all others are text
 NUMBERS = {"seed": int, "round": int, "shard": int, "shards": int, "macs": float, "parameters": float}
 #: what the wildcards of file names are
@@ -55,6 +58,8 @@ class Task:
 
     def read_settings(self, kind: type[Settings]) -> Settings:
         """Return the settings that the Snakefile wrote for this step. Raises UserError if they were edited."""
+        from nas_steps.provenance.settings import read_settings
+
         return read_settings(self.given.settings, kind)
 
     def output(self, name: str) -> Path:
