@@ -160,7 +160,7 @@ def test_the_random_base_keeps_the_limits_of_the_search(tmp_path: Path, data: st
     write_json(tmp_path / "chosen.json", {"architecture": MIXED, "depth": 1.2, "width": 1.1, "resolution": 1.15})
     run("measure_blocks", settings=files["measure_blocks"], data=data, output=tmp_path)
     given = {"settings": files["describe_designs"], "data": data, "chosen": tmp_path / "chosen.json"}
-    with pytest.raises(UserError, match="constraints of parameters"):
+    with pytest.raises(UserError, match="limits of parameters"):
         run("describe_designs", **given, seed=0, output=tmp_path / "none")
     drawn = set()
     for seed in range(8):
