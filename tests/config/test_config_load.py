@@ -25,6 +25,7 @@ from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.presets import DECLARED as MOBILE_DECLARED
 from nas_steps.spaces.mobile.presets import PRESETS as MOBILE_PRESETS
 from nas_steps.training.settings import TrainingSettings
+from nas_steps.workflow.steps import STEPS
 
 
 def refused(raw: dict[str, Any]) -> list[str]:
@@ -647,8 +648,8 @@ def test_declared_reductions_need_no_three_cells() -> None:
     ("config", "length"),
     [
         (lambda name: {"experiment": name}, 238),
-        (lambda name: {"search": {"strategies": {name: {"kind": "random"}, "darts": {}}}}, 144),
-        (lambda name: {"retrain": {"baselines": [f"resnet20_x0.{name.replace('n', '5')[12:]}", "resnet20"]}}, 144),
+        (lambda name: {"search": {"strategies": {name: {"kind": "random"}, "darts": {}}}}, 142),
+        (lambda name: {"retrain": {"baselines": [f"resnet20_x0.{name.replace('n', '5')[12:]}", "resnet20"]}}, 142),
     ],
 )
 def test_a_name_is_as_long_as_its_files_can_be(
@@ -659,10 +660,11 @@ def test_a_name_is_as_long_as_its_files_can_be(
     settings_files(loaded, tmp_path)
     longest = max(len(name) for name in [loaded.experiment, *loaded.search.strategies, *loaded.retrain.baselines])
     assert longest == length
+    step = max((name for name, one in STEPS.items() if one.by_strategy), key=len)
     # what is made of them: the temporary file of a strategy's settings, an entry's checkpoints, the lock of a run
     for name in (
-        f".search_{'n' * 144}-{16 * 'f'}.json.{64 * 'h'}.4194304.partial",
-        f".{'n' * 144}-999999-s999999.ended-4194304.checkpoints",
+        f".{step}-{'n' * 142}-{16 * 'f'}.json.{64 * 'h'}.4194304.partial",
+        f".{'n' * 142}-999999-s999999.ended-4194304.checkpoints",
         f"run-results-{'n' * 238}.lock",
     ):
         (tmp_path / name).touch()
