@@ -191,7 +191,11 @@ def test_the_other_members_are_exported_where_one_cannot_be(tmp_path: Path, monk
 def test_what_is_switched_off_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bessel_for("nobody", monkeypatch)
     (tmp_path / "model_int8.onnx").write_bytes(b"of an earlier run")
-    changes = {"export__int8": {"enabled": False}, "export__performance": {"repeats": 0}, "export__images": None}
+    changes: dict[str, Any] = {
+        "export__int8": {"enabled": False},
+        "export__performance": {"repeats": 0},
+        "export__images": None,
+    }
     export([retrained("resnet20")], tmp_path, **changes)
     check = read_json(tmp_path / "check.json")
     assert (check["status"], check["int8"]) == ("ok", None)

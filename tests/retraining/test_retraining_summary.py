@@ -144,9 +144,8 @@ def test_only_final_trainings_need_the_test_set(tmp_path: Path, data: str) -> No
     shard = {**shared, "proposals": tmp_path / "some.csv", "shard": 0, "shards": 1}
     run("evaluate", settings=files["evaluate"], **shard, strategy="random", round=0, output=tmp_path / "search")
     run("train_shortlist", settings=files["train_shortlist"], **shard, output=tmp_path / "ranking")
-    for file in ("search/shard-0.csv", "ranking/seed-0-shard-0.csv"):
-        assert [row["status"] for row in read_csv(tmp_path / file)] == ["ok"]
-    given = {"entry": "resnet20", "kind": "baseline", "output": tmp_path / "out"}
+    for table in ("search/shard-0.csv", "ranking/seed-0-shard-0.csv"):
+        assert [row["status"] for row in read_csv(tmp_path / table)] == ["ok"]
     with pytest.raises(UserError, match=r"test_images\.npy is missing"):
-        run("retrain", settings=files["retrain"], **shared, **given)
+        run("retrain", settings=files["retrain"], **shared, entry="resnet20", kind="baseline", output=tmp_path / "out")
     assert not (tmp_path / "out" / "metrics.json").exists()
