@@ -31,7 +31,6 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import chdir
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -39,12 +38,11 @@ from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import yaml
-from nas_steps.watched import WATCHED
 
 from benchmarks.undisturbed import compare, left_over, made_again, resumed
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.protocol import members
-from nas_steps.workflow.plan import Plan
+from nas_steps.workflow.steps import STEPS
 
 ROOT = Path(__file__).resolve().parents[1]
 STRIKING = Path(__file__).resolve().with_name("striking")
@@ -192,28 +190,13 @@ def fault(text: str) -> NoReturn:
 # ------------------------------------------------------------------------------------------- jobs and rules
 
 
-class Rules:
-    """Which rule of an experiment a command belongs to."""
-
-    def __init__(self, experiment: Experiment, folder: Path) -> None:
-        with chdir(folder):
-            plan = Plan(experiment.config)
-            made = plan.made()
-        self._files: dict[str, set[str]] = {}
-        for one in made:
-            self._files.setdefault(one.rule, set()).update(one.files)
-        self._modules = {rule: WATCHED[rule].module.format(estimator=plan.estimator) for rule in WATCHED}
-
-    def of(self, command: list[str]) -> str:
-        """The rule; empty for a process that is none of a rule's own."""
-        at = command.index("-m")
-        package, step = [*command[at + 1 : at + 3], ""][:2]
-        modules = {f"{package}.steps.{step}", f"{package}.__main__", f"{package}.write"}
-        found = [rule for rule, module in self._modules.items() if module in modules]
-        if len(found) > 1:
-            output = command[command.index("--output") + 1]
-            found = [rule for rule in found if output in self._files.get(rule, ())]
-        return found[0] if found else ""
+def rule_of(command: list[str]) -> str:
+    """The rule that a command belongs to; empty for a process that is none of a rule's own."""
+    at = command.index("-m")
+    package, step = [*command[at + 1 : at + 3], ""][:2]
+    # the commands of data and manifest name no step
+    name = step if step in STEPS else package.rpartition(".")[2]
+    return name if name in STEPS and STEPS[name].package == package else ""
 
 
 @dataclass
@@ -236,17 +219,16 @@ class Job:
 class Jobs:
     """The jobs of a folder's runs, as they announce themselves in `place`."""
 
-    def __init__(self, place: Path, rules: Rules) -> None:
+    def __init__(self, place: Path) -> None:
         place.mkdir(parents=True)
         self.place = place
-        self.rules = rules
         self.living: list[Job] = []
 
     def news(self) -> list[Job]:
         """The jobs that have begun since the last look."""
         found = []
         for file in self.place.glob("*.job"):
-            rule = self.rules.of(json.loads(file.read_text(encoding="utf-8")))
+            rule = rule_of(json.loads(file.read_text(encoding="utf-8")))
             if rule:
                 found.append(Job(int(file.stem), rule, time.monotonic()))
             file.unlink()
@@ -328,10 +310,10 @@ def looks(process: subprocess.Popen[bytes], jobs: Jobs, log: Path) -> Iterator[t
         time.sleep(LOOK)
 
 
-def undisturbed(experiment: Experiment, folder: Path) -> tuple[Rules, dict[str, float]]:
+def undisturbed(experiment: Experiment, folder: Path) -> dict[str, float]:
     """Run it to its end; the rules that had a job, each with the seconds of its shortest one."""
     prepare(experiment, folder)
-    jobs, log = Jobs(folder / "jobs", Rules(experiment, folder)), folder / "log.txt"
+    jobs, log = Jobs(folder / "jobs"), folder / "log.txt"
     process = start(experiment, folder, jobs.place, log)
     lives: dict[str, float] = {}
     for _, ended in looks(process, jobs, log):
@@ -339,7 +321,7 @@ def undisturbed(experiment: Experiment, folder: Path) -> tuple[Rules, dict[str, 
             lives[job.rule] = min(lives.get(job.rule, 1e9), time.monotonic() - job.began)
     if process.returncode:
         fault(f"{experiment.name} does not even run undisturbed: {tail(log)}")
-    return jobs.rules, lives
+    return lives
 
 
 def tail(log: Path, characters: int = 6000) -> str:
@@ -512,9 +494,8 @@ def main() -> None:
         told = Told()
         began = time.monotonic()
         lives: dict[str, dict[str, float]] = {}
-        rules: dict[str, Rules] = {}
         for one in chosen:
-            rules[one.name], lives[one.name] = undisturbed(one, folder / one.name / "undisturbed")
+            lives[one.name] = undisturbed(one, folder / one.name / "undisturbed")
             print(
                 f"{one.name}: undisturbed, {len(lives[one.name])} rules, {time.monotonic() - began:.0f} s since the "
                 "beginning",
@@ -527,7 +508,7 @@ def main() -> None:
             share = round(left * len(lives[one.name]) / mine)
             place = folder / one.name / "disturbed"
             prepare(one, place)
-            jobs = Jobs(place / "jobs", rules[one.name])
+            jobs = Jobs(place / "jobs")
             chaos = Chaos(one, jobs, lives[one.name], share, random.Random(f"{given.seed} {one.name}"), harms)
             disturbed(chaos, place, last=one is chosen[-1])
             left = max(0, left - chaos.told.kills)
@@ -552,9 +533,9 @@ def main() -> None:
                 fault(f"{one.name} did not end as it does undisturbed")
     print("kills by rule: " + ", ".join(f"{rule} {count}" for rule, count in sorted(told.rules.items())))
     print("kills by kind: " + ", ".join(f"{kind} {count}" for kind, count in sorted(told.kinds.items())))
-    unreached = sorted(set(WATCHED) - set(told.rules))
+    unreached = sorted(set(STEPS) - set(told.rules))
     print(
-        f"rules reached: {len(set(told.rules))} of {len(WATCHED)}"
+        f"rules reached: {len(set(told.rules))} of {len(STEPS)}"
         + (f"; not {', '.join(unreached)}" if unreached else "")
     )
     print(

@@ -25,8 +25,8 @@ MEASURED: tuple[tuple[str, tuple[str, ...]], ...] = (
     # the seconds of a search, in final trainings
     ("*/report/tables/search.csv", ("final_trainings",)),
     # the latency of blocks and networks
-    ("*/search/costs.csv", ("latency_ms",)),
-    ("*/search/costs.json", ("call_ms", "load", "validation")),
+    ("*/search/blocks.csv", ("latency_ms",)),
+    ("*/search/latency.json", ("call_ms", "load", "validation")),
     ("*/report/tables/fronts.csv", ("latency",)),
     # latency and memory of exported files; slow ones are timed less often
     ("*/performance.*", ("latency", "memory", "repeats", "times")),

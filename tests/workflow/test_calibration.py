@@ -83,8 +83,8 @@ def test_where_a_supernet_scores_it_scores_the_sample_too(tmp_path: Path) -> Non
     supernet = {"kind": "shared_weights", "supernet": {"epochs": 2, "sampling": "uniform"}}
     random = {"random": {"evaluations": 4}}
     rules = inputs(tmp_path, change(TINY, search__estimator=supernet, search__strategies=random))
-    assert "supernet/seed-0/weights.safetensors" in rules["score_sample_by_supernet"]
-    assert "sample/proposals.csv" in rules["score_sample_by_supernet"]
+    assert "supernet/seed-0/weights.safetensors" in rules["score_by_supernet"]
+    assert "sample/proposals.csv" in rules["score_by_supernet"]
     assert "score_sample" not in rules
     for rule in ("calibrate", "compare"):
         assert "sample/score-0.csv" in rules[rule]
@@ -94,4 +94,4 @@ def test_where_the_searches_keep_limits_the_sample_does(tmp_path: Path) -> None:
     strategies = {"random": {"evaluations": 4}}
     constraints = {"parameters": 10**6}
     rules = inputs(tmp_path, change(TINY, search__constraints=constraints, search__strategies=strategies))
-    assert "search/costs.csv" in rules["sample"]
+    assert "search/blocks.csv" in rules["sample"]

@@ -93,7 +93,7 @@ def test_one_more_seed_computes_only_its_own_networks(apart: Path) -> None:
     assert again == [
         "describe_designs seed=2",
         *(
-            f"train_design base={base}, way={way}, seed=2"
+            f"train_design base={base}, scaling={way}, seed=2"
             for base in ("random", "searched")
             for way in ("none", "width")
         ),

@@ -111,7 +111,7 @@ def test_the_next_plain_snakemake_goes_on(
     again = start(tmp_path)
     output = ended(again)
     assert again.returncode == 0, output
-    logs = "".join(file.read_text() for file in (tmp_path / "results/long/logs/search/random-0").glob("*shard*.log"))
+    logs = "".join(file.read_text() for file in (tmp_path / "results/long/logs/evaluate").glob("random-0-*.log"))
     assert logs.count("going on with architecture-") == 2, logs
     assert ("is asked to save its state and leave" in logs) == (harm is kill_snakemake)
     assert ("A run of this experiment was killed" in output) == (harm is not interrupt)

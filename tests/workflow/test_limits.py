@@ -34,7 +34,7 @@ def test_a_search_keeps_its_limits_and_another_limit_measures_nothing_anew(tmp_p
     folder = tmp_path / "run"
     finish(folder, CONSTRAINED, "--until", "gather_search", "--omit-from", "budget")
     space = declared(filled(load(CONSTRAINED | {"data": {"source": "digits"}}).space))
-    costs = read_costs(folder / "results/tiny/search/costs.csv", blocks_of(space))
+    costs = read_costs(folder / "results/tiny/search/blocks.csv", blocks_of(space))
     assert costs.has_latency
     with (folder / CANDIDATES).open(newline="", encoding="utf-8") as stream:
         found = [space.parse(row["architecture"]) for row in csv.DictReader(stream)]
@@ -42,6 +42,6 @@ def test_a_search_keeps_its_limits_and_another_limit_measures_nothing_anew(tmp_p
     assert all(costs.costs(one).macs <= 5e5 for one in found)
     jobs = {job.split()[0] for job in jobs_to_run(folder, change(CONSTRAINED, search__constraints__macs=6e5))}
     assert "propose" in jobs
-    assert "measure_costs" not in jobs
+    assert "measure_blocks" not in jobs
     other = change(CONSTRAINED, search__constraints__latency__batch=2)
-    assert "measure_costs" in {job.split()[0] for job in jobs_to_run(folder, other)}
+    assert "measure_blocks" in {job.split()[0] for job in jobs_to_run(folder, other)}

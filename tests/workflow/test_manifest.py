@@ -69,7 +69,7 @@ def test_every_file_is_listed_with_its_hash_and_what_made_it(finished: Path) -> 
     rule = found["rules"][found["files"]["retraining/darts-0-s0/metrics.json"]["by"]]
     assert rule["rule"] == "retrain"
     assert found["settings"][rule["settings"]]["recipe"]["epochs"] == 2
-    assert "nas_steps.retraining.steps.train" in found["code"][rule["code"]]
+    assert "nas_steps.retraining.steps.retrain" in found["code"][rule["code"]]
     assert rule["versions"].startswith(f"torch {metadata.version('torch').partition('+')[0]}")
     assert found["files"]["search/darts-0/alphas.json"]["by"] == "darts darts"
     assert {"python", "torch", "torchvision", "numpy", "snakemake", "onnx", "onnxruntime", "nas-steps"} == set(

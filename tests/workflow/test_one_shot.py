@@ -54,15 +54,15 @@ def test_a_supernet_is_trained_searched_reported_and_listed(tmp_path: Path) -> N
     costs = rows(results / "report/tables/costs.csv")
     assert {row["stage"]: row["jobs"] for row in costs}["supernet"] == "2"
     # the same supernet says the same of architectures that are named
-    settings = next((folder / "results/settings").glob("shared_weights-*.json"))
+    settings = next((folder / "results/settings").glob("score_by_supernet-*.json"))
     (folder / "some.txt").write_text("\n".join(row["architecture"] for row in looked[:3]))
     data = next((folder / "results/data").iterdir())
     run_module(
-        folder, "search", "rank_paths", "--settings", str(settings), "--data", str(data),
+        folder, "ranking", "score_by_supernet", "--settings", str(settings), "--data", str(data),
         "--weights", str(results / "supernet/seed-0/weights.safetensors"),
-        "--architectures", "some.txt", "--output", "ranks.csv",
+        "--architectures", "some.txt", "--output", "ranks",
     )  # fmt: skip
-    ranked = rows(folder / "ranks.csv")
+    ranked = rows(folder / "ranks/score-0.csv")
     assert [row["reestimated"] for row in ranked] == [row["reestimated"] for row in looked[:3]]
     assert sorted(row["rank"] for row in ranked) == ["1", "2", "3"]
     # what scores is no part of the supernet

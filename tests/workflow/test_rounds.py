@@ -59,7 +59,7 @@ def test_more_rounds_run_the_new_ones_alone_and_end_as_from_scratch(searched: Pa
     names = [name for name in STRATEGIES if name != "random"]
     jobs = jobs_to_run(searched, four, *SEARCH)
     new = [
-        f"{rule} strategy={name}, seed=0, number={number}{shard}"
+        f"{rule} strategy={name}, seed=0, round={number}{shard}"
         for name in names
         for number in (2, 3)
         for rule, shard in (("propose", ""), ("evaluate", ", shard=0"))

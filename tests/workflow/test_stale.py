@@ -468,10 +468,10 @@ def test_what_the_manifest_says_is_what_snakemake_watches(finished: Path) -> Non
 
 def test_another_shell_text_is_watched_too(finished: Path, copy: Path) -> None:
     """Snakemake's own trigger is not lost by ours."""
-    with code_edited(copy, ["rules/report.smk"], lambda text: text.replace("        RUN", '        RUN + " "')):
+    with code_edited(copy, ["rules/report.smk"], lambda text: text.replace("        RUN\n", '        RUN + " "\n')):
         assert jobs_to_run(finished, TINY, root=copy) == ["manifest", "report"]
 
 
 def test_the_dry_run_says_why(finished: Path) -> None:
     result = snakemake(finished, CONFIGS["export.tolerance"], "--dry-run")
-    assert re.search(r"before: 'results/settings/export-\w{16}\.json'", result.stdout + result.stderr)
+    assert re.search(r"before: 'results/settings/export_entry-\w{16}\.json'", result.stdout + result.stderr)
