@@ -107,7 +107,8 @@ class Step:
         found = [self.module]
         for kind in self.kinds:
             with suppress(KeyError):  # an estimator without a proxy has no module of a proxy
-                found.append(kind.format(**{**settings, **options}))
+                # a strategy's settings, not its name, which is an option
+                found.append(kind.format(**{**options, **settings}))
         return found
 
 
