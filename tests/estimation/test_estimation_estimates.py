@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nas_steps.estimation.steps.short_training import main
+from stepping import run
 from tiny_world import CONVOLUTION, MIXED, POOLS, settings
 
 from nas_steps.estimation import training
@@ -25,15 +25,17 @@ def estimated(tmp_path: Path, data: str, shard: int, shards: int, stage: str = "
         [{"index": index, "architecture": text} for index, text in reversed(list(enumerate(ARCHITECTURES)))],
         ("index", "architecture"),
     )
-    output = tmp_path / f"{stage}-{seed}-{shard}-of-{shards}.csv"
+    output = tmp_path / f"{stage}-{seed}-{shard}-of-{shards}"
     # a store of settings of its own for each call, so that nothing is known from an earlier one
-    own = tmp_path / f"{len(list(tmp_path.iterdir()))}" / "settings" / "evaluation.json"
+    own = tmp_path / f"{len(list(tmp_path.iterdir()))}" / "settings" / "evaluate.json"
     own.parent.mkdir(parents=True)
-    own.write_bytes(Path(settings()["evaluation"]).read_bytes())
-    given = ["--settings", str(own), "--data", data, "--proposals", str(proposals), "--stage", stage]
-    given += ["--seed", str(seed), "--shard", str(shard), "--shards", str(shards)]
-    main([*given, "--output", str(output), "--cost", str(tmp_path / "cost.json")])
-    return output
+    own.write_bytes(Path(settings()["evaluate"]).read_bytes())
+    given = {"settings": own, "data": data, "proposals": proposals, "seed": seed, "shard": shard, "shards": shards}
+    if stage == "ranking":
+        run("train_shortlist", **given, output=output)
+        return output / f"seed-{seed}-shard-{shard}.csv"
+    run("evaluate", **given, strategy="random", round=0, output=output)
+    return output / f"shard-{shard}.csv"
 
 
 def without_seconds(estimates: list[Estimate]) -> list[Estimate]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nas_steps.estimation.steps.short_training import main
+from stepping import run
 from tiny_world import CONVOLUTION, MIXED, settings
 
 from nas_steps.estimation import training
@@ -25,17 +25,16 @@ def estimated(folder: Path, data: str, name: str, architectures: list[str], seed
     """Estimates in `folder`, whose store of settings and so whose memory is one for all calls."""
     store = folder / "results/settings"
     store.mkdir(parents=True, exist_ok=True)
-    path = Path(settings(**changes)["evaluation"])
+    path = Path(settings(**changes)["evaluate"])
     (store / path.name).write_bytes(path.read_bytes())
     write_proposals(folder / f"{name}-proposals.csv", [Proposal(i, text) for i, text in enumerate(architectures)])
-    given = ["--settings", str(store / path.name), "--data", data, "--proposals", str(folder / f"{name}-proposals.csv")]
-    given += ["--stage", "search", "--seed", str(seed), "--shard", "0", "--shards", "1"]
-    main([*given, "--output", str(folder / f"{name}.csv"), "--cost", str(folder / f"{name}.cost.json")])
-    return folder / f"{name}.csv"
+    given = {"settings": store / path.name, "data": data, "proposals": folder / f"{name}-proposals.csv"}
+    run("evaluate", **given, strategy="random", seed=seed, round=0, shard=0, shards=1, output=folder / name)
+    return folder / name / "shard-0.csv"
 
 
 def looked_up(folder: Path, name: str) -> int:
-    return read_json(folder / f"{name}.cost.json")["extra"].get("looked_up", 0)
+    return read_json(folder / name / "shard-0.cost.json")["extra"].get("looked_up", 0)
 
 
 def test_an_architecture_is_trained_once_whoever_proposes_it(
@@ -55,7 +54,7 @@ def test_an_architecture_is_trained_once_whoever_proposes_it(
     assert again == dataclasses.replace(first, index=1)
     assert new.architecture == CONVOLUTION
     assert [looked_up(tmp_path, name) for name in ("one", "two")] == [0, 1]
-    assert read_json(tmp_path / "two.cost.json")["extra"]["looked_up_seconds"] == first.seconds > 0
+    assert read_json(tmp_path / "two" / "shard-0.cost.json")["extra"]["looked_up_seconds"] == first.seconds > 0
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"search__estimator__learning_rate": 0.04}, {"threads": 2}])

@@ -25,7 +25,7 @@ from nas_steps.data.store import SPLITS
 from nas_steps.errors import UserError
 from nas_steps.export import convert
 from nas_steps.provenance import fingerprint as prints
-from nas_steps.provenance import steps
+from nas_steps.provenance import task
 from nas_steps.provenance.files import (
     atomic,
     canonical_json,
@@ -286,7 +286,7 @@ def test_a_user_error_has_no_traceback_and_status_1(capsys: pytest.CaptureFixtur
         raise UserError("add a folder")
 
     with pytest.raises(SystemExit) as left:
-        steps.run(main, "nas_steps.data", ["--path", "my images"])
+        task.run(main, "nas_steps.data", ["--path", "my images"])
     out, err = capsys.readouterr()
     assert left.value.code == 1
     assert left.value.__suppress_context__
@@ -300,7 +300,7 @@ def test_what_the_system_refuses_is_one_message(capsys: pytest.CaptureFixture[st
         raise OSError(getattr(errno, number), "", "/data/x")
 
     with pytest.raises(SystemExit) as left:
-        steps.run(main, "m", [])
+        task.run(main, "m", [])
     assert left.value.code == 1
     assert left.value.__suppress_context__
     words = os.strerror(getattr(errno, number))
@@ -313,7 +313,7 @@ def test_what_is_no_matter_of_rights_or_room_keeps_its_traceback(capsys: pytest.
         raise FileNotFoundError(errno.ENOENT, "", "/data/x")
 
     with pytest.raises(FileNotFoundError):
-        steps.run(main, "m", [])
+        task.run(main, "m", [])
     assert capsys.readouterr().err == ""
 
 
@@ -394,7 +394,7 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(
     full: Path, writer: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as left:
-        steps.run(lambda _: writers()[writer](full), "m", [])
+        task.run(lambda _: writers()[writer](full), "m", [])
     assert left.value.code == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
@@ -420,21 +420,21 @@ def test_what_only_spares_work_need_not_be_written(tmp_path: Path) -> None:
 
 def test_arguments_reach_the_step() -> None:
     seen: list[object] = []
-    steps.run(seen.append, "m", ["a", "b"])
+    task.run(seen.append, "m", ["a", "b"])
     assert seen == [["a", "b"]]
 
 
 def test_an_unknown_step_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["x", "propse"])
     with pytest.raises(SystemExit) as left:
-        steps.dispatch("nas_steps.search", ["propose", "gather"])
+        task.dispatch("nas_steps.search")
     assert left.value.code == 2
     err = capsys.readouterr().err
     assert "propse" in err
     assert "propose" in err
     monkeypatch.setattr(sys, "argv", ["x"])
     with pytest.raises(SystemExit) as left:
-        steps.dispatch("nas_steps.search", ["propose"])
+        task.dispatch("nas_steps.search")
     assert left.value.code == 2
 
 

@@ -8,11 +8,12 @@ from random import Random
 from typing import Any
 
 import pytest
-from nas_steps.config.slicing import slices
-from tiny_world import settings, tiny_config
+from stepping import run, settings_of
+from tiny_world import ROOT, settings, tiny_config
 from torch import Tensor
 
 from benchmarks.textbook import Textbook
+from nas_steps.config.schema import Config
 from nas_steps.config.space import Network, filled
 from nas_steps.config.strategies import GRADIENT_KINDS
 from nas_steps.models.build import size
@@ -21,7 +22,7 @@ from nas_steps.models.cells.supernet import Supernet
 from nas_steps.models.count import count
 from nas_steps.provenance.files import read_json
 from nas_steps.search.budget import _supernet, budget
-from nas_steps.search.steps import budget as step
+from nas_steps.search.settings import BudgetSettings, OneShotSettings
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.declare import declared
@@ -39,9 +40,14 @@ def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas_steps.search.budget.DRAWS", 6)
 
 
+def given(config: Config) -> BudgetSettings:
+    """What the budget of an experiment is told."""
+    return settings_of(config, "budget", BudgetSettings, ROOT.name)
+
+
 def counted(strategies: dict[str, Any], **changes: Any) -> dict[str, Any]:
     config = tiny_config(search__strategies=strategies, **{"space": ROOMY, **changes})
-    return budget(slices(config)["budget"], **SHAPE)  # type: ignore[arg-type]
+    return budget(given(config), **SHAPE)
 
 
 @pytest.mark.parametrize("preset", [name for name, space in PRESETS.items() if space.inputs == 2])
@@ -88,12 +94,11 @@ def test_random_gets_at_least_two_evaluations_and_at_most_the_space() -> None:
 
 
 def test_the_step_writes_what_it_counted(tmp_path: Path, data: str) -> None:
-    given = ["--settings", settings()["budget"], "--data", data, "--cost", str(tmp_path / "cost.json")]
-    step.main([*given, "--output", str(tmp_path / "budget.json")])
+    run("budget", settings=settings()["budget"], data=data, output=tmp_path)
     found = read_json(tmp_path / "budget.json")
-    assert found == budget(slices(tiny_config())["budget"], **SHAPE)  # type: ignore[arg-type]
+    assert found == budget(given(tiny_config()), **SHAPE)
     assert set(found["strategies"]) == {"random", "evolution", "darts"}
-    assert (tmp_path / "cost.json").is_file()
+    assert (tmp_path / "budget.cost.json").is_file()
 
 
 # --------------------------------------------------------------------------------------------- the family
@@ -159,7 +164,7 @@ def test_a_batch_of_gdas_costs_the_mean_of_what_it_can_draw(preset: str) -> None
         search__network=network.model_dump(),
         search__strategies={"random": {}, "gdas": {"epochs": 1}},
     )
-    found = budget(slices(config)["budget"], **SHAPE)["strategies"]["gdas"]["training_macs"] / (3 * 2)  # type: ignore[arg-type]
+    found = budget(given(config), **SHAPE)["strategies"]["gdas"]["training_macs"] / (3 * 2)
     macs = []
     for seed in range(15):
         random = Random(seed)
@@ -247,7 +252,7 @@ def one_shot(sampling: str, strategies: dict[str, Any], **estimator: Any) -> dic
         search__estimator={"kind": "shared_weights", "supernet": {"epochs": 4, "sampling": sampling}, **estimator},
         search__strategies=strategies,
     )
-    return budget(slices(config)["budget"], **SHAPE, valid=30)  # type: ignore[arg-type]
+    return budget(given(config), **SHAPE, valid=30)
 
 
 @pytest.mark.parametrize(("sampling", "paths"), [("uniform", 1), ("fair", 8)])
@@ -292,7 +297,6 @@ def test_architectures_that_another_supernet_draws_are_no_evaluations() -> None:
         search__estimator={"kind": "shared_weights", "supernet": {"epochs": 2}},
         search__strategies=strategies,
     )
-    found = slices(config)
-    assert found["search_random"].evaluations == 6  # type: ignore[attr-defined]
-    told = budget(found["budget"], **SHAPE, valid=30)["strategies"]  # type: ignore[arg-type]
+    assert settings_of(config, "one_shot random", OneShotSettings, ROOT.name).evaluations == 6
+    told = budget(given(config), **SHAPE, valid=30)["strategies"]
     assert (told["random"]["evaluations"], told["rsws"]["evaluations"]) == (6, None)

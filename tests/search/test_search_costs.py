@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from nas_steps.config.slicing import write_slices
+from stepping import run, settings_files
 
 from nas_steps.config.constraints import Latency
 from nas_steps.config.load import load
@@ -16,7 +16,6 @@ from nas_steps.data.store import SPLITS
 from nas_steps.models.blocks import modules, whole
 from nas_steps.search import block_latency as costs_module
 from nas_steps.search.block_latency import fitted, measure, runtime_of
-from nas_steps.search.steps import measure_costs
 from nas_steps.spaces.cells.costs import BASE
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.constraints import blocks_of
@@ -140,7 +139,7 @@ def test_the_step_writes_the_table_and_measures_only_what_is_asked_for(
         "ranking": {"uniform": 0},
     }
     config = load(raw)
-    paths = write_slices(config, tmp_path)
+    files = settings_files(config, tmp_path / "results")
     meta = {
         "classes": ["a", "b", "c"],
         "counts": {split: {"a": 1} for split in SPLITS},
@@ -151,15 +150,11 @@ def test_the_step_writes_the_table_and_measures_only_what_is_asked_for(
         "checksums": {f"{split}_{what}.npy": "" for split in SPLITS for what in ("images", "labels")},
     }
     (tmp_path / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-    files = {name: str(tmp_path / file) for name, file in FILES.items()}
-    arguments = ["--settings", paths["costs"], "--data", str(tmp_path)]
-    measure_costs.main([*arguments, *(part for name, file in files.items() for part in (f"--{name}", file))])
+    folder = tmp_path / "search"
+    run("measure_blocks", settings=files["measure_blocks"], data=tmp_path, device="cpu", output=folder)
     space = declared(filled(config.space))
-    table = read_costs(files["output"], blocks_of(space))
-    record = json.loads(Path(files["record"]).read_text(encoding="utf-8"))
+    table = read_costs(folder / "blocks.csv", parts_of(space))
+    record = json.loads((folder / "latency.json").read_text(encoding="utf-8"))
     assert (record["inputs"], record["side"], record["classes"]) == (1, 8, 3)
     assert table.has_latency == ("latency_ms" in constraints) == ("validation" in record)
-    assert json.loads(Path(files["cost"]).read_text(encoding="utf-8"))["step"] == "costs"
-
-
-FILES = {"output": "costs.csv", "record": "costs.json", "cost": "costs.cost.json"}
+    assert json.loads((folder / "blocks.cost.json").read_text(encoding="utf-8"))["step"] == "measure_blocks"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from nas_steps.config.slicing import write_slices
 from sampled_spaces import SETTINGS, estimate, propose
+from stepping import run, settings_files
 
 from nas_steps.config import strategies
 from nas_steps.config.load import load
@@ -20,7 +21,6 @@ from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_csv
 from nas_steps.search import protocol
 from nas_steps.search.sampling import sampler
-from nas_steps.search.steps import propose as propose_step
 from nas_steps.spaces.cells import presets as cells
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.constraints import Limited, blocks_of, constrained_space
@@ -91,13 +91,13 @@ def test_nsga2_lowers_the_latency_of_the_table(tmp_path: Path) -> None:
     space = mobile.PRESETS["mobile_small"]
     parts = blocks_of(space)
     latencies = {name: 0.1 + Random(name).random() for name in parts.names()}
-    write_costs(tmp_path / "costs.csv", parts, SHAPE, latencies)
-    constrained = constrained_space(space, None, tmp_path / "costs.csv")
+    write_costs(tmp_path / "blocks.csv", parts, SHAPE, latencies)
+    constrained = constrained_space(space, None, tmp_path / "blocks.csv")
     settings = strategies.Nsga2(population=4, children=4, rounds=2, objectives=["latency", "macs"])
     asked = propose(settings, constrained, [], count=4, seed=0)
     nsga2: Any = sampler(settings, constrained)
     nsga2.tell([estimate(index, text) for index, text in enumerate(asked)])
-    costs = read_costs(tmp_path / "costs.csv", parts)
+    costs = read_costs(tmp_path / "blocks.csv", parts)
     for member in nsga2.population:
         assert member.objectives[1] == costs.costs(member.architecture).latency_ms
         assert math.isfinite(member.objectives[1])
@@ -106,8 +106,8 @@ def test_nsga2_lowers_the_latency_of_the_table(tmp_path: Path) -> None:
 def test_latency_is_no_objective_where_it_is_not_measured(tmp_path: Path) -> None:
     space = mobile.PRESETS["mobile_small"]
     settings = strategies.Nsga2(objectives=["latency"])
-    write_costs(tmp_path / "costs.csv", blocks_of(space), SHAPE, {})
-    for given in (space, constrained_space(space, None, tmp_path / "costs.csv")):
+    write_costs(tmp_path / "blocks.csv", parts_of(space), SHAPE, {})
+    for given in (space, constrained_space(space, None, tmp_path / "blocks.csv")):
         with pytest.raises(UserError, match="objective latency"):
             sampler(settings, given)
 
@@ -118,18 +118,17 @@ def test_the_step_proposes_within_the_limits_and_loads_no_torch(tmp_path: Path) 
         "search": {"constraints": {"macs": 5e6}, "strategies": {"random": {"evaluations": 12}}},
     }
     config = load(raw)
-    paths = write_slices(config, tmp_path)
+    files = settings_files(config, tmp_path / "results")
     space = declared(filled(config.space))
-    write_costs(tmp_path / "costs.csv", blocks_of(space), SHAPE, {})
-    arguments = ["--settings", paths["search_random"], "--strategy", "random", "--seed", "0"]
-    arguments += ["--output", str(tmp_path / "proposals.csv"), "--so-far", str(tmp_path / "told.csv")]
+    write_costs(tmp_path / "blocks.csv", parts_of(space), SHAPE, {})
+    given = {"settings": files["random"], "strategy": "random", "seed": 0, "round": 0, "output": str(tmp_path)}
     with pytest.raises(UserError, match=r"no costs\.csv"):
-        propose_step.main(arguments)
-    arguments += ["--costs", str(tmp_path / "costs.csv")]
-    code = f"import sys; from nas_steps.search.steps.propose import main; main({arguments!r}); "
-    code += "sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    costs = read_costs(tmp_path / "costs.csv", blocks_of(space))
+        run("propose", **given)
+    given["blocks"] = str(tmp_path / "blocks.csv")
+    code = f"import sys; from stepping import run; run('propose', **{given!r}); sys.exit('torch' in sys.modules)"
+    found = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", code], env=found, check=False).returncode == 0
+    costs = read_costs(tmp_path / "blocks.csv", parts_of(space))
     proposed = [row["architecture"] for row in read_csv(tmp_path / "proposals.csv")]
     assert len(proposed) == 12
     assert all(costs.costs(space.parse(one)).macs <= 5e6 for one in proposed)
@@ -141,7 +140,7 @@ def test_the_limits_are_no_part_of_what_is_measured(tmp_path: Path) -> None:
             "space": {"preset": "mobile_small"},
             "search": {"constraints": constraints, "strategies": {"random": {"evaluations": 2}}},
         }
-        return write_slices(load(raw), tmp_path).get("costs")
+        return settings_files(load(raw), tmp_path).get("measure_blocks")
 
     assert costs(latency_ms=1) == costs(latency_ms=2, macs=1e9)
     assert costs(latency_ms=1) != costs(macs=1e9)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stepping import run
 from tiny_world import settings
 
 from nas_steps.config.schema import Config
@@ -16,7 +17,7 @@ from nas_steps.errors import UserError
 from nas_steps.models.build import size
 from nas_steps.provenance.files import read_csv, read_json, write_csv
 from nas_steps.search.one_shot.scoring import Scorer
-from nas_steps.search.steps import enas, measure_costs, one_shot, rank_paths, supernet, supernet_statistics
+from nas_steps.search.steps import score_by_supernet
 from nas_steps.spaces.cells.presets import PRESETS as CELLS
 from nas_steps.spaces.mobile.presets import PRESETS as MOBILE
 
@@ -51,7 +52,7 @@ ENAS = {
 def weights(data: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A trained supernet, made once."""
     folder = tmp_path_factory.mktemp("supernet") / "seed-0"
-    supernet.main(["--settings", files()["supernet"], "--data", data, "--seed", "0", "--output", str(folder)])
+    run("supernet", settings=files()["supernet"], data=data, seed=0, output=folder)
     history = read_csv(folder / "history.csv")
     # three batches an epoch, five choices an edge
     assert [(row["epoch"], row["paths"]) for row in history] == [("1", "15"), ("2", "15")]
@@ -60,10 +61,8 @@ def weights(data: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def run_search(data: str, weights: str, folder: Path, strategy: str = "evolution") -> list[dict[str, str]]:
-    one_shot.main(
-        ["--settings", files()[f"search_{strategy}"], "--data", data, "--weights", weights, "--strategy", strategy,
-         "--seed", "0", "--output", str(folder)]
-    )  # fmt: skip
+    given = {"settings": files()[strategy], "data": data, "weights": weights, "strategy": strategy}
+    run("one_shot", **given, seed=0, output=folder)
     return read_csv(folder / "history.csv")
 
 
@@ -112,12 +111,9 @@ def test_a_search_that_was_killed_scores_nothing_again(
 
 
 def test_statistics_tell_what_reestimating_changes(data: str, weights: str, tmp_path: Path) -> None:
-    output = tmp_path / "statistics.csv"
-    supernet_statistics.main(
-        ["--settings", files()["shared_weights"], "--data", data, "--weights", weights, "--output", str(output),
-         "--cost", str(tmp_path / "cost.json")]
-    )  # fmt: skip
-    rows, told = read_csv(output), read_json(tmp_path / "statistics.json")
+    given = {"settings": files()["supernet_statistics"], "data": data, "weights": weights}
+    run("supernet_statistics", **given, seed=0, output=tmp_path)
+    rows, told = read_csv(tmp_path / "statistics.csv"), read_json(tmp_path / "statistics.json")
     assert len({row["architecture"] for row in rows}) == told["architectures"] == 32
     for kind in ("running", "reestimated"):
         mean = sum(float(row[kind]) for row in rows) / len(rows)
@@ -127,12 +123,10 @@ def test_statistics_tell_what_reestimating_changes(data: str, weights: str, tmp_
     assert any(row["running"] != row["reestimated"] for row in rows)
 
 
-def rank(data: str, weights: str, given: Path, output: Path, **estimator: Any) -> list[dict[str, str]]:
-    rank_paths.main(
-        ["--settings", files(**estimator)["shared_weights"], "--data", data, "--weights", weights,
-         "--architectures", str(given), "--output", str(output)]
-    )  # fmt: skip
-    return read_csv(output)
+def rank(data: str, weights: str, architectures: Path, output: Path, **estimator: Any) -> list[dict[str, str]]:
+    given = {"data": data, "weights": weights, "architectures": architectures, "output": output}
+    run("score_by_supernet", settings=files(**estimator)["score_by_supernet"], **given)
+    return read_csv(output / "score-0.csv")
 
 
 def test_given_architectures_are_ranked(data: str, weights: str, tmp_path: Path) -> None:
@@ -141,13 +135,13 @@ def test_given_architectures_are_ranked(data: str, weights: str, tmp_path: Path)
     write_csv(tmp_path / "some.csv", [{"architecture": text, "true": 1} for text in known], ("true", "architecture"))
     # as a spreadsheet writes it
     (tmp_path / "some.csv").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "some.csv").read_bytes())
-    ranked = rank(data, weights, tmp_path / "some.csv", tmp_path / "ranks.csv")
+    ranked = rank(data, weights, tmp_path / "some.csv", tmp_path / "ranks")
     # scored one round after the other or all together, the figures are the same
     assert {row["architecture"]: row["score"] for row in ranked} == known
     by_rank = sorted(ranked, key=lambda row: int(row["rank"]))
     assert [float(row["score"]) for row in by_rank] == sorted(map(float, known.values()), reverse=True)
     assert all(row["score"] == row["reestimated"] and int(row["macs"]) > 0 for row in ranked)
-    plain = rank(data, weights, tmp_path / "some.csv", tmp_path / "plain.csv", calibration_images=0)
+    plain = rank(data, weights, tmp_path / "some.csv", tmp_path / "plain", calibration_images=0)
     assert [row["score"] for row in plain] == [row["running"] for row in ranked]
     assert {row["reestimated"] for row in plain} == {""}
 
@@ -155,33 +149,33 @@ def test_given_architectures_are_ranked(data: str, weights: str, tmp_path: Path)
 def test_what_cannot_be_ranked_is_refused_in_words(data: str, weights: str, tmp_path: Path) -> None:
     given = tmp_path / "some.txt"
     with pytest.raises(UserError, match="there is no file"):
-        rank(data, weights, given, tmp_path / "ranks.csv")
+        rank(data, weights, given, tmp_path / "ranks")
     given.write_text("\n")
     with pytest.raises(UserError, match="holds no architecture"):
-        rank(data, weights, given, tmp_path / "ranks.csv")
+        rank(data, weights, given, tmp_path / "ranks")
     given.write_text(str(CELLS["nasbench201"].parse("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|")))
     with pytest.raises(UserError):
-        rank(data, weights, given, tmp_path / "ranks.csv")
+        rank(data, weights, given, tmp_path / "ranks")
     write_csv(tmp_path / "some.csv", [{"name": "x"}], ("name",))
     with pytest.raises(UserError, match="no column architecture"):
-        rank(data, weights, tmp_path / "some.csv", tmp_path / "ranks.csv")
+        rank(data, weights, tmp_path / "some.csv", tmp_path / "ranks")
     given.write_bytes(b"\n\xe9\n")
     with pytest.raises(UserError, match="no UTF-8 text: line 2"):
-        rank(data, weights, given, tmp_path / "ranks.csv")
+        rank(data, weights, given, tmp_path / "ranks")
     given.write_text("|none~0|+|none~0|none~1|")
     (tmp_path / "weights.safetensors").write_bytes(b"no such thing")
     with pytest.raises(UserError, match="holds no weights of this supernet"):
-        rank(data, str(tmp_path / "weights.safetensors"), given, tmp_path / "ranks.csv")
+        rank(data, str(tmp_path / "weights.safetensors"), given, tmp_path / "ranks")
 
 
 def test_architectures_of_nas_bench_macro_may_be_spelled_as_there() -> None:
     space = MOBILE["nasbench_macro"]
-    assert str(rank_paths.parse(space, "01202110")) == (
+    assert str(score_by_supernet.parse(space, "01202110")) == (
         "stem_k3_c32_relu/id_s2_c64+mb_k3_e3_c64/mb_k5_s2_e6_c128+id+mb_k5_e6_c128/mb_r2_k3_s2_e3_c256+id/head_c1280"
     )
     for wrong in ("0120211", "01202113"):
         with pytest.raises(UserError, match="8 digits"):
-            rank_paths.parse(space, wrong)
+            score_by_supernet.parse(space, wrong)
 
 
 def test_a_search_by_shared_weights_keeps_limits(data: str, weights: str, tmp_path: Path) -> None:
@@ -196,27 +190,13 @@ def test_a_search_by_shared_weights_keeps_limits(data: str, weights: str, tmp_pa
         search__strategies=raw,
         search__constraints={"parameters": limit},
     )
-    costs = str(tmp_path / "costs.csv")
-    measure_costs.main(
-        ["--settings", constrained["costs"], "--data", data, "--output", costs, "--record", str(tmp_path /
-        "costs.json"),
-         "--cost", str(tmp_path / "cost.json")]
-    )  # fmt: skip
+    run("measure_blocks", settings=constrained["measure_blocks"], data=data, output=tmp_path)
     for strategy in raw:
-        arguments = [
-            "--settings",
-            constrained[f"search_{strategy}"],
-            "--data",
-            data,
-            "--weights",
-            weights,
-            "--seed",
-            "0",
-        ]
-        arguments += ["--strategy", strategy, "--output", str(tmp_path / strategy)]
+        given = {"settings": constrained[strategy], "data": data, "weights": weights, "seed": 0}
+        given |= {"strategy": strategy, "output": tmp_path / strategy}
         with pytest.raises(UserError, match="limits of parameters"):
-            one_shot.main(arguments)
-        one_shot.main([*arguments, "--costs", costs])
+            run("one_shot", **given)
+        run("one_shot", **given, blocks=tmp_path / "blocks.csv")
         found = read_csv(tmp_path / strategy / "candidates.csv")
         assert found
         assert all(parameters_of(row["architecture"]) <= limit for row in found)
@@ -233,10 +213,7 @@ def test_enas_leaves_candidates_and_a_history(data: str, tmp_path: Path, space: 
     defaults = Config()
     small = (NETWORK, NETWORK) if space is SPACE else (defaults.search.network, defaults.retrain.network)
     given |= {"search__network": small[0], "retrain__network": small[1]}
-    enas.main(
-        ["--settings", settings(**given)["search_enas"], "--data", data, "--strategy", "enas", "--seed", "0",
-         "--output", str(tmp_path)]
-    )  # fmt: skip
+    run("enas", settings=settings(**given)["enas"], data=data, strategy="enas", seed=0, output=tmp_path)
     found = read_csv(tmp_path / "candidates.csv")
     assert len(found) == 2
     assert {row["estimator"] for row in found} == {"shared_weights"}

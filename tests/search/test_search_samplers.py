@@ -10,9 +10,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from nas_steps.config.slicing import write_slices
 from pydantic import ValidationError
 from sampled_spaces import ONE_INPUT, ROOMY, SETTINGS, SMALLEST, estimate, propose, same
+from stepping import run, settings_files
 
 from nas_steps.config import strategies
 from nas_steps.config.load import load
@@ -22,7 +22,6 @@ from nas_steps.provenance.files import read_csv
 from nas_steps.search import protocol, sampling
 from nas_steps.search.sampling import evaluations, round_size, sampler
 from nas_steps.search.state import load_state, save_state
-from nas_steps.search.steps import propose as propose_step
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.protocol import members
@@ -222,9 +221,12 @@ def test_the_step_goes_on_from_the_state_of_the_round_before(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three rounds by files, as the workflow's rules call them: with --state and without it the same is proposed."""
-    given = {"kind": kind, **({"population": 4, "sample": 2, "children": 3} if kind == "evolution" else {"batch": 3})}
-    config = load({"search": {"strategies": {"random": {}, kind: given}}})
-    slices = write_slices(config, tmp_path / "settings")
+    strategy_given = {
+        "kind": kind,
+        **({"population": 4, "sample": 2, "children": 3} if kind == "evolution" else {"batch": 3}),
+    }
+    config = load({"search": {"strategies": {"random": {}, kind: strategy_given}}})
+    files = settings_files(config, tmp_path / "results")
     told_to: list[int] = []
     strategy = type(sampler(config.search.strategies[kind], PRESETS["small"]))  # type: ignore[arg-type]
     tell = strategy.tell
@@ -237,29 +239,33 @@ def test_the_step_goes_on_from_the_state_of_the_round_before(
     for way in ("replayed", "restored"):
         for number in range(3):
             folder, before = tmp_path / way / f"round-{number}", tmp_path / way / f"round-{number - 1}"
-            names = ["--settings", slices[f"search_{kind}"], "--strategy", kind, "--seed", "0"]
-            files = ["--output", str(folder / "proposals.csv"), "--so-far", str(folder / "told.csv")]
+            given: dict[str, Any] = {
+                "settings": files[kind],
+                "strategy": kind,
+                "seed": 0,
+                "round": number,
+                "output": folder,
+            }
             if number:
-                files += ["--earlier", str(before / "told.csv"), "--told", str(before / "shard-0.csv")]
-            if way == "restored":
-                files += ["--output-state", str(folder / "state.safetensors")]
-                files += ["--state", str(before / "state.safetensors")] if number else []
-            propose_step.main([*names, *files])
+                given |= {"earlier": before / "evaluations.csv", "evaluated": before / "shard-0.csv"}
+            if number and way == "restored":
+                given["state"] = before / "state.safetensors"
+            run("propose", **given)
             proposed = [row["architecture"] for row in read_csv(folder / "proposals.csv")]
             write_estimates(folder / "shard-0.csv", [estimate(index, text) for index, text in enumerate(proposed)])
-            for name in ("proposals.csv", "told.csv"):
+            for name in ("proposals.csv", "evaluations.csv"):
                 assert (folder / name).read_text() == (tmp_path / "replayed" / folder.name / name).read_text()
     # 0, 1 and 2 rounds were told again from the start; with the state 0, 1 and 1
     assert len(told_to) == 3 + 2
 
 
 def test_rounds_without_estimates_change_nothing() -> None:
-    """They are not all in told.csv, once a space is at its end."""
+    """They are not all in evaluations.csv, once a space is at its end."""
     asked, _ = advance(SETTINGS["random"], SMALLEST, [], count=16, seed=0)
     everything = [estimate(index, text) for index, text in enumerate(asked)]
     none, state = advance(SETTINGS["random"], SMALLEST, [everything], count=4, seed=0)
     assert none == []
     none, after = advance(SETTINGS["random"], SMALLEST, [everything, []], count=4, seed=0, state=state)
     assert none == []
-    # told.csv has lost the empty round
+    # evaluations.csv has lost the empty round
     assert advance(SETTINGS["random"], SMALLEST, [everything, []], count=4, seed=0, state=after) == ([], after)

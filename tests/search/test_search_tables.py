@@ -1,21 +1,26 @@
-"""candidates.csv and history.csv, and the steps propose and gather."""
+"""candidates.csv and history.csv, and the steps propose and gather_search."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
+from stepping import run
 from tiny_world import settings, tiny_config
 
 from nas_steps.config.space import filled
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate, write_estimates
 from nas_steps.provenance.files import read_csv, write_json
-from nas_steps.search.steps import gather, propose
 from nas_steps.search.tables import CANDIDATES, HISTORY
 from nas_steps.spaces.declare import declared
+
+
+def gathered(folder: Path, **given: Any) -> None:
+    run("gather_search", settings=settings()["gather_search"], strategy="evolution", seed=0, output=folder, **given)
 
 
 def test_gather_ranks_the_sound_and_records_them_all(tmp_path: Path) -> None:
@@ -26,7 +31,7 @@ def test_gather_ranks_the_sound_and_records_them_all(tmp_path: Path) -> None:
         for shard in (0, 1):
             shards.append(str(tmp_path / f"round-{number}" / f"shard-{shard}.csv"))
             write_estimates(shards[-1], [one for one in estimates if one.index % 2 == shard])
-    gather.main(["--estimator", "short_training", "--told", *shards, "--output", str(tmp_path / "out")])
+    gathered(tmp_path / "out", evaluated=shards)
 
     candidates = read_csv(tmp_path / "out" / "candidates.csv")
     assert tuple(candidates[0]) == CANDIDATES
@@ -49,12 +54,12 @@ def test_gather_ranks_the_sound_and_records_them_all(tmp_path: Path) -> None:
 def test_best_so_far_is_empty_until_something_is_sound(tmp_path: Path) -> None:
     shard = str(tmp_path / "round-0" / "shard-0.csv")
     write_estimates(shard, [Estimate(0, "a", math.nan, "diverged"), Estimate(1, "b", 0.2)])
-    gather.main(["--estimator", "short_training", "--told", shard, "--output", str(tmp_path)])
+    gathered(tmp_path, evaluated=[shard])
     assert [row["best"] for row in read_csv(tmp_path / "history.csv")] == ["", "0.2"]
 
 
-def outputs(folder: Path) -> list[str]:
-    return ["--output", str(folder / "proposals.csv"), "--so-far", str(folder / "told.csv")]
+def propose(file: str, strategy: str, folder: Path, number: int = 0, seed: int = 0, **given: Any) -> None:
+    run("propose", settings=file, strategy=strategy, seed=seed, round=number, output=folder, **given)
 
 
 @pytest.mark.parametrize(("strategy", "count"), [("random", 6), ("evolution", 4)])
@@ -62,10 +67,8 @@ def test_the_step_proposes_the_first_round(tmp_path: Path, strategy: str, count:
     write_json(tmp_path / "budget.json", {"strategies": {strategy: {"evaluations": 6}}})
 
     def proposed(seed: int) -> list[dict[str, str]]:
-        given = ["--settings", settings()[f"search_{strategy}"], "--strategy", strategy, "--seed", str(seed)]
-        output = tmp_path / "proposals.csv"
-        propose.main([*given, "--budget", str(tmp_path / "budget.json"), *outputs(tmp_path)])
-        return read_csv(output)
+        propose(settings()[strategy], strategy, tmp_path, seed=seed, budget=tmp_path / "budget.json")
+        return read_csv(tmp_path / "proposals.csv")
 
     rows = proposed(0)
     assert [row["index"] for row in rows] == [str(index) for index in range(count)]
@@ -76,17 +79,15 @@ def test_the_step_proposes_the_first_round(tmp_path: Path, strategy: str, count:
 
 
 def test_only_random_search_that_is_matched_needs_the_budget(tmp_path: Path) -> None:
-    output = tmp_path / "proposals.csv"
-
     def proposed(file: str, strategy: str) -> int:
-        propose.main(["--settings", file, "--strategy", strategy, "--seed", "0", *outputs(tmp_path)])
-        return len(read_csv(output))
+        propose(file, strategy, tmp_path)
+        return len(read_csv(tmp_path / "proposals.csv"))
 
-    assert proposed(settings()["search_evolution"], "evolution") == 4
+    assert proposed(settings()["evolution"], "evolution") == 4
     number = settings(search__strategies={"random": {"evaluations": 5}})
-    assert proposed(number["search_random"], "random") == 5
+    assert proposed(number["random"], "random") == 5
     with pytest.raises(UserError, match=r"--budget: strategy random has evaluations: auto; name the budget\.json"):
-        proposed(settings()["search_random"], "random")
+        proposed(settings()["random"], "random")
 
 
 def test_a_round_follows_from_the_last_shards_and_the_file_with_all_rounds_before(tmp_path: Path) -> None:
@@ -104,14 +105,13 @@ def test_a_round_follows_from_the_last_shards_and_the_file_with_all_rounds_befor
                 for index, score in enumerate(scores)
             ],
         )
-    given = ["--settings", settings()["search_evolution"], "--strategy", "evolution", "--seed", "0"]
-    propose.main([*given, "--told", *shards[:2], *outputs(tmp_path / "two")])
-    propose.main([*given, "--earlier", str(tmp_path / "two" / "told.csv"), "--told", shards[2], *outputs(tmp_path)])
-    propose.main([*given, "--told", *shards, *outputs(tmp_path / "three")])
-    for name in ("proposals.csv", "told.csv"):
+    file, before = settings()["evolution"], tmp_path / "two" / "evaluations.csv"
+    propose(file, "evolution", tmp_path / "two", 2, evaluated=shards[:2])
+    propose(file, "evolution", tmp_path, 3, earlier=before, evaluated=shards[2:])
+    propose(file, "evolution", tmp_path / "three", 3, evaluated=shards)
+    for name in ("proposals.csv", "evaluations.csv"):
         assert (tmp_path / name).read_bytes() == (tmp_path / "three" / name).read_bytes()
-    gather.main(["--estimator", "short_training", "--told", *shards, "--output", str(tmp_path / "three")])
-    told = ["--estimator", "short_training", "--earlier", str(tmp_path / "two" / "told.csv")]
-    gather.main([*told, "--told", shards[2], "--output", str(tmp_path)])
+    gathered(tmp_path / "three", evaluated=shards)
+    gathered(tmp_path, earlier=before, evaluated=shards[2:])
     for name in ("candidates.csv", "history.csv"):
         assert (tmp_path / name).read_bytes() == (tmp_path / "three" / name).read_bytes()

@@ -14,20 +14,14 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch  # noqa: F401 - loaded once, for all children
-from nas_steps.estimation.steps.extrapolation import main as extrapolate
-from nas_steps.estimation.steps.short_training import main as estimate
-from nas_steps.estimation.steps.zero_cost import main as zero_cost
-from nas_steps.retraining.steps.train import main as retrain
-from nas_steps.scaling.steps.grid import main as grid
-from nas_steps.scaling.steps.train import main as member
-from nas_steps.search.steps.rank_paths import main as rank_paths
+from stepping import run
 from tiny_world import CONVOLUTION, MIXED, POOLS, ROOT, prepared, settings
 
 import nas_steps.estimation.estimators.extrapolation
@@ -43,20 +37,14 @@ import nas_steps.training.final  # noqa: F401 - likewise
 from nas_steps.config.space import Network
 from nas_steps.data.__main__ import main as prepare
 from nas_steps.estimation.cache import FOLDER as ESTIMATES
-from nas_steps.estimation.steps.screen import main as screen
-from nas_steps.provenance import steps
-from nas_steps.provenance.files import write_csv, write_json
+from nas_steps.provenance import task
+from nas_steps.provenance.files import read_json, write_csv, write_json
 from nas_steps.provenance.fingerprint import code_fingerprint
 from nas_steps.scaling.compound import Design
-from nas_steps.scaling.steps.train_design import main as design
 from nas_steps.scaling.winner import described
-from nas_steps.search.steps.darts import main as darts
-from nas_steps.search.steps.enas import main as enas
-from nas_steps.search.steps.one_shot import main as one_shot
-from nas_steps.search.steps.supernet import main as one_shot_supernet
-from nas_steps.search.steps.supernet_statistics import main as statistics
 from nas_steps.spaces.mobile.presets import PRESETS
 from nas_steps.training.checkpoint import checkpoint_folder
+from nas_steps.workflow.steps import STEPS
 
 #: all that draws random numbers or keeps a state: drop path, both optimisers, the auxiliary head, augmentation
 RECIPE = {
@@ -94,19 +82,41 @@ ENAS = {
 }
 
 
+#: the options of a step
+Given = dict[str, Any]
+
+
 @dataclass
 class Kind:
-    """A kind of training step: how it is run on `target`, and which files it leaves."""
+    """A kind of training step: how it is run into a folder, and which of its files its checkpoint is named by, if it is
+    not the folder."""
 
     name: str
-    main: Callable[[Sequence[str]], None]
-    arguments: Callable[[Path], list[str]]
-    target: Callable[[Path], Path]
+    step: str
+    given: Given
+    target: str = ""
     share: int = 1  # of the kills, one in so many
     kills: int = 0
     in_write: int = 0
     resumed: int = 0
     files: list[str] = field(default_factory=list)
+
+    def run(self, out: Path) -> None:
+        """Run the step into `out`."""
+        if self.step == "data":
+            # its options are those of no other step
+            prepare(["--settings", self.given["settings"], "--output", str(out)])
+        else:
+            run(self.step, **self.given, output=out)
+
+    def checkpoints(self, out: Path) -> Path:
+        """Where its checkpoints lie meanwhile."""
+        return checkpoint_folder(out / self.target)
+
+    @property
+    def modules(self) -> list[str]:
+        """The modules that it runs."""
+        return STEPS[self.step].modules(read_json(self.given["settings"]), self.given)
 
 
 #: what a supernet's step can draw or keep, beside what first-order DARTS does
@@ -141,12 +151,15 @@ def kinds(world: Path, data: str) -> list[Kind]:
         search__network={"channels": 8, "cells": 3, "stem_multiplier": 3},
         retrain__network={"channels": 8, "cells": 5, "stem_multiplier": 3},
     )
-    files |= {name: of_supernet[name] for name in ("supernet", "shared_weights", "search_evolution")}
+    files |= {
+        name: of_supernet[name]
+        for name in ("supernet", "supernet_statistics", "score_by_supernet", "one_shot evolution")
+    }
     observed = {**RECIPE, "kind": "extrapolation", "epochs": 6, "observe": 4}
-    files["extrapolation"] = settings(search__estimator=observed)["evaluation"]
-    files["zero_cost"] = settings(search__estimator={"kind": "zero_cost", "batch_size": 20})["evaluation"]
+    files["extrapolation"] = settings(search__estimator=observed)["evaluate"]
+    files["zero_cost"] = settings(search__estimator={"kind": "zero_cost", "batch_size": 20})["evaluate"]
     files["screen"] = settings(search__screen={"batch_size": 20, "proposals_per_evaluation": 2})["screen"]
-    files["factorial"] = settings(scaling__factorial={"enabled": True, "recipe": RECIPE})["factorial"]
+    files["train_design"] = settings(scaling__factorial={"enabled": True, "recipe": RECIPE})["train_design"]
     winners, proposals, ranked = world / "winners.csv", world / "proposals.csv", world / "ranked.csv"
     designs, named = world / "designs.csv", world / "named.txt"
     triples, chosen, members = world / "triples.csv", world / "chosen.json", world / "members.csv"
@@ -163,109 +176,71 @@ def kinds(world: Path, data: str) -> list[Kind]:
     write_csv(designs, [cell], tuple(cell))
     named.write_text("\n".join(str(PRESETS["mobile_small"].sample(random.Random(seed))) for seed in range(3)))
 
-    def with_settings(name: str, *more: object) -> list[str]:
-        return ["--settings", files[name], "--data", data, *map(str, more)]
+    of_one = {"shard": 0, "shards": 1}
 
-    def shard(name: str, stage: str) -> Callable[[Path], list[str]]:
-        return lambda out: with_settings(
-            name, "--proposals", proposals, "--stage", stage, "--seed", 0, "--shard", 0, "--shards", 1,
-            "--output", out / "shard.csv", "--cost", out / "cost.json",
-        )  # fmt: skip
+    def given(name: str, **more: object) -> Given:
+        return {"settings": files[name], "data": data, "seed": 0, **more}
 
-    def final(entry: str, kind: str) -> Callable[[Path], list[str]]:
-        return lambda out: with_settings(
-            "retraining", "--entry", entry, "--kind", kind, "--winners", winners, "--seed", 0, "--output", out
-        )
+    def scored(name: str) -> Given:
+        return given(name, proposals=proposals, strategy="random", round=0, **of_one)
 
-    def own(out: Path) -> Path:
-        return out
+    def final(entry: str, kind: str) -> Given:
+        return given("retrain", entry=entry, kind=kind, winners=winners)
 
-    def table(out: Path) -> Path:
-        return out / "shard.csv"
+    def supernet(strategy: str) -> Given:
+        return given(f"darts {strategy}", strategy=strategy)
 
-    def by_supernet(name: str, *more: object) -> list[str]:
-        """A step that scores by the weights of the supernet that was trained undisturbed."""
-        return with_settings(name, "--weights", world / "one-shot supernet" / "whole" / "weights.safetensors", *more)
-
-    def in_table(given: Callable[[Path], list[str]]) -> Callable[[Path], list[str]]:
-        return lambda out: [*given(out), "--output", str(table(out)), "--cost", str(out / "cost.json")]
-
-    def supernet(strategy: str) -> Callable[[Path], list[str]]:
-        return lambda out: with_settings(f"search_{strategy}", "--strategy", strategy, "--seed", 0, "--output", out)
-
+    #: the weights of the supernet that was trained undisturbed
+    weights = world / "one-shot supernet" / "whole" / "weights.safetensors"
+    grid = {"settings": files["train_grid"], "data": data, "ranked": ranked, "triples": triples, **of_one}
+    named_paths = {"settings": files["score_by_supernet"], "data": data, "weights": weights, "architectures": named}
     return [
-        Kind("data", prepare, lambda out: ["--settings", files["data"], "--output", str(out)], own, share=6),
-        Kind("search candidates", estimate, shard("evaluation", "search"), table),
-        Kind("shortlist", estimate, shard("ranking", "ranking"), table),
-        Kind("extrapolated curves", extrapolate, shard("extrapolation", "search"), table, share=6),
-        Kind("proxies", zero_cost, shard("zero_cost", "search"), table, share=6),
+        Kind("data", "data", {"settings": files["data"]}, share=6),
+        Kind("search candidates", "evaluate", scored("evaluate"), "shard-0.csv"),
+        Kind(
+            "shortlist",
+            "train_shortlist",
+            given("train_shortlist", proposals=proposals, **of_one),
+            "seed-0-shard-0.csv",
+        ),
+        Kind("extrapolated curves", "evaluate", scored("extrapolation"), "shard-0.csv", share=6),
+        Kind("proxies", "evaluate", scored("zero_cost"), "shard-0.csv", share=6),
         Kind(
             "screen",
-            screen,
-            in_table(
-                lambda out: with_settings(
-                    "screen", "--proposals", proposals, "--seed", 0, "--rejected", out / "rejected.csv"
-                )
-            ),
-            table,
+            "screen",
+            given("screen", proposals=proposals, strategy="random", round=0),
+            "screened.csv",
             share=6,
         ),
-        Kind("supernet", darts, supernet("darts"), own),
-        *(Kind(f"supernet of {kind}", darts, supernet(kind), own, share=3) for kind in FAMILY),
-        Kind("controller", enas, supernet("enas"), own, share=6),
-        Kind(
-            "one-shot supernet",
-            one_shot_supernet,
-            lambda out: with_settings("supernet", "--seed", 0, "--output", out),
-            own,
-            share=3,
-        ),
+        Kind("supernet", "darts", supernet("darts")),
+        *(Kind(f"supernet of {kind}", "darts", supernet(kind), share=3) for kind in FAMILY),
+        Kind("controller", "enas", given("enas enas", strategy="enas"), share=6),
+        Kind("one-shot supernet", "supernet", given("supernet"), share=3),
         Kind(
             "one-shot search",
-            one_shot,
-            lambda out: by_supernet("search_evolution", "--strategy", "evolution", "--seed", 0, "--output", out),
-            own,
+            "one_shot",
+            given("one_shot evolution", weights=weights, strategy="evolution"),
             share=3,
         ),
-        Kind("statistics of a supernet", statistics, in_table(lambda _: by_supernet("shared_weights")), table, share=6),
         Kind(
-            "ranked paths",
-            rank_paths,
-            in_table(lambda _: by_supernet("shared_weights", "--architectures", named)),
-            table,
-            share=6
+            "statistics of a supernet",
+            "supernet_statistics",
+            given("supernet_statistics", weights=weights),
+            "statistics.csv",
+            share=6,
         ),
-        Kind("retraining", retrain, final("mine-0", "searched"), own),
-        Kind("baseline", retrain, final("resnet20", "baseline"), own),
-        Kind(
-            "grid",
-            grid,
-            lambda out: with_settings(
-                "scaling_grid", "--ranked", ranked, "--triples", triples, "--shard", 0, "--shards", 1,
-                "--output", out / "grid.csv", "--cost", out / "cost.json",
-            ),
-            lambda out: out / "grid.csv",
-        ),
-        Kind(
-            "scaled member",
-            member,
-            lambda out: with_settings(
-                "scaling_members", "--chosen", chosen, "--members", members, "--member", "B1", "--seed", 0,
-                "--output", out,
-            ),
-            own,
-        ),
+        Kind("ranked paths", "score_by_supernet", named_paths, "score-0.csv", share=6),
+        Kind("retraining", "retrain", final("mine-0", "searched")),
+        Kind("baseline", "retrain", final("resnet20", "baseline")),
+        Kind("grid", "train_grid", grid, "grid-0.csv"),
+        Kind("scaled member", "train_member", given("train_member", chosen=chosen, members=members, member=1)),
         Kind(
             "design",
-            design,
-            lambda out: with_settings(
-                "factorial", "--designs", designs, "--base", "random", "--scaling", "width", "--seed", 0, "--output",
-                out,
-            ),
-            own,
+            "train_design",
+            given("train_design", designs=designs, base="random", scaling="width"),
             share=3,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def attempt(kind: Kind, out: Path, log: Path, *, in_write: int = 0) -> int:
@@ -289,7 +264,7 @@ def attempt(kind: Kind, out: Path, log: Path, *, in_write: int = 0) -> int:
     os.fsync = deadly  # type: ignore[assignment]
     status = 1
     try:
-        steps.run(kind.main, kind.name, kind.arguments(out))
+        task.run(lambda _: kind.run(out), kind.name, [])
         status = 0
     except BaseException:  # noqa: BLE001 - the child must say what went wrong before it is gone
         traceback.print_exc()
@@ -323,11 +298,11 @@ def killed(kind: Kind, out: Path, seconds: float, kills: int, chance: random.Ran
         else:
             assert status == 0, log.read_text()
             # it ended before it was hit: the next attempt starts over, as a forced rerun does
-            assert not checkpoint_folder(kind.target(out)).exists()
+            assert not kind.checkpoints(out).exists()
     os.environ["NAS_STEPS_CHECKPOINT_SECONDS"] = "0"
     _, status = os.waitpid(attempt(kind, out, log), 0)
     assert status == 0, log.read_text()
-    assert not checkpoint_folder(kind.target(out)).exists()
+    assert not kind.checkpoints(out).exists()
     kind.resumed = log.read_text().count("going on with")
 
 
@@ -341,7 +316,7 @@ def main() -> None:
     os.waitpid(child, 0)
     found = kinds(world, str(Path(ROOT.name) / "data"))
     for kind in found:
-        code_fingerprint(kind.main.__module__)  # remembered, for all children
+        code_fingerprint(*kind.modules)  # remembered, for all children
     for kind in found:
         whole, broken = world / kind.name / "whole", world / kind.name / "broken"
         whole.mkdir(parents=True)

@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import time
 from pathlib import Path
 
 import pytest
-from nas_steps.watched import WATCHED
 from tiny_world import settings
 
 from nas_steps.estimation.settings import EstimationSettings
 from nas_steps.provenance import versions
-from nas_steps.provenance.ledger import Cost
 from nas_steps.provenance.settings import read_settings
+from nas_steps.provenance.task import Task
 from nas_steps.provenance.versions import TRAINS
 from nas_steps.training import job as jobs
 from nas_steps.training.job import training_job
+from nas_steps.workflow.steps import STEPS
 
-MODULE = "nas_steps.estimation.steps.short_training"
+
+def task(file: str, data: str, folder: Path) -> Task:
+    """A share of a round's trainings."""
+    which = {"strategy": "random", "seed": 0, "round": 0, "shard": 0, "shards": 1, "proposals": ""}
+    given = argparse.Namespace(settings=file, data=data, device="cpu", output=str(folder / "out"), **which)
+    return Task(STEPS["evaluate"], given)
 
 
 def key(data: str, folder: Path, **changes: object) -> tuple[dict[str, str], dict[str, str]]:
     """The identity of an estimate, and the key of the checkpoints of the same job."""
-    file = settings(**changes)["evaluation"]
+    file = settings(**changes)["evaluate"]
     step = read_settings(file, EstimationSettings)
-    with training_job(MODULE, step, folder / "out", Cost("search", "x"), settings=file, data=data, device="cpu") as job:
+    with training_job(task(file, data, folder), step) as job:
         return job.identity(), job.checkpoints.key
 
 
 def test_estimates_and_checkpoints_know_every_package_that_the_rules_watch(
     data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert WATCHED["evaluate"].packages == WATCHED["retrain"].packages == TRAINS
+    assert STEPS["evaluate"].packages == STEPS["retrain"].packages == TRAINS
     before = key(data, tmp_path)
     assert key(data, tmp_path) == before
     installed = versions.version
@@ -42,6 +48,15 @@ def test_estimates_and_checkpoints_know_every_package_that_the_rules_watch(
             after = key(data, tmp_path)
         assert after[0] != before[0], package
         assert after[1] != before[1], package
+
+
+def test_a_search_runs_the_module_of_its_strategys_kind(tmp_path: Path) -> None:
+    """The option `strategy` is its name; the settings have its kind."""
+    supernet = {"kind": "shared_weights", "supernet": {"epochs": 2}}
+    strategies = {"mine": {"kind": "evolution", "population": 2, "sample": 1}, "random": {}}
+    file = settings(search__estimator=supernet, search__strategies=strategies)["mine"]
+    given = argparse.Namespace(settings=file, strategy="mine", seed=0, output=str(tmp_path))
+    assert "nas_steps.search.samplers.evolution" in Task(STEPS["one_shot"], given).modules()
 
 
 def test_the_threads_are_those_of_the_settings(data: str, tmp_path: Path) -> None:
@@ -54,7 +69,9 @@ def test_the_kind_of_device_is_in_the_key_of_a_checkpoint(data: str, tmp_path: P
     assert key(data, tmp_path)[1]["device"] == "cpu"
 
 
-def test_code_that_is_edited_while_it_runs_has_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_that_is_edited_while_it_runs_has_no_key(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A time of modification says nothing: it may lie in the future, whatever the code was."""
     edited = tmp_path / "edited.py"
     edited.write_text("")
@@ -63,7 +80,9 @@ def test_code_that_is_edited_while_it_runs_has_no_key(tmp_path: Path, monkeypatc
     module.__file__ = str(edited)
     monkeypatch.setitem(jobs.sys.modules, "nas_steps.edited", module)
     monkeypatch.setattr(jobs, "STARTED", time.perf_counter() + 60)
-    assert jobs._code(MODULE) == jobs._code(MODULE) == jobs.code_fingerprint(MODULE)
+    mine = task(settings()["evaluate"], data, tmp_path)
+    assert "nas_steps.estimation.estimators.short_training" in mine.modules()
+    assert jobs._code(mine) == jobs._code(mine) == jobs.code_fingerprint(*mine.modules())
     monkeypatch.setattr(jobs, "STARTED", time.perf_counter() - 60)
-    assert jobs._code(MODULE).startswith("edited while it ran")
-    assert jobs._code(MODULE) != jobs._code(MODULE)
+    assert jobs._code(mine).startswith("edited while it ran")
+    assert jobs._code(mine) != jobs._code(mine)

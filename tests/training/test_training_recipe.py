@@ -68,7 +68,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bits(
             return super().__call__(images, labels, done)
 
     with monkeypatch.context() as patch:
-        patch.setattr(networks, "SupervisedStep", Killed)
+        patch.setattr(networks, "SupervisedLearner", Killed)
         with pytest.raises(KeyboardInterrupt):
             train(recipe, checkpoints(tmp_path).of("training"))
     found = checkpoints(tmp_path).of("training").read()
