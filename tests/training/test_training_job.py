@@ -52,7 +52,7 @@ def test_estimates_and_checkpoints_know_every_package_that_the_rules_watch(
 
 def test_a_search_runs_the_module_of_its_strategys_kind(tmp_path: Path) -> None:
     """The option `strategy` is its name; the settings have its kind."""
-    supernet = {"kind": "shared_weights", "supernet": {"epochs": 2}}
+    supernet = {"kind": "shared_weights", "supernet": {"epochs": 2, "sampling": "uniform"}}
     strategies = {"mine": {"kind": "evolution", "population": 2, "sample": 1}, "random": {}}
     file = settings(search__estimator=supernet, search__strategies=strategies)["mine"]
     given = argparse.Namespace(settings=file, strategy="mine", seed=0, output=str(tmp_path))
