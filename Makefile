@@ -25,9 +25,10 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH"; ruff check --fix . ; ruff format . ; snakefmt Snakefile workflow/Snakefile rules
 
-# config/README.md is generated from the schema
+# config/README.md is generated from the schema, docs/results.md from the declarations of the steps
 docs: $(INSTALLED)
 	@$(BIN)/python -m nas_steps.config.docs > config/README.md.new && mv config/README.md.new config/README.md
+	@$(BIN)/python -m nas_steps.workflow.docs > docs/results.md.new && mv docs/results.md.new docs/results.md
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("nas-steps needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'

@@ -41,7 +41,7 @@ def entry_of(
     """Return the entry called `name`; its architecture is empty if there is none to train.
 
     `winners` is winners.csv, for a search's entry and for a baseline that is fitted to the winner; `costs` is
-    costs.csv, for a uniform draw within the searches' constraints. Raises UserError for a baseline above the budget
+    blocks.csv, for a uniform draw within the searches' constraints. Raises UserError for a baseline above the budget
     `constraints`.
     """
     if kind == "uniform":

@@ -20,7 +20,7 @@ from nas_steps.scaling.compound import Design, Factors, scale, triples
 from nas_steps.scaling.family import MEMBERS, choose, describe_members, describe_triples
 from nas_steps.scaling.winner import DESIGN, described, design_of
 from nas_steps.spaces.mobile.architectures import parse_mobile
-from nas_steps.spaces.mobile.efficientnet import B0, triples
+from nas_steps.spaces.mobile.efficientnet import B0
 
 
 def test_triples_are_all_those_within_the_tolerance() -> None:

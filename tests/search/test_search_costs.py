@@ -153,7 +153,7 @@ def test_the_step_writes_the_table_and_measures_only_what_is_asked_for(
     folder = tmp_path / "search"
     run("measure_blocks", settings=files["measure_blocks"], data=tmp_path, device="cpu", output=folder)
     space = declared(filled(config.space))
-    table = read_costs(folder / "blocks.csv", parts_of(space))
+    table = read_costs(folder / "blocks.csv", blocks_of(space))
     record = json.loads((folder / "latency.json").read_text(encoding="utf-8"))
     assert (record["inputs"], record["side"], record["classes"]) == (1, 8, 3)
     assert table.has_latency == ("latency_ms" in constraints) == ("validation" in record)

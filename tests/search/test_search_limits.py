@@ -106,7 +106,7 @@ def test_nsga2_lowers_the_latency_of_the_table(tmp_path: Path) -> None:
 def test_latency_is_no_objective_where_it_is_not_measured(tmp_path: Path) -> None:
     space = mobile.PRESETS["mobile_small"]
     settings = strategies.Nsga2(objectives=["latency"])
-    write_costs(tmp_path / "blocks.csv", parts_of(space), SHAPE, {})
+    write_costs(tmp_path / "blocks.csv", blocks_of(space), SHAPE, {})
     for given in (space, constrained_space(space, None, tmp_path / "blocks.csv")):
         with pytest.raises(UserError, match="objective latency"):
             sampler(settings, given)
@@ -120,15 +120,15 @@ def test_the_step_proposes_within_the_limits_and_loads_no_torch(tmp_path: Path) 
     config = load(raw)
     files = settings_files(config, tmp_path / "results")
     space = declared(filled(config.space))
-    write_costs(tmp_path / "blocks.csv", parts_of(space), SHAPE, {})
+    write_costs(tmp_path / "blocks.csv", blocks_of(space), SHAPE, {})
     given = {"settings": files["random"], "strategy": "random", "seed": 0, "round": 0, "output": str(tmp_path)}
-    with pytest.raises(UserError, match=r"no costs\.csv"):
+    with pytest.raises(UserError, match=r"no blocks\.csv"):
         run("propose", **given)
     given["blocks"] = str(tmp_path / "blocks.csv")
     code = f"import sys; from stepping import run; run('propose', **{given!r}); sys.exit('torch' in sys.modules)"
     found = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], env=found, check=False).returncode == 0
-    costs = read_costs(tmp_path / "blocks.csv", parts_of(space))
+    costs = read_costs(tmp_path / "blocks.csv", blocks_of(space))
     proposed = [row["architecture"] for row in read_csv(tmp_path / "proposals.csv")]
     assert len(proposed) == 12
     assert all(costs.costs(space.parse(one)).macs <= 5e6 for one in proposed)

@@ -99,17 +99,17 @@ def test_a_space_has_all_parts_of_its_architectures(space: Space) -> None:
 def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
     parts = blocks_of(MOBILE)
     latencies = {name: Random(name).random() for name in parts.names()}
-    write_costs(tmp_path / "costs.csv", parts, SHAPE, latencies)
-    read = read_costs(tmp_path / "costs.csv", parts)
+    write_costs(tmp_path / "blocks.csv", parts, SHAPE, latencies)
+    read = read_costs(tmp_path / "blocks.csv", parts)
     assert read.has_latency
     one = MOBILE.sample(Random(0))
     assert read.costs(one)[:2] == counted(parts, SHAPE).costs(one)[:2]
     assert read.costs(one).latency_ms == pytest.approx(sum(latencies[name] for name in parts.of(one)))
-    write_costs(tmp_path / "costs.csv", parts, SHAPE, {})
-    assert not read_costs(tmp_path / "costs.csv", parts).has_latency
+    write_costs(tmp_path / "blocks.csv", parts, SHAPE, {})
+    assert not read_costs(tmp_path / "blocks.csv", parts).has_latency
 
 
 def test_a_table_of_another_space_is_refused(tmp_path: Path) -> None:
-    write_costs(tmp_path / "costs.csv", blocks_of(MOBILE), SHAPE, {})
+    write_costs(tmp_path / "blocks.csv", blocks_of(MOBILE), SHAPE, {})
     with pytest.raises(UserError, match="is the table of another space"):
-        read_costs(tmp_path / "costs.csv", blocks_of(mobile.PRESETS["mobile_small"]))
+        read_costs(tmp_path / "blocks.csv", blocks_of(mobile.PRESETS["mobile_small"]))

@@ -105,9 +105,9 @@ def test_milliseconds_are_spelled_as_a_limit_that_is_enough() -> None:
 def test_without_limits_and_costs_the_space_is_itself(tmp_path: Path) -> None:
     assert constrained_space(MOBILE, None, None) is MOBILE
     assert constrained_space(MOBILE, Constraints(), None) is MOBILE
-    with pytest.raises(UserError, match=r"no costs\.csv; name it by --costs"):
+    with pytest.raises(UserError, match=r"no blocks\.csv; name it by --blocks"):
         constrained_space(MOBILE, Constraints(macs=1e9), None)
-    write_costs(tmp_path / "costs.csv", blocks_of(MOBILE), SHAPE, {})
-    assert constrained_space(MOBILE, Constraints(macs=1e9), tmp_path / "costs.csv").constraints == {"macs": 1e9}  # type: ignore[attr-defined]
+    write_costs(tmp_path / "blocks.csv", blocks_of(MOBILE), SHAPE, {})
+    assert constrained_space(MOBILE, Constraints(macs=1e9), tmp_path / "blocks.csv").constraints == {"macs": 1e9}  # type: ignore[attr-defined]
     with pytest.raises(UserError, match="the table of costs has no latencies"):
-        constrained_space(MOBILE, Constraints(latency_ms=1), tmp_path / "costs.csv")
+        constrained_space(MOBILE, Constraints(latency_ms=1), tmp_path / "blocks.csv")

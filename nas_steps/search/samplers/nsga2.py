@@ -34,7 +34,7 @@ class Nsga2:
         if "latency" in settings.objectives and not (isinstance(space, Limited) and space.table.has_latency):
             raise UserError(
                 f"objective latency: what the parts of space {space.name} take was not measured; name by --costs a "
-                "costs.csv with latencies"
+                "blocks.csv with latencies"
             )
         self.space = space
         self.settings = settings
