@@ -31,9 +31,9 @@ FLOOR = {
     "export": 9,
     "predict": 9,
     "report": 10,
-    "workflow": 10,
-    "manifest": 11,
-    "why": 11,
+    "workflow": 11,
+    "manifest": 12,
+    "why": 12,
 }
 MODULES = sorted(
     ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in PACKAGE.rglob("*.py")

@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import types
 import typing
 from collections.abc import Iterator
@@ -13,27 +14,10 @@ from types import ModuleType
 
 from nas_steps import config
 from nas_steps.config.section import Section
-from nas_steps.provenance.fingerprint import PACKAGE
+from nas_steps.provenance.fingerprint import module_file, transitive_imports
+from nas_steps.workflow.steps import STEPS
 
 MODULES = [importlib.import_module(f"nas_steps.config.{found.name}") for found in pkgutil.iter_modules(config.__path__)]
-#: what modules outside the config and the plan still take of it besides sections; empty it, module by module
-STILL_TAKEN = {
-    ("nas_steps.report.figures", "strategies.SUPERNET_KINDS"),
-    ("nas_steps.report.gaps", "strategies.GRADIENT_KINDS"),
-    ("nas_steps.report.page", "estimators.rungs"),
-    ("nas_steps.report.results", "search.measured_latency"),
-    ("nas_steps.report.search_tables", "strategies.SUPERNET_KINDS"),
-    ("nas_steps.report.signals", "strategies.GRADIENT_KINDS"),
-    ("nas_steps.report.signals", "strategies.SUPERNET_KINDS"),
-    ("nas_steps.search.sampling", "strategies.check"),
-}
-#: what sections still do besides holding values
-STILL_DONE = {
-    "Network.check",
-    *(f"{kind}.round_size" for kind in ("Population", "Predictor", "Random", "Reinforce")),
-    *(f"{kind}.evaluations" for kind in ("Population", "Predictor", "Reinforce")),
-    *(f"Space.{name}" for name in ("mobile", "declared", "cells", "_declared_mobile")),
-}
 
 
 def sections() -> list[type[Section]]:
@@ -53,7 +37,7 @@ def behaviour(section: type[Section]) -> Iterator[str]:
 
 def test_sections_hold_values_and_validate_them() -> None:
     assert len(sections()) > 30
-    assert {name for section in sections() for name in behaviour(section)} == STILL_DONE
+    assert {name for section in sections() for name in behaviour(section)} == set()
 
 
 def is_type(value: object) -> bool:
@@ -65,7 +49,8 @@ def is_type(value: object) -> bool:
 
 def taken(module: str) -> Iterator[tuple[str, object]]:
     """What a module imports of the config, and what it uses of a module of the config that it imports."""
-    file = PACKAGE.parent / f"{module.replace('.', '/')}.py"
+    file = module_file(module)
+    assert file is not None
     tree = ast.parse(file.read_text(encoding="utf-8"))
     modules: dict[str, ModuleType] = {}
     for node in ast.walk(tree):
@@ -83,11 +68,20 @@ def taken(module: str) -> Iterator[tuple[str, object]]:
             yield f"{source.__name__}.{node.attr}", getattr(source, node.attr)
 
 
+def run_by_steps() -> set[str]:
+    """All modules that a step can run: those whose code decides whether it is stale."""
+    kinds = [kind for step in STEPS.values() for kind in step.kinds]
+    packages = {re.sub(r"\.[^.]*$", "", kind) for kind in kinds if kind.endswith("}")}
+    loaded = [
+        f"{package}.{found.name}"
+        for package in packages
+        for found in pkgutil.iter_modules(importlib.import_module(package).__path__)
+    ]
+    return transitive_imports(*(step.module for step in STEPS.values()), *loaded)
+
+
 def test_steps_take_sections_of_the_config_and_nothing_else() -> None:
-    found = set()
-    for file in sorted(PACKAGE.rglob("*.py")):
-        module = ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts)
-        if not module.startswith(("nas_steps.config.", "nas_steps.workflow.")):
-            found |= {(module, name) for name, value in taken(module) if not is_type(value)}
-    plain = {(module, name.removeprefix("nas_steps.config.")) for module, name in found}
-    assert {one for one in plain if one[1] != "settings.read_settings"} == STILL_TAKEN
+    modules = run_by_steps()
+    assert len(modules) > 150
+    found = {(module, name) for module in modules for name, value in taken(module) if not is_type(value)}
+    assert found == set()
