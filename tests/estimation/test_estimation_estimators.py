@@ -10,7 +10,7 @@ import pytest
 from test_estimation_known import estimated
 from tiny_world import CONVOLUTION, MIXED, RECIPE
 
-from nas_steps.config.estimators import FEWEST_FINISHED, FEWEST_OBSERVED, Proxy
+from nas_steps.config.estimators import Proxy
 from nas_steps.errors import UserError
 from nas_steps.estimation import training
 from nas_steps.estimation.estimates import Estimate, read_estimates
