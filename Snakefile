@@ -36,3 +36,9 @@ rule all:
         every("export_entry", "model"),
         plan.manifest,
         session.lost,
+
+
+# the environment of every rule above, for --software-deployment-method conda
+for one in workflow.rules:
+    if one.basedir == RULES:
+        one.conda_env = ENVIRONMENT

@@ -52,6 +52,8 @@ DATA = plan.data
 BLOCKS = plan.every("measure_blocks", "blocks")
 RESULTS = plan.folder
 THREADS = plan.config.threads
+# where the rules lie, and the environment that all of them run in; set at the end of the Snakefile
+RULES = workflow.current_basedir
 ENVIRONMENT = "../workflow/envs/nas-steps.yaml"
 # the cache between workflows, for who asks for it by --cache; without it Snakemake would warn at each start
 CACHE = workflow.workflow_settings.cache is not None

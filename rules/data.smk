@@ -17,8 +17,6 @@ rule data:
         f"{plan.data_folder}/data.log",
     # what is hashed for the cache between workflows is the shell text and the params: no experiment is in them
     cache: CACHE
-    conda:
-        ENVIRONMENT
     resources:
         mem_mb=4000,
         runtime=240,

@@ -8,8 +8,6 @@ rule export_entry:
         **step("export_entry").outputs,
     log:
         step("export_entry").log,
-    conda:
-        ENVIRONMENT
     resources:
         **EXPORTING,
     params:
@@ -27,8 +25,6 @@ rule export_scaled:
         **step("export_scaled").outputs,
     log:
         step("export_scaled").log,
-    conda:
-        ENVIRONMENT
     resources:
         **EXPORTING,
     params:
@@ -47,8 +43,6 @@ rule gather_exports:
         **step("gather_exports").outputs,
     log:
         step("gather_exports").log,
-    conda:
-        ENVIRONMENT
     resources:
         **GATHERING,
     params:

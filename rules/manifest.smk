@@ -6,8 +6,6 @@ rule manifest:
         **step("manifest").outputs,
     log:
         step("manifest").log,
-    conda:
-        ENVIRONMENT
     resources:
         mem_mb=1000,
         runtime=60,

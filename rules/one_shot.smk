@@ -7,8 +7,6 @@ rule supernet:
         **step("supernet").outputs,
     log:
         step("supernet").log,
-    conda:
-        ENVIRONMENT
     threads: processes("supernet", THREADS)
     resources:
         **together("supernet"),
@@ -27,8 +25,6 @@ rule supernet_statistics:
         **step("supernet_statistics").outputs,
     log:
         step("supernet_statistics").log,
-    conda:
-        ENVIRONMENT
     threads: THREADS
     resources:
         **SCORING,
@@ -50,8 +46,6 @@ rule one_shot:
         step("one_shot").log,
     wildcard_constraints:
         strategy=plan.strategies_of("one_shot"),
-    conda:
-        ENVIRONMENT
     threads: THREADS
     resources:
         **SCORING,

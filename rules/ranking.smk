@@ -8,8 +8,6 @@ rule sample:
         **step("sample").outputs,
     log:
         step("sample").log,
-    conda:
-        ENVIRONMENT
     resources:
         **GATHERING,
     params:
@@ -27,8 +25,6 @@ rule train_sample:
         **step("train_sample").outputs,
     log:
         step("train_sample").log,
-    conda:
-        ENVIRONMENT
     threads: THREADS
     resources:
         **SCORING,
@@ -50,8 +46,6 @@ if plan.one_shot:
             **step("score_by_supernet").outputs,
         log:
             step("score_by_supernet").log,
-        conda:
-            ENVIRONMENT
         threads: THREADS
         resources:
             **SCORING,
@@ -71,8 +65,6 @@ else:
             **step("score_sample").outputs,
         log:
             step("score_sample").log,
-        conda:
-            ENVIRONMENT
         threads: THREADS
         resources:
             **SCORING,
@@ -91,8 +83,6 @@ rule screen_sample:
         **step("screen_sample").outputs,
     log:
         step("screen_sample").log,
-    conda:
-        ENVIRONMENT
     threads: THREADS
     resources:
         **SCORING,
@@ -113,8 +103,6 @@ rule calibrate:
         **step("calibrate").outputs,
     log:
         step("calibrate").log,
-    conda:
-        ENVIRONMENT
     resources:
         **COUNTING,
     params:
@@ -136,8 +124,6 @@ rule shortlist:
         **step("shortlist").outputs,
     log:
         step("shortlist").log,
-    conda:
-        ENVIRONMENT
     resources:
         **GATHERING,
     params:
@@ -155,8 +141,6 @@ rule train_shortlist:
         **step("train_shortlist").outputs,
     log:
         step("train_shortlist").log,
-    conda:
-        ENVIRONMENT
     threads: THREADS
     resources:
         **SCORING,
@@ -175,8 +159,6 @@ rule rank:
         **step("rank").outputs,
     log:
         step("rank").log,
-    conda:
-        ENVIRONMENT
     resources:
         **GATHERING,
     params:
@@ -198,8 +180,6 @@ rule compare:
         **step("compare").outputs,
     log:
         step("compare").log,
-    conda:
-        ENVIRONMENT
     resources:
         **GATHERING,
     params:

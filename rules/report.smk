@@ -7,8 +7,6 @@ rule report:
         **step("report").outputs,
     log:
         step("report").log,
-    conda:
-        ENVIRONMENT
     resources:
         **COUNTING,
     params:

@@ -9,8 +9,6 @@ rule retrain:
         **step("retrain").outputs,
     log:
         step("retrain").log,
-    conda:
-        ENVIRONMENT
     threads: processes("retrain", THREADS)
     resources:
         **together("retrain"),
@@ -28,8 +26,6 @@ rule gather_retraining:
         **step("gather_retraining").outputs,
     log:
         step("gather_retraining").log,
-    conda:
-        ENVIRONMENT
     resources:
         **GATHERING,
     params:

@@ -8,8 +8,6 @@ rule describe_grid:
         **step("describe_grid").outputs,
     log:
         step("describe_grid").log,
-    conda:
-        ENVIRONMENT
     resources:
         **COUNTING,
     params:
@@ -28,8 +26,6 @@ rule train_grid:
         **step("train_grid").outputs,
     log:
         step("train_grid").log,
-    conda:
-        ENVIRONMENT
     threads: THREADS
     resources:
         **SCORING,
@@ -50,8 +46,6 @@ rule choose_scaling:
         **step("choose_scaling").outputs,
     log:
         step("choose_scaling").log,
-    conda:
-        ENVIRONMENT
     resources:
         **COUNTING,
     params:
@@ -73,8 +67,6 @@ rule train_member:
         **step("train_member").outputs,
     log:
         step("train_member").log,
-    conda:
-        ENVIRONMENT
     threads: processes("train_member", THREADS)
     resources:
         **together("train_member"),
@@ -93,8 +85,6 @@ rule gather_family:
         **step("gather_family").outputs,
     log:
         step("gather_family").log,
-    conda:
-        ENVIRONMENT
     resources:
         **GATHERING,
     params:
@@ -114,8 +104,6 @@ rule describe_designs:
         **step("describe_designs").outputs,
     log:
         step("describe_designs").log,
-    conda:
-        ENVIRONMENT
     resources:
         **COUNTING,
     params:
@@ -133,8 +121,6 @@ rule train_design:
         **step("train_design").outputs,
     log:
         step("train_design").log,
-    conda:
-        ENVIRONMENT
     threads: processes("train_design", THREADS)
     resources:
         **together("train_design"),
@@ -153,8 +139,6 @@ rule gather_factorial:
         **step("gather_factorial").outputs,
     log:
         step("gather_factorial").log,
-    conda:
-        ENVIRONMENT
     resources:
         **GATHERING,
     params:

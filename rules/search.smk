@@ -7,8 +7,6 @@ rule measure_blocks:
         **step("measure_blocks").outputs,
     log:
         step("measure_blocks").log,
-    conda:
-        ENVIRONMENT
     threads: plan.latency_threads
     resources:
         **{**SCORING, "gpu": session.gpu if plan.measures_on_device else 0},
@@ -27,8 +25,6 @@ rule budget:
         **step("budget").outputs,
     log:
         step("budget").log,
-    conda:
-        ENVIRONMENT
     resources:
         **COUNTING,
     params:
@@ -49,8 +45,6 @@ rule propose:
         **step("propose").outputs,
     log:
         step("propose").log,
-    conda:
-        ENVIRONMENT
     resources:
         **GATHERING,
     params:
@@ -68,8 +62,6 @@ rule screen:
         **step("screen").outputs,
     log:
         step("screen").log,
-    conda:
-        ENVIRONMENT
     threads: THREADS
     resources:
         **SCORING,
@@ -92,8 +84,6 @@ rule evaluate:
         **step("evaluate").outputs,
     log:
         step("evaluate").log,
-    conda:
-        ENVIRONMENT
     threads: THREADS
     resources:
         **SCORING,
@@ -115,8 +105,6 @@ rule gather_search:
         step("gather_search").log,
     wildcard_constraints:
         strategy=plan.strategies_of("gather_search"),
-    conda:
-        ENVIRONMENT
     resources:
         **GATHERING,
     params:
@@ -135,8 +123,6 @@ rule darts:
         step("darts").log,
     wildcard_constraints:
         strategy=plan.strategies_of("darts"),
-    conda:
-        ENVIRONMENT
     threads: processes("darts", THREADS)
     resources:
         **together("darts"),
@@ -156,8 +142,6 @@ rule enas:
         step("enas").log,
     wildcard_constraints:
         strategy=plan.strategies_of("enas"),
-    conda:
-        ENVIRONMENT
     threads: THREADS
     resources:
         **TRAINING,

@@ -5,8 +5,6 @@ rule replay:
         **step("replay").outputs,
     log:
         step("replay").log,
-    conda:
-        ENVIRONMENT
     resources:
         **COUNTING,
     params:
@@ -23,8 +21,6 @@ rule rank_in_table:
         **step("rank_in_table").outputs,
     log:
         step("rank_in_table").log,
-    conda:
-        ENVIRONMENT
     resources:
         **COUNTING,
     params:
@@ -41,8 +37,6 @@ rule lookup:
         **step("lookup").outputs,
     log:
         step("lookup").log,
-    conda:
-        ENVIRONMENT
     resources:
         **COUNTING,
     params:

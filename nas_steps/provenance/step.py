@@ -63,6 +63,7 @@ class Step:
     - `jobs`: by wildcard, the name of the plan's list of its values; one job for each combination
     - `when`: properties of the plan that must all be true, or the experiment has no such step
     - `packages`: the packages whose versions shape its numbers
+    - `kind_packages`: likewise, those of one kind of strategy
     - `kinds`: modules that its settings and options choose, such as `nas_steps.search.samplers.{strategy[kind]}`
     - `stage`: its line in the ledger; `device`: whether it computes on the device of the config
     - `folder`: where its files lie: the `experiment`'s folder, or that of the prepared `data`
@@ -78,6 +79,7 @@ class Step:
     jobs: Mapping[str, str] = field(default_factory=dict)
     when: Sequence[str] = ()
     packages: Sequence[str] = ()
+    kind_packages: Mapping[str, Sequence[str]] = field(default_factory=dict)
     kinds: Sequence[str] = ()
     stage: str = ""
     device: bool = False

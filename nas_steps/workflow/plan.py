@@ -44,6 +44,7 @@ class Made:
     files: list[str]
     settings: str
     code: str
+    versions: str
 
     @property
     def rule(self) -> str:
@@ -139,9 +140,11 @@ class Plan:
         above = "" if source.path == "" else source.path_in(self.config, strategy)
         return nearest_key(".".join(filter(None, (above, *path[1:]))))
 
-    def versions(self, name: str) -> str:
-        """Return the packages whose version shapes a step's numbers, as text."""
-        return describe_versions(STEPS[name].packages)
+    def versions(self, name: str, strategy: str = "") -> str:
+        """Return the packages whose version shapes a step's numbers (by one strategy), as text."""
+        step = STEPS[name]
+        kind = self.config.search.strategies[strategy].kind if strategy and step.kind_packages else ""
+        return describe_versions((*step.packages, *step.kind_packages.get(kind, ())))
 
     def options(self, step: Step, wildcards: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a job is told besides its settings and files."""
@@ -519,7 +522,8 @@ class Plan:
                 made = found.get((name, variant))
                 if made is None:
                     settings = Path(self.settings(name, strategy)).stem
-                    made = Made(step, variant, [], settings, self.code(name, **wildcards))
+                    versions = self.versions(name, strategy)
+                    made = Made(step, variant, [], settings, self.code(name, **wildcards), versions)
                     found[name, variant] = made
                 made.files.extend(f"{self.below(step)}/{file}" for file in files.values())
         return list(found.values())
@@ -544,7 +548,7 @@ class Plan:
                 "rule": made.rule,
                 "settings": made.settings,
                 "code": made.code,
-                "versions": self.versions(made.rule),
+                "versions": made.versions,
             }
             for made in self.made()
         }

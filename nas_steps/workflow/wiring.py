@@ -25,7 +25,7 @@ class Wired(dict[str, Any]):
         self.plan = plan
         self.step = STEPS[name]
         super().__init__(
-            settings=self._settings(), code=self._code(), versions=plan.versions(name), options=self._options()
+            settings=self._settings(), code=self._code(), versions=self._versions(), options=self._options()
         )
         self["command"] = self._command
 
@@ -53,6 +53,12 @@ class Wired(dict[str, Any]):
         if self.step.kinds:
             return lambda wildcards: self.plan.code(name, **dict(wildcards.items()))
         return self.plan.code(name) if self.plan.has(name) else ""
+
+    def _versions(self) -> str | Callable[..., str]:
+        name = self.step.name
+        if self.step.kind_packages:
+            return lambda wildcards: self.plan.versions(name, wildcards.strategy)
+        return self.plan.versions(name)
 
     def _options(self) -> str | Callable[..., str]:
         if not self.step.options:

@@ -13,6 +13,8 @@ STRATEGY = {"strategy": "search.strategies.{strategy}"}
 ASKING = {"strategy": Reads("search.strategies.{strategy}", derive.strategy)}
 SHARED = {**SEARCHED, "estimator": "search.estimator"}
 SAMPLER = "nas_steps.search.samplers.{strategy[kind]}"
+#: samplers that compute by torch
+BY_TORCH = {"reinforce": ("torch",)}
 ENDS = {
     "candidates": (
         f"{FOLDER}/candidates.csv",
@@ -82,6 +84,7 @@ STEPS = steps(
         jobs={"strategy": "in_rounds", "seed": "search_seeds", "round": "rounds"},
         when=("trains",),
         kinds=(SAMPLER,),
+        kind_packages=BY_TORCH,
         takes={
             "budget?": "budget.json, for random search that is matched to it",
             **COSTS,
@@ -260,6 +263,7 @@ STEPS = steps(
         jobs={"strategy": "sampling", "seed": "search_seeds"},
         when=("in_table",),
         kinds=(SAMPLER,),
+        kind_packages=BY_TORCH,
         takes={"path": "the benchmark's CSV file"},
         reads={
             **SEED,

@@ -76,7 +76,7 @@ class Causes:
         now = {
             "settings": Path(self.plan.settings(job.rule, job.wildcards.get("strategy", ""))).stem,
             "code": self.plan.code(job.rule, **job.wildcards),
-            "versions": self.plan.versions(job.rule),
+            "versions": self.plan.versions(job.rule, job.wildcards.get("strategy", "")),
         }
         before = record["params"] or []
         known = set()
@@ -89,7 +89,7 @@ class Causes:
                 known.add(text)
                 if found[1] != now["code"]:
                     yield from self._code(found[1], now["code"])
-            elif step.packages and text.startswith(f"'{step.packages[0]} "):
+            elif now["versions"] and text.startswith(f"'{now['versions'].partition(' ')[0]} "):
                 known.add(text)
                 yield from changed_versions(text.strip("'"), now["versions"])
         yield from self._data(record["input"] or [])
