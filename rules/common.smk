@@ -50,7 +50,6 @@ step = wired(plan)
 every = plan.every
 DATA = plan.data
 BLOCKS = plan.every("measure_blocks", "blocks")
-RESULTS = plan.folder
 THREADS = plan.config.threads
 # where the rules lie, and the environment that all of them run in; set at the end of the Snakefile
 RULES = workflow.current_basedir

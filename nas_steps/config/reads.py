@@ -8,9 +8,9 @@ from nas_steps.config import derive
 from nas_steps.provenance.step import Reads
 
 SEED: Mapping[str, str | Reads] = {"seed": "seed"}
-SPACE: Mapping[str, str | Reads] = {"space": Reads("space", derive.space)}
+SPACE: Mapping[str, str | Reads] = {"space": Reads("space", derive.space, depth=1)}
 COMPUTE: Mapping[str, str | Reads] = {**SEED, "threads": "threads"}
-CONSTRAINTS: Mapping[str, str | Reads] = {"constraints": Reads("search.constraints", derive.constraints)}
+CONSTRAINTS: Mapping[str, str | Reads] = {"constraints": Reads("search.constraints", derive.constraints, depth=1)}
 #: networks as they are searched, and as they are in the end
 SEARCHED: Mapping[str, str | Reads] = {**COMPUTE, **SPACE, "network": "search.network"}
 FINAL: Mapping[str, str | Reads] = {**COMPUTE, **SPACE, "network": "retrain.network"}
@@ -22,4 +22,4 @@ RETRAINED: Mapping[str, str | Reads] = {
 }
 #: what only the plan knows: the fingerprint of the user's files
 CONTENT: Mapping[str, str | Reads] = {"content": ""}
-TABLE: Mapping[str, str | Reads] = {**SPACE, **CONTENT, "table": Reads("search.estimator", derive.table)}
+TABLE: Mapping[str, str | Reads] = {**SPACE, **CONTENT, "table": Reads("search.estimator", derive.table, depth=1)}

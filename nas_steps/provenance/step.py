@@ -25,12 +25,23 @@ class Reads:
     """Where a field of the settings comes from: `path` of the config, `{strategy}` standing for a strategy's name.
 
     `path` may depend on the config. `value`, given the config and the strategy's name, shapes what the step gets;
-    without it that is the value at the path, less the keys in `leave_out`.
+    without it that is the value at the path, less the keys in `leave_out`. If what it gives has keys of the config
+    inside,
+    `depth` says how many levels of them. `whole` is the key that decides whether there is a value at all.
     """
 
     path: str | Callable[[Any], str]
     value: Callable[[Any, str], Any] | None = None
     leave_out: Sequence[str] = ()
+    depth: int | None = None
+    whole: str = ""
+
+    def key(self, config: Any, strategy: str, inside: Sequence[str]) -> str:
+        """Return the config's spelling of a place inside the value; what several keys make has the key above them."""
+        if not inside and self.whole:
+            return self.whole
+        depth = (0 if self.value else len(inside)) if self.depth is None else self.depth
+        return ".".join(filter(None, (self.path_in(config, strategy), *inside[:depth])))
 
     def path_in(self, config: Any, strategy: str) -> str:
         """Return the path, spelled out for one strategy."""

@@ -134,11 +134,9 @@ class Plan:
         name, _, strategy = settings.partition("-")
         if name == "manifest":
             return ".".join(path)
-        if path[0] == "tolerance":
+        if name == "data" and path[0] == "tolerance":
             return "data.unreadable and data.max_image_pixels"
-        source = STEPS[name].sources()[path[0]]
-        above = "" if source.path == "" else source.path_in(self.config, strategy)
-        return nearest_key(".".join(filter(None, (above, *path[1:]))))
+        return nearest_key(STEPS[name].sources()[path[0]].key(self.config, strategy, path[1:]))
 
     def versions(self, name: str, strategy: str = "") -> str:
         """Return the packages whose version shapes a step's numbers (by one strategy), as text."""
@@ -148,22 +146,17 @@ class Plan:
 
     def options(self, step: Step, wildcards: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a job is told besides its settings and files."""
-        known: dict[str, Callable[[], Any]] = {"shards": lambda: self.config.shards}
-        if entry := wildcards.get("entry"):
-            known |= {"kind": lambda: self.entries[entry], **self._of_baseline(entry)}
-        if wildcards.get("base", "hand_designed") == "hand_designed" and "factorial" in step.reads:
-            known["family"] = lambda: family_of(self.config.scaling.factorial.hand_designed)
+        known: dict[str, Any] = {"shards": self.config.shards}
+        entry, budget = wildcards.get("entry"), self.config.retrain.budget
+        if entry is not None:
+            known["kind"] = self.entries[entry]
+        if entry in self.config.retrain.baselines:
+            known["family"] = family_of(entry)
+            known |= {} if budget is None else {"macs": budget.macs, "parameters": budget.parameters}
+        if "factorial" in step.reads and wildcards.get("base", "hand_designed") == "hand_designed":
+            known["family"] = family_of(self.config.scaling.factorial.hand_designed)
         names = [cardinality(option)[0] for option in step.options]
-        return {name: value for name in names if (value := known.get(name, lambda: None)()) is not None}
-
-    def _of_baseline(self, entry: str) -> dict[str, Callable[[], Any]]:
-        budget = self.config.retrain.budget
-        if self.entries[entry] != "baseline":
-            return {}
-        found: dict[str, Callable[[], Any]] = {"family": lambda: family_of(entry)}
-        return (
-            found if budget is None else {**found, "macs": lambda: budget.macs, "parameters": lambda: budget.parameters}
-        )
+        return {name: value for name in names if (value := known.get(name)) is not None}
 
     def command(
         self, name: str, wildcards: Mapping[str, Any], files: Mapping[str, Any], output: Mapping[str, str]
@@ -172,11 +165,10 @@ class Plan:
 
         Snakemake does not watch it: what counts of it are the settings, the code and the files.
         """
-        step = STEPS[name]
-        package = step.package
-        words = [*launcher(self.processes(name, wildcards.get("strategy", ""))), package, name]
+        step, strategy = STEPS[name], wildcards.get("strategy", "")
+        words = [*launcher(self.processes(name, strategy)), step.package, name]
         if step.reads:
-            words += ["--settings", self.settings(name, wildcards.get("strategy", ""))]
+            words += ["--settings", self.settings(name, strategy)]
         for wildcard in step.wildcards():
             words += [f"--{wildcard}", str(wildcards[wildcard])]
         for option in step.takes:

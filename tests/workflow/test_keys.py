@@ -174,6 +174,8 @@ def related(key: str, named: str) -> bool:
     """Whether a change of `key` may be called one of `named`: it is the key, or above it, or follows from it."""
     if key.startswith("space."):
         return named.startswith("space")  # a preset is what its keys are
+    if key == "ranking.final_share":
+        return named == key or named.startswith("retrain.recipe")  # it says by which recipe is trained
     above = key.removesuffix(".kind")  # a kind has keys of its own
     return f"{key}.".startswith(f"{named}.") or f"{named}.".startswith(f"{above}.")
 

@@ -15,7 +15,7 @@ ESTIMATES = (
 )
 TRAINED = {
     **FINAL,
-    "estimator": Reads(derive.ranking_recipe, derive.ranking_estimator),
+    "estimator": Reads(derive.ranking_recipe, derive.ranking_estimator, depth=2),
     "share": "ranking.final_share",
 }
 SCORES = "CSV files with columns architecture and score"
@@ -102,7 +102,7 @@ STEPS = steps(
         device=True,
         takes={**DATA, **PROPOSALS},
         options=SHARDS,
-        reads={**SEARCHED, "estimator": Reads("search.screen", derive.screen_as_estimator)},
+        reads={**SEARCHED, "estimator": Reads("search.screen", derive.screen_as_estimator, depth=1)},
         writes={
             "estimates": ("ranking/sample/screen-{shard}.csv", ESTIMATES),
             "cost": ("ranking/sample/screen-{shard}.cost.json", COST),
@@ -142,7 +142,7 @@ STEPS = steps(
         "Take the best candidates of each search.",
         when=("trains",),
         takes={**CANDIDATES, "calibration?": "calibration.json, if the config says `auto`"},
-        reads={"shortlist": "ranking.shortlist", "kinds": Reads("search.strategies", derive.kinds)},
+        reads={"shortlist": "ranking.shortlist", "kinds": Reads("search.strategies", derive.kinds, depth=1)},
         writes={
             "shortlist": (
                 "ranking/shortlist.csv",
@@ -219,7 +219,7 @@ STEPS = steps(
         "Name the winners of searches in a benchmark's table.",
         when=("in_table",),
         takes={"path": "the benchmark's CSV file", **CANDIDATES},
-        reads={**TABLE, "kinds": Reads("search.strategies", derive.kinds)},
+        reads={**TABLE, "kinds": Reads("search.strategies", derive.kinds, depth=1)},
         writes={
             "budget": ("search/budget.json", "how many evaluations each strategy got"),
             "winners": WINNERS,

@@ -14,8 +14,8 @@ STEPS = steps(
         reads={
             "config": "",
             **SPACE,
-            "latency": Reads("search.constraints.latency", derive.latency),
-            "rungs": Reads("search.estimator.halving", derive.rungs),
+            "latency": Reads("search.constraints.latency", derive.latency, depth=1, whole="search.constraints"),
+            "rungs": Reads("search.estimator", derive.rungs),
         },
         writes={
             "report": ("report/report.html", "one self-contained page"),

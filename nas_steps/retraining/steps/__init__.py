@@ -68,7 +68,7 @@ STEPS = steps(
         "Look the searches' winners up in the benchmark's table, and compare the strategies.",
         when=("in_table",),
         takes={"path": "the benchmark's CSV file", "winners": "winners.csv"},
-        reads={**TABLE, "kinds": Reads("search.strategies", derive.kinds)},
+        reads={**TABLE, "kinds": Reads("search.strategies", derive.kinds, depth=1)},
         writes=COMPARED,
     ),
 )

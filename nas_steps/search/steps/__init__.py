@@ -10,7 +10,7 @@ FOLDER = "search/{strategy}-{seed}"
 ROUND = f"{FOLDER}/round-{{round}}"
 SUPERNET = "supernet/seed-{seed}"
 STRATEGY = {"strategy": "search.strategies.{strategy}"}
-ASKING = {"strategy": Reads("search.strategies.{strategy}", derive.strategy)}
+ASKING = {"strategy": Reads("search.strategies.{strategy}", derive.strategy, depth=1)}
 SHARED = {**SEARCHED, "estimator": "search.estimator"}
 SAMPLER = "nas_steps.search.samplers.{strategy[kind]}"
 #: samplers that compute by torch
@@ -44,7 +44,7 @@ STEPS = steps(
             **SEED,
             **SPACE,
             "network": "retrain.network",
-            "latency": Reads("search.constraints.latency", derive.latency),
+            "latency": Reads("search.constraints.latency", derive.latency, depth=1, whole="search.constraints"),
         },
         writes={
             "blocks": ("search/blocks.csv", "parameters, MACs and ms of each block of a network"),
@@ -67,7 +67,7 @@ STEPS = steps(
             "network": "search.network",
             "evaluation": Reads("search.estimator", counting.evaluation),
             "screened": Reads("search.screen", counting.screened),
-            "strategies": Reads("search.strategies", counting.counted_strategies),
+            "strategies": Reads("search.strategies", counting.counted_strategies, depth=1),
             "supernet": Reads("search.estimator", counting.counted_supernet),
         },
         writes={
@@ -97,7 +97,7 @@ STEPS = steps(
             **SPACE,
             **CONSTRAINTS,
             **ASKING,
-            "rungs": Reads("search.estimator.halving", derive.rungs),
+            "rungs": Reads("search.estimator", derive.rungs),
             "eta": "search.estimator.halving.eta",
             "proposals_per_evaluation": "search.screen.proposals_per_evaluation",
             "beats": Reads("search.estimator.stop_below", derive.gives_up),
@@ -162,7 +162,7 @@ STEPS = steps(
         },
         reads={
             "estimator": Reads("search.estimator", derive.estimator_name),
-            "rungs": Reads("search.estimator.halving", derive.rungs),
+            "rungs": Reads("search.estimator", derive.rungs),
         },
         writes=ENDS,
     ),

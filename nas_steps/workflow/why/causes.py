@@ -72,7 +72,6 @@ class Causes:
 
     def _changes(self, job: Job, record: dict[str, Any]) -> Iterator[str]:
         """Settings, code, versions and data that are not what they were."""
-        step = STEPS[job.rule]
         now = {
             "settings": Path(self.plan.settings(job.rule, job.wildcards.get("strategy", ""))).stem,
             "code": self.plan.code(job.rule, **job.wildcards),
