@@ -1,5 +1,7 @@
 """The declarations of the steps of the ranking: the shortlist, and the uniform sample that judges scores."""
 
+from typing import Any
+
 from nas_steps.config import derive
 from nas_steps.config.reads import CONSTRAINTS, FINAL, SEARCHED, SEED, SPACE, TABLE
 from nas_steps.provenance.step import COST, Reads, Step, steps
@@ -7,8 +9,8 @@ from nas_steps.provenance.versions import TRAINS
 
 ESTIMATORS = "nas_steps.estimation.estimators"
 DATA = {"data": "folder of the prepared data"}
-PROPOSALS = {"proposals": "CSV file with index and architecture"}
-SHARDS = {"shards": "number of shares"}
+PROXY = "nas_steps.estimation.proxies.{estimator[proxy]}"
+SHARD = {"shard": "shards"}
 ESTIMATES = (
     "index, architecture, score, status, reason, parameters, macs, seconds, epochs; of extrapolated curves saved "
     "(epochs), low, high, predicted"
@@ -26,6 +28,22 @@ AGREEMENT = (
     "strategy, estimator, architectures, kendall_tau, low, high, p_value, note",
 )
 
+
+def scoring(name: str, summary: str, file: str, **more: Any) -> Step:
+    """Declare a step that scores a share of some architectures, and writes the estimates to `file`.csv."""
+    return Step(
+        name,
+        summary,
+        {"estimates": (f"{file}.csv", ESTIMATES), "cost": (f"{file}.cost.json", COST)},
+        module="nas_steps.estimation.steps.evaluate",
+        packages=TRAINS,
+        device=True,
+        takes={**DATA, "proposals": "CSV file with index and architecture"},
+        options={"shards": "number of shares"},
+        **more,
+    )
+
+
 STEPS = steps(
     "nas_steps.ranking",
     Step(
@@ -36,39 +54,23 @@ STEPS = steps(
         reads={**SEED, **SPACE, **CONSTRAINTS, "uniform": "ranking.uniform"},
         writes={"sample": ("ranking/sample/proposals.csv", "index, architecture")},
     ),
-    Step(
+    scoring(
         "train_sample",
         "Train a share of the uniform sample as the shortlist is trained.",
-        module="nas_steps.estimation.steps.evaluate",
-        jobs={"seed": "ranking_seeds", "shard": "shards"},
+        "ranking/sample/seed-{seed}-shard-{shard}",
+        jobs={"seed": "ranking_seeds", **SHARD},
         when=("sampled",),
-        packages=TRAINS,
         kinds=(f"{ESTIMATORS}.short_training",),
-        device=True,
-        takes={**DATA, **PROPOSALS},
-        options=SHARDS,
         reads=TRAINED,
-        writes={
-            "estimates": ("ranking/sample/seed-{seed}-shard-{shard}.csv", ESTIMATES),
-            "cost": ("ranking/sample/seed-{seed}-shard-{shard}.cost.json", COST),
-        },
     ),
-    Step(
+    scoring(
         "score_sample",
         "Score a share of the uniform sample as the search scores.",
-        module="nas_steps.estimation.steps.evaluate",
-        jobs={"shard": "shards"},
+        "ranking/sample/score-{shard}",
+        jobs=SHARD,
         when=("sampled", "scores_by_jobs"),
-        packages=TRAINS,
-        kinds=(f"{ESTIMATORS}.{{estimator[kind]}}", "nas_steps.estimation.proxies.{estimator[proxy]}"),
-        device=True,
-        takes={**DATA, **PROPOSALS},
-        options=SHARDS,
+        kinds=(f"{ESTIMATORS}.{{estimator[kind]}}", PROXY),
         reads={**SEARCHED, "estimator": "search.estimator"},
-        writes={
-            "estimates": ("ranking/sample/score-{shard}.csv", ESTIMATES),
-            "cost": ("ranking/sample/score-{shard}.cost.json", COST),
-        },
     ),
     Step(
         "score_by_supernet",
@@ -91,22 +93,14 @@ STEPS = steps(
             "cost": ("ranking/sample/score-0.cost.json", COST),
         },
     ),
-    Step(
+    scoring(
         "screen_sample",
         "Score a share of the uniform sample by the screen's proxy.",
-        module="nas_steps.estimation.steps.evaluate",
-        jobs={"shard": "shards"},
+        "ranking/sample/screen-{shard}",
+        jobs=SHARD,
         when=("sampled", "screens"),
-        packages=TRAINS,
-        kinds=(f"{ESTIMATORS}.zero_cost", "nas_steps.estimation.proxies.{estimator[proxy]}"),
-        device=True,
-        takes={**DATA, **PROPOSALS},
-        options=SHARDS,
+        kinds=(f"{ESTIMATORS}.zero_cost", PROXY),
         reads={**SEARCHED, "estimator": Reads("search.screen", derive.screen_as_estimator, depth=1)},
-        writes={
-            "estimates": ("ranking/sample/screen-{shard}.csv", ESTIMATES),
-            "cost": ("ranking/sample/screen-{shard}.cost.json", COST),
-        },
     ),
     Step(
         "calibrate",
@@ -150,22 +144,14 @@ STEPS = steps(
             )
         },
     ),
-    Step(
+    scoring(
         "train_shortlist",
         "Train a share of the shortlist anew.",
-        module="nas_steps.estimation.steps.evaluate",
-        jobs={"seed": "ranking_seeds", "shard": "shards"},
+        "ranking/seed-{seed}-shard-{shard}",
+        jobs={"seed": "ranking_seeds", **SHARD},
         when=("trains",),
-        packages=TRAINS,
         kinds=(f"{ESTIMATORS}.short_training",),
-        device=True,
-        takes={**DATA, **PROPOSALS},
-        options=SHARDS,
         reads=TRAINED,
-        writes={
-            "estimates": ("ranking/seed-{seed}-shard-{shard}.csv", ESTIMATES),
-            "cost": ("ranking/seed-{seed}-shard-{shard}.cost.json", COST),
-        },
     ),
     Step(
         "rank",

@@ -1,5 +1,7 @@
 """The declarations of the steps of a search."""
 
+from typing import Any
+
 from nas_steps.config import derive
 from nas_steps.config.reads import CONSTRAINTS, SEARCHED, SEED, SPACE, TABLE
 from nas_steps.provenance.step import COST, Reads, Step, steps
@@ -29,6 +31,8 @@ ENDS = {
         "running statistics), eigenvalue, seconds, chosen (1: handed on)",
     ),
 }
+DATA = {"data": "folder of the prepared data"}
+ON_DEVICE: Any = {"packages": TRAINS, "device": True}
 COSTS = {"blocks?": "blocks.csv, if there are constraints or latency is an objective"}
 
 STEPS = steps(
@@ -39,7 +43,7 @@ STEPS = steps(
         when=("trains", "needs_blocks"),
         packages=(*TRAINS, "onnxruntime"),
         device=True,
-        takes={"data": "folder of the prepared data"},
+        takes=DATA,
         reads={
             **SEED,
             **SPACE,
@@ -59,7 +63,7 @@ STEPS = steps(
         "budget",
         "Count each strategy's training cost and match random search to it.",
         when=("trains",),
-        takes={"data": "folder of the prepared data", **COSTS},
+        takes={**DATA, **COSTS},
         reads={
             **SEED,
             **SPACE,
@@ -119,10 +123,9 @@ STEPS = steps(
         module="nas_steps.estimation.steps.screen",
         jobs={"strategy": "in_rounds", "seed": "search_seeds", "round": "rounds"},
         when=("trains", "screens"),
-        packages=TRAINS,
         kinds=("nas_steps.estimation.proxies.{screen[proxy]}",),
-        device=True,
-        takes={"data": "folder of the prepared data", "proposals": "proposals.csv of the round"},
+        **ON_DEVICE,
+        takes={**DATA, "proposals": "proposals.csv of the round"},
         reads={**SEARCHED, "screen": "search.screen"},
         writes={
             "screened": (f"{ROUND}/screened.csv", "the proposals that are evaluated"),
@@ -136,10 +139,9 @@ STEPS = steps(
         module="nas_steps.estimation.steps.evaluate",
         jobs={"strategy": "in_rounds", "seed": "search_seeds", "round": "rounds", "shard": "shards"},
         when=("trains",),
-        packages=TRAINS,
         kinds=("nas_steps.estimation.estimators.{estimator[kind]}", "nas_steps.estimation.proxies.{estimator[proxy]}"),
-        device=True,
-        takes={"data": "folder of the prepared data", "proposals": "CSV file with index and architecture"},
+        **ON_DEVICE,
+        takes={**DATA, "proposals": "CSV file with index and architecture"},
         options={"shards": "number of shares"},
         reads=SHARED,
         writes={
@@ -171,10 +173,9 @@ STEPS = steps(
         "Train a supernet whose alphas weigh the operations; keep the likeliest cells.",
         jobs={"strategy": "gradient", "seed": "search_seeds"},
         when=("trains",),
-        packages=TRAINS,
         kinds=("nas_steps.search.darts.kinds.{strategy[kind]}",),
-        device=True,
-        takes={"data": "folder of the prepared data"},
+        **ON_DEVICE,
+        takes=DATA,
         reads={**SEARCHED, **STRATEGY},
         writes={
             **ENDS,
@@ -187,9 +188,8 @@ STEPS = steps(
         "Train a controller by REINFORCE over shared weights; keep the best architectures that it draws.",
         jobs={"strategy": "enas", "seed": "search_seeds"},
         when=("trains",),
-        packages=TRAINS,
-        device=True,
-        takes={"data": "folder of the prepared data"},
+        **ON_DEVICE,
+        takes=DATA,
         reads={**SEARCHED, **STRATEGY},
         writes={**ENDS, "cost": (f"{FOLDER}/cost.json", COST)},
     ),
@@ -199,9 +199,8 @@ STEPS = steps(
         stage="supernet",
         jobs={"seed": "search_seeds"},
         when=("one_shot",),
-        packages=TRAINS,
-        device=True,
-        takes={"data": "folder of the prepared data"},
+        **ON_DEVICE,
+        takes=DATA,
         reads={**SEARCHED, "supernet": "search.estimator.supernet"},
         writes={
             "weights": (f"{SUPERNET}/weights.safetensors", "the weights that all architectures share, by their names"),
@@ -219,9 +218,8 @@ STEPS = steps(
         stage="supernet",
         jobs={"seed": "search_seeds"},
         when=("one_shot",),
-        packages=TRAINS,
-        device=True,
-        takes={"data": "folder of the prepared data", "weights": "weights.safetensors of the supernet"},
+        **ON_DEVICE,
+        takes={**DATA, "weights": "weights.safetensors of the supernet"},
         reads=SHARED,
         writes={
             "statistics": (
@@ -241,11 +239,10 @@ STEPS = steps(
         "Search by the shared weights of a trained supernet.",
         jobs={"strategy": "sampling", "seed": "search_seeds"},
         when=("one_shot",),
-        packages=TRAINS,
         kinds=(SAMPLER,),
-        device=True,
+        **ON_DEVICE,
         takes={
-            "data": "folder of the prepared data",
+            **DATA,
             "weights": "weights.safetensors of the supernet of this search seed",
             **COSTS,
         },
