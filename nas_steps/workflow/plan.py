@@ -60,7 +60,8 @@ class Plan:
     """The workflow of one experiment. Raises UserError for a config that cannot be run.
 
     `root` is the folder that results go to; creating a Plan writes the steps' settings below it. `placed` says where a
-    file of the rules really lies: as a module of another workflow, Snakemake puts a prefix before it.
+    file of the rules really lies: as a module of another workflow, Snakemake puts a prefix before it. With `warn`, old
+    names of keys are reported.
     """
 
     def __init__(
@@ -69,8 +70,9 @@ class Plan:
         origin: str = "config",
         root: str = "results",
         placed: Callable[[str], str] = str,
+        warn: bool = True,
     ) -> None:
-        self.config = load(raw, origin)
+        self.config = load(raw, origin, warn=warn)
         self.dump = self.config.model_dump(mode="json")
         self.root = root
         self.placed = placed

@@ -56,7 +56,7 @@ class Session:
         in_a_database = "DB" in str(getattr(workflow.workflow_settings, "persistence_backend", ""))
         with in_one_line():
             let_jobs_find_the_package(home, alone)
-            self.plan = Plan(config, origin, placed=self.placed)
+            self.plan = Plan(config, origin, placed=self.placed, warn=workflow.is_main_process)
             if workflow.is_main_process:
                 if not in_a_database:
                     check_trust(self.plan)
