@@ -43,7 +43,7 @@ def made(*rows: Contest, **more: Any) -> Results:
                 "darts": {"kind": "darts", "evaluations": None, "training_macs": 1.02e8, "relative": 1.02},
             }
         },
-        "searches": (Search("random", "random", 0), Search("darts", "darts", 0)),
+        "searches": (Search("random", "random", 0), darts()),
         "entries": (
             Entry("random-0", "random", "random", macs=900, test_mean=0.95, valid_mean=0.95),
             Entry("darts-0", "searched", "darts", macs=1000, test_mean=0.96, valid_mean=0.96),
@@ -54,6 +54,10 @@ def made(*rows: Contest, **more: Any) -> Results:
         "costs": (cost("random", 100.0), cost("darts", 110.0)),
     }
     return Results(**{**usual, **more})
+
+
+def darts(*history: HistoryRow) -> Search:
+    return Search("darts", "darts", 0, history, trains_supernet=True, has_alphas=True)
 
 
 def cost(strategy: str, seconds: float) -> JobCost:
@@ -195,14 +199,14 @@ def test_budgets_that_are_not_matched_are_warned_of() -> None:
 @pytest.mark.parametrize(("free", "collapsed"), [(0.5, False), (0.74, False), (0.75, True), (1.0, True)])
 def test_collapse_is_warned_of_by_the_last_epoch(free: float, collapsed: bool) -> None:
     history = (HistoryRow(1, parameter_free=1.0, entropy=1.6), HistoryRow(2, parameter_free=free, entropy=0.8))
-    searches = (Search("random", "random", 0), Search("darts", "darts", 0, history))
+    searches = (Search("random", "random", 0), darts(*history))
     told = " ".join(warned(decide(made(row(0.01), searches=searches))))
     assert ("Collapsed" in told) is collapsed
     assert "hardly decided" not in told
 
 
 def test_alphas_that_hardly_decided_are_warned_of() -> None:
-    searches = (Search("random", "random", 0), Search("darts", "darts", 0, (HistoryRow(1, entropy=1.6),)))
+    searches = (Search("random", "random", 0), darts(HistoryRow(1, entropy=1.6)))
     assert "hardly decided" in " ".join(warned(decide(made(row(0.01), searches=searches))))
 
 
@@ -454,7 +458,7 @@ def test_the_winners_size_is_a_budget() -> None:
 
 
 def searched(*history: HistoryRow) -> Results:
-    return trained(usual(), searches=(Search("random", "random", 0), Search("darts", "darts", 0, history)))
+    return trained(usual(), searches=(Search("random", "random", 0), darts(*history)))
 
 
 def test_the_gap_is_told_in_four_steps() -> None:
@@ -478,7 +482,7 @@ def test_the_gap_is_told_in_four_steps() -> None:
 def test_a_collapse_is_dated() -> None:
     shares = (0.9, 0.5, 0.75, 0.8, 1.0)
     history = tuple(HistoryRow(epoch, parameter_free=share) for epoch, share in enumerate(shares, start=1))
-    assert collapsed_from(Search("darts", "darts", 0, history)) == 3
+    assert collapsed_from(darts(*history)) == 3
     assert "darts-0 (100 %, from epoch 3 on)" in said(decide(searched(*history)))
     ended = (*history[:4], replace(history[4], parameter_free=0.5))
-    assert collapsed_from(Search("darts", "darts", 0, ended)) is None
+    assert collapsed_from(darts(*ended)) is None
