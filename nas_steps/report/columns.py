@@ -1,4 +1,4 @@
-"""What a table of the report is: raw rows for the CSV file, and how each cell is spelled on the page."""
+"""A table of the report: raw rows for its CSV file, and columns that spell them on the page."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ Cells = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the page's table: its head, and how a row's cell reads. `key` is its column in the CSV.
-
-    A column of text, or an `optional` one, is left out if it is empty in all rows.
-    """
+    """A column of the page; `key` is its column in the CSV. If text or `optional`, it is left out if it is empty."""
 
     key: str
     head: str
@@ -55,8 +52,18 @@ def text(key: str, head: str, empty: str = "") -> Column:
     return Column(key, head, lambda row: str(row[key]) if row[key] not in (None, "") else empty, numeric=False)
 
 
+def texts(*keys: str) -> list[Column]:
+    """Make columns of text whose heads are their keys."""
+    return [text(key, key) for key in keys]
+
+
 def figure(key: str, head: str, spell: Callable[[Any], str]) -> Column:
     return Column(key, head, lambda row: spell(row[key]))
+
+
+def figures(spell: Callable[[Any], str], **heads: str) -> list[Column]:
+    """Make columns of figures that are spelled alike; `heads` are their heads by key."""
+    return [figure(key, head, spell) for key, head in heads.items()]
 
 
 def known(key: str, head: str, spell: Callable[[Any], str]) -> Column:
@@ -70,28 +77,30 @@ def interval(prefix: str = "", head: str = "95 % interval", decimals: int | None
     return Column(low, head, lambda row: numbers.interval(row[low], row[high], decimals))
 
 
-def plain_interval(prefix: str) -> Column:
-    """Make a column of an interval of a number without a unit, such as tau."""
+def correlation(key: str, head: str, prefix: str) -> list[Column]:
+    """Make columns of a number without a unit, such as tau, and of its interval: `<prefix>low` and `<prefix>high`."""
     low, high = f"{prefix}low", f"{prefix}high"
-    return Column(low, "95 % interval", lambda row: numbers.bracket(row[low], row[high]))
+    spelled = Column(low, "95 % interval", lambda row: numbers.bracket(row[low], row[high]))
+    return [figure(key, head, numbers.plain), spelled]
 
 
-def difference(head: str) -> Column:
-    """Make a column of a difference in points, with its sign and the decimals of its interval."""
-    return Column(
-        "difference",
-        head,
-        lambda row: numbers.points(row["difference"], numbers.decimals_for(row["low"], row["high"]), sign=True),
-    )
+def difference(head: str) -> list[Column]:
+    """Make columns of a signed difference in points, with the decimals of its interval, and of that interval."""
+
+    def spell(row: Cells) -> str:
+        return numbers.points(row["difference"], numbers.decimals_for(row["low"], row["high"]), sign=True)
+
+    return [Column("difference", head, spell), interval("", "95 % interval, points")]
 
 
 def accuracy(key: str, head: str, status: str = "status") -> Column:
-    """Make a column of an accuracy in per cent; its status, such as `diverged`, if there is none."""
-    return Column(key, head, lambda row: _accuracy(row[key], row[status]))
+    """Make a column of an accuracy in per cent, or of its status, such as `diverged`, if there is none."""
 
+    def spell(row: Cells) -> str:
+        absent = row[key] is None and row[status] not in ("", "ok")
+        return str(row[status]) if absent else numbers.points(row[key])
 
-def _accuracy(value: float | None, status: str) -> str:
-    return numbers.points(value) if value is not None or status in ("", "ok") else status
+    return Column(key, head, spell)
 
 
 def with_ends(*names: str) -> list[str]:

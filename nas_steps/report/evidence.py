@@ -1,11 +1,8 @@
-"""What one comparison allows to say, and what is behind it: effect, permutation test, bootstrap, power, other searches.
-
-Pure functions that return sentences; the rules are in `RULES` and printed on the page.
-"""
+"""What one comparison allows to say, and what is behind it, in sentences. The page prints `RULES`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from nas_steps.report import numbers
@@ -13,21 +10,15 @@ from nas_steps.report.records import Contest, Effect
 from nas_steps.report.signals import Sentence
 from nas_steps.retraining.comparison import ALPHA, POWER, caution
 
-#: below this number of paired trainings the report makes no claim
+#: the fewest paired trainings for a claim
 MIN_PAIRS = 3
-#: a larger number of seeds will be trained by nobody
+#: the most seeds that anybody would train
 MOST_SEEDS = 1000
 
 Outcome = Literal["beat", "lost", "tie", "few", "missing", "mixed"]
 
-#: what the comparison table says of one row
-READING: dict[Outcome, str] = {
-    "beat": "beat",
-    "lost": "lost",
-    "tie": "not told apart",
-    "few": "too few seeds",
-    "missing": "not compared",
-}
+#: the words of tables for outcomes that have other names there
+_READING = {"tie": "not told apart", "few": "too few seeds", "missing": "not compared"}
 
 RULES = (
     "Beside each comparison stand its effect (Hedges' g: the mean difference in standard deviations of the paired "
@@ -56,6 +47,11 @@ def outcome(row: Contest | Effect) -> Outcome:
     return "tie"
 
 
+def reading(row: Contest) -> str:
+    """Judge one comparison in the words of a table."""
+    return _READING.get(outcome(row), outcome(row))
+
+
 def combined(rows: Sequence[Contest]) -> Outcome:
     """Judge all comparisons of a strategy with one opponent together."""
     outcomes = {outcome(row) for row in rows}
@@ -73,14 +69,13 @@ def excludes_zero(row: Contest | Effect) -> bool:
 def measured(row: Contest | Effect) -> str:
     """`1.2 points [0.4, 2.0]`."""
     decimals = numbers.decimals_for(row.low, row.high)
-    text = f"{numbers.points(row.difference, decimals)} points"
-    return f"{text} {numbers.interval(row.low, row.high, decimals)}"
+    return f"{numbers.points(row.difference, decimals)} points {numbers.interval(row.low, row.high, decimals)}"
 
 
-def behind(row: Contest, strategies: int = 1) -> list[Sentence]:
-    """Tell effect, tests and power behind a comparison, if there are figures; `strategies` shared the adjustment."""
+def behind(row: Contest, strategies: int = 1) -> Iterator[Sentence]:
+    """Tell effect, tests and power behind a comparison, if they are known; `strategies` shared the adjustment."""
     if row.spread is None or row.effect is None:
-        return []
+        return
     text = (
         f"Behind it: {numbers.plain(row.effect)} standard deviations of the paired differences, which are "
         f"{numbers.points(row.spread, 2)} points; sign-flip p {numbers.small(row.p_flips)}"
@@ -91,22 +86,24 @@ def behind(row: Contest, strategies: int = 1) -> list[Sentence]:
         text += f"; bootstrap interval {numbers.interval(row.bootstrap_low, row.bootstrap_high)}"
     warning = caution(row.pairs or 0, strategies)
     if warning and excludes_zero(row) and row.p_holm is not None and row.p_holm < ALPHA:
-        return [Sentence(f"{text}. But {warning}.", "warning")]
-    return [Sentence(f"{text}.")]
+        yield Sentence(f"{text}. But {warning}.", "warning")
+    else:
+        yield Sentence(f"{text}.")
 
 
-def could_be_seen(row: Contest) -> list[Sentence]:
-    """Tell what the seeds could have found, and how many the measured difference would need, if a spread is known."""
+def could_be_seen(row: Contest) -> Iterator[Sentence]:
+    """Tell what the seeds could have found, and how many the measured difference needs, if a spread is known."""
     if row.detectable is None:
-        return []
+        return
     text = (
         f"With this spread {numbers.plural(row.pairs or 0, 'seed')} find a true difference of "
         f"{numbers.points(row.detectable)} points with {100 * POWER:.0f} % power; "
     )
     if row.seeds_needed is None or row.seeds_needed > MOST_SEEDS:
-        return [Sentence(f"{text}one as small as the measured would take more than {MOST_SEEDS:,}.")]
-    needed = numbers.plural(round(row.seeds_needed), "seed")
-    return [Sentence(f"{text}one of the measured {numbers.points(abs(row.difference or 0.0))} points takes {needed}.")]
+        yield Sentence(f"{text}one as small as the measured would take more than {MOST_SEEDS:,}.")
+    else:
+        needed = numbers.plural(round(row.seeds_needed), "seed")
+        yield Sentence(f"{text}one of the measured {numbers.points(abs(row.difference or 0.0))} points takes {needed}.")
 
 
 def other_searches(rows: Sequence[Contest], strategy: str, seeds: int) -> Sentence:
@@ -116,22 +113,20 @@ def other_searches(rows: Sequence[Contest], strategy: str, seeds: int) -> Senten
         low, high = row.searches_low or 0.0, row.searches_high or 0.0
         figures = f"{numbers.interval(low, high)} points, p {numbers.small(row.searches_p)}"
         text = f"Over searches ({row.searches}): {figures}: another search by {strategy} may"
-        if low <= 0 <= high:
-            return Sentence(f"{text} do otherwise.", "warning")
-        return Sentence(f"{text} be expected to do the same.")
+        same = not low <= 0 <= high
+        return Sentence(f"{text} be expected to do the same.") if same else Sentence(f"{text} do otherwise.", "warning")
     if seeds == 1:
         return Sentence(f"{strategy} searched once: how another search by it would end is not known.", "warning")
     return Sentence(f"{seeds} searches are too few to say how another search by {strategy} would end; three could.")
 
 
-def best_of(rows: Sequence[Contest], strategy: str) -> list[Sentence]:
-    """Tell the mean of k beside the best of k, each labelled, if there were several searches."""
+def best_of(rows: Sequence[Contest], strategy: str) -> Iterator[Sentence]:
+    """Tell the mean of k beside the best of k, if there were several searches."""
     by_way = {row.of: row for row in rows if row.role == "random" and (row.k or 0) > 1}
-    if set(by_way) != {"mean", "best"}:
-        return []
-    mean, best = by_way["mean"], by_way["best"]
-    text = f"{strategy} against random search, mean of all winners: {_signed(mean)}; best of {best.k} on each side"
-    return [Sentence(f"{text}, chosen by validation accuracy: {_signed(best)}.")]
+    if set(by_way) == {"mean", "best"}:
+        mean, best = by_way["mean"], by_way["best"]
+        text = f"{strategy} against random search, mean of all winners: {_signed(mean)}; best of {best.k} on each side"
+        yield Sentence(f"{text}, chosen by validation accuracy: {_signed(best)}.")
 
 
 def _signed(row: Contest) -> str:

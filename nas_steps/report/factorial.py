@@ -1,12 +1,8 @@
-"""What the factorial says of search and of scaling, in sentences made by rules (`RULES`).
-
-Pure functions: they read records and return text. Differences are shares of test accuracy, 0.01 is one point.
-"""
+"""What the factorial says of search and of scaling, in sentences. The page prints `RULES`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
 
 from nas_steps.report import numbers
 from nas_steps.report.columns import Cells
@@ -15,11 +11,10 @@ from nas_steps.report.records import Effect
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence, Tone
 
-#: a cell further than this from the MACs that it was to have is reported
+#: a cell is reported if it misses its MACs by a larger share
 LARGEST_MISMATCH = 0.05
 
-Reading = Literal["more", "less", "not told from 0", "too few seeds", "not measured"]
-_READING: dict[Outcome, Reading] = {
+_READING: dict[Outcome, str] = {
     "beat": "more",
     "lost": "less",
     "tie": "not told from 0",
@@ -46,8 +41,8 @@ NAMES = {
 }
 
 
-def reading(row: Effect) -> Reading:
-    """Judge one effect."""
+def reading(row: Effect) -> str:
+    """Judge one effect in the words of its table."""
     return _READING[outcome(row)]
 
 
@@ -93,31 +88,28 @@ def gain(rows: Sequence[Effect], whole: Effect) -> Sentence:
     return Sentence(text, "win")
 
 
-def matched(cells: Sequence[Cells]) -> list[Sentence]:
-    """Warn of cells that miss the MACs that they were to have."""
+def matched(cells: Sequence[Cells]) -> Iterator[Sentence]:
+    """Warn of cells that miss their MACs."""
     off = [cell for cell in cells if cell["mismatch"] is not None and abs(cell["mismatch"]) > LARGEST_MISMATCH]
-    if not off:
-        return []
     named = [f"{one['base']} {one['scaling']} ({numbers.points(one['mismatch'], 0, sign=True)} %)" for one in off]
-    text = (
-        f"MACs are not matched within {numbers.share(LARGEST_MISMATCH, 0)} everywhere, since layers, channels and "
-        f"pixels are whole: {numbers.listed(named)}. Differences with these cells are differences of size, too."
-    )
-    return [Sentence(text, "warning")]
+    if named:
+        text = (
+            f"MACs are not matched within {numbers.share(LARGEST_MISMATCH, 0)} everywhere, since layers, channels and "
+            f"pixels are whole: {numbers.listed(named)}. Differences with these cells are differences of size, too."
+        )
+        yield Sentence(text, "warning")
 
 
-def one_dimensional(results: Results) -> list[Sentence]:
-    """Warn of a chosen triple that leaves a dimension alone: it is not compound scaling."""
+def one_dimensional(results: Results) -> Iterator[Sentence]:
+    """Warn if the chosen triple leaves a dimension alone: it is not compound scaling."""
     still = [name for name in ("depth", "width", "resolution") if (results.chosen or {}).get(name) == 1]
-    if not still or not any(row.way == "compound" for row in results.effects):
-        return []
-    text = f"The chosen triple leaves {numbers.listed(still)} as it is: compound scaling here is less."
-    return [Sentence(text, "warning")]
+    if still and any(row.way == "compound" for row in results.effects):
+        text = f"The chosen triple leaves {numbers.listed(still)} as it is: compound scaling here is less."
+        yield Sentence(text, "warning")
 
 
 def compared(row: Effect) -> Sentence:
     """Judge an effect of search, of compound scaling, or of both on each other."""
-    up, down = ("more", "less") if row.kind == "interaction" else ("better", "worse")
     if row.kind == "search":
         who = f"Over all ways of scaling at matched MACs, the searched network against {NAMES[row.base]}"
     elif row.kind == "interaction":
@@ -133,7 +125,8 @@ def compared(row: Effect) -> Sentence:
     if result == "too few seeds":
         return _too_few(who, row)
     tones: dict[str, Tone] = {"more": "win", "less": "loss"}
-    word = {"more": up, "less": down}.get(result, "not told apart")
+    words = {} if row.kind == "interaction" else {"more": "better", "less": "worse"}
+    word = words.get(result, result) if result in tones else "not told apart"
     return Sentence(f"{who}: {word}, {_figure(row)}.", tones.get(result, "plain"))
 
 

@@ -1,4 +1,4 @@
-"""What searches for several objectives end in: their fronts, by the search's own score."""
+"""The fronts of searches for several objectives, by the search's own score."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORDS = {"macs": "multiply-accumulates an image", "parameters": "parameters", "l
 
 @dataclass(frozen=True)
 class Point:
-    """One evaluated architecture: what it scored and what it costs, by objective."""
+    """One evaluated architecture, its score, and its costs by objective."""
 
     architecture: str
     score: float
@@ -30,12 +30,8 @@ class Point:
 def fronts(results: Results) -> Table:
     """One row for each architecture of a front, by rising costs."""
     rows = [
-        {
-            "search": search.name,
-            "architecture": point.architecture,
-            "score": point.score,
-            **{name: point.costs.get(name) for name in WORDS},
-        }
+        {"search": search.name, "architecture": point.architecture, "score": point.score}
+        | {name: point.costs.get(name) for name in WORDS}
         for search, objectives in _searches(results)
         for point in front(evaluated(results, search, objectives), objectives)
     ]
@@ -93,7 +89,7 @@ def _scores(points: list[Point], name: str) -> tuple[list[float], list[float]]:
 
 
 def _searches(results: Results) -> list[tuple[Search, list[str]]]:
-    """List the searches for several objectives, each with its costs that are to be small."""
+    """List the searches for several objectives, each with its costs to minimise."""
     kinds = results.config.search.strategies
     return [
         (search, list(strategy.objectives))
@@ -103,7 +99,7 @@ def _searches(results: Results) -> list[tuple[Search, list[str]]]:
 
 
 def evaluated(results: Results, search: Search, objectives: list[str]) -> list[Point]:
-    """List the architectures of a search whose score and costs are known, each once, by its last evaluation.
+    """List the architectures of a search whose score and costs are known, each by its last evaluation.
 
     With successive halving only the last rung counts: scores of different rungs cannot be compared.
     """
@@ -122,13 +118,11 @@ def evaluated(results: Results, search: Search, objectives: list[str]) -> list[P
 def _cost(results: Results, row: HistoryRow, name: str) -> float | None:
     if name != "latency":
         return row.macs if name == "macs" else row.parameters
-    if results.blocks is None:
-        return None
-    return results.blocks.costs(results.space.parse(row.architecture)).latency_ms
+    return None if results.blocks is None else results.blocks.costs(results.space.parse(row.architecture)).latency_ms
 
 
 def front(points: list[Point], objectives: list[str]) -> list[Point]:
-    """List the points that no other equals or betters in score and all costs, by rising first cost."""
+    """List the points that no other dominates in score and costs, by rising first cost."""
     if not points:
         return []
     first = non_dominated_fronts([(-point.score, *(point.costs[name] for name in objectives)) for point in points])[0]

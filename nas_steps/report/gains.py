@@ -1,6 +1,8 @@
-"""What the searches' cost won, and whether all sides kept to the same size. The rules are in `RULES`."""
+"""What the searches' cost won, and whether all sides have the same size. `RULES` has the rules."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from nas_steps.report import numbers
 from nas_steps.report.records import Contest, Entry
@@ -19,22 +21,23 @@ RULES = (
 )
 
 
-def gained(results: Results, strategy: str, rows: list[Contest], claimed: bool) -> list[Sentence]:
-    """Tell the accuracy that an hour of search won over one opponent, that of `rows`, if both are known."""
+def gained(results: Results, strategy: str, rows: list[Contest], claimed: bool) -> Iterator[Sentence]:
+    """Tell the accuracy that an hour of search won over the opponent of `rows`, if both are known."""
     hours = device_hours(results, strategy)
     row = next((row for row in rows if row.difference is not None), None)
     if hours is None or row is None or results.table is not None:
-        return []
+        return
     whom = "a uniform draw" if row.role == "uniform" else "random search of its budget"
     spent = f"{numbers.seconds(3600 * hours)} of device time"
     if not claimed:
         text = f"What {strategy} gained over {whom} in {spent} cannot be told from 0, nor what an hour of it gains."
-        return [Sentence(text)]
+        yield Sentence(text)
+        return
     difference = row.difference or 0.0
     word = "gained" if difference > 0 else "lost"
     each = numbers.ratio(100 * abs(difference) / hours)
     text = f"In {spent} {strategy} {word} {numbers.points(abs(difference))} points over {whom}: {each} points a "
-    return [Sentence(f"{text}device-hour at this length, which need not hold for a longer search.")]
+    yield Sentence(f"{text}device-hour at this length, which need not hold for a longer search.")
 
 
 def device_hours(results: Results, strategy: str) -> float | None:
@@ -45,19 +48,19 @@ def device_hours(results: Results, strategy: str) -> float | None:
     return None if not seconds else (seconds + more / len(names)) / 3600
 
 
-def sizes(results: Results) -> list[Sentence]:
-    """Tell the budget of the baselines, and who is above it."""
+def sizes(results: Results) -> Iterator[Sentence]:
+    """Tell the budget of the baselines, and which entries exceed it."""
     budget = results.config.retrain.budget
     if budget is None:
-        return []
+        return
     limits: dict[str, float | None] = {"macs": budget.macs, "parameters": budget.parameters}
     what = "in numbers"
     if budget.winner:
         best = best_ranked(results)
         if best is None or best.macs is None:
-            return [Sentence("The baselines were to match the winner's size, and there is no winner.", "warning")]
+            yield Sentence("The baselines were to match the winner's size, and there is no winner.", "warning")
+            return
         limits, what = {"macs": best.macs, "parameters": None}, f"the size of {best.entry}"
-    sentences = []
     units = {"macs": "multiply-accumulates", "parameters": "parameters"}
     for kind in ("baseline", "searched", "random", "uniform"):
         above = [
@@ -68,14 +71,13 @@ def sizes(results: Results) -> list[Sentence]:
         ]
         if above:
             text = f"Sizes were not matched: above the budget of the baselines ({what}) are {numbers.listed(above)}."
-            sentences.append(Sentence(text, "warning"))
-    fitted = [entry for entry in results.entries if entry.kind == "baseline" and entry.architecture != entry.entry]
+            yield Sentence(text, "warning")
+    fitted = [one for one in results.entries if one.kind == "baseline" and one.architecture != one.entry]
     if fitted:
         named = [
             f"{one.entry} is {one.architecture} ({numbers.macs(one.macs)} MACs)" for one in fitted if one.architecture
         ]
-        sentences.append(Sentence(f"Fitted to the budget ({what}): {numbers.listed(named)}."))
-    return sentences
+        yield Sentence(f"Fitted to the budget ({what}): {numbers.listed(named)}.")
 
 
 def best_ranked(results: Results) -> Entry | None:

@@ -1,9 +1,9 @@
-"""How well latencies that were summed from blocks foretell those of whole networks."""
+"""How well latencies summed from blocks predict those of whole networks."""
 
 from __future__ import annotations
 
 from nas_steps.report import numbers
-from nas_steps.report.columns import Column, Table, figure, text
+from nas_steps.report.columns import Column, Table, figures, text
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
 
@@ -18,7 +18,7 @@ RULE = (
 
 
 def latencies(results: Results) -> Table:
-    """One row a random network: what its blocks foretold, and what it took."""
+    """One row a random network: its predicted and its measured latency."""
     compared = (results.latency or {}).get("validation", {}).get("networks", ())
     rows = [
         {**one, "network": number, "error": one["predicted_ms"] / one["measured_ms"] - 1}
@@ -27,8 +27,7 @@ def latencies(results: Results) -> Table:
     # the architectures are long: the CSV has them
     columns = (
         text("network", "network, fastest first"),
-        figure("predicted_ms", "predicted, ms", numbers.milliseconds),
-        figure("measured_ms", "measured, ms", numbers.milliseconds),
+        *figures(numbers.milliseconds, predicted_ms="predicted, ms", measured_ms="measured, ms"),
         Column("error", "error", lambda row: f"{numbers.points(row['error'], sign=True)} %"),
     )
     keys = ("network", "architecture", "predicted_ms", "measured_ms", "error")
@@ -37,20 +36,20 @@ def latencies(results: Results) -> Table:
 
 
 def foretold(results: Results) -> list[Sentence]:
-    """Tell what latency stood for in the search, and how far its predictions were off; empty if it played no part."""
+    """Tell what latency was in the search, and how far its predictions were off; empty if it played no part."""
     record = results.latency
     if record is None:
         return []
     limit = results.config.search.constraints and results.config.search.constraints.latency_ms
     asked = "Latency was an aim of the search" if limit is None else f"No network may take more than {limit:g} ms"
     validation = record["validation"]
-    error, correlation = validation["mean_absolute_error_percent"] / 100, validation["rank_correlation"]
+    error, largest = (validation[f"{which}_error_percent"] / 100 for which in ("mean_absolute", "largest"))
+    correlation = validation["rank_correlation"]
     text = (
         f"{asked}: one pass of {numbers.plural(record['batch'], 'image')} by {record['runtime']} on "
         f"{record['device']}, {numbers.plural(record['threads'], 'thread')}, predicted from its blocks. For "
         f"{numbers.plural(len(validation['networks']), 'random network')} the predictions were off by "
-        f"{numbers.share(error)} in the mean, at most by "
-        f"{numbers.points(validation['largest_error_percent'] / 100, sign=True)} %"
+        f"{numbers.share(error)} in the mean, at most by {numbers.points(largest, sign=True)} %"
     )
     text += "" if correlation is None else f"; Spearman's correlation with what was measured is {correlation:.2f}"
     load, processors = record.get("load"), record.get("processors")

@@ -1,17 +1,445 @@
-"""All tables of the report, in the order of the page."""
+"""The tables of the report, in the order of the page; each topic's module has its own: latencies, fronts and gaps."""
 
 from __future__ import annotations
 
-from nas_steps.report.columns import Table
-from nas_steps.report.cost_tables import costs, search
-from nas_steps.report.export_tables import exports, performance
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from nas_steps.export.tables import EXPORTS, PERFORMANCE
+from nas_steps.ranking import calibrate
+from nas_steps.ranking.rank import AGREEMENT
+from nas_steps.report import evidence, numbers
+from nas_steps.report.columns import (
+    Cells,
+    Column,
+    Table,
+    accuracy,
+    correlation,
+    difference,
+    figure,
+    figures,
+    interval,
+    known,
+    text,
+    texts,
+    with_ends,
+)  # fmt: skip
+from nas_steps.report.factorial import reading
 from nas_steps.report.fronts import fronts
+from nas_steps.report.gaps import gaps
 from nas_steps.report.latencies import latencies
 from nas_steps.report.names import TABLES
-from nas_steps.report.ranking_tables import agreement, estimators, sufficiency, top
+from nas_steps.report.records import Compared, Contest, JobCost
 from nas_steps.report.results import Results
-from nas_steps.report.retraining_tables import comparisons, contests, gaps, retrained
-from nas_steps.report.scaling_tables import effects, factorial, family
+from nas_steps.report.signals import one_training
+from nas_steps.retraining.contests import CONTESTS
+from nas_steps.scaling.factorial import CELLS
+from nas_steps.scaling.family import FAMILY
+
+#: the order in which stages run; any other follows by name
+STAGES = ("data", "supernet", "search", "ranking", "retraining", "scaling", "export")
+_CEILINGS = with_ends("ceiling", "halves")
+
+
+def search(results: Results) -> Table:
+    """One row a search: its budget, how it went, what it cost."""
+    rows = []
+    for one in results.searches:
+        budget = results.budget["strategies"].get(one.strategy, {})
+        spent = [cost for cost in results.costs if cost.search == one.name]
+        seconds = sum(cost.seconds for cost in spent) if spent else None
+        training = one_training(results, one.strategy)
+        row = {
+            "search": one.name,
+            "strategy": one.strategy,
+            "kind": one.kind,
+            "search_seed": one.seed,
+            "evaluations": budget.get("evaluations"),
+            "trains_supernet": one.trains_supernet,
+            "training_macs_per_image": budget.get("training_macs"),
+            "relative_to_random": budget.get("relative"),
+            "candidates": one.candidates,
+            "without_score": sum(one.failures().values()),
+            "jobs": len(spent),
+            "seconds": seconds,
+            "cpu_seconds": sum(cost.cpu_seconds for cost in spent) if spent else None,
+            "final_trainings": seconds / training if seconds is not None and training else None,
+        }
+        rows.append(row)
+    columns = (
+        *texts("search", "kind"),
+        Column("evaluations", "evaluations", _evaluations),
+        figure("training_macs_per_image", "training MACs per image", numbers.macs),
+        figure("relative_to_random", "relative to random", numbers.ratio),
+        *figures(numbers.count, candidates="candidates passed on", without_score="without a score", jobs="jobs"),
+        *figures(numbers.seconds, seconds="time of all jobs", cpu_seconds="processor time"),
+        figure("final_trainings", "in final trainings", _times),
+    )
+    keys = ("search", "strategy", "kind", "search_seed", "evaluations", "training_macs_per_image",
+            "relative_to_random", "candidates", "without_score", "jobs", "seconds", "cpu_seconds",
+            "final_trainings")  # fmt: skip
+    return Table("search", "Searches", keys, columns, rows)
+
+
+def _evaluations(row: Cells) -> str:
+    one_supernet = row["evaluations"] is None and row["trains_supernet"]
+    return "one supernet" if one_supernet else numbers.count(row["evaluations"])
+
+
+def _times(value: float | None) -> str:
+    return numbers.NO_FIGURE if value is None else f"{numbers.ratio(value)} ×"
+
+
+def estimators(results: Results) -> Table:
+    """One row for each estimator, pool and part of it: rank correlations beside the noise ceiling."""
+    compared = [one for one in results.compared if one.k is None]
+    rows = _joined(compared, "part")
+    for one in compared:
+        if one.measure == "kendall":
+            more = {key: getattr(one, key) for key in ("p_value", *_CEILINGS, "note", "ceiling_note")}
+            rows[one.estimator, one.pool, one.part] |= more
+    columns = (
+        text("estimator", "score"),
+        *texts("pool", "part"),
+        figure("architectures", "architectures", numbers.count),
+        *correlation("kendall", "Kendall's tau", "kendall_"),
+        figure("p_value", "p", numbers.small),
+        *correlation("spearman", "Spearman's rho", "spearman_"),
+        *correlation("ceiling", "noise ceiling of tau", "ceiling_"),
+        figure("halves", "tau of two halves of the seeds", numbers.plain),
+        text("note", "note"),
+    )
+    keys = ("estimator", "pool", "part", "architectures", *with_ends("kendall", "spearman"), "p_value", *_CEILINGS,
+            "note", "ceiling_note")  # fmt: skip
+    caption = "How scores rank what was trained: the uniform sample (unbiased) and the whole pool"
+    return Table("estimators", caption, keys, columns, list(rows.values()))
+
+
+def top(results: Results) -> Table:
+    """One row for each estimator, pool and k: what the k best scored are worth."""
+    compared = [one for one in results.compared if one.k is not None and one.part == "all"]
+    rows = _joined(compared, "k")
+    for one in compared:
+        row = rows[one.estimator, one.pool, one.k]
+        row["note"] = one.note or row.get("note", "")
+    columns = (
+        text("estimator", "score"),
+        text("pool", "pool"),
+        *figures(numbers.count, k="k", architectures="architectures"),
+        figure("precision", "of them among the k best", numbers.share),
+        interval("precision_", "of other pools, 95 %", 1),
+        figure("regret", "behind the best, points", _hundredths),
+        interval("regret_", "of other pools, 95 %", 2),
+        text("note", "note"),
+    )
+    keys = ("estimator", "pool", "k", "architectures", *with_ends("precision", "regret"), "note")
+    return Table("top", "What training the k best scored finds", keys, columns, list(rows.values()))
+
+
+def _joined(compared: Iterable[Compared], key: str) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """Join the measures of each estimator, pool and `key` (`part` or `k`) into one row."""
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for one in compared:
+        head = {"estimator": one.estimator, "pool": one.pool, key: getattr(one, key)}
+        row = rows.setdefault(tuple(head.values()), {**head, "architectures": one.n})
+        row |= zip(with_ends(one.measure), (one.value, one.low, one.high), strict=True)
+    return rows
+
+
+def _hundredths(value: float | None) -> str:
+    return numbers.points(value, 2)
+
+
+def sufficiency(results: Results) -> Table:
+    """One row for each predictor and k: what training the k best scored of a search's candidates costs."""
+    columns = (
+        Column("predictor", "foretold by", lambda row: f"{row['predictor']}{', read' if row['read'] else ''}", False),
+        figure("k", "k", numbers.count),
+        figure("regret", "behind the best, points, mean", _hundredths),
+        interval("regret_", decimals=2),
+        figure("regret_95", "not exceeded in 95 %", _hundredths),
+        interval("regret_95_", decimals=2),
+        figure("holds_top", "holds one of the best 1 %", numbers.share),
+        interval("holds_top_", decimals=1),
+    )
+    candidates = (results.calibration or {}).get("candidates")
+    among = f"the best of {candidates} candidates" if candidates else "the candidates"
+    caption = f"Is the score enough? Training the k best scored against {among}"
+    return Table("sufficiency", caption, calibrate.COLUMNS, columns, results.sufficiency)
+
+
+def agreement(results: Results) -> Table:
+    """One row a strategy, and one for all: how the search's score ranks what was trained."""
+    columns = (
+        text("strategy", "strategy"),
+        text("estimator", "estimator", "several"),
+        figure("architectures", "architectures", numbers.count),
+        *correlation("kendall_tau", "Kendall's tau", ""),
+        figure("p_value", "p", numbers.small),
+        text("note", "note"),
+    )
+    truth = "accuracy after separate training" if results.table is None else results.table.report
+    caption = f"Agreement of the search's score with {truth}"
+    return Table("agreement", caption, AGREEMENT, columns, list(map(vars, results.agreement)))
+
+
+def retrained(results: Results) -> Table:
+    """One row an entry, with one column a training seed; best mean test accuracy first."""
+    seeds = sorted({one.seed for one in results.trainings if one.seed is not None})
+    trainings = {(one.entry, one.seed): one for one in results.trainings}
+    rows: list[dict[str, Any]] = []
+    for entry in sorted(results.entries, key=lambda one: 1.0 if one.test_mean is None else -one.test_mean):
+        rows.append(vars(entry).copy())
+        for seed in seeds:
+            one = trainings.get((entry.entry, seed))
+            rows[-1][f"test_seed_{seed}"] = one.test_accuracy if one else None
+            rows[-1][f"status_seed_{seed}"] = one.status if one else "not trained"
+    columns = (
+        *texts("entry", "kind"),
+        figure("parameters", "parameters", numbers.count),
+        figure("macs", "MACs", numbers.macs),
+        figure("test_mean", "test mean", numbers.points),
+        figure("test_std", "std", _hundredths),
+        interval("test_"),
+        figure("valid_mean", "valid mean", numbers.points),
+        *(accuracy(f"test_seed_{seed}", f"seed {seed}", f"status_seed_{seed}") for seed in seeds),
+        figure("train_seconds", "one training", numbers.seconds),
+    )
+    keys = ("entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged",
+            *(f"{what}_seed_{seed}" for seed in seeds for what in ("test", "status")),
+            "test_mean", "test_std", "test_low", "test_high", "valid_mean", "train_seconds")  # fmt: skip
+    what = "Final trainings: accuracy" if results.table is None else f"{results.table.report} of the winners"
+    return Table("retrained", f"{what} in per cent, best test mean first", keys, columns, rows)
+
+
+def contests(results: Results) -> Table:
+    """One row for each strategy, opponent and way to take several winners as one."""
+    columns = (
+        *texts("strategy", "reading", "against"),
+        Column("of", "winners", _of, numeric=False),
+        text("searches", "searches"),
+        figure("pairs", "paired seeds", numbers.count),
+        *difference("difference, points"),
+        interval("bootstrap_", "bootstrap"),
+        figure("effect", "effect, std", numbers.plain),
+        *figures(numbers.small, p_holm="p, Holm", p_flips_holm="permutation p, Holm"),
+        figure("detectable", "detectable, points", numbers.points),
+        figure("seeds_needed", "seeds needed", numbers.count),
+        text("note", "note"),
+    )
+    caption = "Strategies as a whole, paired over training seeds: what the verdict rests on"
+    return Table("contests", caption, (*CONTESTS, "reading"), columns, _judged(results.contests))
+
+
+def comparisons(results: Results) -> Table:
+    """One row for each winner and other entry."""
+    columns = (
+        *texts("entry", "reading", "against", "role"),
+        figure("pairs", "paired seeds", numbers.count),
+        *difference("difference, points"),
+        *figures(numbers.small, p_value="p", p_holm="p, Holm"),
+        text("note", "note"),
+    )
+    keys = ("entry", "strategy", "against", "role", "pairs", "difference", "low", "high", "p_value", "p_holm",
+            "reading", "note")  # fmt: skip
+    caption = "Searched networks against all others, paired over training seeds"
+    return Table("comparisons", caption, keys, columns, _judged(results.comparisons))
+
+
+def _judged(rows: Sequence[Contest]) -> list[dict[str, Any]]:
+    return [vars(row) | {"reading": evidence.reading(row)} for row in rows]
+
+
+def _of(row: Cells) -> str:
+    return "mean of all" if row["of"] == "mean" else f"best of {row['k']}, by validation"
+
+
+def family(results: Results) -> Table:
+    """One row a member of the scaled family."""
+    columns = (
+        *texts("member", "factors"),
+        known("phi", "φ", lambda value: numbers.plain(value, 0)),
+        *figures(numbers.plain, depth="depth", width="width", resolution="resolution"),
+        known("cells", "cells", numbers.count),
+        known("channels", "channels", numbers.count),
+        figure("side", "side, px", numbers.count),
+        known("dropout", "dropout", numbers.plain),
+        known("drop_path", "drop path", lambda value: numbers.plain(value) if value else ""),
+        figure("parameters", "parameters", numbers.count),
+        figure("macs", "MACs", numbers.macs),
+        known("activation_bytes", "activations", numbers.size),
+        *_TESTED,
+        known("train_seconds", "one training", numbers.seconds),
+        known("predicted_seconds", "predicted", numbers.seconds),
+        text("warm_start", "started from"),
+    )
+    keys = [key for key in FAMILY if key != "reductions"]
+    return Table("family", "The scaled family, accuracy in per cent", keys, columns, results.family)
+
+
+def factorial(results: Results) -> Table:
+    """One row a cell: a base in one way of scaling."""
+    columns = (
+        *texts("base", "scaling"),
+        figure("parameters", "parameters", numbers.count),
+        figure("macs", "MACs", numbers.macs),
+        figure("mismatch", "off the target", lambda value: f"{numbers.points(value, sign=True)} %"),
+        *_TESTED,
+        figure("train_seconds", "one training", numbers.seconds),
+    )
+    caption = "Every base in every way of scaling, at matched MACs; accuracy in per cent"
+    return Table("factorial", caption, CELLS, columns, results.factorial)
+
+
+def _interval_or_nothing(row: Cells) -> str:
+    return "" if row["test_mean"] is None else numbers.interval(row["test_low"], row["test_high"])
+
+
+_TESTED = (
+    accuracy("test_mean", "test mean"),
+    Column("test_low", "95 % interval", _interval_or_nothing),
+    figure("trainings", "trainings", lambda value: numbers.count(value or 0)),
+)
+
+
+def effects(results: Results) -> Table:
+    """One row an effect of search, of scaling, or of both."""
+    rows = [vars(row) | {"reading": reading(row)} for row in results.effects]
+    columns = (
+        text("kind", "effect of"),
+        Column("effect", "effect", _named_effect, numeric=False),
+        text("reading", "reading"),
+        figure("seeds", "paired seeds", numbers.count),
+        *difference("points"),
+        *figures(numbers.small, p_value="p", p_holm="p, Holm"),
+        known("share", "of the gain", lambda value: numbers.share(value, 0)),
+        text("note", "note"),
+    )
+    keys = ("kind", "effect", "base", "way", "seeds", "difference", "low", "high", "p_value", "p_holm", "share",
+            "reading", "note")  # fmt: skip
+    return Table("effects", "What search and scaling each bring, paired over seeds", keys, columns, rows)
+
+
+def _named_effect(row: Cells) -> str:
+    if row["kind"] != "gain":
+        return str(row["effect"]).replace("_", "-")
+    over = f"over {row['base']} unscaled".replace("_", "-")
+    return f"both, {over}" if row["effect"] == "both" else f"{row['effect']}'s part, {over}"
+
+
+def exports(results: Results) -> Table:
+    """One row a network: its files, and how they agree with torch."""
+    columns = [
+        text("file", "file", "no file"),
+        text("name", "network"),
+        text("kind", "kind"),
+        text("status", "check"),
+        figure("bytes", "size", numbers.size),
+        figure("largest_difference", "largest difference of logits", numbers.scientific),
+        *figures(numbers.share, top1_agreement="same top class", test_accuracy="test accuracy"),
+    ]
+    if any(row["int8_status"] for row in results.exports):
+        columns += [
+            text("int8_status", "INT8 file"),
+            figure("int8_bytes", "INT8 size", numbers.size),
+            figure("int8_test_accuracy", "INT8 test accuracy", numbers.share),
+            Column("int8_test_loss", "points lost by INT8 on test (95 %)", _loss),
+        ]
+    return Table("exports", "ONNX files, checked in onnxruntime against torch", EXPORTS, columns, results.exports)
+
+
+def _loss(row: Cells) -> str:
+    """`0.4 ([-0.1, 0.9])`, in points."""
+    loss, low, high = (row[key] for key in with_ends("int8_test_loss"))
+    return numbers.NO_FIGURE if loss is None else f"{numbers.points(loss)} ({numbers.interval(low, high)})"
+
+
+def performance(results: Results) -> Table:
+    """One row an ONNX file: how fast it is, and what memory it takes."""
+    floats = {row["name"]: row for row in results.performance if row["precision"] == "float32"}
+    rows = [
+        {**row, **{f"times_{batch}": _speedup(floats.get(row["name"]), row, batch) for batch in (1, 32)}}
+        for row in results.performance
+    ]
+    columns = (
+        *texts("file", "precision"),
+        figure("bytes", "size", numbers.size),
+        Column("latency_1_ms", "one image, ms (quartiles)", lambda row: _latency(row, 1)),
+        Column("latency_32_ms", "32 images, ms (quartiles)", lambda row: _latency(row, 32)),
+        *figures(_faster, times_1="one image, times as fast as float32", times_32="32 images, times as fast"),
+        figure("memory_idle_mb", "memory before loading", numbers.megabytes),
+        *figures(numbers.megabytes, memory_1_mb="with one image", memory_32_mb="with 32 images"),
+        figure("threads", "threads", numbers.count),
+    )
+    place = PERFORMANCE.index("memory_idle_mb")
+    keys = (*PERFORMANCE[:place], "times_1", "times_32", *PERFORMANCE[place:])
+    return Table("performance", "Speed and memory of the ONNX files, on this machine's CPU", keys, columns, rows)
+
+
+def _speedup(base: Cells | None, row: Cells, batch: int) -> float | None:
+    """Divide the latency of the float32 file by that of an INT8 file; None for the float32 file itself."""
+    if base is None or row is base:
+        return None
+    before, after = base[f"latency_{batch}_ms"], row[f"latency_{batch}_ms"]
+    return before / after if before and after else None
+
+
+def _latency(row: Cells, batch: int) -> str:
+    """`1.23 (1.20 to 1.31)`, in milliseconds."""
+    cells = [row[f"latency_{batch}_{name}"] for name in ("ms", "p25_ms", "p75_ms")]
+    if None in cells:
+        return numbers.NO_FIGURE
+    median, low, high = (f"{cell:.3g}" if cell < 1000 else f"{cell:,.0f}" for cell in cells)
+    return f"{median} ({low} to {high})"
+
+
+def _faster(times: float | None) -> str:
+    """`1.42`, and `0.55 (slower)`; nothing for the float32 file itself."""
+    return "" if times is None else f"{numbers.ratio(times)}{' (slower)' if times < 1 else ''}"
+
+
+def costs(results: Results) -> Table:
+    """One row a stage and a last one for all: jobs, summed times, largest memory."""
+    stages = {cost.stage for cost in results.costs}
+    rows = []
+    for stage in [*(stage for stage in STAGES if stage in stages), *sorted(stages - set(STAGES))]:
+        spent = [cost for cost in results.costs if cost.stage == stage]
+        rows.append(_sum(stage, spent))
+        parts = sorted({cost.part for cost in spent} - {""})
+        rows += [_sum(f"{stage}: {part}", [cost for cost in spent if cost.part == part]) for part in parts]
+    if rows:
+        rows.append(_sum("all stages", results.costs))
+    columns = (
+        text("stage", "stage"),
+        figure("jobs", "jobs", numbers.count),
+        figure("seconds", "time of all jobs", numbers.seconds),
+        *figures(numbers.seconds, device_seconds="device time", cpu_seconds="processor time"),
+        figure("peak_memory_mb", "largest memory of a job", numbers.megabytes),
+        figure("peak_gpu_memory_mb", "largest GPU memory", lambda mb: numbers.megabytes(mb) if mb else "none used"),
+        Column("energy_joules", "energy", _energy, numeric=False),
+        text("devices", "devices"),
+    )
+    keys = ("stage", "jobs", "seconds", "device_seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb",
+            "energy_joules", "devices")  # fmt: skip
+    return Table("costs", "Cost by stage", keys, columns, rows)
+
+
+def _sum(stage: str, spent: Sequence[JobCost]) -> dict[str, Any]:
+    energies = [cost.energy_joules for cost in spent if cost.energy_joules is not None]
+    return {
+        "stage": stage,
+        "jobs": len(spent),
+        **{key: sum(getattr(cost, key) for cost in spent) for key in ("seconds", "device_seconds", "cpu_seconds")},
+        **{key: max(getattr(cost, key) for cost in spent) for key in ("peak_memory_mb", "peak_gpu_memory_mb")},
+        "energy_joules": sum(energies) if energies else None,
+        "devices": ", ".join(sorted({cost.device for cost in spent if cost.device})),
+    }
+
+
+def _energy(row: Cells) -> str:
+    joules = row["energy_joules"]
+    return "not told by this device" if joules is None else f"{joules / 3600:,.1f} Wh"
+
 
 MAKERS = (
     search, latencies, fronts, estimators, top, sufficiency, agreement, retrained, contests, comparisons, gaps, family,

@@ -1,11 +1,11 @@
-"""From figures to plain sentences, by rules that a reader can check (`RULES`, printed on the page).
+"""The verdict in plain sentences, made by rules that a reader can check (`RULES`, printed on the page).
 
-Pure functions: they read records and return text. Differences are shares of test accuracy, 0.01 is one point.
+Differences are shares of test accuracy: 0.01 is one point.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nas_steps.report import evidence, gains, gaps, latencies, numbers, signals
@@ -45,7 +45,7 @@ _RULE_OF_A_TABLE = (
 
 @dataclass(frozen=True)
 class StrategyVerdict:
-    """What can be said of one searching strategy."""
+    """The sentences on one searching strategy."""
 
     strategy: str
     against_random: Outcome
@@ -54,7 +54,7 @@ class StrategyVerdict:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The headline, what is said of each strategy, and of the experiment as a whole."""
+    """The headline, and the sentences on each strategy and on the whole experiment."""
 
     headline: str
     tone: signals.Tone
@@ -64,7 +64,7 @@ class Verdict:
 
 
 def decide(results: Results) -> Verdict:
-    """Judge an experiment. If figures are missing, the verdict says so; it never raises."""
+    """Judge an experiment. The verdict names missing figures instead of raising."""
     baseline, by = baseline_to_meet(results)
     truth = "separate training" if results.table is None else results.table.report
     strategies, against_random, against_baseline = [], {}, {}
@@ -75,7 +75,7 @@ def decide(results: Results) -> Verdict:
             if row.of == "mean" and row.role in means:
                 means[row.role].append(row)
         random = against_random[strategy] = means["random"]
-        sentences = _met(results, strategy, "random search", random)
+        sentences = [*_met(results, strategy, "random search", random)]
         sentences += [*evidence.best_of(mine, strategy), *searches_sentence(results, strategy)]
         sentences.append(evidence.other_searches(random, strategy, results.config.search.seeds))
         if results.table is None:  # a table has no hand-designed networks, and none that took no search
@@ -102,27 +102,25 @@ def decide(results: Results) -> Verdict:
         strategies.append(StrategyVerdict(strategy, combined(random), tuple(sentences)))
     headline, tone = head(against_random, against_baseline, baseline)
     general = [signals.ranking(row, truth) for row in results.agreement if row.strategy == "all"]
-    general += signals.out_of_the_table(results)
-    general += [*latencies.foretold(results), *gains.sizes(results), *signals.failures(results)]
-    general += [*signals.saved_epochs(results), *signals.trade_off(results)]
-    rules: tuple[str, ...] = RULES if results.table is None else (_RULE_OF_A_TABLE, *RULES[1:])
+    general += [*signals.out_of_the_table(results), *latencies.foretold(results), *gains.sizes(results)]
+    general += [*signals.failures(results), *signals.saved_epochs(results), *signals.trade_off(results)]
+    rules: tuple[str, ...] = (RULES[0] if results.table is None else _RULE_OF_A_TABLE, *RULES[1:])
     if results.latency is not None:
-        rules = (*rules, latencies.RULE)
+        rules += (latencies.RULE,)
     return Verdict(headline, tone, tuple(strategies), tuple(general), rules)
 
 
-def _met(results: Results, strategy: str, whom: str, rows: Sequence[Contest]) -> list[Sentence]:
+def _met(results: Results, strategy: str, whom: str, rows: Sequence[Contest]) -> Iterator[Sentence]:
     """Tell how a strategy and one opponent compare: the claim, and what is behind it."""
-    sentences = [contest(strategy, whom, rows)]
+    yield contest(strategy, whom, rows)
     for row in rows:
-        sentences += evidence.behind(row, len(results.strategies(searched=True)))
+        yield from evidence.behind(row, len(results.strategies(searched=True)))
         if outcome(row) == "tie":
-            sentences += evidence.could_be_seen(row)
-    return sentences
+            yield from evidence.could_be_seen(row)
 
 
 def baseline_to_meet(results: Results) -> tuple[Entry | None, str]:
-    """Choose the baseline to measure against, and tell how it was chosen."""
+    """Choose the baseline to compare with, and tell how."""
     baseline, by_validation = results.best_of_kind("baseline")
     among = numbers.plural(sum(entry.kind == "baseline" for entry in results.entries), "baseline")
     by = "validation accuracy" if by_validation else "test accuracy (validation accuracy is not known)"
@@ -156,16 +154,16 @@ def contest(who: str, whom: str, rows: Sequence[Contest]) -> Sentence:
     return Sentence(text, tone)
 
 
-def searches_sentence(results: Results, strategy: str) -> list[Sentence]:
-    """Tell mean and best of several searches, each labelled, with random search's beside it."""
+def searches_sentence(results: Results, strategy: str) -> Iterator[Sentence]:
+    """Tell mean and best of several searches, beside those of random search."""
     own = [entry.test_mean for entry in results.of_strategy(strategy)]
     if len(own) < 2:
-        return []
+        return
     other = [entry.test_mean for name in results.strategies(searched=False) for entry in results.of_strategy(name)]
     text = f"Test accuracy over the winners of {strategy}: {_mean_and_best(own)}"
     if other:
         text += f"; over those of random search: {_mean_and_best(other)}"
-    return [Sentence(text + ". The best of several is chosen by the test set and flatters; the mean does not.")]
+    yield Sentence(text + ". The best of several is chosen by the test set and flatters; the mean does not.")
 
 
 def head(
@@ -183,18 +181,17 @@ def head(
     if len(by["missing"]) + len(by["few"]) == len(results):
         return "Too few seeds for a claim.", "warning"
     if by["beat"]:
+        alone = len(by["beat"]) == 1
         text = f"{numbers.listed(by['beat'])} beat random search"
-        if len(by["beat"]) == 1:
+        if alone:
             rows = against_random[by["beat"][0]]
-            mean = numbers.points(_mean([row.difference for row in rows]))
-            several = f"{mean} points in the mean of {len(rows)} comparisons"
+            several = f"{numbers.points(_mean_difference(rows))} points in the mean of {len(rows)} comparisons"
             text += f" by {measured(rows[0]) if len(rows) == 1 else several}"
         if by["lost"]:
             text += f"; {numbers.listed(by['lost'])} lost to it"
         behind = [name for name in by["beat"] if combined(against_baseline.get(name, ())) == "lost"]
         if behind and baseline is not None:
-            who = "" if len(by["beat"]) == 1 else f"{numbers.listed(behind)} "
-            text += f", but {who}lost to the hand-designed {baseline.entry}"
+            text += f", but {'' if alone else f'{numbers.listed(behind)} '}lost to the hand-designed {baseline.entry}"
         return f"{text}.", "warning" if behind else "win"
     if len(by["lost"]) == len(results):
         return "The search lost to random search.", "loss"
@@ -204,7 +201,7 @@ def head(
 
 
 def _without_assumption() -> int:
-    """The number of seeds from which on a claim needs no assumption."""
+    """Find the smallest number of seeds for a claim without an assumption."""
     return next(pairs for pairs in range(MIN_PAIRS, 99) if not caution(pairs))
 
 
@@ -226,9 +223,13 @@ def _several(who: str, whom: str, rows: Sequence[Contest], result: Outcome) -> s
         "missing": f"{who} cannot be compared with {whom}",
         "mixed": f"{who} against {whom}: its comparisons disagree",
     }[result]
-    mean = _mean([row.difference for row in rows])
+    mean = _mean_difference(rows)
     figures = "" if mean is None else f"; mean difference {numbers.points(mean)} points"
     return f"{verb}. Of {len(rows)} comparisons: {counts}{figures}."
+
+
+def _mean_difference(rows: Sequence[Contest]) -> float | None:
+    return _mean([row.difference for row in rows])
 
 
 def _mean_and_best(values: Sequence[float | None]) -> str:

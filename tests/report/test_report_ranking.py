@@ -11,10 +11,10 @@ from made_up import MadeUp, judged, report, results_of, write
 
 from nas_steps.config.schema import Config
 from nas_steps.provenance.files import read_csv, write_csv
-from nas_steps.report.ranking_tables import estimators, top
 from nas_steps.report.records import Agreement, Compared, record
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence, calibrated, ranking, ranking_of
+from nas_steps.report.tables import estimators, top
 
 NAME = "short_training"
 
