@@ -1,4 +1,4 @@
-"""Uncertainty of figures taken over seeds or architectures, and what the best of a few is worth."""
+"""Intervals of figures over seeds or architectures, adjusted p-values, and the expected best of a few."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ CONFIDENCE = 0.95
 
 
 def mean_interval(values: Sequence[float]) -> dict[str, float]:
-    """Mean, sample standard deviation and 95 % t interval of the mean; NaN if there are too few values."""
-    if not values:
-        return {"mean": math.nan, "std": math.nan, "low": math.nan, "high": math.nan}
-    mean = fmean(values)
+    """Return mean, sample standard deviation and 95 % t interval of the mean; NaN if there are too few values."""
+    mean = fmean(values) if values else math.nan
     if len(values) < 2:
         return {"mean": mean, "std": math.nan, "low": math.nan, "high": math.nan}
     deviation = stdev(values)
@@ -26,17 +24,17 @@ def mean_interval(values: Sequence[float]) -> dict[str, float]:
 
 
 def accuracy_interval(values: Sequence[float]) -> dict[str, float]:
-    """`mean_interval` of shares, cut off at 0 and 1: few seeds far apart would give bounds that no share can have."""
+    """Return the `mean_interval` of shares, cut off at 0 and 1."""
     interval = mean_interval(values)
     low, high = interval["low"], interval["high"]
     return interval | {"low": 0.0 if low < 0 else low, "high": 1.0 if high > 1 else high}  # NaN stays NaN
 
 
 def paired_difference(first_alone: int, second_alone: int, images: int) -> tuple[float, float]:
-    """The 95 % interval of a first classifier's accuracy less a second's, by the images that each alone gets right.
+    """Return the 95 % interval of one classifier's accuracy less another's, by the images that each alone gets right.
 
     Agresti & Min 2005, "Simple improved confidence intervals for comparing matched proportions": the normal interval
-    after adding 1/2 to each of the four counts, so that it has a width even if the two never disagree.
+    after adding 1/2 to each of the four counts. It has a width even if the two never disagree.
     """
     total, first, second = images + 2, first_alone + 0.5, second_alone + 0.5
     difference = (first - second) / total
@@ -46,13 +44,13 @@ def paired_difference(first_alone: int, second_alone: int, images: int) -> tuple
 
 
 def percentile_interval(resampled: Any) -> tuple[float, float]:
-    """The 95 % percentile interval of bootstrapped values (shape (resamples,)); NaN among them do not count."""
+    """Return the 95 % percentile interval of bootstrapped values (shape (resamples,)), NaN left out."""
     low, high = np.nanquantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's (1979) adjusted p-values; NaN stays NaN and does not count."""
+    """Return Holm's (1979) adjusted p-values; NaN stays NaN and does not count."""
     known = sorted((value, index) for index, value in enumerate(p_values) if not math.isnan(value))
     adjusted = [math.nan] * len(p_values)
     largest = 0.0
@@ -63,16 +61,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def expected_best(values: Sequence[float], chosen: int) -> float:
-    """The expected largest of `chosen` of the values, drawn at random without replacement: exact, no simulation.
+    """Return the exact expected largest of `chosen` of the values, drawn without replacement.
 
-    The j-th smallest of n is the best of the drawn in C(j - 1, chosen - 1) of the C(n, chosen) equally likely draws.
-    Raises ValueError if there are fewer values than are to be drawn.
+    The j-th smallest of n is the largest in C(j - 1, chosen - 1) of the C(n, chosen) equally likely draws.
+    Raises ValueError if there are too few values.
     """
     if not 1 <= chosen <= len(values):
         raise ValueError(f"{chosen} of {len(values)} values cannot be drawn")
     ways = math.comb(len(values), chosen)
-    return math.fsum(
-        value * (math.comb(place, chosen - 1) / ways)
-        for place, value in enumerate(sorted(values))
-        if place >= chosen - 1
-    )
+    ranked = enumerate(sorted(values)[chosen - 1 :], start=chosen - 1)
+    return math.fsum(value * (math.comb(place, chosen - 1) / ways) for place, value in ranked)

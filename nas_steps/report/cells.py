@@ -1,7 +1,6 @@
-"""A cell drawn as SVG: its inputs on the left, nodes in layers by depth, the output on the right.
+"""A cell drawn as SVG: inputs on the left, nodes in layers by depth, the output on the right.
 
-Every edge carries a plate with its operation. An edge that skips layers runs on a lane of its own, so that it
-never passes behind a plate.
+Every edge has a plate with its operation. An edge that skips layers has a lane of its own, clear of all plates.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ ITEM_GAP = 14.0
 INPUT_WIDTH, INPUT_HEIGHT = 58.0, 32.0
 MARGIN = 10.0
 
-
 Point = tuple[float, float]
 
 
@@ -38,7 +36,7 @@ class _Edge:
 
     @property
     def kind(self) -> str:
-        """The style: `free` has no weights, `none` is no connection; else the kind of convolution."""
+        """The style: `none` (no connection), `free` (no weights), or the kind of convolution."""
         if self.operation == "none":
             return "none"
         if not OPERATIONS.get(self.operation):
@@ -49,15 +47,15 @@ class _Edge:
 
 @dataclass
 class _Item:
-    """What takes up height in a layer: an input, a node with its plates, or the lane of an edge that goes on."""
+    """A part of a layer: an input, a node with its plates, or the lane of an edge."""
 
-    source: int | None  # of an input or a node
+    source: int | None  # None for a lane
     height: float
-    edges: list[_Edge] = field(default_factory=list)  # a node's, from top to bottom; a lane's one
+    edges: list[_Edge] = field(default_factory=list)  # of a node, from top to bottom
     y: float = 0.0
 
     def ends(self) -> list[tuple[_Edge, float]]:
-        """Where the edges reach this item: the y of each plate, or of the lane."""
+        """List each edge with the y of its plate, or of the lane."""
         if self.source is None:
             return [(self.edges[0], self.y)]
         first = self.y - self.height / 2 + PLATE_HEIGHT / 2
@@ -73,11 +71,10 @@ def _start(starts: _Starts, edge: _Edge) -> Point:
 
 
 def draw_cell(cell: Cell, label: str, inputs: int = 2, concat: Sequence[int] | None = None) -> str:
-    """Draw the cell as an `<svg>` element. `label` is what is read out; edges are named in it too.
+    """Draw the cell as an `<svg>` element. Screen readers say `label` and the edges in words.
 
-    `inputs` is the number of outputs of earlier cells that lead in, 2 or 1; `concat` names the nodes of the output, if
-    these are not all, or the last of a one-input cell. Colours and strokes come from the page's style sheet (classes
-    `edge`, `plate`, `free`, `none`, `sep`, `dil`, `nor`).
+    `inputs` counts the outputs of earlier cells, 1 or 2; `concat` names the nodes of the output. Colours come from the
+    page's style sheet (classes `edge`, `plate`, `free`, `none`, `sep`, `dil`, `nor`).
     """
     output = whole_output(inputs, len(cell)) if concat is None else tuple(concat)
     layers = _layers(cell, inputs)
@@ -123,7 +120,7 @@ def draw_cell(cell: Cell, label: str, inputs: int = 2, concat: Sequence[int] | N
 
 
 def describe(cell: Cell, inputs: int = 2) -> str:
-    """Spell the cell in words, for those who do not see the drawing."""
+    """Spell the cell in words, for screen readers."""
     return "; ".join(
         f"node {place} sums "
         + " and ".join(f"{_words(operation)} of {_source(source, inputs)}" for operation, source in node)
@@ -140,17 +137,15 @@ def _layers(cell: Cell, inputs: int) -> list[list[_Item]]:
         edges += [_Edge(own, number, source, operation) for number, (operation, source) in enumerate(node)]
     layers = [[_Item(source, INPUT_HEIGHT) for source in range(inputs)]]
     for depth in range(1, max(depths.values()) + 1):
-        layer = []
-        for source in (source for source, own in depths.items() if own == depth):
-            mine = [edge for edge in edges if edge.target == source]
-            layer.append(_Item(source, len(mine) * (PLATE_HEIGHT + PLATE_GAP) - PLATE_GAP, mine))
+        nodes = [[edge for edge in edges if edge.target == node] for node, own in depths.items() if own == depth]
         passing = [edge for edge in edges if depths[edge.source] < depth < depths[edge.target]]
+        layer = [_Item(mine[0].target, len(mine) * (PLATE_HEIGHT + PLATE_GAP) - PLATE_GAP, mine) for mine in nodes]
         layers.append(layer + [_Item(None, LANE_HEIGHT, [edge]) for edge in passing])
     return layers
 
 
 def _place(layers: list[list[_Item]]) -> None:
-    """Order each layer so that few lines cross, and set every y. Inputs stand apart, so that lines have room."""
+    """Order each layer so that few lines cross, and set every y."""
     for item, y in zip(layers[0], (-38.0, 38.0) if len(layers[0]) == 2 else (0.0,), strict=True):
         item.y = y
     starts: _Starts = {item.source or 0: (0.0, item.y) for item in layers[0]}
@@ -174,7 +169,7 @@ def _place(layers: list[list[_Item]]) -> None:
 
 
 def _stack(layer: list[_Item], starts: _Starts) -> None:
-    """Set every y from the order, and a node's plates in the order of where their edges come from."""
+    """Set every y from the order of items, and sort a node's plates by the origins of their edges."""
     y = -(sum(item.height for item in layer) + ITEM_GAP * (len(layer) - 1)) / 2
     for item in layer:
         item.y = y + item.height / 2
@@ -183,7 +178,7 @@ def _stack(layer: list[_Item], starts: _Starts) -> None:
 
 
 def _tangle(layer: list[_Item], starts: _Starts) -> float:
-    """Crossings between the layer and the one before it, and, far less heavily, the height that lines climb."""
+    """Count the crossings before the layer, and add a little for the height that lines climb."""
     ends = [(_start(starts, edge)[1], y) for item in layer for edge, y in item.ends()]
     crossings = sum(
         (one[0] - other[0]) * (one[1] - other[1]) < 0 for place, one in enumerate(ends) for other in ends[place + 1 :]
@@ -220,7 +215,6 @@ def _node(x: float, y: float, number: int) -> str:
 
 
 def _terminal(x: float, y: float, index: str) -> str:
-    """The box of a cell's output: c with an index."""
     return (
         f'<rect class="terminal" x="{x:g}" y="{y - INPUT_HEIGHT / 2:g}" width="{INPUT_WIDTH:g}" '
         f'height="{INPUT_HEIGHT:g}" rx="8"/>'
@@ -230,7 +224,7 @@ def _terminal(x: float, y: float, index: str) -> str:
 
 
 def _words(operation: str) -> str:
-    """`sep_conv_3x3` as `sep conv 3×3`, short enough for a plate."""
+    """`sep_conv_3x3` as `sep conv 3×3`."""
     words = operation.replace("_connect", "").replace("_", " ")
     return words.replace("3x3", "3×3").replace("5x5", "5×5").replace("1x1", "1×1")
 
@@ -241,7 +235,6 @@ def _source(source: int, inputs: int) -> str:
 
 
 def _output(output: tuple[int, ...], nodes: int, inputs: int) -> str:
-    """Name the nodes that the output is made of."""
     if len(output) == nodes and inputs == 2:
         return "all nodes, concatenated"
     *others, last = map(str, output)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nas_steps.report import numbers
-
-Cells = Mapping[str, Any]
+from nas_steps.report.records import Cells
 
 
 @dataclass(frozen=True)
@@ -69,40 +67,3 @@ def figures(spell: Callable[[Any], str], **heads: str) -> list[Column]:
 def known(key: str, head: str, spell: Callable[[Any], str]) -> Column:
     """Make a column of a figure that some rows, or some experiments, do not have."""
     return Column(key, head, lambda row: "" if row[key] is None else spell(row[key]), optional=True)
-
-
-def interval(prefix: str = "", head: str = "95 % interval", decimals: int | None = None) -> Column:
-    """Make a column of an interval in points, from the columns `<prefix>low` and `<prefix>high`."""
-    low, high = f"{prefix}low", f"{prefix}high"
-    return Column(low, head, lambda row: numbers.interval(row[low], row[high], decimals))
-
-
-def correlation(key: str, head: str, prefix: str) -> list[Column]:
-    """Make columns of a number without a unit, such as tau, and of its interval: `<prefix>low` and `<prefix>high`."""
-    low, high = f"{prefix}low", f"{prefix}high"
-    spelled = Column(low, "95 % interval", lambda row: numbers.bracket(row[low], row[high]))
-    return [figure(key, head, numbers.plain), spelled]
-
-
-def difference(head: str) -> list[Column]:
-    """Make columns of a signed difference in points, with the decimals of its interval, and of that interval."""
-
-    def spell(row: Cells) -> str:
-        return numbers.points(row["difference"], numbers.decimals_for(row["low"], row["high"]), sign=True)
-
-    return [Column("difference", head, spell), interval("", "95 % interval, points")]
-
-
-def accuracy(key: str, head: str, status: str = "status") -> Column:
-    """Make a column of an accuracy in per cent, or of its status, such as `diverged`, if there is none."""
-
-    def spell(row: Cells) -> str:
-        absent = row[key] is None and row[status] not in ("", "ok")
-        return str(row[status]) if absent else numbers.points(row[key])
-
-    return Column(key, head, spell)
-
-
-def with_ends(*names: str) -> list[str]:
-    """List the columns of figures and of the ends of their intervals."""
-    return [f"{name}{end}" for name in names for end in ("", "_low", "_high")]

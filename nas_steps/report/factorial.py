@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nas_steps.report import numbers
-from nas_steps.report.columns import Cells
 from nas_steps.report.evidence import ALPHA, MIN_PAIRS, Outcome, measured, outcome
-from nas_steps.report.records import Effect
+from nas_steps.report.records import Cells, Effect
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence, Tone
 

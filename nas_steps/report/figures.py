@@ -1,9 +1,4 @@
-"""The figures of the report as inline SVG strings. A figure without anything to show is None.
-
-Marks: a filled circle is a searched network, a diamond random search, a pentagon a uniform draw, a plus the
-space's largest network, a square a baseline, a triangle a member of the scaled family. Bars are 95 % intervals over
-training seeds.
-"""
+"""The figures of the report as inline SVG. A figure without anything to show is None; bars are 95 % intervals."""
 
 from __future__ import annotations
 
@@ -21,21 +16,20 @@ from nas_steps.report.signals import pareto
 from nas_steps.report.svg import COLOURS, CYCLE, Segment, inline_svg, new_figure, percent, place_labels, style
 from nas_steps.spaces.cells.space import CellSpace
 
-MARKS = {"searched": "o", "random": "D", "uniform": "p", "largest": "P", "baseline": "s", "scaled": "^"}
-WORDS = {
-    "searched": "searched",
-    "random": "random search",
-    "uniform": "uniform draw",
-    "largest": "largest of the space",
-    "baseline": "hand-designed",
-    "scaled": "scaled family",
+#: kind of a network -> its mark, its colour, its words in the legend
+KINDS = {
+    "searched": ("o", "searched", "searched"),
+    "random": ("D", "random", "random search"),
+    "uniform": ("p", "other", "uniform draw"),
+    "largest": ("P", "spare", "largest of the space"),
+    "baseline": ("s", "baseline", "hand-designed"),
+    "scaled": ("^", "scaled", "scaled family"),
 }
 _DASHED = (0, (4, 3))
 
 
 def sampling_curves(results: Results, prefix: str = "sampling") -> str | None:
-    """Draw the best score so far (validation accuracy, or a proxy's) against evaluations, one line a search; each
-    evaluation is a dot."""
+    """Draw the best score so far of each search as a line, and each evaluation as a dot."""
     searches = [search for search in results.searches if not search.trains_supernet and _column(search, "best")[0]]
     if not searches:
         return None
@@ -67,20 +61,16 @@ def sampling_curves(results: Results, prefix: str = "sampling") -> str | None:
 
 
 def darts_curves(results: Results, prefix: str = "darts") -> str | None:
-    """Draw supernet accuracy, share of edges without weights and entropy of the alphas (of a controller's decisions),
-    by epoch. A mobile space has no edges and no alphas."""
+    """Draw a supernet's accuracy, edges without weights and entropy by epoch. A mobile space has no edges."""
     searches = [search for search in results.searches if search.trains_supernet and search.history]
     if not searches:
         return None
     space = results.space
     learnt = "alphas" if isinstance(space, CellSpace) else "controller"
-    panels = {
-        "score": "Supernet (line) and its discrete network (dots): validation",
-        "entropy": f"Mean entropy of the {learnt}, nats",
-    }
+    panels = {"score": "Supernet (line) and its discrete network (dots): validation"}
     if isinstance(space, CellSpace):
-        free = f"Kept edges without weights ({'normal cell' if space.inputs == 2 else 'cell'})"
-        panels = {"score": panels["score"], "parameter_free": free, "entropy": panels["entropy"]}
+        panels["parameter_free"] = f"Kept edges without weights ({'normal cell' if space.inputs == 2 else 'cell'})"
+    panels["entropy"] = f"Mean entropy of the {learnt}, nats"
     with style():
         figure = new_figure(470, 400)
         stack = figure.subplots(len(panels), 1, sharex=True, height_ratios=[3, 2, 2][: len(panels)])
@@ -90,10 +80,9 @@ def darts_curves(results: Results, prefix: str = "darts") -> str | None:
                 # lines that share a colour differ in their dashes
                 dashes = ("-", "--", ":", "-.")[number // len(CYCLE) % 4]
                 drawn = "steps-post" if column == "parameter_free" else "default"
-                line = _column(search, column)
+                line, dots = _column(search, column), _column(search, "discrete_accuracy")
                 axes.plot(*line, color=colour, label=search.name, drawstyle=drawn, linestyle=dashes)
                 if column == "score":
-                    dots = _column(search, "discrete_accuracy")
                     axes.plot(*dots, color=colour, linewidth=1, alpha=0.6, marker=".", ms=3)
             axes.set_title(title, fontsize=11)
             axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -120,7 +109,7 @@ def darts_curves(results: Results, prefix: str = "darts") -> str | None:
 
 
 def accuracy_against(results: Results, size: str, prefix: str = "size") -> str | None:
-    """Draw test accuracy against `parameters` or `macs` (log axis), entries and scaled family, with the Pareto line."""
+    """Draw test accuracy against `parameters` or `macs` of entries and scaled family, with the Pareto line."""
     networks = [*results.entries, *results.members]
     shown = [one for one in networks if one.test_mean is not None and getattr(one, size)]
     if not shown:
@@ -130,13 +119,13 @@ def accuracy_against(results: Results, size: str, prefix: str = "size") -> str |
         figure = new_figure(470, 400)
         axes = figure.add_subplot()
         labels = []
-        for kind, mark in MARKS.items():
+        for kind, (mark, _, spelled) in KINDS.items():
             group = [one for one in shown if one.kind == kind]
             for one in group:
                 _marked(axes, getattr(one, size), one)
                 labels.append((float(getattr(one, size)), one.test_mean or 0.0, one.entry, _colour(kind)))
             if group:
-                axes.plot([], [], mark, color=_colour(kind), label=WORDS[kind])
+                axes.plot([], [], mark, color=_colour(kind), label=spelled)
         line: list[Segment] = []
         if size == "macs" and len(best := pareto([one for one in shown if one.kind != "scaled"])) > 1:
             corners = [(float(one.macs or 0), one.test_mean or 0.0) for one in best]
@@ -157,7 +146,7 @@ def accuracy_against(results: Results, size: str, prefix: str = "size") -> str |
 
 
 def dots(results: Results, prefix: str = "dots") -> str | None:
-    """Draw each final training's test accuracy as a dot, with mean and 95 % interval, one row an entry, best on top."""
+    """Draw each final training as a dot, with mean and interval, one row an entry, the best on top."""
     rows = sorted(results.entries, key=lambda one: one.test_mean if one.test_mean is not None else -1.0)
     if not any(row.test_mean is not None for row in rows):
         return None
@@ -192,7 +181,7 @@ def dots(results: Results, prefix: str = "dots") -> str | None:
 
 
 def family_curve(results: Results, prefix: str = "family") -> str | None:
-    """Draw test accuracy against MACs of the scaled family; members over the budget lie at the foot, untrained."""
+    """Draw test accuracy against MACs of the scaled family, with untrained members at the foot."""
     members = [one for one in results.members if one.macs]
     trained = [one for one in members if one.test_mean is not None]
     if not trained:
@@ -215,7 +204,7 @@ def family_curve(results: Results, prefix: str = "family") -> str | None:
         for one in members:
             if one.test_mean is None:
                 axes.plot(
-                    [one.macs or 0], [0.05], MARKS["scaled"], transform=axes.get_xaxis_transform(), mfc="none",
+                    [one.macs or 0], [0.05], KINDS["scaled"][0], transform=axes.get_xaxis_transform(), mfc="none",
                     mec=COLOURS["muted"], ms=7, clip_on=False,
                 )  # fmt: skip
                 axes.annotate(
@@ -231,7 +220,6 @@ def family_curve(results: Results, prefix: str = "family") -> str | None:
 
 
 def _bars(group: Sequence[Entry], size: str) -> list[Segment]:
-    """List the lines of the intervals, for labels to keep clear of."""
     return [
         ((getattr(one, size), one.test_low), (getattr(one, size), one.test_high))
         for one in group
@@ -240,16 +228,15 @@ def _bars(group: Sequence[Entry], size: str) -> list[Segment]:
 
 
 def _marked(axes: Axes, x: float, one: Entry) -> None:
-    """Draw one network's mark with its interval."""
     colour = _colour(one.kind)
     if one.test_low is not None and one.test_high is not None:
         axes.plot([x, x], [one.test_low, one.test_high], color=colour, linewidth=1.5, alpha=0.65)
-    mark = MARKS[one.kind]
+    mark = KINDS[one.kind][0]
     axes.plot([x], [one.test_mean or 0.0], mark, color=colour, ms=8, mec=COLOURS["surface"], mew=1, zorder=3)
 
 
 def _colour(kind: str) -> str:
-    return COLOURS[{"uniform": "other", "largest": "spare"}.get(kind, kind)]
+    return COLOURS[KINDS[kind][1]]
 
 
 def _log_axis(axes: Axes, values: list[float]) -> None:
@@ -270,6 +257,6 @@ def _round_number(value: float) -> str:
 
 
 def _column(search: Search, name: str) -> tuple[list[int], list[float]]:
-    known = [(row.step, getattr(row, name)) for row in search.history if row.step is not None]
-    kept = [(x, y) for x, y in known if y is not None]
-    return [x for x, _ in kept], [y for _, y in kept]
+    points = [(row.step, getattr(row, name)) for row in search.history]
+    known = [(x, y) for x, y in points if x is not None and y is not None]
+    return [x for x, _ in known], [y for _, y in known]

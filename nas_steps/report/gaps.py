@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from nas_steps.report import numbers
-from nas_steps.report.columns import Cells, Column, Table, figure, figures, text
+from nas_steps.report.columns import Column, Table, figure, figures, text
+from nas_steps.report.records import Cells
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence, chosen, collapsed_from, handed_on
 

@@ -1,7 +1,8 @@
-"""A mobile network drawn as SVG: a plate for each layer from left to right, its height that of the expansion."""
+"""A mobile network drawn as SVG: a plate for each layer, its height by the expansion."""
 
 from __future__ import annotations
 
+from math import prod
 from xml.sax.saxutils import escape
 
 from nas_steps.errors import exact
@@ -9,18 +10,17 @@ from nas_steps.report.svg import opened
 from nas_steps.spaces.mobile.architectures import Block, MobileArchitecture
 
 PLATE_WIDTH, GAP, STAGE_GAP = 46.0, 4.0, 14.0
-#: heights of a plate without expansion, of what each channel per input channel adds, and of the highest plate
+#: the height of a plate without expansion, its growth by a factor of 1, and its limit
 LOWEST, GROWTH, HIGHEST = 34.0, 8.0, 110.0
 MARGIN = 6.0
-#: the style of a kernel; those of cells are used again
+#: kernel -> style
 STYLES = {1: "free", 3: "nor", 5: "sep", 7: "dil"}
 
 
 def draw_mobile(architecture: MobileArchitecture, label: str) -> str:
-    """Draw the network as an `<svg>` element; `label` is what is read out, with the layers in words.
+    """Draw the network as an `<svg>` element. Screen readers say `label` and the layers in words.
 
-    A plate shows kernel and expansion, and squeeze-excitation if there is one; below a stage are its channels and
-    its stride. Colours come from the page's style sheet (classes `plate`, `nor`, `sep`, `dil`, `free`).
+    Colours come from the page's style sheet (classes `plate`, `nor`, `sep`, `dil`, `free`).
     """
     stem, head = architecture.stem, architecture.head
     highest = max(_plate(block)[1] for stage in architecture.stages for block in stage)
@@ -47,9 +47,7 @@ def draw_mobile(architecture: MobileArchitecture, label: str) -> str:
 
     column([("terminal", LOWEST, ["stem", f"{stem.kernel}×{stem.kernel}"])], _shape(stem.width, stem.stride))
     for stage in architecture.stages:
-        stride = 1
-        for block in stage:
-            stride *= block.stride
+        stride = prod(block.stride for block in stage)
         column([_plate(block) for block in stage], _shape(stage[-1].width, stride))
     column([("terminal", LOWEST, ["head"])], str(head.width))
     width = x - STAGE_GAP + MARGIN
@@ -57,13 +55,12 @@ def draw_mobile(architecture: MobileArchitecture, label: str) -> str:
 
 
 def describe(architecture: MobileArchitecture) -> str:
-    """Spell the network in words, for those who do not see the drawing."""
-    stages = [
+    """Spell the network in words, for screen readers."""
+    return "; ".join(
         f"stage {number}, {_shape(stage[-1].width, max(block.stride for block in stage))} channels: "
         + ", ".join(_words(block) for block in stage)
         for number, stage in enumerate(architecture.stages, start=1)
-    ]
-    return "; ".join(stages)
+    )
 
 
 def _plate(block: Block) -> tuple[str, float, list[str]]:

@@ -124,9 +124,9 @@ def scientific(value: float | None) -> str:
     return NO_FIGURE if value is None else "0" if value == 0 else f"{value:.1e}"
 
 
-def plural(number: int, one: str, many: str | None = None) -> str:
+def plural(number: int, one: str) -> str:
     """`1 seed`, `3 seeds`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return f"{number:,} {one if number == 1 else one + 's'}"
 
 
 def listed(names: list[str]) -> str:

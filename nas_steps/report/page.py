@@ -1,4 +1,4 @@
-"""The page itself: figures, tables and sentences put into one self-contained HTML file."""
+"""The page: figures, tables and sentences in one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -72,16 +72,14 @@ def all_figures(results: Results) -> dict[str, Markup | None]:
         "sampling": figures.sampling_curves(results),
         "darts": figures.darts_curves(results),
         "fronts": fronts.fronts_figure(results),
-        "parameters": figures.accuracy_against(results, "parameters", "by-parameters"),
-        "macs": figures.accuracy_against(results, "macs", "by-macs"),
         "dots": figures.dots(results),
         "family": figures.family_curve(results),
-    }
+    } | {size: figures.accuracy_against(results, size, f"by-{size}") for size in ("parameters", "macs")}
     return {name: None if text is None else Markup(text) for name, text in drawings.items()}
 
 
 def tiles(results: Results) -> Iterator[dict[str, str]]:
-    """Make the figures at the top: one network of each kind, and what everything cost."""
+    """Make the figures at the top: one network of each kind, and the cost of everything."""
     for kind, title in {"searched": "Searched", "random": "Random search", "baseline": "Hand-designed"}.items():
         entry, _ = results.best_of_kind(kind)
         if entry is not None:
@@ -99,7 +97,7 @@ def tiles(results: Results) -> Iterator[dict[str, str]]:
 
 
 def estimated(results: Results) -> str:
-    """Tell what an evaluation of the search is."""
+    """Tell how the search evaluates."""
     estimator, screen = results.config.search.estimator, results.config.search.screen
     if isinstance(estimator, ShortTraining):
         text = f"{numbers.plural(estimator.epochs, 'epoch')} an evaluation"
@@ -118,13 +116,13 @@ def estimated(results: Results) -> str:
     if isinstance(estimator, Training):
         text += f", on {numbers.share(estimator.images)} of the training images" if estimator.images < 1 else ""
         text += f", at {estimator.resolution} × {estimator.resolution} pixels" if estimator.resolution else ""
-    return text + (
-        f"; of {screen.proposals_per_evaluation} proposals the best by {screen.proxy} was evaluated" if screen else ""
-    )
+    if screen:
+        text += f"; of {screen.proposals_per_evaluation} proposals the best by {screen.proxy} was evaluated"
+    return text
 
 
 def images(meta: Mapping[str, Any], data: Data) -> dict[str, Any]:
-    """Spell what data/meta.json says of the images."""
+    """Spell the facts of data/meta.json."""
     channels, height, width = meta["shape"]
     duplicates = meta.get("duplicates") or {}
     left_out = sum(duplicates.get(f"{which}_class_left_out", 0) for which in ("same", "other"))
@@ -150,8 +148,8 @@ def drawn(results: Results) -> list[dict[str, Any]]:
     winners = [winner for winner in results.winners if winner.kind != "baseline"]
     best: dict[str, Winner] = {}
     for winner in winners:
-        if winner.strategy not in best or _rank(winner) > _rank(best[winner.strategy]):
-            best[winner.strategy] = winner
+        before = best.get(winner.strategy, winner)
+        best[winner.strategy] = max(before, winner, key=lambda one: -1.0 if one.score is None else one.score)
     return [{"winner": winner, "open": best[winner.strategy] is winner, **_drawing(winner)} for winner in winners]
 
 
@@ -177,7 +175,7 @@ def _drawing(winner: Winner) -> dict[str, Any]:
 
 
 def chosen(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Spell what scaling/chosen.json says, in the words of the page; empty if there is no such file."""
+    """Spell scaling/chosen.json in the words of the page; empty if there is no such file."""
     factors = [f"{name} {record[name]:g}" for name in ("depth", "width", "resolution") if name in record]
     if factors:
         yield "Factors at φ = 1", ", ".join(factors)
@@ -198,7 +196,7 @@ def chosen(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def timing(results: Results) -> str:
-    """Tell what the predicted times of the family rest on; empty if nothing was predicted."""
+    """Tell the basis of the family's predicted times; empty if nothing was predicted."""
     known = next((row for row in results.family if row["predicted_seconds"] is not None), None)
     if known is None:
         return ""
@@ -209,7 +207,7 @@ def timing(results: Results) -> str:
 
 
 def export_links(results: Results, folder: Path) -> dict[str, str]:
-    """Map the files in the tables of exports to their addresses as seen from the page, if they are there."""
+    """Map the files in the tables of exports to their addresses from the page, if they exist."""
     links = {}
     for name in {row["file"] for row in (*results.exports, *results.performance)} - {""}:
         places = (folder / "export" / name, folder / name, Path(name))
@@ -220,7 +218,7 @@ def export_links(results: Results, folder: Path) -> dict[str, str]:
 
 
 def spelled_size(size: int) -> str:
-    """Spell the size of a space: `1,234,567`, or `1.05 × 10^18` as text with a real exponent."""
+    """Spell the size of a space: `1,234,567`, or `1.05 × 10^18` with a real exponent."""
     if size < 10**9:
         return numbers.count(size)
     digits, _, exponent = f"{size:.2e}".partition("e+")
@@ -232,7 +230,3 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _rank(winner: Winner) -> float:
-    return -1.0 if winner.score is None else winner.score

@@ -1,7 +1,6 @@
-"""The lines of other stages' CSV files, and what a search and a job left.
+"""The lines of other stages' CSV files, and the files of a search and a job.
 
-A figure that is missing is None, never NaN: training diverged, nothing was found, or the budget did not allow it.
-Accuracies are shares, MACs are of one image's forward pass.
+A missing figure is None, never NaN. Accuracies are shares, MACs are of one image's forward pass.
 """
 
 from __future__ import annotations
@@ -28,16 +27,17 @@ COUNTS = frozenset({
     "activation_bytes", "target_macs", "seeds", "bytes", "images", "opset", "int8_bytes", "threads",
     "repeats_1", "repeats_32",
 })  # fmt: skip
+Cells = Mapping[str, Any]
 Record = TypeVar("Record")
 
 
 def figures_of(row: Mapping[str, str], columns: Iterable[str]) -> dict[str, Any]:
-    """Convert the cells of a CSV row. An empty cell, or one that is not there, is None, of a column of text ''."""
+    """Convert the cells of a CSV row. An empty or missing cell is None, or '' in a column of text."""
     return {column: _figure(column, row.get(column) or "") for column in columns}
 
 
 def record(kind: type[Record], row: Mapping[str, str]) -> Record:
-    """Make a record of a CSV row; columns without a field are left out."""
+    """Make a record of a CSV row, without the columns that have no field."""
     return kind(**figures_of(row, [field.name for field in fields(kind)]))  # type: ignore[arg-type]
 
 
@@ -89,8 +89,7 @@ class Training:
 class Contest:
     """One line of retraining/contests.csv: a strategy's winners minus an opponent's, in shares of test accuracy.
 
-    `of` says how several winners count as one: their `mean`, or the `best` of `k` by validation accuracy. A line of
-    retraining/comparisons.csv is about one winner, its `entry`.
+    `of`: their `mean`, or the `best` of `k` by validation accuracy. A line of comparisons.csv is about one `entry`.
     """
 
     strategy: str
@@ -137,7 +136,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Compared:
-    """One line of ranking/estimators.csv: one measure of how an estimator's scores agree with the pool's accuracies."""
+    """One line of ranking/estimators.csv: how an estimator's scores agree with the pool's accuracies by a measure."""
 
     estimator: str
     pool: str
@@ -221,12 +220,9 @@ class JobCost:
     peak_memory_mb: float
     peak_gpu_memory_mb: float
     search: str = ""
-    #: of trainings whose results were known from another search
-    looked_up_seconds: float = 0.0
-    #: of a search's job: evaluation, screening, supernet
-    part: str = ""
-    #: that the job held at once
-    devices: int = 1
+    looked_up_seconds: float = 0.0  # of trainings whose results were known from another search
+    part: str = ""  # of a search's job: evaluation, screening, supernet
+    devices: int = 1  # that the job held at once
     energy_joules: float | None = None
 
     @property
@@ -236,15 +232,14 @@ class JobCost:
 
 @dataclass(frozen=True)
 class Search:
-    """What one search left: its history, and the number of candidates that it passed on."""
+    """The history of one search, and the number of candidates that it passed on."""
 
     strategy: str
     kind: str
     seed: int
     history: tuple[HistoryRow, ...] = ()
     candidates: int = 0
-    #: whether the search trains a supernet of its own, of which each epoch is a row of the history
-    trains_supernet: bool = False
+    trains_supernet: bool = False  # of its own; each epoch is a row of the history
     has_alphas: bool = False
 
     @property
@@ -252,9 +247,5 @@ class Search:
         return f"{self.strategy}-{self.seed}"
 
     def failures(self) -> dict[str, int]:
-        """Count the evaluations without a score by status. A screened architecture was never to have one."""
+        """Count the evaluations without a score by status; a screened architecture needs none."""
         return dict(Counter(row.status for row in self.history if row.status not in ("", "ok", SCREENED)))
-
-    def saved(self) -> tuple[int, int]:
-        """Count the epochs that were trained, and those that extrapolating the curves saved."""
-        return sum(row.epochs or 0 for row in self.history), sum(row.saved or 0 for row in self.history)

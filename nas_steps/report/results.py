@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from nas_steps.config.estimators import SharedWeights, Table, ZeroCost
 from nas_steps.config.schema import Config
@@ -14,21 +14,8 @@ from nas_steps.errors import UserError
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.provenance.files import read_csv, read_json
 from nas_steps.ranking import calibrate
-from nas_steps.report import numbers
-from nas_steps.report.records import (
-    Agreement,
-    Compared,
-    Contest,
-    Effect,
-    Entry,
-    HistoryRow,
-    JobCost,
-    Search,
-    Training,
-    Winner,
-    figures_of,
-    record,
-)
+from nas_steps.report import numbers, records
+from nas_steps.report.records import Cells, Contest, Effect, Entry, JobCost, Record, Search, Winner
 from nas_steps.report.settings import ReportSettings
 from nas_steps.retraining.contests import best_by_validation
 from nas_steps.scaling.factorial import CELLS
@@ -39,43 +26,34 @@ from nas_steps.spaces.costs import CostTable, read_costs
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.space import MobileSpace
 
-Cells = Mapping[str, Any]
-Record = TypeVar("Record")
-
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that the report is made of. Files that are shown as they are have rows of `Cells`, others records."""
+    """The files of an experiment. A file that the page only shows has rows of `Cells`, every other one records."""
 
     config: Config
     space: CellSpace | MobileSpace = field(kw_only=True)
-    #: of the prepared data; None if a table was searched in
-    meta: Cells | None
+    meta: Cells | None  # of the prepared data; None if a table was searched in
     budget: Cells
-    #: epochs of each rung of successive halving
-    rungs: tuple[int, ...] = ()
-    #: search/latency.json, how latency was measured; None if it is neither constrained nor an objective
+    rungs: tuple[int, ...] = ()  # epochs of each rung of successive halving
+    #: how latency was measured, and the costs of blocks; None if it is neither constrained nor an objective
     latency: Cells | None = None
-    #: search/blocks.csv, what the blocks of networks cost; None as above
     blocks: CostTable | None = None
-    #: statistics.json of the supernet of each search seed, if supernets score
-    supernets: tuple[Cells, ...] = ()
+    supernets: tuple[Cells, ...] = ()  # statistics of the supernet of each search seed, if supernets score
     searches: tuple[Search, ...] = ()
-    agreement: tuple[Agreement, ...] = ()
-    #: how scores rank the uniform sample and the whole pool; what that means for the shortlist
-    compared: tuple[Compared, ...] = ()
-    sufficiency: tuple[Cells, ...] = ()
+    agreement: tuple[records.Agreement, ...] = ()
+    compared: tuple[records.Compared, ...] = ()  # how scores rank the uniform sample and the whole pool
+    sufficiency: tuple[Cells, ...] = ()  # what follows for the shortlist
     calibration: Cells | None = None
     winners: tuple[Winner, ...] = ()
     entries: tuple[Entry, ...] = ()
-    trainings: tuple[Training, ...] = ()
+    trainings: tuple[records.Training, ...] = ()
     comparisons: tuple[Contest, ...] = ()
     contests: tuple[Contest, ...] = ()
     test_files: tuple[str, ...] = ()
     chosen: Cells | None = None
     family: tuple[Cells, ...] = ()
-    #: empty if there was no factorial of search and scaling
-    factorial: tuple[Cells, ...] = ()
+    factorial: tuple[Cells, ...] = ()  # empty if there was none
     effects: tuple[Effect, ...] = ()
     exports: tuple[Cells, ...] = ()
     performance: tuple[Cells, ...] = ()
@@ -109,8 +87,8 @@ class Results:
 
     def of_strategy(self, strategy: str) -> tuple[Entry, ...]:
         """List the winners of a strategy's searches that were to be retrained."""
-        own = (entry for entry in self.entries if entry.strategy == strategy)
-        return tuple(entry for entry in own if entry.kind in ("searched", "random"))
+        kinds = ("searched", "random")
+        return tuple(entry for entry in self.entries if entry.strategy == strategy and entry.kind in kinds)
 
     def strategies(self, *, searched: bool) -> list[str]:
         """List the strategies that are not random (`searched`), or the random ones, in the config's order."""
@@ -118,10 +96,10 @@ class Results:
         return [name for name, strategy in kinds.items() if (strategy.kind != "random") == searched]
 
     def search_seconds(self, strategy: str) -> float | None:
-        """Measure one search of a strategy in seconds, the mean over its search seeds; None if nothing was measured.
+        """Average the seconds of one search of a strategy; None if nothing was measured.
 
-        Trainings that were looked up from another search count: alone, the search would have run them. So does the
-        supernet that the strategy shares with others.
+        Trainings that were looked up from another search count, and so does a shared supernet: alone, the search would
+        have run them.
         """
         names = {search.name for search in self.searches if search.strategy == strategy}
         spent = [cost.seconds + cost.looked_up_seconds for cost in self.costs if cost.search in names]
@@ -134,19 +112,16 @@ class Results:
 
     def best_of_kind(self, kind: str) -> tuple[Entry | None, bool]:
         """Choose the best entry of a kind, and say if validation accuracies chose it; None if no training ended."""
-        own = [entry for entry in self.entries if entry.kind == kind]
-        name, by_validation = best_by_validation(
-            {entry.entry: entry.valid_mean for entry in own if entry.test_mean is not None},
-            {entry.entry: entry.test_mean for entry in own if entry.test_mean is not None},
-        )
+        own = [entry for entry in self.entries if entry.kind == kind and entry.test_mean is not None]
+        valid, test = ({entry.entry: getattr(entry, key) for entry in own} for key in ("valid_mean", "test_mean"))
+        name, by_validation = best_by_validation(valid, test)
         return self.entry(name), by_validation
 
 
 def load_results(settings: ReportSettings, folder: str | Path, data: str | Path | None) -> Results:
-    """Read `results/<experiment>` and the meta.json of its prepared data, if there are some.
+    """Read the folder of an experiment, and the meta.json of its prepared data, if there are some.
 
-    Scaling, export and the uniform sample were not done if their files are missing. Raises UserError if a file is
-    missing that every experiment has.
+    Raises UserError if a file is missing that every experiment has; scaling, export and the sample may be missing.
     """
     folder, config, space = Path(folder), settings.config, declared(settings.space)
     seeds, strategies = range(config.search.seeds), config.search.strategies
@@ -172,13 +147,13 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
             for name, strategy in strategies.items()
             for seed in seeds
         ),
-        agreement=_records(_there(ranking / "agreement.csv"), Agreement),
-        compared=_records(ranking / "estimators.csv", Compared),
+        agreement=_records(_there(ranking / "agreement.csv"), records.Agreement),
+        compared=_records(ranking / "estimators.csv", records.Compared),
         sufficiency=_cells(ranking / "sufficiency.csv", calibrate.COLUMNS) if sampled else (),
         calibration=_json(ranking / "calibration.json") if sampled else None,
         winners=_records(_there(ranking / "winners.csv"), Winner),
         entries=_records(_there(retraining / "summary.csv"), Entry),
-        trainings=_records(_there(retraining / "retrained.csv"), Training),
+        trainings=_records(_there(retraining / "retrained.csv"), records.Training),
         comparisons=_records(_there(retraining / "comparisons.csv"), Contest),
         contests=_records(_there(retraining / "contests.csv"), Contest),
         test_files=_test_files(retraining),
@@ -199,11 +174,11 @@ def _there(path: Path) -> Path:
 
 
 def _records(path: Path, kind: type[Record]) -> tuple[Record, ...]:
-    return tuple(record(kind, row) for row in read_csv(path)) if path.is_file() else ()
+    return tuple(records.record(kind, row) for row in read_csv(path)) if path.is_file() else ()
 
 
 def _cells(path: Path, columns: Iterable[str]) -> tuple[Cells, ...]:
-    return tuple(figures_of(row, columns) for row in read_csv(path)) if path.is_file() else ()
+    return tuple(records.figures_of(row, columns) for row in read_csv(path)) if path.is_file() else ()
 
 
 def _json(path: Path) -> Any:
@@ -211,7 +186,7 @@ def _json(path: Path) -> Any:
 
 
 def _search(folder: Path, name: str, strategy: Strategy, seed: int) -> Search:
-    history = _records(folder / "history.csv", HistoryRow)
+    history = _records(folder / "history.csv", records.HistoryRow)
     candidates = folder / "candidates.csv"
     count = len(read_csv(candidates)) if candidates.is_file() else 0
     has_alphas = isinstance(strategy, Gradient)
@@ -219,17 +194,15 @@ def _search(folder: Path, name: str, strategy: Strategy, seed: int) -> Search:
 
 
 def _test_files(folder: Path) -> tuple[str, ...]:
-    """List what the final trainings read as their test set, each spelling once."""
-    files = set()
-    for path in folder.glob("*/metrics.json"):
-        given = read_json(path).get("test_file")
-        parts = given.values() if isinstance(given, Mapping) else [given]
-        files.add(", ".join(str(part) for part in parts if part))
-    return tuple(sorted(files - {""}))
+    """List the test sets of the final trainings, each once."""
+    files = [read_json(path).get("test_file") for path in folder.glob("*/metrics.json")]
+    parts = [file.values() if isinstance(file, Mapping) else [file] for file in files]
+    return tuple(sorted({", ".join(str(part) for part in one if part) for one in parts} - {""}))
 
 
 def _costs(folder: Path, data: Path | None, strategies: set[str]) -> list[JobCost]:
-    """Read the ledger of all jobs. What preparing the data cost counts in each experiment that uses them."""
+    """Read the ledger of all jobs. The cost of preparing the data counts in each experiment that uses them."""
+    measured = ("seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb")
     costs = []
     for path in [*([] if data is None else data.glob("cost.json")), *sorted(folder.rglob("*cost.json"))]:
         entry = read_json(path)
@@ -240,7 +213,7 @@ def _costs(folder: Path, data: Path | None, strategies: set[str]) -> list[JobCos
             JobCost(
                 stage=str(entry["stage"]),
                 device=str(entry.get("device") or "not told"),
-                **{key: float(entry.get(key) or 0.0) for key in _MEASURED},
+                **{key: float(entry.get(key) or 0.0) for key in measured},
                 looked_up_seconds=float(extra.get("looked_up_seconds") or 0.0),
                 search=search if search.rpartition("-")[0] in strategies else "",
                 part=_part(place),
@@ -252,13 +225,10 @@ def _costs(folder: Path, data: Path | None, strategies: set[str]) -> list[JobCos
 
 
 def _part(place: tuple[str, ...]) -> str:
-    """Name the part of a search that a job was, by where it left its cost."""
+    """Name the part of a search that a job belongs to, by the place of its cost file."""
     if not place or place[0] != "search":
         return ""
     for start, part in (("screen", "screening"), ("shard", "evaluation")):
         if place[-1].startswith(start):
             return part
     return "supernet" if place[-1] == "cost.json" and len(place) == 3 else ""
-
-
-_MEASURED = ("seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb")

@@ -1,12 +1,9 @@
-"""What else a reader must know before trusting a search: cost, collapse, ranking, failures, trade-offs.
-
-Pure functions that return sentences; the rules are in `RULES` and printed on the page.
-"""
+"""What else a reader must know before trusting a search, in sentences. The page prints `RULES`."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,19 +41,21 @@ RULES = (
 
 @dataclass(frozen=True)
 class Sentence:
-    """One finding; the tone picks the mark beside it."""
+    """One finding; `tone` chooses the mark beside it."""
 
     text: str
     tone: Tone = "plain"
 
 
-def cost(results: Results, strategy: str) -> list[Sentence]:
+def cost(results: Results, strategy: str) -> Iterator[Sentence]:
     """Tell what one search of a strategy cost, in final trainings, and against random search."""
     seconds = results.search_seconds(strategy)
     if seconds is None:
-        return [Sentence(f"What {strategy} cost was not measured.", "warning")]
+        yield Sentence(f"What {strategy} cost was not measured.", "warning")
+        return
     if results.table is not None:
-        return [_evaluations(results, strategy)]
+        yield _evaluations(results, strategy)
+        return
     final = one_training(results, strategy)
     text = f"One search by {strategy} took {numbers.seconds(seconds)} of job time"
     if final:
@@ -80,7 +79,8 @@ def cost(results: Results, strategy: str) -> list[Sentence]:
                 f"Matched in multiply-accumulates, but not in time: {strategy} took {numbers.ratio(seconds / spent)} "
                 f"times the seconds of {random}."
             )
-    return [Sentence(text + "."), *(Sentence(warning, "warning") for warning in warnings)]
+    yield Sentence(f"{text}.")
+    yield from (Sentence(warning, "warning") for warning in warnings)
 
 
 def relative_budget(results: Results, strategy: str, random: str) -> float | None:
@@ -91,7 +91,7 @@ def relative_budget(results: Results, strategy: str, random: str) -> float | Non
 
 
 def _evaluations(results: Results, strategy: str) -> Sentence:
-    """Tell how often a strategy looked into the table, beside random search."""
+    """Tell how often a strategy and random search looked into the table."""
     budgets = results.budget["strategies"]
     text = f"One search by {strategy} evaluated {numbers.plural(budgets[strategy]['evaluations'], 'architecture')}"
     tone: Tone = "plain"
@@ -102,33 +102,30 @@ def _evaluations(results: Results, strategy: str) -> Sentence:
     return Sentence(f"{text}.", tone)
 
 
-def out_of_the_table(results: Results) -> list[Sentence]:
-    """Tell the best that any search could have ended in."""
+def out_of_the_table(results: Results) -> Iterator[Sentence]:
+    """Tell the best figures that a search in the table could find."""
     known = results.budget.get("table")
-    if not known or results.table is None:
-        return []
-    search, report = results.table.search, results.table.report
-    text = (
-        f"Of the {numbers.count(known['architectures'])} architectures of the table, the best by {search} has "
-        f"{numbers.share(known['report_of_best_search'])} by {report}: no strategy that follows its score can "
-        f"expect more. The best by {report} has {numbers.share(known['best_report'])}, the mean is "
-        f"{numbers.share(known['mean_report'])}."
-    )
-    return [Sentence(text)]
+    if known and results.table is not None:
+        search, report = results.table.search, results.table.report
+        yield Sentence(
+            f"Of the {numbers.count(known['architectures'])} architectures of the table, the best by {search} has "
+            f"{numbers.share(known['report_of_best_search'])} by {report}: no strategy that follows its score can "
+            f"expect more. The best by {report} has {numbers.share(known['best_report'])}, the mean is "
+            f"{numbers.share(known['mean_report'])}."
+        )
 
 
-def saved_epochs(results: Results) -> list[Sentence]:
+def saved_epochs(results: Results) -> Iterator[Sentence]:
     """Tell what extrapolating the learning curves saved."""
-    trained, saved = (sum(search.saved()[place] for search in results.searches) for place in (0, 1))
-    if not saved:
-        return []
-    early = sum(row.reason.startswith("stopped") for search in results.searches for row in search.history)
-    text = (
-        f"Extrapolating learning curves saved {numbers.count(saved)} of {numbers.count(trained + saved)} epochs of the "
-        f"searches' trainings ({numbers.share(saved / (trained + saved))}); {numbers.plural(early, 'training')} ended "
-        "early as hopeless."
-    )
-    return [Sentence(text)]
+    rows = [row for search in results.searches for row in search.history]
+    trained, saved = sum(row.epochs or 0 for row in rows), sum(row.saved or 0 for row in rows)
+    if saved:
+        early = sum(row.reason.startswith("stopped") for row in rows)
+        yield Sentence(
+            f"Extrapolating learning curves saved {numbers.count(saved)} of {numbers.count(trained + saved)} epochs of "
+            f"the searches' trainings ({numbers.share(saved / (trained + saved))}); "
+            f"{numbers.plural(early, 'training')} ended early as hopeless."
+        )
 
 
 def one_training(results: Results, strategy: str = "") -> float | None:
@@ -139,57 +136,49 @@ def one_training(results: Results, strategy: str = "") -> float | None:
     return sum(one.train_seconds or 0.0 for one in own) / len(own) if own else None
 
 
-def collapse(results: Results, strategy: str) -> list[Sentence]:
+def collapse(results: Results, strategy: str) -> Iterator[Sentence]:
     """Warn of searches by a supernet that ended in cells without weights, or undecided."""
     space = results.space
-    searches = [one for one in results.searches if one.strategy == strategy and one.trains_supernet]
-    if not searches or not isinstance(space, CellSpace):
-        return []
+    if not isinstance(space, CellSpace):
+        return
     largest = space.largest_entropy()
     collapsed, undecided = [], []
-    for search in searches:
+    for search in results.searches:
+        if search.strategy != strategy or not search.trains_supernet:
+            continue
         free, entropy = chosen(search, "parameter_free"), chosen(search, "entropy")
         if free is not None and free >= COLLAPSE_SHARE:
             collapsed.append(f"{search.name} ({numbers.share(free, 0)}, from epoch {collapsed_from(search)} on)")
         # a controller's entropy is that of its draws, which none of these bounds is about
         if search.has_alphas and entropy is not None and entropy >= UNDECIDED_SHARE * largest:
             undecided.append(f"{search.name} ({numbers.plain(entropy)} nats)")
-    sentences = []
     if collapsed:
-        text = (
-            f"Collapsed: most kept edges of the final {'normal cell' if space.inputs == 2 else 'cell'} have no weights "
-            f"in {numbers.listed(collapsed)}. A uniform draw would have {numbers.share(free_by_chance(space), 0)} on "
-            "average."
-        )
-        sentences.append(Sentence(text, "warning"))
+        cell = "normal cell" if space.inputs == 2 else "cell"
+        text = f"Collapsed: most kept edges of the final {cell} have no weights in {numbers.listed(collapsed)}."
+        chance = numbers.share(free_by_chance(space), 0)
+        yield Sentence(f"{text} A uniform draw would have {chance} on average.", "warning")
     if undecided:
-        text = (
-            f"The alphas hardly decided in {numbers.listed(undecided)}: the largest possible mean entropy is "
-            f"{numbers.plain(largest)} nats."
-        )
-        sentences.append(Sentence(text, "warning"))
-    return sentences
+        text = f"The alphas hardly decided in {numbers.listed(undecided)}: the largest possible mean entropy is"
+        yield Sentence(f"{text} {numbers.plain(largest)} nats.", "warning")
 
 
 def free_by_chance(space: CellSpace) -> float:
     """Average the share of choices without weights over the edges of the first kind of cell, `none` left out."""
-    shares = []
-    for index in range(len(space.edges())):
-        connections = [name for name in space.choices_of(space.kinds[0], index) if name != "none"]
-        if connections:
-            shares.append(sum(not OPERATIONS[name] for name in connections) / len(connections))
+    choices = [space.choices_of(space.kinds[0], index) for index in range(len(space.edges()))]
+    weightless = [[not OPERATIONS[name] for name in names if name != "none"] for names in choices]
+    shares = [sum(edge) / len(edge) for edge in weightless if edge]
     return sum(shares) / len(shares) if shares else 1.0
 
 
 def chosen(search: Search, figure: str) -> float | None:
-    """Read a column of a search's history at the epoch that was handed on; its last known value if none is marked."""
+    """Read a column of the history at the epoch that was handed on, or its last known value if none is marked."""
     rows = [row for row in search.history if row.chosen] or search.history
     known = [value for value in (getattr(row, figure) for row in rows) if value is not None]
     return known[-1] if known else None
 
 
 def collapsed_from(search: Search) -> int | None:
-    """Find the first epoch from which on all cells, up to that of the epoch handed on, were collapsed."""
+    """Find the first epoch after which all cells were collapsed, up to the epoch that was handed on."""
     since: int | None = None
     last = handed_on(search)
     for row in search.history:
@@ -204,7 +193,7 @@ def collapsed_from(search: Search) -> int | None:
 
 
 def handed_on(search: Search) -> HistoryRow:
-    """Find the epoch whose alphas a search ended in: the marked one, or else the last."""
+    """Find the epoch in whose alphas a search ended: the marked one, or else the last."""
     return next((row for row in search.history if row.chosen), search.history[-1])
 
 
@@ -237,7 +226,7 @@ def ranking_of(row: Compared) -> Sentence:
 
 
 def _ranks(row: Agreement | Compared, whose: str, what: str, figures: str, how: str = "") -> Sentence:
-    """Claim what a tau allows: that the score ranks, ranks the wrong way round, or neither."""
+    """Claim that a score ranks, ranks the wrong way round, or neither, by its tau."""
     by_chance = row.p_value is not None and row.p_value >= 0.05
     if row.low is not None and row.low > 0 and not by_chance:
         return Sentence(f"{whose} ranks {what}{how}: {figures}.", "win")
@@ -273,7 +262,7 @@ def calibrated(results: Results) -> list[Sentence]:
         text = "come from a supernet of its own" if len(own) == 1 else "come from supernets of their own"
         text = f"The scores of {numbers.listed(own)} {text}, asked of no sample: how they rank is not told here."
         sentences.append(Sentence(text))
-    return [*sentences, *_enough(results.calibration)]
+    return [*sentences, _enough(results.calibration)]
 
 
 def _tau(row: Compared) -> str:
@@ -287,54 +276,48 @@ def _bracketed(value: float | None, low: float | None, high: float | None, decim
     return f"{text} [{numbers.plain(low, decimals)}, {numbers.plain(high, decimals)}]"
 
 
-def _enough(calibration: Mapping[str, Any]) -> list[Sentence]:
-    """Tell what the shortlist's length is worth."""
+def _enough(calibration: Mapping[str, Any]) -> Sentence:
+    """Tell if the shortlist is long enough."""
     size, auto, why = calibration["shortlist"], calibration["given"] == "auto", calibration["why"]
     taken = f"The shortlist has {numbers.plural(size, 'candidate')} of each search"
     taken += f", chosen by the sample: {why}." if auto else ", as the config says."
     if calibration["enough"] is None:
         unknown = "" if auto else why.partition("; ")[2]
         what = f" Whether that is enough is not known: {unknown}." if unknown else ""
-        return [Sentence(taken + what, "warning")]
+        return Sentence(taken + what, "warning")
     enough = _bracketed(calibration["enough"], calibration["enough_low"], calibration["enough_high"], 0)
     text = (
         f"To be within {numbers.points(calibration['tolerance'], 2)} points of the best of {calibration['candidates']} "
         f"candidates with a probability of {numbers.share(calibration['assurance'], 0)}, the {enough} best scored must "
         f"be trained (by the {calibration['read']}). {taken}"
     )
-    return [Sentence(text, "warning" if size < min(calibration["enough"], calibration["candidates"]) else "plain")]
+    return Sentence(text, "warning" if size < min(calibration["enough"], calibration["candidates"]) else "plain")
 
 
-def failures(results: Results) -> list[Sentence]:
+def failures(results: Results) -> Iterator[Sentence]:
     """List the final trainings, and evaluations of the searches, that gave no figure."""
-    sentences = []
     bad = Counter((one.entry, one.status or "without status") for one in results.trainings if one.status != "ok")
     if bad:
         named = numbers.listed([f"{number} of {entry} ({status})" for (entry, status), number in bad.items()])
         trainings = numbers.plural(len(results.trainings), "final training")
-        sentences.append(Sentence(f"{sum(bad.values())} of {trainings} gave no figure: {named}.", "warning"))
-    lost = [
-        f"{number} of {search.name} ({status})"
-        for search in results.searches
-        for status, number in search.failures().items()
-    ]
+        yield Sentence(f"{sum(bad.values())} of {trainings} gave no figure: {named}.", "warning")
+    counts = [(search.name, failed) for search in results.searches for failed in search.failures().items()]
+    lost = [f"{number} of {name} ({status})" for name, (status, number) in counts]
     if lost:
-        sentences.append(Sentence(f"Evaluations during the searches that gave no score: {numbers.listed(lost)}."))
-    return sentences
+        yield Sentence(f"Evaluations during the searches that gave no score: {numbers.listed(lost)}.")
 
 
-def trade_off(results: Results) -> list[Sentence]:
+def trade_off(results: Results) -> Iterator[Sentence]:
     """List the networks that no other beats in both accuracy and MACs."""
     best = pareto(results.entries)
-    if not best:
-        return []
     named = [f"{one.entry} ({numbers.share(one.test_mean)} at {numbers.macs(one.macs)})" for one in best]
-    what = "Best trade-offs of mean test accuracy and multiply-accumulates among all entries"
-    return [Sentence(f"{what}: {numbers.listed(named)}.")]
+    if named:
+        what = "Best trade-offs of mean test accuracy and multiply-accumulates among all entries"
+        yield Sentence(f"{what}: {numbers.listed(named)}.")
 
 
 def pareto(entries: Sequence[Entry]) -> list[Entry]:
-    """Find the entries that none other dominates in (fewer MACs, higher mean test accuracy), by rising MACs."""
+    """Find the entries that none dominates by fewer MACs and a higher mean test accuracy, by rising MACs."""
     known = [entry for entry in entries if entry.macs is not None and entry.test_mean is not None]
     best: list[Entry] = []
     for entry in sorted(known, key=lambda entry: (entry.macs or 0, -(entry.test_mean or 0.0))):

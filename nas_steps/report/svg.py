@@ -1,7 +1,7 @@
-"""Matplotlib figures as inline SVG: the same bytes each time, real text, colours that follow the page's theme.
+"""Matplotlib figures as inline SVG: the same bytes each time, real text, colours of the page's theme.
 
-Figures are drawn with the light theme's colours. In the SVG each of them becomes `var(--name, colour)`: the page's
-style sheet sets the names for light and dark, and the drawing by itself keeps its colours.
+A colour of the light theme becomes `var(--name, colour)`: the style sheet names it for light and dark, and the drawing
+by itself keeps it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-#: name of the CSS variable -> colour of the light theme; the data colours can be told apart by the colour-blind
+#: name of the CSS variable -> colour of the light theme, safe for the colour-blind
 COLOURS = {
     "ink": "#1c2530",
     "muted": "#5a6572",
@@ -31,61 +31,41 @@ COLOURS = {
     "other": "#00796b",
     "spare": "#9c6b00",
 }
-
-#: names of the colours that searches take in turn
+#: the colours of searches, in turn
 CYCLE = ("searched", "scaled", "other", "spare", "baseline")
-
-#: where a label may lie, seen from its point
+#: directions from a point to its label
 _DIRECTIONS = ((1, 0), (-1, 0), (0.5, 1), (0.5, -1), (-0.5, 1), (-0.5, -1), (0, 1.2), (0, -1.2))
-
-#: a drawn line from one point to another, in the units of the axes
+#: a line between two points, in the units of the axes
 Segment = tuple[tuple[float, float], tuple[float, float]]
-
-#: one unit of a figure is one CSS pixel: 72 points an inch in matplotlib, 72 pixels an inch here
+#: one unit of a figure is one CSS pixel, as matplotlib has 72 points an inch
 PIXELS_PER_INCH = 72
 
+_FONT = "DejaVu Sans"
 _STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",
     "svg.hashsalt": "nas-steps",
-    "text.parse_math": False,
-    "axes.unicode_minus": True,
     "font.family": ["sans-serif"],
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 12,
-    "axes.titlesize": 12,
+    "font.sans-serif": [_FONT],
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
     "axes.titlepad": 10,
-    "axes.titlecolor": COLOURS["ink"],
-    "axes.labelsize": 12,
-    "axes.labelcolor": COLOURS["muted"],
-    "axes.edgecolor": COLOURS["muted"],
-    "axes.facecolor": "none",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.linewidth": 0.8,
-    "grid.color": COLOURS["grid"],
-    "grid.linewidth": 0.8,
-    "figure.facecolor": "none",
-    "text.color": COLOURS["ink"],
-    "xtick.color": COLOURS["muted"],
-    "ytick.color": COLOURS["muted"],
-    "xtick.labelsize": 11,
-    "ytick.labelsize": 11,
-    "xtick.minor.size": 0,
-    "ytick.minor.size": 0,
     "lines.linewidth": 1.8,
     "lines.solid_capstyle": "round",
-    "legend.frameon": False,
-    "legend.fontsize": 11,
+    "grid.color": COLOURS["grid"],
+    **dict.fromkeys(("svg.fonttype", "axes.facecolor", "figure.facecolor"), "none"),
+    **dict.fromkeys(("text.color", "axes.titlecolor"), COLOURS["ink"]),
+    **dict.fromkeys(("axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), COLOURS["muted"]),
+    **dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize"), 12),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 11),
+    **dict.fromkeys(("axes.linewidth", "grid.linewidth"), 0.8),
+    **dict.fromkeys(("xtick.minor.size", "ytick.minor.size"), 0),
+    **dict.fromkeys(("axes.unicode_minus", "axes.grid", "axes.axisbelow"), True),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon", "text.parse_math"), False),
 }
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Use matplotlib's defaults with this report's settings on top, whatever the user's matplotlibrc says."""
+    """Use matplotlib's defaults and this report's settings, whatever the user's matplotlibrc says."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(cast(Any, _STYLE))  # its keys are known to be settings
@@ -93,7 +73,7 @@ def style() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make an empty figure, its sides in CSS pixels, that is laid out when it is drawn."""
+    """Make an empty figure with sides in CSS pixels."""
     figure = Figure(figsize=(width / PIXELS_PER_INCH, height / PIXELS_PER_INCH), dpi=PIXELS_PER_INCH)
     figure.set_layout_engine("constrained", w_pad=4 / PIXELS_PER_INCH, h_pad=4 / PIXELS_PER_INCH)
     FigureCanvasSVG(figure)
@@ -101,14 +81,14 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def settle(figure: Figure) -> None:
-    """Lay the figure out, once: what is added later moves nothing."""
+    """Lay the figure out once, so that later additions move nothing."""
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
         figure.set_layout_engine(None)
 
 
 def inline_svg(figure: Figure, prefix: str, label: str) -> str:
-    """Make the figure an `<svg>` element; ids start with `prefix`, so that several can stand in one page."""
+    """Make the figure an `<svg>` element; `prefix` keeps its ids apart from those of other figures."""
     settle(figure)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
@@ -118,13 +98,13 @@ def inline_svg(figure: Figure, prefix: str, label: str) -> str:
     body = body.replace("xlink:href", "href")
     body = re.sub(r'(\bid="|\bhref="#|url\(#)([^")]+)', rf"\1{prefix}-\2", body)
     # the page's own font: matplotlib's is only what the layout was measured with
-    body = body.replace(f"'{_STYLE['font.sans-serif'][0]}', sans-serif", "sans-serif")
+    body = body.replace(f"'{_FONT}', sans-serif", "sans-serif")
     width, height = (PIXELS_PER_INCH * side for side in figure.get_size_inches())
     return opened(width, height, label) + themed(body)
 
 
 def opened(width: float, height: float, label: str) -> str:
-    """Make the opening tag of an SVG, sides in CSS pixels, that shrinks with the page; `label` is read out instead."""
+    """Make the opening tag of an SVG with sides in CSS pixels; screen readers say `label` instead."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
         f'height="{height:g}" role="img" aria-label={quoteattr(label)}>'
@@ -134,9 +114,7 @@ def opened(width: float, height: float, label: str) -> str:
 def themed(body: str) -> str:
     """Replace each colour of `COLOURS` by its CSS variable."""
     names = {colour: name for name, colour in COLOURS.items()}
-    return re.sub(
-        "#[0-9a-f]{6}", lambda match: f"var(--{names[match[0]]}, {match[0]})" if match[0] in names else match[0], body
-    )
+    return re.sub("|".join(names), lambda match: f"var(--{names[match[0]]}, {match[0]})", body)
 
 
 def percent(axis: Any) -> None:
@@ -145,10 +123,9 @@ def percent(axis: Any) -> None:
 
 
 def place_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], lines: Sequence[Segment] = ()) -> None:
-    """Write a text beside each point (x, y, text, colour), clear of points, texts and `lines` if that is possible.
+    """Write a text beside each point (x, y, text, colour), at the nearest place that covers least.
 
-    The limits of the axes must be final; lines are upright or level. Of the places around a point, the one that
-    covers least is taken, of equals the nearest.
+    The limits of the axes must be final. `lines`, upright or level, are kept clear, too.
     """
     figure = axes.get_figure()
     assert isinstance(figure, Figure)

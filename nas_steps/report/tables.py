@@ -9,27 +9,13 @@ from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.ranking import calibrate
 from nas_steps.ranking.rank import AGREEMENT
 from nas_steps.report import evidence, numbers
-from nas_steps.report.columns import (
-    Cells,
-    Column,
-    Table,
-    accuracy,
-    correlation,
-    difference,
-    figure,
-    figures,
-    interval,
-    known,
-    text,
-    texts,
-    with_ends,
-)  # fmt: skip
+from nas_steps.report.columns import Column, Table, figure, figures, known, text, texts
 from nas_steps.report.factorial import reading
 from nas_steps.report.fronts import fronts
 from nas_steps.report.gaps import gaps
 from nas_steps.report.latencies import latencies
 from nas_steps.report.names import TABLES
-from nas_steps.report.records import Compared, Contest, JobCost
+from nas_steps.report.records import Cells, Compared, Contest, JobCost
 from nas_steps.report.results import Results
 from nas_steps.report.signals import one_training
 from nas_steps.retraining.contests import CONTESTS
@@ -38,7 +24,46 @@ from nas_steps.scaling.family import FAMILY
 
 #: the order in which stages run; any other follows by name
 STAGES = ("data", "supernet", "search", "ranking", "retraining", "scaling", "export")
-_CEILINGS = with_ends("ceiling", "halves")
+
+
+def _interval(prefix: str = "", head: str = "95 % interval", decimals: int | None = None) -> Column:
+    """Make a column of an interval in points, from the columns `<prefix>low` and `<prefix>high`."""
+    low, high = f"{prefix}low", f"{prefix}high"
+    return Column(low, head, lambda row: numbers.interval(row[low], row[high], decimals))
+
+
+def _correlation(key: str, head: str, prefix: str) -> list[Column]:
+    """Make columns of a number without a unit, such as tau, and of its interval: `<prefix>low` and `<prefix>high`."""
+    low, high = f"{prefix}low", f"{prefix}high"
+    spelled = Column(low, "95 % interval", lambda row: numbers.bracket(row[low], row[high]))
+    return [figure(key, head, numbers.plain), spelled]
+
+
+def _difference(head: str) -> list[Column]:
+    """Make columns of a signed difference in points, with the decimals of its interval, and of that interval."""
+
+    def spell(row: Cells) -> str:
+        return numbers.points(row["difference"], numbers.decimals_for(row["low"], row["high"]), sign=True)
+
+    return [Column("difference", head, spell), _interval("", "95 % interval, points")]
+
+
+def _accuracy(key: str, head: str, status: str = "status") -> Column:
+    """Make a column of an accuracy in per cent, or of its status, such as `diverged`, if there is none."""
+
+    def spell(row: Cells) -> str:
+        absent = row[key] is None and row[status] not in ("", "ok")
+        return str(row[status]) if absent else numbers.points(row[key])
+
+    return Column(key, head, spell)
+
+
+def _with_ends(*names: str) -> list[str]:
+    """List the columns of figures and of the ends of their intervals."""
+    return [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
+
+
+_CEILINGS = _with_ends("ceiling", "halves")
 
 
 def search(results: Results) -> Table:
@@ -102,14 +127,14 @@ def estimators(results: Results) -> Table:
         text("estimator", "score"),
         *texts("pool", "part"),
         figure("architectures", "architectures", numbers.count),
-        *correlation("kendall", "Kendall's tau", "kendall_"),
+        *_correlation("kendall", "Kendall's tau", "kendall_"),
         figure("p_value", "p", numbers.small),
-        *correlation("spearman", "Spearman's rho", "spearman_"),
-        *correlation("ceiling", "noise ceiling of tau", "ceiling_"),
+        *_correlation("spearman", "Spearman's rho", "spearman_"),
+        *_correlation("ceiling", "noise ceiling of tau", "ceiling_"),
         figure("halves", "tau of two halves of the seeds", numbers.plain),
         text("note", "note"),
     )
-    keys = ("estimator", "pool", "part", "architectures", *with_ends("kendall", "spearman"), "p_value", *_CEILINGS,
+    keys = ("estimator", "pool", "part", "architectures", *_with_ends("kendall", "spearman"), "p_value", *_CEILINGS,
             "note", "ceiling_note")  # fmt: skip
     caption = "How scores rank what was trained: the uniform sample (unbiased) and the whole pool"
     return Table("estimators", caption, keys, columns, list(rows.values()))
@@ -127,12 +152,12 @@ def top(results: Results) -> Table:
         text("pool", "pool"),
         *figures(numbers.count, k="k", architectures="architectures"),
         figure("precision", "of them among the k best", numbers.share),
-        interval("precision_", "of other pools, 95 %", 1),
+        _interval("precision_", "of other pools, 95 %", 1),
         figure("regret", "behind the best, points", _hundredths),
-        interval("regret_", "of other pools, 95 %", 2),
+        _interval("regret_", "of other pools, 95 %", 2),
         text("note", "note"),
     )
-    keys = ("estimator", "pool", "k", "architectures", *with_ends("precision", "regret"), "note")
+    keys = ("estimator", "pool", "k", "architectures", *_with_ends("precision", "regret"), "note")
     return Table("top", "What training the k best scored finds", keys, columns, list(rows.values()))
 
 
@@ -142,7 +167,7 @@ def _joined(compared: Iterable[Compared], key: str) -> dict[tuple[Any, ...], dic
     for one in compared:
         head = {"estimator": one.estimator, "pool": one.pool, key: getattr(one, key)}
         row = rows.setdefault(tuple(head.values()), {**head, "architectures": one.n})
-        row |= zip(with_ends(one.measure), (one.value, one.low, one.high), strict=True)
+        row |= zip(_with_ends(one.measure), (one.value, one.low, one.high), strict=True)
     return rows
 
 
@@ -156,11 +181,11 @@ def sufficiency(results: Results) -> Table:
         Column("predictor", "foretold by", lambda row: f"{row['predictor']}{', read' if row['read'] else ''}", False),
         figure("k", "k", numbers.count),
         figure("regret", "behind the best, points, mean", _hundredths),
-        interval("regret_", decimals=2),
+        _interval("regret_", decimals=2),
         figure("regret_95", "not exceeded in 95 %", _hundredths),
-        interval("regret_95_", decimals=2),
+        _interval("regret_95_", decimals=2),
         figure("holds_top", "holds one of the best 1 %", numbers.share),
-        interval("holds_top_", decimals=1),
+        _interval("holds_top_", decimals=1),
     )
     candidates = (results.calibration or {}).get("candidates")
     among = f"the best of {candidates} candidates" if candidates else "the candidates"
@@ -174,7 +199,7 @@ def agreement(results: Results) -> Table:
         text("strategy", "strategy"),
         text("estimator", "estimator", "several"),
         figure("architectures", "architectures", numbers.count),
-        *correlation("kendall_tau", "Kendall's tau", ""),
+        *_correlation("kendall_tau", "Kendall's tau", ""),
         figure("p_value", "p", numbers.small),
         text("note", "note"),
     )
@@ -200,9 +225,9 @@ def retrained(results: Results) -> Table:
         figure("macs", "MACs", numbers.macs),
         figure("test_mean", "test mean", numbers.points),
         figure("test_std", "std", _hundredths),
-        interval("test_"),
+        _interval("test_"),
         figure("valid_mean", "valid mean", numbers.points),
-        *(accuracy(f"test_seed_{seed}", f"seed {seed}", f"status_seed_{seed}") for seed in seeds),
+        *(_accuracy(f"test_seed_{seed}", f"seed {seed}", f"status_seed_{seed}") for seed in seeds),
         figure("train_seconds", "one training", numbers.seconds),
     )
     keys = ("entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged",
@@ -219,8 +244,8 @@ def contests(results: Results) -> Table:
         Column("of", "winners", _of, numeric=False),
         text("searches", "searches"),
         figure("pairs", "paired seeds", numbers.count),
-        *difference("difference, points"),
-        interval("bootstrap_", "bootstrap"),
+        *_difference("difference, points"),
+        _interval("bootstrap_", "bootstrap"),
         figure("effect", "effect, std", numbers.plain),
         *figures(numbers.small, p_holm="p, Holm", p_flips_holm="permutation p, Holm"),
         figure("detectable", "detectable, points", numbers.points),
@@ -236,7 +261,7 @@ def comparisons(results: Results) -> Table:
     columns = (
         *texts("entry", "reading", "against", "role"),
         figure("pairs", "paired seeds", numbers.count),
-        *difference("difference, points"),
+        *_difference("difference, points"),
         *figures(numbers.small, p_value="p", p_holm="p, Holm"),
         text("note", "note"),
     )
@@ -296,7 +321,7 @@ def _interval_or_nothing(row: Cells) -> str:
 
 
 _TESTED = (
-    accuracy("test_mean", "test mean"),
+    _accuracy("test_mean", "test mean"),
     Column("test_low", "95 % interval", _interval_or_nothing),
     figure("trainings", "trainings", lambda value: numbers.count(value or 0)),
 )
@@ -310,7 +335,7 @@ def effects(results: Results) -> Table:
         Column("effect", "effect", _named_effect, numeric=False),
         text("reading", "reading"),
         figure("seeds", "paired seeds", numbers.count),
-        *difference("points"),
+        *_difference("points"),
         *figures(numbers.small, p_value="p", p_holm="p, Holm"),
         known("share", "of the gain", lambda value: numbers.share(value, 0)),
         text("note", "note"),
@@ -350,7 +375,7 @@ def exports(results: Results) -> Table:
 
 def _loss(row: Cells) -> str:
     """`0.4 ([-0.1, 0.9])`, in points."""
-    loss, low, high = (row[key] for key in with_ends("int8_test_loss"))
+    loss, low, high = (row[key] for key in _with_ends("int8_test_loss"))
     return numbers.NO_FIGURE if loss is None else f"{numbers.points(loss)} ({numbers.interval(low, high)})"
 
 

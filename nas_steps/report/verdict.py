@@ -70,10 +70,8 @@ def decide(results: Results) -> Verdict:
     strategies, against_random, against_baseline = [], {}, {}
     for strategy in results.strategies(searched=True):
         mine = [row for row in results.contests if row.strategy == strategy]
-        means: dict[str, list[Contest]] = {"random": [], "uniform": [], "largest": [], "baseline": []}
-        for row in mine:
-            if row.of == "mean" and row.role in means:
-                means[row.role].append(row)
+        roles = ("random", "uniform", "largest", "baseline")
+        means = {role: [row for row in mine if (row.of, row.role) == ("mean", role)] for role in roles}
         random = against_random[strategy] = means["random"]
         sentences = [*_met(results, strategy, "random search", random)]
         sentences += [*evidence.best_of(mine, strategy), *searches_sentence(results, strategy)]
@@ -96,8 +94,7 @@ def decide(results: Results) -> Verdict:
         sentences += signals.cost(results, strategy)
         for role in ("uniform", "random"):
             sentences += gains.gained(results, strategy, means[role], combined(means[role]) in ("beat", "lost"))
-        sentences += gaps.gap_sentences(results, strategy)
-        sentences += signals.collapse(results, strategy)
+        sentences += [*gaps.gap_sentences(results, strategy), *signals.collapse(results, strategy)]
         sentences += [signals.ranking(row, truth) for row in results.agreement if row.strategy == strategy]
         strategies.append(StrategyVerdict(strategy, combined(random), tuple(sentences)))
     headline, tone = head(against_random, against_baseline, baseline)
@@ -111,7 +108,6 @@ def decide(results: Results) -> Verdict:
 
 
 def _met(results: Results, strategy: str, whom: str, rows: Sequence[Contest]) -> Iterator[Sentence]:
-    """Tell how a strategy and one opponent compare: the claim, and what is behind it."""
     yield contest(strategy, whom, rows)
     for row in rows:
         yield from evidence.behind(row, len(results.strategies(searched=True)))
@@ -134,23 +130,31 @@ def contest(who: str, whom: str, rows: Sequence[Contest]) -> Sentence:
         name = whom.partition(",")[0]
         return Sentence(f"{who} was not compared with {name}: there is no such row in the comparison table.", "warning")
     tone = _TONES.get(result, "warning")
+    claim = {
+        "beat": f"{who} beat {whom}",
+        "lost": f"{who} lost to {whom}",
+        "tie": f"{who} cannot be told from {whom}",
+        "few": f"{who} against {whom}: too few seeds for a claim",
+        "missing": f"{who} cannot be compared with {whom}",
+        "mixed": f"{who} against {whom}: its comparisons disagree",
+    }[result]
     if len(rows) > 1:
-        return Sentence(_several(who, whom, rows, result), tone)
+        return Sentence(f"{claim}. {_counted(rows)}.", tone)
     row = rows[0]
     seeds = numbers.plural(row.pairs or 0, "seed")
     figures = f"{measured(row)} over {seeds}"
     adjusted = f"Holm-adjusted p {numbers.small(row.p_holm)}"
-    although = ", so that the interval alone, which excludes 0, is not enough" if excludes_zero(row) else ""
-    text = {
-        "beat": f"{who} beat {whom}: {figures} ({adjusted}).",
-        "lost": f"{who} lost to {whom}: {figures} ({adjusted}).",
-        "tie": f"{who} cannot be told from {whom}: difference {figures} ({adjusted}{although}).",
-        "few": f"{who} against {whom}: too few seeds for a claim. The measured difference is "
-        f"{numbers.points(row.difference)} points over {seeds}; {MIN_PAIRS} are needed, and {_without_assumption()} "
-        "for one that assumes no distribution.",
-        "missing": f"{who} against {whom}: no claim, {row.note or 'a figure is missing'}"
-        + ("." if row.difference is None else f" (measured difference {figures})."),
-    }[result]
+    if result in ("beat", "lost"):
+        text = f"{claim}: {figures} ({adjusted})."
+    elif result == "tie":
+        although = ", so that the interval alone, which excludes 0, is not enough" if excludes_zero(row) else ""
+        text = f"{claim}: difference {figures} ({adjusted}{although})."
+    elif result == "few":
+        needed = f"{MIN_PAIRS} are needed, and {_without_assumption()} for one that assumes no distribution"
+        text = f"{claim}. The measured difference is {numbers.points(row.difference)} points over {seeds}; {needed}."
+    else:
+        text = f"{who} against {whom}: no claim, {row.note or 'a figure is missing'}"
+        text += "." if row.difference is None else f" (measured difference {figures})."
     return Sentence(text, tone)
 
 
@@ -173,30 +177,28 @@ def head(
     if not against_random:
         return "Only random search was run, so there is no search to judge.", "plain"
     results = {strategy: combined(rows) for strategy, rows in against_random.items()}
-    by: dict[Outcome, list[str]] = {"beat": [], "lost": [], "tie": [], "few": [], "missing": [], "mixed": []}
-    for strategy, result in results.items():
-        by[result].append(strategy)
-    if len(by["missing"]) == len(results):
+    beat, lost = ([name for name, result in results.items() if result == wanted] for wanted in ("beat", "lost"))
+    if set(results.values()) == {"missing"}:
         return "No verdict: no searched network could be compared with random search.", "warning"
-    if len(by["missing"]) + len(by["few"]) == len(results):
+    if set(results.values()) <= {"missing", "few"}:
         return "Too few seeds for a claim.", "warning"
-    if by["beat"]:
-        alone = len(by["beat"]) == 1
-        text = f"{numbers.listed(by['beat'])} beat random search"
+    if beat:
+        alone = len(beat) == 1
+        text = f"{numbers.listed(beat)} beat random search"
         if alone:
-            rows = against_random[by["beat"][0]]
+            rows = against_random[beat[0]]
             several = f"{numbers.points(_mean_difference(rows))} points in the mean of {len(rows)} comparisons"
             text += f" by {measured(rows[0]) if len(rows) == 1 else several}"
-        if by["lost"]:
-            text += f"; {numbers.listed(by['lost'])} lost to it"
-        behind = [name for name in by["beat"] if combined(against_baseline.get(name, ())) == "lost"]
+        if lost:
+            text += f"; {numbers.listed(lost)} lost to it"
+        behind = [name for name in beat if combined(against_baseline.get(name, ())) == "lost"]
         if behind and baseline is not None:
             text += f", but {'' if alone else f'{numbers.listed(behind)} '}lost to the hand-designed {baseline.entry}"
         return f"{text}.", "warning" if behind else "win"
-    if len(by["lost"]) == len(results):
+    if len(lost) == len(results):
         return "The search lost to random search.", "loss"
-    if by["lost"]:
-        return f"The search did not beat random search; {numbers.listed(by['lost'])} lost to it.", "loss"
+    if lost:
+        return f"The search did not beat random search; {numbers.listed(lost)} lost to it.", "loss"
     return "The search did not beat random search.", "plain"
 
 
@@ -205,7 +207,7 @@ def _without_assumption() -> int:
     return next(pairs for pairs in range(MIN_PAIRS, 99) if not caution(pairs))
 
 
-def _several(who: str, whom: str, rows: Sequence[Contest], result: Outcome) -> str:
+def _counted(rows: Sequence[Contest]) -> str:
     outcomes = [outcome(row) for row in rows]
     words: dict[Outcome, str] = {
         "beat": "won",
@@ -215,17 +217,9 @@ def _several(who: str, whom: str, rows: Sequence[Contest], result: Outcome) -> s
         "missing": "not made",
     }
     counts = numbers.listed([f"{outcomes.count(kind)} {word}" for kind, word in words.items() if kind in outcomes])
-    verb = {
-        "beat": f"{who} beat {whom}",
-        "lost": f"{who} lost to {whom}",
-        "tie": f"{who} cannot be told from {whom}",
-        "few": f"{who} against {whom}: too few seeds for a claim",
-        "missing": f"{who} cannot be compared with {whom}",
-        "mixed": f"{who} against {whom}: its comparisons disagree",
-    }[result]
     mean = _mean_difference(rows)
     figures = "" if mean is None else f"; mean difference {numbers.points(mean)} points"
-    return f"{verb}. Of {len(rows)} comparisons: {counts}{figures}."
+    return f"Of {len(rows)} comparisons: {counts}{figures}"
 
 
 def _mean_difference(rows: Sequence[Contest]) -> float | None:
