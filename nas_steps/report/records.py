@@ -85,8 +85,18 @@ class Training:
     train_seconds: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class WithInterval:
+    """A figure with its interval, its p-value, and why one of them is missing."""
+
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    note: str = ""
+
+
 @dataclass(frozen=True)
-class Contest:
+class Contest(WithInterval):
     """One line of retraining/contests.csv: a strategy's winners minus an opponent's, in shares of test accuracy.
 
     `of`: their `mean`, or the `best` of `k` by validation accuracy. A line of comparisons.csv is about one `entry`.
@@ -100,9 +110,6 @@ class Contest:
     searches: str = ""
     pairs: int | None = None
     difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    p_value: float | None = None
     bootstrap_low: float | None = None
     bootstrap_high: float | None = None
     p_flips: float | None = None
@@ -116,26 +123,21 @@ class Contest:
     searches_low: float | None = None
     searches_high: float | None = None
     searches_p: float | None = None
-    note: str = ""
     entry: str = ""
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Agreement(WithInterval):
     """One line of ranking/agreement.csv: Kendall's tau of a search's score with the ranking's accuracy."""
 
     strategy: str
     estimator: str = ""
     architectures: int | None = None
     kendall_tau: float | None = None
-    low: float | None = None
-    high: float | None = None
-    p_value: float | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True)
-class Compared:
+class Compared(WithInterval):
     """One line of ranking/estimators.csv: how an estimator's scores agree with the pool's accuracies by a measure."""
 
     estimator: str
@@ -144,17 +146,13 @@ class Compared:
     measure: str
     k: int | None = None
     value: float | None = None
-    low: float | None = None
-    high: float | None = None
     n: int | None = None
-    p_value: float | None = None
     ceiling: float | None = None
     ceiling_low: float | None = None
     ceiling_high: float | None = None
     halves: float | None = None
     halves_low: float | None = None
     halves_high: float | None = None
-    note: str = ""
     ceiling_note: str = ""
 
 
@@ -192,7 +190,7 @@ class Winner:
 
 
 @dataclass(frozen=True)
-class Effect:
+class Effect(WithInterval):
     """One line of scaling/effects.csv, in shares of test accuracy."""
 
     kind: str
@@ -201,12 +199,8 @@ class Effect:
     way: str = ""
     seeds: int | None = None
     difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    p_value: float | None = None
     p_holm: float | None = None
     share: float | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,8 @@ def said(sentences: list[Sentence]) -> str:
 def test_ranking_the_space_needs_an_interval_above_zero(
     value: float | None, low: float | None, high: float | None, words: str, tone: str
 ) -> None:
-    row = Compared(
-        NAME, "uniform sample", "all", "kendall", None, value, low, high, 8, 0.01, ceiling=0.7, note="too few"
-    )
+    tau: dict[str, Any] = {"value": value, "low": low, "high": high, "p_value": 0.01, "ceiling": 0.7}
+    row = Compared(NAME, "uniform sample", "all", "kendall", n=8, note="too few", **tau)
     told = ranking_of(row)
     assert words in told.text
     assert told.tone == tone
@@ -56,10 +55,11 @@ def test_ranking_the_space_needs_an_interval_above_zero(
 @pytest.mark.parametrize(("tau", "ends"), [(0.8, (0.8, 1.0)), (-0.8, (-1.0, -0.8))])
 def test_few_in_the_same_order_are_no_claim(tau: float, ends: tuple[float, float]) -> None:
     """Whatever their bootstrap interval: three of them are in the same order in a third of all cases."""
-    told = ranking_of(Compared(NAME, "uniform sample", "all", "kendall", None, tau, *ends, 3, 1 / 3))
+    found: dict[str, Any] = {"low": ends[0], "high": ends[1], "p_value": 1 / 3}
+    told = ranking_of(Compared(NAME, "uniform sample", "all", "kendall", None, tau, 3, **found))
     assert "cannot be said to rank" in told.text
     assert "p 0.333" in told.text
-    assert "cannot be said to rank" in ranking(Agreement("darts", NAME, 3, tau, *ends, 1 / 3)).text
+    assert "cannot be said to rank" in ranking(Agreement("darts", NAME, 3, tau, **found)).text
 
 
 def test_the_score_is_told_beside_what_it_must_beat_and_what_it_is_worth(tmp_path: Path) -> None:

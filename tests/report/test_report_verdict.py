@@ -213,11 +213,11 @@ def test_alphas_that_hardly_decided_are_warned_of() -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        (Agreement("darts", "supernet", 8, 0.5, 0.1, 0.8), "ranks architectures as separate training does"),
-        (Agreement("darts", "supernet", 8, 0.5, -0.1, 0.8), "cannot be said to rank"),
-        (Agreement("darts", "supernet", 8, -0.5, -0.8, -0.1), "the wrong way round"),
+        (Agreement("darts", "supernet", 8, 0.5, low=0.1, high=0.8), "ranks architectures as separate training does"),
+        (Agreement("darts", "supernet", 8, 0.5, low=-0.1, high=0.8), "cannot be said to rank"),
+        (Agreement("darts", "supernet", 8, -0.5, low=-0.8, high=-0.1), "the wrong way round"),
         (Agreement("darts", "supernet", 2, note="2 architectures are too few"), "2 architectures are too few"),
-        (Agreement("all", "supernet", 8, 0.2, -0.1, 0.8), "of all strategies together cannot be said"),
+        (Agreement("all", "supernet", 8, 0.2, low=-0.1, high=0.8), "of all strategies together cannot be said"),
     ],
 )
 def test_ranking_needs_an_interval_above_zero(line: Agreement, expected: str) -> None:
