@@ -1,4 +1,4 @@
-"""How numbers are spelled on the page. Every function takes None for `no figure` and answers in words."""
+"""Spell numbers for the page. Every function takes None and answers it in words, such as `no figure`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _SPACE = "\N{NO-BREAK SPACE}"
 
 
 def share(value: float | None, decimals: int = 1) -> str:
-    """An accuracy of 0.9712 as `97.1 %`."""
+    """Spell an accuracy of 0.9712 as `97.1 %`."""
     return NO_FIGURE if value is None else f"{_rounded(100 * value, decimals)}{_SPACE}%"
 
 
 def points(value: float | None, decimals: int = 1, *, sign: bool = False) -> str:
-    """A difference of 0.012 as `1.2`: percentage points, without the word; `sign` also writes a plus."""
+    """Spell a difference of 0.012 as `1.2`, in percentage points; `sign` also writes a plus."""
     if value is None:
         return NO_FIGURE
     text = _rounded(100 * value, decimals)
@@ -23,14 +23,14 @@ def points(value: float | None, decimals: int = 1, *, sign: bool = False) -> str
 
 
 def decimals_for(low: float | None, high: float | None) -> int:
-    """Two decimals for an interval of shares narrower than 0.4 points, or with an end that one would round to 0."""
+    """Choose 2 decimals if the interval is narrower than 0.4 points, or an end would be rounded to 0; else 1."""
     if low is None or high is None:
         return 1
     return 2 if high - low < 0.004 or any(0 < abs(end) < 0.0005 for end in (low, high)) else 1
 
 
 def interval(low: float | None, high: float | None, decimals: int | None = None) -> str:
-    """Shares 0.004 and 0.02 as `[0.4, 2.0]`, in points."""
+    """Spell shares 0.004 and 0.02 as `[0.4, 2.0]`, in points."""
     if low is None or high is None:
         return "no interval"
     decimals = decimals_for(low, high) if decimals is None else decimals
@@ -38,7 +38,7 @@ def interval(low: float | None, high: float | None, decimals: int | None = None)
 
 
 def bracket(low: float | None, high: float | None) -> str:
-    """Numbers without a unit, such as the ends of a tau's interval, as `[0.41, 0.83]`."""
+    """Spell numbers without a unit, such as the ends of a tau's interval, as `[0.41, 0.83]`."""
     return "no interval" if low is None or high is None else f"[{plain(low)}, {plain(high)}]"
 
 
@@ -48,7 +48,7 @@ def count(value: float | None) -> str:
 
 
 def macs(value: float | None) -> str:
-    """Multiply-accumulates as `1.23 M`; three digits, the prefix chosen so that 1 <= number < 1000."""
+    """Spell multiply-accumulates as `1.23 M`; three digits, the prefix chosen so that 1 <= number < 1000."""
     if value is None:
         return NO_FIGURE
     for prefix, scale in (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
@@ -76,7 +76,7 @@ def milliseconds(value: float | None) -> str:
 
 
 def digits(value: float | None) -> str:
-    """A number of any size and sign, such as a proxy's: `0.042`, `32.5`, `1.2e+07`."""
+    """Spell a number of any size and sign, such as a proxy's: `0.042`, `32.5`, `1.2e+07`."""
     if value is None:
         return NO_FIGURE
     size = abs(value)
@@ -94,24 +94,24 @@ def ratio(value: float | None) -> str:
 
 
 def megabytes(value: float | None) -> str:
-    """MB as `512 MB` or `1.21 GB`."""
+    """Spell MB as `512 MB` or `1.21 GB`."""
     if value is None:
         return NO_FIGURE
     return f"{value:.0f}{_SPACE}MB" if value < 1000 else f"{_digits(value / 1000)}{_SPACE}GB"
 
 
 def size(value: float | None) -> str:
-    """Bytes as `12.3 kB`."""
+    """Spell bytes as `12.3 kB`."""
     return NO_FIGURE if value is None else f"{macs(value)}B" if value >= 1000 else f"{value:.0f}{_SPACE}B"
 
 
 def plain(value: float | None, decimals: int = 2) -> str:
-    """A number that has no unit, such as tau."""
+    """Spell a number without a unit, such as tau."""
     return NO_FIGURE if value is None else _rounded(value, decimals)
 
 
 def small(value: float | None) -> str:
-    """A p value: `0.034`, `< 0.001`; one digit more beside 0.05, to show on which side it lies."""
+    """Spell a p value: `0.034`, `< 0.001`, with one digit more near 0.05 to show its side."""
     if value is None:
         return NO_FIGURE
     if value < 0.001:
