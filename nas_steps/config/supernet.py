@@ -8,7 +8,6 @@ from pydantic import Field
 
 from nas_steps.config.recipe import Optimisation
 from nas_steps.config.section import Augment, Positive, Processes
-from nas_steps.spaces.mobile.sites import largest, sites, smallest
 from nas_steps.spaces.mobile.space import MobileSpace
 
 
@@ -59,9 +58,9 @@ def check_supernet(settings: SupernetTraining, space: Any) -> None:
         )
     try:
         if settings.sampling == "fair":
-            sites(space)
+            space.sites()
         if settings.sampling == "sandwich":
-            largest(space)
-            smallest(space)
+            space.largest()
+            space.smallest()
     except ValueError as error:
         raise ValueError(f"sampling is {settings.sampling}, but {error}; or set sampling: uniform") from None

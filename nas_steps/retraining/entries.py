@@ -16,7 +16,6 @@ from nas_steps.retraining.fitting import Constraints, measure, refuse_larger, wi
 from nas_steps.spaces.baselines import to_be_fitted
 from nas_steps.spaces.constraints import constrained_space
 from nas_steps.spaces.declare import declared
-from nas_steps.spaces.mobile import sites
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.training.record import Entry
 from nas_steps.training.settings import TrainingSettings
@@ -89,7 +88,7 @@ def largest(settings: TrainingSettings, data: str | Path) -> str:
 
     space = declared(settings.space)
     if isinstance(space, MobileSpace):
-        return str(sites.largest(space, strict=False))
+        return str(space.largest(strict=False))
     count = _counter(settings, data)
     return str(largest_cells(space, lambda architecture: attrgetter("macs", "parameters")(count(architecture))))
 

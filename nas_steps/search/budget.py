@@ -21,7 +21,6 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.settings import BudgetSettings, CountedSupernet
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.declare import declared
-from nas_steps.spaces.mobile.sites import largest, sites, smallest
 from nas_steps.spaces.protocol import Space
 
 #: a backward pass costs about twice a forward pass
@@ -156,9 +155,9 @@ def _supernet_training(
         return size(str(architecture), network, inputs=inputs, classes=classes, side=at).macs
 
     if settings.sampling == "sandwich":
-        paths = macs(largest(space)) + macs(smallest(space)) + settings.between * mean
+        paths = macs(space.largest()) + macs(space.smallest()) + settings.between * mean
     else:
-        paths = mean * (max(sites(space).counts) if settings.sampling == "fair" else 1)
+        paths = mean * (max(space.sites().counts) if settings.sampling == "fair" else 1)
     return TRAINING_FACTOR * settings.epochs * settings.images * paths
 
 

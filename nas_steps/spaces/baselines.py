@@ -1,5 +1,4 @@
-"""The names of the hand-designed networks, spelled like torchvision's: `mobilenet_v2_x0.5` is half as wide,
-`resnet20_d1.5` has half as many blocks again in each stage, `resnet20_x2_d1.5` is both."""
+"""Hand-designed networks by torchvision's names and factors: `resnet20_x2_d1.5` is twice as wide, 1.5 times as deep."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from nas_steps.provenance.kinds import of_kind
 from nas_steps.spaces import families
 from nas_steps.spaces.mobile.architectures import MobileArchitecture
 
-#: below this side a network's first strides are taken away
+#: side below which a network loses its first strides
 SMALL_IMAGE = 96
 WIDEST, DEEPEST = 8.0, 64.0
 #: a factor, as `exact` spells it
@@ -22,7 +21,7 @@ NUMBER = r"\d+(?:\.\d+)?(?:e-\d+)?"
 
 
 class Baseline(NamedTuple):
-    """A hand-designed network, `width` times as wide and `depth` times as deep in each stage (blocks rounded up)."""
+    """A hand-designed network with factors of width and depth (each stage's blocks are rounded up)."""
 
     base: str
     width: float = 1.0
@@ -35,53 +34,51 @@ class Baseline(NamedTuple):
 
 @dataclass(frozen=True)
 class Family:
-    """The hand-designed networks of one module of `nas_steps.spaces.families`.
-
-    `nas_steps.models.baselines` has a module of the same name that builds them.
-    """
+    """The networks of a module in `nas_steps.spaces.families`; the same module in `nas_steps.models.baselines` builds
+    them."""
 
     names: tuple[str, ...]
     #: whether the stages have a number of blocks to multiply
     deepens: bool = True
     #: networks that compound scaling may start from
     scalable: tuple[str, ...] = ()
-    #: the network as a mobile architecture, with all its strides
+    #: makes the mobile architecture with all its strides
     spelled: Callable[[Baseline], MobileArchitecture] | None = None
-    #: by what a network divides the side of its images, if it is not fitted to them
+    #: returns the divisor of the images' side of a network that is not fitted to them
     stride: Callable[[Baseline, int], int] | None = None
 
 
 def family_of(name: str) -> str | None:
-    """The family that a baseline's name begins with: `resnet` of `resnet20_x0.5`; None for other names."""
+    """Return the family of a baseline's name: `resnet` of `resnet20_x0.5`; None for other names."""
     return max((one.name for one in iter_modules(families.__path__) if name.startswith(one.name)), default=None)
 
 
 def load_family(name: str) -> Family:
-    """The family of a baseline's name. Raises ValueError for an unknown name."""
+    """Load the family of a baseline's name, an empty one for other names."""
     family = family_of(name)
     return Family(()) if family is None else of_kind(families.__name__, family).FAMILY
 
 
 def baseline_names() -> list[str]:
-    """All hand-designed networks. Loads every family: for the config, and for the words of an error."""
+    """Name all hand-designed networks; this loads every family."""
     return [name for one in iter_modules(families.__path__) for name in load_family(one.name).names]
 
 
 def scalable_names() -> list[str]:
-    """The hand-designed networks that compound scaling may start from."""
+    """Name the hand-designed networks that compound scaling may start from."""
     return [name for one in iter_modules(families.__path__) for name in load_family(one.name).scalable]
 
 
 def to_be_fitted(name: str) -> str | None:
-    """`mobilenet_v2` of `mobilenet_v2_auto`, whose width is to be chosen by a budget; None for other names.
+    """Return `mobilenet_v2` of `mobilenet_v2_auto`, whose width a budget chooses; None for other names.
 
-    Raises ValueError if the network is not known.
+    Raises ValueError for an unknown network.
     """
     return _known(name.removesuffix("_auto")) if name.endswith("_auto") else None
 
 
 def parse_baseline(name: str) -> Baseline:
-    """Split `mobilenet_v2_x0.5_d2` into ("mobilenet_v2", 0.5, 2.0); a factor that is left out is 1.
+    """Split `mobilenet_v2_x0.5_d2` into ("mobilenet_v2", 0.5, 2.0).
 
     Raises ValueError for an unknown name, a width outside (0, 8] or a depth outside [1, 64].
     """

@@ -1,7 +1,6 @@
-"""What an architecture costs, as the sum of what its blocks cost.
+"""The costs of an architecture as the sum of its blocks' costs.
 
-Parameters and multiply-accumulates are exactly additive. Latency is nearly so (Cai et al. 2019, section 3.3): it is the
-sum of the blocks' latencies, each measured alone. Imports no torch.
+The sum is exact for parameters and multiply-accumulates, and nearly so for latency (Cai et al. 2019, section 3.3).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ COLUMNS = ("part", *CONSTRAINED)
 
 
 class Costs(NamedTuple):
-    """Of a network or a part of it. `macs` are multiply-accumulates an image; latency NaN where it is not measured."""
+    """The costs of a network or a block: `macs` are multiply-accumulates per image; latency is NaN if not measured."""
 
     parameters: int
     macs: int
@@ -29,7 +28,7 @@ class Costs(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What a network is built for: channels and side in pixels of its images, and their classes."""
+    """The channels, side in pixels and classes of a network's images."""
 
     inputs: int
     side: int
@@ -37,25 +36,25 @@ class Shape(NamedTuple):
 
 
 class Blocks(Protocol):
-    """How the architectures of `space` are put together."""
+    """The blocks of the architectures of `space`."""
 
     space: Any
 
     def of(self, architecture: Architecture) -> list[str]:
-        """The names of an architecture's blocks; one that it has twice is in the list twice."""
+        """Name an architecture's blocks, each as often as it occurs."""
 
     def names(self) -> list[str]:
-        """The blocks of all architectures, each once."""
+        """Name the blocks of all architectures, each once."""
 
     def count(self, name: str, shape: Shape) -> tuple[int, int]:
-        """Parameters and multiply-accumulates of a part."""
+        """Count a block's parameters and multiply-accumulates."""
 
     def cheapest(self, price: Callable[[str], float]) -> Architecture:
-        """The architecture whose blocks have the smallest sum of prices, exactly."""
+        """Return the architecture with the smallest sum of its blocks' prices, exactly."""
 
 
 class CostTable:
-    """What architectures cost, by what each of their blocks costs."""
+    """The costs of architectures from the costs of their blocks."""
 
     def __init__(self, blocks: Blocks, costs: Mapping[str, Costs]) -> None:
         self.blocks = blocks
@@ -69,7 +68,6 @@ class CostTable:
         return self._of[name]
 
     def costs(self, architecture: Architecture) -> Costs:
-        """The sum over its blocks."""
         found = [self._of[name] for name in self.blocks.of(architecture)]
         return Costs(
             sum(one.parameters for one in found),
@@ -78,23 +76,23 @@ class CostTable:
         )
 
     def smallest(self, what: str) -> Architecture:
-        """The architecture with the least `what`, a field of `Costs`."""
+        """Return the architecture with the least `what`, a field of `Costs`."""
         return self.cheapest({what: 1.0})
 
     def cheapest(self, weights: Mapping[str, float]) -> Architecture:
-        """The architecture with the least weighted sum of costs, by name of the cost."""
+        """Return the architecture with the least weighted sum of costs; weights by field of `Costs`."""
         return self.blocks.cheapest(
             lambda name: math.fsum(weight * getattr(self._of[name], what) for what, weight in weights.items())
         )
 
 
 def counted(blocks: Blocks, shape: Shape) -> CostTable:
-    """The table of parameters and multiply-accumulates, without latencies."""
+    """Make the table without latencies."""
     return CostTable(blocks, {name: Costs(*blocks.count(name, shape)) for name in blocks.names()})
 
 
 def write_costs(path: str | Path, blocks: Blocks, shape: Shape, latencies: Mapping[str, float]) -> None:
-    """Write the table of a space; `latencies` in ms, by part, are empty where none was measured."""
+    """Write the table of a space; latencies in ms by block, those that were not measured stay empty."""
     rows = []
     for name in blocks.names():
         values = (*blocks.count(name, shape), latencies.get(name, math.nan))
@@ -103,7 +101,7 @@ def write_costs(path: str | Path, blocks: Blocks, shape: Shape, latencies: Mappi
 
 
 def read_costs(path: str | Path, blocks: Blocks) -> CostTable:
-    """The table that `write_costs` wrote. Raises UserError if it has other blocks."""
+    """Read the table that `write_costs` wrote. Raises UserError if it has other blocks."""
     rows = read_csv(path)
     missing = set(blocks.names()) ^ {row["part"] for row in rows}
     if missing:
@@ -116,10 +114,10 @@ def read_costs(path: str | Path, blocks: Blocks) -> CostTable:
 
 
 def least(prices: Sequence[tuple[float, Architecture]]) -> tuple[float, Architecture]:
-    """The cheapest of several, of equals the first."""
+    """Return the cheapest, of equals the first."""
     return min(prices, key=lambda pair: pair[0])
 
 
 def divided(side: int, by: int) -> int:
-    """The side of a map: each convolution of stride 2 rounds up, and so do all together."""
+    """Return the side of a map after strides that multiply to `by`; each rounds up, and so does their product."""
     return -(-side // by)

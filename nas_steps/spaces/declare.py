@@ -8,16 +8,15 @@ from typing import Any
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.mobile.space import MobileSpace
 
-#: keys of the section that declare a space of cells, and those that declare a mobile one
+#: keys of the section for a space of cells and for a mobile one
 OF_CELLS = ("inputs", "nodes", "edges", "operations", "edges_per_node", "concat", "none_is_choice")
 OF_MOBILE = ("stem", "stages", "head")
 
 
 def declared(keys: Any) -> CellSpace | MobileSpace:
-    """Build the space of a filled section `space`, whose keys are attributes; nothing is looked up by its preset.
+    """Build the space of a section `space` whose keys are filled in from its preset (`nas_steps.config.space.filled`).
 
-    Raises ValueError if nothing could be searched in the space, or if the section is not filled
-    (`nas_steps.config.space.filled`).
+    Raises ValueError if the space leaves nothing to search, or if the section is not filled.
     """
     given = {key: value for key in (*OF_CELLS, *OF_MOBILE) if (value := getattr(keys, key)) is not None}
     if given.keys() == set(OF_MOBILE):

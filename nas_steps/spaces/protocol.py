@@ -1,25 +1,36 @@
-"""What a sampling strategy needs to know of a space: an architecture is made by one decision after the other."""
+"""What strategies need of a space: an architecture is made by one decision after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-#: what a space's architectures are is its own affair; `str` spells one, and equal ones are equal and hash alike
+#: any hashable object that `str` spells
 Architecture = Any
 
 
 class Decision(NamedTuple):
-    """One choice among named options.
+    """One choice among named options. Decisions of one `kind` have the same `options` everywhere.
 
-    Decisions of one `kind` have the same `options`, wherever they stand, so that a controller can share what it learns
-    of them. `allowed` are the indices of the options that can be chosen here, after what was decided before.
+    `allowed` are the indices of the options that the decisions before leave.
     """
 
     kind: str
     options: tuple[str, ...]
     allowed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Sites:
+    """The independent choices of an architecture; the choice of a layer beyond the stage's depth has no effect.
+
+    `counts` are the numbers of choices; `made` makes the architecture of one index for each.
+    """
+
+    counts: tuple[int, ...]
+    made: Callable[[Sequence[int]], Architecture]
 
 
 class Space(Protocol):
@@ -29,48 +40,47 @@ class Space(Protocol):
     def name(self) -> str: ...
 
     def size(self) -> int:
-        """How many different strings the space has."""
+        """Count the different strings of the space."""
 
     def sample(self, random: Random) -> Architecture:
         """Draw one architecture uniformly."""
 
     def mutate(self, architecture: Architecture, random: Random) -> Architecture:
-        """Another architecture, one small change away."""
+        """Draw another architecture, one small change away."""
 
     def identity(self, architecture: Architecture) -> str:
-        """Equal for architectures that compute the same network, unequal otherwise."""
+        """Return a string that architectures share exactly if they compute the same network."""
 
     def parse(self, text: str) -> Architecture:
         """Read an architecture of this space. Raises UserError."""
 
     def decision(self, prefix: Sequence[int]) -> Decision | None:
-        """What is to be decided after the choices `prefix`; None where they are complete."""
+        """Return the decision after the choices `prefix`, None if they are complete. Raises ValueError."""
 
     def decode(self, choices: Sequence[int]) -> Architecture:
-        """The architecture that complete choices make."""
+        """Make the architecture of complete choices. Raises ValueError."""
 
     def decided(self, architecture: Architecture) -> list[int]:
-        """The choices that make an architecture: the inverse of `decode`."""
+        """Return the choices that make an architecture: the inverse of `decode`. Raises UserError."""
 
     def encode(self, architecture: Architecture) -> list[float]:
-        """An architecture as numbers for a regression: as many for each one of the space."""
+        """Encode an architecture for a regression, in equally many numbers for the whole space."""
 
 
 @runtime_checkable
 class Bounded(Protocol):
-    """A space in which some of the architectures may not be evaluated. It draws and mutates to others alone; what is
-    decided choice by choice can be any."""
+    """A space that draws and mutates only to architectures that may be evaluated; decisions can lead to others."""
 
     def admits(self, architecture: Architecture) -> bool: ...
 
 
 def admitted(space: Space, architecture: Architecture) -> bool:
-    """Whether an architecture of the space may be evaluated."""
+    """Return whether an architecture of the space may be evaluated."""
     return not isinstance(space, Bounded) or space.admits(architecture)
 
 
 def walk(space: Space, random: Random) -> list[int]:
-    """Complete choices, each one drawn uniformly from what is allowed."""
+    """Draw complete choices, each one uniformly from what is allowed."""
     choices: list[int] = []
     while (decision := space.decision(choices)) is not None:
         choices.append(random.choice(decision.allowed))
@@ -78,7 +88,7 @@ def walk(space: Space, random: Random) -> list[int]:
 
 
 def members(space: Space) -> Iterator[Architecture]:
-    """Every architecture of a space that may be evaluated, in the order of its choices."""
+    """Yield every architecture of a space that may be evaluated, in the order of its choices."""
     waiting: list[list[int]] = [[]]
     while waiting:
         choices = waiting.pop()

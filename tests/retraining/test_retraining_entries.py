@@ -28,7 +28,6 @@ from nas_steps.retraining.steps import count
 from nas_steps.spaces.cells.space import CellArchitecture, CellSpace
 from nas_steps.spaces.declare import declared_cells
 from nas_steps.spaces.mobile.presets import PRESETS as MOBILE
-from nas_steps.spaces.mobile.sites import largest as largest_of
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.training.settings import TrainingSettings
 from nas_steps.workflow.plan import Plan
@@ -110,7 +109,7 @@ def test_the_largest_network_of_cells_is_the_largest_of_all(name: str) -> None:
 @pytest.mark.parametrize("name", ["mobile_small"])
 def test_no_mutation_makes_the_largest_mobile_network_larger(name: str) -> None:
     space = MOBILE[name]
-    found = largest_of(space, strict=False)
+    found = space.largest(strict=False)
     space.check(found)
     for stage, declared in zip(found.stages, space.stages, strict=True):
         assert (len(stage), stage[0].width) == (max(declared.depth), max(declared.width))
@@ -124,7 +123,7 @@ def test_the_largest_of_named_operations_has_the_largest_kernel_first() -> None:
     stem, head = {"width": 8, "kernel": 3, "stride": 1, "activation": "relu"}, {"width": 16}
     stage = {"width": 8, "depth": 2, "operations": ["id", "k3_e6", "k5_e3_se0.25", "k5_e3"], "activation": "relu"}
     space = MobileSpace.declare("x", {"stem": stem, "stages": [{"width": 8, "depth": [1, 2]}, stage], "head": head})
-    assert "k5_e3_c8_se0.25" in str(largest_of(space, strict=False))
+    assert "k5_e3_c8_se0.25" in str(space.largest(strict=False))
 
 
 # -------------------------------------------------------------------------------------------------- budgets

@@ -27,7 +27,6 @@ from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.presets import PRESETS as MOBILE
-from nas_steps.spaces.mobile.sites import largest, smallest
 
 SIZES = {"inputs": 1, "classes": 10, "side": 8}
 SHAPE = SIZES | {"images": 60}
@@ -271,7 +270,8 @@ def test_a_supernet_counts_for_each_strategy_that_scores_by_it(sampling: str, pa
 
 def test_the_sandwich_costs_its_bread_too() -> None:
     found = one_shot("sandwich", {"random": {"evaluations": 1}}, calibration_images=0, valid_images=1)
-    sides = [size(str(of(MOBILE["mobile_small"])), Network(), **SIZES).macs for of in (largest, smallest)]
+    space = MOBILE["mobile_small"]
+    sides = [size(str(one), Network(), **SIZES).macs for one in (space.largest(), space.smallest())]
     expected = 3 * 4 * (sum(sides) + 2 * found["candidate_macs"]) + found["candidate_macs"] / 60
     assert found["strategies"]["random"]["training_macs"] == pytest.approx(expected)
 

@@ -14,7 +14,6 @@ from nas_steps.search.one_shot.sampling import Fair, Sandwich, Uniform, sampling
 from nas_steps.spaces.cells.presets import PRESETS as CELLS
 from nas_steps.spaces.mobile.architectures import Operation
 from nas_steps.spaces.mobile.presets import PRESETS
-from nas_steps.spaces.mobile.sites import largest, sites, smallest
 from nas_steps.spaces.mobile.space import MobileArchitecture, MobileSpace
 
 MACRO, SMALL = PRESETS["nasbench_macro"], PRESETS["mobile_small"]
@@ -86,10 +85,10 @@ def test_uniform_draws_one_and_the_sandwich_begins_with_its_bread() -> None:
 
 def test_extremes_are_architectures_of_their_space() -> None:
     for space in PRESETS.values():
-        for extreme in (largest(space), smallest(space)):
+        for extreme in (space.largest(), space.smallest()):
             assert space.parse(str(extreme)) == extreme
-    assert set(operations(largest(MACRO))) == {Operation(5, 6.0)}
-    assert set(operations(smallest(MACRO))) == {None}
+    assert set(operations(MACRO.largest())) == {Operation(5, 6.0)}
+    assert set(operations(MACRO.smallest())) == {None}
 
 
 def test_the_choices_of_all_places_make_every_architecture() -> None:
@@ -101,7 +100,7 @@ def test_the_choices_of_all_places_make_every_architecture() -> None:
             "head": {"width": 16},
         },
     )
-    places = sites(space)
+    places = space.sites()
     found = {str(places.made(indices)) for indices in product(*map(range, places.counts))}
     assert len(found) == space.size()
     for text in found:

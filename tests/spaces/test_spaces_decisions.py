@@ -95,8 +95,7 @@ def test_a_path_ends_at_any_node_of_the_output_and_none_is_no_path() -> None:
         "normal:|nor_conv_1x1~0|none~1|+|nor_conv_1x1~0|skip_connect~2|concat=1;"
         "reduce:|none~0|none~1|+|skip_connect~1|none~2|concat=1"
     )
-    coding = space._coding
-    found = {path for path, place in coding.paths.items() if space.encode(architecture)[place]}
+    found = {path for path, place in space._path_places.items() if space.encode(architecture)[place]}
     assert found == {
         ("normal", 0, "nor_conv_1x1"),
         ("normal", 0, "nor_conv_1x1", "skip_connect"),

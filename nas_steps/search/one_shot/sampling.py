@@ -9,7 +9,6 @@ from random import Random
 from typing import Any, Protocol
 
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.spaces.mobile.sites import largest, sites, smallest
 from nas_steps.spaces.protocol import Architecture
 
 
@@ -47,7 +46,7 @@ class Fair:
     """
 
     def __init__(self, space: Any, seed: int) -> None:
-        self.sites = sites(space)
+        self.sites = space.sites()
         self.seed = seed
         self.count = max(self.sites.counts)
 
@@ -73,7 +72,7 @@ class Sandwich:
 
     def __init__(self, space: Any, seed: int, between: int) -> None:
         self.space, self.seed, self.between = space, seed, between
-        self.largest, self.smallest = largest(space), smallest(space)
+        self.largest, self.smallest = space.largest(), space.smallest()
         self.count = 2 + between
 
     def paths(self, step: int) -> list[Architecture]:

@@ -1,20 +1,16 @@
-"""One architecture as a string, one line, and as data.
+"""An architecture of cells as a string and as data.
 
 Two-input cells (Liu et al. 2019, section 2.1) come in two kinds::
 
     normal:|sep_conv_3x3~0|sep_conv_3x3~1|+|skip_connect~0|max_pool_3x3~2|;reduce:|...|+|...|
 
-One-input cells (Dong & Yang 2020, section 2.1) come in one, spelled as in NAS-Bench-201::
+One-input cells (Dong & Yang 2020, section 2.1) are spelled as in NAS-Bench-201::
 
     |nor_conv_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_1x1~2|
 
-`+` separates the nodes, `operation~source` is an edge. The sources are the cell's inputs first, then its nodes: with
-two inputs, 0 and 1 are the outputs of the two cells before and 2 is node 0; with one, 0 is the output of the cell
-before and 1 is node 0. Within a node the edges stand in the order of their sources, so that equal cells have equal
-strings. The output of a two-input cell is all its nodes, concatenated; where it is some of them, `concat=1,3` behind
-the last `|` names them, counted from 0. The output of a one-input cell is its last node.
-
-`parse_architecture` also reads the `Genotype(normal=[...], ...)` spelling of the DARTS literature.
+`+` separates the nodes, `operation~source` is an edge. The sources count the cell's inputs (outputs of earlier cells)
+first, then its nodes; edges are sorted by them. A two-input cell puts out all its nodes, concatenated, or those that
+`concat=1,3` behind the last `|` names, counted from 0. A one-input cell puts out its last node.
 """
 
 from __future__ import annotations
@@ -37,15 +33,15 @@ KINDS: dict[int, tuple[str, ...]] = {1: ("cell",), 2: ("normal", "reduce")}
 
 
 def whole_output(inputs: int, nodes: int) -> tuple[int, ...]:
-    """The nodes, from 0, that a cell's output consists of where nothing else is said."""
+    """Return the default nodes, from 0, of a cell's output."""
     return tuple(range(nodes)) if inputs == 2 else (nodes - 1,)
 
 
 @dataclass(frozen=True)
 class CellArchitecture:
-    """What each kind of cell computes: {"normal": cell, "reduce": cell}, or {"cell": cell} for one-input cells.
+    """Cells by kind: normal and reduce, or cell for one-input cells; edges are sorted by source.
 
-    `concat` names by kind the nodes, from 0, that the cell's output concatenates. Edges are sorted by source.
+    `concat` names by kind the nodes, from 0, that the cell's output concatenates.
     """
 
     cells: Mapping[str, Cell]
@@ -54,13 +50,13 @@ class CellArchitecture:
     def __post_init__(self) -> None:
         if tuple(self.cells) not in KINDS.values():
             raise ValueError(f"cells are of the kinds normal and reduce, or of the kind cell, not {list(self.cells)}")
-        cells = {kind: tuple(_sorted_edges(node) for node in cell) for kind, cell in self.cells.items()}
-        concat = {
-            kind: tuple(sorted(self.concat.get(kind) or whole_output(self.inputs, len(cell))))
-            for kind, cell in cells.items()
+        cells = {
+            kind: tuple(tuple(sorted(node, key=lambda edge: (edge[1], edge[0]))) for node in cell)
+            for kind, cell in self.cells.items()
         }
+        outputs = {kind: self.concat.get(kind) or whole_output(self.inputs, len(cell)) for kind, cell in cells.items()}
         object.__setattr__(self, "cells", cells)
-        object.__setattr__(self, "concat", concat)
+        object.__setattr__(self, "concat", {kind: tuple(sorted(nodes)) for kind, nodes in outputs.items()})
 
     def __hash__(self) -> int:
         return hash(str(self))
@@ -76,7 +72,7 @@ class CellArchitecture:
 
     @property
     def inputs(self) -> int:
-        """How many outputs of earlier cells lead into a cell."""
+        """The number of earlier cells that a cell reads."""
         return 1 if "cell" in self.cells else 2
 
     @property
@@ -84,21 +80,16 @@ class CellArchitecture:
         return len(next(iter(self.cells.values())))
 
     def with_cell(self, kind: str, cell: Cell) -> CellArchitecture:
-        """The same architecture with another cell of this kind."""
         return CellArchitecture({**self.cells, kind: cell}, self.concat)
 
     def genotype(self) -> str | None:
-        """The spelling of the DARTS literature, as a Python expression.
-
-        None where it cannot say what these cells are: with one input, or nodes that do not sum two edges.
-        """
+        """Spell the `Genotype(...)` of the DARTS literature; None for one input or nodes that do not sum two edges."""
         if self.inputs == 1 or any(len(node) != 2 for cell in self.cells.values() for node in cell):
             return None
         parts = []
         for kind, cell in self.cells.items():
-            numbers = [2 + node for node in self.concat[kind]]
             whole = self.concat[kind] == whole_output(2, len(cell))
-            concat = f"range(2, {2 + len(cell)})" if whole else str(numbers)
+            concat = f"range(2, {2 + len(cell)})" if whole else str([2 + node for node in self.concat[kind]])
             parts.append(f"{kind}={[edge for node in cell for edge in node]}, {kind}_concat={concat}")
         return f"Genotype({', '.join(parts)})"
 
@@ -108,7 +99,7 @@ class CellArchitecture:
 
 
 def parse_architecture(text: str) -> CellArchitecture:
-    """Read an architecture in any of its spellings. Raises UserError where it is none of them."""
+    """Read an architecture, also as `Genotype(normal=[...], ...)` of the DARTS literature. Raises UserError."""
     text = text.strip()
     if text.startswith("Genotype("):
         cells, concat = _parse_genotype(text)
@@ -145,10 +136,6 @@ def _check_edges(text: str, kind: str, cell: Cell, inputs: int) -> None:
                 )
 
 
-def _sorted_edges(node: Node) -> Node:
-    return tuple(sorted(node, key=lambda edge: (edge[1], edge[0])))
-
-
 def _print_cell(cell: Cell) -> str:
     return "+".join("|" + "".join(f"{operation}~{source}|" for operation, source in node) for node in cell)
 
@@ -172,14 +159,13 @@ def _parse_two(text: str) -> tuple[dict[str, Cell], dict[str, tuple[int, ...]]]:
 
 
 def _parse_cell(text: str, whole: str) -> Cell:
-    return tuple(_parse_node(node, whole) for node in text.split("+"))
-
-
-def _parse_node(text: str, whole: str) -> Node:
-    if re.fullmatch(r"\|(\w+~\d+\|)+", text) is None:
-        raise UserError(f"{whole!r}: {text!r} is no node; a node is spelled |operation~source|operation~source|")
-    edges = (edge.split("~") for edge in text.strip("|").split("|"))
-    return tuple((operation, int(source)) for operation, source in edges)
+    nodes = []
+    for node in text.split("+"):
+        if re.fullmatch(r"\|(\w+~\d+\|)+", node) is None:
+            raise UserError(f"{whole!r}: {node!r} is no node; a node is spelled |operation~source|operation~source|")
+        edges = (edge.split("~") for edge in node.strip("|").split("|"))
+        nodes.append(tuple((operation, int(source)) for operation, source in edges))
+    return tuple(nodes)
 
 
 def _parse_genotype(text: str) -> tuple[dict[str, Cell], dict[str, tuple[int, ...]]]:
@@ -215,7 +201,7 @@ def _parse_genotype(text: str) -> tuple[dict[str, Cell], dict[str, tuple[int, ..
 
 
 def _integers(node: ast.expr, wrong: UserError) -> list[int]:
-    """The value of `range(2, 6)` or `[2, 3, 4, 5]`."""
+    """Evaluate `range(2, 6)` or `[2, 3, 4, 5]`."""
     try:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
             return list(range(*(ast.literal_eval(argument) for argument in node.args)))

@@ -1,4 +1,4 @@
-"""What is said of a space that cannot be searched, and of an architecture that is none of a space."""
+"""Check declarations of spaces of cells, and whether an architecture is in a space."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nas_steps.spaces.cells.operations import OPERATIONS
 
 
 def check_declaration(space: CellDeclaration) -> None:
-    """Raise ValueError where `space` is declared so that nothing could be searched in it."""
+    """Raise ValueError if nothing could be searched in `space`."""
     if space.inputs not in KINDS:
         raise ValueError(f"inputs is {space.inputs}; a cell has 2 inputs (as in DARTS) or 1 (as in NAS-Bench-201)")
     if space.nodes < 1:
@@ -23,21 +23,19 @@ def check_declaration(space: CellDeclaration) -> None:
 
 
 def check_architecture(space: CellDeclaration, architecture: CellArchitecture) -> None:
-    """Raise UserError where `architecture` is none of `space`."""
+    """Raise UserError if `architecture` is not in `space`."""
     if architecture.inputs != space.inputs:
-        raise UserError(
-            f"{architecture}: its cells have {_inputs(architecture.inputs)}, those of space {space.name} have "
-            f"{_inputs(space.inputs)}"
-        )
+        given, wanted = _inputs(architecture.inputs), _inputs(space.inputs)
+        raise UserError(f"{architecture}: its cells have {given}, those of space {space.name} have {wanted}")
     for kind, cell in architecture.cells.items():
         if len(cell) != space.nodes:
             raise UserError(f"{architecture}: {kind} has {len(cell)} nodes, space {space.name} has {space.nodes}")
         for position, node in enumerate(cell):
             _check_node(space, architecture, kind, position, node)
-        if architecture.concat[kind] != space.concat:
+        if (concat := architecture.concat[kind]) != space.concat:
             raise UserError(
-                f"{architecture}: the output of {kind} concatenates nodes {list(architecture.concat[kind])}, that "
-                f"of space {space.name} nodes {list(space.concat)}"
+                f"{architecture}: the output of {kind} concatenates nodes {list(concat)}, that of space {space.name} "
+                f"nodes {list(space.concat)}"
             )
 
 
@@ -61,16 +59,14 @@ def _check_node(space: CellDeclaration, architecture: CellArchitecture, kind: st
 
 
 def _check_reads(space: CellDeclaration) -> None:
-    if len(space.reads) != space.nodes:
-        raise ValueError(
-            f"edges has {len(space.reads)} lists of sources, but there are {space.nodes} nodes; give a list for each"
-        )
+    if (count := len(space.reads)) != space.nodes:
+        raise ValueError(f"edges has {count} lists of sources, but there are {space.nodes} nodes; give a list for each")
     for node, sources in enumerate(space.reads):
         last = space.inputs + node - 1
         for source in sources:
             if not 0 <= source <= last:
                 raise ValueError(f"edges: node {node} cannot read {source}, only 0 to {last} come before it")
-        # the order of the edges is that of operations declared for each
+        # operations by edge are declared in this order
         if not sources or list(sources) != sorted(set(sources)):
             raise ValueError(
                 f"edges: node {node} reads {list(sources)}; name one or more of 0 to {last}, each once and ascending"
@@ -93,9 +89,8 @@ def _check_edges_per_node(space: CellDeclaration) -> None:
 def _check_concat(space: CellDeclaration) -> None:
     concat = space.concat
     if space.inputs == 1 and concat != whole_output(space.inputs, space.nodes):
-        raise ValueError(
-            f"concat is {list(concat)}, but the output of a one-input cell is its last node; leave concat out"
-        )
+        words = "but the output of a one-input cell is its last node; leave concat out"
+        raise ValueError(f"concat is {list(concat)}, {words}")
     if not concat or len(set(concat)) < len(concat) or not set(concat) <= set(range(space.nodes)):
         raise ValueError(
             f"concat is {list(concat)}; it must name one or more of the nodes 0 to {space.nodes - 1}, each once"
@@ -112,27 +107,21 @@ def _check_operations(space: CellDeclaration) -> None:
     choices = [
         (kind, edge, space.choices_of(kind, index)) for kind in space.kinds for index, edge in enumerate(space.edges())
     ]
+    beside = "" if space.none_is_choice else " beside `none`"
     if all(len(found) < 2 for _, _, found in choices):
-        raise ValueError(
-            f"operations {list(space.operations)} leave nothing to choose; name at least two"
-            + ("" if space.none_is_choice else " beside `none`")
-        )
+        raise ValueError(f"operations {list(space.operations)} leave nothing to choose; name at least two{beside}")
     for kind, (node, source), found in choices:
         if not found:
-            raise ValueError(
-                f"operations: the edge from {source} to node {node} of {kind} has no choice; name an operation"
-                + ("" if space.none_is_choice else " beside `none`")
-            )
+            where = f"the edge from {source} to node {node} of {kind}"
+            raise ValueError(f"operations: {where} has no choice; name an operation{beside}")
     if not any(OPERATIONS[name] for _, _, found in choices for name in found):
         raise ValueError(f"none of {list(space.operations)} has weights to learn; add a convolution, say sep_conv_3x3")
 
 
 def _check_by_edge(space: CellDeclaration, by_edge: Mapping[str, tuple[tuple[str, ...], ...]]) -> None:
     if set(by_edge) != set(space.kinds):
-        raise ValueError(
-            f"operations are given for the kinds {sorted(by_edge)}; cells with {_inputs(space.inputs)} have "
-            + " and ".join(space.kinds)
-        )
+        kinds = f"cells with {_inputs(space.inputs)} have {' and '.join(space.kinds)}"
+        raise ValueError(f"operations are given for the kinds {sorted(by_edge)}; {kinds}")
     edges = space.edges()
     for kind, rows in by_edge.items():
         if len(rows) != len(edges):

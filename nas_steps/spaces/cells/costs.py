@@ -1,6 +1,6 @@
-"""Parameters and multiply-accumulates of networks of cells, edge by edge, without building a network.
+"""Count parameters and multiply-accumulates of networks of cells, edge by edge, without building a network.
 
-Counted is what `nas_steps.models` builds, to the unit, the auxiliary head aside.
+The counts equal those of what `nas_steps.models` builds without the auxiliary head.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ STAGES = 3
 
 
 class Setting(NamedTuple):
-    """One cell of the skeleton: channels of its nodes, side of its inputs, stride of the edges that read them."""
+    """A cell of the skeleton: channels of its nodes, side of its inputs, stride of the edges that read them."""
 
     kind: str
     channels: int
@@ -28,10 +28,10 @@ class Setting(NamedTuple):
 
 
 class CellBlocks:
-    """The base, and the operations of the edges; one stands for the same operation in all cells of a kind.
+    """The base, and the operations of the edges, each for all cells of a kind.
 
-    Edges of a kind that read a cell's inputs are told from those that read its nodes: in a reduction cell the former
-    have stride 2. `network` is the skeleton, which counting alone needs.
+    Edges that read a cell's inputs differ from those that read its nodes: in a reduction cell they have stride 2. Only
+    counting needs the skeleton `network`.
     """
 
     def __init__(self, space: CellSpace, network: Any = None) -> None:
@@ -39,15 +39,8 @@ class CellBlocks:
         self.network = network
 
     def of(self, architecture: CellArchitecture) -> list[str]:
-        return [
-            BASE,
-            *(
-                self._name(kind, source, operation)
-                for kind, cell in architecture.cells.items()
-                for node in cell
-                for operation, source in node
-            ),
-        ]
+        edges = ((kind, *edge) for kind, cell in architecture.cells.items() for node in cell for edge in node)
+        return [BASE, *(self._name(kind, source, operation) for kind, operation, source in edges)]
 
     def names(self) -> list[str]:
         space = self.space
@@ -66,31 +59,23 @@ class CellBlocks:
         return sum(one for one, _ in counts), sum(macs for _, macs in counts)
 
     def placed(self, name: str, shape: Shape) -> list[tuple[str, int, int, int]]:
-        """Where an edge stands in the network: (operation, channels, side that comes in, stride), cell by cell."""
+        """Return an edge's places in the network as (operation, channels, input side, stride), cell by cell."""
         kind, reads, operation = name.split("-")
-        found = []
-        for cell in self._cells(shape):
-            if cell.kind == kind:
-                if reads == "input":
-                    found.append((operation, cell.channels, cell.side, cell.stride))
-                else:
-                    found.append((operation, cell.channels, divided(cell.side, cell.stride), 1))
-        return found
+        cells = [cell for cell in self._cells(shape) if cell.kind == kind]
+        if reads == "input":
+            return [(operation, cell.channels, cell.side, cell.stride) for cell in cells]
+        return [(operation, cell.channels, divided(cell.side, cell.stride), 1) for cell in cells]
 
     def cheapest(self, price: Callable[[str], float]) -> CellArchitecture:
-        """Node by node: what one costs depends on no other."""
-        return self.space.made(
-            {
-                kind: tuple(self._cheapest_node(kind, node, price) for node in range(self.space.nodes))
-                for kind in self.space.kinds
-            }
-        )
+        """Choose node by node: their costs are independent."""
+        nodes = range(self.space.nodes)
+        cells = {kind: tuple(self._cheapest_node(kind, node, price) for node in nodes) for kind in self.space.kinds}
+        return self.space.made(cells)
 
     def _cheapest_node(self, kind: str, node: int, price: Callable[[str], float]) -> Node:
         edges = {}
         for source in self.space.sources(node):
-            choices = self.space.choices_between(kind, node, source)
-            if choices:
+            if choices := self.space.choices_between(kind, node, source):
                 edges[source] = least([(price(self._name(kind, source, one)), (one, source)) for one in choices])
         ways = [
             (sum(edges[source][0] for source in kept), tuple(edges[source][1] for source in kept))
@@ -128,13 +113,13 @@ class CellBlocks:
                 yield Setting("normal", channels, side, 1)
 
     def _count_base(self, shape: Shape) -> tuple[int, int]:
-        """Stem, what stands before the cells' edges and between the cells, classifier."""
+        """Count the stem, the layers before the cells' edges and between the cells, the classifier."""
         network = self.skeleton()
-        pixels = shape.side**2
-        if self.space.inputs == 1:
-            stem = network.channels
-            parameters, macs = _convolution(shape.inputs, stem, 3, pixels)
-            last, side = stem, shape.side
+        one_input = self.space.inputs == 1
+        last = network.channels * (1 if one_input else network.stem_multiplier)
+        parameters, macs = _convolution(shape.inputs, last, 3, shape.side**2)
+        if one_input:
+            side = shape.side
             for _ in range(1, STAGES):
                 side = divided(side, 2)
                 for one, other, kernel in ((last, 2 * last, 3), (2 * last, 2 * last, 3)):
@@ -145,12 +130,10 @@ class CellBlocks:
                 last *= 2
             parameters += 2 * last
         else:
-            stem = network.stem_multiplier * network.channels
-            parameters, macs = _convolution(shape.inputs, stem, 3, pixels)
-            before_last, last = stem, stem
+            before_last = last
             for cell in self._cells(shape):
                 for width in (before_last, last):
-                    # where the cell before halved the side, the other one is halved here
+                    # if the cell before halved the side, the other input is halved here
                     more, most = _convolution(width, cell.channels, 1, cell.side**2)
                     parameters, macs = parameters + more, macs + most
                 before_last, last = last, cell.channels * len(self.space.concat)
@@ -158,7 +141,7 @@ class CellBlocks:
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, pixels: int) -> tuple[int, int]:
-    """(parameters, multiply-accumulates) of a dense convolution and its norm that put out so many pixels."""
+    """Count a dense convolution and its norm for a map of `pixels`: (parameters, multiply-accumulates)."""
     weights = inputs * outputs * kernel**2
     return weights + 2 * outputs, weights * pixels
 

@@ -1,4 +1,4 @@
-"""What a space of cells is declared by: its nodes, the edges between them and the operations on each edge."""
+"""The declaration of a space of cells: its nodes, the edges between them and the operations on each edge."""
 
 from __future__ import annotations
 
@@ -19,12 +19,10 @@ class CellDeclaration:
 
     - `operations` is the union over all edges; `edges_per_node` None keeps all edges.
     - `inputs` is 2 (the skeleton of DARTS) or 1 (that of NAS-Bench-201).
-    - `reads` names for each node the sources that it can read, ascending; by default all that come before it.
-    - `by_edge` names by kind the operations of each edge, in the order of `edges()`; by default each edge has all. If
-      it is given, `operations` may be empty and is filled.
-    - `concat` names the nodes, from 0, that the output concatenates: by default all, or the last of a one-input cell.
-    - `none_is_choice`: whether an architecture may keep an edge as `none`. By default it may if all edges are kept,
-      since there is no other way to be without one.
+    - `reads` lists each node's possible sources, ascending (default: all before it).
+    - `by_edge` lists by kind each edge's operations in the order of `edges()` (default: all); it fills `operations`.
+    - `concat` lists the nodes, from 0, of the output (default: all, or the last of a one-input cell).
+    - `none_is_choice`: an architecture may keep an edge as `none` (default: if all edges are kept).
     """
 
     name: str
@@ -43,13 +41,13 @@ class CellDeclaration:
             settled["concat"] = tuple(sorted(self.concat))
         if self.by_edge is not None and not self.operations:
             union = dict.fromkeys(name for rows in self.by_edge.values() for names in rows for name in names)
-            # `none` first, as in the spaces that were published
+            # `none` first, as in the published spaces
             settled["operations"] = tuple(sorted(union, key=lambda name: name != "none"))
         for name, value in settled.items():
             object.__setattr__(self, name, value)
 
     def defaults(self) -> dict[str, Any]:
-        """What follows from the other fields if it is left out."""
+        """Return the defaults that follow from the other fields."""
         return {
             "reads": tuple(tuple(range(self.inputs + node)) for node in range(self.nodes)),
             "concat": whole_output(self.inputs, self.nodes),
@@ -57,7 +55,7 @@ class CellDeclaration:
         }
 
     def replace(self, **changes: object) -> Self:
-        """The same space with some of its fields changed. A default that followed from them follows anew."""
+        """Change some fields, and the defaults that follow from them."""
         kept = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
         kept |= {key: None for key, value in self.defaults().items() if kept[key] == value}
         if "operations" in changes:
@@ -73,52 +71,48 @@ class CellDeclaration:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The operations that some edge of a discrete architecture can have, in declared order."""
+        """The operations of discrete architectures, in declared order."""
         return tuple(name for name in self.operations if self.none_is_choice or name != "none")
 
     def sources(self, node: int) -> tuple[int, ...]:
-        """What node `node` (counted from 0) can read: cell inputs first, then nodes."""
+        """Return the possible sources of a node (from 0): cell inputs first, then nodes."""
         return self.reads[node]
 
     def edges(self) -> list[tuple[int, int]]:
-        """Every possible edge of a cell as (node, source), node by node."""
+        """Return every possible edge of a cell as (node, source), node by node."""
         return [(node, source) for node in range(self.nodes) for source in self.sources(node)]
 
     def kept_sources(self, node: int) -> list[tuple[int, ...]]:
-        """Every set of sources that node `node` can keep, each in ascending order."""
+        """Return every set of sources that a node can keep, each in ascending order."""
         sources = self.sources(node)
         return list(combinations(sources, len(sources) if self.edges_per_node is None else self.edges_per_node))
 
     def choices_of(self, kind: str, edge_index: int) -> tuple[str, ...]:
-        """What edge number `edge_index` of `edges()` can be in a discrete architecture, in declared order."""
-        return tuple(
-            name
-            for name, allowed in zip(self.operations, self.allowed(kind)[edge_index], strict=True)
-            if allowed and (self.none_is_choice or name != "none")
-        )
+        """Return the discrete choices of edge number `edge_index` of `edges()`, in declared order."""
+        names = self.operations if self.by_edge is None else self.by_edge[kind][edge_index]
+        return tuple(name for name in self.choices if name in names)
 
     def allowed(self, kind: str) -> list[list[bool]]:
-        """(edges, operations): which operations stand on which edge in the relaxation, `none` among them."""
+        """Return (edges, operations): whether the relaxation has an operation, `none` included, on an edge."""
         if self.by_edge is None:
             return [[True] * len(self.operations) for _ in self.edges()]
         return [[name in names for name in self.operations] for names in self.by_edge[kind]]
 
     def largest_entropy(self) -> float:
-        """Mean entropy in nats of the edges' softmax when nothing is decided, over all kinds."""
+        """Return the mean entropy in nats of undecided edges' softmax, over all kinds."""
         rows = [sum(row) for kind in self.kinds for row in self.allowed(kind)]
         return sum(map(math.log, rows)) / len(rows)
 
     def choices_between(self, kind: str, node: int, source: int) -> tuple[str, ...]:
-        """What the edge from `source` to `node` can be in a discrete architecture."""
+        """Return the discrete choices of the edge from `source` to `node`."""
         return self._choices[kind][node, source]
 
     @cached_property
     def _choices(self) -> dict[str, dict[tuple[int, int], tuple[str, ...]]]:
-        """By kind and edge, as (node, source)."""
         return {
             kind: {edge: self.choices_of(kind, index) for index, edge in enumerate(self.edges())} for kind in self.kinds
         }
 
     def made(self, cells: Mapping[str, Cell]) -> CellArchitecture:
-        """The architecture of these cells, with the output that the space declares."""
+        """Make the architecture of these cells with the declared output."""
         return CellArchitecture(cells, dict.fromkeys(cells, self.concat))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import product
 from typing import NamedTuple
 
@@ -10,132 +11,132 @@ from nas_steps.spaces.cells.architectures import Cell, CellArchitecture, Edge
 from nas_steps.spaces.cells.declaration import CellDeclaration
 from nas_steps.spaces.protocol import Decision
 
-#: paths longer than what fits into so many numbers are left out of the encoding, the shortest always stay
+#: the encoding's paths, with all shorter ones, are at most this many; single edges are always encoded
 LARGEST_PATHS = 256
 
 
 class Slot(NamedTuple):
-    """One decision's place: which edge of which node, and what of it is decided."""
+    """The place of a decision: an edge of a node."""
 
     kind: str
     node: int
     position: int
-    #: the only source that this edge can have, where that is so
+    #: the edge's source, None if it is decided too
     source: int | None
     decides_source: bool
 
 
-class CellCoding:
-    """The decisions and the encoding of a cell space.
+class CellCoding(CellDeclaration):
+    """The decisions and the encoding of a space of cells.
 
-    The decisions go through the kinds of cells, their nodes and each node's edges. Where a node can choose what it
-    reads, an edge is two decisions, its source and its operation; else it is its operation. A node's sources are chosen
-    in ascending order, so that each architecture has one sequence of choices, and all sequences are equally long: place
-    i means the same in each.
+    The decisions go through kinds, nodes and edges. An edge is its operation, after its source if the node chooses
+    that. Sources ascend within a node, so an architecture has one sequence of choices, and all are equally long.
 
-    The encoding is, for each edge that a cell can have, the one-hot of its operation (zeros where the edge is not
-    kept), and the path encoding of BANANAS (White et al. 2021, section 3): a number for each sequence of operations
-    that can lead from an input to the output, 1 where some path of the cell is that sequence. A path through `none` is
-    none. As there, sequences are left out from a length on, since long ones are rare.
+    The encoding is the one-hot operation of each possible edge (zeros if it is not kept), and the path encoding of
+    BANANAS (White et al. 2021, section 3). That is 1 for each sequence of operations, `none` excluded, on a path from
+    an input to the output. As there, long sequences are left out.
     """
 
-    def __init__(self, space: CellDeclaration) -> None:
-        self.space = space
-        self.sources = tuple(map(str, range(space.inputs + space.nodes - 1)))
-        self.index = {name: number for number, name in enumerate(space.choices)}
-        self.slots = list(self._slots())
-        self.edges = {
-            (kind, node, source, name): number
-            for number, (kind, (node, source), name) in enumerate(product(space.kinds, space.edges(), space.choices))
-        }
-        self.length = self._longest()
-        computing = [name for name in space.choices if name != "none"]
-        found = (
-            (kind, start, *operations)
-            for kind in space.kinds
-            for length in range(1, self.length + 1)
-            for start in range(space.inputs)
-            for operations in product(computing, repeat=length)
-        )
-        self.paths = {path: len(self.edges) + number for number, path in enumerate(found)}
-
     def decision(self, prefix: Sequence[int]) -> Decision | None:
-        if len(prefix) == len(self.slots):
+        if len(prefix) == len(self._slots):
             return None
-        slot = self.slots[len(prefix)]
+        slot = self._slots[len(prefix)]
         if slot.decides_source:
-            return Decision("source", self.sources, self._next_sources(slot, prefix))
+            names = tuple(map(str, range(self.inputs + self.nodes - 1)))
+            return Decision("source", names, self._next_sources(slot, prefix))
         source = prefix[-1] if slot.source is None else slot.source
-        names = self.space.choices_between(slot.kind, slot.node, source)
-        return Decision("operation", self.space.choices, tuple(self.index[name] for name in names))
+        names = self.choices_between(slot.kind, slot.node, source)
+        return Decision("operation", self.choices, tuple(self._index[name] for name in names))
 
     def decode(self, choices: Sequence[int]) -> CellArchitecture:
-        """Raises ValueError where the choices are not complete."""
-        if len(choices) != len(self.slots):
-            raise ValueError(f"an architecture of space {self.space.name} is {len(self.slots)} choices: {choices}")
-        nodes: dict[str, list[list[Edge]]] = {kind: [[] for _ in range(self.space.nodes)] for kind in self.space.kinds}
-        for number, (slot, choice) in enumerate(zip(self.slots, choices, strict=True)):
+        if len(choices) != len(self._slots):
+            raise ValueError(f"an architecture of space {self.name} is {len(self._slots)} choices: {choices}")
+        nodes: dict[str, list[list[Edge]]] = {kind: [[] for _ in range(self.nodes)] for kind in self.kinds}
+        for number, (slot, choice) in enumerate(zip(self._slots, choices, strict=True)):
             if not slot.decides_source:
                 source = choices[number - 1] if slot.source is None else slot.source
-                nodes[slot.kind][slot.node].append((self.space.choices[choice], source))
-        return self.space.made({kind: tuple(map(tuple, found)) for kind, found in nodes.items()})
+                nodes[slot.kind][slot.node].append((self.choices[choice], source))
+        return self.made({kind: tuple(map(tuple, found)) for kind, found in nodes.items()})
 
     def decided(self, architecture: CellArchitecture) -> list[int]:
         choices = []
-        for slot in self.slots:
+        for slot in self._slots:
             operation, source = architecture.cells[slot.kind][slot.node][slot.position]
-            choices.append(source if slot.decides_source else self.index[operation])
+            choices.append(source if slot.decides_source else self._index[operation])
         return choices
 
     def encode(self, architecture: CellArchitecture) -> list[float]:
-        numbers = [0.0] * (len(self.edges) + len(self.paths))
+        numbers = [0.0] * (len(self._edge_places) + len(self._path_places))
         for kind, cell in architecture.cells.items():
             for node, edges in enumerate(cell):
                 for operation, source in edges:
-                    numbers[self.edges[kind, node, source, operation]] = 1.0
+                    numbers[self._edge_places[kind, node, source, operation]] = 1.0
             for path in self._paths(cell):
-                numbers[self.paths[(kind, *path)]] = 1.0
+                numbers[self._path_places[(kind, *path)]] = 1.0
         return numbers
 
-    def _slots(self) -> Iterator[Slot]:
-        for kind in self.space.kinds:
-            for node in range(self.space.nodes):
-                kept, *others = self.space.kept_sources(node)
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.choices)}
+
+    @cached_property
+    def _slots(self) -> list[Slot]:
+        return list(self._every_slot())
+
+    @cached_property
+    def _edge_places(self) -> dict[tuple[str, int, int, str], int]:
+        edges = product(self.kinds, self.edges(), self.choices)
+        return {(kind, node, source, name): number for number, (kind, (node, source), name) in enumerate(edges)}
+
+    @cached_property
+    def _path_places(self) -> dict[tuple[object, ...], int]:
+        paths = (
+            (kind, start, *operations)
+            for kind in self.kinds
+            for length in range(1, self._length + 1)
+            for start in range(self.inputs)
+            for operations in product([name for name in self.choices if name != "none"], repeat=length)
+        )
+        return {path: number for number, path in enumerate(paths, start=len(self._edge_places))}
+
+    @cached_property
+    def _length(self) -> int:
+        """The longest paths of which all, with the shorter ones, fit into LARGEST_PATHS."""
+        computing = sum(name != "none" for name in self.choices)
+        count, length = 0, 0
+        while length < self.nodes:
+            count += len(self.kinds) * self.inputs * computing ** (length + 1)
+            if length and count > LARGEST_PATHS:
+                break
+            length += 1
+        return length
+
+    def _every_slot(self) -> Iterator[Slot]:
+        for kind in self.kinds:
+            for node in range(self.nodes):
+                kept, *others = self.kept_sources(node)
                 for position, source in enumerate(kept):
                     if others:
                         yield Slot(kind, node, position, None, True)
                     yield Slot(kind, node, position, None if others else source, False)
 
     def _next_sources(self, slot: Slot, prefix: Sequence[int]) -> tuple[int, ...]:
-        """Those behind the source chosen last that leave enough for the rest of the node's edges."""
-        # of the edge before, the source and the operation stand at the end of the prefix
+        """Return the sources after the last choice that leave enough for the node's other edges."""
+        # the prefix ends with the source and the operation of the edge before
         last = prefix[-2] if slot.position else -1
-        sources = self.space.sources(slot.node)
-        assert self.space.edges_per_node is not None  # else no source is decided
-        wanted = self.space.edges_per_node - slot.position - 1
+        sources = self.sources(slot.node)
+        assert self.edges_per_node is not None  # else no source is decided
+        wanted = self.edges_per_node - slot.position - 1
         return tuple(source for source in sources[: len(sources) - wanted] if source > last)
 
-    def _longest(self) -> int:
-        """The longest paths of which all, with the shorter ones, fit into LARGEST_PATHS."""
-        computing = sum(name != "none" for name in self.space.choices)
-        count, length = 0, 0
-        while length < self.space.nodes:
-            count += len(self.space.kinds) * self.space.inputs * computing ** (length + 1)
-            if length and count > LARGEST_PATHS:
-                break
-            length += 1
-        return length
-
     def _paths(self, cell: Cell) -> set[tuple[int | str, ...]]:
-        """(input, operation, operation, ...) of every path to the output, those that are too long aside."""
-        inputs = self.space.inputs
+        """Return (input, operation, operation, ...) of every path to the output that is not too long."""
         ending: list[set[tuple[int | str, ...]]] = []
         for edges in cell:
             found: set[tuple[int | str, ...]] = set()
             for operation, source in edges:
-                if operation == "none":
-                    continue
-                before = [(source,)] if source < inputs else ending[source - inputs]
-                found |= {(*path, operation) for path in before if len(path) <= self.length}
+                if operation != "none":
+                    before = [(source,)] if source < self.inputs else ending[source - self.inputs]
+                    found |= {(*path, operation) for path in before if len(path) <= self._length}
             ending.append(found)
-        return set().union(*(ending[node] for node in self.space.concat))
+        return set().union(*(ending[node] for node in self.concat))

@@ -1,4 +1,4 @@
-"""Which strings stand for the same network: an identity that two architectures share exactly if they are isomorphic."""
+"""The identity of a network of cells, which two architectures share exactly if they are isomorphic."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from nas_steps.spaces.cells.architectures import Cell, CellArchitecture, Node
 
 
 def identity(architecture: CellArchitecture) -> str:
-    """A string that is equal for isomorphic architectures and differs otherwise.
+    """Return a string that is equal for isomorphic architectures and differs otherwise.
 
-    Two-input cells are isomorphic if their nodes can be renumbered so that edges, operations and the set of
-    concatenated nodes agree; the identity is the architecture so renumbered.
+    Two-input cells are isomorphic if a renumbering of the nodes makes edges, operations and concatenated nodes agree;
+    the identity is the renumbered architecture.
 
-    One-input cells are isomorphic by NAS-Bench-201's own rule (Dong & Yang 2020; `to_unique_str` of its code, zeros
-    considered: 6,466 classes of its 15,625 strings). A node is a sum of expressions, a skip connection is its source's
-    expression, `none` is a zero, and so is any operation on a node that is one zero. Like the original it does not see
-    that a sum of zeros is zero.
+    One-input cells follow NAS-Bench-201's own rule (Dong & Yang 2020; `to_unique_str` of its code with zeros: 6,466
+    classes of its 15,625 strings). A node is a sum of expressions, a skip connection is its source's expression, and
+    `none` or an operation on a single zero is a zero. As in the original, a sum of zeros is not simplified.
     """
     if architecture.inputs == 1:
         return _expression(architecture.cells["cell"])
@@ -25,7 +24,7 @@ def identity(architecture: CellArchitecture) -> str:
 
 
 def _expression(cell: Cell) -> str:
-    """The last node as an expression in the input, 0; `#` is a zero."""
+    """Spell the last node as an expression in the input, 0; `#` is a zero."""
     known = ["0"]
     for node in cell:
         terms = []
@@ -41,16 +40,16 @@ def _expression(cell: Cell) -> str:
 
 
 def _renumbered(cell: Cell, concat: frozenset[int]) -> tuple[Cell, tuple[int, ...]]:
-    """The smallest of all orders in which the nodes can stand, compared node by node.
+    """Renumber the nodes in the order that is smallest, compared node by node.
 
-    All orders are built side by side, and after each node only the smallest beginnings are kept. Of nodes with the
-    same edges that are also read alike one is tried for all, since to exchange them changes nothing.
+    All orders grow side by side, and after each node only the smallest beginnings stay. Of nodes with the same edges
+    and readers one is tried for all.
     """
     readers = [
         sorted((place, operation) for place, node in enumerate(cell) for operation, source in node if source == 2 + own)
         for own in range(len(cell))
     ]
-    # an order: the places of the nodes in the order of their new numbers
+    # the old places of the nodes in the order of their new numbers
     orders: list[tuple[int, ...]] = [()]
     best: list[tuple[Node, bool]] = []
     for _ in range(len(cell)):

@@ -1,9 +1,4 @@
-"""The names of the operations that an edge of a cell can carry.
-
-What each one computes is the function registered under the same name in `nas_steps.models.cells.operations`; that
-module
-refuses to load when the two lists differ. Names are kept here too since a space is checked where torch is not loaded.
-"""
+"""The names of the operations of cells, without torch; `nas_steps.models.cells.operations` checks that they agree."""
 
 #: name -> whether the operation has weights to learn
 OPERATIONS: dict[str, bool] = {

@@ -1,4 +1,4 @@
-"""The spaces of cells that have a name, as keys of the section `space`."""
+"""The named spaces of cells, as keys of the section `space`."""
 
 from __future__ import annotations
 
@@ -26,14 +26,11 @@ _S1 = {
     ],
 }
 
-#: `darts` is its paper's (Liu et al. 2019, section 3.1.1), `small` is cut down for images of a few pixels,
-#: `nasbench201` is Dong & Yang 2020, section 2.1; on `s1` to `s4` DARTS fails (Zela et al. 2020, section 3).
+#: `darts`: Liu et al. 2019, section 3.1.1; `small`: for images of a few pixels; `nasbench201`: Dong & Yang 2020,
+#: section 2.1; `s1` to `s4`, on which DARTS fails: Zela et al. 2020, section 3.
 DECLARED: dict[str, dict[str, Any]] = {
     "small": {"operations": [SKIP, MAX, AVERAGE, SEPARABLE, "nor_conv_3x3"], "nodes": 3},
-    "darts": {
-        "operations": ["none", MAX, AVERAGE, SKIP, SEPARABLE, "sep_conv_5x5", DILATED_3, DILATED_5],
-        "nodes": 4,
-    },
+    "darts": {"operations": ["none", MAX, AVERAGE, SKIP, SEPARABLE, "sep_conv_5x5", DILATED_3, DILATED_5], "nodes": 4},
     "nasbench201": {
         "operations": ["none", SKIP, "nor_conv_1x1", "nor_conv_3x3", AVERAGE],
         "nodes": 3,

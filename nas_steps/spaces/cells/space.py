@@ -1,43 +1,32 @@
-"""Cell spaces: a cell is a small graph whose nodes sum operations on earlier nodes.
-
-A space says which edges a cell can have, what each can be and how many of them a node keeps. Its architectures are
-strings (`nas_steps.spaces.cells.architectures`).
-"""
+"""Spaces of cells: a cell is a small graph whose nodes sum operations on earlier nodes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from random import Random
 
 from nas_steps.spaces.cells import isomorphism
 from nas_steps.spaces.cells.architectures import Cell, CellArchitecture, Edge, Node, parse_architecture
 from nas_steps.spaces.cells.checks import check_architecture, check_declaration
-from nas_steps.spaces.cells.declaration import CellDeclaration
 from nas_steps.spaces.cells.encoding import CellCoding
-from nas_steps.spaces.protocol import Decision
+from nas_steps.spaces.protocol import Sites
 
 __all__ = ["Cell", "CellArchitecture", "CellSpace", "Edge", "Node", "parse_architecture"]
 
-#: one edge of an architecture that could be another: (kind, node, position within the node, what it can become)
+#: one edge of an architecture that can change: (kind, node, position within the node, its mutations)
 Site = tuple[str, int, int, list[Edge]]
 
 
 @dataclass(frozen=True)
-class CellSpace(CellDeclaration):
-    """All architectures that a declaration of cells allows.
-
-    Raises ValueError if nothing could be searched in it.
-    """
+class CellSpace(CellCoding):
+    """All architectures that a declaration of cells allows. Raises ValueError if there is nothing to search."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_declaration(self)
 
     def size(self) -> int:
-        """How many different strings the space has."""
         return math.prod(
             sum(self._ways(kind, node, kept) for kept in self.kept_sources(node))
             for kind in self.kinds
@@ -45,11 +34,10 @@ class CellSpace(CellDeclaration):
         )
 
     def sample(self, random: Random) -> CellArchitecture:
-        """Draw one architecture uniformly."""
         return self.made({kind: self._sample_cell(kind, random) for kind in self.kinds})
 
     def mutate(self, architecture: CellArchitecture, random: Random) -> CellArchitecture:
-        """Change one edge's source or one edge's operation (Real et al. 2019, section 3.1); never returns the same.
+        """Change one edge's source or one edge's operation (Real et al. 2019, section 3.1); never return the same.
 
         An edge that moves to a source where its operation is no choice draws one that is.
         """
@@ -57,71 +45,65 @@ class CellSpace(CellDeclaration):
         return self._changed(architecture, kind, node, position, random.choice(others))
 
     def identity(self, architecture: CellArchitecture) -> str:
-        """Equal for isomorphic architectures, unequal otherwise; see `nas_steps.spaces.cells.isomorphism`."""
         return isomorphism.identity(architecture)
 
     def parse(self, text: str) -> CellArchitecture:
-        """Read an architecture of this space, in any spelling. Raises UserError."""
         return self.check(parse_architecture(text))
 
     def check(self, architecture: CellArchitecture) -> CellArchitecture:
-        """`architecture`, if it belongs to this space; else a UserError that says why it does not."""
+        """Return the architecture. Raises UserError if it is not in this space."""
         check_architecture(self, architecture)
         return architecture
 
-    def decision(self, prefix: Sequence[int]) -> Decision | None:
-        """What is decided after the choices `prefix`, None where all is; see `nas_steps.spaces.cells.encoding`."""
-        return self._coding.decision(prefix)
+    def sites(self) -> Sites:
+        """Return the edges' choices. Raises ValueError if nodes choose their edges, on which the operations depend."""
+        if self.edges_per_node is not None:
+            raise ValueError(
+                f"the nodes of space {self.name} choose which edges they keep, so that no set of architectures has "
+                "every operation of every edge once; keep all edges (space.edges_per_node: all)"
+            )
+        # an edge's choices do not depend on the edges before
+        allowed: list[tuple[int, ...]] = []
+        while (decision := self.decision([options[0] for options in allowed])) is not None:
+            allowed.append(decision.allowed)
+        return Sites(
+            tuple(map(len, allowed)),
+            lambda indices: self.decode([options[index] for options, index in zip(allowed, indices, strict=True)]),
+        )
 
-    def decode(self, choices: Sequence[int]) -> CellArchitecture:
-        """The architecture that complete choices make."""
-        return self._coding.decode(choices)
+    def smallest(self) -> CellArchitecture:
+        """Raise ValueError: this is defined for mobile spaces only."""
+        raise ValueError(f"space {self.name} has cells, of which none is the largest or the smallest")
 
-    def decided(self, architecture: CellArchitecture) -> list[int]:
-        """The choices that make an architecture."""
-        return self._coding.decided(architecture)
-
-    def encode(self, architecture: CellArchitecture) -> list[float]:
-        """An architecture as zeros and ones for a regression: its edges and its paths."""
-        return self._coding.encode(architecture)
-
-    @cached_property
-    def _coding(self) -> CellCoding:
-        return CellCoding(self)
+    largest = smallest
 
     def _ways(self, kind: str, node: int, kept: tuple[int, ...]) -> int:
-        """In how many ways operations can stand on the edges from `kept` to a node."""
+        """Count the operations' combinations on the edges from `kept` to a node."""
         return math.prod(len(self.choices_between(kind, node, source)) for source in kept)
 
     def _sample_cell(self, kind: str, random: Random) -> Cell:
         nodes = []
         for node in range(self.nodes):
             sets = self.kept_sources(node)
-            # sources whose edges have more choices stand in more architectures
+            # a set of sources is as likely as its share of the architectures
             (kept,) = random.choices(sets, [self._ways(kind, node, one) for one in sets])
             nodes.append(tuple((random.choice(self.choices_between(kind, node, source)), source) for source in kept))
         return tuple(nodes)
 
     def _sites(self, architecture: CellArchitecture) -> list[Site]:
-        """Every edge whose operation, and every edge whose source can be another."""
+        """Return every edge whose operation can change and every edge whose source can change."""
         found: list[Site] = []
         for kind, cell in architecture.cells.items():
             for node, edges in enumerate(cell):
                 taken = {source for _, source in edges}
                 for position, (operation, source) in enumerate(edges):
                     others = [(name, source) for name in self.choices_between(kind, node, source) if name != operation]
-                    moved = [
-                        (name, free)
-                        for free in self.sources(node)
-                        if free not in taken
-                        for name in self._moved(operation, self.choices_between(kind, node, free))
-                    ]
+                    moved: list[Edge] = []
+                    for free in (one for one in self.sources(node) if one not in taken):
+                        choices = self.choices_between(kind, node, free)
+                        moved += [(name, free) for name in ((operation,) if operation in choices else choices)]
                     found += [(kind, node, position, edges) for edges in (others, moved) if edges]
         return found
-
-    @staticmethod
-    def _moved(operation: str, choices: tuple[str, ...]) -> tuple[str, ...]:
-        return (operation,) if operation in choices else choices
 
     @staticmethod
     def _changed(architecture: CellArchitecture, kind: str, node: int, position: int, edge: Edge) -> CellArchitecture:

@@ -1,4 +1,4 @@
-"""A mobile architecture as a string, one line, and as data: a stem, stages of MBConv blocks, a head.
+"""A mobile architecture as a string and as data: a stem, stages of MBConv blocks, a head.
 
 EfficientNet-B0 (Tan & Le 2019, table 1) is, on one line::
 
@@ -7,25 +7,26 @@ EfficientNet-B0 (Tan & Le 2019, table 1) is, on one line::
 
 `/` separates stem, stages and head, `+` the unequal blocks within a stage, `_` the fields of a block:
 
-- `mb` is an inverted residual (Sandler et al. 2018, section 3.3): expand, depthwise, squeeze-excitation, project. `k`
-  kernel, `e` expansion, `c` channels that come out, `s` stride (1 where left out), `r` how many such blocks follow one
-  another (1 where left out; all but the first have stride 1).
-- `se` squeeze-excitation as in EfficientNet, to a share of the block's input channels; `hse` as in MobileNetV3
-  (Howard et al. 2019, section 5.3), to a share of the expanded channels, a multiple of 8, with a hard sigmoid.
-- a block's activation is the stem's unless it names one: silu, relu, relu6 or hswish.
-- `id` is a layer left out. Where the shape changes, `id_s2_c64`, it is a strided 1x1 convolution and a batch norm.
-- `stem` is a convolution; `eps0.001` in it is that of all batch norms, 1e-5 where left out.
-- `head` is a 1x1 convolution to `c` channels and the average, then (where `l` is given) a linear layer to so many with
-  the stem's activation, then dropout with probability `p` (0 where left out) and the classifier.
+- `mb` is an inverted residual (Sandler et al. 2018, section 3.3): expand, depthwise, squeeze-excitation, project. Its
+  fields are kernel `k`, expansion `e`, output channels `c`, stride `s` (default 1) and repetitions `r` (default 1; all
+  but the first have stride 1).
+- `se` is EfficientNet's squeeze-excitation to a share of the block's input channels. `hse` is MobileNetV3's (Howard et
+  al. 2019, section 5.3): a share of the expanded channels, a multiple of 8, a hard sigmoid.
+- A block has the stem's activation unless it names one: silu, relu, relu6 or hswish.
+- `id` is a layer left out. If it changes the shape (`id_s2_c64`), it is a strided 1x1 convolution and a batch norm.
+- `stem` is a convolution; `eps` is the epsilon of all batch norms (default 1e-5).
+- `head` is a 1x1 convolution to `c` channels, the average, an optional linear layer to `l` units with the stem's
+  activation, dropout with probability `p` (default 0) and the classifier.
 
-Fields may stand in any order and equal blocks one by one; what is printed has one order and equal blocks joined.
+Fields are read in any order and printed in one; equal blocks that follow one another are printed as one run.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from nas_steps.errors import UserError, exact, known
@@ -33,19 +34,18 @@ from nas_steps.errors import UserError, exact, known
 ACTIVATIONS = ("silu", "relu", "relu6", "hswish")
 #: other spellings of the activations
 SYNONYMS = {"swish": "silu"}
-#: epsilon of batch norms where nothing is said
+#: default epsilon of batch norms
 EPSILON = 1e-5
-#: what a block can be
 BLOCKS = ("mb", "id")
 
-#: fields of each part, in the order in which they are printed, and those that it must have
+#: fields of each part in printed order, and its required fields
 FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "stem": (("k", "s", "c", "eps"), ("k", "c")),
     "mb": (("r", "k", "s", "e", "c", "se", "hse"), ("k", "e", "c")),
     "id": (("r", "s", "c"), ()),
     "head": (("c", "l", "p"), ("c",)),
 }
-#: what the fields' values can be: words, and lowest and highest; whole numbers where the limits are
+#: lowest and highest value of each field, which is a whole number if its limits are
 LIMITS: dict[str, tuple[float, float]] = {
     "r": (1, 200),
     "k": (1, 31),
@@ -61,7 +61,7 @@ LIMITS: dict[str, tuple[float, float]] = {
 
 
 class Operation(NamedTuple):
-    """What an MBConv block computes, its shape aside; `squeeze` is "", or a field such as "se0.25"."""
+    """The kernel, expansion and squeeze-excitation ("" or a field such as "se0.25") of an MBConv block."""
 
     kernel: int
     expansion: float
@@ -71,14 +71,26 @@ class Operation(NamedTuple):
         return "_".join(filter(None, (f"k{self.kernel}", f"e{exact(self.expansion)}", self.squeeze)))
 
 
+def operation_name(operation: Operation | None) -> str:
+    return "id" if operation is None else str(operation)
+
+
 @dataclass(frozen=True)
 class Block:
-    """One layer: `operation` None is a layer left out, which has no activation (""). `width` is what comes out."""
+    """One layer with `width` output channels; a layer left out has operation None and activation ""."""
 
     width: int
     stride: int
     operation: Operation | None
     activation: str
+
+    def __str__(self) -> str:
+        name = f"{operation_name(self.operation)}_s{self.stride}_c{self.width}"
+        return f"{name}_{self.activation}" if self.activation else name
+
+    def is_identity(self, channels: int) -> bool:
+        """Return whether the layer is left out and keeps the shape of an input with `channels` channels."""
+        return self.operation is None and self.stride == 1 and self.width == channels
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,7 @@ class Stem:
 
 @dataclass(frozen=True)
 class Head:
-    """`hidden` is the width of a linear layer before the classifier, 0 where there is none."""
+    """`hidden` is the width of a linear layer before the classifier, 0 for none."""
 
     width: int
     hidden: int = 0
@@ -110,15 +122,11 @@ class MobileArchitecture:
 
     @property
     def stride(self) -> int:
-        """By what the network divides the side of its images."""
-        stride = self.stem.stride
-        for stage in self.stages:
-            for block in stage:
-                stride *= block.stride
-        return stride
+        """The divisor of the images' side."""
+        return math.prod((self.stem.stride, *(block.stride for stage in self.stages for block in stage)))
 
     def blocks(self) -> Iterator[tuple[int, int, int, Block]]:
-        """(stage, position within it, channels that come in, block), from the stem to the head."""
+        """Yield (stage, position within it, input channels, block) from the stem to the head."""
         width = self.stem.width
         for number, stage in enumerate(self.stages):
             for position, block in enumerate(stage):
@@ -126,9 +134,9 @@ class MobileArchitecture:
                 width = block.width
 
     def simplified(self) -> MobileArchitecture:
-        """The same function in one stage, without the layers that are left out."""
-        kept = [block for _, _, width, block in self.blocks() if not _is_nothing(block, width)]
-        return MobileArchitecture(self.stem, (tuple(kept),), self.head)
+        """Return the same function in one stage, without identities."""
+        kept = tuple(block for _, _, width, block in self.blocks() if not block.is_identity(width))
+        return replace(self, stages=(kept,))
 
     def _stem(self) -> str:
         stem = self.stem
@@ -144,10 +152,10 @@ class MobileArchitecture:
     def _stages(self) -> Iterator[str]:
         width = self.stem.width
         for stage in self.stages:
-            # [block, channels in, how many]
+            # (block, input channels, repetitions)
             runs: list[tuple[Block, int, int]] = []
             for block in stage:
-                if runs and block == _following(runs[-1][0]):
+                if runs and block == replace(runs[-1][0], stride=1):
                     runs[-1] = (*runs[-1][:2], runs[-1][2] + 1)
                 else:
                     runs.append((block, width, 1))
@@ -166,7 +174,7 @@ class MobileArchitecture:
 
 
 def parse_mobile(text: str) -> MobileArchitecture:
-    """Read a mobile architecture. Raises UserError, which says what is wrong and at which character."""
+    """Read a mobile architecture. Raises UserError, which names the character."""
     text = text.strip()
     parts = list(_split(text, "/", 0))
     if len(parts) < 3 or not parts[0][0].startswith("stem") or not parts[-1][0].startswith("head"):
@@ -193,61 +201,45 @@ def parse_mobile(text: str) -> MobileArchitecture:
     last = _Part(text, *parts[-1], names=("head",))
     if last.activation:
         raise last.error("the head has the stem's activation; leave it out here")
-    numbers = last.numbers
-    head = Head(int(numbers["c"]), int(numbers.get("l", 0)), numbers.get("p", 0.0))
+    head = Head(int(last.numbers["c"]), int(last.numbers.get("l", 0)), last.numbers.get("p", 0.0))
     return MobileArchitecture(stem, tuple(stages), head)
 
 
 def is_mobile(text: str) -> bool:
-    """Whether the string spells a mobile architecture, well or badly, rather than cells."""
+    """Return whether the string starts as a mobile architecture, valid or not."""
     return text.lstrip().startswith("stem")
 
 
 def parse_operation(text: str) -> Operation | None:
     """Read `k3_e6_se0.25`, or `id` as None. Raises ValueError."""
+    if text == "id":
+        return None
     try:
-        if text == "id":
-            return None
         # an operation is a block without a shape
-        part = _Part(text, f"mb_c1_{text}", -len("mb_c1_"), names=("mb",))
+        return _Part(text, f"mb_c1_{text}", -len("mb_c1_"), names=("mb",)).operation()
     except UserError as error:
         raise ValueError(f"{error}; an operation is spelled id, k3_e6 or k3_e6_se0.25") from None
-    return part.operation()
-
-
-def _is_nothing(block: Block, width: int) -> bool:
-    return block.operation is None and block.stride == 1 and block.width == width
-
-
-def _following(block: Block) -> Block:
-    """What the second one of a run is."""
-    return Block(block.width, 1, block.operation, block.activation)
 
 
 def _blocks(part: _Part, width: int, activation: str) -> list[Block]:
-    """The blocks of a run, where `width` channels come in and `activation` is the stem's."""
-    numbers = part.numbers
-    operation = part.operation()
+    """Return the blocks of a run for `width` input channels and the stem's `activation`."""
+    numbers, operation = part.numbers, part.operation()
     if operation is None and part.activation:
         raise part.error("a layer that is left out has no activation")
-    block = Block(
-        int(numbers.get("c", width)),
-        int(numbers.get("s", 1)),
-        operation,
-        "" if operation is None else part.activation or activation,
-    )
-    return [block, *[_following(block)] * (int(numbers.get("r", 1)) - 1)]
+    shown = "" if operation is None else part.activation or activation
+    block = Block(int(numbers.get("c", width)), int(numbers.get("s", 1)), operation, shown)
+    return [block, *[replace(block, stride=1)] * (int(numbers.get("r", 1)) - 1)]
 
 
 def _split(text: str, separator: str, start: int) -> Iterable[tuple[str, int]]:
-    """What stands between separators, and from which character on."""
+    """Yield each piece with the position of its first character."""
     for piece in text.split(separator):
         yield piece, start
         start += len(piece) + 1
 
 
 class _Part:
-    """The fields of one part of a string: `numbers` by letter, and the activation, "" where none is named."""
+    """The fields of one part of a string: `numbers` by letter, and the activation or ""."""
 
     def __init__(self, whole: str, text: str, start: int, *, names: tuple[str, ...]) -> None:
         self.whole, self.text, self.start = whole, text, start
@@ -293,12 +285,8 @@ class _Part:
         fields = FIELDS[self.name][0]
         match = re.fullmatch(r"([a-z]+)(\d+\.?\d*(?:e-?\d+)?|\.\d+)", piece)
         if match is None or match[1] not in fields:
-            raise self.error(
-                f"{piece!r} is no field of {self.name}; its fields are {', '.join(fields)}, each with a number, and "
-                f"an activation of {', '.join(ACTIVATIONS)}",
-                at,
-                piece,
-            )
+            words = f"{piece!r} is no field of {self.name}; its fields are {', '.join(fields)}, each with a number"
+            raise self.error(f"{words}, and an activation of {', '.join(ACTIVATIONS)}", at, piece)
         field, value = match[1], float(match[2])
         low, high = LIMITS[field]
         whole = isinstance(low, int)

@@ -1,11 +1,12 @@
-"""What a mobile space is declared by: the keys of its stem, stages and head, read from plain data."""
+"""Read the stem, stages and head of a mobile space from plain data."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import product
+from typing import Any, TypeVar
 
 from nas_steps.errors import exact, known
 from nas_steps.spaces.mobile.architectures import (
@@ -15,13 +16,15 @@ from nas_steps.spaces.mobile.architectures import (
     Head,
     Operation,
     Stem,
+    operation_name,
     parse_operation,
 )
 
-#: what a layer is: an operation, or None where it is left out
+#: a layer's operation, None for a layer left out
 Place = Operation | None
+Part = TypeVar("Part", Stem, Head)
 
-#: the field of the string that limits a declared key
+#: the field of the string whose limits a declared key has
 FIELD_OF = {
     "width": "c",
     "depth": "r",
@@ -35,7 +38,7 @@ FIELD_OF = {
 
 
 def spelled(place: Place) -> tuple[str, ...]:
-    """The names of a layer's kernel, expansion and squeeze-excitation; ("id", "", "") of one that is left out."""
+    """Name a layer's kernel, expansion and squeeze-excitation; ("id", "", "") for a layer left out."""
     if place is None:
         return ("id", "", "")
     return (str(place.kernel), exact(place.expansion), place.squeeze or "none")
@@ -43,12 +46,11 @@ def spelled(place: Place) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Stage:
-    """What a stage can be: each key one value or several to choose from.
+    """The choices of a stage: one or several values for each key.
 
-    - `width` is what its layers put out, `depth` how many layers it has, `stride` that of the first; these and the
-      `activation` (the stem's where left out) are the whole stage's.
-    - `kernel`, `expansion` and `squeeze` ("none", "se0.25", "hse0.25") are chosen in any combination by each layer, or
-      once for the stage (`by`: "stage"). `operations` names the combinations instead: "id", "k3_e6", "k5_e3_se0.25".
+    - The whole stage has one `width` (output channels), `depth` (layers), `stride` (of the first layer), `activation`.
+    - Each layer chooses `kernel`, `expansion` and `squeeze` ("none", "se0.25", "hse0.25"), or the stage does (`by`:
+      "stage"). `operations` lists the combinations instead: "id", "k3_e6", "k5_e3_se0.25".
     - `skip`: all layers but the first may be left out (`id`).
     """
 
@@ -77,20 +79,19 @@ class Stage:
             raise ValueError("activation has a choice, but all layers may be left out; leave id out, or the choice")
 
     def places(self, layer: int) -> tuple[Place, ...]:
-        """What layer number `layer` can be."""
+        """Return the choices of layer number `layer`."""
         return self._first if layer == 0 else self._rest  # type: ignore[attr-defined]
 
     def layers(self, depth: int) -> int:
-        """How many layers choose for themselves."""
+        """Count the layers that choose for themselves."""
         return 1 if self.by == "stage" else depth
 
     def ways(self, depth: int) -> int:
-        """In how many ways operations can stand in so many layers."""
-        first, rest = len(self.places(0)), len(self.places(1))
-        return first * rest ** (self.layers(depth) - 1)
+        """Count the operations' combinations over `depth` layers."""
+        return len(self.places(0)) * len(self.places(1)) ** (self.layers(depth) - 1)
 
     def others(self, layer: int, place: Place) -> list[Place]:
-        """What a layer can become by one mutation: a change of one factor, or being left out, or no more."""
+        """Return a layer's mutations: one factor changes, or the layer is left out or comes back."""
 
         def near(other: Place) -> bool:
             if self.operations or place is None or other is None:
@@ -103,24 +104,21 @@ class Stage:
         if self.operations:
             named = tuple(parse_operation(name) for name in self.operations)
             return named, ((None, *named) if self.skip and None not in named else named)
-        squeezes = ["" if name == "none" else name for name in self.squeeze]
-        product = tuple(
-            Operation(kernel, float(expansion), squeeze)
-            for kernel in self.kernel
-            for expansion in self.expansion
-            for squeeze in squeezes
+        every = tuple(
+            Operation(kernel, float(expansion), "" if squeeze == "none" else squeeze)
+            for kernel, expansion, squeeze in product(self.kernel, self.expansion, self.squeeze)
         )
-        return product, ((None, *product) if self.skip else product)
+        return every, ((None, *every) if self.skip else every)
 
 
 def declared_stages(data: Any, activation: str) -> tuple[Stage, ...]:
-    """Stages of plain data, where `activation` is the stem's. Raises ValueError."""
+    """Read stages of plain data; `activation` is the stem's. Raises ValueError."""
     if not isinstance(data, Sequence) or isinstance(data, str):
         raise ValueError(f"stages is {data!r}; a list of stages is expected, each with width, depth, kernel, ...")
     found = []
     for number, one in enumerate(data):
         where = f"stages[{number}]"
-        values = _keys(where, one, Stage, ("width",))
+        values = _keys(where, one, Stage)
         several: dict[str, Any] = {
             key: _several(f"{where}.{key}", key, value) for key, value in values.items() if key in _CHOICES
         }
@@ -137,22 +135,15 @@ def declared_stages(data: Any, activation: str) -> tuple[Stage, ...]:
     return tuple(found)
 
 
-def declared_stem(data: Any) -> Stem:
-    """The stem of plain data. Raises ValueError."""
-    values = _keys("stem", data, Stem, ("width",))
-    return Stem(**{key: _one(f"stem.{key}", key, value) for key, value in values.items()})
-
-
-def declared_head(data: Any) -> Head:
-    """The head of plain data. Raises ValueError."""
-    values = _keys("head", data, Head, ("width",))
-    return Head(**{key: _one(f"head.{key}", key, value) for key, value in values.items()})
+def declared_part(where: str, kind: type[Part], data: Any) -> Part:
+    """Read the stem or head of plain data. Raises ValueError."""
+    return kind(**{key: _one(f"{where}.{key}", key, value) for key, value in _keys(where, data, kind).items()})
 
 
 _CHOICES = ("width", "depth", "stride", "activation", "kernel", "expansion", "squeeze", "operations")
 
 
-def _keys(where: str, data: Any, kind: type, needed: tuple[str, ...]) -> dict[str, Any]:
+def _keys(where: str, data: Any, kind: type) -> dict[str, Any]:
     names = [field.name for field in dataclasses.fields(kind)]
     if not isinstance(data, Mapping):
         raise ValueError(f"{where} is {data!r}; keys are expected: {', '.join(names)}")
@@ -161,14 +152,12 @@ def _keys(where: str, data: Any, kind: type, needed: tuple[str, ...]) -> dict[st
             known("key", str(key), names)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
-    missing = [key for key in needed if key not in data]
-    if missing:
-        raise ValueError(f"{where} needs {' and '.join(missing)}")
+    if "width" not in data:
+        raise ValueError(f"{where} needs width")
     return dict(data)
 
 
 def _several(where: str, key: str, value: Any) -> tuple[Any, ...]:
-    """One value or a list of them as a tuple, each checked."""
     values = list(value) if isinstance(value, (list, tuple)) else [value]
     if not values:
         raise ValueError(f"{where} is empty; name at least one")
@@ -185,8 +174,7 @@ def _one(where: str, key: str, value: Any) -> Any:
         if key == "squeeze":
             return "none" if value in (0, None, "none") else _squeeze(str(value))
         if key == "operations":
-            place = parse_operation(str(value))
-            return "id" if place is None else str(place)
+            return operation_name(parse_operation(str(value)))
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     low, high = LIMITS[FIELD_OF[key]]

@@ -1,16 +1,18 @@
-"""EfficientNet-B0 to B7 as mobile architectures, and how one is made wider and deeper (Tan & Le 2019)."""
+"""EfficientNet-B0 to B7 as mobile architectures, and compound scaling (Tan & Le 2019)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
 from typing import NamedTuple
 
-from nas_steps.spaces.mobile.architectures import Block, Head, MobileArchitecture, Stem
+from nas_steps.spaces.mobile.architectures import MobileArchitecture
 
 
 class Scaling(NamedTuple):
-    """Factors of width and depth, side in pixels that the network was trained at, dropout before the classifier."""
+    """Factors of width and depth, side in pixels of the training images, dropout before the classifier."""
 
     width: float
     depth: float
@@ -18,7 +20,7 @@ class Scaling(NamedTuple):
     dropout: float
 
 
-#: as published with the paper's code; it is not the paper's formula (section 4, step 2) at phi = 0 to 7
+#: from the paper's code, which does not follow the paper's formula (section 4, step 2) at phi = 0 to 7
 PUBLISHED: dict[str, Scaling] = {
     "efficientnet_b0": Scaling(1.0, 1.0, 224, 0.2),
     "efficientnet_b1": Scaling(1.0, 1.1, 240, 0.2),
@@ -36,7 +38,6 @@ B0 = (
     "mb_r3_k3_s2_e6_c80_se0.25/mb_r3_k5_e6_c112_se0.25/mb_r4_k5_s2_e6_c192_se0.25/mb_k3_e6_c320_se0.25/head_c1280_p0.2"
 )
 
-
 #: alpha, beta and gamma of EfficientNet (section 4)
 PAPERS_TRIPLE = (1.2, 1.1, 1.15)
 
@@ -44,26 +45,21 @@ PAPERS_TRIPLE = (1.2, 1.1, 1.15)
 def triples(
     factors: str, depth: Sequence[float], width: Sequence[float], resolution: Sequence[float], tolerance: float
 ) -> list[tuple[float, float, float]]:
-    """Return the (alpha, beta, gamma) of a grid with alpha * beta^2 * gamma^2 near 2, in the grid's order.
-
-    If members go by the published `factors`, return the paper's triple alone.
-    """
+    """Return the grid's (alpha, beta, gamma) with alpha * beta^2 * gamma^2 near 2, or the `published` triple."""
     if factors == "published":
         return [PAPERS_TRIPLE]
     return [
         (alpha, beta, gamma)
-        for alpha in depth
-        for beta in width
-        for gamma in resolution
+        for alpha, beta, gamma in product(depth, width, resolution)
         if abs(alpha * beta**2 * gamma**2 / 2 - 1) <= tolerance + 1e-9
     ]
 
 
 def scaled(architecture: MobileArchitecture, *, width: float, depth: float, divisor: int = 8) -> MobileArchitecture:
-    """A network with `width` times the channels and `depth` times the layers of each stage.
+    """Multiply the channels by `width` and the layers of each stage by `depth`.
 
-    Channels are rounded to multiples of `divisor` (`round_channels`), layers up, as in the paper's code, whose divisor
-    is 8; layers that are added repeat a stage's last. Squeeze-excitation and expansion stay shares.
+    As in the paper's code, channels are rounded to multiples of `divisor` (there 8) and layers are rounded up. Added
+    layers repeat a stage's last. Squeeze-excitation and expansion stay shares.
     """
 
     def wider(channels: int) -> int:
@@ -72,32 +68,28 @@ def scaled(architecture: MobileArchitecture, *, width: float, depth: float, divi
     stages = []
     for stage in architecture.stages:
         layers = round_layers(len(stage), depth)
-        last = stage[-1]
-        added = Block(last.width, 1, last.operation, last.activation)
-        longer = (*stage, *[added] * max(0, layers - len(stage)))[:layers]
-        stages.append(tuple(Block(wider(b.width), b.stride, b.operation, b.activation) for b in longer))
+        longer = (*stage, *[replace(stage[-1], stride=1)] * (layers - len(stage)))[:layers]
+        stages.append(tuple(replace(block, width=wider(block.width)) for block in longer))
     stem, head = architecture.stem, architecture.head
     return MobileArchitecture(
-        Stem(wider(stem.width), stem.kernel, stem.stride, stem.activation, stem.epsilon),
+        replace(stem, width=wider(stem.width)),
         tuple(stages),
-        Head(wider(head.width), head.hidden and wider(head.hidden), head.dropout),
+        replace(head, width=wider(head.width), hidden=head.hidden and wider(head.hidden)),
     )
 
 
 def round_channels(channels: int, factor: float, divisor: int = 8) -> int:
-    """The multiple of `divisor` that is nearest to `factor * channels`, or the next where that is less than 90 % of it
-    (Sandler et al. 2018, published code).
+    """Multiply channels and round them to a multiple of `divisor`; the factor 1 changes nothing."""
+    return channels if factor == 1 else multiple_of(divisor, channels * factor)
 
-    Channels stay as they are where the factor is 1.
-    """
-    if factor == 1:
-        return channels
-    wanted = channels * factor
-    found = max(divisor, int(wanted + divisor / 2) // divisor * divisor)
-    return found if found >= 0.9 * wanted else found + divisor
+
+def multiple_of(divisor: int, channels: float) -> int:
+    """Round to the nearest multiple, or to the next if that is under 90 % (Sandler et al. 2018, published code)."""
+    found = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return found if found >= 0.9 * channels else found + divisor
 
 
 def round_layers(layers: int, factor: float) -> int:
-    """`factor * layers`, rounded up."""
-    # a hair is taken off first: 5 * 1.2 is 6, not 7
+    """Return `factor * layers`, rounded up."""
+    # 5 * 1.2 must give 6 despite the rounding error of floats
     return math.ceil(layers * factor - 1e-9)

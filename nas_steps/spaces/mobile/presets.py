@@ -1,7 +1,4 @@
-"""The mobile spaces that have a name, as keys of the section `space`.
-
-A stage's keys are those of `nas_steps.spaces.mobile.declarations.Stage`. A list is what can be chosen from.
-"""
+"""The named mobile spaces, as keys of the section `space`; see `nas_steps.spaces.mobile.declarations.Stage`."""
 
 from __future__ import annotations
 
@@ -13,23 +10,15 @@ from nas_steps.spaces.mobile.space import MobileSpace
 #: a declared space: {"stem": {...}, "stages": [{...}, ...], "head": {...}}
 Declared = Mapping[str, Any]
 
-#: The choices of MnasNet (Tan et al. 2019, section 4.1: kernel, squeeze-excitation, width and layers of each stage,
-#: the same for all its layers), with those of the expansion, around the stages of EfficientNet-B0 (Tan & Le 2019, table
-#: 1), which was found in that space: one layer more or less, a quarter of the width more or less, in multiples of 8.
+#: The choices of MnasNet (Tan et al. 2019, section 4.1) and of the expansion, around the stages of EfficientNet-B0 (Tan
+#: & Le 2019, table 1): one layer more or less, a quarter of the width more or less, in multiples of 8.
 _MNASNET: Declared = {
     "stem": {"width": 32, "kernel": 3, "stride": 2, "activation": "silu"},
     "stages": [
         {"by": "stage", "width": [16, 24], "depth": [1, 2], "kernel": [3, 5], "squeeze": ["none", "se0.25"]},
         *(
-            {
-                "by": "stage",
-                "width": width,
-                "depth": depth,
-                "stride": stride,
-                "kernel": [3, 5],
-                "expansion": [3, 6],
-                "squeeze": ["none", "se0.25"],
-            }
+            {"by": "stage", "width": width, "depth": depth, "stride": stride}
+            | {"kernel": [3, 5], "expansion": [3, 6], "squeeze": ["none", "se0.25"]}
             for width, depth, stride in (
                 ([16, 24, 32], [1, 2, 3], 2),
                 ([32, 40, 48], [1, 2, 3], 2),
@@ -43,43 +32,30 @@ _MNASNET: Declared = {
     "head": {"width": 1280, "dropout": 0.2},
 }
 
-#: ProxylessNAS (Cai et al. 2019, section 4.2; widths, strides and layers as in its published code): each layer chooses
-#: for itself, and may be left out where the shape stays
+#: ProxylessNAS (Cai et al. 2019, section 4.2; widths, strides and layers from its code): each layer chooses for itself
+#: and may be left out if it keeps the shape
 _PROXYLESS: Declared = {
     "stem": {"width": 32, "kernel": 3, "stride": 2, "activation": "relu6", "epsilon": 1e-3},
     "stages": [
         {"width": 16},
         *(
-            {
-                "width": width,
-                "stride": stride,
-                "depth": depth,
-                "kernel": [3, 5, 7],
-                "expansion": [3, 6],
-                "skip": depth > 1,
-            }
+            {"width": width, "stride": stride, "depth": depth}
+            | {"kernel": [3, 5, 7], "expansion": [3, 6], "skip": depth > 1}
             for width, stride, depth in ((24, 2, 4), (40, 2, 4), (80, 2, 4), (96, 1, 4), (192, 2, 4), (320, 1, 1))
         ),
     ],
     "head": {"width": 1280},
 }
 
-#: Once-for-all (Cai et al. 2020, section 4.1), the MobileNetV3 space at width 1.0. The linear layer of the head has a
-#: bias, as in torchvision's MobileNetV3; that of the published code has none.
+#: Once-for-all (Cai et al. 2020, section 4.1), the MobileNetV3 space at width 1.0; unlike in the published code, the
+#: head's linear layer has a bias
 _OFA: Declared = {
     "stem": {"width": 16, "kernel": 3, "stride": 2, "activation": "hswish"},
     "stages": [
         {"width": 16, "activation": "relu"},
         *(
-            {
-                "width": width,
-                "stride": stride,
-                "activation": activation,
-                "depth": [2, 3, 4],
-                "kernel": [3, 5, 7],
-                "expansion": [3, 4, 6],
-                "squeeze": squeeze,
-            }
+            {"width": width, "stride": stride, "activation": activation}
+            | {"depth": [2, 3, 4], "kernel": [3, 5, 7], "expansion": [3, 4, 6], "squeeze": squeeze}
             for width, stride, activation, squeeze in (
                 (24, 2, "relu", "none"),
                 (40, 2, "relu", "hse0.25"),
@@ -92,7 +68,7 @@ _OFA: Declared = {
     "head": {"width": 960, "hidden": 1280, "dropout": 0.1},
 }
 
-#: NAS-Bench-Macro (Su et al. 2021, section 4; widths and strides as in its published code), for CIFAR-10
+#: NAS-Bench-Macro (Su et al. 2021, section 4; widths and strides from its code), for CIFAR-10
 _MACRO: Declared = {
     "stem": {"width": 32, "kernel": 3, "stride": 1, "activation": "relu"},
     "stages": [
@@ -102,27 +78,16 @@ _MACRO: Declared = {
     "head": {"width": 1280},
 }
 
-#: for images of 8 to 64 pixels, and for a laptop
+#: for images of 8 to 64 pixels and a laptop
 _SMALL: Declared = {
     "stem": {"width": 16, "kernel": 3, "stride": 1, "activation": "relu"},
     "stages": [
         {"width": 16, "depth": [1, 2], "kernel": [3, 5], "expansion": [2, 4]},
-        {
-            "width": 24,
-            "stride": 2,
-            "depth": [1, 2, 3],
-            "kernel": [3, 5],
-            "expansion": [2, 4],
-            "squeeze": ["none", "se0.25"],
-        },
-        {
-            "width": 48,
-            "stride": 2,
-            "depth": [1, 2, 3],
-            "kernel": [3, 5],
-            "expansion": [2, 4],
-            "squeeze": ["none", "se0.25"],
-        },
+        *(
+            {"width": width, "stride": 2, "depth": [1, 2, 3]}
+            | {"kernel": [3, 5], "expansion": [2, 4], "squeeze": ["none", "se0.25"]}
+            for width in (24, 48)
+        ),
     ],
     "head": {"width": 192},
 }

@@ -1,8 +1,4 @@
-"""Mobile spaces: stages of MBConv blocks, with choices for each stage and for each of its layers.
-
-A space is declared as plain data (`MobileSpace.declare`). Its architectures are strings
-(`nas_steps.spaces.mobile.architectures`).
-"""
+"""Mobile spaces: stages of MBConv blocks, with choices for each stage and for each of its layers."""
 
 from __future__ import annotations
 
@@ -14,21 +10,19 @@ from random import Random
 from typing import Any, NamedTuple
 
 from nas_steps.errors import UserError
-from nas_steps.spaces.mobile.architectures import Block, Head, MobileArchitecture, Stem, parse_mobile
-from nas_steps.spaces.mobile.declarations import Place, Stage, declared_head, declared_stages, declared_stem, spelled
-from nas_steps.spaces.protocol import Decision
+from nas_steps.spaces.mobile.architectures import Block, Head, MobileArchitecture, Stem, operation_name, parse_mobile
+from nas_steps.spaces.mobile.declarations import Place, Stage, declared_part, declared_stages, spelled
+from nas_steps.spaces.protocol import Decision, Sites
 
 __all__ = ["MobileArchitecture", "MobileSpace", "Stage", "parse_mobile"]
 
-#: what a whole stage chooses, in the order of the decisions
+#: the choices of a stage and of a layer, in the order of the decisions
 SETTINGS = ("depth", "width", "stride", "activation")
-#: what a layer chooses, in the order of the decisions
 FACTORS = ("kernel", "expansion", "squeeze")
 
 
 class Chosen(NamedTuple):
-    """What one stage of an architecture is. `operations` has one entry a layer, or one for all of them where the stage
-    chooses as a whole."""
+    """One stage of an architecture. `operations` has an entry for each layer, or one if the stage chooses for all."""
 
     depth: int
     width: int
@@ -38,7 +32,7 @@ class Chosen(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What is decided, and the answers that it can have here: one or more names."""
+    """A kind of decision and its possible answers, one or more names."""
 
     kind: str
     names: tuple[str, ...]
@@ -46,10 +40,7 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True)
 class MobileSpace:
-    """All architectures with this stem and head, and what the stages can be.
-
-    Raises ValueError when it is declared so that nothing could be searched in it.
-    """
+    """All architectures with this stem, head and choices of stages. Raises ValueError if there is nothing to search."""
 
     name: str
     stem: Stem
@@ -64,31 +55,29 @@ class MobileSpace:
 
     @classmethod
     def declare(cls, name: str, data: Mapping[str, Any]) -> MobileSpace:
-        """The space of plain data: {"stem": {...}, "stages": [{...}, ...], "head": {...}}. Raises ValueError."""
-        unknown = sorted(set(data) - {"stem", "stages", "head"})
-        if unknown or set(data) != {"stem", "stages", "head"}:
+        """Read {"stem": {...}, "stages": [{...}, ...], "head": {...}}. Raises ValueError."""
+        if set(data) != {"stem", "stages", "head"}:
             given = ", ".join(sorted(data)) or "nothing"
             raise ValueError(f"a mobile space has a stem, stages and a head; given are {given}")
-        stem = declared_stem(data["stem"])
-        return cls(name, stem, declared_stages(data["stages"], stem.activation), declared_head(data["head"]))
+        stem = declared_part("stem", Stem, data["stem"])
+        stages = declared_stages(data["stages"], stem.activation)
+        return cls(name, stem, stages, declared_part("head", Head, data["head"]))
 
     @property
     def stride(self) -> int:
-        """By what its networks divide the side of their images at most."""
+        """The largest divisor of the images' side."""
         return self.stem.stride * math.prod(max(stage.stride) for stage in self.stages)
 
     def size(self) -> int:
-        """How many different strings the space has."""
         return math.prod(
             len(stage.width) * len(stage.stride) * len(stage.activation) * sum(map(stage.ways, stage.depth))
             for stage in self.stages
         )
 
     def sample(self, random: Random) -> MobileArchitecture:
-        """Draw one architecture uniformly."""
         found = []
         for stage in self.stages:
-            # depths with more layers stand in more architectures; the total may be larger than any float
+            # a depth is as likely as its share of the architectures; the total may be larger than any float
             left, depth = random.randrange(sum(map(stage.ways, stage.depth))), stage.depth[0]
             for depth in stage.depth:
                 if left < stage.ways(depth):
@@ -100,50 +89,42 @@ class MobileSpace:
         return self.made(found)
 
     def mutate(self, architecture: MobileArchitecture, random: Random) -> MobileArchitecture:
-        """Change one setting of one stage, or one factor of one layer; never returns the same.
+        """Change one setting of one stage, or one factor of one layer; never return the same.
 
-        Each of them is as likely as another, and then each value. A layer that is left out, or comes back, has changed
-        in one factor; layers that are added repeat the last one.
+        Each of these is equally likely, and then each value. To leave a layer out, or to bring it back, changes one
+        factor. Added layers repeat the last one.
         """
         chosen = self._read(architecture)
         number, others = random.choice(list(self._sites(chosen)))
         return self.made([*chosen[:number], random.choice(others), *chosen[number + 1 :]])
 
     def identity(self, architecture: MobileArchitecture) -> str:
-        """Equal for architectures that are the same but for layers that are left out and bounds of stages."""
+        """Spell an architecture without identities and bounds of stages."""
         return str(architecture.simplified())
 
     def parse(self, text: str) -> MobileArchitecture:
-        """Read an architecture of this space. Raises UserError."""
         return self.check(parse_mobile(text))
 
     def check(self, architecture: MobileArchitecture) -> MobileArchitecture:
-        """`architecture`, if it belongs to this space; else a UserError that says why it does not."""
+        """Return the architecture. Raises UserError if it is not in this space."""
         self._read(architecture)
         return architecture
 
     def decision(self, prefix: Sequence[int]) -> Decision | None:
-        """What follows the decisions `prefix`; None where nothing is left to decide. Raises ValueError."""
         found = self._follow(prefix)
         return found if isinstance(found, Decision) else None
 
     def decode(self, choices: Sequence[int]) -> MobileArchitecture:
-        """The architecture of all decisions, indices of `Decision.options`. Raises ValueError."""
         found = self._follow(choices)
         if isinstance(found, Decision):
             raise ValueError(f"{len(choices)} decisions are too few: {found.kind} is not decided")
         return self.made(found)
 
     def decided(self, architecture: MobileArchitecture) -> list[int]:
-        """The decisions that lead to `architecture`: the inverse of `decode`. Raises UserError."""
-        names = [
-            name
-            for chosen in self._read(architecture)
-            for name in (
-                *(str(getattr(chosen, setting)) for setting in SETTINGS),
-                *(name for place in chosen.operations for name in spelled(place)),
-            )
-        ]
+        names: list[str] = []
+        for chosen in self._read(architecture):
+            names += [str(getattr(chosen, setting)) for setting in SETTINGS]
+            names += [name for place in chosen.operations for name in spelled(place)]
         script = self._script()
         choices, question = [], next(script)
         for position, name in enumerate(names):
@@ -154,8 +135,7 @@ class MobileSpace:
         return choices
 
     def encode(self, architecture: MobileArchitecture) -> list[float]:
-        """One-hot vectors of every setting and every layer's factors, one after the other; zeros for layers that are
-        not there. As long for every architecture of the space."""
+        """Concatenate one-hot vectors of every setting and every layer's factors, zeros for layers beyond the depth."""
         row: list[float] = []
 
         def one_hot(value: object, options: Sequence[object]) -> None:
@@ -173,12 +153,56 @@ class MobileSpace:
                     one_hot(spelled(chosen.operations[layer])[factor] if known else None, names)
         return row
 
+    def sites(self) -> Sites:
+        """Return every stage's settings and every layer's choice, its factors together."""
+        counts = []
+        for stage in self.stages:
+            counts += [len(getattr(stage, setting)) for setting in SETTINGS]
+            counts += [len(stage.places(layer)) for layer in range(stage.layers(max(stage.depth)))]
+
+        def made(indices: Sequence[int]) -> MobileArchitecture:
+            left = iter(indices)
+            found = []
+            for stage in self.stages:
+                depth, width, stride, activation = (getattr(stage, setting)[next(left)] for setting in SETTINGS)
+                places = [stage.places(layer)[next(left)] for layer in range(stage.layers(max(stage.depth)))]
+                found.append(Chosen(depth, width, stride, activation, tuple(places[: stage.layers(depth)])))
+            return self.made(found)
+
+        return Sites(tuple(counts), made)
+
+    def smallest(self) -> MobileArchitecture:
+        """Return the architecture with the least of everything. Raises ValueError if there is none."""
+        return self._extreme(largest=False, strict=True)
+
+    def largest(self, *, strict: bool = True) -> MobileArchitecture:
+        """Return the architecture with the most depth, width, kernel, expansion, squeeze-excitation; finest strides.
+
+        If no choice of a layer has the most of all, raise ValueError or, unless `strict`, take the largest kernel with
+        its largest expansion.
+        """
+        return self._extreme(largest=True, strict=strict)
+
+    def _extreme(self, *, largest: bool, strict: bool) -> MobileArchitecture:
+        most = max if largest else min
+        chosen = []
+        for number, stage in enumerate(self.stages):
+            depth = most(stage.depth)
+            places = tuple(
+                _extreme_place(stage, layer, f"layer {layer + 1} of stage {number + 1}", largest=largest, strict=strict)
+                for layer in range(stage.layers(depth))
+            )
+            # a finer stride is a larger network
+            stride = min(stage.stride) if largest else max(stage.stride)
+            chosen.append(Chosen(depth, most(stage.width), stride, stage.activation[0], places))
+        return self.made(chosen)
+
     def made(self, chosen: Sequence[Chosen]) -> MobileArchitecture:
-        """The architecture of what every stage has chosen, which is not checked."""
+        """Make the architecture of every stage's choices, unchecked."""
         return MobileArchitecture(self.stem, tuple(map(_blocks, chosen)), self.head)
 
     def _sites(self, chosen: Sequence[Chosen]) -> Iterator[tuple[int, list[Chosen]]]:
-        """(stage, what it can become by one mutation) for everything that can change."""
+        """Yield (stage, its mutations) for each setting and each layer that can change."""
         for number, (stage, now) in enumerate(zip(self.stages, chosen, strict=True)):
             for setting in SETTINGS:
                 values = [value for value in getattr(stage, setting) if value != getattr(now, setting)]
@@ -191,47 +215,41 @@ class MobileSpace:
                     yield number, [now._replace(operations=(*before, other, *after)) for other in others]
 
     def _read(self, architecture: MobileArchitecture) -> list[Chosen]:
-        """What every stage of `architecture` has chosen. Raises UserError where it is none of this space."""
+        """Return every stage's choices. Raises UserError if the architecture is not in this space."""
 
         def refuse(words: str) -> UserError:
             return UserError(f"{architecture}: {words} (space {self.name})")
 
-        if architecture.stem != self.stem:
-            raise refuse(f"its stem is not the space's, {self._fixed(architecture).split('/')[0]}")
-        if architecture.head != self.head:
-            raise refuse(f"its head is not the space's, {self._fixed(architecture).split('/')[-1]}")
+        for part, position in (("stem", 0), ("head", -1)):
+            if getattr(architecture, part) != getattr(self, part):
+                own = str(MobileArchitecture(self.stem, architecture.stages, self.head)).split("/")[position]
+                raise refuse(f"its {part} is not the space's, {own}")
         if len(architecture.stages) != len(self.stages):
             raise refuse(f"it has {len(architecture.stages)} stages, the space has {len(self.stages)}")
         found = []
         for number, (stage, blocks) in enumerate(zip(self.stages, architecture.stages, strict=True)):
             where = f"stage {number + 1}"
-            activation = next(
-                (block.activation for block in blocks if block.operation is not None), stage.activation[0]
-            )
-            now = Chosen(len(blocks), blocks[0].width, blocks[0].stride, activation, _operations(stage, blocks))
+            first = blocks[0]
+            activation = next((one.activation for one in blocks if one.operation is not None), stage.activation[0])
+            operations = tuple(block.operation for block in blocks[: stage.layers(len(blocks))])
+            now = Chosen(len(blocks), first.width, first.stride, activation, operations)
             for setting in SETTINGS:
                 value, allowed = getattr(now, setting), getattr(stage, setting)
                 if value not in allowed:
                     raise refuse(f"the {setting} of {where} is {value}, not {' or '.join(map(str, allowed))}")
             for layer, place in enumerate(now.operations):
                 if place not in stage.places(layer):
-                    known = ", ".join(_spelled_place(one) for one in stage.places(layer))
-                    raise refuse(f"layer {layer + 1} of {where} is {_spelled_place(place)}; it can be {known}")
-            # what has been read says what the blocks are, unless they differ where no choice is
+                    known = ", ".join(map(operation_name, stage.places(layer)))
+                    raise refuse(f"layer {layer + 1} of {where} is {operation_name(place)}; it can be {known}")
             if _blocks(now) != blocks:
-                raise refuse(
-                    f"the layers of {where} must have one width and activation, the stride in the first"
-                    + (", and be all the same" if stage.by == "stage" else "")
-                )
+                words = f"the layers of {where} must have one width and activation, the stride in the first"
+                raise refuse(f"{words}, and be all the same" if stage.by == "stage" else words)
             found.append(now)
         return found
 
-    def _fixed(self, architecture: MobileArchitecture) -> str:
-        return str(MobileArchitecture(self.stem, architecture.stages, self.head))
-
     @cached_property
     def _options(self) -> dict[str, tuple[str, ...]]:
-        """By kind of decision, what it can be anywhere in the space, words first, then numbers by size."""
+        """By kind of decision, all options of the space, words first, then numbers by size."""
         found: dict[str, set[str]] = {kind: set() for kind in (*SETTINGS, *FACTORS)}
         for stage in self.stages:
             for setting in SETTINGS:
@@ -239,15 +257,11 @@ class MobileSpace:
             for place in (*stage.places(0), *stage.places(1)):
                 for kind, name in zip(FACTORS, spelled(place), strict=True):
                     found[kind].add(name)
-        # a layer that is left out decides on no more than that
+        # a layer left out has no expansion and no squeeze-excitation
         return {kind: tuple(sorted(names - {""}, key=_by_size)) for kind, names in found.items()}
 
-    def _decision(self, question: Question) -> Decision:
-        options = self._options[question.kind]
-        return Decision(question.kind, options, tuple(sorted(options.index(name) for name in question.names)))
-
     def _script(self) -> Generator[Question, str, list[Chosen]]:
-        """Asks one question after the other, is sent the answer's name, and returns what was chosen."""
+        """Yield the questions, receive the answers' names, return every stage's choices."""
         found = []
         for stage in self.stages:
             answers = []
@@ -265,7 +279,7 @@ class MobileSpace:
         return found
 
     def _follow(self, choices: Sequence[int]) -> Decision | list[Chosen]:
-        """The decision after `choices`, or what was chosen by them where it was the last. Raises ValueError."""
+        """Return the decision after `choices`, or every stage's choices if none is left. Raises ValueError."""
         script, left = self._script(), list(choices)
         try:
             question = next(script)
@@ -273,36 +287,56 @@ class MobileSpace:
                 if len(question.names) == 1:
                     question = script.send(question.names[0])
                     continue
-                decision = self._decision(question)
+                options = self._options[question.kind]
+                allowed = tuple(sorted(map(options.index, question.names)))
                 if not left:
-                    return decision
+                    return Decision(question.kind, options, allowed)
                 choice = left.pop(0)
-                if choice not in decision.allowed:
-                    allowed = ", ".join(f"{one} ({decision.options[one]})" for one in decision.allowed)
-                    raise ValueError(
-                        f"decision {len(choices) - len(left)}, {decision.kind}, is {choice}, not {allowed}"
-                    )
-                question = script.send(decision.options[choice])
+                if choice not in allowed:
+                    known = ", ".join(f"{one} ({options[one]})" for one in allowed)
+                    raise ValueError(f"decision {len(choices) - len(left)}, {question.kind}, is {choice}, not {known}")
+                question = script.send(options[choice])
         except StopIteration as stop:
             if left:
                 raise ValueError(f"{len(choices)} decisions are {len(left)} too many") from None
             return stop.value
 
 
+def _extreme_place(stage: Stage, layer: int, where: str, *, largest: bool, strict: bool) -> Place:
+    """Return a layer's choice with at least (at most) as much of each factor as any other."""
+    sizes = {place: _size(place) for place in stage.places(layer)}
+    most = max if largest else min
+    bounds = tuple(most(size[factor] for size in sizes.values()) for factor in range(len(FACTORS)))
+    for place, size in sizes.items():
+        if size == bounds:
+            return place
+    if not strict:
+        return most(sizes, key=lambda place: sizes[place])
+    raise ValueError(
+        f"{where} has no {'largest' if largest else 'smallest'} choice: none of "
+        f"{', '.join(map(operation_name, sizes))} has the "
+        f"{'most' if largest else 'least'} of kernel, expansion and squeeze-excitation"
+    )
+
+
+def _size(place: Place) -> tuple[float, float, tuple[bool, float]]:
+    """Return kernel, expansion and squeeze-excitation to compare; hse is a share of more channels."""
+    if place is None:
+        return 0, 0, (False, 0)
+    hard = place.squeeze.startswith("hse")
+    share = place.squeeze.removeprefix("hse" if hard else "se")
+    return place.kernel, place.expansion, (hard, float(share or 0))
+
+
 def _by_size(name: str) -> tuple[float, str]:
-    """Numbers by size, words before them."""
     try:
         return float(name), ""
     except ValueError:
         return -1.0, name
 
 
-def _spelled_place(place: Place) -> str:
-    return "id" if place is None else str(place)
-
-
 def _with(stage: Stage, now: Chosen, setting: str, value: Any) -> Chosen:
-    """`now` with another setting; layers that are added repeat the last one."""
+    """Change a setting; added layers repeat the last one."""
     if setting != "depth":
         return now._replace(**{setting: value})
     layers = stage.layers(value)
@@ -310,14 +344,8 @@ def _with(stage: Stage, now: Chosen, setting: str, value: Any) -> Chosen:
     return now._replace(depth=value, operations=longer[:layers])
 
 
-def _operations(stage: Stage, blocks: Sequence[Block]) -> tuple[Place, ...]:
-    return tuple(block.operation for block in blocks[: stage.layers(len(blocks))])
-
-
 def _blocks(chosen: Chosen) -> tuple[Block, ...]:
-    operations = chosen.operations
-    if len(operations) < chosen.depth:
-        operations = operations * chosen.depth
+    operations = chosen.operations * (chosen.depth if len(chosen.operations) < chosen.depth else 1)
     return tuple(
         Block(chosen.width, chosen.stride if layer == 0 else 1, one, "" if one is None else chosen.activation)
         for layer, one in enumerate(operations)
