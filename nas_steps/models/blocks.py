@@ -1,4 +1,4 @@
-"""The blocks of a space's networks as modules, to be measured; `nas_steps.spaces.costs` says what they are."""
+"""Build the blocks of `nas_steps.spaces.costs` as modules, to be measured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nas_steps.spaces.protocol import Architecture
 
 
 class Module(NamedTuple):
-    """What computes a part, at one of its places: (N, channels, side, side) comes in. Equal `key`s compute the same."""
+    """A block at one of its places, with inputs (N, channels, side, side). Equal `key`s compute the same."""
 
     key: str
     build: Callable[[], nn.Module]
@@ -28,25 +28,20 @@ class Module(NamedTuple):
 
 
 def modules(blocks: Blocks, name: str, shape: Shape) -> list[Module]:
-    """What computes a part, at all its places; nothing for the base of cells, which is no module.
-
-    Raises TypeError for blocks of neither family.
-    """
+    """Return a block's modules at all its places; none for the base of cells, which is no module."""
     if isinstance(blocks, MobileBlocks):
         return [_mobile(blocks, name, shape)]
-    if isinstance(blocks, CellBlocks):
-        return [] if name == BASE else [_edge(*placed) for placed in blocks.placed(name, shape)]
-    raise TypeError(f"{type(blocks).__name__} is neither cells nor mobile")
+    assert isinstance(blocks, CellBlocks)
+    return [] if name == BASE else [_edge(*placed) for placed in blocks.placed(name, shape)]
 
 
 def whole(blocks: Blocks, architecture: Architecture, shape: Shape) -> nn.Module:
-    """The network of an architecture. Raises TypeError for blocks of neither family."""
+    """Build the network of an architecture."""
     if isinstance(blocks, MobileBlocks):
         return MobileNetwork(architecture, inputs=shape.inputs, classes=shape.classes)
-    if isinstance(blocks, CellBlocks):
-        skeleton = CellNetwork if blocks.space.inputs == 2 else StagedNetwork
-        return skeleton(architecture, blocks.skeleton(), inputs=shape.inputs, classes=shape.classes)
-    raise TypeError(f"{type(blocks).__name__} is neither cells nor mobile")
+    assert isinstance(blocks, CellBlocks)
+    skeleton = CellNetwork if blocks.space.inputs == 2 else StagedNetwork
+    return skeleton(architecture, blocks.skeleton(), inputs=shape.inputs, classes=shape.classes)
 
 
 def _mobile(blocks: MobileBlocks, name: str, shape: Shape) -> Module:

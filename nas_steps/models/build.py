@@ -1,4 +1,4 @@
-"""From any architecture's string to its network."""
+"""Build and count the network of any architecture's string."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nas_steps.spaces.mobile.architectures import is_mobile
 
 
 def is_baseline(architecture: str) -> bool:
-    """Whether the string names a hand-designed network rather than an architecture of a space."""
+    """Return whether the string names a hand-designed network."""
     try:
         parse_baseline(architecture)
     except ValueError:
@@ -27,11 +27,9 @@ def is_baseline(architecture: str) -> bool:
 def build(
     architecture: str, network: Network, *, inputs: int, classes: int, side: int, auxiliary: bool = False
 ) -> nn.Module:
-    """The network of `architecture` for images of (inputs, side, side).
+    """Build `architecture` for images of (inputs, side, side); only cells use `network` and `auxiliary`.
 
-    `network` and `auxiliary` concern cells alone; a mobile architecture and a hand-designed network have their own
-    skeleton. Raises UserError for a string that is none of them, and for a mobile one whose strides leave nothing of
-    the side.
+    Raises UserError for any other string, and for a mobile architecture that shrinks the side to nothing.
     """
     if is_mobile(architecture):
         return build_mobile(architecture, inputs=inputs, classes=classes, side=side)
@@ -43,9 +41,7 @@ def build(
 
 
 def size(architecture: str, network: Network, *, inputs: int, classes: int, side: int) -> Size:
-    """Parameters and MACs of what is deployed: without the auxiliary head."""
+    """Count parameters and MACs without the auxiliary head."""
     return count(
-        lambda: build(architecture, network, inputs=inputs, classes=classes, side=side),
-        inputs=inputs,
-        side=side,
+        lambda: build(architecture, network, inputs=inputs, classes=classes, side=side), inputs=inputs, side=side
     )

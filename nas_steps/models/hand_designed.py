@@ -8,12 +8,12 @@ from nas_steps.provenance.kinds import of_kind
 from nas_steps.spaces.baselines import family_of, parse_baseline
 from nas_steps.spaces.hand_designed import halvings
 
-#: torch's default, the one that the searched networks have too
+#: torch's default, also for searched networks
 BATCH_NORM_MOMENTUM = 0.1
 
 
 def build_baseline(name: str, *, inputs: int, classes: int, side: int) -> nn.Module:
-    """The network called `name` (see `nas_steps.spaces.baselines`) for images of (inputs, side, side)."""
+    """Build the network called `name` (see `nas_steps.spaces.baselines`) for images of (inputs, side, side)."""
     baseline = parse_baseline(name)
     family = of_kind("nas_steps.models.baselines", str(family_of(name)))
     return family.build(baseline, inputs=inputs, classes=classes, side=side)
@@ -22,34 +22,24 @@ def build_baseline(name: str, *, inputs: int, classes: int, side: int) -> nn.Mod
 def fit(model: nn.Module, inputs: int, side: int) -> nn.Module:
     """Change one of torchvision's networks in place for images of (inputs, side, side); return it."""
     for module in model.modules():
-        # torchvision's MobileNetV3 and EfficientNet average their statistics over a hundred steps and more, which a
-        # short training does not have: they would look far worse than they are
+        # the running statistics of torchvision's MobileNetV3 and EfficientNet are too slow for a short training
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = BATCH_NORM_MOMENTUM
     if inputs != 3:
         _replace_first_convolution(model, inputs)
     kept = halvings(side)
     if kept is not None:
-        keep_strides(model, kept)
+        # strides on the way would shrink a small image to a single pixel: the usual fit of ImageNet networks to CIFAR
+        strided = [module for module in model.modules() if isinstance(module, nn.Conv2d) and module.stride == (2, 2)]
+        for module in strided[: max(0, len(strided) - kept)]:
+            module.stride = (1, 1)
     return model
 
 
 def _replace_first_convolution(model: nn.Module, inputs: int) -> None:
-    """Give the first convolution another number of input channels."""
     name, old = next((name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
     parent = model.get_submodule(name.rpartition(".")[0])
     kernel, stride, padding = old.kernel_size[0], old.stride[0], old.kernel_size[0] // 2
     new = nn.Conv2d(inputs, old.out_channels, kernel, stride, padding, bias=old.bias is not None)
     nn.init.kaiming_normal_(new.weight, mode="fan_out")
     setattr(parent, name.rpartition(".")[2], new)
-
-
-def keep_strides(model: nn.Module, halvings: int) -> None:
-    """Leave only the last `halvings` strides of a network whose strided convolutions follow one another.
-
-    With fewer strides a small image is not shrunk to a single pixel half-way: the usual way to fit ImageNet networks
-    to CIFAR. `halvings` below the network's own number; else nothing changes.
-    """
-    strided = [module for module in model.modules() if isinstance(module, nn.Conv2d) and module.stride == (2, 2)]
-    for module in strided[: max(0, len(strided) - halvings)]:
-        module.stride = (1, 1)

@@ -11,13 +11,13 @@ from nas_steps.models.cells.nasbench201 import OneInputCell, StagedNetwork
 from nas_steps.models.cells.two_input import CellNetwork
 from nas_steps.models.mobile.network import MobileNetwork
 
-#: the stage a block belongs to, what it is (blocks of a stage that shrink the side have another name), its number there
+#: a block's stage, its kind (another one if it shrinks the side) and its number in the stage
 Place = tuple[int, str, int]
 
 
 @dataclass(frozen=True)
 class Inherited:
-    """How many tensors were copied whole, in part (overlapping channels), or left as they were."""
+    """The numbers of tensors that were copied whole, in part (overlapping channels), or left as they were."""
 
     whole: int
     partly: int
@@ -27,10 +27,8 @@ class Inherited:
 def inherit(larger: nn.Module, smaller: nn.Module) -> Inherited:
     """Copy the weights of `smaller`, the same architecture scaled less, into `larger`, in place.
 
-    Each tensor takes the leading channels that both have; the others stay as initialised. A block goes to the one of
-    the same number in its stage, and the last of a stage to all that were added behind it. A tensor without a
-    counterpart of as many dimensions stays as it was. The function that is computed is not kept: this is a start for
-    training, not a morphism as in Net2Net (Chen et al. 2016).
+    Each tensor takes the leading channels that both have. A block is copied to its place in its stage, the last of a
+    stage also to all added behind it. Unlike Net2Net (Chen et al. 2016), this does not keep the computed function.
     """
     source = smaller.state_dict()
     have, want = blocks(smaller), blocks(larger)
@@ -52,7 +50,7 @@ def inherit(larger: nn.Module, smaller: nn.Module) -> Inherited:
 
 
 def blocks(network: nn.Module) -> dict[str, Place]:
-    """The prefix of each block's tensors -> where the block stands. Empty for a hand-designed network."""
+    """Map the prefix of each block's tensors to its place; return {} for a hand-designed network."""
     if isinstance(network, MobileNetwork):
         stages = list(network.features.children())[1:-1]
         return {
@@ -78,7 +76,7 @@ def blocks(network: nn.Module) -> dict[str, Place]:
 
 
 def _copied(target: Tensor, source: Tensor | None) -> str:
-    """Copy what overlaps; how much that was."""
+    """Copy the overlap; return the field of `Inherited` to count it in."""
     if source is None or source.ndim != target.ndim:
         return "fresh"
     shared = tuple(slice(0, min(sizes)) for sizes in zip(target.shape, source.shape, strict=True))

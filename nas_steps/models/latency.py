@@ -1,7 +1,6 @@
-"""How long a forward pass takes: one of onnxruntime on the CPU, or of torch on its device.
+"""Measure forward passes of onnxruntime on the CPU, or of torch on its device.
 
-What is compared is measured in turns, so that a machine that slows down hits all alike; the median of many turns
-ignores what interrupts a few.
+Passes take turns, so that a slower machine affects all alike; the median of many turns ignores interruptions.
 """
 
 from __future__ import annotations
@@ -16,18 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-#: makes one forward pass; returns what it took in milliseconds
+#: makes one forward pass and returns its milliseconds
 Pass = Callable[[], float]
-#: passes in each turn before the one that is timed
+#: passes in each turn before the timed one
 LEAD = 2
-#: images that batch norms get their statistics from
+#: images for the statistics of batch norms
 SETTLED = 8
 
 
 def medians(passes: Sequence[Pass], *, repeats: int, warmup: int) -> list[float]:
-    """The median milliseconds of each, over `repeats` turns after `warmup` that are not counted.
+    """Return the median milliseconds of each over `repeats` turns after `warmup` uncounted turns.
 
-    In each turn a module passes a few times and only the last is timed: as where a network is used again and again.
+    Only the last of a turn's passes is timed, as if a network is used again and again.
     """
     taken: list[list[float]] = [[] for _ in passes]
     for turn in range(warmup + repeats):
@@ -41,7 +40,7 @@ def medians(passes: Sequence[Pass], *, repeats: int, warmup: int) -> list[float]
 
 
 def onnxruntime_pass(module: nn.Module, image: Tensor, threads: int) -> Pass:
-    """Forward passes of `module`, exported to ONNX, on (N, C, H, W) by `threads` CPU threads."""
+    """Time forward passes of `module`, exported to ONNX, on (N, C, H, W) by `threads` CPU threads."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -49,11 +48,11 @@ def onnxruntime_pass(module: nn.Module, image: Tensor, threads: int) -> Pass:
     options.log_severity_level = 3
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore")
-        # the exporter by torch.export takes seconds a block, and the graph that is optimised and run is the same
+        # the exporter by torch.export takes seconds per block for the same optimised graph
         file = f"{folder}/module.onnx"
         torch.onnx.export(module.eval(), (image,), file, input_names=["images"], dynamo=False)
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    # the zeros of an edge that is none read nothing
+    # the operation `none` has no inputs
     given = {one.name: image.numpy() for one in session.get_inputs()}
 
     def run() -> float:
@@ -65,7 +64,7 @@ def onnxruntime_pass(module: nn.Module, image: Tensor, threads: int) -> Pass:
 
 
 def torch_pass(module: nn.Module, image: Tensor, device: torch.device) -> Pass:
-    """Forward passes of `module` on (N, C, H, W); timed by CUDA events on a GPU, else by the clock."""
+    """Time forward passes of `module` on (N, C, H, W) by CUDA events on a GPU, else by the clock."""
     module, image = module.eval().to(device), image.to(device)
 
     @torch.inference_mode()
@@ -89,8 +88,7 @@ def torch_pass(module: nn.Module, image: Tensor, device: torch.device) -> Pass:
 
 
 def settle(module: nn.Module, channels: int, side: int) -> None:
-    """Give batch norms the statistics of random images (N, channels, side, side), as training would: without them the
-    numbers shrink from layer to layer, down to those that processors are slow with."""
+    """Give batch norms the statistics of random images; else numbers shrink to those that processors are slow with."""
     for norm in module.modules():
         if isinstance(norm, nn.BatchNorm2d):
             norm.momentum = None  # the mean of all batches, here of one
@@ -100,8 +98,7 @@ def settle(module: nn.Module, channels: int, side: int) -> None:
 
 
 def agreement(predicted: Sequence[float], measured: Sequence[float]) -> dict[str, Any]:
-    """How well predictions meet what was measured: errors in percent of the latter, Spearman's correlation of the
-    ranks (None where one of the two does not vary)."""
+    """Compare predictions: errors in percent of `measured`, Spearman's correlation (None if one does not vary)."""
     from scipy.stats import spearmanr
 
     errors = [100 * (one - other) / other for one, other in zip(predicted, measured, strict=True)]

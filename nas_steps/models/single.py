@@ -1,4 +1,4 @@
-"""What torch says of a batch norm that is to learn from a single value, in words."""
+"""Explain torch's error of a batch norm that learns from a single value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SINGLE = "Expected more than 1 value per channel when training"
 
 @contextmanager
 def single_values_in_words(key: str = "batch_size") -> Iterator[None]:
-    """Raise UserError where a batch of one image has come to a map of one pixel; `key` says how many images it has."""
+    """Raise UserError if a batch of one image shrinks to one pixel; the option `key` sets the batch's size."""
     try:
         yield
     except ValueError as error:

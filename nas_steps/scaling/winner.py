@@ -43,8 +43,8 @@ def measure(meta: Meta) -> Measure:
 
 def activations(meta: Meta) -> Callable[[Design], int]:
     """Return a function that counts the bytes of a design's activations."""
-    from nas_steps.models.activations import activation_bytes
     from nas_steps.models.build import build
+    from nas_steps.models.count import activation_bytes
 
     inputs, classes = meta.shape[0], len(meta.classes)
 

@@ -64,9 +64,6 @@ class CostTable:
     def has_latency(self) -> bool:
         return not any(math.isnan(one.latency_ms) for one in self._of.values())
 
-    def part(self, name: str) -> Costs:
-        return self._of[name]
-
     def costs(self, architecture: Architecture) -> Costs:
         found = [self._of[name] for name in self.blocks.of(architecture)]
         return Costs(

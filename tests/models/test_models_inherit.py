@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from nas_steps.config.space import Network
-from nas_steps.models.activations import activation_bytes
 from nas_steps.models.build import build
+from nas_steps.models.count import activation_bytes
 from nas_steps.models.inherit import Inherited, blocks, inherit
 
 TWO = "normal:|sep_conv_3x3~0|skip_connect~1|;reduce:|max_pool_3x3~0|nor_conv_1x1~1|"

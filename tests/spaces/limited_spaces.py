@@ -7,7 +7,7 @@ from random import Random
 from nas_steps.config.space import Network
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.constraints import blocks_of
-from nas_steps.spaces.costs import Costs, CostTable, Shape, counted
+from nas_steps.spaces.costs import Costs, CostTable, Shape
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.spaces.protocol import Space
 
@@ -38,6 +38,5 @@ SPACES: dict[str, Space] = {"mobile": MOBILE, "cells": CELLS, "one input": ONE_I
 def table(space: Space) -> CostTable:
     """Counted parameters and multiply-accumulates, and latencies that are drawn: no function of the other two."""
     parts = blocks_of(space, SKELETON)
-    exact = counted(parts, SHAPE)
     random = Random(0)
-    return CostTable(parts, {name: Costs(*exact.part(name)[:2], 0.1 + random.random()) for name in parts.names()})
+    return CostTable(parts, {name: Costs(*parts.count(name, SHAPE), 0.1 + random.random()) for name in parts.names()})

@@ -1,1 +1,1 @@
-"""Hand-designed networks, torchvision's, made fit for small images: a module a family, loaded by its name."""
+"""Hand-designed networks of torchvision, fitted to small images: a module for each family, loaded by its name."""

@@ -22,6 +22,5 @@ STAGES = (
 
 
 def build(baseline: Baseline, *, inputs: int, classes: int, side: int) -> nn.Module:
-    """The network for images of (inputs, side, side)."""
     stages = [MBConvConfig(*row, width_mult=baseline.width, depth_mult=baseline.depth) for row in STAGES]
     return fit(EfficientNet(stages, dropout=0.2, num_classes=classes), inputs, side)

@@ -9,7 +9,7 @@ from nas_steps.models.hand_designed import fit
 from nas_steps.spaces.baselines import Baseline
 from nas_steps.spaces.mobile.efficientnet import round_layers
 
-#: expansion, output channels, layers and stride of each stage: Sandler et al. 2018, table 2
+#: expansion t, output channels c, layers n and stride s of each stage: Sandler et al. 2018, table 2
 STAGES = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -22,10 +22,6 @@ STAGES = (
 
 
 def build(baseline: Baseline, *, inputs: int, classes: int, side: int) -> nn.Module:
-    """The network for images of (inputs, side, side)."""
-    rows = [
-        [expansion, channels, round_layers(layers, baseline.depth), stride]
-        for expansion, channels, layers, stride in STAGES
-    ]
+    rows = [[t, c, round_layers(n, baseline.depth), s] for t, c, n, s in STAGES]
     model = MobileNetV2(num_classes=classes, width_mult=baseline.width, inverted_residual_setting=rows)
     return fit(model, inputs, side)

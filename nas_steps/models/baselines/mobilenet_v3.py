@@ -10,6 +10,5 @@ from nas_steps.spaces.baselines import Baseline
 
 
 def build(baseline: Baseline, *, inputs: int, classes: int, side: int) -> nn.Module:
-    """The network for images of (inputs, side, side)."""
     make = mobilenet_v3_small if baseline.base == "mobilenet_v3_small" else mobilenet_v3_large
     return fit(make(num_classes=classes, width_mult=baseline.width), inputs, side)

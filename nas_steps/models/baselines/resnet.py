@@ -14,10 +14,9 @@ from nas_steps.spaces.mobile.efficientnet import round_layers
 
 
 class ResNet(nn.Module):
-    """A residual network of torchvision's BasicBlock, with the stem of He et al.'s section 4.2 (CIFAR).
+    """torchvision's BasicBlocks with the stem of He et al.'s section 4.2: (N, inputs, side, side) -> (N, classes).
 
     torchvision's own class has a fixed width and an ImageNet stem. Shortcuts that change shape are 1x1 convolutions.
-    (N, inputs, side, side) -> logits (N, classes).
     """
 
     def __init__(self, blocks: list[int], channels: list[int], *, inputs: int, classes: int) -> None:
@@ -43,7 +42,6 @@ class ResNet(nn.Module):
 
 
 def build(baseline: Baseline, *, inputs: int, classes: int, side: int) -> nn.Module:
-    """The network for images of (inputs, side, side)."""
     if not with_small_stem(baseline, side):
         return fit(resnet18(num_classes=classes), inputs, side)
     blocks, channels = STAGES[baseline.base]

@@ -1,8 +1,7 @@
-"""Blocks that share weights: those with a smaller kernel or expansion are parts of the largest.
+"""Blocks that share weights as in BigNAS (Yu et al. 2020, section 3).
 
-Yu et al. 2020 (BigNAS, section 3): a smaller depthwise kernel is the centre of the largest, fewer expanded channels are
-the first ones, batch norms and their statistics included. Cai et al. 2020 (once-for-all, section 3.3) transform the
-centre besides; that is not done here.
+A smaller depthwise kernel is the centre of the largest, and fewer expanded channels are the first ones, with their
+batch norms and statistics. The centre is not transformed as in once-for-all (Cai et al. 2020, section 3.3).
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from nas_steps.spaces.mobile.architectures import Block, Operation, Stem
 
 
 class EntangledBlock(nn.Module):
-    """MBConv blocks that differ in kernel and expansion alone: (N, into, H, W) and an operation -> as the block.
+    """MBConv blocks that differ only in kernel and expansion: (N, into, H, W) and an operation -> the block's output.
 
-    Raises ValueError for blocks that cannot share: without an operation, or with and without an expanding convolution.
+    Raises ValueError for blocks without an operation, or with and without an expanding convolution.
     """
 
     def __init__(self, blocks: Sequence[Block], into: int, stem: Stem) -> None:
@@ -38,7 +37,7 @@ class EntangledBlock(nn.Module):
         self.largest = build_block(
             Block(shape.width, shape.stride, Operation(kernel, expansion, squeeze), shape.activation), into, stem
         )
-        #: by operation; without weights of their own, so that they are none of this one's `modules()`
+        #: by operation; a dict, so that blocks without weights are not in `modules()`
         with torch.device("meta"):
             self.small = {block.operation: build_block(block, into, stem) for block in blocks}
         keys = set(self.largest.state_dict())
@@ -46,12 +45,12 @@ class EntangledBlock(nn.Module):
             raise ValueError("a block that expands and one that does not share no weights")
 
     def part(self, operation: Operation) -> dict[str, Tensor]:
-        """The state dict of the block with `operation`, views of this one's tensors."""
+        """Return the state dict of the block with `operation`, as views of the shared tensors."""
         whole = dict(self.largest.named_parameters()) | dict(self.largest.named_buffers())
         return {name: _cut(whole[name], one.shape) for name, one in self.small[operation].state_dict().items()}
 
     def alone(self, operation: Operation) -> nn.Module:
-        """The block with `operation`, with a copy of the weights."""
+        """Build the block with `operation` with a copy of its weights."""
         (block,) = (one for one in self.blocks if one.operation == operation)
         some = next(self.largest.parameters())
         made = build_block(block, self.into, self.stem).to(some.device, some.dtype)
@@ -59,12 +58,12 @@ class EntangledBlock(nn.Module):
         return made.train(self.training)
 
     def forward(self, x: Tensor, operation: Operation) -> Tensor:
-        # running statistics are updated in place, where they are
+        # running statistics are updated in place
         return functional_call(self.small[operation].train(self.training), self.part(operation), (x,))
 
 
 def _cut(tensor: Tensor, shape: Sequence[int]) -> Tensor:
-    """The first channels, and of a kernel the centre."""
+    """Return the first channels and a kernel's centre."""
     for dimension, size in enumerate(shape):
         start = (tensor.shape[dimension] - size) // 2 if dimension >= 2 else 0
         tensor = tensor.narrow(dimension, start, size)

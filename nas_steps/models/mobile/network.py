@@ -1,6 +1,6 @@
-"""Networks of MBConv blocks, out of torchvision's own parts (Tan & Le 2019, section 4).
+"""Networks of MBConv blocks from torchvision's parts (Tan & Le 2019, section 4).
 
-EfficientNet-B0 to B7 (`nas_steps.spaces.mobile.efficientnet`) have the state dict of torchvision's, key for key.
+EfficientNet-B0 to B7 (`nas_steps.spaces.mobile.efficientnet`) have the keys of torchvision's state dict.
 """
 
 from __future__ import annotations
@@ -18,19 +18,13 @@ from nas_steps.models.convolutions import Conv2d
 from nas_steps.models.hand_designed import BATCH_NORM_MOMENTUM
 from nas_steps.spaces.mobile.architectures import Block, Head, MobileArchitecture, Stem, parse_mobile
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "silu": nn.SiLU,
-    "relu": nn.ReLU,
-    "relu6": nn.ReLU6,
-    "hswish": nn.Hardswish,
-}
+ACTIVATIONS: dict[str, type[nn.Module]] = {"silu": nn.SiLU, "relu": nn.ReLU, "relu6": nn.ReLU6, "hswish": nn.Hardswish}
 
 
 class MobileNetwork(nn.Module):
     """(N, inputs, side, side) -> logits (N, classes).
 
-    `drop_path` is the probability of dropping the last block's residual branch; it grows from 0 with the depth (Huang
-    et al. 2016, section 3).
+    `drop_path` drops residual branches with a probability that grows with the depth (Huang et al. 2016, section 3).
     """
 
     def __init__(self, architecture: MobileArchitecture, *, inputs: int, classes: int) -> None:
@@ -65,19 +59,14 @@ class MobileNetwork(nn.Module):
 
 
 def build_mobile(text: str, *, inputs: int, classes: int, side: int) -> MobileNetwork:
-    """The network of a mobile architecture's string for images of (inputs, side, side). Raises UserError."""
+    """Build a mobile architecture for images of (inputs, side, side). Raises UserError if they have too few pixels."""
     architecture = parse_mobile(text)
-    check_side(architecture, side)
-    return MobileNetwork(architecture, inputs=inputs, classes=classes)
-
-
-def check_side(architecture: MobileArchitecture, side: int) -> None:
-    """Raise UserError where the network would shrink images of `side` pixels to less than one."""
     if side < architecture.stride:
         raise UserError(
             f"{architecture}: its strides divide the side by {architecture.stride}, but the images have {side} pixels; "
             "take larger images, or a stem or stages of stride 1"
         )
+    return MobileNetwork(architecture, inputs=inputs, classes=classes)
 
 
 def build_stem(stem: Stem, inputs: int) -> nn.Module:
@@ -86,7 +75,7 @@ def build_stem(stem: Stem, inputs: int) -> nn.Module:
 
 
 def build_last(head: Head, width: int, stem: Stem) -> nn.Module:
-    """The convolution before the average, where `width` channels come in."""
+    """Build the convolution before the average for `width` input channels."""
     activation = ACTIVATIONS[stem.activation]
     return Conv2dNormActivation(width, head.width, kernel_size=1, norm_layer=_norm(stem), activation_layer=activation)
 
@@ -96,20 +85,20 @@ def build_classifier(head: Head, classes: int, stem: Stem) -> nn.Sequential:
     hidden: list[nn.Module] = []
     if head.hidden:
         hidden = [nn.Linear(head.width, head.hidden), ACTIVATIONS[stem.activation](inplace=True)]
-    # an activation's gradient may need what it put out, so dropout must not overwrite that
+    # an activation's gradient may need its output, so dropout must not overwrite that
     dropout = nn.Dropout(p=head.dropout, inplace=not hidden)
     return nn.Sequential(*hidden, dropout, nn.Linear(head.hidden or head.width, classes))
 
 
 def build_block(block: Block, width: int, stem: Stem) -> nn.Module:
-    """One layer, where `width` channels come in: (N, width, H, W) -> (N, block.width, H / stride, W / stride).
+    """Build a layer: (N, width, H, W) -> (N, block.width, H / stride, W / stride).
 
     Expanded channels are multiples of 8, as in torchvision.
     """
     operation, norm = block.operation, _norm(stem)
+    if block.is_identity(width):
+        return nn.Identity()
     if operation is None:
-        if block.stride == 1 and block.width == width:
-            return nn.Identity()
         return nn.Sequential(*_convolution(width, block.width, 1, block.stride, stem))
     config = MBConvConfig(operation.expansion, operation.kernel, block.stride, width, block.width, 1)
     # the class rounds them to multiples of 8
@@ -127,7 +116,7 @@ def build_block(block: Block, width: int, stem: Stem) -> nn.Module:
 
 
 def initialise(network: nn.Module) -> None:
-    """As torchvision initialises EfficientNet."""
+    """Initialise the weights as torchvision's EfficientNet."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out")
@@ -140,7 +129,7 @@ def initialise(network: nn.Module) -> None:
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int, stem: Stem) -> tuple[nn.Module, nn.Module]:
-    """A convolution, which may have stride 2, and its norm. torchvision's block does not let choose the convolution."""
+    """Build a convolution and its norm; torchvision's block cannot have another class of convolution."""
     return Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), _norm(stem)(outputs)
 
 
@@ -149,7 +138,7 @@ def _norm(stem: Stem) -> partial[nn.BatchNorm2d]:
 
 
 def _squeeze(squeeze: str, width: int, expanded: int, activation: str) -> nn.Module:
-    """Squeeze-excitation of `expanded` channels, in a block that `width` go into; the identity where there is none."""
+    """Build squeeze-excitation of `expanded` channels, in a block with `width` input channels; an identity for ""."""
     if not squeeze:
         return nn.Identity()
     if squeeze.startswith("hse"):

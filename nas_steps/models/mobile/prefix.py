@@ -1,14 +1,12 @@
-"""Scores many paths of a supernet and computes what they have in common once.
+"""Score many paths of a supernet and compute their common steps once.
 
-The paths form a trie over their steps. It is walked depth first, and what a step puts out is kept while paths below it
-are still to come: each step of the trie is computed once, however many paths go through it.
+The paths form a trie over their steps, which is walked depth first. A step's output is kept while paths below it
+remain, so each step is computed once.
 
-Batch norms are re-estimated on the way down (Guo et al. 2020, section 3.4; Bender et al. 2018, section 3.3: statistics
-that a supernet gathers over all paths fit none of them). Exactly: with m calibration batches, batch i runs through the
-path with every batch norm in training mode, that is normalised by its own mean and (biased) variance; a norm's
-statistics are then the averages over i of the m means and of the m unbiased variances. What a norm sees of batch i
-depends on the steps before it alone, so these statistics belong to the trie's steps too. They are the same that
-`momentum=None` (a cumulative average) gives after m forward passes of the whole path.
+Batch norms are re-estimated on the way down, since statistics over all paths fit none of them (Guo et al. 2020, section
+3.4; Bender et al. 2018, section 3.3). Each calibration batch runs through the path in training mode. A norm's
+statistics are the averages of the batches' means and unbiased variances, as with `momentum=None` after forward passes
+of the whole path. They depend only on the steps before it, so the trie's steps share them too.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ Statistics = list[tuple[Tensor, Tensor]]
 
 @dataclass
 class Node:
-    """A step of the trie: which paths end in it, and what its batch norms were re-estimated to be."""
+    """A step of the trie, the paths that end in it, and its batch norms' new statistics."""
 
     name: str
     children: dict[str, Node] = field(default_factory=dict)
@@ -39,21 +37,19 @@ class Node:
     statistics: Statistics | None = None
 
     def steps(self) -> int:
-        """How many steps there are from this one on."""
+        """Count the steps from this one on."""
         return 1 + sum(child.steps() for child in self.children.values())
 
 
 class SharedPrefixes:
-    """The trie of `architectures`, paths of `supernet`, whose weights are read when a step is first come to.
+    """The trie of `architectures`, paths of `supernet`, whose weights are copied when a step is first reached.
 
-    `calibration` is batches of normalised images (B, C, side, side), from the training data, to re-estimate batch norms
-    on; with none the supernet's running statistics are used. The supernet itself is left as it is.
+    `calibration` is batches of normalised training images (B, C, side, side) to re-estimate batch norms on; without
+    them the supernet's running statistics are used.
 
-    Memory: a step's output is kept for each step of a path at which others branch off, at most as many as a path has
-    steps, for the images at hand and, until the first of them are through, for the calibration batches. Of
-    nasbench_macro at 32 pixels all of a path's outputs are 0.41 MB an image in float32, and what is inside a block up
-    to 1.8 MB more while it is computed. Statistics are kept for each step of the trie: 8 bytes a normalised channel.
-    The steps that are used are copied twice.
+    Memory: outputs are kept for each branching step of the current path, for the images and, in the first call, the
+    calibration batches. A path of nasbench_macro at 32 pixels takes 0.41 MB per image in float32, and up to 1.8 MB more
+    within a block. Statistics take 8 bytes per normalised channel of the trie. The used steps are copied twice.
     """
 
     def __init__(
@@ -75,19 +71,16 @@ class SharedPrefixes:
         self._estimated = bool(calibration)
 
     def __len__(self) -> int:
-        """How many steps are computed for all the paths."""
+        """Count the steps that are computed for all paths."""
         return self.root.steps() - 1
 
     @torch.inference_mode()
     def logits(self, images: Tensor) -> Iterator[tuple[list[int], Tensor]]:
-        """(indices of architectures, their logits (N, classes)) of images (N, C, side, side), until each has come once.
-
-        Architectures that compute the same come together.
-        """
+        """Yield (indices of equal architectures, their logits (N, classes)) for images (N, C, side, side)."""
         x = images.contiguous(memory_format=torch.channels_last)
         for child in self.root.children.values():
             yield from self._below(child, x, self._calibration)
-        # from now on every step has its statistics
+        # now every step has its statistics
         self._calibration = []
 
     def _below(self, node: Node, x: Tensor, batches: list[Tensor]) -> Iterator[tuple[list[int], Tensor]]:
@@ -107,25 +100,22 @@ class SharedPrefixes:
                 yield from self._below(child, x, batches)
             if last is None:
                 return
-            # the last path needs no copy of what is kept: it goes on in this very loop
+            # iterate into the last child, so that this step's output is not kept
             node = last
 
     def step(self, name: str) -> FoldedStep:
-        """What computes the step of that name; its statistics are those that were folded last."""
+        """Return the step of that name, with the statistics that were folded last."""
         if name not in self._folded:
             self._folded[name] = FoldedStep(self._supernet.step(name))
         return self._folded[name]
 
 
 class FoldedStep(nn.Module):
-    """A step in evaluation mode, with its batch norms folded into the convolutions before them.
-
-    The step becomes this one's own.
-    """
+    """A step in evaluation mode, with its batch norms folded into the convolutions before them. Takes the step over."""
 
     def __init__(self, step: nn.Module) -> None:
         super().__init__()
-        # for re-estimation, as it was: in training mode, but for dropout and its like
+        # for re-estimation, in which only the norms are in training mode
         self.step = step.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         folded = copy.deepcopy(self.step)
         self.pairs = list(_pairs(self.step))
@@ -142,7 +132,6 @@ class FoldedStep(nn.Module):
         return self.folded(x)
 
     def fold(self, statistics: Statistics) -> None:
-        """Take these statistics from now on."""
         for (convolution, norm), target, (mean, variance) in zip(
             self.pairs, self.convolutions, statistics, strict=True
         ):
@@ -154,7 +143,7 @@ class FoldedStep(nn.Module):
             target.bias.copy_(bias)
 
     def estimate(self, batches: Sequence[Tensor]) -> tuple[list[Tensor], Statistics]:
-        """What the step makes of the batches, each normalised by its own statistics, and the averages of those."""
+        """Return the batches' outputs, each normalised by its own statistics, and the averages of these."""
         for _, norm in self.pairs:
             norm.reset_running_stats()
             norm.train()
@@ -175,9 +164,8 @@ def evaluate_paths(
     *,
     calibration: Sequence[Tensor] = (),
 ) -> list[float]:
-    """The accuracy of each architecture with the supernet's weights, on batches of normalised images (B, C, side, side)
-    and labels (B,). Memory is that of one batch at a time; see `SharedPrefixes`, also for `calibration`.
-    """
+    """Return each architecture's accuracy with the supernet's weights on batches of images (B, C, side, side) and
+    labels (B,); see `SharedPrefixes`."""
     shared = SharedPrefixes(supernet, architectures, calibration=calibration)
     correct: list[Tensor | int] = [0] * len(architectures)
     seen = 0
@@ -193,7 +181,7 @@ def evaluate_paths(
 
 
 def _pairs(step: nn.Module) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    """Every convolution with the batch norm that follows it."""
+    """Yield every convolution with the batch norm that follows it."""
     for module in step.modules():
         if isinstance(module, nn.Sequential) and len(module) > 1 and isinstance(module[1], nn.BatchNorm2d):
             assert isinstance(module[0], nn.Conv2d)

@@ -1,15 +1,14 @@
-"""The single-path supernet of a mobile space: every layer's choices side by side, of which a path takes one each.
+"""The single-path supernet of a mobile space (Guo et al. 2020, section 3): a path takes one choice of each layer.
 
-Guo et al. 2020, section 3 (single path one-shot). Blocks that differ share no weights, or, entangled, those that differ
-in kernel and expansion alone share them (`nas_steps.models.mobile.entangled`). A stage of fewer layers leaves out
-its last
-ones (Cai et al. 2020, section 3.3).
+Different blocks share no weights unless entangled (`nas_steps.models.mobile.entangled`). A shorter stage leaves out its
+last layers (Cai et al. 2020, section 3.3).
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from itertools import product
 
 from torch import Tensor, nn
 from torchvision.models.efficientnet import MBConvConfig
@@ -39,15 +38,15 @@ class LastStep(nn.Module):
 class MobileSupernet(nn.Module):
     """(N, inputs, side, side) and a path -> logits (N, classes).
 
-    A path is an architecture of `space`. It is a sequence of steps: the stem, a block for each layer that is not left
-    out, the head. A block belongs to a layer and to the channels that come in.
+    A path is an architecture of `space`: the stem, a block for each layer that is no identity, the head. A block
+    belongs to a layer and its input channels.
     """
 
     def __init__(self, space: MobileSpace, *, inputs: int, classes: int, entangled: bool = False) -> None:
         super().__init__()
         self.space = space
         self.modules_of = nn.ModuleDict({STEM: build_stem(space.stem, inputs)})
-        #: by the step's name, what computes it, and as which of its operations where it has several
+        #: by the step's name, the name of its module, and its operation if the module is entangled
         self.steps: dict[str, tuple[str, Operation | None]] = {STEM: (STEM, None)}
         groups: dict[str, list[tuple[int, Block]]] = {}
         for number, layer, into, block in _reachable(space):
@@ -71,14 +70,16 @@ class MobileSupernet(nn.Module):
         initialise(self)
 
     def path(self, architecture: MobileArchitecture) -> list[str]:
-        """The names of an architecture's steps. Paths that begin with the same names compute the same until they part.
-        Raises UserError for an architecture of another space."""
+        """Name an architecture's steps; paths with a common beginning share its computation.
+
+        Raises UserError for an architecture of another space.
+        """
         names = [step_name(*place) for place in self.space.check(architecture).blocks()]
         width = architecture.stages[-1][-1].width
         return [STEM, *(name for name in names if name is not None), _head_name(width)]
 
     def step(self, name: str) -> nn.Module:
-        """A copy of a step."""
+        """Copy a step."""
         owner, operation = self.steps[name]
         module = self.modules_of[owner]
         if operation is None:
@@ -95,19 +96,15 @@ class MobileSupernet(nn.Module):
 
 
 def step_name(stage: int, layer: int, into: int, block: Block) -> str | None:
-    """What the block's module is called; None for a layer that is left out and changes no shape."""
-    if block.operation is None and block.stride == 1 and block.width == into:
-        return None
-    operation = "id" if block.operation is None else str(block.operation)
-    name = f"{stage}-{layer}-c{into}-{operation}_s{block.stride}_c{block.width}"
+    """Name the block's module, None for an identity."""
     # a module's name has no dot
-    return (f"{name}_{block.activation}" if block.activation else name).replace(".", ",")
+    return None if block.is_identity(into) else f"{stage}-{layer}-c{into}-{block}".replace(".", ",")
 
 
 def _owner_name(stage: int, layer: int, into: int, block: Block) -> str:
-    """What the module is called that the block shares with others that differ in kernel and expansion alone."""
+    """Name the module that the block shares with others that differ only in kernel and expansion."""
     assert block.operation is not None
-    # a block that does not expand has no convolution to share for that
+    # a block that does not expand has no expanding convolution to share
     expands = MBConvConfig.adjust_channels(into, block.operation.expansion) != into
     shape = f"{stage}-{layer}-c{into}-{'expands' if expands else 'mb'}_s{block.stride}_c{block.width}"
     return "_".join(filter(None, (shape, block.activation, block.operation.squeeze))).replace(".", ",")
@@ -118,15 +115,12 @@ def _head_name(width: int) -> str:
 
 
 def _reachable(space: MobileSpace) -> Iterator[tuple[int, int, int, Block]]:
-    """(stage, layer, channels that come in, block) for everything that some architecture has there."""
+    """Yield (stage, layer, input channels, block) for every block of some architecture."""
     before: tuple[int, ...] = (space.stem.width,)
     for number, stage in enumerate(space.stages):
-        for layer in range(max(stage.depth)):
-            for width in stage.width:
-                for into in before if layer == 0 else (width,):
-                    for stride in stage.stride if layer == 0 else (1,):
-                        for activation in stage.activation:
-                            for place in stage.places(layer if stage.by == "layer" else 0):
-                                shown = "" if place is None else activation
-                                yield number, layer, into, Block(width, stride, place, shown)
+        for layer, width in product(range(max(stage.depth)), stage.width):
+            inputs, strides = (before, stage.stride) if layer == 0 else ((width,), (1,))
+            places = stage.places(layer if stage.by == "layer" else 0)
+            for into, stride, activation, place in product(inputs, strides, stage.activation, places):
+                yield number, layer, into, Block(width, stride, place, "" if place is None else activation)
         before = stage.width
