@@ -15,10 +15,9 @@ from nas_steps.config.search import Search
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import Enas, Gradient
 from nas_steps.facts import NATIVE_CLASSES
-from nas_steps.spaces.baselines import load_family, parse_baseline, to_be_fitted
+from nas_steps.spaces.baselines import load_family, parse_baseline, scalable, to_be_fitted
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.costs import divided
-from nas_steps.spaces.hand_designed import scalable
 from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
 from nas_steps.spaces.mobile.efficientnet import triples
 from nas_steps.spaces.mobile.space import MobileSpace

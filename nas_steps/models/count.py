@@ -1,7 +1,4 @@
-"""Count a network's parameters, multiply-accumulates and activations on torch's meta device.
-
-Nothing is computed and no random number is drawn.
-"""
+"""Count parameters, multiply-accumulates and activations on torch's meta device, which computes nothing."""
 
 from __future__ import annotations
 
@@ -23,10 +20,7 @@ class Size:
 
 
 def count(build: Callable[[], nn.Module], *, inputs: int, side: int) -> Size:
-    """Count the network that `build` makes, for one image of (inputs, side, side).
-
-    MACs are those of convolutions and linear layers, as in the literature: half of torch's FLOPs.
-    """
+    """Count a network for one image of (inputs, side, side); MACs are those of convolutions and linear layers."""
     model, image = _on_meta(build, inputs, side)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(image)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from nas_steps.provenance.kinds import of_kind
-from nas_steps.spaces.baselines import family_of, parse_baseline
-from nas_steps.spaces.hand_designed import halvings
+from nas_steps.spaces.baselines import family_of, halvings, parse_baseline
 
 #: torch's default, also for searched networks
 BATCH_NORM_MOMENTUM = 0.1

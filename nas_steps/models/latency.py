@@ -24,10 +24,7 @@ SETTLED = 8
 
 
 def medians(passes: Sequence[Pass], *, repeats: int, warmup: int) -> list[float]:
-    """Return the median milliseconds of each over `repeats` turns after `warmup` uncounted turns.
-
-    Only the last of a turn's passes is timed, as if a network is used again and again.
-    """
+    """Return the median milliseconds over `repeats` turns after `warmup`; only the last pass of a turn is timed."""
     taken: list[list[float]] = [[] for _ in passes]
     for turn in range(warmup + repeats):
         for one, times in zip(passes, taken, strict=True):

@@ -21,7 +21,7 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.scaling.compound import Design, Factors, Measure, solve
 from nas_steps.scaling.family import FACTORS, SIZE, TEST, tested
 from nas_steps.scaling.winner import DESIGN, described
-from nas_steps.spaces.hand_designed import scalable
+from nas_steps.spaces.baselines import scalable
 from nas_steps.spaces.mobile.architectures import is_mobile
 from nas_steps.spaces.protocol import Space
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pkgutil import iter_modules
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from nas_steps.spaces.mobile.architectures import MobileArchitecture
 
 #: side below which a network loses its first strides
 SMALL_IMAGE = 96
+#: smallest side of a fitted network's last feature map
+LAST_SIDE = 4
 WIDEST, DEEPEST = 8.0, 64.0
 #: a factor, as `exact` spells it
 NUMBER = r"\d+(?:\.\d+)?(?:e-\d+)?"
@@ -34,8 +37,7 @@ class Baseline(NamedTuple):
 
 @dataclass(frozen=True)
 class Family:
-    """The networks of a module in `nas_steps.spaces.families`; the same module in `nas_steps.models.baselines` builds
-    them."""
+    """The networks of a module here in `families`; `nas_steps.models.baselines` has one of the same name."""
 
     names: tuple[str, ...]
     #: whether the stages have a number of blocks to multiply
@@ -70,10 +72,7 @@ def scalable_names() -> list[str]:
 
 
 def to_be_fitted(name: str) -> str | None:
-    """Return `mobilenet_v2` of `mobilenet_v2_auto`, whose width a budget chooses; None for other names.
-
-    Raises ValueError for an unknown network.
-    """
+    """Return `mobilenet_v2` of `mobilenet_v2_auto`, None for other names. Raises ValueError for an unknown network."""
     return _known(name.removesuffix("_auto")) if name.endswith("_auto") else None
 
 
@@ -96,3 +95,30 @@ def parse_baseline(name: str) -> Baseline:
 
 def _known(base: str) -> str:
     return base if base in load_family(base).names else known("baseline", base, baseline_names())
+
+
+def halvings(side: int) -> int | None:
+    """Return the number of strides that a network keeps for images of `side` pixels; None for all."""
+    return None if side >= SMALL_IMAGE else max(0, int(math.log2(side / LAST_SIDE)))
+
+
+def scalable(name: str, side: int) -> str:
+    """Spell the baseline `name` with the strides that it has at `side` pixels; return the name of a ResNet.
+
+    By its name alone, a baseline scaled to larger images would get other strides and be another network.
+    """
+    baseline = parse_baseline(name)
+    spelled = load_family(name).spelled
+    return name if spelled is None else str(fitted(spelled(baseline), halvings(side)))
+
+
+def fitted(architecture: MobileArchitecture, keep: int | None) -> MobileArchitecture:
+    """Keep only the last `keep` strides; all of them for None."""
+    strides = [architecture.stem.stride] + [block.stride for _, _, _, block in architecture.blocks()]
+    excess = 0 if keep is None else max(0, strides.count(2) - keep)
+    for place, stride in enumerate(strides):
+        if stride == 2 and excess:
+            strides[place], excess = 1, excess - 1
+    rest = iter(strides[1:])
+    stages = tuple(tuple(replace(block, stride=next(rest)) for block in stage) for stage in architecture.stages)
+    return replace(architecture, stem=replace(architecture.stem, stride=strides[0]), stages=stages)

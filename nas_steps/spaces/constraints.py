@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import product
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -74,10 +75,7 @@ def given(constraints: Any) -> dict[str, float]:
 
 
 def constrained_space(space: Space, constraints: Any, costs: str | Path | None) -> Space:
-    """Limit `space` to the section `search.constraints`, by the table in the file `costs` (blocks.csv), if any.
-
-    Raises UserError if no architecture keeps the limits, or if there are limits and no file.
-    """
+    """Limit `space` to the section `search.constraints`, by the table in the file `costs`. Raises UserError."""
     limits = given(constraints)
     if costs is not None:
         return Limited(space, read_costs(costs, blocks_of(space)), limits)
@@ -113,24 +111,20 @@ def smallest_within(table: CostTable, constraints: Mapping[str, float], name: st
                 f"{spelled(found, what)}: {smallest}; raise the limit to that or more, or search a space with smaller "
                 "architectures"
             )
-    closest, excess = None, 0.0
+    if not constraints:
+        return table.smallest("macs")
+    candidates = []
     # equal weights first
-    weights = sorted(product(range(GRID + 1), repeat=max(1, len(constraints))), key=lambda one: max(one) - min(one))
-    for shares in weights if constraints else []:
-        if sum(shares) != GRID and max(shares) != min(shares):
+    for shares in sorted(product(range(GRID + 1), repeat=len(constraints)), key=lambda one: max(one) - min(one)):
+        if not any(shares) or (sum(shares) != GRID and max(shares) != min(shares)):
             continue
         price = {what: share / limit for share, (what, limit) in zip(shares, constraints.items(), strict=True) if share}
-        if not price:
-            continue
         candidate = table.cheapest(price)
         costs = table.costs(candidate)
         if keeps(costs, constraints):
             return candidate
-        over = max(getattr(costs, what) / limit for what, limit in constraints.items())
-        if closest is None or over < excess:
-            closest, excess = candidate, over
-    if closest is None:
-        return table.smallest("macs")
+        candidates.append((max(getattr(costs, what) / limit for what, limit in constraints.items()), candidate))
+    closest = min(candidates, key=itemgetter(0))[1]
     costs = table.costs(closest)
     having = ", ".join(spelled(getattr(costs, what), what) for what in constraints)
     raise UserError(

@@ -6,7 +6,7 @@ The sum is exact for parameters and multiply-accumulates, and nearly so for late
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -90,11 +90,8 @@ def counted(blocks: Blocks, shape: Shape) -> CostTable:
 
 def write_costs(path: str | Path, blocks: Blocks, shape: Shape, latencies: Mapping[str, float]) -> None:
     """Write the table of a space; latencies in ms by block, those that were not measured stay empty."""
-    rows = []
-    for name in blocks.names():
-        values = (*blocks.count(name, shape), latencies.get(name, math.nan))
-        rows.append(dict(zip(COLUMNS, (name, *values), strict=True)))
-    write_csv(path, rows, COLUMNS)
+    rows = [(name, *blocks.count(name, shape), latencies.get(name, math.nan)) for name in blocks.names()]
+    write_csv(path, [dict(zip(COLUMNS, row, strict=True)) for row in rows], COLUMNS)
 
 
 def read_costs(path: str | Path, blocks: Blocks) -> CostTable:
@@ -108,11 +105,6 @@ def read_costs(path: str | Path, blocks: Blocks) -> CostTable:
         )
     costs = {row["part"]: Costs(int(row["parameters"]), int(row["macs"]), number(row["latency_ms"])) for row in rows}
     return CostTable(blocks, costs)
-
-
-def least(prices: Sequence[tuple[float, Architecture]]) -> tuple[float, Architecture]:
-    """Return the cheapest, of equals the first."""
-    return min(prices, key=lambda pair: pair[0])
 
 
 def divided(side: int, by: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from nas_steps.spaces.cells.space import CellSpace
@@ -14,10 +14,7 @@ OF_MOBILE = ("stem", "stages", "head")
 
 
 def declared(keys: Any) -> CellSpace | MobileSpace:
-    """Build the space of a section `space` whose keys are filled in from its preset (`nas_steps.config.space.filled`).
-
-    Raises ValueError if the space leaves nothing to search, or if the section is not filled.
-    """
+    """Build the space of a section that `nas_steps.config.space.filled` filled. Raises ValueError."""
     given = {key: value for key in (*OF_CELLS, *OF_MOBILE) if (value := getattr(keys, key)) is not None}
     if given.keys() == set(OF_MOBILE):
         return MobileSpace.declare(keys.preset, given)
@@ -35,17 +32,9 @@ def declared_cells(keys: Any) -> CellSpace:
 
 
 def cell_space(
-    name: str,
-    *,
-    operations: Sequence[str] | Mapping[str, Sequence[Any]],
-    nodes: int,
-    inputs: int = 2,
-    edges: Sequence[Sequence[int]] | None = None,
-    edges_per_node: int | str = 2,
-    concat: Sequence[int] | None = None,
-    none_is_choice: bool | None = None,
+    name: str, *, operations: Any, nodes: int, inputs: int = 2, edges: Any = None, edges_per_node: Any = 2, **more: Any
 ) -> CellSpace:
-    """Build a space of cells. Of `operations` by kind, each is one list for all edges or a list for each edge."""
+    """Build a space of cells; `operations` are a list or, by kind, one for all edges or one for each edge."""
     by_edge = None
     if isinstance(operations, Mapping):
         count = sum(inputs + node for node in range(nodes)) if edges is None else sum(map(len, edges))
@@ -53,14 +42,7 @@ def cell_space(
             kind: tuple(map(tuple, rows if any(isinstance(row, list) for row in rows) else [rows] * count))
             for kind, rows in operations.items()
         }
-    return CellSpace(
-        name,
-        operations=() if by_edge else tuple(operations),
-        nodes=nodes,
-        edges_per_node=None if edges_per_node == "all" else int(edges_per_node),
-        inputs=inputs,
-        reads=None if edges is None else tuple(map(tuple, edges)),  # type: ignore[arg-type]
-        by_edge=by_edge,
-        concat=None if concat is None else tuple(concat),  # type: ignore[arg-type]
-        none_is_choice=none_is_choice,  # type: ignore[arg-type]
-    )
+    per_node = None if edges_per_node == "all" else int(edges_per_node)
+    reads: Any = None if edges is None else tuple(map(tuple, edges))
+    names = () if by_edge else tuple(operations)
+    return CellSpace(name, names, nodes, per_node, inputs, reads, by_edge, **more)

@@ -12,10 +12,7 @@ Architecture = Any
 
 
 class Decision(NamedTuple):
-    """One choice among named options. Decisions of one `kind` have the same `options` everywhere.
-
-    `allowed` are the indices of the options that the decisions before leave.
-    """
+    """One choice among `options`, the same for all of a `kind`; `allowed` are the indices that are left here."""
 
     kind: str
     options: tuple[str, ...]

@@ -6,7 +6,7 @@ import pytest
 
 from nas_steps.config.space import Network
 from nas_steps.models.build import size
-from nas_steps.spaces.hand_designed import fitted, scalable
+from nas_steps.spaces.baselines import fitted, scalable
 from nas_steps.spaces.mobile.architectures import parse_mobile
 from nas_steps.spaces.mobile.efficientnet import B0
 

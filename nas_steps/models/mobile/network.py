@@ -1,7 +1,4 @@
-"""Networks of MBConv blocks from torchvision's parts (Tan & Le 2019, section 4).
-
-EfficientNet-B0 to B7 (`nas_steps.spaces.mobile.efficientnet`) have the keys of torchvision's state dict.
-"""
+"""Networks of MBConv blocks from torchvision's parts, with the keys of its state dict (Tan & Le 2019, section 4)."""
 
 from __future__ import annotations
 
@@ -22,10 +19,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"silu": nn.SiLU, "relu": nn.ReLU, "re
 
 
 class MobileNetwork(nn.Module):
-    """(N, inputs, side, side) -> logits (N, classes).
-
-    `drop_path` drops residual branches with a probability that grows with the depth (Huang et al. 2016, section 3).
-    """
+    """(N, inputs, side, side) -> logits (N, classes); `drop_path` grows with depth (Huang et al. 2016, section 3)."""
 
     def __init__(self, architecture: MobileArchitecture, *, inputs: int, classes: int) -> None:
         super().__init__()
@@ -91,10 +85,7 @@ def build_classifier(head: Head, classes: int, stem: Stem) -> nn.Sequential:
 
 
 def build_block(block: Block, width: int, stem: Stem) -> nn.Module:
-    """Build a layer: (N, width, H, W) -> (N, block.width, H / stride, W / stride).
-
-    Expanded channels are multiples of 8, as in torchvision.
-    """
+    """Build a layer: (N, width, H, W) -> (N, block.width, H / stride, W / stride); expansions are multiples of 8."""
     operation, norm = block.operation, _norm(stem)
     if block.is_identity(width):
         return nn.Identity()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -94,14 +95,13 @@ class SharedPrefixes:
             x = step(x)
             if node.paths:
                 yield node.paths, x
-            *others, last = node.children.values() or (None,)
-            for child in others:
-                assert child is not None
-                yield from self._below(child, x, batches)
-            if last is None:
+            children = list(node.children.values())
+            if not children:
                 return
+            for child in children[:-1]:
+                yield from self._below(child, x, batches)
             # iterate into the last child, so that this step's output is not kept
-            node = last
+            node = children[-1]
 
     def step(self, name: str) -> FoldedStep:
         """Return the step of that name, with the statistics that were folded last."""
@@ -118,15 +118,16 @@ class FoldedStep(nn.Module):
         # for re-estimation, in which only the norms are in training mode
         self.step = step.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         folded = copy.deepcopy(self.step)
-        self.pairs = list(_pairs(self.step))
-        self.convolutions = [convolution for convolution, _ in _pairs(folded)]
-        for convolution in self.convolutions:
-            convolution.bias = nn.Parameter(torch.empty_like(convolution.weight[:, 0, 0, 0]), requires_grad=False)
-        _leave_norms_out(folded)
+        self.pairs = [(convolution, norm) for convolution, norm, *_ in _normalised(self.step)]
+        self.convolutions = []
+        for layers in _normalised(folded):
+            layers[0].bias = nn.Parameter(torch.empty_like(layers[0].weight[:, 0, 0, 0]), requires_grad=False)
+            layers[1] = nn.Identity()
+            self.convolutions.append(layers[0])
         self.folded = folded
         for _, norm in self.pairs:
             norm.momentum = None
-        self.fold([(norm.running_mean, norm.running_var) for _, norm in self.pairs])  # type: ignore[misc]
+        self.fold([(norm.running_mean, norm.running_var) for _, norm in self.pairs])
 
     def forward(self, x: Tensor) -> Tensor:
         return self.folded(x)
@@ -139,7 +140,6 @@ class FoldedStep(nn.Module):
                 convolution.weight, None, mean, variance, norm.eps, norm.weight, norm.bias
             )
             target.weight.copy_(weight)
-            assert target.bias is not None
             target.bias.copy_(bias)
 
     def estimate(self, batches: Sequence[Tensor]) -> tuple[list[Tensor], Statistics]:
@@ -149,12 +149,7 @@ class FoldedStep(nn.Module):
             norm.train()
         with single_values_in_words("calibration_images"):
             found = [self.step(batch) for batch in batches]
-        statistics = []
-        for _, norm in self.pairs:
-            assert norm.running_mean is not None
-            assert norm.running_var is not None
-            statistics.append((norm.running_mean.clone(), norm.running_var.clone()))
-        return found, statistics
+        return found, [(norm.running_mean.clone(), norm.running_var.clone()) for _, norm in self.pairs]
 
 
 def evaluate_paths(
@@ -164,8 +159,7 @@ def evaluate_paths(
     *,
     calibration: Sequence[Tensor] = (),
 ) -> list[float]:
-    """Return each architecture's accuracy with the supernet's weights on batches of images (B, C, side, side) and
-    labels (B,); see `SharedPrefixes`."""
+    """Return the accuracies on batches of images (B, C, side, side) and labels (B,); see `SharedPrefixes`."""
     shared = SharedPrefixes(supernet, architectures, calibration=calibration)
     correct: list[Tensor | int] = [0] * len(architectures)
     seen = 0
@@ -180,15 +174,7 @@ def evaluate_paths(
     return [int(hits) / seen for hits in correct]
 
 
-def _pairs(step: nn.Module) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    """Yield every convolution with the batch norm that follows it."""
-    for module in step.modules():
-        if isinstance(module, nn.Sequential) and len(module) > 1 and isinstance(module[1], nn.BatchNorm2d):
-            assert isinstance(module[0], nn.Conv2d)
-            yield module[0], module[1]
-
-
-def _leave_norms_out(step: nn.Module) -> None:
-    for module in step.modules():
-        if isinstance(module, nn.Sequential) and len(module) > 1 and isinstance(module[1], nn.BatchNorm2d):
-            module[1] = nn.Identity()
+def _normalised(step: nn.Module) -> list[Any]:
+    """Return every sequence of a convolution, its batch norm and perhaps more."""
+    sequences = [module for module in step.modules() if isinstance(module, nn.Sequential)]
+    return [layers for layers in sequences if len(layers) > 1 and isinstance(layers[1], nn.BatchNorm2d)]

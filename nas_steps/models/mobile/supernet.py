@@ -64,19 +64,16 @@ class MobileSupernet(nn.Module):
                 blocks = [block for _, block in members]
                 self.modules_of[owner] = EntangledBlock(blocks, members[0][0], space.stem)
         for width in space.stages[-1].width:
-            name = _head_name(width)
+            name = f"head-c{width}"
             self.steps[name] = (name, None)
             self.modules_of[name] = LastStep(space.head, width, classes, space.stem)
         initialise(self)
 
     def path(self, architecture: MobileArchitecture) -> list[str]:
-        """Name an architecture's steps; paths with a common beginning share its computation.
-
-        Raises UserError for an architecture of another space.
-        """
+        """Name an architecture's steps; equal beginnings compute the same. Raises UserError for another space's."""
         names = [step_name(*place) for place in self.space.check(architecture).blocks()]
         width = architecture.stages[-1][-1].width
-        return [STEM, *(name for name in names if name is not None), _head_name(width)]
+        return [STEM, *(name for name in names if name is not None), f"head-c{width}"]
 
     def step(self, name: str) -> nn.Module:
         """Copy a step."""
@@ -108,10 +105,6 @@ def _owner_name(stage: int, layer: int, into: int, block: Block) -> str:
     expands = MBConvConfig.adjust_channels(into, block.operation.expansion) != into
     shape = f"{stage}-{layer}-c{into}-{'expands' if expands else 'mb'}_s{block.stride}_c{block.width}"
     return "_".join(filter(None, (shape, block.activation, block.operation.squeeze))).replace(".", ",")
-
-
-def _head_name(width: int) -> str:
-    return f"head-c{width}"
 
 
 def _reachable(space: MobileSpace) -> Iterator[tuple[int, int, int, Block]]:

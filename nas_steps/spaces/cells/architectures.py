@@ -39,10 +39,7 @@ def whole_output(inputs: int, nodes: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class CellArchitecture:
-    """Cells by kind: normal and reduce, or cell for one-input cells; edges are sorted by source.
-
-    `concat` names by kind the nodes, from 0, that the cell's output concatenates.
-    """
+    """Cells by kind, edges sorted by source; `concat` names by kind the nodes, from 0, of a cell's output."""
 
     cells: Mapping[str, Cell]
     concat: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -124,11 +121,10 @@ def parse_architecture(text: str) -> CellArchitecture:
 def _check_edges(text: str, kind: str, cell: Cell, inputs: int) -> None:
     for position, node in enumerate(cell):
         for operation, source in node:
-            if operation not in OPERATIONS:
-                try:
-                    known("operation", operation, OPERATIONS)
-                except ValueError as error:
-                    raise UserError(f"{text!r}: {error}") from None
+            try:
+                known("operation", operation, OPERATIONS)
+            except ValueError as error:
+                raise UserError(f"{text!r}: {error}") from None
             if not 0 <= source < inputs + position:
                 raise UserError(
                     f"{text!r}: node {position} of {kind} reads {source}, but only 0 to {inputs + position - 1} "

@@ -1,16 +1,14 @@
-"""Count parameters and multiply-accumulates of networks of cells, edge by edge, without building a network.
-
-The counts equal those of what `nas_steps.models` builds without the auxiliary head.
-"""
+"""Count networks of cells edge by edge, as `nas_steps.models` builds them without the auxiliary head."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from nas_steps.spaces.cells.architectures import CellArchitecture, Node
 from nas_steps.spaces.cells.space import CellSpace
-from nas_steps.spaces.costs import Shape, divided, least
+from nas_steps.spaces.costs import Shape, divided
 
 #: the network without the edges of its cells
 BASE = "base"
@@ -76,13 +74,14 @@ class CellBlocks:
         edges = {}
         for source in self.space.sources(node):
             if choices := self.space.choices_between(kind, node, source):
-                edges[source] = least([(price(self._name(kind, source, one)), (one, source)) for one in choices])
+                prices = [(price(self._name(kind, source, one)), (one, source)) for one in choices]
+                edges[source] = min(prices, key=itemgetter(0))
         ways = [
             (sum(edges[source][0] for source in kept), tuple(edges[source][1] for source in kept))
             for kept in self.space.kept_sources(node)
             if all(source in edges for source in kept)
         ]
-        return least(ways)[1]
+        return min(ways, key=itemgetter(0))[1]
 
     def _name(self, kind: str, source: int, operation: str) -> str:
         return f"{kind}-{'input' if source < self.space.inputs else 'node'}-{operation}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import product
 from typing import NamedTuple
@@ -45,8 +45,9 @@ class CellCoding(CellDeclaration):
             names = tuple(map(str, range(self.inputs + self.nodes - 1)))
             return Decision("source", names, self._next_sources(slot, prefix))
         source = prefix[-1] if slot.source is None else slot.source
-        names = self.choices_between(slot.kind, slot.node, source)
-        return Decision("operation", self.choices, tuple(self._index[name] for name in names))
+        choices = self.choices
+        allowed = tuple(map(choices.index, self.choices_between(slot.kind, slot.node, source)))
+        return Decision("operation", choices, allowed)
 
     def decode(self, choices: Sequence[int]) -> CellArchitecture:
         if len(choices) != len(self._slots):
@@ -59,11 +60,11 @@ class CellCoding(CellDeclaration):
         return self.made({kind: tuple(map(tuple, found)) for kind, found in nodes.items()})
 
     def decided(self, architecture: CellArchitecture) -> list[int]:
-        choices = []
+        found, choices = [], self.choices
         for slot in self._slots:
             operation, source = architecture.cells[slot.kind][slot.node][slot.position]
-            choices.append(source if slot.decides_source else self._index[operation])
-        return choices
+            found.append(source if slot.decides_source else choices.index(operation))
+        return found
 
     def encode(self, architecture: CellArchitecture) -> list[float]:
         numbers = [0.0] * (len(self._edge_places) + len(self._path_places))
@@ -76,12 +77,15 @@ class CellCoding(CellDeclaration):
         return numbers
 
     @cached_property
-    def _index(self) -> dict[str, int]:
-        return {name: number for number, name in enumerate(self.choices)}
-
-    @cached_property
     def _slots(self) -> list[Slot]:
-        return list(self._every_slot())
+        slots = []
+        for kind, node in product(self.kinds, range(self.nodes)):
+            kept, *others = self.kept_sources(node)
+            for position, source in enumerate(kept):
+                if others:
+                    slots.append(Slot(kind, node, position, None, True))
+                slots.append(Slot(kind, node, position, None if others else source, False))
+        return slots
 
     @cached_property
     def _edge_places(self) -> dict[tuple[str, int, int, str], int]:
@@ -110,15 +114,6 @@ class CellCoding(CellDeclaration):
                 break
             length += 1
         return length
-
-    def _every_slot(self) -> Iterator[Slot]:
-        for kind in self.kinds:
-            for node in range(self.nodes):
-                kept, *others = self.kept_sources(node)
-                for position, source in enumerate(kept):
-                    if others:
-                        yield Slot(kind, node, position, None, True)
-                    yield Slot(kind, node, position, None if others else source, False)
 
     def _next_sources(self, slot: Slot, prefix: Sequence[int]) -> tuple[int, ...]:
         """Return the sources after the last choice that leave enough for the node's other edges."""

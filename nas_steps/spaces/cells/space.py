@@ -71,7 +71,7 @@ class CellSpace(CellCoding):
             lambda indices: self.decode([options[index] for options, index in zip(allowed, indices, strict=True)]),
         )
 
-    def smallest(self) -> CellArchitecture:
+    def smallest(self, **_options: bool) -> CellArchitecture:
         """Raise ValueError: this is defined for mobile spaces only."""
         raise ValueError(f"space {self.name} has cells, of which none is the largest or the smallest")
 

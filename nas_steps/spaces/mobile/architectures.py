@@ -247,8 +247,12 @@ class _Part:
         self.activation = ""
         pieces = list(_split(text, "_", start))
         self.name = pieces[0][0]
-        if self.name not in names:
-            raise self.error(self._unknown(self.name, names))
+        if not text:
+            raise self.error("a stage without blocks: something must stand between two separators")
+        try:
+            known("operation" if names == BLOCKS else "part", self.name, names)
+        except ValueError as error:
+            raise self.error(str(error)) from None
         for piece, at in pieces[1:]:
             self._read(piece, at)
         missing = [field for field in FIELDS[self.name][1] if field not in self.numbers]
@@ -266,14 +270,6 @@ class _Part:
     def error(self, words: str, at: int | None = None, text: str | None = None) -> UserError:
         at = self.start if at is None else at
         return UserError(f"{self.whole!r}: {words} (at character {max(at, 0) + 1}, {text or self.text!r})")
-
-    def _unknown(self, name: str, names: tuple[str, ...]) -> str:
-        if not self.text:
-            return "a stage without blocks: something must stand between two separators"
-        try:
-            return known("operation" if names == BLOCKS else "part", name, names)
-        except ValueError as error:
-            return str(error)
 
     def _read(self, piece: str, at: int) -> None:
         activation = SYNONYMS.get(piece, piece)

@@ -1,15 +1,13 @@
-"""Count parameters and multiply-accumulates of mobile architectures, block by block, without building a network.
-
-The counts equal those of what `nas_steps.models.mobile.network` builds.
-"""
+"""Count mobile architectures block by block, as `nas_steps.models.mobile.network` builds them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import product
+from operator import itemgetter
 from typing import NamedTuple
 
-from nas_steps.spaces.costs import Shape, divided, least
+from nas_steps.spaces.costs import Shape, divided
 from nas_steps.spaces.mobile.architectures import Block
 from nas_steps.spaces.mobile.efficientnet import multiple_of
 from nas_steps.spaces.mobile.space import MobileArchitecture, MobileSpace, Stage
@@ -90,7 +88,8 @@ class MobileBlocks:
                     if behind not in after or before + total < after[behind][0]:
                         after[behind] = (before + total, (*stages, blocks))
             best = after
-        _, stages = least([(total + price(_head_name(place)), stages) for place, (total, stages) in best.items()])
+        ways = [(total + price(_head_name(place)), stages) for place, (total, stages) in best.items()]
+        _, stages = min(ways, key=itemgetter(0))
         return MobileArchitecture(self.space.stem, stages, self.space.head)
 
     def _add(self, place: Place, block: Block) -> None:

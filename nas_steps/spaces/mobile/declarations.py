@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any, TypeVar
 
@@ -67,9 +68,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         known("by", self.by, ("layer", "stage"))
-        first, rest = self._places()
-        object.__setattr__(self, "_first", first)
-        object.__setattr__(self, "_rest", rest)
+        first, rest = self._places
         for operations in (first, rest):
             if len(set(operations)) < len(operations):
                 raise ValueError(f"operations: one stands twice in {list(self.operations)}")
@@ -80,7 +79,7 @@ class Stage:
 
     def places(self, layer: int) -> tuple[Place, ...]:
         """Return the choices of layer number `layer`."""
-        return self._first if layer == 0 else self._rest  # type: ignore[attr-defined]
+        return self._places[min(layer, 1)]
 
     def layers(self, depth: int) -> int:
         """Count the layers that choose for themselves."""
@@ -100,6 +99,7 @@ class Stage:
 
         return [other for other in self.places(layer) if other != place and near(other)]
 
+    @cached_property
     def _places(self) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
         if self.operations:
             named = tuple(parse_operation(name) for name in self.operations)

@@ -31,13 +31,6 @@ class Chosen(NamedTuple):
     operations: tuple[Place, ...]
 
 
-class Question(NamedTuple):
-    """A kind of decision and its possible answers, one or more names."""
-
-    kind: str
-    names: tuple[str, ...]
-
-
 @dataclass(frozen=True)
 class MobileSpace:
     """All architectures with this stem, head and choices of stages. Raises ValueError if there is nothing to search."""
@@ -126,12 +119,13 @@ class MobileSpace:
             names += [str(getattr(chosen, setting)) for setting in SETTINGS]
             names += [name for place in chosen.operations for name in spelled(place)]
         script = self._script()
-        choices, question = [], next(script)
-        for position, name in enumerate(names):
-            if len(question.names) > 1:
-                choices.append(self._options[question.kind].index(name))
-            if position < len(names) - 1:
-                question = script.send(name)
+        choices: list[int] = []
+        kind, answers = next(script)
+        for position, name in enumerate(names, start=1):
+            if len(answers) > 1:
+                choices.append(self._options[kind].index(name))
+            if position < len(names):
+                kind, answers = script.send(name)
         return choices
 
     def encode(self, architecture: MobileArchitecture) -> list[float]:
@@ -260,19 +254,19 @@ class MobileSpace:
         # a layer left out has no expansion and no squeeze-excitation
         return {kind: tuple(sorted(names - {""}, key=_by_size)) for kind, names in found.items()}
 
-    def _script(self) -> Generator[Question, str, list[Chosen]]:
-        """Yield the questions, receive the answers' names, return every stage's choices."""
+    def _script(self) -> Generator[tuple[str, tuple[str, ...]], str, list[Chosen]]:
+        """Yield kinds of decisions with one or more answers, receive an answer, return every stage's choices."""
         found = []
         for stage in self.stages:
             answers = []
             for setting in SETTINGS:
-                answers.append((yield Question(setting, tuple(map(str, getattr(stage, setting))))))
+                answers.append((yield setting, tuple(map(str, getattr(stage, setting)))))
             depth, width, stride = map(int, answers[:3])
             places: list[Place] = []
             for layer in range(stage.layers(depth)):
                 left = stage.places(layer)
                 for factor, kind in enumerate(FACTORS):
-                    name = yield Question(kind, tuple(dict.fromkeys(spelled(place)[factor] for place in left)))
+                    name = yield kind, tuple(dict.fromkeys(spelled(place)[factor] for place in left))
                     left = tuple(place for place in left if spelled(place)[factor] == name)
                 places.append(left[0])
             found.append(Chosen(depth, width, stride, answers[3], tuple(places)))
@@ -282,20 +276,20 @@ class MobileSpace:
         """Return the decision after `choices`, or every stage's choices if none is left. Raises ValueError."""
         script, left = self._script(), list(choices)
         try:
-            question = next(script)
+            kind, names = next(script)
             while True:
-                if len(question.names) == 1:
-                    question = script.send(question.names[0])
+                if len(names) == 1:
+                    kind, names = script.send(names[0])
                     continue
-                options = self._options[question.kind]
-                allowed = tuple(sorted(map(options.index, question.names)))
+                options = self._options[kind]
+                allowed = tuple(sorted(map(options.index, names)))
                 if not left:
-                    return Decision(question.kind, options, allowed)
+                    return Decision(kind, options, allowed)
                 choice = left.pop(0)
                 if choice not in allowed:
                     known = ", ".join(f"{one} ({options[one]})" for one in allowed)
-                    raise ValueError(f"decision {len(choices) - len(left)}, {question.kind}, is {choice}, not {known}")
-                question = script.send(options[choice])
+                    raise ValueError(f"decision {len(choices) - len(left)}, {kind}, is {choice}, not {known}")
+                kind, names = script.send(options[choice])
         except StopIteration as stop:
             if left:
                 raise ValueError(f"{len(choices)} decisions are {len(left)} too many") from None
