@@ -7,6 +7,7 @@ batch norms and statistics. The centre is not transformed as in once-for-all (Ca
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -25,18 +26,14 @@ class EntangledBlock(nn.Module):
     def __init__(self, blocks: Sequence[Block], into: int, stem: Stem) -> None:
         super().__init__()
         self.blocks, self.into, self.stem = tuple(blocks), into, stem
-        operations = {block.operation for block in blocks}
-        alike = {Block(block.width, block.stride, None, block.activation) for block in blocks}
-        squeezes = {operation.squeeze for operation in operations if operation is not None}
-        if None in operations or len(alike) > 1 or len(squeezes) > 1:
+        operations = [block.operation for block in blocks if block.operation is not None]
+        shapes = {replace(block, operation=None) for block in blocks}
+        squeezes = {operation.squeeze for operation in operations}
+        if len(operations) < len(blocks) or len(shapes) > 1 or len(squeezes) > 1:
             raise ValueError("blocks that share weights differ in kernel and expansion alone")
-        known = [operation for operation in operations if operation is not None]
-        kernel, expansion = max(one.kernel for one in known), max(one.expansion for one in known)
-        (shape,) = alike
-        (squeeze,) = squeezes
-        self.largest = build_block(
-            Block(shape.width, shape.stride, Operation(kernel, expansion, squeeze), shape.activation), into, stem
-        )
+        kernel, expansion = max(one.kernel for one in operations), max(one.expansion for one in operations)
+        largest = Operation(kernel, expansion, operations[0].squeeze)
+        self.largest = build_block(replace(blocks[0], operation=largest), into, stem)
         #: by operation; a dict, so that blocks without weights are not in `modules()`
         with torch.device("meta"):
             self.small = {block.operation: build_block(block, into, stem) for block in blocks}

@@ -104,17 +104,16 @@ def _check_operations(space: CellDeclaration) -> None:
         known("operation", operation, OPERATIONS)
     if len(set(space.operations)) < len(space.operations):
         raise ValueError(f"an operation stands twice in {list(space.operations)}")
-    choices = [
-        (kind, edge, space.choices_of(kind, index)) for kind in space.kinds for index, edge in enumerate(space.edges())
-    ]
+    edges = [(kind, *edge) for kind in space.kinds for edge in space.edges()]
+    choices = [(edge, space.choices_between(*edge)) for edge in edges]
     beside = "" if space.none_is_choice else " beside `none`"
-    if all(len(found) < 2 for _, _, found in choices):
+    if all(len(found) < 2 for _, found in choices):
         raise ValueError(f"operations {list(space.operations)} leave nothing to choose; name at least two{beside}")
-    for kind, (node, source), found in choices:
+    for (kind, node, source), found in choices:
         if not found:
             where = f"the edge from {source} to node {node} of {kind}"
             raise ValueError(f"operations: {where} has no choice; name an operation{beside}")
-    if not any(OPERATIONS[name] for _, _, found in choices for name in found):
+    if not any(OPERATIONS[name] for _, found in choices for name in found):
         raise ValueError(f"none of {list(space.operations)} has weights to learn; add a convolution, say sep_conv_3x3")
 
 
