@@ -27,10 +27,7 @@ def is_baseline(architecture: str) -> bool:
 def build(
     architecture: str, network: Network, *, inputs: int, classes: int, side: int, auxiliary: bool = False
 ) -> nn.Module:
-    """Build `architecture` for images of (inputs, side, side); only cells use `network` and `auxiliary`.
-
-    Raises UserError for any other string, and for a mobile architecture that shrinks the side to nothing.
-    """
+    """Build `architecture` for (inputs, side, side); only cells use `network` and `auxiliary`. Raises UserError."""
     if is_mobile(architecture):
         return build_mobile(architecture, inputs=inputs, classes=classes, side=side)
     if is_baseline(architecture):

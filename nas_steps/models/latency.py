@@ -1,7 +1,4 @@
-"""Measure forward passes of onnxruntime on the CPU, or of torch on its device.
-
-Passes take turns, so that a slower machine affects all alike; the median of many turns ignores interruptions.
-"""
+"""Measure forward passes of onnxruntime or torch in turns, so that a slower machine affects all alike."""
 
 from __future__ import annotations
 

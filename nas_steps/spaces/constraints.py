@@ -98,9 +98,9 @@ def keeps(costs: Costs, constraints: Mapping[str, float]) -> bool:
 
 
 def smallest_within(table: CostTable, constraints: Mapping[str, float], name: str) -> Architecture:
-    """Return a small architecture that keeps all limits. Raises UserError if there is none.
+    """Return an architecture within all limits, the smallest by a weighted sum of them (a grid, if there are several).
 
-    The answer is exact for one limit. For several, it tries the smallest architectures by weighted sums of the limits.
+    Raises UserError if none is found.
     """
     for what, limit in constraints.items():
         smallest = table.smallest(what)

@@ -1,7 +1,4 @@
-"""The costs of an architecture as the sum of its blocks' costs.
-
-The sum is exact for parameters and multiply-accumulates, and nearly so for latency (Cai et al. 2019, section 3.3).
-"""
+"""The costs of an architecture as the sum of its blocks', nearly exact for latency (Cai et al. 2019, section 3.3)."""
 
 from __future__ import annotations
 

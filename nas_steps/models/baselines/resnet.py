@@ -14,10 +14,7 @@ from nas_steps.spaces.mobile.efficientnet import round_layers
 
 
 class ResNet(nn.Module):
-    """torchvision's BasicBlocks with the stem of He et al.'s section 4.2: (N, inputs, side, side) -> (N, classes).
-
-    torchvision's own class has a fixed width and an ImageNet stem. Shortcuts that change shape are 1x1 convolutions.
-    """
+    """The CIFAR network of He et al., section 4.2, with 1x1 shortcuts: (N, inputs, side, side) -> (N, classes)."""
 
     def __init__(self, blocks: list[int], channels: list[int], *, inputs: int, classes: int) -> None:
         super().__init__()

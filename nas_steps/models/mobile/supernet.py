@@ -36,10 +36,9 @@ class LastStep(nn.Module):
 
 
 class MobileSupernet(nn.Module):
-    """(N, inputs, side, side) and a path -> logits (N, classes).
+    """(N, inputs, side, side) and an architecture of `space` -> logits (N, classes).
 
-    A path is an architecture of `space`: the stem, a block for each layer that is no identity, the head. A block
-    belongs to a layer and its input channels.
+    An architecture is a path: the stem, a block for each layer (by its input channels) that is no identity, the head.
     """
 
     def __init__(self, space: MobileSpace, *, inputs: int, classes: int, entangled: bool = False) -> None:

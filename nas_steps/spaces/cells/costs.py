@@ -26,10 +26,9 @@ class Setting(NamedTuple):
 
 
 class CellBlocks:
-    """The base, and the operations of the edges, each for all cells of a kind.
+    """The base, and the operations by kind of cell and by what an edge reads (input or node).
 
-    Edges that read a cell's inputs differ from those that read its nodes: in a reduction cell they have stride 2. Only
-    counting needs the skeleton `network`.
+    Only counting needs the skeleton `network`.
     """
 
     def __init__(self, space: CellSpace, network: Any = None) -> None:

@@ -40,11 +40,7 @@ def _expression(cell: Cell) -> str:
 
 
 def _renumbered(cell: Cell, concat: frozenset[int]) -> tuple[Cell, tuple[int, ...]]:
-    """Renumber the nodes in the order that is smallest, compared node by node.
-
-    All orders grow side by side, and after each node only the smallest beginnings stay. Of nodes with the same edges
-    and readers one is tried for all.
-    """
+    """Renumber the nodes in the order that is smallest, compared node by node, dropping larger orders on the way."""
     readers = [
         sorted((place, operation) for place, node in enumerate(cell) for operation, source in node if source == 2 + own)
         for own in range(len(cell))
@@ -63,6 +59,7 @@ def _renumbered(cell: Cell, concat: frozenset[int]) -> tuple[Cell, tuple[int, ..
                 edges = sorted((numbers[source], operation) for operation, source in node)
                 told = (tuple((operation, source) for source, operation in edges), place in concat)
                 alike = (told, tuple(readers[place]))
+                # nodes with the same edges and readers are interchangeable
                 if alike not in tried:
                     tried.add(alike)
                     found.setdefault(told, []).append((*order, place))

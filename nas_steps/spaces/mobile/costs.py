@@ -23,11 +23,7 @@ class Place(NamedTuple):
 
 
 class MobileBlocks:
-    """The stem, the blocks, the head.
-
-    A block's name is its shape and its place, such as `c16@2-k3_e6_s2_c24_silu`. Blocks of the same name are counted,
-    and measured, once.
-    """
+    """The stem, the blocks and the head; equal blocks at equal places have one name, as `c16@2-k3_e6_s2_c24_silu`."""
 
     def __init__(self, space: MobileSpace) -> None:
         self.space = space

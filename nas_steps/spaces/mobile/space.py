@@ -82,10 +82,9 @@ class MobileSpace:
         return self.made(found)
 
     def mutate(self, architecture: MobileArchitecture, random: Random) -> MobileArchitecture:
-        """Change one setting of one stage, or one factor of one layer; never return the same.
+        """Change one setting of a stage or one factor of a layer (or leave it out), all equally likely; then a value.
 
-        Each of these is equally likely, and then each value. To leave a layer out, or to bring it back, changes one
-        factor. Added layers repeat the last one.
+        Never return the same. Added layers repeat the last one.
         """
         chosen = self._read(architecture)
         number, others = random.choice(list(self._sites(chosen)))
@@ -170,10 +169,9 @@ class MobileSpace:
         return self._extreme(largest=False, strict=True)
 
     def largest(self, *, strict: bool = True) -> MobileArchitecture:
-        """Return the architecture with the most depth, width, kernel, expansion, squeeze-excitation; finest strides.
+        """Return the architecture with the most of everything and the finest strides.
 
-        If no choice of a layer has the most of all, raise ValueError or, unless `strict`, take the largest kernel with
-        its largest expansion.
+        If a layer has no largest choice, raise ValueError; unless `strict`, take its largest kernel, then expansion.
         """
         return self._extreme(largest=True, strict=strict)
 
