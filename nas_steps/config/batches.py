@@ -1,4 +1,4 @@
-"""A batch norm learns nothing from a single value: a batch of one image must not come to a map of one pixel."""
+"""Check batches: a batch norm is undefined if a batch of one image comes to a map of one pixel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Space = CellSpace | MobileSpace
 
 @dataclass(frozen=True)
 class Batch:
-    """`images` of `side` pixels at once, by the key `key`, in a network that divides their side by `stride`."""
+    """`images` of `side` pixels, set by the key `key`, in a network that divides their side by `stride`."""
 
     key: str
     images: int
@@ -42,7 +42,7 @@ def check_batches(
 ) -> None:
     """Raise ValueError if a batch would leave a batch norm a single value.
 
-    `side` is that of the stored images; None, as of a NumPy archive, leaves the check to the jobs.
+    If `side`, of the stored images, is None, as of a NumPy archive, the jobs check instead.
     """
     batches = [*_search_batches(search, space, side), *_final_batches(ranking, retrain, scaling, space, side)]
     for batch in batches:
@@ -50,8 +50,8 @@ def check_batches(
             continue
         if batch.auxiliary and isinstance(space, CellSpace):
             raise ValueError(
-                f"{batch.key} is 1, but the auxiliary head ends in a map of one pixel, and a batch norm learns nothing "
-                "from a single value; set it to 2 or more, or auxiliary_weight to 0"
+                f"{batch.key} is 1, but the auxiliary head ends in one pixel, and a batch norm learns nothing from a "
+                "single value; set it to 2 or more, or auxiliary_weight to 0"
             )
         if batch.side is not None and divided(batch.side, batch.stride) == 1:
             raise ValueError(
@@ -68,14 +68,12 @@ def check_zero_cost(search: Search, data: Data) -> None:
             continue
         if one.batch_size < (classes or 2):  # type: ignore[union-attr]
             wanted = f"{classes} classes" if classes else "classes, two at least"
-            raise ValueError(
-                f"{key}.batch_size is {one.batch_size}, but a zero-cost score needs an image of each of the {wanted}; "  # type: ignore[union-attr]
-                "raise it"
-            )
+            needs = f"but a zero-cost score needs an image of each of the {wanted}; raise it"
+            raise ValueError(f"{key}.batch_size is {one.batch_size}, {needs}")  # type: ignore[union-attr]
 
 
 def stride_of(space: Space, network: Network) -> int:
-    """Return by what the networks of a space divide the side of their images at most."""
+    """Return the largest factor by which networks of a space divide the side of their images."""
     if isinstance(space, MobileSpace):
         return space.stride
     if space.inputs == 2 and network.reductions is not None:
@@ -84,7 +82,7 @@ def stride_of(space: Space, network: Network) -> int:
 
 
 def baseline_stride(name: str, side: int) -> int:
-    """Return by what a network that is hand-designed, or spelt out, divides the side of images of `side` pixels."""
+    """Return by what a hand-designed or spelt-out network divides the side of images of `side` pixels."""
     if is_mobile(name):
         return parse_mobile(name).stride
     if is_mobile(found := scalable(name, side)):
@@ -95,7 +93,6 @@ def baseline_stride(name: str, side: int) -> int:
 
 
 def _search_batches(search: Search, space: Space, stored: int | None) -> Iterator[Batch]:
-    """Yield the batches that batch norms see during the search."""
     stride, estimator = stride_of(space, search.network), search.estimator
     if isinstance(estimator, ShortTraining | Extrapolation):
         side = estimator.resolution or stored
@@ -118,7 +115,6 @@ def _search_batches(search: Search, space: Space, stored: int | None) -> Iterato
 def _final_batches(
     ranking: Ranking, retrain: Retrain, scaling: Scaling, space: Space, stored: int | None
 ) -> Iterator[Batch]:
-    """Yield the batches that batch norms see when final networks are trained."""
     stride, recipe = stride_of(space, retrain.network), retrain.recipe
     what, key = "a network of the space (retrain.network)", "retrain.recipe"
     own = "ranking.recipe" if ranking.final_share is None else key

@@ -1,4 +1,4 @@
-"""What the keys of several sections must be to each other. Each check raises ValueError."""
+"""Check the keys of several sections against each other. Each check raises ValueError."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nas_steps.config.retrain import Retrain
 from nas_steps.config.scaling import Scaling
 from nas_steps.config.search import Search, constrained, needs_costs
 from nas_steps.config.space import Network
-from nas_steps.config.strategies import SAMPLING, Enas, Gradient, PcDarts, Random, check
+from nas_steps.config.strategies import SAMPLING, Enas, Gradient, PcDarts, Random
 from nas_steps.config.supernet import check_supernet
 from nas_steps.errors import UserError, exact
 from nas_steps.facts import FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE
@@ -23,11 +23,9 @@ from nas_steps.spaces.mobile.space import MobileSpace
 
 
 def check_names(search: Search, retrain: Retrain) -> None:
-    """Refuse strategies that have the name of another entry."""
+    """Refuse strategies that are named like another entry."""
     if "uniform" in search.strategies:
-        raise ValueError(
-            "search.strategies.uniform has the name of the entries that no search chose; rename the strategy"
-        )
+        raise ValueError("search.strategies.uniform has the name of the entries that no search chose; rename it")
     named = {to_be_fitted(name) or parse_baseline(name).base for name in retrain.baselines} | set(retrain.baselines)
     for strategy in search.strategies:
         if strategy in named:
@@ -38,14 +36,11 @@ def check_ranking(ranking: Ranking, search: Search, retrain: Retrain, space: Spa
     """Refuse a pool that cannot be drawn or trained."""
     if isinstance(search.estimator, Table):
         if ranking.shortlist == "auto":
-            raise ValueError(
-                "ranking.shortlist is auto, but search.estimator is a table, in which nothing is trained; leave it out"
-            )
+            raise ValueError("ranking.shortlist is auto, but search.estimator is a table; leave it out")
         return
     if ranking.uniform > space.size():
-        raise ValueError(
-            f"ranking.uniform is {ranking.uniform}, but space {space.name} has {space.size()} architectures; lower it"
-        )
+        size = f"space {space.name} has {space.size()} architectures"
+        raise ValueError(f"ranking.uniform is {ranking.uniform}, but {size}; lower it")
     recipe = ranking_recipe(ranking, retrain)
     if recipe.warmup_epochs >= recipe.epochs:
         raise ValueError(
@@ -59,10 +54,7 @@ def check_estimator(search: Search, space: Space) -> None:
     estimator = search.estimator
     if isinstance(estimator, Table):
         if search.screen is not None:
-            raise ValueError(
-                "search.screen cannot be combined with the estimator table, whose evaluations are free; remove "
-                "search.screen"
-            )
+            raise ValueError("search.screen cannot be combined with the estimator table; remove search.screen")
         for name, one in search.strategies.items():
             if isinstance(one, Gradient | Enas):
                 raise ValueError(
@@ -78,8 +70,8 @@ def check_estimator(search: Search, space: Space) -> None:
         asking = [one for one in search.strategies.values() if isinstance(one, SAMPLING)]
         if all(isinstance(one, Random) and one.evaluations == "auto" for one in asking):
             raise ValueError(
-                "search.estimator is shared_weights, with which random search gets as many evaluations as the strategy "
-                "with the most, but no other has any; give it a number, say `random: {evaluations: 500}`"
+                "search.estimator is shared_weights, and no strategy has evaluations that random search could match; "
+                "give it a number, say `random: {evaluations: 500}`"
             )
         try:
             check_supernet(estimator.supernet, space)
@@ -101,25 +93,17 @@ def check_strategies(search: Search, space: Space) -> None:
     for name, one in search.strategies.items():
         key = f"search.strategies.{name}"
         if isinstance(one, Enas) and one.entangled and not isinstance(space, MobileSpace):
-            raise ValueError(
-                f"{key}.entangled is true, but space {space.name} has cells, which have no blocks to share; set false"
-            )
-        try:
-            check(one, space)
-        except ValueError as error:
-            raise ValueError(f"{key}: {error}") from None
+            raise ValueError(f"{key}.entangled is true, but space {space.name} has cells and no blocks; set false")
+        if isinstance(one, (*SAMPLING, Enas)) and space.size() < 2:
+            raise ValueError(f"{key}: space {space.name} has a single architecture, nothing to search; widen the space")
         if isinstance(one, PcDarts) and channels % one.parts:
-            raise ValueError(
-                f"{key}.parts is {one.parts}, but search.network.channels is {channels}, which it does not divide; "
-                "choose a divisor"
-            )
+            raise ValueError(f"{key}.parts is {one.parts}, but search.network.channels is {channels}; choose a divisor")
 
 
 def check_constraints(search: Search, data: Data, space: Space, network: Network) -> None:
     """Refuse constraints that the search cannot keep, or that no architecture keeps.
 
-    What is not known before the data are there is taken to be as small as can be. `network` is the skeleton of final
-    networks.
+    An unknown side or number of classes counts as the smallest. `network` is the skeleton of final networks.
     """
     constraints = constrained(search)
     if isinstance(search.estimator, Table) and needs_costs(search):
@@ -137,11 +121,8 @@ def check_constraints(search: Search, data: Data, space: Space, network: Network
     if not counted_ones:
         return
     side, channels = NATIVE_SHAPE.get(data.source, (FOLDER_RESOLUTION, 3) if data.source == "folder" else (1, 1))
-    shape = Shape(
-        channels if data.channels == "auto" else data.channels,
-        data.resolution or side,
-        NATIVE_CLASSES.get(data.source, 2),
-    )
+    channels = channels if data.channels == "auto" else data.channels
+    shape = Shape(channels, data.resolution or side, NATIVE_CLASSES.get(data.source, 2))
     try:
         smallest_within(counted(blocks_of(space, network), shape), counted_ones, space.name)
     except UserError as error:
@@ -149,7 +130,7 @@ def check_constraints(search: Search, data: Data, space: Space, network: Network
 
 
 def check_factorial(scaling: Scaling, data: Data) -> None:
-    """Refuse a hand-designed base that is too deep for the images; of a NumPy archive the step that counts it does."""
+    """Refuse a hand-designed base that is too deep for the images, if their side is known."""
     side, text = known_side(data), scaling.factorial.hand_designed
     used = scaling.factorial.enabled and "hand_designed" in scaling.factorial.bases
     if used and side is not None and is_mobile(text) and side < (stride := parse_mobile(text).stride):
@@ -160,17 +141,14 @@ def check_factorial(scaling: Scaling, data: Data) -> None:
 
 
 def check_precision(recipes: dict[str, Recipe], device: str) -> None:
-    """Refuse a precision in which the device does not train; `recipes` are named by their keys."""
+    """Refuse a precision that the device does not support. `recipes` are named by their keys."""
     for key, recipe in recipes.items():
         if recipe.precision == "float16" and device in ("cpu", "mps"):
-            raise ValueError(
-                f"{key}.precision is float16, which needs a CUDA GPU, but device is {device}; set it to float32, or "
-                "bfloat16"
-            )
+            raise ValueError(f"{key}.precision is float16, which needs CUDA, but device is {device}; take bfloat16")
 
 
 def check_mobile(space: MobileSpace, data: Data, search: Search, recipes: dict[str, Recipe]) -> None:
-    """Refuse what only cells have; `recipes` are those of networks of the space, by their keys."""
+    """Refuse keys of cells for a mobile space. `recipes` of its networks are named by their keys."""
     for name, one in search.strategies.items():
         if isinstance(one, Gradient):
             raise ValueError(
@@ -195,10 +173,7 @@ def check_mobile(space: MobileSpace, data: Data, search: Search, recipes: dict[s
 
 
 def check_skeleton(section: Search | Retrain, key: str, space: MobileSpace) -> None:
-    """Refuse a skeleton of cells for a mobile space.
-
-    A config that was written out with all its defaults has every field set, so a default skeleton is let through.
-    """
+    """Refuse a skeleton of cells for a mobile space. The default one is allowed: a complete config has it."""
     if section.network != type(section).model_fields["network"].get_default(call_default_factory=True):
         raise ValueError(
             f"{key}.network stacks cells, but space {space.name} is mobile and brings its own skeleton (space.stem, "

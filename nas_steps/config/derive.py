@@ -1,7 +1,4 @@
-"""Values that a step's settings hold in the place of the config's own: counts, names, what several keys come to.
-
-Declarations of steps use these functions. No step runs them: their values are in its settings.
-"""
+"""Values that settings hold in the place of the config's own, for declarations of steps; no step runs these."""
 
 from __future__ import annotations
 
@@ -21,12 +18,12 @@ Json = dict[str, Any]
 
 
 def space(config: Config, _: str) -> Json:
-    """Return the space in full, so that no step looks up a preset."""
+    """Return the space, filled from its preset."""
     return filled(config.space).model_dump(mode="json")
 
 
 def constraints(config: Config, _: str = "") -> Json | None:
-    """Return the constraints without the way in which latency is measured: that shapes the table of blocks alone."""
+    """Return the constraints, without how latency is measured."""
     return given(config.search.constraints) or None
 
 
@@ -43,7 +40,7 @@ def estimator_name(config: Config, _: str = "") -> str:
 
 
 def score_name(config: Config, _: str = "") -> str:
-    """Return what candidates.csv calls the scores: the estimator or its proxy, and the last rung of halving."""
+    """Return the name of the scores in candidates.csv: the estimator or proxy, and the last rung of halving."""
     estimator, name = config.search.estimator, estimator_name(config)
     if isinstance(estimator, ShortTraining) and estimator.halving is not None:
         return f"{name} of {estimator.epochs} epochs"
@@ -59,7 +56,7 @@ def rungs(config: Config, _: str = "") -> list[int]:
 
 
 def gives_up(config: Config, _: str) -> bool:
-    """Return whether a training ends early if it cannot beat the best score of the rounds before."""
+    """Return whether a training stops if it cannot beat the best score of earlier rounds."""
     estimator = config.search.estimator
     return isinstance(estimator, Extrapolation) and estimator.stop_below > 0
 
@@ -75,19 +72,18 @@ def with_own_supernet(config: Config, _: str) -> list[str]:
 
 
 def strategy(config: Config, name: str) -> Json:
-    """Return a strategy that asks and tells, less the number of rounds: that is the number of jobs, unless the rounds
-    share a given sum."""
+    """Return a strategy's settings. Without rounds, which are the number of jobs, unless they share a given sum."""
     dump = config.search.strategies[name].model_dump(mode="json")
     return {key: value for key, value in dump.items() if key != "rounds" or dump["kind"] == "random"}
 
 
 def table(config: Config, _: str) -> Json:
-    """Return the benchmark's table without its place."""
+    """Return the benchmark's table without its path."""
     return {**config.search.estimator.model_dump(mode="json"), "path": ELSEWHERE}
 
 
 def screen_as_estimator(config: Config, _: str) -> Json | None:
-    """Return the screen's score as an estimator, which turns nothing down."""
+    """Return the screen as an estimator that rejects nothing."""
     screen = config.search.screen
     if screen is None:
         return None
@@ -95,7 +91,7 @@ def screen_as_estimator(config: Config, _: str) -> Json | None:
 
 
 def ranking_recipe(config: Config) -> str:
-    """Return the path of the recipe that the shortlist and the sample are trained by."""
+    """Return the path of the recipe of the shortlist and the sample."""
     return "ranking.recipe" if config.ranking.final_share is None else "retrain.recipe"
 
 
@@ -106,11 +102,11 @@ def ranking_estimator(config: Config, _: str) -> Json:
 
 
 def factorial_recipe(config: Config) -> str:
-    """Return the path of the recipe that the factorial is trained by."""
+    """Return the path of the factorial's recipe."""
     return "retrain.recipe" if config.scaling.factorial.recipe is None else "scaling.factorial.recipe"
 
 
 def matched(config: Config, name: str) -> bool:
-    """Return whether a strategy is random search that is matched to the cost of the others."""
+    """Return whether a strategy is random search whose cost is matched to the others'."""
     one = config.search.strategies[name]
     return isinstance(one, Random) and one.evaluations == "auto"

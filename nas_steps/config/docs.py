@@ -48,12 +48,8 @@ differs there, and a key that has a row of its own below is as that row says.
 """
 
 #: sections that several keys have, described once: what their keys are called
-SHARED: dict[type[BaseModel], str] = {
-    Gradient: "a differentiable strategy",
-    Network: "a network",
-    Recipe: "a recipe",
-    Augment: "an augmentation",
-}
+SHARED: dict[type[BaseModel], str] = {Gradient: "a differentiable strategy", Network: "a network"}
+SHARED |= {Recipe: "a recipe", Augment: "an augmentation"}
 
 
 def page() -> str:
@@ -75,14 +71,14 @@ def _table(title: str, rows: Iterable[str]) -> list[str]:
 
 
 def _kinds(prefix: str, kinds: Mapping[str, type[BaseModel]]) -> Iterator[str]:
-    """Yield a row for each kind, and after it a row for each key that it does not take of a shared section."""
+    """Yield a row for each kind, followed by rows of its own keys."""
     for kind, section in kinds.items():
         yield f"| **`kind: {kind}`** | keys {_origin(section)} |  | {section.model_fields['kind'].description} |"
         yield from _rows(section, prefix.format(kind=kind))
 
 
 def _rows(section: type[BaseModel], prefix: str = "", *, inside: bool = True) -> Iterator[str]:
-    """Yield a row for each key of a section but its kind and those of a shared one, and for the keys `inside` it."""
+    """Yield rows of a section's own keys, without `kind`, and of the keys `inside` them."""
     taken = _taken(section)
     for name, field in section.model_fields.items():
         if name == "kind" or name in taken:
@@ -103,21 +99,21 @@ def _row(key: str, field: FieldInfo) -> str:
 
 
 def _model(section: type[BaseModel]) -> type[BaseModel] | None:
-    """Return the shared section that `section` takes keys of, which may be the same."""
+    """Return the shared section that `section` extends or is."""
     if issubclass(section, Optimisation):
         return Recipe
     return next((shared for shared in SHARED if issubclass(section, shared)), None)
 
 
 def _taken(section: type[BaseModel]) -> list[str]:
-    """Return the keys that `section` takes of a shared one as they are."""
+    """Return the keys that `section` takes unchanged from a shared one."""
     model, own = _model(section), section.model_fields
     shared = {} if model is None or model is section else model.model_fields
     return [name for name, field in shared.items() if name in own and _row(name, own[name]) == _row(name, field)]
 
 
 def _origin(section: type[BaseModel], *others: type[BaseModel]) -> str:
-    """Say where the keys of a section are: in the rows that follow, in a shared section, or in both."""
+    """Say where the keys of a section are described: in the rows below, in a shared section, or in both."""
     model = _model(section)
     if others or model is None:
         return "of one kind, below" if others else "below"
@@ -131,7 +127,7 @@ def _origin(section: type[BaseModel], *others: type[BaseModel]) -> str:
 
 
 def _changed(value: Any) -> str:
-    """Spell a section by what differs from its class's own defaults; empty if nothing does."""
+    """Spell a section by its differences from its class's defaults; empty if there are none."""
     if isinstance(value, dict):
         return f"{{{', '.join(f'{name}: {_changed(one) or {}}' for name, one in value.items())}}}"
     if not isinstance(value, BaseModel):
@@ -142,7 +138,6 @@ def _changed(value: Any) -> str:
 
 
 def _words(annotation: Any, limits: Iterable[Any] = ()) -> str:
-    """Say in words what a field may be."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
         more = [limit for one in arguments[1:] for limit in getattr(one, "metadata", [one])]

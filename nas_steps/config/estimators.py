@@ -1,4 +1,4 @@
-"""The settings of every estimator, by kind: what a sampled architecture is scored by."""
+"""The settings of every estimator, by kind: how a sampled architecture is scored."""
 
 from __future__ import annotations
 
@@ -13,48 +13,36 @@ from nas_steps.errors import exact
 from nas_steps.facts import FEWEST_FINISHED, FEWEST_OBSERVED
 
 #: cheap scores of an untrained network, and the two that need no images at all
-Proxy = Literal[
-    "params", "macs", "grad_norm", "snip", "grasp", "fisher", "synflow", "jacob_cov", "naswot"
-]  # fmt: skip
+Proxy = Literal["params", "macs", "grad_norm", "snip", "grasp", "fisher", "synflow", "jacob_cov", "naswot"]
 
 
 class Training(Recipe):
     """Keys of all estimators that train."""
 
-    images: float = Field(
-        1.0, gt=0, le=1, description="Share of the training images to train on: the same ones, of each class, for all."
-    )
-    resolution: int | None = Field(
-        None, ge=4, le=1024, description="Side in pixels to train and validate at; the stored side when left out."
-    )
+    images: float = Field(1.0, gt=0, le=1, description="Share of the training images, stratified, the same for all.")
+    resolution: int | None = Field(None, ge=4, le=1024, description="Side in pixels; null: the stored side.")
 
 
 class Halving(Section):
     """Successive halving by promotion (ASHA; Li et al. 2020): few epochs for all, more for the best."""
 
-    epochs: Positive = Field(
-        2, description="Epochs of the first rung; each further rung has `eta` times as many, up to `epochs`."
-    )
+    epochs: Positive = Field(2, description="Epochs of the first rung; each further rung has `eta` times as many.")
     eta: int = Field(3, ge=2, le=10, description="The best 1/eta of a rung are promoted to the next.")
 
 
 class ShortTraining(Training):
     kind: Literal["short_training"] = Field(
-        "short_training", description="Train for a few epochs, take the validation accuracy."
+        "short_training", description="Train for a few epochs; take the validation accuracy."
     )
     seeds: Positive = Field(1, description="Trainings of each architecture; their mean is its score.")
-    halving: Halving | None = Field(
-        None, description="Promote the best to longer trainings, a rung at a time; null: all are trained alike."
-    )
+    halving: Halving | None = Field(None, description="Train the best longer, rung by rung; null: train all alike.")
 
     @model_validator(mode="after")
     def _rungs_rise(self) -> ShortTraining:
         if self.halving is not None:
             if self.halving.epochs >= self.epochs:
-                raise ValueError(
-                    f"halving.epochs ({self.halving.epochs}) must be below epochs ({self.epochs}): there would be "
-                    "nothing to be promoted to"
-                )
+                first = f"halving.epochs ({self.halving.epochs})"
+                raise ValueError(f"{first} must be below epochs ({self.epochs}), or nothing is promoted")
             if self.warmup_epochs >= self.halving.epochs:
                 raise ValueError(
                     f"warmup_epochs ({exact(self.warmup_epochs)}) must be below halving.epochs "
@@ -76,30 +64,24 @@ def rungs(estimator: ShortTraining) -> tuple[int, ...]:
 
 class Extrapolation(Training):
     kind: Literal["extrapolation"] = Field(
-        "extrapolation",
-        description="Train the first `observe` of `epochs` epochs, extrapolate the learning curve to the last one.",
+        "extrapolation", description="Train `observe` of `epochs` epochs and extrapolate the learning curve."
     )
-    observe: int = Field(5, ge=FEWEST_OBSERVED, description="Epochs to train at most, by the schedule of all `epochs`.")
+    observe: int = Field(5, ge=FEWEST_OBSERVED, description="Most epochs to train, by the schedule of all `epochs`.")
     stop_below: float = Field(
-        0.05,
-        ge=0,
-        lt=1,
-        description="Stop when the probability of beating the best of the rounds before is below this; 0: never.",
+        0.05, ge=0, lt=1, description="Stop if the probability of beating the best of earlier rounds is below this."
     )
-
     finish: int = Field(
         0,
         ge=0,
-        description="Candidates of a search's first round that are trained to the end, 3 or more. Their prediction "
-        "errors correct the predictions of later rounds and set their intervals. 0: none, the curves alone count.",
+        description="Candidates of the first round to train to the end, 3 or more. Their errors correct later "
+        "predictions and set their intervals. 0: none.",
     )
 
     @model_validator(mode="after")
     def _leaves_something(self) -> Extrapolation:
         if 0 < self.finish < FEWEST_FINISHED:
             raise ValueError(
-                f"finish is {self.finish}; fewer than {FEWEST_FINISHED} trainings tell nothing of the others' spread: "
-                "raise it, or set it to 0"
+                f"finish is {self.finish}; raise it to {FEWEST_FINISHED} or more, which show a spread, or set it to 0"
             )
         if self.observe >= self.epochs:
             raise ValueError(
@@ -110,40 +92,29 @@ class Extrapolation(Training):
 
 class ZeroCost(Section):
     kind: Literal["zero_cost"] = Field("zero_cost", description="Score the untrained network on one batch.")
-    proxy: Proxy = Field("synflow", description="The score, higher for better.")
-    batch_size: Positive = Field(64, description="Training images it is computed on, the same ones for all.")
+    proxy: Proxy = Field("synflow", description="The score; higher is better.")
+    batch_size: Positive = Field(64, description="Training images of that batch, the same for all.")
 
 
 class Table(Section):
-    kind: Literal["table"] = Field(
-        "table", description="Look the accuracies up in a table of a benchmark; nothing is trained."
-    )
+    kind: Literal["table"] = Field("table", description="Look accuracies up in a benchmark's table; train nothing.")
     path: PathText = Field(
-        description="A CSV file, .gz or not, with a column `architecture` that holds every one of the space once, and "
-        "columns of accuracies in per cent."
+        description="A CSV file (or .gz): `architecture` holds each of the space once; accuracies are in per cent."
     )
-    search: Text = Field(description="The column that the strategies see, such as an accuracy after few epochs.")
-    report: Text = Field(description="The column that the report tells, such as the test accuracy after all epochs.")
-    cost: Text | None = Field(None, description="A column of seconds that one evaluation took, if there is one.")
+    search: Text = Field(description="The column that strategies see, such as an accuracy after few epochs.")
+    report: Text = Field(description="The column that the report uses, such as the final test accuracy.")
+    cost: Text | None = Field(None, description="A column with the seconds of one evaluation, if there is one.")
 
 
 class SharedWeights(Section):
     kind: Literal["shared_weights"] = Field(
-        "shared_weights",
-        description="One-shot search: train a supernet once for each search seed, take an architecture's validation "
-        "accuracy with the weights that all share.",
+        "shared_weights", description="Train a supernet per search seed; score with its shared weights."
     )
-    supernet: SupernetTraining = Field(
-        default_factory=lambda: SupernetTraining(), description="How the supernet is trained."
-    )
+    supernet: SupernetTraining = Field(default_factory=lambda: SupernetTraining(), description="Its training.")
     calibration_images: Natural = Field(
-        1024,
-        description="Training images on which the batch norms of each architecture are re-estimated before it is "
-        "scored; 0: the supernet's running statistics are used.",
+        1024, description="Training images to re-estimate batch norms before scoring; 0: running statistics."
     )
-    valid_images: Positive | None = Field(
-        None, description="Validation images that score, the same ones for all architectures; null: all of them."
-    )
+    valid_images: Positive | None = Field(None, description="Validation images, the same for all; null: all of them.")
 
 
 _Estimators = ShortTraining | Extrapolation | ZeroCost | Table | SharedWeights
@@ -152,15 +123,13 @@ ESTIMATORS: dict[str, type[Section]] = {one.model_fields["kind"].default: one fo
 
 
 class Screen(Section):
-    """A cheap score that selects the proposed architectures that are evaluated."""
+    """A cheap score that chooses which proposed architectures are evaluated."""
 
-    proxy: Proxy = Field("synflow", description="The score, higher for better.")
-    batch_size: Positive = Field(64, description="Training images it is computed on, the same ones for all.")
-    proposals_per_evaluation: int = Field(
-        4, ge=2, le=1000, description="Architectures proposed for each one that is evaluated, the best of them."
-    )
+    proxy: Proxy = Field("synflow", description="The score; higher is better.")
+    batch_size: Positive = Field(64, description="Training images that it needs, the same for all.")
+    proposals_per_evaluation: int = Field(4, ge=2, le=1000, description="Architectures proposed for each evaluation.")
 
 
 def named_kind(value: Any) -> Any:
-    """Return an estimator's settings with the kind that is meant if none is named."""
+    """Return an estimator's settings with the default kind if none is named."""
     return {"kind": "short_training", **value} if isinstance(value, dict) and "kind" not in value else value

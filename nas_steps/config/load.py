@@ -1,4 +1,4 @@
-"""Read a config and say in one line a key what is wrong with it."""
+"""Read a config; name each error in one line."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _shown.maxlevel, _shown.maxlist, _shown.maxdict, _shown.maxstring, _shown.maxoth
 
 
 class _Loader(yaml.SafeLoader):
-    """Loads one document; refuses what YAML would let pass or would read otherwise than it is meant."""
+    """Loads one document; refuses what YAML would pass over or read in another sense."""
 
     def checked(self) -> Any:
         """Return the value of the document. Raises UserError that begins with the line."""
@@ -49,7 +49,7 @@ class _Loader(yaml.SafeLoader):
         return self.construct_document(node)
 
     def _check(self, node: yaml.Node, sizes: dict[int, int], above: set[int]) -> int:
-        """Return how many values a node holds; those behind an alias count each time that it is named."""
+        """Return the number of values in a node; an alias counts each time."""
         key = id(node)
         if key in above:
             raise UserError(f"{_line(node)}: an anchor holds itself, so that it has no end; write it out")
@@ -67,9 +67,7 @@ class _Loader(yaml.SafeLoader):
                     self._check_name(name.value, item)
             size += self._check(item, sizes, above | {key})
             if size > MOST_VALUES:
-                raise UserError(
-                    f"{_line(item)}: its aliases expand to more than {MOST_VALUES:,} values; write out what is meant"
-                )
+                raise UserError(f"{_line(item)}: its aliases expand to more than {MOST_VALUES:,} values; write it out")
         if isinstance(node, yaml.MappingNode):
             self._check_keys(node)
         sizes[key] = size
@@ -93,12 +91,10 @@ class _Loader(yaml.SafeLoader):
     def _check_name(self, key: str, node: yaml.ScalarNode) -> None:
         kind, text = node.tag.rpartition(":")[2], node.value
         if kind in ("int", "timestamp", "float", "bool") and str(value := self.construct_object(node)) != text:
-            raise UserError(
-                f'{_line(node)}: YAML reads {key}: {text} as {value!r}; put quotes around it: {key}: "{text}"'
-            )
+            raise UserError(f'{_line(node)}: YAML reads {key}: {text} as {value!r}; put it in quotes: {key}: "{text}"')
 
     def _check_keys(self, node: yaml.MappingNode) -> None:
-        """Refuse a key that stands twice: YAML would let the later one overwrite the earlier one."""
+        """Refuse a key that is given twice, of which YAML keeps the later one."""
         seen = set()
         for name, _ in node.value:
             if name.tag == "tag:yaml.org,2002:merge":
@@ -132,14 +128,12 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise UserError(
-            f"{path} must hold keys and values, such as `experiment: digits`; it holds {_shown.repr(value)}"
-        )
+        raise UserError(f"{path} must hold keys and values, as `experiment: digits`; it holds {_shown.repr(value)}")
     return value
 
 
 def _reason(error: yaml.YAMLError, text: str) -> str:
-    """Say what is wrong with a YAML file, in one line that begins with the line of the file."""
+    """Say what is wrong with a YAML file, in one line that begins with the file's line."""
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
         return f"line {line}: the character {chr(error.character)!r} is not allowed"
@@ -151,9 +145,9 @@ def _reason(error: yaml.YAMLError, text: str) -> str:
 
 
 def load(raw: Mapping[str, Any], origin: str = "config", *, warn: bool = True) -> Config:
-    """Validate a config. Raises UserError with one line for each thing that is wrong.
+    """Validate a config. Raises UserError with one line for each error.
 
-    With `warn`, keys with an old name are reported on stderr; leave that to the process that the user started.
+    With `warn`, old names of keys are reported on stderr, for the process that the user started.
     """
     try:
         raw, renamed = with_new_names(raw)
@@ -195,9 +189,9 @@ def _check_path(key: str, path: str, what: str, wanted: str, origin: str, *, fol
 
 
 def _lines(error: ValidationError, known: Sequence[Place] = ()) -> list[str]:
-    """Return one line for each place. A value that fits none of several kinds is one mistake, named with all of them.
+    """Return one line for each place, which names all kinds that the value might have been.
 
-    Places that are `known` to be wrong are left out, and what is wrong with a whole that holds one of them.
+    Places that are `known` to be wrong, and those around them, are left out.
     """
     places: dict[tuple[Any, ...], list[Any]] = {}
     for problem in error.errors():
@@ -215,7 +209,7 @@ def _lines(error: ValidationError, known: Sequence[Place] = ()) -> list[str]:
 
 
 def _config_place(location: Sequence[Any]) -> tuple[list[Any], type[BaseModel] | None]:
-    """Return a location of pydantic's as the config spells it, and which of several kinds of sections is there.
+    """Return a location of pydantic's as the config spells it, and the kind of section there.
 
     A discriminated union puts its tag behind the strategy's name, or behind the estimator.
     """
@@ -227,7 +221,7 @@ def _config_place(location: Sequence[Any]) -> tuple[list[Any], type[BaseModel] |
 
 
 def _explain(problem: Any) -> str:
-    """Say `where: what was given, what is allowed, how to mend it` for one of pydantic's errors."""
+    """Say `where: what was given, what is allowed, how to mend it` for an error of pydantic's."""
     location, tag = _config_place(problem["loc"])
     where = ".".join(map(str, location)) or "config"
     given, kind = problem["input"], problem["type"]
@@ -260,7 +254,7 @@ def _nearest(given: Any, names: Iterable[str], cutoff: float = 0.6) -> str:
 
 
 def _names_at(location: Sequence[Any], tag: type[BaseModel] | None) -> list[str]:
-    """Return the keys that are allowed at a place of the config; `tag` is the kind of a strategy or estimator there."""
+    """Return the keys allowed at a place of the config; `tag` is the kind of a strategy or estimator there."""
     allowed: list[Any] = [Config]
     for part in location:
         inside = [one for annotation in below(allowed, part) for one in alternatives(annotation)]

@@ -1,4 +1,4 @@
-"""What is trained to rank: the key `ranking`."""
+"""The trainings that rank: the key `ranking`."""
 
 from __future__ import annotations
 
@@ -17,46 +17,34 @@ FEWEST_UNIFORM = 3
 class Ranking(Section):
     shortlist: Positive | Literal["auto"] = Field(
         3,
-        description="Best candidates of each strategy and search seed to train anew. `auto`: the fewest that "
-        "come within `tolerance` of the best candidate with a probability of 95 %, estimated from the uniform sample.",
+        description="Best candidates of each strategy and search seed to train anew; `auto`: the fewest that are "
+        "within `tolerance` of the best with 95 % probability, by the uniform sample.",
     )
     uniform: Natural = Field(
         8,
-        description="Architectures drawn uniformly from the space, no two of them isomorphic, that are trained and "
-        "scored beside the shortlist: they show how well scores rank. 0: none.",
+        description="Architectures drawn uniformly, no two isomorphic, trained and scored to show how well scores "
+        "rank. 0: none.",
     )
-    tolerance: float = Field(
-        0.005,
-        gt=0,
-        lt=1,
-        description="Accuracy that may be lost against the best candidate; 0.005 is half a percentage point.",
-    )
+    tolerance: float = Field(0.005, gt=0, lt=1, description="Accuracy that may be lost; 0.005 is half a point.")
     most: Positive = Field(10, description="Upper limit of `shortlist: auto`.")
-    seeds: Positive = Field(
-        1, description="Trainings of each of these architectures; their mean is ranked. 2 or more estimate the noise."
-    )
-    recipe: Recipe = Field(
-        default_factory=lambda: Recipe(epochs=12), description="The short training, on `retrain.network`."
-    )
+    seeds: Positive = Field(1, description="Trainings of each; their mean is ranked. 2 or more show the noise.")
+    recipe: Recipe = Field(default_factory=lambda: Recipe(epochs=12), description="The short training.")
     final_share: float | None = Field(
-        None,
-        gt=0,
-        le=1,
-        description="Train by `retrain.recipe` for this share of its epochs in place of `recipe`; null: by `recipe`.",
+        None, gt=0, le=1, description="Train by `retrain.recipe` for this share of its epochs; null: by `recipe`."
     )
 
     @model_validator(mode="after")
     def _auto_can_be_told(self) -> Ranking:
         if self.shortlist == "auto" and self.uniform < FEWEST_UNIFORM:
             raise ValueError(
-                f"shortlist is auto, but uniform is {self.uniform}: the length is estimated from a uniform sample of "
-                f"{FEWEST_UNIFORM} or more (20 say more than 8); raise uniform, or give shortlist a number"
+                f"shortlist is auto, but uniform is {self.uniform}: auto needs a sample of {FEWEST_UNIFORM} or more "
+                "(20 are better than 8); raise uniform, or give shortlist a number"
             )
         return self
 
 
 def ranking_recipe(ranking: Ranking, retrain: Retrain) -> Recipe:
-    """Return the recipe of the shortlist and the uniform sample: their own, or the final one for a share of epochs."""
+    """Return the recipe of the shortlist and the uniform sample."""
     if ranking.final_share is None:
         return ranking.recipe
     epochs = max(1, round(ranking.final_share * retrain.recipe.epochs))

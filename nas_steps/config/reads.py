@@ -1,4 +1,4 @@
-"""Config paths that the declarations of several steps have in common."""
+"""Config paths that the declarations of several steps share."""
 
 from __future__ import annotations
 
@@ -14,12 +14,8 @@ CONSTRAINTS: Mapping[str, str | Reads] = {"constraints": Reads("search.constrain
 #: networks as they are searched, and as they are in the end
 SEARCHED: Mapping[str, str | Reads] = {**COMPUTE, **SPACE, "network": "search.network"}
 FINAL: Mapping[str, str | Reads] = {**COMPUTE, **SPACE, "network": "retrain.network"}
-RETRAINED: Mapping[str, str | Reads] = {
-    **FINAL,
-    "recipe": "retrain.recipe",
-    "train_on": "retrain.train_on",
-    "processes": "retrain.processes",
-}
+_RETRAIN = {key: f"retrain.{key}" for key in ("recipe", "train_on", "processes")}
+RETRAINED: Mapping[str, str | Reads] = {**FINAL, **_RETRAIN}
 #: what only the plan knows: the fingerprint of the user's files
 CONTENT: Mapping[str, str | Reads] = {"content": ""}
 TABLE: Mapping[str, str | Reads] = {**SPACE, **CONTENT, "table": Reads("search.estimator", derive.table, depth=1)}

@@ -1,4 +1,4 @@
-"""How a network is trained: what every `recipe` holds."""
+"""The training of a network: the keys of every `recipe`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nas_steps.errors import exact
 
 
 class Optimisation(Section):
-    """How weights are learnt, whatever they are the weights of."""
+    """How weights are trained, of a network or a supernet."""
 
     epochs: Positive = Field(20, description="Passes over the training images.")
     batch_size: Positive = Field(32, description="Images a step.")
@@ -36,28 +36,22 @@ class Optimisation(Section):
 
 
 class Recipe(Optimisation):
-    """How a network is trained. One training loop reads it for candidates and final models alike."""
+    """How a network is trained, a candidate or a final one."""
 
-    drop_path: float = Field(
-        0.0, ge=0, lt=1, description="Largest probability of dropping a cell's edge, reached at the last epoch."
-    )
+    drop_path: float = Field(0.0, ge=0, lt=1, description="Drop-path probability of a cell's edge; it rises to this.")
     auxiliary_weight: float = Field(0.0, ge=0, description="Weight of the auxiliary head's loss; 0: no such head.")
     mixup: float = Field(
         0.0,
         ge=0,
-        description="Mix each image and its label with another's, at a share drawn from Beta(mixup, mixup) for each "
-        "batch (Zhang et al. 2018; 0.2 is usual); 0: none.",
+        description="Mix images and labels in pairs by a Beta(mixup, mixup) share (Zhang et al. 2018; 0.2 is usual).",
     )
     ema: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="Decay of an exponential moving average of the weights and of the batch norms' statistics, which "
-        "is then what is evaluated, kept and exported; it starts lower, at most (1 + steps) / (10 + steps). 0: none.",
+        description="Decay of the moving average of weights and batch norms that is evaluated and exported; 0: none.",
     )
     # one kind more than what trains a supernet
     precision: Literal["float32", "bfloat16", "float16"] = Field(  # type: ignore[assignment]
-        "float32",
-        description="bfloat16 and float16 are autocast, worth it on a GPU; float16 scales the loss and needs a CUDA "
-        "GPU.",
+        "float32", description="Autocast to a 16-bit type is for GPUs; float16 scales the loss and needs CUDA."
     )

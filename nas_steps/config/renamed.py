@@ -1,4 +1,4 @@
-"""Keys that were renamed: the old name is still read for one release, with a warning."""
+"""Keys that were renamed: their old names are read for one release, with a warning."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ RENAMED = {
 
 
 def with_new_names(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the config with its old keys renamed, and new name by old one of those that it had.
+    """Return the config with its old keys renamed, and the new names by old ones that it had.
 
-    Raises ValueError if a key is given by both of its names.
+    Raises ValueError if a key is given by both names.
     """
     config = dict(raw)
     read: dict[str, str] = {}

@@ -7,20 +7,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nas_steps.config.recipe import Recipe
-from nas_steps.config.section import LONGEST_ENTRY, Processes, Section
+from nas_steps.config.section import LONGEST_ENTRY, EachOnce, Processes, Section
 from nas_steps.config.space import Network
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 
 
 class Budget(Section):
-    """How large a hand-designed network may be."""
+    """The largest size of a hand-designed network."""
 
-    macs: float | None = Field(None, gt=0, description="Multiply-accumulates of one image's forward pass, at most.")
-    parameters: float | None = Field(None, gt=0, description="Parameters, at most.")
-    winner: bool = Field(
-        False,
-        description="As many MACs as the best ranked winner of the searches has, at most; `budget: winner` for short.",
-    )
+    macs: float | None = Field(None, gt=0, description="Most multiply-accumulates of an image's forward pass.")
+    parameters: float | None = Field(None, gt=0, description="Most parameters.")
+    winner: bool = Field(False, description="At most the MACs of the best ranked winner; `budget: winner` for short.")
 
     @model_validator(mode="after")
     def _says_something(self) -> Budget:
@@ -33,33 +30,25 @@ class Budget(Section):
 class Retrain(Section):
     network: Network = Field(
         default_factory=lambda: Network(channels=8, cells=5, stem_multiplier=3),
-        description="The skeleton of final networks, also used for ranking and scaling.",
+        description="The skeleton of final networks, also for ranking and scaling.",
     )
     recipe: Recipe = Field(
         default_factory=lambda: Recipe(epochs=30),
-        description="One recipe for searched, random and hand-designed entries alike.",
+        description="The recipe of all entries: searched, random, hand-designed.",
     )
     seeds: int = Field(3, ge=1, description="Trainings of each entry; below 3 the report makes no claim.")
     processes: Processes = 1
-    baselines: list[Annotated[str, Field(max_length=LONGEST_ENTRY)]] = Field(
+    baselines: Annotated[list[Annotated[str, Field(max_length=LONGEST_ENTRY)]], EachOnce] = Field(
         default_factory=lambda: ["resnet20", "mobilenet_v2_x0.5"],
         min_length=2,
-        description="Hand-designed networks to compare with, at least two; `_x0.5` at the end of a name scales its "
-        "width, `_d1.5` its depth; `_auto` gives it the largest width within `budget`.",
+        description="At least two hand-designed networks. Suffixes: `_x0.5` scales the width, `_d1.5` the depth, "
+        "`_auto` takes the largest width within `budget`.",
     )
-    budget: Budget | None = Field(
-        None, description="The size that the baselines are held to; a larger one is refused. null: any size."
-    )
-    uniform: bool = Field(
-        True,
-        description="For each search seed, train an architecture that is drawn uniformly from the space: no search at "
-        "all, which a search must beat.",
-    )
-    largest: bool = Field(
-        False, description="Train the space's largest network: does searching beat the most expensive one?"
-    )
+    budget: Budget | None = Field(None, description="The largest size of a baseline; null: any.")
+    uniform: bool = Field(True, description="Train a uniformly drawn architecture for each search seed: no search.")
+    largest: bool = Field(False, description="Train the space's largest network, too.")
     train_on: Literal["train", "train+valid"] = Field(
-        "train", description="Images of the final trainings. `train+valid` leaves no images for a validation accuracy."
+        "train", description="Images of final trainings; `train+valid` leaves none for validation."
     )
 
     @field_validator("baselines")
@@ -68,8 +57,6 @@ class Retrain(Section):
         for name in value:
             if to_be_fitted(name) is None:
                 parse_baseline(name)
-        if len(set(value)) < len(value):
-            raise ValueError(f"a baseline stands twice in {value}")
         return value
 
     @field_validator("budget", mode="before")
@@ -81,8 +68,5 @@ class Retrain(Section):
     def _fitted_to_something(self) -> Retrain:
         fitted = [name for name in self.baselines if to_be_fitted(name) is not None]
         if fitted and self.budget is None:
-            raise ValueError(
-                f"baselines: {fitted[0]} takes its width from a budget, and there is none; set retrain.budget, such as "
-                "{macs: 5e6} or winner"
-            )
+            raise ValueError(f"baselines: {fitted[0]} takes its width from a budget, and there is none; set budget")
         return self

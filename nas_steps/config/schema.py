@@ -1,7 +1,6 @@
-"""Every key of an experiment's YAML file: its type, default, limits and meaning.
+"""Every key of an experiment's YAML file: its type, default, limits and meaning. Imports no torch.
 
-This is the single source: the Snakefile validates against it and `config/README.md` is generated from it.
-Imports no torch: it is read each time Snakemake parses the workflow.
+The Snakefile validates configs against it, and `config/README.md` is generated from it.
 """
 
 from __future__ import annotations
@@ -48,20 +47,14 @@ class Config(Section):
         "digits",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
         max_length=LONGEST_EXPERIMENT,
-        description="Its name: everything is written below `results/<experiment>/`.",
+        description="Its name; results are in `results/<experiment>/`.",
     )
-    images: PathText | None = Field(
-        None, description="Short for `data.path`, made for the command line: `--config images=PATH`."
-    )
+    images: PathText | None = Field(None, description="Short for `data.path`: `--config images=PATH`.")
     seed: Natural = Field(0, description="All random numbers are derived from it.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        "auto", description="`auto` takes a CUDA GPU, else Apple's MPS, else the CPU."
+        "auto", description="`auto`: a CUDA GPU, else Apple's MPS, else the CPU."
     )
-    threads: Positive = Field(
-        1,
-        description="CPU threads of a training. Results depend on it in the last bits, so it is stated here; a run "
-        "with fewer cores uses as many threads.",
-    )
+    threads: Positive = Field(1, description="CPU threads of a training, which change the last bits of results.")
     shards: Positive = Field(2, description="Jobs per round, whatever the number of candidates.")
     data: Data = Field(default_factory=Data, description="Images.")
     space: Space = Field(default_factory=Space, description="What is searched.")
@@ -75,9 +68,7 @@ class Config(Section):
     @classmethod
     def _its_own_folder(cls, value: str) -> str:
         if value.lower() in SHARED_FOLDERS:
-            raise ValueError(
-                f"results/{value} is for what experiments share ({', '.join(SHARED_FOLDERS)}); choose another name"
-            )
+            raise ValueError(f"results/{value} is for what experiments share; choose another name")
         return value
 
     @model_validator(mode="before")
@@ -94,23 +85,17 @@ class Config(Section):
             return value  # so are these
         data = dict(given)
         if data.get("path") not in (None, value["images"], images):
-            raise ValueError(
-                f"images ({value['images']!r}) and data.path ({data['path']!r}) name two places; give one of them"
-            )
+            raise ValueError(f"images ({value['images']!r}) and data.path ({data['path']!r}) differ; give one of them")
         data["path"] = images
         return {**value, "data": data}
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
         if self.data.source == "folder" and self.data.path is None:
-            raise ValueError(
-                "data.source is folder, but no folder is named: add `--config images=PATH` to the command, "
-                "or set data.path"
-            )
+            raise ValueError("data.source is folder, but none is named: add `--config images=PATH`, or set data.path")
         space = declared(filled(self.space))
         search, estimator = self.search, self.search.estimator
-        recipes = {"ranking.recipe": self.ranking.recipe, "retrain.recipe": self.retrain.recipe}
-        recipes["scaling.recipe"] = self.scaling.recipe
+        recipes = {f"{key}.recipe": getattr(self, key).recipe for key in ("ranking", "retrain", "scaling")}
         if isinstance(space, MobileSpace):
             check_skeleton(search, "search", space)
             check_skeleton(self.retrain, "retrain", space)
@@ -126,8 +111,7 @@ class Config(Section):
         if not isinstance(estimator, Table):
             check_zero_cost(search, self.data)
             check_batches(search, self.ranking, self.retrain, self.scaling, space, known_side(self.data))
-        check_precision(
-            recipes | ({"search.estimator": estimator} if isinstance(estimator, Recipe) else {}), self.device
-        )
+        trained = {"search.estimator": estimator} if isinstance(estimator, Recipe) else {}
+        check_precision(recipes | trained, self.device)
         check_strategies(search, space)
         return self

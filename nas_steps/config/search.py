@@ -1,4 +1,4 @@
-"""How a search goes: the key `search`."""
+"""The search: the key `search`."""
 
 from __future__ import annotations
 
@@ -23,22 +23,18 @@ def _default_strategies() -> dict[str, Strategy]:
 class Search(Section):
     network: Network = Field(
         default_factory=lambda: Network(channels=8, cells=3, stem_multiplier=3),
-        description="The skeleton of supernets and candidates during the search.",
+        description="The skeleton of supernets and candidates.",
     )
     estimator: Estimator = Field(
         default_factory=lambda: ShortTraining(epochs=8),
-        description="What a sampled architecture is scored by; `kind` may be left out if it is `short_training`.",
+        description="What scores an architecture; without `kind` it is `short_training`.",
     )
-    screen: Screen | None = Field(
-        None, description="A score without training that chooses which proposals the estimator sees; null: all."
-    )
-    constraints: Constraints | None = Field(
-        None, description="What no architecture that is evaluated may exceed; null: no constraints."
-    )
-    seeds: Positive = Field(1, description="How many times each strategy is run, with seeds 0, 1, ...")
+    screen: Screen | None = Field(None, description="A score without training that selects proposals; null: all.")
+    constraints: Constraints | None = Field(None, description="Limits of evaluated architectures; null: none.")
+    seeds: Positive = Field(1, description="Runs of each strategy, with seeds 0, 1, ...")
     strategies: dict[Annotated[str, Field(pattern=NAME, max_length=LONGEST_ENTRY)], Strategy] = Field(
         default_factory=_default_strategies,
-        description="By name. `kind` may be left out if the name is a kind. A `random` one is not optional.",
+        description="By name; `kind` may be left out if the name is a kind. `random` is not optional.",
     )
 
     @field_validator("estimator", mode="before")
@@ -60,9 +56,7 @@ class Search(Section):
             if name in filled:
                 raise ValueError(f"the name {name} stands twice; keep one")
             settings = {} if settings is None else settings
-            if isinstance(settings, dict) and "kind" not in settings:
-                settings = {"kind": name, **settings}
-            filled[name] = settings
+            filled[name] = {"kind": name, **settings} if isinstance(settings, dict) else settings
         return filled
 
     @field_validator("strategies")
@@ -70,15 +64,9 @@ class Search(Section):
     def _random_is_there(cls, value: dict[str, Any]) -> dict[str, Any]:
         randoms = [name for name, strategy in value.items() if strategy.kind == "random"]
         if not randoms:
-            raise ValueError(
-                "no entry of kind random: every experiment compares with random search of matched cost; "
-                "add the line `random: {}`"
-            )
+            raise ValueError("no entry of kind random, with which all are compared; add the line `random: {}`")
         if all(strategy.kind == "random" and strategy.evaluations == "auto" for strategy in value.values()):
-            raise ValueError(
-                "random is the only strategy, so there is no cost to match: give it a number, "
-                "say `random: {evaluations: 16}`"
-            )
+            raise ValueError("random is the only strategy; give it a number, say `random: {evaluations: 16}`")
         return value
 
 
@@ -95,5 +83,5 @@ def measured_latency(search: Search) -> Latency | None:
 
 
 def needs_costs(search: Search) -> bool:
-    """Return whether the search must know what each block of a network costs."""
+    """Return whether the search needs the cost of each block of a network."""
     return bool(constrained(search)) or measured_latency(search) is not None

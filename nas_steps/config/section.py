@@ -1,4 +1,4 @@
-"""The base of all sections, types of their fields, and augmentation, which several sections have."""
+"""The base of all sections, types of their fields, and the section `augment`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def as_text(value: Any) -> Any:
-    """A name that YAML and `--config` take for a whole number or a date, such as 2024, as the text that it was.
+    """Return a name that YAML reads as a whole number or a date, such as 2024, as text.
 
-    Raises ValueError for what cannot be given back as it was written.
+    Raises ValueError for a value whose spelling is lost.
     """
     if isinstance(value, bool | float | datetime):
         raise ValueError(
@@ -25,7 +25,7 @@ def as_text(value: Any) -> Any:
 
 
 def as_path(value: Any) -> Any:
-    """The same of a path, `~` replaced by the home folder. Raises ValueError for an empty one."""
+    """Return a path as text, with `~` expanded. Raises ValueError for an empty one."""
     value = as_text(value)
     if not isinstance(value, str):
         return value
@@ -36,22 +36,31 @@ def as_path(value: Any) -> Any:
     return os.path.expanduser(value)
 
 
-Processes = Annotated[
-    int,
-    Field(
-        gt=0,
-        description="Processes that train one network together, each on a GPU of its own. They share each batch; 1 is "
-        "best for short trainings.",
-    ),
-]
+_PROCESSES = "Processes that share each batch of a training, each on its own GPU; 1 is best for short trainings."
+Processes = Annotated[int, Field(gt=0, description=_PROCESSES)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(gt=0)]
 Natural = Annotated[int, Field(ge=0)]
 Text = Annotated[str, BeforeValidator(as_text)]
 PathText = Annotated[str, BeforeValidator(as_path)]
 
-#: letters of what is retrained, a strategy or a baseline: a file's name has 255 at most, and the longest that is made
-#: of one, the temporary file of a strategy's settings, has 49 besides it and the machine's name, of 64 at most
+
+def _as_number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdigit() else value
+
+
+def _each_once(value: list[str]) -> list[str]:
+    if len(set(value)) < len(value):
+        raise ValueError(f"one stands twice in {value}; name each once")
+    return value
+
+
+#: digits that the command line gives as text are a number
+Digits = BeforeValidator(_as_number)
+EachOnce = AfterValidator(_each_once)
+
+#: letters of a strategy's or baseline's name: a file's name has 255 at most, and the longest that holds one, the
+#: temporary file of a strategy's settings, has 49 more and the machine's name of at most 64
 LONGEST_ENTRY = 142
 
 
@@ -65,11 +74,5 @@ class Augment(Section):
     flip: bool = Field(False, description="Mirror left and right with probability 1/2 (not for digits or text).")
     crop: Natural = Field(0, description="Zero padding in pixels of a random crop back to full size.")
     cutout: Natural = Field(0, description="Side in pixels of one erased square (DeVries & Taylor 2017); 0: none.")
-    randaugment: int = Field(
-        0,
-        ge=0,
-        le=4,
-        description="Random operations an image, one after the other (RandAugment, Cubuk et al. 2020; 2 is usual); "
-        "0: none.",
-    )
-    magnitude: int = Field(9, ge=0, le=30, description="Strength of these operations, of 30.")
+    randaugment: int = Field(0, ge=0, le=4, description="Random operations an image (Cubuk et al. 2020); 0: none.")
+    magnitude: int = Field(9, ge=0, le=30, description="Strength of RandAugment's operations, of 30.")

@@ -1,4 +1,4 @@
-"""What is searched, and the skeletons it stands in: the keys `space` and `network`."""
+"""The search space and the skeletons of networks: the keys `space` and `network`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from nas_steps.config.section import Natural, Section
+from nas_steps.config.section import Digits, Natural, Section
 from nas_steps.errors import known
 from nas_steps.spaces.cells.architectures import KINDS
 from nas_steps.spaces.cells.operations import OPERATIONS
@@ -26,57 +26,38 @@ class Space(Section):
 
     preset: str = Field(
         "small",
-        description=f"A declared space to start from, of cells: {', '.join(CELLS)}; or mobile, of stages of MBConv "
-        f"blocks: {', '.join(MOBILE)}.",
+        description=f"Declared space to start from: of cells ({', '.join(CELLS)}) or mobile ({', '.join(MOBILE)}).",
     )
     inputs: int | None = Field(
-        None,
-        description="Outputs of earlier cells that lead into a cell: 2, in the skeleton of DARTS, with a normal and a "
-        "reduction cell; or 1, in that of NAS-Bench-201, with one `cell`. The preset's when left out.",
+        None, description="Inputs of a cell: 2 (DARTS: normal and reduction cells) or 1 (NAS-Bench-201: one `cell`)."
     )
-    nodes: int | None = Field(None, ge=1, le=8, description="Intermediate nodes of a cell, instead of the preset's.")
+    nodes: int | None = Field(None, ge=1, le=8, description="Intermediate nodes of a cell.")
     edges: list[list[int]] | None = Field(
-        None,
-        max_length=8,
-        description="For each node the sources that it may read, all that come before it when left out. Sources are "
-        "the cell's inputs, then its nodes: with two inputs 2 is the first node, with one it is 1.",
+        None, max_length=8, description="For each node its sources; null: all before it. Inputs have the first numbers."
     )
     operations: OperationsByEdge | None = Field(
         None,
-        description="The choices on every edge, instead of the preset's; or by kind of cell (`normal` and `reduce`, or "
-        "`cell`), each a list for all its edges or a list of lists, one for each edge, node by node. Known: "
-        + ", ".join(OPERATIONS)
-        + ".",
+        description="Choices on every edge; or by kind of cell (`normal` and `reduce`, or `cell`), a list for all its "
+        f"edges or a list for each. Known: {', '.join(OPERATIONS)}.",
     )
-    edges_per_node: Annotated[int, Field(ge=1, le=8)] | Literal["all"] | None = Field(
-        None, description="Input edges that each node keeps, instead of the preset's; `all` keeps every edge."
+    edges_per_node: Annotated[Annotated[int, Field(ge=1, le=8)] | Literal["all"] | None, Digits] = Field(
+        None, description="Input edges that each node keeps; `all` keeps every edge."
     )
     concat: list[int] | None = Field(
-        None,
-        description="The nodes, from 0, that a two-input cell's output concatenates; all when left out. The output of "
-        "a one-input cell is its last node.",
+        None, description="Nodes, from 0, that a two-input cell concatenates; null: all. A one-input cell has none."
     )
-    none_is_choice: bool | None = Field(
-        None,
-        description="Whether an architecture may keep an edge as `none`; when left out, so where all edges are kept.",
-    )
-
+    none_is_choice: bool | None = Field(None, description="Whether an edge may be `none`; null: if all edges are kept.")
     stem: dict[str, Any] | None = Field(
-        None,
-        description="Of a mobile space, what differs from the preset's: `width`, `kernel`, `stride` and `activation` "
-        "of the first convolution.",
+        None, description="Mobile: `width`, `kernel`, `stride`, `activation` of the first layer."
     )
     stages: list[dict[str, Any]] | None = Field(
         None,
-        description="Of a mobile space, instead of the preset's: for each stage `width`, `depth`, `stride` and "
-        "`activation`; `kernel`, `expansion` and `squeeze` (`none`, `se0.25`, `hse0.25`) or `operations` such as "
-        "`k3_e6_se0.25` and `id`; `skip` (layers may be left out) and `by` (`layer` or `stage`). A list is what can be "
-        "chosen from.",
+        description="Mobile, by stage: `width`, `depth`, `stride`, `activation`; `kernel`, `expansion`, `squeeze` "
+        "(`none`, `se0.25`, `hse0.25`) or `operations` (`k3_e6_se0.25`, `id`); `skip` (layers may be "
+        "left out), `by` (`layer` or `stage`). Lists are choices.",
     )
     head: dict[str, Any] | None = Field(
-        None,
-        description="Of a mobile space, what differs from the preset's: `width` of the last convolution, `hidden` of a "
-        "linear layer behind it, `dropout`.",
+        None, description="Mobile: `width` of the last convolution, `hidden` layer, `dropout`."
     )
 
     @field_validator("preset")
@@ -100,11 +81,6 @@ class Space(Section):
             for kind, rows in value.items()
         }
 
-    @field_validator("edges_per_node", mode="before")
-    @classmethod
-    def _number(cls, value: Any) -> Any:
-        return int(value) if isinstance(value, str) and value.isdigit() else value
-
     @model_validator(mode="after")
     def _builds(self) -> Space:
         mobile = self.preset in MOBILE
@@ -120,10 +96,9 @@ class Space(Section):
 
 
 def filled(space: Space) -> Space:
-    """Fill the keys of the section from its preset, so that nothing is left to look up by the preset's name.
+    """Fill the keys of the section from its preset. Idempotent. Raises ValueError if there is nothing to search.
 
-    What follows from other keys, such as all edges of so many nodes, stays null, even if it is written out: equal
-    spaces have equal sections. Idempotent. Raises ValueError if nothing could be searched in the space.
+    Values that follow from other keys, such as all edges of the nodes, stay null: equal spaces have equal sections.
     """
     given = {key: value for key in (*OF_CELLS, *OF_MOBILE) if (value := getattr(space, key)) is not None}
     if space.preset in MOBILE:
@@ -153,7 +128,7 @@ def filled(space: Space) -> Space:
 
 
 def _stage(stage: Stage, activation: str) -> dict[str, Any]:
-    """The keys of a stage that differ from their defaults; `activation` is the stem's."""
+    """Return the keys of a stage that differ from their defaults; `activation` is the stem's."""
     values = {
         field.name: value
         for field in dataclasses.fields(stage)
@@ -167,12 +142,9 @@ FilledSpace = Annotated[Space, AfterValidator(filled)]
 
 
 def _operations(value: Any, where: str) -> list[str]:
-    """A list of known operations. Raises ValueError."""
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise ValueError(
-            f"{where}given {value!r}; a list of operations is expected, such as [skip_connect, nor_conv_3x3], or by "
-            "kind of cell such lists or lists of them"
-        )
+        wanted = "a list of operations, such as [skip_connect, noise], or by kind of cell such lists, or lists of them"
+        raise ValueError(f"{where}given {value!r}; wanted is {wanted}")
     for name in value:
         try:
             known("operation", name, OPERATIONS)
@@ -184,24 +156,15 @@ def _operations(value: Any, where: str) -> list[str]:
 class Network(Section):
     """The skeleton that cells are stacked in (Liu et al. 2019, section 2.1; Dong & Yang 2020, section 2.1)."""
 
-    channels: int = Field(8, ge=1, le=512, description="Channels of the first cell's nodes, doubled at each reduction.")
+    channels: int = Field(8, ge=1, le=512, description="Channels of the first cell's nodes; reductions double them.")
     cells: int = Field(
-        3,
-        ge=1,
-        le=100,
-        description="How many cells are stacked, at least 3 unless `reductions` says which halve the side. Of "
-        "one-input cells (NAS-Bench-201): how many in each of the three stages.",
+        3, ge=1, le=100, description="Cells, at least 3 without `reductions`; of one-input cells, those of one stage."
     )
     stem_multiplier: int = Field(
-        3,
-        ge=1,
-        le=16,
-        description="The stem has `stem_multiplier * channels` channels. That of one-input cells has `channels`.",
+        3, ge=1, le=16, description="The stem has this many times `channels`; that of one-input cells has `channels`."
     )
     reductions: list[Natural] | None = Field(
-        None,
-        description="The cells, from 0, that halve the side and double the channels; when left out those at 1/3 and "
-        "2/3 of the depth. One-input cells have two reductions between their stages and no such list.",
+        None, description="Two-input cells, from 0, that halve the side; null: those at 1/3 and 2/3 of the depth."
     )
 
     @model_validator(mode="after")
@@ -210,9 +173,7 @@ class Network(Section):
         if given is None:
             return self
         if not given or len(set(given)) < len(given) or max(given) >= self.cells:
-            raise ValueError(
-                f"reductions is {given}; it must name one or more of the cells 0 to {self.cells - 1}, each once"
-            )
+            raise ValueError(f"reductions is {given}; name one or more of the cells 0 to {self.cells - 1}, each once")
         if len(given) == self.cells:
             raise ValueError(f"reductions names all {self.cells} cells; leave at least one to be a normal cell")
         return self
@@ -222,11 +183,10 @@ def check_network(network: Network, space: CellSpace, where: str) -> None:
     """Raise ValueError if cells of `space` cannot be stacked so; `where` is the key of the network."""
     if space.inputs == 1 and network.reductions is not None:
         raise ValueError(
-            f"{where}.reductions is {network.reductions}, but the one-input cells of space {space.name} stand in "
-            "three stages; leave it out"
+            f"{where}.reductions is {network.reductions}, but the one-input cells of space {space.name} have three "
+            "stages; leave it out"
         )
     if space.inputs == 2 and network.reductions is None and network.cells < 3:
         raise ValueError(
-            f"{where}.cells is {network.cells}; two-input cells are stacked 3 or more, or {where}.reductions says "
-            "which of them halve the side"
+            f"{where}.cells is {network.cells}; set 3 or more, or let {where}.reductions name those that reduce"
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Protocol, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from nas_steps.config.recipe import Optimisation
-from nas_steps.config.section import Augment, Natural, Positive, Processes, Section
+from nas_steps.config.section import Augment, Digits, EachOnce, Natural, Positive, Processes, Section
 from nas_steps.errors import exact
 
 # ----------------------------------------------------------------------------------------------- sampling
@@ -15,17 +15,10 @@ from nas_steps.errors import exact
 
 class Random(Section):
     kind: Literal["random"] = Field("random", description="Uniform sampling without repeats.")
-    evaluations: Literal["auto"] | Positive = Field(
-        "auto",
-        description="Architectures to try; `auto` matches the training cost (multiply-accumulates) of the "
-        "dearest other strategy.",
+    evaluations: Annotated[Literal["auto"] | Positive, Digits] = Field(
+        "auto", description="Architectures to try; `auto` matches the most expensive other strategy's MACs."
     )
-    rounds: Positive = Field(1, description="Rounds that the evaluations are spread over evenly.")
-
-    @field_validator("evaluations", mode="before")
-    @classmethod
-    def _number(cls, value: Any) -> Any:
-        return int(value) if isinstance(value, str) and value.isdigit() else value
+    rounds: Positive = Field(1, description="Rounds; each has an equal share of the evaluations.")
 
     @model_validator(mode="after")
     def _rounds_have_evaluations(self) -> Random:
@@ -46,8 +39,8 @@ class Evolution(Population):
     """Regularised (ageing) evolution, Real et al. 2019, algorithm 1, a batch of children a round."""
 
     kind: Literal["evolution"] = Field("evolution", description="Regularised evolution.")
-    sample: int = Field(4, ge=1, description="Drawn from the population for each tournament.")
-    ageing: bool = Field(True, description="The oldest dies for each child; the worst, where this is false.")
+    sample: int = Field(4, ge=1, description="Architectures drawn from the population for each tournament.")
+    ageing: bool = Field(True, description="Whether the oldest dies for each child; if not, the worst does.")
 
     @model_validator(mode="after")
     def _sample_fits(self) -> Evolution:
@@ -60,85 +53,50 @@ class Nsga2(Population):
     """NSGA-II (Deb et al. 2002): the score together with what the network costs, a front instead of a best."""
 
     kind: Literal["nsga2"] = Field("nsga2", description="Evolution towards high scores at low costs.")
-    objectives: list[Literal["macs", "parameters", "latency"]] = Field(
-        ["macs"],
-        min_length=1,
-        description="What is to be small while the score is to be large; `latency` is predicted from blocks that are "
-        "measured as search.constraints.latency says.",
+    objectives: Annotated[list[Literal["macs", "parameters", "latency"]], EachOnce] = Field(
+        ["macs"], min_length=1, description="Costs to minimise beside the score; latency is predicted."
     )
-    crossover: float = Field(
-        0.9, ge=0, le=1, description="Probability that a child has two parents, before it is mutated."
-    )
-
-    @field_validator("objectives")
-    @classmethod
-    def _each_once(cls, value: list[str]) -> list[str]:
-        if len(set(value)) < len(value):
-            raise ValueError(f"an objective stands twice in {value}; name each once")
-        return value
+    crossover: float = Field(0.9, ge=0, le=1, description="Probability that a child has two parents before mutation.")
 
 
 class Reinforce(Section):
     """An LSTM controller trained by REINFORCE (Zoph & Le 2017; Williams 1992), a batch a round.
 
-    Adam and the moving-average baseline are Zoph & Le's, its decay is that of Dong & Yang (2020). The learning rate of
-    the former (6e-4, for 12,800 architectures) learns nothing in a hundred: batch, updates, learning_rate and
-    entropy_weight are those with which 100 evaluations found most on made-up landscapes (`benchmarks/landscapes.py`).
+    The decay is that of Dong & Yang (2020); the other defaults suit 100 evaluations (`benchmarks/landscapes.py`).
     """
 
     kind: Literal["reinforce"] = Field("reinforce", description="An LSTM controller trained by REINFORCE.")
     batch: Positive = Field(5, description="Architectures drawn from the controller and evaluated in each round.")
     rounds: Positive = Field(4, description="Rounds; the controller learns after each.")
     updates: Positive = Field(3, description="Steps of Adam after each round.")
-    hidden: Positive = Field(32, description="Units of the LSTM, and numbers that a choice is embedded in.")
+    hidden: Positive = Field(32, description="Units of the LSTM and of the choices' embeddings.")
     learning_rate: float = Field(0.02, gt=0, description="Learning rate of the controller (Adam).")
-    baseline_decay: float = Field(
-        0.9, ge=0, lt=1, description="Decay of the moving average of the rewards, which is the baseline."
-    )
-    entropy_weight: float = Field(
-        0.1, ge=0, description="Weight of the choices' entropy against rewards of spread one: higher explores longer."
-    )
+    baseline_decay: float = Field(0.9, ge=0, lt=1, description="Decay of the rewards' moving average, the baseline.")
+    entropy_weight: float = Field(0.1, ge=0, description="Entropy weight for rewards of spread 1; more explores more.")
 
 
 class Predictor(Section):
-    """Predicts scores and evaluates what is promising, in the manner of BANANAS (White et al. 2021, section 4).
+    """An ensemble predicts what is worth evaluating (BANANAS: White et al. 2021, section 4)."""
 
-    The ensemble's size and the number of mutations are the paper's.
-    """
-
-    kind: Literal["predictor"] = Field("predictor", description="An ensemble predicts what is worth evaluating.")
+    kind: Literal["predictor"] = Field("predictor", description="An ensemble predicts which architectures to evaluate.")
     initial: int = Field(8, ge=2, description="Architectures of the first round, drawn at random.")
     batch: Positive = Field(4, description="Architectures evaluated in each round after the first.")
     rounds: Positive = Field(3, description="Rounds, the random first one included.")
-    ensemble: int = Field(5, ge=2, description="Regressions, each fitted on scores drawn anew with replacement.")
-    candidates: Positive = Field(
-        100,
-        description="Mutations of the best that are looked at in each round, beside as many random architectures.",
-    )
-
-
-class Sized(Protocol):
-    """What `check` needs to know of a search space."""
-
-    @property
-    def name(self) -> str: ...
-
-    def size(self) -> int: ...
-
-
-def check(settings: Section, space: Sized) -> None:
-    """Raise ValueError where a strategy that asks and tells cannot search `space`."""
-    if isinstance(settings, (*SAMPLING, Enas)) and space.size() < 2:
-        raise ValueError(
-            f"space {space.name} has a single architecture, so there is nothing to search; widen the space"
-        )
+    ensemble: int = Field(5, ge=2, description="Regressions, each fitted on a bootstrap sample of the scores.")
+    candidates: Positive = Field(100, description="Mutations of the best to predict each round; as many are random.")
 
 
 # ----------------------------------------------------------------------------------------------- gradients
 
 
+def _check_order(section: Section, low: str, high: str) -> None:
+    first, last = getattr(section, low), getattr(section, high)
+    if first > last:
+        raise ValueError(f"{low} ({exact(first)}) is above {high} ({exact(last)})")
+
+
 class Gradient(Section):
-    """What all strategies that train a supernet have in common; `kind` says which one it is."""
+    """The keys of all strategies that train a supernet with alphas."""
 
     #: forward and backward passes of the supernet for each training batch: those of the alphas, then of the weights
     passes: ClassVar[float] = 2
@@ -149,51 +107,29 @@ class Gradient(Section):
     epochs: Positive = Field(20, description="Passes over the training images.")
     batch_size: Positive = Field(32, description="Images of a weight step, and of an alpha step.")
     learning_rate: float = Field(0.05, gt=0, description="Peak learning rate of the weights (SGD, cosine).")
-    learning_rate_min: float = Field(0.001, ge=0, description="Where the cosine ends.")
+    learning_rate_min: float = Field(0.001, ge=0, description="Learning rate at the end of the cosine.")
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of the weights' SGD.")
-    weight_decay: float = Field(
-        3e-4, ge=0, description="Weight decay of the weights; raising it is R-DARTS's L2 regularisation."
-    )
+    weight_decay: float = Field(3e-4, ge=0, description="Weight decay of the weights; R-DARTS raises it (L2).")
     gradient_clip: float = Field(5.0, gt=0, description="Largest norm of the weights' gradient.")
-    drop_path: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="Largest probability that an edge of the supernet contributes nothing to an image, reached "
-        "linearly at the last epoch (R-DARTS's other regularisation).",
-    )
-    alpha_learning_rate: float = Field(
-        3e-3, gt=0, description="Learning rate of the alphas (Adam, betas 0.5 and 0.999)."
-    )
+    drop_path: float = Field(0.0, ge=0, lt=1, description="Drop-path probability; it rises linearly to this.")
+    alpha_learning_rate: float = Field(3e-3, gt=0, description="Learning rate of the alphas (Adam, betas 0.5, 0.999).")
     alpha_weight_decay: float = Field(1e-3, ge=0, description="Weight decay of the alphas.")
-    warmup_epochs: Natural = Field(0, description="First epochs in which the weights alone learn.")
-    eigenvalue: bool = Field(
-        False,
-        description="Record the largest eigenvalue of the validation loss's Hessian in the alphas after each epoch.",
-    )
+    warmup_epochs: Natural = Field(0, description="First epochs, in which only the weights are trained.")
+    eigenvalue: bool = Field(False, description="Record the alphas' largest Hessian eigenvalue after each epoch.")
     selection: Literal["argmax", "perturbation"] = Field(
-        "argmax",
-        description="How the alphas become an architecture: the largest weights, or DARTS-PT: what the supernet's "
-        "validation accuracy misses most when it is taken away.",
+        "argmax", description="How to discretise: the largest alphas, or what the supernet misses most (DARTS-PT)."
     )
-    selection_epochs: Natural = Field(
-        1, description="Epochs in which the weights learn again after each decision of `perturbation`."
-    )
+    selection_epochs: Natural = Field(1, description="Epochs of training after each decision of `perturbation`.")
     candidates: Positive = Field(5, description="The most likely genotypes under the final alphas to pass on.")
     augment: Augment = Field(default_factory=Augment, description="Augmentation of both halves.")
     processes: Processes = 1
 
     @model_validator(mode="after")
     def _cosine_falls(self) -> Gradient:
-        if self.learning_rate_min > self.learning_rate:
-            raise ValueError(
-                f"learning_rate_min ({exact(self.learning_rate_min)}) is above "
-                f"learning_rate ({exact(self.learning_rate)})"
-            )
+        _check_order(self, "learning_rate_min", "learning_rate")
         if self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f"warmup_epochs ({self.warmup_epochs}) must be below epochs ({self.epochs}): no alpha would be learnt"
-            )
+            warmup = f"warmup_epochs ({self.warmup_epochs}) must be below epochs ({self.epochs})"
+            raise ValueError(f"{warmup}: no alpha would be learnt")
         return self
 
 
@@ -209,17 +145,13 @@ class DartsSecondOrder(Gradient):
     passes: ClassVar[float] = 5
     kind: Literal["darts_second_order"] = Field("darts_second_order", description="DARTS, second order.")
     hessian: Literal["finite_difference", "autograd"] = Field(
-        "finite_difference",
-        description="How the unrolled step's Hessian-vector product is computed: as in the paper (a rough figure: the "
-        "step crosses kinks of ReLU and pooling), or exactly.",
+        "finite_difference", description="The Hessian-vector product: as in the paper (rough at kinks), or exact."
     )
 
     @model_validator(mode="after")
     def _one_process(self) -> DartsSecondOrder:
         if self.hessian == "autograd" and self.processes > 1:
-            raise ValueError(
-                "hessian: autograd cannot be shared among processes; set hessian: finite_difference or processes: 1"
-            )
+            raise ValueError("hessian: autograd needs one process; set hessian: finite_difference or processes: 1")
         return self
 
 
@@ -227,10 +159,8 @@ class DartsPlus(Gradient):
     """DARTS+ (Liang et al. 2019, section 3.3): the search stops before skip connections take over."""
 
     kind: Literal["darts_plus"] = Field("darts_plus", description="DARTS that stops before it collapses.")
-    stop_skips: Positive = Field(2, description="Stop when the normal cell has so many skip connections.")
-    stop_stable: Positive = Field(
-        10, description="Stop when the ranking of the operations on every edge stayed the same for so many epochs."
-    )
+    stop_skips: Positive = Field(2, description="Stop when the normal cell has this number of skip connections.")
+    stop_stable: Positive = Field(10, description="Epochs of unchanged rankings of operations after which to stop.")
 
 
 class EarlyStopEigenvalue(Gradient):
@@ -240,13 +170,9 @@ class EarlyStopEigenvalue(Gradient):
         "early_stop_eigenvalue", description="DARTS that stops when the loss becomes sharp in the alphas."
     )
     eigenvalue: Literal[True] = Field(True, description="The eigenvalue decides here.")
-    window: Positive = Field(5, description="Epochs that the eigenvalue is averaged over and compared across.")
+    window: Positive = Field(5, description="Epochs of each of the two windows whose mean eigenvalues are compared.")
     ratio: float = Field(
-        0.75,
-        gt=0,
-        lt=1,
-        description="Stop, and go back by `window` epochs, when the earlier mean falls below this "
-        "share of the later one.",
+        0.75, gt=0, lt=1, description="Stop, and go back `window` epochs, if one mean / the next is below this."
     )
 
     @model_validator(mode="after")
@@ -266,41 +192,36 @@ class FairDarts(Gradient):
     zero_one_weight: float = Field(10.0, ge=0, description="Weight of the zero-one loss.")
 
 
-def _not_below(start: str, end: str, first: float, last: float) -> None:
-    if first > last:
-        raise ValueError(f"{start} ({exact(first)}) is above {end} ({exact(last)})")
-
-
 class Sdarts(Gradient):
-    """SDARTS (Chen & Hsieh 2020): weights learn under a disturbance of the mix that grows over the epochs."""
+    """SDARTS (Chen & Hsieh 2020): weights are trained under a perturbation of the mix that grows over the epochs."""
 
-    radius: float = Field(0.3, gt=0, le=1, description="Largest disturbance of a weight in the last epoch.")
+    radius: float = Field(0.3, gt=0, le=1, description="Largest perturbation of a weight in the last epoch.")
     radius_min: float = Field(0.03, ge=0, le=1, description="The same in the first epoch.")
 
     @model_validator(mode="after")
     def _radius_grows(self) -> Sdarts:
-        _not_below("radius_min", "radius", self.radius_min, self.radius)
+        _check_order(self, "radius_min", "radius")
         return self
 
 
 class SdartsRs(Sdarts):
-    """SDARTS-RS: the disturbance is random."""
+    """SDARTS-RS: the perturbation is random."""
 
-    kind: Literal["sdarts_rs"] = Field("sdarts_rs", description="DARTS smoothed by random disturbances.")
+    kind: Literal["sdarts_rs"] = Field("sdarts_rs", description="DARTS smoothed by random perturbations.")
 
 
 class SdartsAdv(Sdarts):
-    """SDARTS-ADV: the disturbance is the worst that is found."""
+    """SDARTS-ADV: the perturbation is adversarial."""
 
-    kind: Literal["sdarts_adv"] = Field("sdarts_adv", description="DARTS smoothed by adversarial disturbances.")
-    steps: Positive = Field(7, description="Steps of projected gradient ascent that look for the disturbance.")
+    kind: Literal["sdarts_adv"] = Field("sdarts_adv", description="DARTS smoothed by adversarial perturbations.")
+    steps: Positive = Field(7, description="Steps of projected gradient ascent that find the perturbation.")
 
 
 class PcDarts(Gradient):
     """PC-DARTS (Xu et al. 2020): operations see 1 / `parts` of the channels; edges have weights of their own."""
 
     kind: Literal["pc_darts"] = Field("pc_darts", description="DARTS on a part of the channels.")
-    parts: int = Field(4, ge=2, le=16, description="Into so many parts the channels are split; one is mixed.")
+    parts: int = Field(4, ge=2, le=16, description="K: 1/K of the channels enter the operations, the rest bypass them.")
 
 
 class Gdas(Gradient):
@@ -313,7 +234,7 @@ class Gdas(Gradient):
 
     @model_validator(mode="after")
     def _temperature_falls(self) -> Gdas:
-        _not_below("temperature_min", "temperature", self.temperature_min, self.temperature)
+        _check_order(self, "temperature_min", "temperature")
         return self
 
 
@@ -331,55 +252,37 @@ class Rsws(Gradient):
     path: ClassVar[Literal["all", "edge", "architecture"]] = "architecture"
     kind: Literal["rsws"] = Field("rsws", description="Random search with weight sharing.")
     selection: Literal["argmax"] = Field("argmax", description="There are no alphas to perturb.")
-    evaluations: Positive = Field(
-        100, description="Architectures drawn in the end, to be ranked by their accuracy with the shared weights."
-    )
+    evaluations: Positive = Field(100, description="Architectures drawn at the end and ranked with the shared weights.")
 
 
 class Enas(Optimisation):
-    """ENAS (Pham et al. 2018, sections 2.2 and 2.3): a controller learns by REINFORCE over weights that all share.
+    """ENAS (Pham et al. 2018, sections 2.2 and 2.3): REINFORCE trains a controller over shared weights.
 
-    Learning rate, entropy weight and numbers of steps are for a search of minutes; the paper's controller has 3.5e-4,
-    1e-4 and 2,000 steps of one architecture in each of 150 epochs.
+    The paper's controller has learning rate 3.5e-4, entropy weight 1e-4 and 2,000 steps in each of 150 epochs.
     """
 
     kind: Literal["enas"] = Field("enas", description="A controller trained by REINFORCE over shared weights.")
-    epochs: Positive = Field(20, description="Passes over the training images, after each of which it learns.")
-    batch_size: Positive = Field(64, description="Images of a weight step, along one architecture that is drawn.")
+    epochs: Positive = Field(20, description="Passes over the training images; the controller is trained after each.")
+    batch_size: Positive = Field(64, description="Images of a weight step, which trains one drawn architecture.")
     learning_rate: float = Field(0.05, gt=0, description="Peak learning rate of the weights; it falls to 0.")
     weight_decay: float = Field(4e-5, ge=0, description="Weight decay of the weights, batch norms left out.")
     entangled: bool = Field(
-        False, description="Whether blocks of a mobile space that differ in kernel and expansion alone share weights."
+        False, description="Whether mobile blocks that differ in kernel and expansion share weights."
     )
     hidden: Positive = Field(32, description="Units of the controller's LSTM.")
     controller_learning_rate: float = Field(5e-3, gt=0, description="Learning rate of the controller (Adam).")
     controller_steps: Positive = Field(40, description="Steps of the controller after each epoch.")
-    controller_batch: Positive = Field(5, description="Architectures that are drawn and rewarded in each of them.")
+    controller_batch: Positive = Field(5, description="Architectures drawn and rewarded in each of these steps.")
     reward_images: Positive = Field(128, description="Validation images whose accuracy is the reward.")
     baseline_decay: float = Field(0.95, ge=0, lt=1, description="Decay of the rewards' moving average, the baseline.")
     entropy_weight: float = Field(1e-3, ge=0, description="Weight of the choices' entropy: higher explores longer.")
-    calibration_images: Natural = Field(
-        1024, description="Training images that batch norms are re-estimated on before an architecture is scored."
-    )
-    evaluations: Positive = Field(
-        20, description="Architectures drawn from the controller in the end, to be ranked with the shared weights."
-    )
-    candidates: Positive = Field(5, description="The best of them, to pass on.")
+    calibration_images: Natural = Field(1024, description="Training images that batch norms are re-estimated on.")
+    evaluations: Positive = Field(20, description="Architectures drawn at the end and ranked with the shared weights.")
+    candidates: Positive = Field(5, description="The best of them, which are passed on.")
 
 
-_Gradients = (
-    Darts
-    | DartsSecondOrder
-    | DartsPlus
-    | EarlyStopEigenvalue
-    | FairDarts
-    | SdartsRs
-    | SdartsAdv
-    | PcDarts
-    | Gdas
-    | Drnas
-    | Rsws
-)
+_Softmax = Darts | DartsSecondOrder | DartsPlus | EarlyStopEigenvalue
+_Gradients = _Softmax | FairDarts | SdartsRs | SdartsAdv | PcDarts | Gdas | Drnas | Rsws
 GradientStrategy = Annotated[_Gradients, Field(discriminator="kind")]
 _Samplings = Random | Evolution | Nsga2 | Reinforce | Predictor
 SamplingStrategy = Annotated[_Samplings, Field(discriminator="kind")]

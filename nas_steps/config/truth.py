@@ -1,4 +1,4 @@
-"""True and false are no numbers, though pydantic takes `epochs: yes` for 1; and numbers are neither true nor false."""
+"""Refuse truth values for numbers, which pydantic takes (`epochs: yes` for 1), and numbers for truth values."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ Place = tuple[str | int, ...]
 
 
 def misplaced(value: Any, annotations: Sequence[Any], place: Place = ()) -> Iterator[tuple[Place, str]]:
-    """Yield each place below `value` that holds a truth value for a number or the reverse, and what is wrong there.
+    """Yield each place below `value` that holds a truth value for a number or the reverse, and why it is wrong.
 
-    `annotations` are those that the schema allows in this place: of a section, or of a field. Which kind of strategy
-    or estimator it is does not matter: fields of one name hold values of one type.
+    `annotations` are those that the schema allows in this place. Kinds do not matter: fields of one name have one type.
     """
     allowed = [one for annotation in annotations for one in alternatives(annotation)]
     if isinstance(value, dict):
@@ -34,19 +33,17 @@ def misplaced(value: Any, annotations: Sequence[Any], place: Place = ()) -> Iter
 
 
 def _is_truth(one: Any) -> bool:
-    """Whether true or false is allowed."""
     if typing.get_origin(one) is Literal:
         return any(isinstance(choice, bool) for choice in typing.get_args(one))
     return one is bool
 
 
 def _only_truth(allowed: Sequence[Any]) -> bool:
-    """Whether true or false is allowed, and no number or text."""
     return any(map(_is_truth, allowed)) and not any(one in (int, float, str) for one in allowed)
 
 
 def _wanted(allowed: Sequence[Any]) -> str:
-    """Say which plain values are allowed; empty if any value is, or no plain one."""
+    """Name the plain values that are allowed; empty if any value is, or no plain one."""
     words: dict[str, None] = {}
     for one in allowed:
         if one in (int, float, str):

@@ -27,7 +27,7 @@ class Key(NamedTuple):
 def keys(section: type[BaseModel] = Config, path: tuple[str, ...] = ()) -> Iterator[Key]:
     """Yield every key at or below `section`, each before those inside it.
 
-    A key that several sections of one place have, such as `search.strategies.<name>.epochs`, comes once for each.
+    A key that several kinds have, such as `search.strategies.<name>.epochs`, comes once for each.
     """
     for name, field in section.model_fields.items():
         yield Key((*path, name), field, section)
@@ -45,10 +45,7 @@ def sections(annotation: Any) -> Iterator[tuple[tuple[str, ...], type[BaseModel]
 
 
 def nearest_key(path: str) -> str:
-    """Return the longest beginning of a dotted path that is a key of the schema; empty if there is none.
-
-    `retrain.recipe.epochs.0` gives `retrain.recipe.epochs`. A strategy may have any name.
-    """
+    """Return the longest beginning of a dotted path that is a key: of `retrain.recipe.epochs.0`, all but the 0."""
     allowed: list[Any] = [Config]
     names: list[str] = []
     for name in path.split("."):
@@ -60,7 +57,7 @@ def nearest_key(path: str) -> str:
 
 
 def below(annotations: Iterable[Any], name: Any) -> list[Any]:
-    """Return the annotations of what may be at the key `name` of a mapping that has one of `annotations`."""
+    """Return the annotations of the key `name` in a mapping that has one of `annotations`."""
     allowed: list[Any] = []
     for one in (one for annotation in annotations for one in alternatives(annotation)):
         if _is_section(one) and name in one.model_fields:

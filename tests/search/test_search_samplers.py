@@ -15,7 +15,9 @@ from sampled_spaces import ONE_INPUT, ROOMY, SETTINGS, SMALLEST, estimate, propo
 from stepping import run, settings_files
 
 from nas_steps.config import strategies
+from nas_steps.config.checks import check_strategies
 from nas_steps.config.load import load
+from nas_steps.config.search import Search
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import SCREENED, Estimate, write_estimates
 from nas_steps.provenance.files import read_csv
@@ -168,9 +170,10 @@ class Single:
 
 @every_strategy
 def test_a_space_of_one_architecture_is_refused(settings: Any) -> None:
-    strategies.check(settings, SMALLEST)
+    search = Search(strategies={"random": strategies.Random(evaluations=4), "other": settings})
+    check_strategies(search, SMALLEST)
     with pytest.raises(ValueError, match="single has a single architecture.*widen"):
-        strategies.check(settings, Single())
+        check_strategies(search, Single())  # type: ignore[arg-type]
     with pytest.raises(UserError, match="widen"):
         sampler(settings, Single())  # type: ignore[arg-type]
 
