@@ -25,8 +25,9 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--output", required=True, type=Path, help="folder to write to")
     given = options.parse_args(arguments)
     settings = read_settings(given.settings, DataSettings)
-    changed = {name: getattr(given, name) for name in ("path", "unreadable", "max_image_pixels")}
-    data = settings.data.model_copy(update={name: value for name, value in changed.items() if value is not None})
+    names = ("path", "unreadable", "max_image_pixels")
+    changed = {name: value for name in names if (value := getattr(given, name)) is not None}
+    data = settings.data.model_copy(update=changed)
     print(f"seed {settings.seed}, source {settings.data.source}", flush=True)
     with measured(given.output / "cost.json", "data", "data") as cost:
         meta = prepare(settings.model_copy(update={"data": data}), given.output, given.leave_out)
@@ -38,9 +39,9 @@ def main(arguments: Sequence[str]) -> None:
         print(f"converted: {text}: {count}")
     for entry in meta["skipped"]:
         print(f"skipped: {entry['file']}: {entry['reason']}")
-    left_out = meta["duplicates"]["same_class_left_out"], meta["duplicates"]["other_class_left_out"]
-    if any(left_out):
-        print(f"duplicates left out: {left_out[0]} of the same class, {left_out[1]} under different classes")
+    same, other = meta["duplicates"]["same_class_left_out"], meta["duplicates"]["other_class_left_out"]
+    if same or other:
+        print(f"duplicates left out: {same} of the same class, {other} under different classes")
     if meta["duplicates_across_splits"]:
         print(f"duplicates across the source's own splits: {meta['duplicates_across_splits']} (kept)")
     if meta["ignored"]:

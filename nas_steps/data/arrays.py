@@ -1,4 +1,4 @@
-"""What every reader of a source returns, and how arrays of images get the wanted side and channels."""
+"""The images of a source, and their conversion to the wanted side and channels."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ SMALLEST_SIDE = 4
 
 @dataclass
 class Labelled:
-    """Images uint8 (N, C, S, S) and labels int64 (N,), indices into the source's classes.
-
-    `names` are the file names of the images, if they have any.
-    """
+    """Images uint8 (N, C, S, S), labels int64 (N,), indices into the source's classes, and file names, if any."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -33,12 +30,10 @@ class Labelled:
 
 @dataclass
 class Source:
-    """All images of a source: `train`, and `valid` and `test` if the source brings them.
-
-    `converted` counts images by what was done to them, `skipped` lists unreadable files with the reason (and the
-    pixels of a picture that is too large, else 0), `ignored` counts files (or keys of an archive) that were not taken
-    for images at all, `largest` is the number of pixels of the largest picture before it was resized,
-    `bits` how many bits of 16 those images use that have as many for each value.
+    """All images of a source: `train`, and `valid` and `test` if it has them.
+    `converted` counts images by conversion. `skipped` lists unreadable files, why, and their pixels if too large, else
+    0. `ignored` counts files or keys that are no images. `largest` is the most pixels of a picture before it was
+    resized. `bits` is the number of bits used of 16, of images that have 16 bits a value.
     """
 
     classes: list[str]
@@ -51,11 +46,9 @@ class Source:
 
 
 def fit(images: np.ndarray, data: Data, converted: Counter[str]) -> np.ndarray:
-    """Bring uint8 (N, H, W, C) to uint8 (N, C', S, S), as `data.resolution` and `data.channels` ask.
-
-    Without a resolution, S is the shorter side. Images are resized (bicubic, antialiased) so that their
-    shorter side is S, then centre-cropped. What was done is counted in `converted`. Raises UserError if
-    the images are too small to be stored as they are.
+    """Bring uint8 (N, H, W, C) to uint8 (N, C', S, S), as `data.resolution` and `data.channels` say.
+    Without a resolution, S is the shorter side. Images are resized (bicubic, antialiased), then centre-cropped;
+    `converted` counts this. Raises UserError if they are too small.
     """
     count, height, width, own = images.shape
     side = data.resolution or min(height, width)

@@ -1,7 +1,5 @@
-"""Batches made on the training device: no worker processes, no loop over images.
-
-All random numbers of an epoch come from one CPU generator, drawn at once, so they are the same on every
-device.
+"""Batches made on the training device, without worker processes or a loop over images.
+One CPU generator draws all random numbers of an epoch at once, so they are the same on every device.
 """
 
 from __future__ import annotations
@@ -23,11 +21,9 @@ GPU_SHARE = 0.25
 
 
 class DeviceImages:
-    """Images and labels for training or evaluation on `device`.
-
-    `images` is uint8 (N, C, S, S), `labels` int64 (N,); `mean` and `std` are per channel, of values scaled to 0 to 1.
-    The images are moved to the device once, if they fit (CPU_LIMIT, GPU_SHARE); else each batch is gathered from
-    `images` and moved. Batches are resized to `side`, after augmentation.
+    """Images uint8 (N, C, S, S) and labels int64 (N,) for training or evaluation on `device`.
+    `mean` and `std` are per channel, of values scaled to 0 to 1. Images that fit (CPU_LIMIT, GPU_SHARE) are moved to
+    the device once, others batch by batch. Batches are resized to `side`, after augmentation.
     """
 
     def __init__(
@@ -44,15 +40,15 @@ class DeviceImages:
         if labels.shape != (len(images),):
             raise ValueError(f"{len(images)} images, but labels of shape {labels.shape}")
         self.device = torch.device(device)
-        self.side = side or images.shape[2]
         self._stored_side = images.shape[2]
+        self.side = side or self._stored_side
         self._mapped = images
         stays = fits(images.nbytes, self.device)
         self._resident = torch.from_numpy(np.array(images)).to(self.device) if stays else None
         self._labels = torch.from_numpy(np.array(labels, np.int64)).to(self.device)
         # (x / 255 - mean) / std, as one product and one sum
-        scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
-        shift = -torch.tensor(mean, dtype=torch.float64) / torch.tensor(std, dtype=torch.float64)
+        deviation = torch.tensor(std, dtype=torch.float64)
+        scale, shift = 1 / (255 * deviation), -torch.tensor(mean, dtype=torch.float64) / deviation
         self._scale = scale.float().view(1, -1, 1, 1).to(self.device)
         self._shift = shift.float().view(1, -1, 1, 1).to(self.device)
 
@@ -60,20 +56,17 @@ class DeviceImages:
         return len(self._labels)
 
     def steps(self, batch_size: int, *, shuffle: bool) -> int:
-        """Return how many batches `batches` yields with these arguments."""
+        """Return the number of batches that `batches` yields with these arguments."""
         return len(batch_bounds(len(self), batch_size, shuffle=shuffle))
 
     def batches(
         self, batch_size: int, *, augment: Augment | None = None, shuffle: bool, seed: int | None = None, start: int = 0
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield one pass: normalised float32 images (B, C, side, side), channels last, and int64 labels (B,).
-
-        Flip, crop, RandAugment and cutout follow `augment` in this order, made anew for each image. A crop is cut from
-        the raw image in a border of zeros (black); a cutout square is set to the mean (0 after normalisation), as in
-        DARTS (Liu et al. 2019). `seed` decides order and augmentation, so give each epoch its own.
-
-        When shuffling, a last batch of a single image is joined to the one before: batch norm cannot train on it.
-        The first `start` batches are left out; the others are the same as without.
+        Flip, crop, RandAugment and cutout follow `augment` in this order. A crop has a border of zeros (black); a
+        cutout square is set to the mean (0 after normalisation), as in DARTS (Liu et al. 2019). `seed` decides order
+        and augmentation: give each epoch its own. When shuffling, a last single image joins the batch before, since
+        batch norm cannot train on it. The first `start` batches are left out; the others stay the same.
         """
         augment = augment or Augment()
         random = shuffle or augment.flip or augment.crop or augment.cutout or augment.randaugment
@@ -101,10 +94,9 @@ class DeviceImages:
 
 
 class Numbers(NamedTuple):
-    """Random numbers of N images; None for what is not augmented.
-
-    flip is bool (N,); offset of the crop and centre of the cutout are int64 (N, 2), rows first; operations of
-    RandAugment are int64 (N, operations) and stay on the CPU.
+    """Random numbers of N images; None if not augmented.
+    flip is bool (N,); offset (crop) and centre (cutout) are int64 (N, 2), rows first; operations (RandAugment) are
+    int64 (N, operations), on the CPU.
     """
 
     flip: torch.Tensor | None
@@ -114,7 +106,6 @@ class Numbers(NamedTuple):
 
     @staticmethod
     def draw(count: int, side: int, augment: Augment, generator: torch.Generator) -> Numbers:
-        """Draw the numbers of `count` images of `side` pixels."""
         return Numbers(
             torch.rand(count, generator=generator) < 0.5 if augment.flip else None,
             torch.randint(2 * augment.crop + 1, (count, 2), generator=generator) if augment.crop else None,
@@ -131,7 +122,7 @@ class Numbers(NamedTuple):
 
 
 def batch_bounds(count: int, batch_size: int, *, shuffle: bool) -> list[tuple[int, int]]:
-    """Return start and stop of every batch of one pass; `DeviceImages.batches` tells of the last one."""
+    """Return start and stop of every batch of one pass of `DeviceImages.batches`."""
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
     bounds = [(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
@@ -141,7 +132,7 @@ def batch_bounds(count: int, batch_size: int, *, shuffle: bool) -> list[tuple[in
 
 
 def fits(size: int, device: torch.device) -> bool:
-    """Whether `size` bytes of images may live on `device`."""
+    """Return whether `size` bytes of images may be on `device`."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return size <= GPU_SHARE * free
@@ -149,12 +140,11 @@ def fits(size: int, device: torch.device) -> bool:
 
 
 def shift_and_flip(images: torch.Tensor, padding: int, numbers: Numbers) -> torch.Tensor:
-    """Crop (B, C, S, S) out of itself in a border of zeros, at `numbers.offset`, and mirror at `numbers.flip`."""
+    """Crop (B, C, S, S) at `numbers.offset` from its zero-padded self, and mirror it at `numbers.flip`."""
     if numbers.flip is None and numbers.offset is None:
         return images
     count, _, side, _ = images.shape
-    rows = torch.arange(side, device=images.device).expand(count, side)
-    columns = rows
+    rows = columns = torch.arange(side, device=images.device).expand(count, side)
     if numbers.flip is not None:
         columns = torch.where(numbers.flip[:, None], side - 1 - columns, columns)
     if numbers.offset is not None:

@@ -1,4 +1,4 @@
-"""The fingerprint of a user's images: of what is read of them, and of nothing else."""
+"""The fingerprint of a user's images, of the files that are read and no others."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from nas_steps.provenance.fingerprint import file_hash, fingerprint
 
 
 def content_fingerprint(path: str | Path, memory: str | Path, leave_out: str | Path) -> str:
-    """Return the fingerprint of a file, or of all images below a folder: relative names and sha256 of each.
-
-    Links to folders and files are followed, as the reader does. Files that it does not read do not count: hidden ones,
-    those in `leave_out` and those that are no image, by their name or by what they hold. A file that has not changed
-    since it was noted in the JSON file `memory` is not read again, so that this is quick at every start.
+    """Return the fingerprint of a file, or of the names and contents of all images below a folder.
+    Links are followed. Hidden files, those in `leave_out` and those that are no image, by name or content, do not
+    count. Files that have not changed since they were noted in the JSON file `memory` are not read again.
     """
     path = Path(path)
     with Contents(memory) as contents:
@@ -33,7 +31,7 @@ def content_fingerprint(path: str | Path, memory: str | Path, leave_out: str | P
 
 
 def same_outcome(folder: str | Path, data: Data) -> bool:
-    """Whether the data prepared in `folder` are those that `data.unreadable` and `data.max_image_pixels` lead to."""
+    """Return whether the data in `folder` are what `data.unreadable` and `data.max_image_pixels` lead to."""
     meta = read_json(Path(folder) / "meta.json")
     try:
         skipped = meta["skipped"]
@@ -43,11 +41,11 @@ def same_outcome(folder: str | Path, data: Data) -> bool:
             and not any(0 < entry["too_large_pixels"] <= data.max_image_pixels for entry in skipped)
         )
     except (KeyError, TypeError):
-        return False  # of another version, or damaged: nobody knows
+        return False  # of another version, or damaged
 
 
 def _content(file: Path, contents: Contents) -> str:
-    """The sha256 of an image, or why it cannot be read; empty for what is no image."""
+    """Return the sha256 of an image, or why it cannot be read; empty if it is no image."""
     if not named_as_image(file.name):
         try:
             return contents.of(file, _image_hash)

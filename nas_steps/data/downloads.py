@@ -1,4 +1,4 @@
-"""The public sets that torchvision fetches. No pickle is loaded: CIFAR comes in its binary version."""
+"""The public sets that torchvision downloads. No pickle is loaded: CIFAR comes in its binary version."""
 
 from __future__ import annotations
 
@@ -17,22 +17,11 @@ from nas_steps.errors import UserError
 
 DEFAULT_FOLDER = "downloads"
 CIFAR_URL = "https://www.cs.toronto.edu/~kriz/"
-#: archive, its md5 as published on that page, folder within, label bytes a record, file of the class names
+_MD5_10, _MD5_100 = "c32a1d4ab5d03f1284b67883e8d87530", "03b5dce01913d631647c71ecec9e9cb8"
+#: archive, its md5 as published on that page, folder in it, label bytes of a record, file of the class names
 CIFAR = {
-    "cifar10": (
-        "cifar-10-binary.tar.gz",
-        "c32a1d4ab5d03f1284b67883e8d87530",
-        "cifar-10-batches-bin",
-        1,
-        "batches.meta.txt",
-    ),
-    "cifar100": (
-        "cifar-100-binary.tar.gz",
-        "03b5dce01913d631647c71ecec9e9cb8",
-        "cifar-100-binary",
-        2,
-        "fine_label_names.txt",
-    ),
+    "cifar10": ("cifar-10-binary.tar.gz", _MD5_10, "cifar-10-batches-bin", 1, "batches.meta.txt"),
+    "cifar100": ("cifar-100-binary.tar.gz", _MD5_100, "cifar-100-binary", 2, "fine_label_names.txt"),
 }
 CIFAR_FILES = {
     "cifar10": {"train": [f"data_batch_{number}.bin" for number in range(1, 6)], "test": ["test_batch.bin"]},
@@ -46,7 +35,7 @@ def download_folder(data: Data) -> Path:
 
 
 def read_cifar(data: Data) -> Source:
-    """CIFAR-10 or CIFAR-100 (Krizhevsky 2009) with its own test split; CIFAR-100 with its 100 fine classes."""
+    """Return CIFAR-10 or CIFAR-100 (Krizhevsky 2009) with its own test split, and the 100 fine classes."""
     from torchvision.datasets.utils import download_url
 
     archive, md5, *_ = CIFAR[data.source]
@@ -59,7 +48,7 @@ def read_cifar(data: Data) -> Source:
 
 
 def parse_cifar(archive: Path, data: Data) -> Source:
-    """Read the binary version from its .tar.gz: records of label bytes (the last one counts), then 3 x 32 x 32."""
+    """Read a .tar.gz of records: label bytes, of which the last counts, then 3 x 32 x 32 values."""
     _, _, folder, label_bytes, names = CIFAR[data.source]
     converted: Counter[str] = Counter()
     splits = {}
@@ -75,55 +64,51 @@ def parse_cifar(archive: Path, data: Data) -> Source:
                     raise ValueError(f"{split} has label {labels.max()}, but there are {len(classes)} classes")
                 splits[split] = Labelled(fit(images, data, converted), labels)
     except (tarfile.TarError, zlib.error, OSError, EOFError, KeyError, ValueError) as error:
-        raise UserError(
-            f"{archive} is not the binary version of {data.source} ({error}); delete it, and it is fetched anew"
-        ) from error
+        raise UserError(f"{archive} is not the binary version of {data.source} ({error}); delete it") from error
     return Source(classes, splits, converted)
 
 
 def read_fashion_mnist(data: Data) -> Source:
-    """Fashion-MNIST (Xiao, Rasul & Vollgraf 2017) with its own test split, by torchvision from the idx files."""
+    """Return Fashion-MNIST (Xiao, Rasul & Vollgraf 2017) with its own test split."""
     from torchvision.datasets import FashionMNIST
 
     folder = download_folder(data)
     processed = folder / "FashionMNIST" / "processed"
     if processed.exists():
-        # torchvision would prefer the pickled tensors that its old versions left there
+        # torchvision would prefer these
         raise UserError(
-            f"{processed} holds pickled tensors of an old torchvision, and no pickle is loaded here; "
-            "delete that folder, or name another one as data.path"
+            f"{processed} holds pickled tensors of an old torchvision, and no pickle is loaded here; delete that "
+            "folder, or name another one as data.path"
         )
-    converted: Counter[str] = Counter()
-    splits = {}
+    source = Source(list(FashionMNIST.classes), {})
     try:
         for split in ("train", "test"):
             part = FashionMNIST(str(folder), train=split == "train", download=True)
             images, labels = part.data.numpy()[..., None], part.targets.numpy().astype(np.int64)
-            splits[split] = Labelled(fit(images, data, converted), labels)
+            source.splits[split] = Labelled(fit(images, data, source.converted), labels)
     except (*_FAILURES, AssertionError, ValueError) as error:
         raw = folder / "FashionMNIST" / "raw"
         wanted = ", ".join(name for name, _ in FashionMNIST.resources)
         mend = f"fetch {wanted} from {FashionMNIST.mirrors[0]} elsewhere and put them into {raw}/"
         raise _failed(data, error, mend) from error
-    return Source(list(FashionMNIST.classes), splits, converted)
+    return source
 
 
 def read_svhn(data: Data) -> Source:
-    """Street View House Numbers (Netzer et al. 2011), cropped digits, with its own test split, by torchvision."""
+    """Return Street View House Numbers (Netzer et al. 2011), cropped digits, with its own test split."""
     from torchvision.datasets import SVHN
 
     folder = download_folder(data)
-    converted: Counter[str] = Counter()
-    splits = {}
+    source = Source([str(digit) for digit in range(10)], {})
     try:
         for split in ("train", "test"):
             part = SVHN(str(folder), split=split, download=True)
             images, labels = part.data.transpose(0, 2, 3, 1), part.labels.astype(np.int64)
-            splits[split] = Labelled(fit(images, data, converted), labels)
+            source.splits[split] = Labelled(fit(images, data, source.converted), labels)
     except _FAILURES as error:
         urls = " and ".join(SVHN.split_list[split][0] for split in ("train", "test"))
         raise _failed(data, error, f"fetch {urls} elsewhere and put them into {folder}/") from error
-    return Source([str(digit) for digit in range(10)], splits, converted)
+    return source
 
 
 def _member(tar: tarfile.TarFile, name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Folders (and .zip files) of photos, one subfolder a class, read into arrays one photo at a time."""
+"""Folders and .zip files of photos, one subfolder a class, read into arrays one photo at a time."""
 
 from __future__ import annotations
 
@@ -25,12 +25,9 @@ _CANNOT_OPEN = (OSError, RuntimeError, BadZipFile)
 
 
 def read_folder(data: Data, leave_out: Path | None = None) -> Source:
-    """Decode every image below `data.path`, in the order of its relative name.
-
-    Files that are no images count for nothing, not even by their names. `leave_out` as in `opened`.
-
-    Raises UserError for a wrong layout before anything is decoded; for unreadable files (`data.unreadable:
-    refuse`) after some of them, all named in one message.
+    """Decode every image below `data.path`, sorted by relative name; `leave_out` as in `opened`.
+    Raises UserError for a wrong layout before anything is decoded. With `data.unreadable: refuse` it names the
+    unreadable files, up to NAMED_AT_ONCE.
     """
     if data.path is None:
         raise UserError("data.source is folder, but data.path names none; set it to a folder or a .zip of one")
@@ -38,7 +35,10 @@ def read_folder(data: Data, leave_out: Path | None = None) -> Source:
     with opened(path, leave_out) as tree:
         images = [name for name in tree.names if named_as_image(name) or _readable(tree, name)]
         layout = arrange(images, tree.label)
-        _refuse_loose_images(tree, layout)
+        for name in layout.loose:
+            if _readable(tree, name):
+                loose = f"the image {printable(name)} outside of any class folder"
+                raise UserError(f"{tree.label} holds {loose}; {WANTED}: put it into the subfolder of its class")
         source = Source([], {}, ignored=len(tree.names) - len(images))
         source.classes = _agreed_classes(tree, layout)
         _decode(tree, layout, data, source)
@@ -79,7 +79,7 @@ def _decode(tree: Tree, layout: Layout, data: Data, source: Source) -> None:
 
 @dataclass
 class _Deep:
-    """An image of 16 bits a value: its file, its place among all pixels, what was done to it, and the bits it needs."""
+    """An image of 16 bits a value: its file, its place among all pixels, its conversions, and the bits it needs."""
 
     name: str
     place: np.ndarray
@@ -88,7 +88,7 @@ class _Deep:
 
 
 def _scale(tree: Tree, deep: list[_Deep], data: Data, source: Source) -> None:
-    """Read images of 16 bits anew if none of them uses all 16, so that all of them are scaled alike."""
+    """Read images of 16 bits again if none of them uses all 16, so that all are scaled alike."""
     source.bits = max((one.needs for one in deep), default=16)
     channels, side, _ = deep[0].place.shape if deep else (0, 0, 0)
     for one in deep:
@@ -98,9 +98,8 @@ def _scale(tree: Tree, deep: list[_Deep], data: Data, source: Source) -> None:
                 with tree.open(one.name) as stream:
                     one.place[:], notes, *_ = decode(stream, side, channels, data.max_image_pixels, source.bits)
             except (UnreadableError, *_CANNOT_OPEN) as error:
-                raise UserError(
-                    f"{printable(one.name)} in {tree.label} changed while it was read ({error}); run again"
-                ) from error
+                name = f"{printable(one.name)} in {tree.label}"
+                raise UserError(f"{name} changed while it was read ({error}); run again") from error
         source.converted.update(notes)
 
 
@@ -122,15 +121,6 @@ def _unreadable(tree: Tree, source: Source) -> UserError:
     )
 
 
-def _refuse_loose_images(tree: Tree, layout: Layout) -> None:
-    for name in layout.loose:
-        if _readable(tree, name):
-            raise UserError(
-                f"{tree.label} holds the image {printable(name)} outside of any class folder; {WANTED}: "
-                "put each image into the subfolder of its class"
-            )
-
-
 def _readable(tree: Tree, name: str) -> bool:
     try:
         with tree.open(name) as stream:
@@ -140,21 +130,18 @@ def _readable(tree: Tree, name: str) -> bool:
 
 
 def _agreed_classes(tree: Tree, layout: Layout) -> list[str]:
-    """The class names, sorted; the same in every split."""
+    """Return the class names, sorted. Raises UserError if they differ between splits."""
     classes = sorted(layout.splits.get("train", {}))
     if not any(layout.splits.values()):
-        files = len(tree.names)
-        what = "is empty" if not files else f"has no class folder with images ({files} other files)"
+        what = f"has no class folder with images ({len(tree.names)} other files)" if tree.names else "is empty"
         raise UserError(f"data.path: {tree.label} {what}; {WANTED}")
     for split, members in layout.splits.items():
         missing, extra = sorted(set(classes) - set(members)), sorted(set(members) - set(classes))
         if missing or extra:
             parts = [f"{split}/ lacks {', '.join(missing)}"] * bool(missing)
             parts += [f"train/ lacks {', '.join(extra)}, found in {split}/"] * bool(extra)
-            raise UserError(
-                f"the class folders in {tree.label} disagree: {' and '.join(parts)}; every split needs images of "
-                "the same classes under the same names"
-            )
+            problem = f"the class folders in {tree.label} disagree: {' and '.join(parts)}"
+            raise UserError(f"{problem}; every split needs images of the same classes under the same names")
     return classes
 
 
@@ -162,7 +149,5 @@ def _empty(shape: tuple[int, int, int, int]) -> np.ndarray:
     try:
         return np.empty(shape, np.uint8)
     except MemoryError:
-        raise UserError(
-            f"{shape[0]} images of {shape[2]} x {shape[3]} pixels need {np.prod(shape, dtype=float) / 2**30:.1f} GiB "
-            "of memory, more than there is; lower data.resolution"
-        ) from None
+        needed = f"{np.prod(shape, dtype=float) / 2**30:.1f} GiB of memory, more than there is; lower data.resolution"
+        raise UserError(f"{shape[0]} images of {shape[2]} x {shape[3]} pixels need {needed}") from None

@@ -1,4 +1,4 @@
-"""Which file belongs to which split and class, from the names in a folder or .zip; and how such files are opened."""
+"""The split and class of each file of a folder or .zip, by its name; and how such files are opened."""
 
 from __future__ import annotations
 
@@ -15,26 +15,15 @@ from nas_steps.errors import UserError
 from nas_steps.provenance.regular import irregular
 
 #: folder names of splits, in lower case
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "valid": "valid",
-    "val": "valid",
-    "validation": "valid",
-    "test": "test",
-    "testing": "test",
-}
-WANTED = (
-    "wanted is one subfolder a class with its images, or train/, valid/ (or val/) and test/ above with one "
-    "subfolder a class in each"
-)
+SPLITS = {"training": "train", "val": "valid", "validation": "valid", "testing": "test"}
+SPLITS |= {split: split for split in ("train", "valid", "test")}
+WANTED = "wanted is one subfolder a class with its images, or train/, valid/ (or val/) and test/ with such subfolders"
 
 
 @dataclass
 class Layout:
-    """File names by split and class, and the files that are in no class (`loose`); names sorted.
-
-    `classes` holds the folder's own spelling of each class's name.
+    """File names by split and class, and those in no class (`loose`), sorted.
+    `classes` has the folder's own spelling of each class's name.
     """
 
     splits: dict[str, dict[str, list[str]]] = field(default_factory=dict)
@@ -44,7 +33,7 @@ class Layout:
 
 @dataclass
 class Tree:
-    """A folder or .zip: what to call it, the relative POSIX names of its files, and how to open one of them."""
+    """A folder or .zip: its label, the relative POSIX names of its files, and how to open one of them."""
 
     label: str
     names: list[str]
@@ -67,10 +56,7 @@ def named_as_image(name: str) -> bool:
 
 @contextmanager
 def opened(path: Path, leave_out: Path | None = None) -> Iterator[Tree]:
-    """The folder or .zip at `path`; hidden files and `__MACOSX` are left out. Nothing is extracted.
-
-    `leave_out` is a folder that may lie below `path` and is none of the data: that of the results.
-    """
+    """Open the folder or .zip at `path`, without hidden files, `__MACOSX` and the folder `leave_out`."""
     if path.is_dir():
         files = visible_files(path, leave_out)
         yield Tree(printable(os.fspath(path)), list(files), lambda name: _regular(path / files[name]).open("rb"))
@@ -90,9 +76,8 @@ def opened(path: Path, leave_out: Path | None = None) -> Iterator[Tree]:
 
 
 def arrange(names: Iterable[str], label: str) -> Layout:
-    """Sort file names into splits (only `train` without split folders) and classes.
-
-    Folders around all others are seen through. Raises UserError if the folders contradict each other.
+    """Sort file names into splits (`train` if there are no split folders) and classes.
+    A folder around all others is skipped. Raises UserError if folders contradict each other.
     """
     names = sorted(names)
     found = Layout(loose=[name for name in names if "/" not in name])
@@ -103,8 +88,12 @@ def arrange(names: Iterable[str], label: str) -> Layout:
         inner = {name: parts[1:] for name, parts in inner.items() if len(parts) > 2}
         tops = {parts[0] for parts in inner.values()}
     split_folders = {top: SPLITS[top.lower()] for top in sorted(tops) if top.lower() in SPLITS}
+    given = ", ".join(split_folders)
     if split_folders and len(split_folders) == len(tops):
-        _check_splits(split_folders, label)
+        if "train" not in split_folders.values():
+            raise UserError(f"{label} has {given} but no train/; {WANTED}: train/ cannot be left out")
+        if len(set(split_folders.values())) < len(split_folders):
+            raise UserError(f"{label} has several folders for one split among {given}; keep one of each")
         for name, parts in inner.items():
             if len(parts) == 2:
                 found.loose.append(name)
@@ -113,21 +102,17 @@ def arrange(names: Iterable[str], label: str) -> Layout:
         return found
     if split_folders and any(parts[0] in split_folders and len(parts) > 2 for parts in inner.values()):
         others = printable(", ".join(sorted(tops - set(split_folders))))
-        raise UserError(
-            f"{label} has split folders ({', '.join(split_folders)}) beside others ({others}); {WANTED}: "
-            "move the others away"
-        )
+        raise UserError(f"{label} has split folders ({given}) beside others ({others}); {WANTED}: move these away")
     for name, parts in inner.items():
         if len(parts) > 2 and parts[1].lower() in SPLITS:
-            raise UserError(
-                f"{label} has {parts[1]}/ below {printable(parts[0])}/; {WANTED}: put the splits above the classes"
-            )
+            below = f"{label} has {parts[1]}/ below {printable(parts[0])}/"
+            raise UserError(f"{below}; {WANTED}: put the splits above the classes")
         _put(found, "train", parts[0], name)
     return found
 
 
 def printable(name: str) -> str:
-    """`name` with the bytes that are no UTF-8, which a file name may hold, as escapes: `caf\\xe9`."""
+    """Return `name` with bytes that are not UTF-8 as escapes: `caf\\xe9`."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -136,9 +121,7 @@ def _put(found: Layout, split: str, folder: str, name: str) -> None:
     spelt = unicodedata.normalize("NFC", folder)
     class_name = printable(spelt)
     if found.classes.setdefault(class_name, spelt) != spelt:
-        raise UserError(
-            f"two class folders are called {class_name}, one of them with a byte that is not UTF-8; rename that one"
-        )
+        raise UserError(f"two class folders are called {class_name}, one of them not in UTF-8; rename that one")
     found.splits.setdefault(split, {}).setdefault(class_name, []).append(name)
 
 
@@ -148,33 +131,24 @@ def _regular(file: Path) -> Path:
     return file
 
 
-def _check_splits(split_folders: dict[str, str], label: str) -> None:
-    if "train" not in split_folders.values():
-        raise UserError(f"{label} has {', '.join(split_folders)} but no train/; {WANTED}: train/ cannot be left out")
-    if len(set(split_folders.values())) < len(split_folders):
-        raise UserError(f"{label} has several folders for one split among {', '.join(split_folders)}; keep one of each")
-
-
 def visible_files(folder: Path, leave_out: Path | None = None) -> dict[str, str]:
-    """The relative POSIX names of all files below a folder that are not hidden, sorted; `leave_out` as in `opened`.
-
-    Keys are names in Unicode, whatever the locale; a byte that is no UTF-8 is a surrogate, as in a UTF-8 locale. Values
-    are the names in this locale.
+    """Return the names of all files below a folder that are not hidden, sorted; `leave_out` as in `opened`.
+    Keys are relative POSIX names in Unicode, a byte that is not UTF-8 being a surrogate. Values are the names in this
+    locale.
     """
     spelt = {os.fsencode(name).decode("utf-8", "surrogateescape"): name for name in _walk(folder, leave_out)}
     return {name: spelt[name] for name in sorted(spelt) if not _hidden(name)}
 
 
 def _walk(folder: Path, leave_out: Path | None) -> Iterator[str]:
-    """Relative names of all files; links to folders are followed, each real folder once."""
+    """Yield relative names of all files; links to folders are followed, each real folder once."""
     seen = {os.path.realpath(folder)}
     if leave_out is not None:
         seen.add(os.path.realpath(leave_out))
 
     def refuse(error: OSError) -> None:
-        raise UserError(
-            f"{printable(str(error.filename))} cannot be listed ({error.strerror}); give yourself the right to read it"
-        )
+        folder = printable(str(error.filename))
+        raise UserError(f"{folder} cannot be listed ({error.strerror}); give yourself the right to read it")
 
     for base, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         relative = Path(base).relative_to(folder)
@@ -189,7 +163,7 @@ def _walk(folder: Path, leave_out: Path | None) -> Iterator[str]:
 
 
 def _members(path: Path, archive: ZipFile) -> dict[str, str]:
-    """The name inside the archive of every visible file, by its relative POSIX name."""
+    """Return the name in the archive of every visible file, by its relative POSIX name."""
     members: dict[str, str] = {}
     for info in archive.infolist():
         if info.is_dir():
@@ -203,9 +177,7 @@ def _members(path: Path, archive: ZipFile) -> dict[str, str]:
         name = name.replace("\\", "/")
         parts = PurePosixPath(name).parts
         if not parts or name.startswith("/") or ".." in parts or parts[0].endswith(":"):
-            raise UserError(
-                f"data.path: {path} holds {printable(name)!r}, which points out of the archive; make the .zip anew"
-            )
+            raise UserError(f"data.path: {path} holds {printable(name)!r}, which points out of the archive; remove it")
         name = "/".join(parts)
         if _hidden(name):
             continue

@@ -35,10 +35,8 @@ _HELP = (
 
 def read_npz(data: Data) -> Source:
     """Read the archive at `data.path`: images and integer labels under one of the pairs of KEYS.
-
-    Images are uint8, or floating point from 0 to 1 (scaled by 255), of shape (N, H, W), (N, H, W, C) or (N,
-    C, H, W) with C 1 or 3. Labels of any integer values become classes in the order of the values; `classes`
-    may name them. Raises UserError that names the file and the key.
+    Images are uint8, or floating point from 0 to 1 (scaled by 255), of shape (N, H, W), (N, H, W, C) or (N, C, H, W)
+    with C 1 or 3. Label values, sorted, become classes, which `classes` may name. Raises UserError that names the key.
     """
     path = Path(os.path.expanduser(data.path or ""))
     arrays = _load(path)
@@ -47,29 +45,22 @@ def read_npz(data: Data) -> Source:
         raise UserError(f"{path} has no training images (its keys: {', '.join(arrays) or 'none'}); {_HELP}")
     if pairs["train"] in (("images", "labels"), ("x", "y")) and len(pairs) > 1:
         extra = ", ".join(key for split in ("valid", "test") for key in pairs.get(split, ()))
-        raise UserError(
-            f"{path} has {' and '.join(pairs['train'])} beside {extra}: rename them to train_images and train_labels "
-            "if they are the training images"
-        )
+        own = " and ".join(pairs["train"])
+        raise UserError(f"{path} has {own} beside {extra}: if they train, rename them to train_images and train_labels")
     converted: Counter[str] = Counter()
     images = {split: _images(path, key, arrays[key], converted) for split, (key, _) in pairs.items()}
     if len(shapes := {array.shape[1:] for array in images.values()}) > 1:
         raise UserError(f"{path}: the splits hold images of different shapes {sorted(shapes)}; make them alike")
     labels = {
-        split: _labels(path, pairs[split], arrays[pairs[split][1]], len(images[split]), converted) for split in pairs
+        split: _labels(path, pair, arrays[pair[1]], len(images[split]), converted) for split, pair in pairs.items()
     }
     values = np.unique(np.concatenate(list(labels.values())))
     classes = _classes(path, arrays.get(CLASSES), values)
     used = {key for pair in pairs.values() for key in pair} | {CLASSES}
-    return Source(
-        classes,
-        {
-            split: Labelled(fit(images[split], data, converted), np.searchsorted(values, labels[split]))
-            for split in pairs
-        },
-        converted,
-        ignored=len(set(arrays) - used),
-    )
+    splits = {
+        split: Labelled(fit(images[split], data, converted), np.searchsorted(values, labels[split])) for split in pairs
+    }
+    return Source(classes, splits, converted, ignored=len(set(arrays) - used))
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
@@ -87,9 +78,8 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     except (OSError, EOFError, ValueError, BadZipFile, zlib.error, MemoryError, RuntimeError) as error:
         if "pickle" in str(error):
             raise UserError(
-                f"{path}, key {key!r}, is an object array, which holds pickled Python objects; these are never "
-                "loaded, because a pickle can run any program. Save a plain array: images of one shape as uint8, "
-                "labels as int64, names as numpy.array(names, dtype=str)"
+                f"{path}, key {key!r}, is an object array; these are never loaded: a pickle can run any program. "
+                "Save plain arrays: images as uint8, labels as int64, names as numpy.array(names, dtype=str)"
             ) from None
         where = f", key {key!r}," if key else ""
         raise UserError(f"{path}{where} cannot be read ({error}); {_HELP}") from error
@@ -104,10 +94,8 @@ def _pair(path: Path, arrays: dict[str, np.ndarray], split: str) -> tuple[str, s
     if not present:
         return None
     if len(present) > 1:
-        raise UserError(
-            f"{path} has both {' and '.join(present[0])} and {' and '.join(present[1])}: "
-            f"two sets of {split} images; leave one of them out"
-        )
+        both = " and both ".join(" and ".join(pair) for pair in present[:2])
+        raise UserError(f"{path} has both {both}: two sets of {split} images; leave one of them out")
     for key, other in (present[0], present[0][::-1]):
         if key not in arrays:
             raise UserError(f"{path} has {other!r} but no {key!r}; {_HELP}")
@@ -115,7 +103,7 @@ def _pair(path: Path, arrays: dict[str, np.ndarray], split: str) -> tuple[str, s
 
 
 def _images(path: Path, key: str, array: np.ndarray, converted: Counter[str]) -> np.ndarray:
-    """As uint8 (N, H, W, C)."""
+    """Return them as uint8 (N, H, W, C)."""
     where = f"{path}, key {key!r}:"
     if array.ndim == 3:
         array = array[..., None]
@@ -123,8 +111,7 @@ def _images(path: Path, key: str, array: np.ndarray, converted: Counter[str]) ->
     last, first = (array.ndim == 4 and shape[axis] in (1, 3) for axis in (3, 1))
     if last == first or min(shape) == 0:  # neither is a channel axis, or either could be
         raise UserError(
-            f"{where} images of shape {shape}; allowed are (N, H, W), (N, H, W, C) and (N, C, H, W) with C 1 or 3, "
-            "and none of them 0; reshape the array"
+            f"{where} images of shape {shape}; allowed are (N, H, W), (N, H, W, C) and (N, C, H, W), C 1 or 3, none 0"
         )
     if first:
         array = array.transpose(0, 2, 3, 1)
@@ -132,31 +119,29 @@ def _images(path: Path, key: str, array: np.ndarray, converted: Counter[str]) ->
         return array
     if not np.issubdtype(array.dtype, np.floating):
         raise UserError(
-            f"{where} images of type {array.dtype}; allowed are uint8 (0 to 255) and floating point from 0 to 1; "
-            "convert them, for instance by array.astype('uint8') if they are 0 to 255"
+            f"{where} images of type {array.dtype}; allowed are uint8 (0 to 255) and floating point from 0 to 1"
         )
     if not np.isfinite(array).all():
         raise UserError(f"{where} images hold NaN or infinite values; replace them by numbers from 0 to 1")
     low, high = float(array.min()), float(array.max())
     if low < 0 or high > 1:
         raise UserError(
-            f"{where} floating-point images from {exact(low)} to {exact(high)}; allowed is 0 to 1: divide by 255 if "
-            "that is their scale, undo any normalisation, or save them as uint8"
+            f"{where} floating-point images from {exact(low)} to {exact(high)}; allowed is 0 to 1: divide by 255, undo "
+            "any normalisation, or save them as uint8"
         )
     converted["floating point scaled by 255"] += len(array)
     return np.rint(array * 255).astype(np.uint8)
 
 
 def _labels(path: Path, pair: tuple[str, str], array: np.ndarray, images: int, converted: Counter[str]) -> np.ndarray:
-    """As int64 (N,), values as they are."""
+    """Return them as int64 (N,), values as they are."""
     where = f"{path}, key {pair[1]!r}:"
     if array.ndim == 2 and array.shape[1] == 1:
         converted["labels of one column flattened"] += len(array)
         array = array[:, 0]
     if array.ndim != 1:
         raise UserError(
-            f"{where} labels of shape {array.shape}; allowed is (N,), one integer an image; "
-            "one-hot labels become that by array.argmax(axis=1)"
+            f"{where} labels of shape {array.shape}; allowed is (N,), to which array.argmax(axis=1) brings one-hot"
         )
     if not np.issubdtype(array.dtype, np.integer):
         raise UserError(f"{where} labels of type {array.dtype}; allowed are integers: array.astype('int64')")
@@ -170,7 +155,7 @@ def _labels(path: Path, pair: tuple[str, str], array: np.ndarray, images: int, c
 
 
 def _classes(path: Path, names: np.ndarray | None, values: np.ndarray) -> list[str]:
-    """A name for each of the distinct label `values`."""
+    """Return a name for each of the distinct label `values`."""
     if names is None:
         return [str(value) for value in values]
     where = f"{path}, key {CLASSES!r}:"
@@ -186,7 +171,5 @@ def _classes(path: Path, names: np.ndarray | None, values: np.ndarray) -> list[s
         return texts
     if values[-1] < len(texts):  # some named classes have no image
         return [texts[value] for value in values]
-    raise UserError(
-        f"{where} {len(texts)} names for {len(values)} classes with labels {values[0]} to {values[-1]}; "
-        "give one name a class, in the order of the labels"
-    )
+    given = f"{len(texts)} names for {len(values)} classes with labels {values[0]} to {values[-1]}"
+    raise UserError(f"{where} {given}; give one name a class, in the order of the labels")

@@ -1,4 +1,4 @@
-"""One image file into one small square array. The files are anybody's: nothing about them is taken on trust."""
+"""One image file into one small square array. The files are anybody's, so nothing in them is trusted."""
 
 from __future__ import annotations
 
@@ -15,37 +15,14 @@ from PIL import Image, UnidentifiedImageError
 
 # Formats with a firm signature. Left out are those that run another program (EPS) or would recognise any bytes (TGA).
 Image.init()
-FORMATS = tuple(
-    str(name)
-    for name in ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
-    if name in Image.OPEN
-)
+_SIGNED = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = tuple(name for name in _SIGNED if name in Image.OPEN)
 #: what Pillow and zipfile raise on damaged content
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    BadZipFile,
-)
-#: EXIF tag 274, Orientation: what makes the picture upright again
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+_FROM_PYTHON = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, AttributeError, ArithmeticError)
+_BROKEN = (*_FROM_PYTHON, RuntimeError, MemoryError, struct.error, zlib.error, BadZipFile)
+#: EXIF tag 274, Orientation: what makes the picture upright again, from 2 to 8
+_TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
+_UPRIGHT = {orientation: Image.Transpose[turn] for orientation, turn in enumerate(_TURNS, 2)}
 _ORIENTATION = 274
 #: TIFF tag 258: how many bits a value has
 _BITS_PER_SAMPLE = 258
@@ -54,7 +31,7 @@ DEPTHS = (8, 10, 12, 14, 16)
 
 
 class UnreadableError(Exception):
-    """A file that cannot be used as an image; the message is the reason, without the file's name."""
+    """A file that cannot be used as an image; the message says why, without the file's name."""
 
 
 class TooLargeError(UnreadableError):
@@ -63,20 +40,18 @@ class TooLargeError(UnreadableError):
     def __init__(self, width: int, height: int, limit: int) -> None:
         self.width, self.height = width, height
         super().__init__(
-            f"{width} x {height} pixels are more than data.max_image_pixels allows ({limit}); "
-            "shrink it, or raise that limit"
+            f"{width} x {height} pixels are more than data.max_image_pixels allows ({limit}); shrink it or raise that"
         )
 
 
 class NotAnImageError(UnreadableError):
-    """The content is of no format that is read here."""
+    """The content has no known format."""
 
 
 class Photo(NamedTuple):
-    """A decoded image: uint8 (channels, side, side), and in words what had to be converted.
-
-    `needs` is the number of bits, of DEPTHS, that hold its brightest value, if its file has 16 bits a value and does
-    not say how many of them are used; else 0. `size` is the number of pixels before it was resized.
+    """A decoded image: uint8 (channels, side, side), and its conversions in words.
+    `needs` is the number of bits, of DEPTHS, that hold its brightest value, if it has 16 bits a value and does not say
+    how many are used; else 0. `size` is the number of pixels before it was resized.
     """
 
     pixels: np.ndarray
@@ -86,7 +61,7 @@ class Photo(NamedTuple):
 
 
 def is_image(stream: IO[bytes]) -> bool:
-    """Whether the content begins like an image; nothing is decoded."""
+    """Return whether the content begins like an image, without decoding it."""
     try:
         with _no_limit(), Image.open(stream, formats=FORMATS):
             return True
@@ -95,14 +70,10 @@ def is_image(stream: IO[bytes]) -> bool:
 
 
 def decode(stream: IO[bytes], side: int, channels: int, max_pixels: int, bits: int = 16) -> Photo:
-    """Decode the first frame.
-
-    Turned upright by its EXIF orientation, transparency laid over white, 16 bits scaled to 8, the shorter side resized
-    to `side`, centre-cropped. Raises UnreadableError; a picture of more than `max_pixels` is not decoded.
-
-    A file of 16 bits may hold 12. TIFF says so; elsewhere nothing does: PNG's sBIT is of values that were scaled to 16
-    bits already, TIFF's MaxSampleValue is the picture's own. One picture's brightest value would stretch its contrast,
-    each one's differently. So who reads says by `bits` how many all such pictures use (`Photo.needs` tells it of one).
+    """Decode the first frame; resize the shorter side to `side` and crop the centre.
+    It is turned upright by EXIF, transparency is laid over white, 16 bits are scaled to 8. Raises UnreadableError, also
+    for more than `max_pixels`, which are not decoded. A file of 16 bits may use 12, but only TIFF says so: `bits` is
+    what all such pictures use (see `Photo.needs`), since one picture's brightest value would stretch its contrast.
     """
     try:
         with _no_limit(), Image.open(stream, formats=FORMATS) as image:
@@ -152,13 +123,13 @@ def _deep(what: str, needs: int, bits: int) -> str:
 
 
 def _scaled(values: np.ndarray, bits: int) -> np.ndarray:
-    """Values of `bits` bits as uint8, rounded."""
+    """Return values of `bits` bits as uint8, rounded."""
     most = (1 << bits) - 1
     return ((values.astype(np.int64) * 255 + most // 2) // most).astype(np.uint8)
 
 
 def _declared(image: Image.Image, kind: str) -> int:
-    """Return how many bits a grey file of more than 8 says that it uses; 0 if it does not say."""
+    """Return how many bits a grey file of more than 8 declares; 0 if it does not."""
     if kind in ("PPM", "JPEG2000"):
         return 16  # Pillow scales by what the file says
     bits = image.tag_v2.get(_BITS_PER_SAMPLE, (16,)) if kind == "TIFF" else (16,)  # type: ignore[attr-defined]
@@ -166,13 +137,13 @@ def _declared(image: Image.Image, kind: str) -> int:
 
 
 def _of_16_bits(image: Image.Image) -> bool:
-    """Whether the file has 16 bits a value, by what is known before it is decoded."""
+    """Return whether the file has 16 bits a value, before it is decoded."""
     tiles: list[Any] = getattr(image, "tile", [])
     return bool(tiles) and all(";16" in str(arguments) for _, _, _, arguments in tiles)
 
 
 def _scaled_colours(image: Image.Image, stream: IO[bytes], bits: int) -> Image.Image:
-    """The colours of a decoded picture of 16 bits, of which Pillow keeps the upper 8, by all that `bits` says."""
+    """Scale the colours of a decoded picture of 16 bits, of which Pillow keeps the upper 8, by `bits`."""
     stream.seek(0)
     again: Any
     with Image.open(stream, formats=FORMATS) as again:
@@ -191,8 +162,7 @@ def _scaled_colours(image: Image.Image, stream: IO[bytes], bits: int) -> Image.I
 
 
 def _lower(arguments: object) -> object:
-    """How Pillow is to read a tile so that the lower bytes are kept: in the other order, or, of grey with transparency,
-    all four bytes of a pixel."""
+    """Return tile arguments that make Pillow keep the lower bytes: the other byte order, or all four bytes of LA."""
     if isinstance(arguments, tuple):
         return (_lower(arguments[0]), *arguments[1:])
     mode = str(arguments)
@@ -204,7 +174,6 @@ def _lower(arguments: object) -> object:
 
 def square(image: Image.Image, side: int) -> np.ndarray:
     """Resize the shorter side of an L or RGB image to `side` and crop the centre: uint8 (1 or 3, side, side).
-
     Bicubic; Pillow widens the filter when shrinking, so it is antialiased.
     """
     width, height = image.size
@@ -229,7 +198,7 @@ def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image, channels: int, notes: list[str]) -> Image.Image:
-    """An image of mode L (`channels` 1) or RGB (3)."""
+    """Return an image of mode L (`channels` 1) or RGB (3)."""
     mode, wanted = image.mode, "L" if channels == 1 else "RGB"
     if mode in ("I", "F"):
         raise UnreadableError("pixels of 32 bits have no known range; save it with 8 or 16 bits")
@@ -244,7 +213,7 @@ def _eight_bit(image: Image.Image, channels: int, notes: list[str]) -> Image.Ima
 
 @contextmanager
 def _no_limit() -> Iterator[None]:
-    """Lift Pillow's own limit of pixels, which is not the user's: `decode` checks the header itself."""
+    """Lift Pillow's own limit of pixels; `decode` checks the user's."""
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
     try:
@@ -254,6 +223,6 @@ def _no_limit() -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """The error in one line that is the same on every machine: no paths, no addresses."""
+    """Return the error in one line that is the same on every machine: no paths, no addresses."""
     text = (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())
     return text or type(error).__name__

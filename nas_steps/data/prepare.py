@@ -1,4 +1,4 @@
-"""From a source to the files that every later step reads: three splits and meta.json."""
+"""From a source to the files of all later steps: three splits and meta.json."""
 
 from __future__ import annotations
 
@@ -27,28 +27,20 @@ SMALLEST_STD = 1 / 255
 
 def prepare(settings: DataSettings, output: Path, leave_out: Path | None = None) -> dict[str, Any]:
     """Read the source, split it and write `{train,valid,test}_{images,labels}.npy` and meta.json; return the latter.
+    The source's own splits stay. Its other images are dealt out, stratified and seeded, by `data.valid` and
+    `data.test`, which are shares of the images dealt out. Of their exact duplicates one class keeps the first; if
+    classes differ, all are left out. Duplicates between the source's own splits are only counted. Then `max_*` thins
+    each split, and mean and std are those of train, of values scaled to 0 to 1. Images keep the source's order.
 
-    What is returned also counts the files that were `ignored`. They are not watched, so no file may depend on them.
-
-    Splits that the source brings are kept as they are; the rest of its images is dealt out, stratified by
-    class and seeded. `data.valid` and `data.test` are shares of the images that are dealt out: of all images,
-    if the source has no splits; of all but the test images, if it has only a test split (and likewise for only
-    a valid split).
-
-    Exact duplicates are treated only among the images dealt out: those of one class are kept once, those of
-    several classes are all left out. Between the source's own splits they are only counted. Then `max_*`
-    thins each split, and mean and std are taken from what is left of train, of values scaled to 0 to 1.
-
-    Images keep the source's order within a split. Raises UserError for whatever the user can mend; then no
-    file is left behind.
+    The result also counts `ignored` files; these are not watched, so no file may depend on them. Raises UserError for
+    errors that the user can mend, and then leaves no file behind.
     """
     source = read_source(settings.data, leave_out)
     _check(source, settings.data)
     splits, duplicates = _split(source, settings)
     for name in SPLITS:
-        key = f"max_{name}"
+        key, part = f"max_{name}", splits[name]
         seed = derive_seed(settings.seed, "subsample", name)
-        part = splits[name]
         chosen = subsample(part.labels, source.classes, getattr(settings.data, key), seed, key)
         splits[name] = Labelled(part.images[chosen], part.labels[chosen])
     mean, std = statistics(splits["train"].images)
@@ -72,9 +64,8 @@ def prepare(settings: DataSettings, output: Path, leave_out: Path | None = None)
 
 
 def statistics(images: np.ndarray) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel of uint8 (N, C, S, S), of values scaled to 0 to 1.
-
-    From counts of the 256 levels, so exact, whatever the number of images.
+    """Return mean and standard deviation by channel of uint8 (N, C, S, S), of values scaled to 0 to 1.
+    They come from counts of the 256 levels, so they are exact for any number of images.
     """
     levels = np.arange(256) / 255
     mean, std = [], []
@@ -92,20 +83,19 @@ def _counts(part: Labelled, classes: list[str]) -> dict[str, int]:
 
 
 def _check(source: Source, data: Data) -> None:
+    where = f"source {data.source} ({data.path})"
     if len(source.classes) < 2:
         found = f"only one class ({source.classes[0]})" if source.classes else "no class"
-        raise UserError(f"source {data.source} ({data.path}) has {found}; at least two classes are needed to classify")
+        raise UserError(f"{where} has {found}; at least two classes are needed to classify")
     for name, part in source.splits.items():
         absent = [label for label, count in _counts(part, source.classes).items() if not count]
         if absent:
-            raise UserError(
-                f"source {data.source} ({data.path}): its {name} images have none of class {', '.join(absent)}; "
-                "every split needs images of every class: add some, or remove the class"
-            )
+            problem = f"{where}: its {name} images have none of class {', '.join(absent)}"
+            raise UserError(f"{problem}; every split needs each class: add some, or remove the class")
 
 
 def _split(source: Source, settings: DataSettings) -> tuple[dict[str, Labelled], dict[str, Any]]:
-    """The three splits, and what meta.json tells of duplicates."""
+    """Return the three splits, and the figures on duplicates in meta.json."""
     splits = dict(source.splits)
     prints = {name: digests(part.images) for name, part in splits.items()}
     pool = splits["train"]
@@ -121,9 +111,8 @@ def _split(source: Source, settings: DataSettings) -> tuple[dict[str, Labelled],
             splits[name] = Labelled(pool.images[kept[chosen]], pool.labels[kept[chosen]])
     across, seen = 0, set(prints["train"])
     for name in ("valid", "test"):
-        if name in prints:
-            across += sum(fingerprint in seen for fingerprint in prints[name])
-            seen |= set(prints[name])
+        across += sum(fingerprint in seen for fingerprint in prints.get(name, ()))
+        seen |= set(prints.get(name, ()))
     names = pool.names
     return {name: splits[name] for name in SPLITS}, {
         "duplicates": {
@@ -137,7 +126,7 @@ def _split(source: Source, settings: DataSettings) -> tuple[dict[str, Labelled],
 
 
 def _write(splits: dict[str, Labelled], meta: dict[str, Any], output: Path) -> dict[str, Any]:
-    """Write all files, meta.json last; on any failure take away those already written."""
+    """Write all files, meta.json last; if one fails, remove those already written."""
     checksums = {}
     output.mkdir(parents=True, exist_ok=True)
     (output / META).unlink(missing_ok=True)  # it describes files that are about to change

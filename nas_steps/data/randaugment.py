@@ -1,8 +1,6 @@
-"""RandAugment (Cubuk et al. 2020, section 3) of a whole batch, each image with operations of its own.
-
-torchvision's `v2.RandAugment` gives all images of a batch one choice. Here the choices are drawn beforehand, and the
-images that share one go through torchvision's function together: as many calls as there are different choices in the
-batch, not as many as there are images. Operations and magnitudes are torchvision's.
+"""RandAugment (Cubuk et al. 2020, section 3) of a whole batch, with torchvision's operations and magnitudes.
+torchvision's `v2.RandAugment` makes one choice for a batch. Here each image has its own, drawn beforehand; images that
+share a choice are augmented together, in one call.
 """
 
 from __future__ import annotations
@@ -55,13 +53,12 @@ CHOICES = 2 * len(OPERATIONS)
 
 
 def draw(count: int, operations: int, generator: torch.Generator) -> Tensor:
-    """Choices (count, operations), int64 below CHOICES; (count, 0) for none."""
+    """Draw choices (count, operations), int64 below CHOICES; (count, 0) for none."""
     return torch.randint(CHOICES, (count, operations), generator=generator)
 
 
 def rand_augment(images: Tensor, choices: Tensor, magnitude: int) -> Tensor:
-    """Apply to each of the uint8 images (B, 1 or 3, S, S) its `choices` (B, operations; on the CPU) in turn, at
-    `magnitude` of STRONGEST."""
+    """Apply to uint8 images (B, 1 or 3, S, S) their `choices` (B, operations; on the CPU) at `magnitude`."""
     functions = list(OPERATIONS.values())
     for column in choices.unbind(1):
         changed = torch.empty_like(images)

@@ -8,9 +8,8 @@ from nas_steps.provenance.settings import Settings
 
 class DataSettings(Settings):
     """How the data are prepared. `content` is the fingerprint of the user's files, empty if none are read.
-
-    Options of the command say where the files lie, and what is done with files that cannot be read: a folder that was
-    moved holds the same data. `tolerance` says the latter, too, if another answer would give other data.
+    Paths and the treatment of unreadable files are options: a moved folder holds the same data. `tolerance` names that
+    treatment if another one would give other data.
     """
 
     seed: int

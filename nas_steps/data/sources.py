@@ -1,4 +1,4 @@
-"""Every source by its name, and the one that needs no file."""
+"""All sources by name, and the one without files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nas_steps.data.npz import read_npz
 
 
 def read_digits(data: Data) -> Source:
-    """scikit-learn's 1797 handwritten digits (Alpaydin & Kaynak 1998), 8 x 8 values 0 to 16, scaled to 0 to 255."""
+    """Return scikit-learn's 1797 digits (Alpaydin & Kaynak 1998), 8 x 8 values 0 to 16, scaled to 0 to 255."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
@@ -27,21 +27,13 @@ def read_digits(data: Data) -> Source:
     return Source(classes, {"train": Labelled(fit(images, data, converted), labels)}, converted)
 
 
-READERS: dict[str, Callable[[Data], Source]] = {
-    "digits": read_digits,
-    "cifar10": read_cifar,
-    "cifar100": read_cifar,
-    "fashion_mnist": read_fashion_mnist,
-    "svhn": read_svhn,
-    "folder": read_folder,
-    "npz": read_npz,
-}
+READERS: dict[str, Callable[[Data], Source]] = {"digits": read_digits, "folder": read_folder, "npz": read_npz}
+READERS |= {"cifar10": read_cifar, "cifar100": read_cifar, "fashion_mnist": read_fashion_mnist, "svhn": read_svhn}
 
 
 def read_source(data: Data, leave_out: Path | None = None) -> Source:
-    """Return all images of `data.source` at the wanted side and channels. Raises UserError if that cannot be.
-
-    `leave_out` is a folder that may lie among the images of a folder and is none of them.
+    """Return all images of `data.source` at the wanted side and channels. Raises UserError.
+    The folder `leave_out` may be among the images of a folder, but is not read.
     """
     reader = READERS[data.source]
     return read_folder(data, leave_out) if reader is read_folder else reader(data)

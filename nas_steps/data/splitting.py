@@ -1,5 +1,4 @@
-"""Who gets which image: duplicates, stratified splits and stratified subsampling; all of it seeded.
-
+"""Duplicates, stratified splits and stratified subsampling, all of it seeded.
 Random orders are the ranks of a PCG64's raw output, which NumPy keeps the same in every version.
 """
 
@@ -16,11 +15,9 @@ from nas_steps.errors import UserError
 
 @dataclass
 class Duplicates:
-    """Images with identical pixels, grouped.
-
-    `keep` is a mask (N,): false for every copy but the first of one class, and for all copies if the
-    classes differ, since the true one cannot be known. `same_class` and `other_class` count the images so
-    left out.
+    """Groups of images with identical pixels.
+    `keep` is a mask (N,), false for all copies but the first, or for all if their classes differ. `same_class` and
+    `other_class` count the images left out.
     """
 
     keep: np.ndarray
@@ -30,7 +27,7 @@ class Duplicates:
 
 
 def digests(images: np.ndarray) -> list[bytes]:
-    """A fingerprint of each image's pixels."""
+    """Return a fingerprint of each image's pixels."""
     return [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images]
 
 
@@ -50,9 +47,8 @@ def find_duplicates(prints: Sequence[bytes], labels: np.ndarray) -> Duplicates:
 
 
 def apportion(total: int, weights: Sequence[float]) -> list[int]:
-    """Divide `total` by the largest remainder, at least 1 each; needs total >= len(weights).
-
-    Equal remainders go to the first in order; who would get nothing takes one from the largest part.
+    """Divide `total` by the largest remainder, at least 1 each. Raises ValueError if that is too many.
+    Equal remainders go to the first; a part of 0 takes one from the largest.
     """
     if total < len(weights):
         raise ValueError(f"{total} cannot be divided into {len(weights)} parts of at least 1")
@@ -68,8 +64,7 @@ def apportion(total: int, weights: Sequence[float]) -> list[int]:
 
 
 def deal(labels: np.ndarray, classes: Sequence[str], shares: dict[str, float], seed: int) -> dict[str, np.ndarray]:
-    """Indices (sorted) for each split of `shares`, class by class in proportion, at least one of each class.
-
+    """Return indices (sorted) for each split of `shares`, class by class in proportion, at least one of each.
     Raises UserError if a class has fewer images than there are splits.
     """
     counts = np.bincount(labels, minlength=len(classes))
@@ -91,18 +86,14 @@ def deal(labels: np.ndarray, classes: Sequence[str], shares: dict[str, float], s
 
 
 def subsample(labels: np.ndarray, classes: Sequence[str], limit: int | None, seed: int, key: str) -> np.ndarray:
-    """Indices (sorted) of at most `limit` images, classes in proportion, at least one of each.
-
-    `key` is the name of the limit's setting, for the UserError if the limit is below the number of
-    classes.
+    """Return indices (sorted) of at most `limit` images, classes in proportion, at least one of each.
+    Raises UserError, which names the setting `key`, if there are more classes than that.
     """
     if limit is None or limit >= len(labels):
         return np.arange(len(labels))
     if limit < len(classes):
-        raise UserError(
-            f"data.{key} is {limit}, but there are {len(classes)} classes and each needs one image; "
-            f"set it to {len(classes)} or more"
-        )
+        needs = f"there are {len(classes)} classes and each needs one image; set it to {len(classes)} or more"
+        raise UserError(f"data.{key} is {limit}, but {needs}")
     order = _shuffled(len(labels), seed)
     parts = apportion(limit, np.bincount(labels, minlength=len(classes)).tolist())
     return np.sort(np.concatenate([order[labels[order] == label][:part] for label, part in enumerate(parts)]))

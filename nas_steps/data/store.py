@@ -1,4 +1,4 @@
-"""The prepared images as later steps read them. No torch, no pickles."""
+"""The prepared images for later steps. No torch, no pickles."""
 
 from __future__ import annotations
 
@@ -20,11 +20,9 @@ _MEND = "delete that folder and run snakemake again"
 
 @dataclass(frozen=True)
 class Meta:
-    """What later steps need of meta.json.
-
-    `counts` is split -> class -> images; `shape` is (C, S, S); `mean` and `std` are per channel, of train's
-    values scaled to 0 to 1; `content` is a sha256 of all arrays, `checksums` is npy file name -> sha256. `bits` is how
-    many bits were used of photos that had 16 a value.
+    """The part of meta.json that later steps need.
+    `counts` is split -> class -> images; `shape` is (C, S, S); `mean` and `std` are per channel of train, scaled to 0
+    to 1; `content` is a sha256 of all arrays; `checksums` is file -> sha256; `bits` is how many of 16 photos use.
     """
 
     classes: tuple[str, ...]
@@ -41,15 +39,14 @@ class Meta:
         return self.shape[1]
 
     def size(self, name: str) -> int:
-        """Images in the split `name`."""
+        """Return the number of images in the split `name`."""
         return sum(self.counts[name].values())
 
 
 @dataclass(frozen=True)
 class Split:
     """Images uint8 (N, C, S, S), memory-mapped and read-only unless merged; labels int64 (N,).
-
-    In the source's order, which is often by class: shuffle before taking a part.
+    They are in the source's order, often by class: shuffle before taking a part.
     """
 
     images: np.ndarray
@@ -60,20 +57,21 @@ class Split:
 
 
 def split_file(folder: str | Path, name: str, kind: str = "images") -> Path:
-    """The file of a split's `images` or `labels`."""
+    """Return the file of a split's `images` or `labels`."""
     if name not in SPLITS:
         raise ValueError(f"unknown split {name!r}; known are {', '.join(SPLITS)}")
     return Path(folder) / f"{name}_{kind}.npy"
 
 
 def read_meta(folder: str | Path) -> Meta:
-    """Read meta.json. Raises UserError if it is missing or is not what `prepare` writes."""
+    """Read meta.json. Raises UserError if it is missing or invalid."""
     path = Path(folder) / META
     if not path.is_file():
         raise UserError(f"{path} is missing: the images were not prepared; run snakemake")
     found: Any = read_json(path)
     try:
         channels, height, width = found["shape"]
+        files = [split_file(folder, name, kind).name for name in SPLITS for kind in ("images", "labels")]
         return Meta(
             classes=tuple(found["classes"]),
             counts={name: dict(found["counts"][name]) for name in SPLITS},
@@ -81,16 +79,12 @@ def read_meta(folder: str | Path) -> Meta:
             mean=tuple(map(float, found["mean"])),
             std=tuple(map(float, found["std"])),
             content=str(found["content"]),
-            checksums={
-                path.name: str(found["checksums"][path.name])
-                for path in (split_file(folder, name, kind) for name in SPLITS for kind in ("images", "labels"))
-            },
+            checksums={file: str(found["checksums"][file]) for file in files},
             bits=int(found.get("bits", 16)),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path} is not as this version writes it ({type(error).__name__}: {error}); {_MEND}"
-        ) from error
+        problem = f"{type(error).__name__}: {error}"
+        raise UserError(f"{path} is not as this version writes it ({problem}); {_MEND}") from error
 
 
 def load_split(folder: str | Path, name: str) -> Split:
@@ -109,12 +103,12 @@ def load_split(folder: str | Path, name: str) -> Split:
 
 
 def merge(*splits: Split) -> Split:
-    """All images of several splits, one after another, in memory."""
+    """Concatenate splits, in memory."""
     return Split(np.concatenate([split.images for split in splits]), np.concatenate([split.labels for split in splits]))
 
 
 def part_of(split: Split, share: float, classes: Sequence[str], seed: int) -> Split:
-    """`share` of a split's images, each class in proportion, at least one of each."""
+    """Return `share` of a split's images, classes in proportion, at least one of each."""
     limit = max(len(classes), round(share * len(split.labels)))
     chosen = subsample(split.labels, classes, limit, seed, "max_train")
     return Split(split.images[chosen], split.labels[chosen])
