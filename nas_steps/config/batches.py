@@ -49,15 +49,11 @@ def check_batches(
         if batch.images > 1:
             continue
         if batch.auxiliary and isinstance(space, CellSpace):
-            raise ValueError(
-                f"{batch.key} is 1, but the auxiliary head ends in one pixel, and a batch norm learns nothing from a "
-                "single value; set it to 2 or more, or auxiliary_weight to 0"
-            )
+            problem = f"{batch.key} is 1, but the auxiliary head ends in one pixel, where a batch norm needs two"
+            raise ValueError(f"{problem}; set it to 2 or more, or auxiliary_weight to 0")
         if batch.side is not None and divided(batch.side, batch.stride) == 1:
-            raise ValueError(
-                f"{batch.key} is 1, but {batch.what} brings images of {batch.side} pixels down to one pixel, and a "
-                "batch norm learns nothing from a single value; set it to 2 or more"
-            )
+            problem = f"{batch.key} is 1, but {batch.what} brings images of {batch.side} pixels down to one pixel"
+            raise ValueError(f"{problem}, and a batch norm learns nothing from a single value; set it to 2 or more")
 
 
 def check_zero_cost(search: Search, data: Data) -> None:

@@ -43,10 +43,8 @@ def check_ranking(ranking: Ranking, search: Search, retrain: Retrain, space: Spa
         raise ValueError(f"ranking.uniform is {ranking.uniform}, but {size}; lower it")
     recipe = ranking_recipe(ranking, retrain)
     if recipe.warmup_epochs >= recipe.epochs:
-        raise ValueError(
-            f"ranking.final_share is {ranking.final_share}, which leaves {recipe.epochs} of "
-            f"{retrain.recipe.epochs} epochs, all of them warm-up ({exact(recipe.warmup_epochs)}); raise it"
-        )
+        left = f"leaves {recipe.epochs} of {retrain.recipe.epochs} epochs, all warm-up ({exact(recipe.warmup_epochs)})"
+        raise ValueError(f"ranking.final_share is {ranking.final_share}, which {left}; raise it")
 
 
 def check_estimator(search: Search, space: Space) -> None:
@@ -57,22 +55,16 @@ def check_estimator(search: Search, space: Space) -> None:
             raise ValueError("search.screen cannot be combined with the estimator table; remove search.screen")
         for name, one in search.strategies.items():
             if isinstance(one, Gradient | Enas):
-                raise ValueError(
-                    f"search.strategies.{name} (kind {one.kind}) trains a supernet, but search.estimator is a table, "
-                    "in which nothing is trained; take it out, or choose another estimator"
-                )
+                problem = f"search.strategies.{name} (kind {one.kind}) trains a supernet"
+                raise ValueError(f"{problem}, but search.estimator is a table; take it out, or choose another one")
     if isinstance(estimator, SharedWeights):
         if search.screen is not None:
-            raise ValueError(
-                "search.screen cannot be combined with the estimator shared_weights, whose evaluations are already "
-                "cheap; remove search.screen"
-            )
+            problem = "search.screen cannot be combined with the estimator shared_weights"
+            raise ValueError(f"{problem}, whose evaluations are already cheap; remove search.screen")
         asking = [one for one in search.strategies.values() if isinstance(one, SAMPLING)]
         if all(isinstance(one, Random) and one.evaluations == "auto" for one in asking):
-            raise ValueError(
-                "search.estimator is shared_weights, and no strategy has evaluations that random search could match; "
-                "give it a number, say `random: {evaluations: 500}`"
-            )
+            problem = "search.estimator is shared_weights, but no strategy has evaluations that random could match"
+            raise ValueError(problem + "; give it a number, say `random: {evaluations: 500}`")
         try:
             check_supernet(estimator.supernet, space)
         except ValueError as error:
@@ -81,10 +73,8 @@ def check_estimator(search: Search, space: Space) -> None:
         wanted = len(rungs(estimator))
         for name, one in search.strategies.items():
             if isinstance(one, Random) and one.rounds < wanted:
-                raise ValueError(
-                    f"search.strategies.{name}.rounds is {one.rounds}, but search.estimator.halving has {wanted} rungs "
-                    f"and promotes between rounds; set rounds to {wanted} or more"
-                )
+                problem = f"search.strategies.{name}.rounds is {one.rounds}"
+                raise ValueError(f"{problem}, but search.estimator.halving has {wanted} rungs; set {wanted} or more")
 
 
 def check_strategies(search: Search, space: Space) -> None:
@@ -107,16 +97,13 @@ def check_constraints(search: Search, data: Data, space: Space, network: Network
     """
     constraints = constrained(search)
     if isinstance(search.estimator, Table) and needs_costs(search):
-        raise ValueError(
-            "search.estimator is a table of scores, in which nothing is built: neither search.constraints nor the "
-            "objective latency can be kept; leave them out, or choose another estimator"
-        )
+        problem = "search.estimator is a table of scores, with neither search.constraints nor the objective latency"
+        raise ValueError(f"{problem}; leave them out, or choose another estimator")
     for name, one in search.strategies.items():
         if isinstance(one, Gradient | Enas) and constraints:
-            raise ValueError(
-                f"search.strategies.{name} (kind {one.kind}) trains a supernet of its own and cannot keep constraints, "
-                f"but search.constraints has {', '.join(constraints)}; take the strategy out, or the constraints"
-            )
+            problem = f"search.strategies.{name} (kind {one.kind}) trains a supernet of its own"
+            kept = f"cannot keep constraints, but search.constraints has {', '.join(constraints)}"
+            raise ValueError(f"{problem} and {kept}; take the strategy out, or the constraints")
     counted_ones = {what: limit for what, limit in constraints.items() if what != "latency_ms"}
     if not counted_ones:
         return
@@ -134,10 +121,8 @@ def check_factorial(scaling: Scaling, data: Data) -> None:
     side, text = known_side(data), scaling.factorial.hand_designed
     used = scaling.factorial.enabled and "hand_designed" in scaling.factorial.bases
     if used and side is not None and is_mobile(text) and side < (stride := parse_mobile(text).stride):
-        raise ValueError(
-            f"scaling.factorial.hand_designed divides the side of its images by {stride}, but they have {side} pixels; "
-            "take a network of smaller stride, or raise data.resolution"
-        )
+        problem = f"scaling.factorial.hand_designed divides the side of images by {stride}, but they have {side} pixels"
+        raise ValueError(f"{problem}; take a network of smaller stride, or raise data.resolution")
 
 
 def check_precision(recipes: dict[str, Recipe], device: str) -> None:
@@ -151,31 +136,23 @@ def check_mobile(space: MobileSpace, data: Data, search: Search, recipes: dict[s
     """Refuse keys of cells for a mobile space. `recipes` of its networks are named by their keys."""
     for name, one in search.strategies.items():
         if isinstance(one, Gradient):
-            raise ValueError(
-                f"search.strategies.{name} (kind {one.kind}) trains a supernet of cells, but space {space.name} is "
-                "mobile; take it out, or choose a space of cells"
-            )
+            problem = f"search.strategies.{name} (kind {one.kind}) trains a supernet of cells"
+            raise ValueError(f"{problem}, but space {space.name} is mobile; take it out, or choose a space of cells")
     if isinstance(search.estimator, Table):
         raise ValueError(f"search.estimator is a table of cells, but space {space.name} is mobile; choose another")
     for key, recipe in recipes.items():
         if recipe.auxiliary_weight > 0:
-            raise ValueError(
-                f"{key}.auxiliary_weight is {exact(recipe.auxiliary_weight)}, but networks of mobile space "
-                f"{space.name} have no auxiliary head; set it to 0"
-            )
+            problem = f"{key}.auxiliary_weight is {exact(recipe.auxiliary_weight)}"
+            raise ValueError(f"{problem}, but networks of space {space.name} have no auxiliary head; set it to 0")
     own = getattr(search.estimator, "resolution", None)
     for key, side in {"data.resolution": known_side(data), "search.estimator.resolution": own}.items():
         if side is not None and side < space.stride:
-            raise ValueError(
-                f"{key} is {side}, but the strides of space {space.name} divide the side by {space.stride}: less "
-                "than a pixel would be left; take larger images, or stem and stages of stride 1"
-            )
+            problem = f"{key} is {side}, but the strides of space {space.name} divide the side by {space.stride}"
+            raise ValueError(f"{problem}: not a pixel is left; take larger images, or stem and stages of stride 1")
 
 
 def check_skeleton(section: Search | Retrain, key: str, space: MobileSpace) -> None:
     """Refuse a skeleton of cells for a mobile space. The default one is allowed: a complete config has it."""
     if section.network != type(section).model_fields["network"].get_default(call_default_factory=True):
-        raise ValueError(
-            f"{key}.network stacks cells, but space {space.name} is mobile and brings its own skeleton (space.stem, "
-            "space.stages, space.head); leave it out"
-        )
+        problem = f"{key}.network stacks cells, but space {space.name} is mobile"
+        raise ValueError(f"{problem} and has its own skeleton (space.stem, space.stages, space.head); leave it out")

@@ -41,13 +41,11 @@ class ShortTraining(Training):
     def _rungs_rise(self) -> ShortTraining:
         if self.halving is not None:
             if self.halving.epochs >= self.epochs:
-                first = f"halving.epochs ({self.halving.epochs})"
-                raise ValueError(f"{first} must be below epochs ({self.epochs}), or nothing is promoted")
+                problem = f"halving.epochs ({self.halving.epochs}) must be below epochs ({self.epochs})"
+                raise ValueError(f"{problem}: there would be nothing to be promoted to")
             if self.warmup_epochs >= self.halving.epochs:
-                raise ValueError(
-                    f"warmup_epochs ({exact(self.warmup_epochs)}) must be below halving.epochs "
-                    f"({self.halving.epochs}): the learning rate of the first rung would never come down"
-                )
+                problem = f"warmup_epochs ({exact(self.warmup_epochs)}) must be below halving.epochs"
+                raise ValueError(f"{problem} ({self.halving.epochs}): the first rung's learning rate would never fall")
         return self
 
 

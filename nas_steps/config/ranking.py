@@ -36,10 +36,8 @@ class Ranking(Section):
     @model_validator(mode="after")
     def _auto_can_be_told(self) -> Ranking:
         if self.shortlist == "auto" and self.uniform < FEWEST_UNIFORM:
-            raise ValueError(
-                f"shortlist is auto, but uniform is {self.uniform}: auto needs a sample of {FEWEST_UNIFORM} or more "
-                "(20 are better than 8); raise uniform, or give shortlist a number"
-            )
+            problem = f"shortlist is auto, but uniform is {self.uniform}: it needs a sample of {FEWEST_UNIFORM} or more"
+            raise ValueError(f"{problem} (20 are better than 8); raise uniform, or give shortlist a number")
         return self
 
 

@@ -28,10 +28,8 @@ class Optimisation(Section):
     @model_validator(mode="after")
     def _warmup_ends(self) -> Self:
         if self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f"warmup_epochs ({exact(self.warmup_epochs)}) must be below epochs ({self.epochs}): "
-                "the learning rate would never come down"
-            )
+            problem = f"warmup_epochs ({exact(self.warmup_epochs)}) must be below epochs ({self.epochs})"
+            raise ValueError(f"{problem}: the learning rate would never come down")
         return self
 
 

@@ -103,10 +103,8 @@ class Scaling(Section):
     @model_validator(mode="after")
     def _grid_has_a_triple(self) -> Scaling:
         if not triples(self.factors, self.depth, self.width, self.resolution, self.tolerance):
-            raise ValueError(
-                "no triple of the grid has depth * width^2 * resolution^2 within "
-                f"{2 * (1 - self.tolerance):g} to {2 * (1 + self.tolerance):g}; widen the grid or the tolerance"
-            )
+            within = f"{2 * (1 - self.tolerance):g} to {2 * (1 + self.tolerance):g}; widen the grid or the tolerance"
+            raise ValueError(f"no triple of the grid has depth * width^2 * resolution^2 within {within}")
         if self.factorial.enabled and not self.enabled:
             raise ValueError("factorial is enabled, but enabled is false: nothing is scaled; switch both on or off")
         if self.factors == "published" and self.members > len(PUBLISHED):

@@ -87,10 +87,8 @@ class Space(Section):
         for key in OF_CELLS if mobile else OF_MOBILE:
             if getattr(self, key) is not None:
                 kind, presets = ("cells", CELLS) if mobile else ("a mobile space", MOBILE)
-                raise ValueError(
-                    f"{key} declares {kind}, but preset {self.preset} is {'mobile' if mobile else 'of cells'}; "
-                    f"leave it out, or start from one of {', '.join(presets)}"
-                )
+                problem = f"{key} declares {kind}, but preset {self.preset} is {'mobile' if mobile else 'of cells'}"
+                raise ValueError(f"{problem}; leave it out, or start from one of {', '.join(presets)}")
         filled(self)
         return self
 
@@ -182,10 +180,8 @@ class Network(Section):
 def check_network(network: Network, space: CellSpace, where: str) -> None:
     """Raise ValueError if cells of `space` cannot be stacked so; `where` is the key of the network."""
     if space.inputs == 1 and network.reductions is not None:
-        raise ValueError(
-            f"{where}.reductions is {network.reductions}, but the one-input cells of space {space.name} have three "
-            "stages; leave it out"
-        )
+        problem = f"{where}.reductions is {network.reductions}"
+        raise ValueError(f"{problem}, but the one-input cells of space {space.name} have three stages; leave it out")
     if space.inputs == 2 and network.reductions is None and network.cells < 3:
         raise ValueError(
             f"{where}.cells is {network.cells}; set 3 or more, or let {where}.reductions name those that reduce"

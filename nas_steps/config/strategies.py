@@ -128,8 +128,8 @@ class Gradient(Section):
     def _cosine_falls(self) -> Gradient:
         _check_order(self, "learning_rate_min", "learning_rate")
         if self.warmup_epochs >= self.epochs:
-            warmup = f"warmup_epochs ({self.warmup_epochs}) must be below epochs ({self.epochs})"
-            raise ValueError(f"{warmup}: no alpha would be learnt")
+            problem = f"warmup_epochs ({self.warmup_epochs}) must be below epochs ({self.epochs})"
+            raise ValueError(f"{problem}: no alpha would be learnt")
         return self
 
 
@@ -178,10 +178,8 @@ class EarlyStopEigenvalue(Gradient):
     @model_validator(mode="after")
     def _can_stop(self) -> EarlyStopEigenvalue:
         if self.warmup_epochs + 2 * self.window > self.epochs:
-            raise ValueError(
-                f"epochs ({self.epochs}) leaves no room for two windows of {self.window} after warmup_epochs "
-                f"({self.warmup_epochs}): it could never stop; raise epochs or lower window"
-            )
+            problem = f"epochs ({self.epochs}) has no two windows of {self.window} after warmup_epochs"
+            raise ValueError(f"{problem} ({self.warmup_epochs}): it could never stop; raise epochs or lower window")
         return self
 
 

@@ -38,10 +38,8 @@ def check_supernet(settings: SupernetTraining, space: Any) -> None:
     if settings.entangled and not mobile:
         raise ValueError(f"entangled is true, but space {space.name} has no blocks that could share; set false")
     if settings.resolution is not None and mobile and settings.resolution < space.stride:
-        raise ValueError(
-            f"resolution is {settings.resolution}, but the strides of space {space.name} divide the side by "
-            f"{space.stride}: less than a pixel would be left; raise it"
-        )
+        strides = f"the strides of space {space.name} divide the side by {space.stride}"
+        raise ValueError(f"resolution is {settings.resolution}, but {strides}: no pixel would be left; raise it")
     try:
         if settings.sampling == "fair":
             space.sites()

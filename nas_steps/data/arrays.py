@@ -30,23 +30,20 @@ class Labelled:
 
 @dataclass
 class Source:
-    """All images of a source: `train`, and `valid` and `test` if it has them.
-    `converted` counts images by conversion. `skipped` lists unreadable files, why, and their pixels if too large, else
-    0. `ignored` counts files or keys that are no images. `largest` is the most pixels of a picture before it was
-    resized. `bits` is the number of bits used of 16, of images that have 16 bits a value.
-    """
+    """All images of a source: `train`, and `valid` and `test` if it has them."""
 
     classes: list[str]
     splits: dict[str, Labelled]
-    converted: Counter[str] = field(default_factory=Counter)
-    skipped: list[dict[str, Any]] = field(default_factory=list)
-    ignored: int = 0
-    largest: int = 0
-    bits: int = 16
+    converted: Counter[str] = field(default_factory=Counter)  # images, by conversion
+    skipped: list[dict[str, Any]] = field(default_factory=list)  # unreadable files, why, and pixels if too many
+    ignored: int = 0  # files or keys that are no images
+    largest: int = 0  # pixels of the largest picture before it was resized
+    bits: int = 16  # bits used by images that have 16 a value
 
 
 def fit(images: np.ndarray, data: Data, converted: Counter[str]) -> np.ndarray:
     """Bring uint8 (N, H, W, C) to uint8 (N, C', S, S), as `data.resolution` and `data.channels` say.
+
     Without a resolution, S is the shorter side. Images are resized (bicubic, antialiased), then centre-cropped;
     `converted` counts this. Raises UserError if they are too small.
     """
@@ -54,10 +51,8 @@ def fit(images: np.ndarray, data: Data, converted: Counter[str]) -> np.ndarray:
     side = data.resolution or min(height, width)
     channels = own if data.channels == "auto" else data.channels
     if side < SMALLEST_SIDE:
-        raise UserError(
-            f"the images of source {data.source} have {height} x {width} pixels, but at least {SMALLEST_SIDE} a side "
-            "are needed; set data.resolution to enlarge them"
-        )
+        problem = f"the images of source {data.source} have {height} x {width} pixels"
+        raise UserError(f"{problem}, but at least {SMALLEST_SIDE} a side are needed; raise data.resolution")
     if min(height, width) != side:
         converted[f"resized from {height} x {width}"] += count
     if height != width:

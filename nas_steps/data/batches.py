@@ -1,6 +1,4 @@
-"""Batches made on the training device, without worker processes or a loop over images.
-One CPU generator draws all random numbers of an epoch at once, so they are the same on every device.
-"""
+"""Batches made on the training device. A CPU generator draws an epoch's random numbers, the same on all devices."""
 
 from __future__ import annotations
 
@@ -22,6 +20,7 @@ GPU_SHARE = 0.25
 
 class DeviceImages:
     """Images uint8 (N, C, S, S) and labels int64 (N,) for training or evaluation on `device`.
+
     `mean` and `std` are per channel, of values scaled to 0 to 1. Images that fit (CPU_LIMIT, GPU_SHARE) are moved to
     the device once, others batch by batch. Batches are resized to `side`, after augmentation.
     """
@@ -63,6 +62,7 @@ class DeviceImages:
         self, batch_size: int, *, augment: Augment | None = None, shuffle: bool, seed: int | None = None, start: int = 0
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield one pass: normalised float32 images (B, C, side, side), channels last, and int64 labels (B,).
+
         Flip, crop, RandAugment and cutout follow `augment` in this order. A crop has a border of zeros (black); a
         cutout square is set to the mean (0 after normalisation), as in DARTS (Liu et al. 2019). `seed` decides order
         and augmentation: give each epoch its own. When shuffling, a last single image joins the batch before, since
@@ -94,15 +94,12 @@ class DeviceImages:
 
 
 class Numbers(NamedTuple):
-    """Random numbers of N images; None if not augmented.
-    flip is bool (N,); offset (crop) and centre (cutout) are int64 (N, 2), rows first; operations (RandAugment) are
-    int64 (N, operations), on the CPU.
-    """
+    """Random numbers of N images; None if not augmented. Rows come first; RandAugment's operations stay on the CPU."""
 
-    flip: torch.Tensor | None
-    offset: torch.Tensor | None
-    centre: torch.Tensor | None
-    operations: torch.Tensor | None = None
+    flip: torch.Tensor | None  # bool (N,)
+    offset: torch.Tensor | None  # int64 (N, 2), of the crop
+    centre: torch.Tensor | None  # int64 (N, 2), of the cutout
+    operations: torch.Tensor | None = None  # int64 (N, operations)
 
     @staticmethod
     def draw(count: int, side: int, augment: Augment, generator: torch.Generator) -> Numbers:

@@ -15,6 +15,7 @@ from nas_steps.provenance.fingerprint import file_hash, fingerprint
 
 def content_fingerprint(path: str | Path, memory: str | Path, leave_out: str | Path) -> str:
     """Return the fingerprint of a file, or of the names and contents of all images below a folder.
+
     Links are followed. Hidden files, those in `leave_out` and those that are no image, by name or content, do not
     count. Files that have not changed since they were noted in the JSON file `memory` are not read again.
     """

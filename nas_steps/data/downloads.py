@@ -76,10 +76,8 @@ def read_fashion_mnist(data: Data) -> Source:
     processed = folder / "FashionMNIST" / "processed"
     if processed.exists():
         # torchvision would prefer these
-        raise UserError(
-            f"{processed} holds pickled tensors of an old torchvision, and no pickle is loaded here; delete that "
-            "folder, or name another one as data.path"
-        )
+        problem = f"{processed} holds pickled tensors of an old torchvision, and no pickle is loaded here"
+        raise UserError(f"{problem}; delete that folder, or name another one as data.path")
     source = Source(list(FashionMNIST.classes), {})
     try:
         for split in ("train", "test"):

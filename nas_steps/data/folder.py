@@ -26,6 +26,7 @@ _CANNOT_OPEN = (OSError, RuntimeError, BadZipFile)
 
 def read_folder(data: Data, leave_out: Path | None = None) -> Source:
     """Decode every image below `data.path`, sorted by relative name; `leave_out` as in `opened`.
+
     Raises UserError for a wrong layout before anything is decoded. With `data.unreadable: refuse` it names the
     unreadable files, up to NAMED_AT_ONCE.
     """

@@ -22,9 +22,7 @@ WANTED = "wanted is one subfolder a class with its images, or train/, valid/ (or
 
 @dataclass
 class Layout:
-    """File names by split and class, and those in no class (`loose`), sorted.
-    `classes` has the folder's own spelling of each class's name.
-    """
+    """File names by split and class, those in no class (`loose`), and `classes`, each class's own spelling."""
 
     splits: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     loose: list[str] = field(default_factory=list)
@@ -76,13 +74,12 @@ def opened(path: Path, leave_out: Path | None = None) -> Iterator[Tree]:
 
 
 def arrange(names: Iterable[str], label: str) -> Layout:
-    """Sort file names into splits (`train` if there are no split folders) and classes.
-    A folder around all others is skipped. Raises UserError if folders contradict each other.
-    """
+    """Sort file names into splits (or `train` alone) and classes. Raises UserError if folders contradict each other."""
     names = sorted(names)
     found = Layout(loose=[name for name in names if "/" not in name])
     inner = {name: PurePosixPath(name).parts for name in names if "/" in name}
     tops = {parts[0] for parts in inner.values()}
+    # a folder around all others is skipped
     while len(tops) == 1 and any(len(parts) > 2 for parts in inner.values()):
         found.loose += [name for name, parts in inner.items() if len(parts) == 2]
         inner = {name: parts[1:] for name, parts in inner.items() if len(parts) > 2}
@@ -132,9 +129,9 @@ def _regular(file: Path) -> Path:
 
 
 def visible_files(folder: Path, leave_out: Path | None = None) -> dict[str, str]:
-    """Return the names of all files below a folder that are not hidden, sorted; `leave_out` as in `opened`.
-    Keys are relative POSIX names in Unicode, a byte that is not UTF-8 being a surrogate. Values are the names in this
-    locale.
+    """Return the sorted names of all files below a folder that are not hidden; `leave_out` as in `opened`.
+
+    Keys are relative POSIX names in Unicode, with surrogates for other bytes. Values are the names in this locale.
     """
     spelt = {os.fsencode(name).decode("utf-8", "surrogateescape"): name for name in _walk(folder, leave_out)}
     return {name: spelt[name] for name in sorted(spelt) if not _hidden(name)}

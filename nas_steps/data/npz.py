@@ -35,6 +35,7 @@ _HELP = (
 
 def read_npz(data: Data) -> Source:
     """Read the archive at `data.path`: images and integer labels under one of the pairs of KEYS.
+
     Images are uint8, or floating point from 0 to 1 (scaled by 255), of shape (N, H, W), (N, H, W, C) or (N, C, H, W)
     with C 1 or 3. Label values, sorted, become classes, which `classes` may name. Raises UserError that names the key.
     """
@@ -125,10 +126,8 @@ def _images(path: Path, key: str, array: np.ndarray, converted: Counter[str]) ->
         raise UserError(f"{where} images hold NaN or infinite values; replace them by numbers from 0 to 1")
     low, high = float(array.min()), float(array.max())
     if low < 0 or high > 1:
-        raise UserError(
-            f"{where} floating-point images from {exact(low)} to {exact(high)}; allowed is 0 to 1: divide by 255, undo "
-            "any normalisation, or save them as uint8"
-        )
+        problem = f"{where} floating-point images from {exact(low)} to {exact(high)}; allowed is 0 to 1"
+        raise UserError(f"{problem}: divide by 255, undo any normalisation, or save them as uint8")
     converted["floating point scaled by 255"] += len(array)
     return np.rint(array * 255).astype(np.uint8)
 

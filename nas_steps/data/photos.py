@@ -50,6 +50,7 @@ class NotAnImageError(UnreadableError):
 
 class Photo(NamedTuple):
     """A decoded image: uint8 (channels, side, side), and its conversions in words.
+
     `needs` is the number of bits, of DEPTHS, that hold its brightest value, if it has 16 bits a value and does not say
     how many are used; else 0. `size` is the number of pixels before it was resized.
     """
@@ -71,6 +72,7 @@ def is_image(stream: IO[bytes]) -> bool:
 
 def decode(stream: IO[bytes], side: int, channels: int, max_pixels: int, bits: int = 16) -> Photo:
     """Decode the first frame; resize the shorter side to `side` and crop the centre.
+
     It is turned upright by EXIF, transparency is laid over white, 16 bits are scaled to 8. Raises UnreadableError, also
     for more than `max_pixels`, which are not decoded. A file of 16 bits may use 12, but only TIFF says so: `bits` is
     what all such pictures use (see `Photo.needs`), since one picture's brightest value would stretch its contrast.
@@ -173,14 +175,12 @@ def _lower(arguments: object) -> object:
 
 
 def square(image: Image.Image, side: int) -> np.ndarray:
-    """Resize the shorter side of an L or RGB image to `side` and crop the centre: uint8 (1 or 3, side, side).
-    Bicubic; Pillow widens the filter when shrinking, so it is antialiased.
-    """
+    """Resize the shorter side of an L or RGB image to `side` (bicubic), crop the centre: uint8 (1 or 3, side, side)."""
     width, height = image.size
     shorter = min(width, height)
     left, top = (width - shorter) // 2, (height - shorter) // 2
     box = (left, top, left + shorter, top + shorter)
-    # the filter still sees the pixels around the box: the same as resizing all, without the large picture between
+    # the filter widens when shrinking (antialiasing), and still sees the pixels around the box
     pixels = np.asarray(image.resize((side, side), Image.Resampling.BICUBIC, box=box))
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 

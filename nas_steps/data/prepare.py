@@ -27,6 +27,7 @@ SMALLEST_STD = 1 / 255
 
 def prepare(settings: DataSettings, output: Path, leave_out: Path | None = None) -> dict[str, Any]:
     """Read the source, split it and write `{train,valid,test}_{images,labels}.npy` and meta.json; return the latter.
+
     The source's own splits stay. Its other images are dealt out, stratified and seeded, by `data.valid` and
     `data.test`, which are shares of the images dealt out. Of their exact duplicates one class keeps the first; if
     classes differ, all are left out. Duplicates between the source's own splits are only counted. Then `max_*` thins
@@ -64,9 +65,7 @@ def prepare(settings: DataSettings, output: Path, leave_out: Path | None = None)
 
 
 def statistics(images: np.ndarray) -> tuple[list[float], list[float]]:
-    """Return mean and standard deviation by channel of uint8 (N, C, S, S), of values scaled to 0 to 1.
-    They come from counts of the 256 levels, so they are exact for any number of images.
-    """
+    """Return mean and std by channel of uint8 (N, C, S, S), scaled to 0 to 1; exact, by counts of the 256 levels."""
     levels = np.arange(256) / 255
     mean, std = [], []
     for channel in range(images.shape[1]):

@@ -1,4 +1,5 @@
 """RandAugment (Cubuk et al. 2020, section 3) of a whole batch, with torchvision's operations and magnitudes.
+
 torchvision's `v2.RandAugment` makes one choice for a batch. Here each image has its own, drawn beforehand; images that
 share a choice are augmented together, in one call.
 """

@@ -32,8 +32,6 @@ READERS |= {"cifar10": read_cifar, "cifar100": read_cifar, "fashion_mnist": read
 
 
 def read_source(data: Data, leave_out: Path | None = None) -> Source:
-    """Return all images of `data.source` at the wanted side and channels. Raises UserError.
-    The folder `leave_out` may be among the images of a folder, but is not read.
-    """
+    """Return all images of `data.source` but those in the folder `leave_out`. Raises UserError."""
     reader = READERS[data.source]
     return read_folder(data, leave_out) if reader is read_folder else reader(data)

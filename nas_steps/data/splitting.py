@@ -1,6 +1,4 @@
-"""Duplicates, stratified splits and stratified subsampling, all of it seeded.
-Random orders are the ranks of a PCG64's raw output, which NumPy keeps the same in every version.
-"""
+"""Duplicates, stratified splits and subsampling, seeded by ranks of a PCG64's raw output, the same in every NumPy."""
 
 from __future__ import annotations
 
@@ -16,6 +14,7 @@ from nas_steps.errors import UserError
 @dataclass
 class Duplicates:
     """Groups of images with identical pixels.
+
     `keep` is a mask (N,), false for all copies but the first, or for all if their classes differ. `same_class` and
     `other_class` count the images left out.
     """
@@ -47,9 +46,7 @@ def find_duplicates(prints: Sequence[bytes], labels: np.ndarray) -> Duplicates:
 
 
 def apportion(total: int, weights: Sequence[float]) -> list[int]:
-    """Divide `total` by the largest remainder, at least 1 each. Raises ValueError if that is too many.
-    Equal remainders go to the first; a part of 0 takes one from the largest.
-    """
+    """Divide `total` by the largest remainder, at least 1 each; equal remainders go to the first."""
     if total < len(weights):
         raise ValueError(f"{total} cannot be divided into {len(weights)} parts of at least 1")
     quotas = [total * weight / sum(weights) for weight in weights]
@@ -64,17 +61,13 @@ def apportion(total: int, weights: Sequence[float]) -> list[int]:
 
 
 def deal(labels: np.ndarray, classes: Sequence[str], shares: dict[str, float], seed: int) -> dict[str, np.ndarray]:
-    """Return indices (sorted) for each split of `shares`, class by class in proportion, at least one of each.
-    Raises UserError if a class has fewer images than there are splits.
-    """
+    """Return sorted indices by split of `shares`, stratified. Raises UserError if a class has too few images."""
     counts = np.bincount(labels, minlength=len(classes))
     short = [f"{name} has {count}" for name, count in zip(classes, counts, strict=True) if count < len(shares)]
     if short:
-        raise UserError(
-            f"too few images to split into {', '.join(shares)}: class {'; class '.join(short[:10])}"
-            f"{'; ...' if len(short) > 10 else ''} (exact duplicates not counted), but each class needs "
-            f"{len(shares)}, one for each; add images, or remove the class"
-        )
+        named = "; class ".join(short[:10]) + "; ..." * (len(short) > 10)
+        problem = f"too few images to split into {', '.join(shares)}: class {named} (exact duplicates not counted)"
+        raise UserError(f"{problem}, but each class needs {len(shares)}, one for each; add images, or remove the class")
     order = _shuffled(len(labels), seed)
     dealt: dict[str, list[np.ndarray]] = {split: [] for split in shares}
     for label, count in enumerate(counts):
@@ -86,9 +79,7 @@ def deal(labels: np.ndarray, classes: Sequence[str], shares: dict[str, float], s
 
 
 def subsample(labels: np.ndarray, classes: Sequence[str], limit: int | None, seed: int, key: str) -> np.ndarray:
-    """Return indices (sorted) of at most `limit` images, classes in proportion, at least one of each.
-    Raises UserError, which names the setting `key`, if there are more classes than that.
-    """
+    """Return sorted indices of at most `limit` images, stratified. Raises UserError if `key` is below the classes."""
     if limit is None or limit >= len(labels):
         return np.arange(len(labels))
     if limit < len(classes):

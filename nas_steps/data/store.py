@@ -21,6 +21,7 @@ _MEND = "delete that folder and run snakemake again"
 @dataclass(frozen=True)
 class Meta:
     """The part of meta.json that later steps need.
+
     `counts` is split -> class -> images; `shape` is (C, S, S); `mean` and `std` are per channel of train, scaled to 0
     to 1; `content` is a sha256 of all arrays; `checksums` is file -> sha256; `bits` is how many of 16 photos use.
     """
@@ -45,9 +46,7 @@ class Meta:
 
 @dataclass(frozen=True)
 class Split:
-    """Images uint8 (N, C, S, S), memory-mapped and read-only unless merged; labels int64 (N,).
-    They are in the source's order, often by class: shuffle before taking a part.
-    """
+    """Images uint8 (N, C, S, S), memory-mapped, read-only unless merged; labels int64 (N,); often sorted by class."""
 
     images: np.ndarray
     labels: np.ndarray

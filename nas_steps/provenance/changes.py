@@ -1,4 +1,4 @@
-"""Old and new, compared: which value of some settings, which module of the code, which package."""
+"""Differences of settings, code and versions of packages."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def changed_values(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[t
 
 
 def changed_modules(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """Names of the modules whose hash differs, or that one side alone has."""
+    """Return the names of the modules that changed, came or went."""
     return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
 
 
 def changed_versions(old: str, new: str) -> list[str]:
-    """`torch 2.8.0 -> 2.9.1` from two texts of `describe_versions`."""
+    """Return `torch 2.8.0 -> 2.9.1` for each change between two texts of `describe_versions`."""
     before, after = (dict(part.split(" ", 1) for part in text.split(", ") if part) for text in (old, new))
     return [
         f"{package} {before.get(package, ABSENT)} -> {after.get(package, ABSENT)}"

@@ -1,4 +1,4 @@
-"""What files hold, without reading each of them at every start."""
+"""The contents of files, without reading each of them at every start."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
-from types import TracebackType
 
 from nas_steps.provenance.files import write_text
 from nas_steps.provenance.fingerprint import file_hash
 
-#: A file that changed less than this many seconds before it is read may change again within one tick of the file
-#: system's clock, and would look the same. It is read again the next time. FAT's clock ticks every 2 seconds.
+#: Seconds, over FAT's tick of 2, in which a file may change again and look the same: a younger one is read again.
 SETTLED = 2.5
 
 #: size, time of change, time of change of the inode, number of the inode
@@ -24,10 +22,10 @@ Stamp = list[int]
 
 
 class Contents:
-    """What was read of files, kept in the JSON file `memory`; a file is read again if it may have changed since.
+    """What was read of files, remembered in the JSON file `memory`. Use it as a context manager.
 
-    The kernel sets an inode's time of change, and no program can set it back. So a file that was swapped for another
-    one of the same size and time is noticed, as is a link that points elsewhere. Use it as a context manager.
+    A file is read again if its stamp changed. That has the inode's time of change, which no program can set back, so a
+    swapped file of the same size and time is noticed, as is a link that leads elsewhere.
     """
 
     def __init__(self, memory: str | Path) -> None:
@@ -43,21 +41,19 @@ class Contents:
             self._known = {}  # it only saves time: what is not in it is read again
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         if not self._new:
             return
         with suppress(OSError):  # it only saves time: without it, files are read again
             lines = {name: [*stamp, found] for name, (stamp, found) in (self._known | self._new).items()}
-            # names of files may hold bytes that are no text: escaped, they survive
+            # escaped, names that are no text survive
             write_text(self._memory, json.dumps(lines, ensure_ascii=True, separators=(",", ":")))
 
     def of(self, file: str | Path, read: Callable[[Path], str] = file_hash) -> str:
-        """Return `read(file)`, its sha256 by default; from memory if the file is as it was.
+        """Return `read(file)`, by default its sha256; from memory if the file has not changed.
 
-        What another function reads of a file is remembered apart, by that function's name. Raises OSError for a file
-        that cannot be read, a pipe or a device among them.
+        Each function has its own memory, by its name. Raises OSError for a file that cannot be read, a pipe or a
+        device.
         """
         name = os.path.abspath(file)
         began = time.time()

@@ -1,8 +1,4 @@
-"""Say in words which signal ended a step, and how to go on: `python -m nas_steps.provenance.died STATUS COMMAND...`.
-
-The shell of a job calls it, since a process that a signal ends cannot speak for itself. What it says follows in the
-step's own log.
-"""
+"""Say which signal ended a step, for its job's shell: `python -m nas_steps.provenance.died STATUS COMMAND...`."""
 
 from __future__ import annotations
 
@@ -10,8 +6,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
-#: what the shell of every job begins with: `python` is called as ever, in the foreground, so that signals reach it as
-#: ever; after it ended by a signal this module speaks, into the same log, and the exit status stays
+#: the beginning of every job's shell: `python` runs in the foreground, where signals reach it; if one ends it, this
+#: module speaks, and the exit status stays
 SHELL = (
     "set -euo pipefail; "
     'python() { local status=0; command python "$@" || status=$?; '
@@ -46,7 +42,7 @@ OTHER = ("something outside of it sent that signal", "")
 
 
 def words(status: int, command: Sequence[str]) -> str | None:
-    """Say how `command`, python's arguments, ended, by the `status` that a shell saw; None if by no signal."""
+    """Say how `command`, python's arguments, ended, by the `status` that a shell saw; None if no signal ended it."""
     try:
         name = signal.Signals(status - 128).name
     except ValueError:
@@ -58,7 +54,7 @@ def words(status: int, command: Sequence[str]) -> str | None:
 
 
 def step(command: Sequence[str]) -> str:
-    """Return the step's name in python's arguments: the module, and the word after it if that is no option."""
+    """Return the step's name in python's arguments: the module, and the next word if it is no option."""
     for place, argument in enumerate(command):
         module = command[place + 1 : place + 2]
         # of a step in several processes, not the module that starts them

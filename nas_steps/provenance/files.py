@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written beside their place, then renamed."""
+"""Files that are either complete or absent: written beside their place, then renamed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from nas_steps.errors import UserError
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; renamed to it on success, removed on any failure.
+    """Yield a temporary path beside `path`; renamed to it on success, removed on failure.
 
-    What a process of this machine had half written when it was killed is removed, too.
-
-    Whoever may read what this process writes may read the file, whatever its writer's own mode: it becomes
-    that of a new file. An OSError that names no file names this one.
+    Temporary files of dead processes of this machine are removed, too. The file gets the mode of a new file, so that
+    others may read it. An OSError that names no file names this one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in _half_written(path):
-        with suppress(PermissionError):  # in some shared folders only its owner may remove a file
-            left.unlink(missing_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{glob.escape(socket.gethostname())}.*.partial"):
+        pid = left.name.split(".")[-2]
+        if pid.isdecimal() and not lives(int(pid)):
+            with suppress(PermissionError):  # in some shared folders only its owner may remove a file
+                left.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.partial")
     try:
         with temporary.open("wb") as file:
@@ -48,21 +48,14 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _half_written(path: Path) -> Iterator[Path]:
-    """The temporary files of `path` whose processes ran on this machine and are gone."""
-    for file in path.parent.glob(f".{glob.escape(path.name)}.{glob.escape(socket.gethostname())}.*.partial"):
-        pid = file.name.split(".")[-2]
-        if pid.isdecimal() and not _lives(int(pid)):
-            yield file
-
-
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Return whether a process of this machine runs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:  # it is another user's
-        return True
+        pass
     return True
 
 
@@ -72,34 +65,28 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 class Stream:
-    """A file to hand to writers that would reach below Python's own writing, and then cannot say why it failed.
-
-    NumPy writes an array to a real file in one C call, whose error on a full disk has no errno.
-    """
+    """A file whose errors are Python's: NumPy writes a real file in C, and a full disk then leaves no errno."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.write = file.write
 
 
 def canonical_json(value: Any) -> str:
-    """One spelling for equal values: sorted keys, no spaces. NaN is refused."""
+    """Return one spelling for equal values: sorted keys, no spaces. NaN is refused."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write readable JSON with sorted keys; a float that is no number becomes null."""
+    """Write readable JSON with sorted keys; NaN and infinity become null."""
     write_text(path, json.dumps(_finite(value), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-#: what could not be written while a plan was made, and why; jobs need it, who only looks does not
+#: files for jobs that could not be written while a plan was made, and why
 unwritten: dict[str, OSError] = {}
 
 
 def write_for_jobs(path: str | Path, text: str) -> None:
-    """Write a file that jobs will read, if that is possible; else note it among the `unwritten`.
-
-    So a plan can be looked at if nothing may be written; `refuse_unwritten` comes before the first job.
-    """
+    """Write a file for jobs; note a failure for `refuse_unwritten`, so that a plan can be shown without the right."""
     try:
         write_text(path, text)
     except OSError as error:
@@ -116,25 +103,24 @@ def refuse_unwritten() -> None:
 
 
 def remember(path: str | Path, value: Any) -> None:
-    """Write JSON that only spares work the next time; if nothing may be written, the work is done again."""
+    """Write JSON that saves work the next time, if it can be written."""
     with suppress(OSError):
         write_json(path, value)
 
 
-#: what the user can mend of what the system refuses: rights, room, names
+#: errors that the user can mend: rights, room, names
 MENDABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG)
-#: how a file is mended that could not be written
 MEND = "make room or ask for the right to write there, or start snakemake in another folder (--directory)"
 
 
 def in_words(error: OSError) -> str:
-    """One message for what the user can mend."""
+    """Return one message for an error that the user can mend."""
     where = f" ({error.filename})" if error.filename else ""
     return f"{reason(error)}{where}; {MEND}"
 
 
 def reason(error: OSError) -> str:
-    """What the system says, without the file."""
+    """Return the system's words, without the file."""
     return os.strerror(error.errno) if error.errno else str(error)
 
 
@@ -155,13 +141,13 @@ def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]], columns: Sequ
 
 
 def read_csv(path: str | Path) -> list[dict[str, str]]:
-    """Rows as written, all cells text; the reader converts what it needs."""
+    """Return the rows, all cells as text."""
     with Path(path).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 def number(cell: str | None) -> float:
-    """The float in a cell; an empty one is NaN."""
+    """Return the float in a cell; an empty one is NaN."""
     return float(cell) if cell else math.nan
 
 

@@ -1,4 +1,4 @@
-"""Load the one module that a `kind` of the config names, and no other of its package."""
+"""Load the module of a `kind` of the config, and no other of its package."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from types import ModuleType
 
 
 def of_kind(package: str, kind: str) -> ModuleType:
-    """Import `<package>.<kind>`: `of_kind("nas_steps.search.samplers", "evolution")`.
+    """Import `<package>.<kind>`: `of_kind('nas_steps.search.samplers', 'evolution')`.
 
-    A step whose declaration names `<package>.{kind}` among its modules is stale if that module changes, and stays
-    current if another kind is added or edited. So a package of kinds must not be imported in another way.
+    A change of that module makes a step stale that declares `<package>.{kind}`; a change of another kind does not. So
+    import a package of kinds in no other way.
     """
     return import_module(f"{package}.{kind}")

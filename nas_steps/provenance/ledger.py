@@ -1,4 +1,4 @@
-"""What a step cost: seconds, processor seconds, peak memory, device; one small JSON file a job."""
+"""The cost of a step: seconds, processor seconds, peak memory, device; one small JSON file a job."""
 
 from __future__ import annotations
 
@@ -19,10 +19,7 @@ from nas_steps.provenance.files import write_json
 
 @dataclass
 class Cost:
-    """One job's line of the ledger. `device` and `extra` are filled in by the step, times and memory at its end.
-
-    `began` is a Unix time, `import_seconds` the part of `seconds` before the work began.
-    """
+    """One job's line of the ledger. `began` is a Unix time; `import_seconds` are the first part of `seconds`."""
 
     stage: str
     step: str
@@ -34,7 +31,7 @@ class Cost:
     cpu_seconds: float = 0.0
     peak_memory_mb: float = 0.0
     peak_gpu_memory_mb: float = 0.0
-    #: of the device, in this attempt; None if it is not known
+    #: of the device, in this attempt; None if unknown
     energy_joules: float | None = None
     machine: str = field(default_factory=platform.machine)
     attempts: int = 1
@@ -42,34 +39,32 @@ class Cost:
     _earlier: dict[str, float] = field(default_factory=dict)
 
     def loaded(self) -> None:
-        """The step has imported what it needs, and begins to work."""
+        """Note that the step has imported its modules and begins to work."""
         self.import_seconds = round(time.perf_counter() - STARTED, 3)
 
     def spent(self) -> dict[str, float]:
-        """What the step has cost until now, with the attempts that were interrupted."""
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        before = self._earlier
+        """Return the cost until now, with that of interrupted attempts."""
+        usage, before = resource.getrusage(resource.RUSAGE_SELF), self._earlier
+        memory = round(usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3), 1)
         return {
             "seconds": round(time.perf_counter() - STARTED + before.get("seconds", 0), 3),
             "cpu_seconds": round(usage.ru_utime + usage.ru_stime + before.get("cpu_seconds", 0), 3),
-            "peak_memory_mb": max(
-                round(usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3), 1), before.get("peak_memory_mb", 0)
-            ),
+            "peak_memory_mb": max(memory, before.get("peak_memory_mb", 0)),
             "attempts": int(before.get("attempts", 0)) + 1,
         }
 
     def add_earlier(self, spent: Mapping[str, float]) -> None:
-        """What an interrupted attempt had spent when it wrote its checkpoint; of several, the last one counts."""
+        """Add the cost of interrupted attempts, as their last checkpoint has it."""
         if spent["seconds"] > self._earlier.get("seconds", 0):
             self._earlier = dict(spent)
 
 
 @contextmanager
 def measured(path: str | Path, stage: str, step: str) -> Iterator[Cost]:
-    """Measure the process from its start to the end of the block and write the figures to `path`."""
+    """Measure the process until the end of the block and write the figures to `path`."""
     cost = Cost(stage=stage, step=step)
     yield cost
     if os.environ.get("RANK", "0") != "0":
-        return  # of several processes that train together, the first one's figures stand for all
+        return  # the first of several processes that train together reports for all
     figures = {name: value for name, value in asdict(cost).items() if not name.startswith("_")}
     write_json(path, figures | cost.spent())

@@ -1,8 +1,8 @@
 """A lock on a file, which ends with the process that holds it.
 
-It is the kernel's (`flock`) if the file system has that. Some have not, as Lustre mounted without it and some NFS:
-then the file itself is the lock. It names its process and is touched every few seconds; it counts no more once its
-process on this machine has ended, or once one on another machine has not touched it for some minutes.
+It is the kernel's (`flock`), unless the file system has none, as some of Lustre and NFS. Then the file itself is the
+lock. It names its process, which touches it every few seconds. It is void if that process of this machine has ended, or
+if one of another machine has not touched it for minutes.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
-#: what `flock` ends in if the file system has no locks
+from nas_steps.provenance.files import lives
+
+#: the errors of `flock` if the file system has no locks
 ABSENT = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
-#: seconds between two touches of a file that is a lock, and how long one from another machine counts after the last
+#: seconds between two touches of a file that is a lock, and until one of another machine is void
 BEAT, SILENT = 10.0, 180.0
 
-#: what a lock's file says: host, pid, and what the caller adds
+#: the content of a lock's file: host, pid, and what the caller adds
 Holder = dict[str, Any]
 
 
@@ -73,7 +75,7 @@ class Held:
 
 
 def hold(path: Path, **holder: Any) -> Held | None:
-    """Lock the file `path`, which is made, and write there who holds it and `holder`; None if another one holds it."""
+    """Lock the file `path`, make it if need be, and write `holder` into it; None if another process holds it."""
     pid = os.getpid()
     holder = {"host": socket.gethostname(), "pid": pid, "born": _born(pid), "token": uuid.uuid4().hex, **holder}
     if not _kernel_locks(path.parent):
@@ -92,7 +94,7 @@ def hold(path: Path, **holder: Any) -> Held | None:
 
 
 def is_held(path: Path) -> bool:
-    """Return whether a process holds the lock. While this looks, `hold` may take it for held."""
+    """Return whether a process holds the lock. During this call `hold` may take it for held."""
     if not path.exists():
         return False
     if not _kernel_locks(path.parent):
@@ -102,7 +104,7 @@ def is_held(path: Path) -> bool:
 
 
 def read(path: Path) -> Holder:
-    """Return what a lock's file says; empty if there is none, or if it is not yet written."""
+    """Return the content of a lock's file; empty if there is none yet."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError):
@@ -115,7 +117,6 @@ def name(holder: Holder) -> str:
 
 
 def _flock(file: TextIO, kind: int) -> bool:
-    """Lock an open file; False if another process holds it."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except OSError as error:
@@ -126,7 +127,6 @@ def _flock(file: TextIO, kind: int) -> bool:
 
 
 def _kernel_locks(folder: Path) -> bool:
-    """Whether the file system of a folder has `flock`."""
     return _tried(folder, folder.stat().st_dev)
 
 
@@ -152,7 +152,6 @@ def _warn(why: str) -> None:
 
 
 def _hold_by_file(path: Path, holder: Holder) -> Held | None:
-    """As `hold`, with the file itself as the lock."""
     while True:
         try:
             # only one process can be the one that makes it
@@ -172,17 +171,12 @@ def _hold_by_file(path: Path, holder: Holder) -> Held | None:
 
 
 def _lives(path: Path, holder: Holder) -> bool:
-    """Whether the process that a lock's file names still holds it."""
+    """Return whether the process that a lock's file names still holds it."""
     if holder and not holder.get("by_file"):
-        return False  # left by a process that held the kernel's lock, which nobody holds now
+        return False  # left by a process that held the kernel's lock
     if holder.get("host") == socket.gethostname():
-        try:
-            os.kill(holder["pid"], 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass  # another user's
-        return _born(holder["pid"]) == holder["born"]  # else it is another process that got the same number
+        # another process may have got the same number
+        return lives(holder["pid"]) and _born(holder["pid"]) == holder["born"]
     try:
         last = path.stat().st_mtime
     except FileNotFoundError:
@@ -191,7 +185,7 @@ def _lives(path: Path, holder: Holder) -> bool:
 
 
 def _born(pid: int) -> str | None:
-    """When a process of this machine began, to tell it from a later one with its number; None on other systems."""
+    """Return when a process of this machine began, to tell it from a later one of its number; None if unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
@@ -201,7 +195,7 @@ def _born(pid: int) -> str | None:
 
 
 def _now(folder: Path) -> float:
-    """The time by the clock that gives the files in `folder` theirs, which may be another machine's."""
+    """Return the time by the clock of the files in `folder`, which may be another machine's."""
     probe = folder / f".clock-{uuid.uuid4().hex}"
     try:
         probe.touch()
@@ -214,7 +208,7 @@ def _now(folder: Path) -> float:
 
 
 def _take_away(path: Path, holder: Holder) -> bool:
-    """Delete the lock that says `holder`, and none that another process has made in its place meanwhile."""
+    """Delete the lock that says `holder`, and none that another process has made meanwhile."""
     aside = path.with_name(f".dead-{uuid.uuid4().hex}")
     try:
         path.rename(aside)

@@ -1,4 +1,4 @@
-"""Files that the user names: whether there is one, and its text. Imports no package that `predict` could lack."""
+"""Files that the user names: whether they are regular, and their text. Imports no package that `predict` may lack."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ from pathlib import Path
 
 from nas_steps.errors import UserError
 
-#: what is said of a path that leads nowhere, and of a folder instead of a file
 MISSING = "does not exist"
 FOLDER = "is a folder"
 
 
 def irregular(path: str | Path, *, folder: bool = False) -> str | None:
-    """Say why `path` is no file (or, with `folder`, no folder) that can be read, in words that follow its name.
-
-    None if it can be read. Opening a pipe would wait for ever, and some devices have no end.
-    """
+    """Say why `path` is no readable file (or, with `folder`, folder); None if it is. A pipe would block for ever."""
     try:
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):

@@ -1,9 +1,8 @@
-"""One run of an experiment at a time, none that is dead in the way of the next, and data that are prepared once.
+"""One run of an experiment at a time, no dead one in the way of the next, and data that are prepared once.
 
-Snakemake locks the files that it works on, and a Snakemake that was killed cannot take its locks away: the next one
-refuses until somebody unlocks. Who holds a lock it does not say. So each run also holds a lock that ends with its
-process (`locks`); if that is free, Snakemake's own locks are a dead run's. Only what executes jobs is a run: a dry
-run, a lint or a graph claims nothing.
+A Snakemake that was killed leaves locks on its files, and these do not say whose they are. So each run also holds a
+lock that ends with its process (`locks`); if that is free, Snakemake's own locks are a dead run's. Only what executes
+jobs is a run, not a dry run, a lint or a graph.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from typing import Any
 
 from nas_steps.errors import UserError
 from nas_steps.provenance import locks
-from nas_steps.provenance.files import MEND, MENDABLE, atomic, in_words, reason, refuse_unwritten
+from nas_steps.provenance.files import MEND, MENDABLE, in_words, reason, refuse_unwritten, write_text
 from nas_steps.provenance.fingerprint import fingerprint
 
-#: Snakemake's own
+#: Snakemake's own folder
 STATE = Path(".snakemake")
 #: seconds between two looks at another run
 LOOK = 1.0
-#: the files in which Snakemake, by its folder, notes a file that is finished and one that is begun
+#: by a file and Snakemake's folder, the notes that it is finished and that it is begun
 Records = Callable[[str, Path], Iterable[Path]]
 #: letters of a run's name in the name of its lock's file
 SHOWN = 238
@@ -43,7 +42,7 @@ class Run:
         self._earlier: list[tuple[Path, locks.Holder]] = []
 
     def begin(self) -> None:
-        """Hold the experiment, and unlock what dead runs have locked. Raises UserError if another run holds it."""
+        """Hold the experiment and remove dead runs' locks. Raises UserError if another run holds it."""
         refuse_unwritten()
         _check_writable(self.state, Path(self.folder).parent)
         _check_writable(*filter(Path.exists, (Path(self.folder), Path(self.data))))
@@ -52,25 +51,20 @@ class Run:
             self._held = locks.hold(path, folder=self.folder, data=self.data)
             if self._held is None:
                 holder = locks.read(path)
-                raise UserError(
-                    f"{self.folder} is being made by another snakemake, {locks.name(holder)}; wait until it ends, or "
-                    "stop it there, then run snakemake again"
-                )
+                made = f"{self.folder} is being made by another snakemake, {locks.name(holder)}"
+                raise UserError(f"{made}; wait until it ends, or stop it there, then run snakemake again")
             others = [other for other in _living(self.state) if other[0] != path]
             self._earlier = [other for other in others if other[1].get("data") == self.data]
             _unlock_the_dead(self, [holder for _, holder in others])
 
     def wait_for_data(self) -> None:
-        """Wait while a run that began before this one prepares the same data, so that none prepares them twice."""
+        """Wait while an earlier run prepares the same data."""
         for path, holder in self._earlier:
             waiting = False
             while not self._settled(path, holder):
                 if not waiting:
-                    print(
-                        f"{holder['folder']} ({locks.name(holder)}) prepares the data in {self.data}, which this run "
-                        "needs too: waiting",
-                        flush=True,
-                    )
+                    prepares = f"{holder['folder']} ({locks.name(holder)}) prepares the data in {self.data}"
+                    print(f"{prepares}, which this run needs too: waiting", flush=True)
                 waiting = True
                 time.sleep(LOOK)
         # those runs' locks hold the data until they end
@@ -95,7 +89,7 @@ class Run:
                 (self.state / "locks").mkdir()
 
     def _settled(self, path: Path, holder: locks.Holder) -> bool:
-        """Whether another run has ended, or has prepared the data, or is not going to."""
+        """Return whether another run has ended, has prepared the data or will not."""
         with _alone(self.state):
             if not locks.is_held(path):
                 return True
@@ -112,9 +106,8 @@ def claim_while_executing(
 ) -> None:
     """Make `workflow` the run whenever it executes jobs; the jobs of the `forced` files run, too.
 
-    `begun` is called before the first job of a run, and not for a dry run: it may raise UserError. `execute` is the one
-    place that all of Snakemake's ways of executing go through, and no other command; when the Snakefile is read,
-    Snakemake cannot yet tell which of them it is.
+    `begun` is called before the first job of a run, not of a dry run; it may raise UserError. All of Snakemake's ways
+    to execute jobs, and no other command, call `execute`; when the Snakefile is read, the command is not yet known.
     """
     from snakemake.exceptions import LockException, WorkflowError
 
@@ -148,14 +141,10 @@ def claim_while_executing(
 
 @contextmanager
 def _notes_elsewhere(state: Path) -> Iterator[None]:
-    """Let a dry run look at a folder in which nothing may be written: Snakemake takes notes even then.
-
-    The block's working directory is a temporary one that links to all that is in the real one, with notes of its own.
-    """
+    """Let a dry run, which takes notes, look at a read-only folder, from a temporary one that links to it."""
     notes = [state / "locks", state / "iocache", state / "iocache" / "latest.pkl"]
-    if all(
-        os.access(place, os.W_OK) for place in (state if state.exists() else state.parent, *notes) if place.exists()
-    ):
+    written = (state if state.exists() else state.parent, *notes)
+    if all(os.access(place, os.W_OK) for place in written if place.exists()):
         yield
         return
     _check_readable(state / "metadata")
@@ -166,12 +155,13 @@ def _notes_elsewhere(state: Path) -> Iterator[None]:
             if file.name != state.name:
                 (there / file.name).symlink_to(file)
         (there / state.name).mkdir()
-        for known in ("metadata", "incomplete", "locks"):
-            place = there / state.name / known
-            if known == "locks" or not (here / state / known).exists():
-                place.mkdir()
+        (there / state.name / "locks").mkdir()
+        for known in ("metadata", "incomplete"):
+            place, real = there / state.name / known, here / state / known
+            if real.exists():
+                place.symlink_to(real)
             else:
-                place.symlink_to(here / state / known)
+                place.mkdir()
         os.chdir(there)
         try:
             yield
@@ -180,7 +170,7 @@ def _notes_elsewhere(state: Path) -> Iterator[None]:
 
 
 def _in_words(error: Exception, run: Run) -> str | None:
-    """What to do about an error; None if there is nothing to say but what it says itself."""
+    """Return how to mend an error; None if it says so itself."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OSError):
@@ -191,14 +181,12 @@ def _in_words(error: Exception, run: Run) -> str | None:
     if not others:
         return None
     names = ", ".join(f"{holder['folder']} ({locks.name(holder)})" for holder in others)
-    return (
-        f"other runs work in this folder on files that {run.folder} needs: {names}; wait until they end, then run "
-        "snakemake again, and do not unlock"
-    )
+    work = f"other runs work in this folder on files that {run.folder} needs: {names}"
+    return f"{work}; wait until they end, then run snakemake again, and do not unlock"
 
 
 def _check_writable(*folders: Path) -> None:
-    """Raise UserError if this process may not write in a folder, which is made if it is not there."""
+    """Raise UserError if this process may not write in a folder, which is made if need be."""
     for folder in folders:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -210,7 +198,7 @@ def _check_writable(*folders: Path) -> None:
 
 @contextmanager
 def _alone(state: Path) -> Iterator[None]:
-    """What is seen of runs and done about it in the block, no other run does at the same time."""
+    """Let no other run look at runs, or act on it, during the block."""
     while (held := locks.hold(state / "runs.lock")) is None:
         time.sleep(0.05)
     with held:
@@ -225,7 +213,7 @@ def _lock_file(folder: str, state: Path) -> Path:
 
 
 def _known(state: Path) -> list[tuple[Path, locks.Holder]]:
-    """Return the locks of all runs that ever were here, and what they said last."""
+    """Return the locks of all runs that ever were here, and their last words."""
     found = [(path, locks.read(path)) for path in sorted(state.glob("run-*.lock"))]
     return [(path, holder) for path, holder in found if "folder" in holder]
 
@@ -239,7 +227,7 @@ def _within(file: str, folder: str) -> bool:
 
 
 def _unlock_the_dead(run: Run, others: list[locks.Holder]) -> None:
-    """Delete those of Snakemake's locks that dead runs have left; each lock lists its run's files."""
+    """Delete Snakemake's locks of dead runs; each lock lists its run's files."""
     known = {run.folder: run.data} | {holder["folder"]: holder["data"] for _, holder in _known(run.state)}
     living = {holder["folder"]: holder["data"] for holder in others}
     for lock in sorted(run.state.glob("locks/*.lock")):
@@ -254,7 +242,7 @@ def _unlock_the_dead(run: Run, others: list[locks.Holder]) -> None:
 
 
 def _let_read(records: Path, mode: int) -> None:
-    """Let all read Snakemake's records whom the umask lets, by the mode of a new file; it lets the group alone."""
+    """Let others read Snakemake's records, as far as `mode`, of a new file, does; the umask may forbid it."""
     readers = mode & 0o044
     for record in records.rglob("*"):
         now = record.lstat().st_mode
@@ -264,17 +252,15 @@ def _let_read(records: Path, mode: int) -> None:
 
 
 def _check_readable(records: Path) -> None:
-    """Raise UserError if what Snakemake knows of the results cannot be read: it would take all for current."""
+    """Raise UserError if Snakemake's records cannot be read: it would take all results for current."""
     for record in filter(Path.exists, (records, *records.rglob("*"))):
         if not os.access(record, os.R_OK):
-            raise UserError(
-                f"{record.absolute()} cannot be read, so that nobody can tell what is stale; ask its owner for "
-                f"`chmod -R go+rX {records}`"
-            )
+            unknown = f"{record.absolute()} cannot be read, so what is stale is unknown"
+            raise UserError(f"{unknown}; ask its owner for `chmod -R go+rX {records}`")
 
 
 def _is_made(file: str, since: float, records: Records, state: Path) -> bool:
-    """Whether Snakemake has noted that a job of a run made a file, after the run's plan was made at `since`."""
+    """Return whether Snakemake has noted that a job made a file after its run's plan, at `since`."""
     finished, begun = records(file, state)
     return not begun.exists() and finished.exists() and finished.stat().st_mtime >= since
 
@@ -287,8 +273,7 @@ def _release(lock: Path, data: str) -> None:
         if len(left) == len(files):
             return
         if left:
-            with atomic(lock) as temporary:
-                temporary.write_text("\n".join(left) + "\n", encoding="utf-8")
+            write_text(lock, "\n".join(left) + "\n")
         else:
             lock.unlink()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Seeds that do not depend on the order in which jobs run."""
+"""Seeds that do not depend on the order of jobs."""
 
 import hashlib
 

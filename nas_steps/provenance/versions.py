@@ -1,19 +1,16 @@
-"""Versions of installed packages, asked without importing them."""
+"""Versions of installed packages, without importing them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib import metadata
 
-#: the packages whose versions shape what a training gives
+#: the packages whose versions shape the numbers of a training
 TRAINS = ("torch", "torchvision")
 
 
 def version(package: str) -> str | None:
-    """Return the installed version; None without one, as on the head node of a cluster whose jobs use conda.
-
-    Without its local part (`+cpu`, `+cu128`): that says which device it was built for, and devices do not count.
-    """
+    """Return the installed version without its local part (`+cpu`), which names a device; None if there is none."""
     try:
         return metadata.version(package).partition("+")[0]
     except metadata.PackageNotFoundError:
@@ -21,5 +18,5 @@ def version(package: str) -> str | None:
 
 
 def describe_versions(packages: Iterable[str]) -> str:
-    """`torch 2.9.1, torchvision 0.24.1`."""
+    """Return `torch 2.9.1, torchvision 0.24.1`."""
     return ", ".join(f"{package} {version(package) or 'not installed'}" for package in packages)
