@@ -40,10 +40,7 @@ class Batch:
 def check_batches(
     search: Search, ranking: Ranking, retrain: Retrain, scaling: Scaling, space: Space, side: int | None
 ) -> None:
-    """Raise ValueError if a batch would leave a batch norm a single value.
-
-    If `side`, of the stored images, is None, as of a NumPy archive, the jobs check instead.
-    """
+    """Raise ValueError if a batch norm would see a single value. `side` is that of stored images; None if unknown."""
     batches = [*_search_batches(search, space, side), *_final_batches(ranking, retrain, scaling, space, side)]
     for batch in batches:
         if batch.images > 1:

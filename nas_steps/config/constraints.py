@@ -27,4 +27,6 @@ class Constraints(Section):
     parameters: Above | None = Field(None, description="Most parameters; null: no limit.")
     macs: Above | None = Field(None, description="Most multiply-accumulates an image; null: no limit.")
     latency_ms: Above | None = Field(None, description="Longest forward pass in ms, predicted from its blocks.")
-    latency: Latency = Field(default_factory=Latency, description="How latency is measured.")
+    latency: Latency = Field(
+        default_factory=Latency, description="How latency, a constraint or objective, is measured."
+    )

@@ -34,9 +34,9 @@ class Data(Section):
     )
     valid: Fraction = Field(0.2, description="Share of the images for validation if the source has no such split.")
     test: Fraction = Field(0.2, description="Share of the images for the final test if the source has no such split.")
-    max_train: Positive | None = Field(None, description="Most training images (stratified, seeded).")
-    max_valid: Positive | None = Field(None, description="Most validation images.")
-    max_test: Positive | None = Field(None, description="Most test images.")
+    max_train: Positive | None = Field(None, description="Training images to keep, at most (stratified, seeded).")
+    max_valid: Positive | None = Field(None, description="Validation images to keep, at most.")
+    max_test: Positive | None = Field(None, description="Test images to keep, at most.")
     unreadable: Literal["refuse", "skip"] = Field(
         "refuse", description="If a file is no readable image: stop and name it, or skip it and list it in meta.json."
     )

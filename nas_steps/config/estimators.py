@@ -108,7 +108,7 @@ class SharedWeights(Section):
     kind: Literal["shared_weights"] = Field(
         "shared_weights", description="Train a supernet per search seed; score with its shared weights."
     )
-    supernet: SupernetTraining = Field(default_factory=lambda: SupernetTraining(), description="Its training.")
+    supernet: SupernetTraining = Field(default_factory=lambda: SupernetTraining(), description="How it is trained.")
     calibration_images: Natural = Field(
         1024, description="Training images to re-estimate batch norms before scoring; 0: running statistics."
     )

@@ -145,10 +145,7 @@ def _reason(error: yaml.YAMLError, text: str) -> str:
 
 
 def load(raw: Mapping[str, Any], origin: str = "config", *, warn: bool = True) -> Config:
-    """Validate a config. Raises UserError with one line for each error.
-
-    With `warn`, old names of keys are reported on stderr, for the process that the user started.
-    """
+    """Validate a config. Raises UserError with a line for each error. With `warn`, report old key names on stderr."""
     try:
         raw, renamed = with_new_names(raw)
     except ValueError as error:

@@ -14,10 +14,7 @@ RENAMED = {
 
 
 def with_new_names(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the config with its old keys renamed, and the new names by old ones that it had.
-
-    Raises ValueError if a key is given by both names.
-    """
+    """Return the config with new names for old keys, and these by old ones. Raises ValueError if a key has both."""
     config = dict(raw)
     read: dict[str, str] = {}
     for old, new in RENAMED.items():

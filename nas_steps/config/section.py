@@ -10,10 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 
 def as_text(value: Any) -> Any:
-    """Return a name that YAML reads as a whole number or a date, such as 2024, as text.
-
-    Raises ValueError for a value whose spelling is lost.
-    """
+    """Return a number or date of YAML as text, such as 2024. Raises ValueError for a value whose spelling is lost."""
     if isinstance(value, bool | float | datetime):
         raise ValueError(
             f'given {value!r}, but a text is wanted; put it into quotes: key: "..." in a file, --config '

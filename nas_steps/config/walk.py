@@ -25,10 +25,7 @@ class Key(NamedTuple):
 
 
 def keys(section: type[BaseModel] = Config, path: tuple[str, ...] = ()) -> Iterator[Key]:
-    """Yield every key at or below `section`, each before those inside it.
-
-    A key that several kinds have, such as `search.strategies.<name>.epochs`, comes once for each.
-    """
+    """Yield every key at or below `section`, before those inside it; a key of several kinds comes once for each."""
     for name, field in section.model_fields.items():
         yield Key((*path, name), field, section)
         for inner, one in sections(field.annotation):

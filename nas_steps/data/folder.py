@@ -27,8 +27,7 @@ _CANNOT_OPEN = (OSError, RuntimeError, BadZipFile)
 def read_folder(data: Data, leave_out: Path | None = None) -> Source:
     """Decode every image below `data.path`, sorted by relative name; `leave_out` as in `opened`.
 
-    Raises UserError for a wrong layout before anything is decoded. With `data.unreadable: refuse` it names the
-    unreadable files, up to NAMED_AT_ONCE.
+    Raises UserError for a wrong layout before decoding, and then for unreadable files, NAMED_AT_ONCE at most.
     """
     if data.path is None:
         raise UserError("data.source is folder, but data.path names none; set it to a folder or a .zip of one")

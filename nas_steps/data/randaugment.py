@@ -1,7 +1,6 @@
 """RandAugment (Cubuk et al. 2020, section 3) of a whole batch, with torchvision's operations and magnitudes.
 
-torchvision's `v2.RandAugment` makes one choice for a batch. Here each image has its own, drawn beforehand; images that
-share a choice are augmented together, in one call.
+torchvision's draws one choice for a batch. Here each image has its own; equal ones are augmented in one call.
 """
 
 from __future__ import annotations

@@ -9,8 +9,7 @@ from nas_steps.provenance.settings import Settings
 class DataSettings(Settings):
     """How the data are prepared. `content` is the fingerprint of the user's files, empty if none are read.
 
-    Paths and the treatment of unreadable files are options: a moved folder holds the same data. `tolerance` names that
-    treatment if another one would give other data.
+    The path and the treatment of unreadable files are options; `tolerance` names the latter if it changes the data.
     """
 
     seed: int

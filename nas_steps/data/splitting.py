@@ -13,10 +13,9 @@ from nas_steps.errors import UserError
 
 @dataclass
 class Duplicates:
-    """Groups of images with identical pixels.
+    """Groups of images with identical pixels, and counts of those left out.
 
-    `keep` is a mask (N,), false for all copies but the first, or for all if their classes differ. `same_class` and
-    `other_class` count the images left out.
+    `keep` is a mask (N,): false for all copies but the first, or for all if their classes differ.
     """
 
     keep: np.ndarray

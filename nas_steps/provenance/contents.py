@@ -52,8 +52,7 @@ class Contents:
     def of(self, file: str | Path, read: Callable[[Path], str] = file_hash) -> str:
         """Return `read(file)`, by default its sha256; from memory if the file has not changed.
 
-        Each function has its own memory, by its name. Raises OSError for a file that cannot be read, a pipe or a
-        device.
+        Each function has its own memory. Raises OSError for a file that cannot be read, a pipe or a device.
         """
         name = os.path.abspath(file)
         began = time.time()

@@ -1,8 +1,7 @@
 """A lock on a file, which ends with the process that holds it.
 
-It is the kernel's (`flock`), unless the file system has none, as some of Lustre and NFS. Then the file itself is the
-lock. It names its process, which touches it every few seconds. It is void if that process of this machine has ended, or
-if one of another machine has not touched it for minutes.
+It is the kernel's (`flock`), unless the file system has none. Then the file itself is the lock. It names its process,
+which touches it regularly; it is void if that process has ended, or on another machine has not touched it for minutes.
 """
 
 from __future__ import annotations

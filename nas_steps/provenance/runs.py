@@ -1,8 +1,7 @@
 """One run of an experiment at a time, no dead one in the way of the next, and data that are prepared once.
 
-A Snakemake that was killed leaves locks on its files, and these do not say whose they are. So each run also holds a
-lock that ends with its process (`locks`); if that is free, Snakemake's own locks are a dead run's. Only what executes
-jobs is a run, not a dry run, a lint or a graph.
+A killed Snakemake leaves locks without a name on its files. So each run, which is what executes jobs, also holds a lock
+that ends with its process (`locks`); if that is free, Snakemake's own locks are a dead run's.
 """
 
 from __future__ import annotations
