@@ -28,5 +28,5 @@ class Constraints(Section):
     macs: Above | None = Field(None, description="Most multiply-accumulates an image; null: no limit.")
     latency_ms: Above | None = Field(None, description="Longest forward pass in ms, predicted from its blocks.")
     latency: Latency = Field(
-        default_factory=Latency, description="How latency, a constraint or objective, is measured."
+        default_factory=Latency, description="How a constraint or objective of latency is measured."
     )
