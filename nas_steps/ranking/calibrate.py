@@ -24,20 +24,16 @@ def calibrate(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the shortlist's size with its reason, and the cost of training the k best of `candidates` scored.
 
-    The costs are predicted for uniformly drawn candidates by two predictors of `sufficiency`: the copula of tau with
-    normal accuracies of the sample's mean and spread, and the sample itself as a pool. The pool is read if it has at
-    least as many architectures as there are candidates. A smaller pool is drawn from again and again, so several
-    candidates are its best and too few seem enough. With `shortlist: auto` the size is the least that the read
-    predictor asks for, at most `most`; `most` if nothing can be predicted.
+    Two predictors of `sufficiency` judge it: the copula of tau with normal accuracies, and the sample as a pool. The
+    pool is read if it is at least as large as the candidates; from a smaller one several are drawn as its best. With
+    `shortlist: auto` the size is the least that suffices, at most `most`; `most` if nothing can be predicted.
     """
     accuracy, fitness, left_out = paired(reference(sample), scores_of(sample, settings.estimator))
     tau = correlation(accuracy, fitness, "kendall")
     n = len(accuracy)
     record: dict[str, Any] = {
         "given": settings.shortlist,
-        "estimator": settings.estimator,
-        "tolerance": settings.tolerance,
-        "most": settings.most,
+        **{key: getattr(settings, key) for key in ("estimator", "tolerance", "most")},
         "assurance": ASSURANCE,
         "candidates": candidates,
         "sampled": len(sample),
@@ -62,7 +58,7 @@ def calibrate(
     choice = Choice(candidates, settings.tolerance, ks, seed=settings.seed)
     # a percentile interval need not hold the value
     ends = [tau.value, *(end for end in (tau.low, tau.high) if end is not None)]
-    mean, spread = float(accuracy.mean()), float(accuracy.std(ddof=1))
+    mean, spread = record["accuracy_mean"], record["accuracy_std"]
     by_tau = from_tau(tau.value, choice, mean=mean, spread=spread, interval=(min(ends), max(ends)))
     by_pool = from_pool(fitness, accuracy, choice)[1]
     read = by_pool if n >= candidates else by_tau
@@ -71,7 +67,6 @@ def calibrate(
 
 
 def _size(settings: CalibrationSettings, read: Prediction | None, why: str) -> dict[str, Any]:
-    """Return the shortlist's size and the reason for it."""
     if settings.shortlist != "auto":
         return {"shortlist": settings.shortlist, "why": "the config says so" + (f"; {why}" if why else "")}
     if read is None:

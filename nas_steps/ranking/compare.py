@@ -1,7 +1,6 @@
-"""Compare every estimator's scores with the accuracies of the pool: each figure with its interval and n.
+"""Compare every estimator's scores with the accuracies of the pool. Imports no torch.
 
-The figures are of the uniform sample alone, which is unbiased for the space, and of the whole pool, a part of which was
-chosen by a score. Imports no torch.
+The figures are of the uniform sample, which is unbiased for the space, and of the whole pool, partly chosen by a score.
 """
 
 from __future__ import annotations
@@ -24,14 +23,11 @@ KS = (1, 3, 10)
 
 
 def compare(members: Sequence[Member], estimators: Sequence[str], shortlist: int | None = None) -> list[dict[str, Any]]:
-    """Return a row for each estimator (and what it should beat, `BASELINES`), pool, part and measure.
+    """Return a row for each estimator and baseline, pool, part and measure.
 
-    pool: the uniform sample, if there is one, and the whole pool
-    part: all of it, and its better half
     measure: Kendall's tau-b, Spearman's rho; precision and regret of the k best scored, for `KS` and the `shortlist`
 
-    Regrets are shares of accuracy. Correlations have the noise ceiling beside them: `halves` is the correlation of two
-    halves of the reference's seeds, `ceiling` that of a perfect estimator; the better half has `halves` alone.
+    Regrets are shares of accuracy. Correlations have the columns of the noise ceiling beside them (`noise.Ceiling`).
     """
     ks = sorted({*KS, *([] if shortlist is None else [shortlist])})
     rows = []
@@ -57,9 +53,9 @@ def compare(members: Sequence[Member], estimators: Sequence[str], shortlist: int
 
 
 def p_value(table: Array, scores: Array) -> float:
-    """Two-sided p-value of Kendall's tau for no relation: exact without ties, else by the normal approximation.
+    """Return the two-sided p-value of Kendall's tau: exact without ties, else by the normal approximation.
 
-    With few architectures it says what a bootstrap interval cannot: 3 in the same order happen in a third of all cases.
+    Few architectures need it beside a bootstrap interval: 3 are in the same order in a third of all cases.
     """
     accuracy, fitness, _ = paired(table, scores)
     return float(stats.kendalltau(fitness, accuracy).pvalue)

@@ -1,10 +1,7 @@
-"""Measure how well scores order architectures whose accuracy is known, each figure with its uncertainty.
+"""Measure how well scores order architectures of known accuracy: Kendall's tau-b, Spearman's rho, the best k.
 
-Kendall's tau-b and Spearman's rho measure the agreement of the two orders. Precision@k and the regret of the top k
-measure what it is worth to somebody who trains only the k best scored. Intervals of tau and rho are 95 % percentile
-bootstrap intervals over architectures (Efron & Tibshirani 1993, chapter 13); those of the best k hold the figures of
-other pools (`top`). `benchmarks/interval_coverage.py` checks both by simulation, where Fisher's z fails if the tails
-are heavy. `noise.py` bounds an agreement by the reference's own noise. Imports no torch.
+Intervals of tau and rho are 95 % percentile bootstrap ones over architectures (Efron & Tibshirani 1993, chapter 13);
+`benchmarks/interval_coverage.py` checks all intervals. `noise.py` bounds an agreement. Imports no torch.
 """
 
 from __future__ import annotations
@@ -32,8 +29,8 @@ RESAMPLES = 2000
 DENSE = 1500
 #: the most numbers of other pools in memory at once
 LAID_OUT = 1_000_000
-#: the smoothing of other pools, times n^(-1/6); a normal kernel's best for a normal density is 1 (Silverman 1986,
-#: section 4.3.2), more of it made up for the uncertain correlation in simulation
+#: the smoothing of other pools, times n^(-1/6): 1 is best for a normal density (Silverman 1986, section 4.3.2), more
+#: makes up for the uncertain correlation
 BANDWIDTH = 1.5
 
 
@@ -60,19 +57,21 @@ class Agreement:
 
 
 def agreement(reference: ArrayLike, scores: ArrayLike, ks: Sequence[int] = (1, 3, 10)) -> dict[str, Agreement]:
-    """Return the agreement on the `whole pool` and on its `better half`: those at or above the reference's median.
+    """Return the agreement on the `whole pool` and on its `better half`, at or above the reference's median.
 
-    `reference` has the shape (architectures, seeds), NaN if a training failed, or (architectures,); an architecture
-    counts by the mean of its sound trainings. `scores` has the shape (architectures,), larger is better.
-    Architectures without a sound training or without a score are left out, and `note` counts them. The reference's
-    noise also chooses the better half, so correlations there are lower for that reason too.
+    `reference` has the shape (architectures, seeds), NaN if a training failed, or (architectures,); the mean of the
+    sound trainings counts. `scores` has the shape (architectures,), larger is better. `note` counts the architectures
+    that lack either. The reference's noise also chooses the better half, which lowers the correlations there.
     """
     truth, fitness, note = paired(reference, scores)
     better = truth >= np.median(truth) if len(truth) else np.zeros(0, dtype=bool)
-    return {
-        "whole pool": _one_pool(truth, fitness, ks, note),
-        "better half": _one_pool(truth[better], fitness[better], ks, note),
-    }
+
+    def among(truth: Array, fitness: Array) -> Agreement:
+        tau, rho = (correlation(truth, fitness, measure) for measure in ("kendall", "spearman"))
+        precision, regret = ({k: top(truth, fitness, k, one) for k in ks} for one in ("precision", "regret"))
+        return Agreement(tau, rho, precision, regret, note)
+
+    return {"whole pool": among(truth, fitness), "better half": among(truth[better], fitness[better])}
 
 
 def paired(reference: ArrayLike, scores: ArrayLike) -> tuple[Array, Array, str]:
@@ -99,19 +98,6 @@ def seed_means(reference: ArrayLike) -> Array:
     count = sound.sum(1)
     # written so that no mean of nothing is taken
     return np.where(count > 0, np.where(sound, table, 0.0).sum(1) / np.maximum(count, 1), np.nan)
-
-
-def _one_pool(truth: Array, fitness: Array, ks: Sequence[int], note: str) -> Agreement:
-    return Agreement(
-        kendall=correlation(truth, fitness, "kendall"),
-        spearman=correlation(truth, fitness, "spearman"),
-        precision={k: top(truth, fitness, k, "precision") for k in ks},
-        regret={k: top(truth, fitness, k, "regret") for k in ks},
-        note=note,
-    )
-
-
-# ------------------------------------------------------------------------------------------- correlations
 
 
 def correlation(truth: ArrayLike, scores: ArrayLike, measure: str) -> Figure:
@@ -144,9 +130,9 @@ def ranks(values: ArrayLike) -> Array:
 
 
 def kendall(first: Array, second: Array, counts: Array) -> Array:
-    """Return tau-b of each sample, shape (samples,); `counts` (samples, n) says how often it holds each pair.
+    """Return tau-b of each sample, shape (samples,); NaN if a sample has one value only.
 
-    NaN if a sample has one value only. Two copies of a pair are tied in both lists and so do not count.
+    `counts` (samples, n) is how often a sample holds each pair. Copies of a pair are tied in both lists: no count.
     """
     if len(first) > DENSE:
         copies = (np.repeat(np.arange(len(first)), count.astype(int)) for count in counts)
@@ -173,7 +159,7 @@ def spearman(first: Array, second: Array, counts: Array) -> Array:
 
 
 def _sample_ranks(values: Array, counts: Array) -> Array:
-    """Midrank of each value within each sample, shape (samples, n); of no meaning if the count is 0."""
+    """Return the midrank of each value within each sample, shape (samples, n); of no meaning if the count is 0."""
     order = np.argsort(values, kind="stable")
     _, starts, group = np.unique(values[order], return_index=True, return_inverse=True)
     within = np.add.reduceat(counts[:, order], starts, axis=1)
@@ -185,18 +171,13 @@ def _sample_ranks(values: Array, counts: Array) -> Array:
 MEASURES: dict[str, Callable[[Array, Array, Array], Array]] = {"kendall": kendall, "spearman": spearman}
 
 
-# ------------------------------------------------------------------------------------------- the best k
-
-
 def top(truth: ArrayLike, scores: ArrayLike, k: int, measure: str) -> Figure:
     """Measure `precision` of the k best scored, or their `regret`: the pool's best accuracy less the best among the k.
 
-    Ties are broken at random, of scores and (for precision) of accuracies independently; the value is the exact
-    expectation over that. The interval holds the figure of another pool of the same size with 95 % probability: a best
-    of few differs far more between pools than its mean is uncertain. `_other_pools` draws these pools. In simulation 92
-    to 98 % of the regrets of new pools are in it if the best are not far apart (normal, uniform and left-skewed
-    accuracies), more if nearly all are 0, and 80 to 97 % if the best are far above the rest (Student's t with 3
-    degrees of freedom).
+    The value is the exact expectation over random tie-breaks, of scores and (for precision) of accuracies. The interval
+    holds the figure of another pool of the same size, as `_other_pools` draws it, with 95 % probability. In simulation
+    92 to 98 % of new pools' regrets are in it for normal, uniform and left-skewed accuracies, 80 to 97 % for Student's
+    t with 3 degrees of freedom.
     """
     accuracy, fitness = np.asarray(truth, dtype=float), np.asarray(scores, dtype=float)
     n = len(accuracy)
@@ -259,17 +240,16 @@ def _of_other_pools(truth: Array, scores: Array, k: int, measure: str) -> Array:
 
 
 def _largest(values: Array, k: int) -> Array:
-    """Places of the k largest of each row, shape (rows, k)."""
+    """Return the places of the k largest of each row, shape (rows, k)."""
     return np.argpartition(-values, k - 1, axis=1)[:, :k]
 
 
 def _other_pools(truth: Array, scores: Array, pools: int, generator: np.random.Generator) -> tuple[Array, Array]:
     """Draw normal scores of accuracy and of score in other pools of the same size, shapes (pools, n).
 
-    A smoothed bootstrap (Silverman & Young 1987) of a bootstrap. Each pool comes from a population that is itself a
-    resample, since the population was seen in this pool alone. Each pair is moved by normal noise of the pairs' own
-    correlation, since copies in place of new architectures would make the best too easy to find. The width of the
-    noise leaves means and variances as they are.
+    A smoothed bootstrap (Silverman & Young 1987) of a bootstrap: each pool's population is itself a resample. Normal
+    noise of the pairs' own correlation moves each pair, since copies would make the best too easy to find. It leaves
+    means and variances as they are.
     """
     n = len(truth)
     scored = [_normal_scores(values) for values in (truth, scores)]
@@ -298,10 +278,9 @@ def _normal_scores(values: Array) -> Array:
 
 
 def _accuracies(truth: Array, scored: Array) -> Array:
-    """Turn normal scores into accuracies: those of `truth`, and straight lines between them.
+    """Turn normal scores into accuracies by straight lines between those of `truth`.
 
-    Above the largest the line through it and the highest tenth goes on, since another pool may have a better best. If
-    several share the largest, it is a bound and stays one.
+    The line through the largest and the highest tenth goes on above it, unless several share the largest: a bound.
     """
     known, first, count = np.unique(_normal_scores(truth), return_index=True, return_counts=True)
     heights = truth[first]

@@ -17,14 +17,8 @@ Candidates = Sequence[Mapping[str, str]]
 def winners(searches: Mapping[tuple[str, int], Candidates], kinds: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the best candidate of each search."""
     return [
-        {
-            "entry": f"{strategy}-{seed}",
-            "kind": kind_of(strategy, kinds),
-            "strategy": strategy,
-            "search_seed": seed,
-            "architecture": candidates[0]["architecture"],
-            "score": float(candidates[0]["score"]),
-        }
+        {"entry": f"{strategy}-{seed}", "kind": kind_of(strategy, kinds), "strategy": strategy, "search_seed": seed}
+        | {"architecture": candidates[0]["architecture"], "score": float(candidates[0]["score"])}
         for (strategy, seed), candidates in searches.items()
     ]
 
@@ -61,12 +55,8 @@ def budget(
             "mean_report": math.fsum(reported) / len(table),
         },
         "strategies": {
-            name: {
-                "kind": kind,
-                "evaluations": evaluations[name],
-                "training_macs": None,
-                "relative": evaluations[name] / reference,
-            }
+            name: {"kind": kind, "evaluations": evaluations[name], "training_macs": None}
+            | {"relative": evaluations[name] / reference}
             for name, kind in kinds.items()
         },
     }

@@ -1,7 +1,4 @@
-"""Bound the correlation that any estimator can reach: the reference itself changes with the training seed.
-
-Imports no torch.
-"""
+"""Bound the correlation that any estimator can reach, since the reference changes with its seed. Imports no torch."""
 
 from __future__ import annotations
 
@@ -29,10 +26,10 @@ LATENT: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
 
 @dataclass(frozen=True)
 class Ceiling:
-    """The bounds that the reference's own seeds set. A figure is None if its note says why.
+    """The bounds that the reference's own seeds set.
 
-    halves: the mean correlation between two halves of the seeds, as measured, without a correction
-    ceiling: that of an estimator which knew each architecture's expected accuracy: an estimator near it is perfect
+    halves: the mean correlation between two halves of the seeds, without a correction
+    ceiling: that of an estimator which knew each architecture's expected accuracy
     """
 
     halves: Figure
@@ -42,14 +39,12 @@ class Ceiling:
 def noise_ceiling(reference: ArrayLike, measure: str = "kendall", better_half: bool = False) -> Ceiling:
     """Return the noise ceiling of `reference`, shape (architectures, seeds), NaN if a training failed.
 
-    Each half has floor(seeds / 2) seeds; all pairs of halves are averaged, or SPLITS random ones. Averages, the
-    correction s r / (1 + (s - 1) r) for s times as many seeds (Spearman 1910; Brown 1910) and the square root of the
-    reliability (Spearman 1904) are taken on the correlation of the normal variables under the ranks. So they are exact
-    for a Gaussian copula of accuracies with equal noise. Intervals resample architectures.
+    Each half has floor(seeds / 2) seeds. Averages over halves, the correction s r / (1 + (s - 1) r) for s times as many
+    seeds (Spearman 1910; Brown 1910) and the square root of the reliability (Spearman 1904) are of the correlation of
+    the normal variables under the ranks: exact for a Gaussian copula of equal noise. Intervals resample architectures.
 
-    With `better_half` one half of the seeds chooses the better half of the architectures, as the reference does for an
-    estimator, and the other half of the seeds is the estimator: both ways, averaged. The correction does not hold
-    among the chosen, so there is only `halves`: more seeds would reach higher.
+    With `better_half` one half of the seeds chooses the better architectures, and the other half is the estimator; both
+    ways are averaged. The correction does not hold among the chosen, so there is only `halves`.
     """
     table = np.asarray(reference, dtype=float)
     seeds = 1 if table.ndim == 1 else table.shape[1]
@@ -83,7 +78,7 @@ def noise_ceiling(reference: ArrayLike, measure: str = "kendall", better_half: b
 
 
 def _figure(values: Array, n: int, note: str) -> Figure:
-    """The first value is the measured one, the others are resampled."""
+    """Return the first value, which is measured, with an interval of the others, which are resampled."""
     if math.isnan(values[0]):
         return Figure(n, "the halves do not agree: the reference's order is noise")
     # a resample whose halves do not agree allows no agreement

@@ -1,7 +1,6 @@
 """Gather the pool of known accuracies: a uniform sample of the space, and the shortlist. Imports no torch.
 
-The sample represents the space. The shortlist was chosen by a score, so its architectures are alike in that score.
-Agreement among them alone is biased, and so, more weakly, is that on the whole pool.
+A score chose the shortlist, so agreement among it is biased, and so, more weakly, is that on the whole pool.
 """
 
 from __future__ import annotations
@@ -30,11 +29,7 @@ BASELINES = ("parameters", "MACs")
 
 @dataclass(frozen=True)
 class Member:
-    """An architecture of the pool.
-
-    `accuracies` are by training seed, NaN if a training gave none; `scores` are by the estimator's name, higher for
-    better, NaN if there is none.
-    """
+    """An architecture with `accuracies` by training seed and `scores` by estimator, higher for better; NaN if none."""
 
     architecture: str
     sampled: bool
@@ -48,7 +43,7 @@ class Member:
 def draw(space: Space, count: int, seed: int) -> list[str]:
     """Draw `count` architectures uniformly, no two of them isomorphic; fewer if the space has no more.
 
-    A larger sample begins with the smaller one. Raises UserError if in a large space no new one is drawn.
+    A larger sample begins with the smaller one. Raises UserError if no new one is drawn from a large space.
     """
     return [str(one) for one in Seen(space).fill(count, Random(derive_seed(seed, "uniform sample")))]
 
@@ -62,8 +57,8 @@ def pool(
 ) -> list[Member]:
     """Return the sample, then the other shortlisted architectures, each once.
 
-    `trainings` are by training seed, `scores` those of the sample by the estimator's name, then by architecture. A
-    shortlisted architecture has the searches' mean score under that name, from its rows that are `scored`.
+    `trainings` are by seed; `scores` are the sample's, by estimator, then by architecture. A shortlisted architecture
+    has its searches' mean score, from its rows in `scored`.
     """
     ours, theirs = dict.fromkeys(sampled), dict.fromkeys(row["architecture"] for row in shortlisted)
     trained = [{one.architecture: one for one in trainings[seed]} for seed in sorted(trainings)]
@@ -77,17 +72,9 @@ def pool(
         size = next((one for one in estimates if one is not None and one.macs), None)
         known = {estimator: fmean(values) for estimator, values in searched.get(name, {}).items()}
         known |= {estimator: of_sample[name] for estimator, of_sample in scores.items() if name in of_sample}
-        members.append(
-            Member(
-                architecture=name,
-                sampled=name in ours,
-                shortlisted=name in theirs,
-                accuracies=tuple(math.nan if one is None or one.status != "ok" else one.score for one in estimates),
-                parameters=0 if size is None else size.parameters,
-                macs=0 if size is None else size.macs,
-                scores=known,
-            )
-        )
+        accuracies = tuple(math.nan if one is None or one.status != "ok" else one.score for one in estimates)
+        parameters, macs = (0, 0) if size is None else (size.parameters, size.macs)
+        members.append(Member(name, name in ours, name in theirs, accuracies, parameters, macs, known))
     return members
 
 
@@ -98,7 +85,7 @@ def reference(members: Sequence[Member]) -> Array:
 
 
 def scores_of(members: Sequence[Member], estimator: str) -> Array:
-    """Return one estimator's scores, shape (architectures,); NaN if there is none. `BASELINES` are estimators too."""
+    """Return the scores of an estimator or one of BASELINES, shape (architectures,); NaN if there is none."""
     if estimator in BASELINES:
         counts = [one.parameters if estimator == "parameters" else one.macs for one in members]
         # a network that could not be built has no size
@@ -107,7 +94,7 @@ def scores_of(members: Sequence[Member], estimator: str) -> Array:
 
 
 def rows(members: Sequence[Member], estimators: Sequence[str]) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Return the rows of pool.csv and its columns: one for each training seed, one for each estimator."""
+    """Return the rows of pool.csv and its columns, which depend on the training seeds and the estimators."""
     seeds = max((len(one.accuracies) for one in members), default=0)
     accuracies = tuple(f"accuracy_seed_{seed}" for seed in range(seeds))
     scores = tuple(f"score_{name}".replace(" ", "_") for name in estimators)
@@ -129,10 +116,7 @@ def rows(members: Sequence[Member], estimators: Sequence[str]) -> tuple[list[dic
 
 
 def read_scores(paths: Iterable[str]) -> dict[str, float]:
-    """Read the score of each architecture from CSV files with the columns `architecture` and `score`.
-
-    It is NaN if the cell is empty, or a column `status` says that it is not sound.
-    """
+    """Read the score of each architecture from CSV files; NaN if its cell is empty or its `status` is not ok."""
     rows = [row for path in paths for row in read_csv(path)]
     return {row["architecture"]: number(row["score"]) if row.get("status", "ok") == "ok" else math.nan for row in rows}
 

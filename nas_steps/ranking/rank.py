@@ -23,7 +23,7 @@ WINNERS = ("entry", "kind", "strategy", "search_seed", "architecture", "score")
 def ranked(shortlisted: Sequence[Mapping[str, str]], trainings: Sequence[Estimate]) -> list[dict[str, Any]]:
     """Return a row for each shortlisted architecture, best mean score first; of equals the one with fewer MACs.
 
-    A diverged training is left out of the mean; an architecture without a sound training comes last.
+    The mean is over sound trainings; an architecture without any comes last.
     """
     proposers: dict[int, list[str]] = {}
     for row in shortlisted:
@@ -32,19 +32,11 @@ def ranked(shortlisted: Sequence[Mapping[str, str]], trainings: Sequence[Estimat
     for estimate in trainings:
         by_index.setdefault(estimate.index, []).append(estimate)
     rows: list[dict[str, Any]] = []
-    for index, (first, *others) in by_index.items():
-        scores = [estimate.score for estimate in (first, *others) if math.isfinite(estimate.fitness)]
-        rows.append(
-            {
-                "index": index,
-                "architecture": first.architecture,
-                **mean_and_std(scores),
-                "status": "ok" if scores else first.status,
-                "proposed_by": " ".join(proposers[index]),
-                "parameters": first.parameters,
-                "macs": first.macs,
-            }
-        )
+    for index, mine in by_index.items():
+        scores = [estimate.score for estimate in mine if math.isfinite(estimate.fitness)]
+        row: dict[str, Any] = {"index": index, "architecture": mine[0].architecture, **mean_and_std(scores)}
+        row |= {"status": "ok" if scores else mine[0].status, "proposed_by": " ".join(proposers[index])}
+        rows.append(row | {"parameters": mine[0].parameters, "macs": mine[0].macs})
     rows.sort(key=lambda row: (-row["score"] if row["trainings"] else math.inf, row["macs"], row["index"]))
     return [{"rank": rank, **row} for rank, row in enumerate(rows, start=1)]
 
@@ -59,10 +51,7 @@ def mean_and_std(scores: Sequence[float], name: str = "score") -> dict[str, Any]
 
 
 def winners(shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the best ranked architecture of each (strategy, search seed), with the columns WINNERS.
-
-    An entry without a trained architecture is left out.
-    """
+    """Return the best ranked architecture of each (strategy, search seed) that has a trained one."""
     places = {row["index"]: row for row in ranking if row["trainings"]}
     best: dict[str, tuple[Mapping[str, str], Mapping[str, Any]]] = {}
     for row in shortlisted:
@@ -77,7 +66,7 @@ def winners(shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mapping[
 
 
 def agreement(shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return Kendall's tau-b between the scores of search and ranking, with a percentile bootstrap interval (95 %).
+    """Return Kendall's tau-b between the scores of search and ranking, with a 95 % percentile bootstrap interval.
 
     There is a row for each strategy, and a row `all` for each estimator that several strategies used.
     """
@@ -102,10 +91,6 @@ def kendall(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:
     figure = correlation(second, first, "kendall")
     if figure.value is None:
         return {**dict.fromkeys(("kendall_tau", "low", "high", "p_value"), math.nan), "note": figure.note}
-    return {
-        "kendall_tau": figure.value,
-        "low": figure.low,
-        "high": figure.high,
-        "p_value": float(stats.kendalltau(first, second).pvalue),
-        "note": figure.note,
-    }
+    p_value = float(stats.kendalltau(first, second).pvalue)
+    ends = {"low": figure.low, "high": figure.high}
+    return {"kendall_tau": figure.value, **ends, "p_value": p_value, "note": figure.note}

@@ -36,8 +36,7 @@ class ShortlistSettings(Settings):
 
 
 class ComparisonSettings(Settings):
-    """Names of the pool's scores: the search's and the screen's. `own` are strategies whose scores are neither, but
-    those of a supernet of their own."""
+    """Names of the pool's scores: the search's and the screen's. `own` are strategies with a supernet of their own."""
 
     estimator: str
     screen: str | None = None

@@ -14,10 +14,7 @@ COLUMNS = ("index", "architecture", "strategy", "kind", "search_seed", "search_r
 def shortlist(
     candidates: Mapping[tuple[str, int], Sequence[Mapping[str, str]]], kinds: Mapping[str, str], best: int
 ) -> list[dict[str, Any]]:
-    """Return the `best` candidates of each (strategy, search seed), in the order given.
-
-    `index` numbers the different architectures: one that several searches propose is trained once.
-    """
+    """Return the `best` candidates of each (strategy, search seed). `index` numbers the different architectures."""
     indices: dict[str, int] = {}
     return [
         {

@@ -1,14 +1,9 @@
-"""Predict by simulation what choosing by an estimator costs: is its rank correlation enough?
+"""Simulate what choosing by an estimator costs: N candidates are drawn, the k best scored are trained.
 
-N candidates are drawn, the estimator orders them, the k best scored are trained. Two predictors share their random
-numbers:
+- `copula`: Kendall's tau gives the correlation sin(pi tau / 2) of the normal variables under the ranks (Kruskal 1958)
+- `pool`: draws known pairs of score and accuracy with replacement; a pool smaller than N lacks architectures at its top
 
-- `copula`: score and accuracy are normal under their ranks, with the correlation rho = sin(pi tau / 2) that belongs to
-  Kendall's tau (Kruskal 1958); accuracies are normal with a mean and spread, or have the distribution of a pool.
-- `pool`: pairs of score and accuracy are drawn with replacement from a pool for which both are known. It assumes
-  nothing, but a pool smaller than N has too few architectures at its upper end: copies are drawn.
-
-Accuracies are those of the reference: its noise counts as truth. Imports no torch.
+Both share their random numbers and count the reference's noise as truth. Imports no torch.
 """
 
 from __future__ import annotations
@@ -43,10 +38,9 @@ Sampler = Callable[[Array, Array], Array]
 
 @dataclass(frozen=True)
 class Choice:
-    """A choice among `candidates` by an estimator, of which the k best scored are trained, for each of `ks`.
+    """A choice among `candidates`: train the k best scored, for each of `ks`. Raises ValueError for an impossible one.
 
-    `tolerance` is the regret allowed, in the accuracies' unit; `repeats` counts the simulated searches. Raises
-    ValueError for a choice that cannot be.
+    `tolerance` is the regret allowed, in the accuracies' unit; `repeats` is the number of simulated searches.
     """
 
     candidates: int
@@ -66,7 +60,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Simulated:
-    """A simulated mean with its Monte-Carlo standard error; `low` and `high` span what is uncertain in the input."""
+    """A simulated mean with its Monte-Carlo standard error; `low` and `high` span the input's uncertainty."""
 
     value: float
     error: float
@@ -76,7 +70,7 @@ class Simulated:
 
 @dataclass(frozen=True)
 class TopK:
-    """Training the k best scored. `regret`: best of all candidates less best of these; `regret_95`: exceeded by 5 %."""
+    """The k best scored. `regret`: best of all candidates less best of these; `regret_95`: its 95 % quantile."""
 
     k: int
     regret: Simulated
@@ -86,11 +80,10 @@ class TopK:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The result of choosing among `candidates` by the estimator, by one predictor.
+    """The result of choosing among `candidates`, by one predictor.
 
     accuracy: of the best scored, in the unit of the input
     percentile: the share of the other candidates that the best scored beats, ties counting half
-    top: for each k, the regret and the probability to hold one of the best 1 % of the candidates
     enough: the fewest to train so that the regret is within the tolerance with a probability of 95 %
     """
 
@@ -105,9 +98,6 @@ class Prediction:
     note: str = ""
 
 
-# ------------------------------------------------------------------------------------------- the two predictors
-
-
 def from_tau(
     tau: float,
     choice: Choice,
@@ -116,10 +106,7 @@ def from_tau(
     spread: float = 1.0,
     interval: tuple[float | None, float | None] = (None, None),
 ) -> Prediction:
-    """Predict by the copula with normal accuracies of this mean and standard deviation.
-
-    The ends of the interval of tau give the figures theirs.
-    """
+    """Predict by the copula with normal accuracies. The ends of the interval of tau give those of the figures."""
     _check_positive("spread", spread)
     low, high = interval
     if not (tau if low is None else low) <= tau <= (tau if high is None else high):
@@ -128,7 +115,7 @@ def from_tau(
     def at(value: float) -> Prediction:
         return _predict("copula", copula(value, lambda z: mean + spread * z), value, choice)
 
-    ends = [_figures(at(value)) for value in interval if value is not None]
+    ends = [_values(at(value)) for value in interval if value is not None]
     return _spanned(at(tau), ends) if ends else at(tau)
 
 
@@ -138,9 +125,8 @@ def from_pool(
     """Predict by the copula with the pool's tau and distribution of accuracies, and by the pool itself.
 
     `scores` has the shape (architectures,) and `reference` (architectures,) or (architectures, seeds). Intervals are
-    95 % percentile ones over RESAMPLES resampled pools: they hold the uncertainty of tau and of the distribution alike.
-    `note` says which of the two to read: the pool if it has at least as many architectures as there are candidates,
-    else the copula, which draws smoothly where a pool has gaps.
+    95 % percentile ones over RESAMPLES resampled pools. `note` says to read the pool if it has at least as many
+    architectures as there are candidates, else the copula, which draws smoothly where a pool has gaps.
     """
     accuracy, fitness, _ = paired(reference, scores)
     n = len(accuracy)
@@ -158,22 +144,23 @@ def from_pool(
         prediction = _predict(name, maker(*pools[0]), tau, choice)
         if intervals:
             z, noise = next(_draws(replace(choice, repeats=REPEATS_EACH)))
-            shown = [
-                _figures(_summary(name, _read(maker(*one)(z, noise), choice.ks, choice.tolerance), one[2], choice))
-                for one in pools
-            ]
+            repeats = [_read(maker(*one)(z, noise), choice) for one in pools]
+            shown = [_values(_summary(name, one, tau, choice)) for one in repeats]
             span = np.quantile(shown[1:], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
-            # all resamples share their few draws: the interval also spans what is left when the error of these, seen
-            # on the pool itself, is taken off, and is never tighter than the simulation's own error
-            moved = span - shown[0] + _figures(prediction)
-            own = np.array(_figures(prediction)) + np.outer([-2, 2], _figures(prediction, "error"))
-            prediction = _spanned(prediction, np.clip([*span, *moved, *own], *_bounds(choice)))
+            # all resamples share their few draws: the interval also spans the figures less the error of these, seen
+            # on the pool itself, and is never tighter than the simulation's own error
+            moved = span - shown[0] + _values(prediction)
+            own = np.array(_values(prediction)) + np.outer([-2, 2], [one.error for one in _figures(prediction)])
+            # the least and the largest that each figure can be
+            least, most = [-math.inf, 0, 1], [math.inf, 1, choice.candidates]
+            least, most = least + [0, 0, 0] * len(choice.ks), most + [math.inf, math.inf, 1] * len(choice.ks)
+            prediction = _spanned(prediction, np.clip([*span, *moved, *own], least, most))
         predictions.append(replace(prediction, note=note))
     return predictions[0], predictions[1]
 
 
 def copula(tau: float, quantile: Callable[[Array], Array]) -> Sampler:
-    """Draw accuracies `quantile(g)` of normal g that correlate with the normal scores by sin(pi tau / 2)."""
+    """Return a sampler of accuracies `quantile(g)`: normal g correlate with the scores by sin(pi tau / 2)."""
     if not -1 <= tau <= 1:
         raise ValueError(f"tau is {tau}, but Kendall's tau lies between -1 and 1")
     rho = math.sin(math.pi / 2 * tau)
@@ -197,7 +184,7 @@ def empirical(accuracies: Array) -> Callable[[Array], Array]:
 
 
 def pool(scores: Array, accuracies: Array) -> Sampler:
-    """Draw pairs from a pool: the normal scores pick the place by score, the noise one of several equal scores."""
+    """Return a sampler of pairs from a pool: scores pick the place, the noise one of several equal scores."""
     order = np.lexsort((accuracies, scores))
     known, n = accuracies[order], len(order)
     _, starts, group, sizes = np.unique(scores[order], return_index=True, return_inverse=True, return_counts=True)
@@ -219,8 +206,6 @@ _MAKERS: dict[str, Callable[[Array, Array, float], Sampler]] = {
     "pool": lambda fitness, accuracy, _: pool(fitness, accuracy),
 }
 
-# ------------------------------------------------------------------------------------------- reading simulations
-
 
 def _check_positive(name: str, value: float) -> None:
     if not (value >= 0 and math.isfinite(value)):
@@ -239,7 +224,7 @@ def _draws(choice: Choice) -> Iterator[tuple[Array, Array]]:
         repeats -= rows
 
 
-def _read(accuracies: Array, ks: Sequence[int], tolerance: float) -> dict[str, Array]:
+def _read(accuracies: Array, choice: Choice) -> dict[str, Array]:
     """Read each repeat: (repeats,) arrays, and `regret` of the shape (repeats, len(ks))."""
     candidates = accuracies.shape[1]
     pick = accuracies[:, :1]
@@ -251,14 +236,14 @@ def _read(accuracies: Array, ks: Sequence[int], tolerance: float) -> dict[str, A
     return {
         "accuracy": pick[:, 0],
         "percentile": beaten / (candidates - 1),
-        "regret": best - leading[:, np.asarray(ks) - 1],
+        "regret": best - leading[:, np.asarray(choice.ks) - 1],
         "needed_for_top": 1 + (accuracies >= worst_of_top).argmax(1),
-        "enough": 1 + (leading >= best - tolerance).argmax(1),
+        "enough": 1 + (leading >= best - choice.tolerance).argmax(1),
     }
 
 
 def _predict(name: str, sampler: Sampler, tau: float, choice: Choice) -> Prediction:
-    chunks = [_read(sampler(z, noise), choice.ks, choice.tolerance) for z, noise in _draws(choice)]
+    chunks = [_read(sampler(z, noise), choice) for z, noise in _draws(choice)]
     return _summary(name, {key: np.concatenate([one[key] for one in chunks]) for key in chunks[0]}, tau, choice)
 
 
@@ -283,9 +268,10 @@ def _mean(values: Array) -> Simulated:
 
 
 def _quantile(values: Array) -> Simulated:
-    """The smallest value that 95 % of the repeats do not exceed; its error is half of a 68 % order-statistic interval.
+    """Return the smallest value that 95 % of the repeats do not exceed.
 
-    The regret is never larger for a larger k, so the 95 % quantile of the fewest needed is the fewest for 95 %.
+    Its error is half of a 68 % order-statistic interval. A larger k never has a larger regret, so this quantile of the
+    fewest needed is the fewest for 95 %.
     """
     ordered = np.sort(values)
     last = len(ordered) - 1
@@ -295,7 +281,7 @@ def _quantile(values: Array) -> Simulated:
 
 
 def _resampled_pools(fitness: Array, accuracy: Array, seed: int) -> Iterator[tuple[Array, Array, float]]:
-    """Score, accuracy and tau of pools of the same size drawn with replacement; those without an order are skipped."""
+    """Yield score, accuracy and tau of pools drawn with replacement; skip a pool without an order."""
     generator = np.random.default_rng(derive_seed(seed, "sufficiency pools", len(fitness)))
     for _ in range(RESAMPLES):
         chosen = generator.integers(0, len(fitness), len(fitness))
@@ -304,36 +290,19 @@ def _resampled_pools(fitness: Array, accuracy: Array, seed: int) -> Iterator[tup
             yield fitness[chosen], accuracy[chosen], float(tau)
 
 
-def _figures(prediction: Prediction, what: str = "value") -> list[float]:
-    """All values (or errors) in one order, for intervals over several predictions."""
-    figures = [prediction.accuracy, prediction.percentile, prediction.enough]
-    for top in prediction.top:
-        figures += [top.regret, top.regret_95, top.holds_top]
-    return [getattr(figure, what) for figure in figures]
+def _figures(prediction: Prediction) -> list[Simulated]:
+    of_ks = [figure for one in prediction.top for figure in (one.regret, one.regret_95, one.holds_top)]
+    return [prediction.accuracy, prediction.percentile, prediction.enough, *of_ks]
 
 
-def _bounds(choice: Choice) -> tuple[list[float], list[float]]:
-    """The least and the largest that each of `_figures` can be."""
-    ks = len(choice.ks)
-    return [-math.inf, 0, 1, *[0] * 3 * ks], [math.inf, 1, choice.candidates, *[math.inf, math.inf, 1] * ks]
+def _values(prediction: Prediction) -> list[float]:
+    return [figure.value for figure in _figures(prediction)]
 
 
 def _spanned(prediction: Prediction, others: ArrayLike) -> Prediction:
-    """The prediction with the least and the largest of `others`, shape (others, figures), as `low` and `high`."""
+    """Make the least and the largest of `others`, shape (others, figures), the figures' `low` and `high`."""
     columns = np.asarray(others, dtype=float)
-    spans = zip(columns.min(0).tolist(), columns.max(0).tolist(), strict=True)
-
-    def with_span(figure: Simulated) -> Simulated:
-        low, high = next(spans)
-        return replace(figure, low=low, high=high)
-
-    return replace(
-        prediction,
-        accuracy=with_span(prediction.accuracy),
-        percentile=with_span(prediction.percentile),
-        enough=with_span(prediction.enough),
-        top=tuple(
-            TopK(one.k, with_span(one.regret), with_span(one.regret_95), with_span(one.holds_top))
-            for one in prediction.top
-        ),
-    )
+    spans = zip(_figures(prediction), columns.min(0).tolist(), columns.max(0).tolist(), strict=True)
+    accuracy, percentile, enough, *rest = (replace(figure, low=low, high=high) for figure, low, high in spans)
+    top = tuple(TopK(one.k, *rest[3 * place : 3 * place + 3]) for place, one in enumerate(prediction.top))
+    return replace(prediction, accuracy=accuracy, percentile=percentile, enough=enough, top=top)

@@ -1,10 +1,8 @@
-"""Statistics of paired differences: was it better, by how much, and how many trainings does a claim need?
+"""Statistics of paired differences: one entry's accuracy minus another's after trainings with the same seed.
 
-A difference is one entry's accuracy minus another's after trainings with the same seed. The interval shown is
-Student's t, from three pairs on: in simulation (`benchmarks/interval_coverage.py`) no bootstrap covers better up to 50
-pairs, and the percentile and BCa ones cover far too little below 20. A studentised bootstrap interval (Efron &
-Tibshirani 1993, section 12.5) is given too from five pairs on, and a sign-flip test (Fisher 1935) beside the t test:
-if they disagree with it, the differences are not normal. Imports no torch.
+The interval is Student's t: up to 50 pairs no bootstrap covers better (`benchmarks/interval_coverage.py`). If the
+studentised bootstrap (Efron & Tibshirani 1993, section 12.5) or the sign-flip test (Fisher 1935) disagrees, the
+differences are not normal. Imports no torch.
 """
 
 from __future__ import annotations
@@ -48,10 +46,10 @@ def paired(differences: Sequence[float]) -> dict[str, Any]:
 
     low, high: 95 % t interval; bootstrap_low, bootstrap_high: the studentised bootstrap one
     p_value: of the two-sided paired t test
-    p_flips: of the two-sided sign-flip test; least_p_flips: the smallest that this number of pairs can give
-    spread: standard deviation of the differences; effect: Hedges' g of the paired differences, in such deviations
-    seeds_needed: pairs for 80 % power at this difference and spread, if they are the true ones; infinite for none
-    detectable: the true difference that as many pairs with this spread would show with 80 % power
+    p_flips: of the two-sided sign-flip test; least_p_flips: the smallest possible for this number of pairs
+    spread: standard deviation of the differences; effect: Hedges' g, in such deviations
+    seeds_needed: pairs for 80 % power if this difference and spread are the true ones; infinite for none
+    detectable: the true difference that as many pairs with this spread show with 80 % power
     """
     n = len(differences)
     row: dict[str, Any] = dict.fromkeys(PAIRED, math.nan)
@@ -63,18 +61,16 @@ def paired(differences: Sequence[float]) -> dict[str, Any]:
     if max(differences) - min(differences) < SAME:
         return row | {"note": "the difference is the same for every seed: its spread cannot be estimated"}
     interval = mean_interval(differences)
-    bootstrap_low, bootstrap_high = studentised_interval(differences)
+    spread = interval["std"]
+    row |= {"low": interval["low"], "high": interval["high"]}
+    row |= zip(("bootstrap_low", "bootstrap_high"), studentised_interval(differences), strict=True)
     return row | {
-        "low": interval["low"],
-        "high": interval["high"],
         "p_value": float(stats.ttest_1samp(differences, 0.0).pvalue),
-        "bootstrap_low": bootstrap_low,
-        "bootstrap_high": bootstrap_high,
         "p_flips": sign_flips(differences),
-        "spread": interval["std"],
+        "spread": spread,
         "effect": hedges(differences),
-        "seeds_needed": seeds_needed(row["difference"] / interval["std"]),
-        "detectable": detectable(n) * interval["std"],
+        "seeds_needed": seeds_needed(row["difference"] / spread),
+        "detectable": detectable(n) * spread,
         "note": "",
     }
 
@@ -91,10 +87,9 @@ def adjust(rows: Sequence[dict[str, Any]], family: Sequence[str], **targets: str
 
 
 def caution(pairs: int, hypotheses: int = 1) -> str:
-    """Say what the number of pairs cannot show; empty if there are enough for a claim without assumptions.
+    """Say what this number of pairs cannot show; empty if it is enough for a claim without assumptions.
 
-    With n pairs the sign-flip test gives no p-value below 2 / 2**n, and Holm's adjustment multiplies the smallest of
-    several by their number.
+    The sign-flip test of n pairs gives no p-value below 2 / 2**n; Holm multiplies the smallest by their number.
     """
     if pairs < FEWEST_PAIRS:
         return f"too few seeds for a claim: {pairs} of {FEWEST_PAIRS}"
@@ -112,8 +107,8 @@ def caution(pairs: int, hypotheses: int = 1) -> str:
 def sign_flips(differences: Sequence[float]) -> float:
     """Test that the differences are symmetric around 0, two-sided: exact for up to EXACT_PAIRS, else Monte Carlo.
 
-    The p-value is the share of sign patterns whose mean is at least as far from 0 as the measured one. That one counts
-    among the random patterns (Phipson & Smyth 2010), so no p-value is 0.
+    The p-value is the share of sign patterns whose mean is at least as far from 0 as the measured one, which counts
+    among the random ones (Phipson & Smyth 2010).
     """
     values = np.asarray(differences, dtype=float)
     # equal sums must count as equal, whatever the order of adding
@@ -160,16 +155,13 @@ def power(pairs: int, effect: float, alpha: float = ALPHA) -> float:
 
 @cache
 def _deviations(pairs: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Quantiles of the standard deviation of this number of standard normal values."""
+    """Return quantiles of the standard deviation of `pairs` standard normal values."""
     places = (np.arange(QUANTILES) + 0.5) / QUANTILES
     return np.sqrt(stats.chi2.ppf(places, pairs - 1) / (pairs - 1))
 
 
 def seeds_needed(effect: float, alpha: float = ALPHA, wanted: float = POWER) -> float:
-    """Return the fewest pairs with the wanted power at a true `effect` in deviations; infinite for a million or more.
-
-    An effect that was measured over a few seeds is itself uncertain, and so is the number of seeds for it.
-    """
+    """Return the fewest pairs with the wanted power at a true `effect` in deviations; infinite from a million on."""
     if effect == 0:
         return math.inf
     # the normal test needs a little fewer than the t test, and has no degrees of freedom
@@ -188,8 +180,7 @@ def detectable(pairs: int, alpha: float = ALPHA, wanted: float = POWER) -> float
 def best_weights(fitness: Sequence[float], chosen: int) -> list[float]:
     """Return each entry's probability to be the fittest of `chosen` entries drawn at random without replacement.
 
-    Of equal ones the earlier entry wins. For one drawn all are equal, so the mean is the best of one. Raises ValueError
-    if there are fewer entries than are to be drawn.
+    Of equals the earlier entry wins. Raises ValueError if there are fewer entries than `chosen`.
     """
     n = len(fitness)
     if not 1 <= chosen <= n:

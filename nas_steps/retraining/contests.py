@@ -37,13 +37,11 @@ def write_tables(trainings: Sequence[Metrics], folder: Path) -> None:
 def contests(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
     """Return a row for each strategy, opponent and way to take several winners as one, paired over training seeds.
 
-    `mean` is the mean of all winners. `best` is for a user who runs k searches and keeps the winner with the best mean
-    validation accuracy: its expected test accuracy over all choices of k winners. k is the smaller number of searches
-    of the two sides, so that neither is favoured. Test accuracy chooses nothing. The opponents are each random
-    strategy, the uniformly drawn architectures, the largest network, and the best baseline by validation accuracy (by
-    test accuracy if none has one; `note` says so).
+    `mean` is the mean of all winners. `best` is the expected test accuracy of the best of k winners by mean validation
+    accuracy; k is the smaller number of searches of the two sides. The opponents are each random strategy, the
+    uniformly drawn architectures, the largest network, and the best baseline.
 
-    The pairs compare the winners at hand when trained again. searches_low, searches_high and searches_p are for other
+    The pairs compare these winners when trained again. searches_low, searches_high and searches_p are for other
     searches: Welch's interval and test of the winners' mean accuracies, from FEWEST_PAIRS searches of both sides on,
     for `mean` only. p_holm and p_flips_holm are Holm's adjustments over all rows of the same `role` and `of`.
     """
@@ -74,7 +72,7 @@ def contests(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
 
 
 def best_baseline(entries: Side) -> tuple[str, str]:
-    """Return the best baseline and a remark on how it was chosen; both are empty or moot if none was trained."""
+    """Return the best baseline, empty if none was trained, and a remark on how it was chosen."""
     known = _sound(entries, [name for name, mine in entries.items() if mine[0]["kind"] == "baseline"])
     valid = {name: mean_of(mine, "valid_accuracy") for name, mine in known.items()}
     best, by_validation = best_by_validation(valid, {name: fmean(tested(mine)) for name, mine in known.items()})
@@ -82,9 +80,9 @@ def best_baseline(entries: Side) -> tuple[str, str]:
 
 
 def best_by_validation(valid: Mapping[str, float | None], test: Mapping[str, float]) -> tuple[str, bool]:
-    """Name the best by mean validation accuracy, None or NaN if unknown; if all are, the best by test accuracy.
+    """Name the best by mean validation accuracy, or by test accuracy if all of these are None or NaN.
 
-    Says as well whether validation accuracies chose it. The name is empty if there is nothing to choose from.
+    Return as well whether validation accuracies chose it. The name is empty if there is nothing to choose from.
     """
     judged = {name: value for name, value in valid.items() if value is not None and not math.isnan(value)}
     figures = judged or test
@@ -92,7 +90,6 @@ def best_by_validation(valid: Mapping[str, float | None], test: Mapping[str, flo
 
 
 def _sound(entries: Side, names: Sequence[str]) -> dict[str, list[Metrics]]:
-    """Return the sound trainings of the entries that have any."""
     return {name: ok for name in names if (ok := sound(entries[name]))}
 
 

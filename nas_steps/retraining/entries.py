@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cache
 from operator import attrgetter
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas_steps.data.store import read_meta
 from nas_steps.errors import UserError
@@ -14,6 +15,7 @@ from nas_steps.provenance.files import number, read_csv
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.retraining.fitting import Constraints, measure, refuse_larger, widest
 from nas_steps.spaces.baselines import to_be_fitted
+from nas_steps.spaces.cells.space import CellArchitecture, CellSpace
 from nas_steps.spaces.constraints import constrained_space
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.space import MobileSpace
@@ -39,9 +41,8 @@ def entry_of(
 ) -> Entry:
     """Return the entry called `name`; its architecture is empty if there is none to train.
 
-    `winners` is winners.csv, for a search's entry and for a baseline that is fitted to the winner; `costs` is
-    blocks.csv, for a uniform draw within the searches' constraints. Raises UserError for a baseline above the budget
-    `constraints`.
+    `winners` is winners.csv; `costs` is blocks.csv, for a uniform draw within the searches' constraints. Raises
+    UserError for a baseline above the budget `constraints`.
     """
     if kind == "uniform":
         return Entry(name, kind, uniform(settings, int(name.rpartition("-")[2]), costs))
@@ -74,23 +75,52 @@ def entry_of(
 
 
 def uniform(settings: TrainingSettings, number: int, costs: str | Path | None = None) -> str:
-    """Draw architecture `number` uniformly from the space, by the seed alone.
-
-    If the searches have constraints, it is drawn from the architectures within them, by the file `costs`.
-    """
+    """Draw architecture `number` uniformly from the space within the searches' constraints, by the seed alone."""
     space = constrained_space(declared(settings.space), settings.constraints, costs)
     return str(space.sample(Random(derive_seed(settings.seed, "uniform", number))))
 
 
 def largest(settings: TrainingSettings, data: str | Path) -> str:
     """Return the largest network of the space."""
-    from nas_steps.retraining.largest import largest_cells
-
     space = declared(settings.space)
     if isinstance(space, MobileSpace):
         return str(space.largest(strict=False))
     count = _counter(settings, data)
     return str(largest_cells(space, lambda architecture: attrgetter("macs", "parameters")(count(architecture))))
+
+
+def largest_cells(space: CellSpace, measure: Callable[[CellArchitecture], tuple[int, int]]) -> CellArchitecture:
+    """Return the architecture of most MACs, of equal ones that of most parameters; of equals the first declared.
+
+    It is exact, since both are sums over the edges. An edge's cost depends on its operation, its kind of cell and
+    whether it reads an input, whose side a reduction cell halves; so one edge of each sort is measured.
+    """
+
+    @cache
+    def cost(kind: str, operation: str, of_input: bool) -> tuple[int, int]:
+        probe = (("skip_connect", 0),), ((operation, 0 if of_input else space.inputs),)
+        plain = (("skip_connect", 0),), (("skip_connect", 0),)
+        return measure(CellArchitecture({one: probe if one == kind else plain for one in space.kinds}))
+
+    def most_expensive(kind: str, node: int, source: int) -> tuple[tuple[int, int], str]:
+        operations = space.choices_between(kind, node, source)
+        costs = [(cost(kind, operation, source < space.inputs), operation) for operation in operations]
+        # max returns the first of equals
+        return max(costs, key=lambda pair: pair[0])
+
+    cells = {}
+    for kind in space.kinds:
+        nodes = []
+        for node in range(space.nodes):
+            edges = {source: most_expensive(kind, node, source) for source in space.sources(node)}
+
+            def total(sources: Iterable[int], edges: dict[int, Any] = edges) -> tuple[int, ...]:
+                # each cost contains the same rest of the network, so that costs add up as the edges do
+                return tuple(sum(edges[source][0][figure] for source in sources) for figure in (0, 1))
+
+            nodes.append(tuple((edges[source][1], source) for source in max(space.kept_sources(node), key=total)))
+        cells[kind] = tuple(nodes)
+    return space.made(cells)
 
 
 def _counter(settings: TrainingSettings, data: str | Path) -> Callable[[object], Size]:
@@ -103,10 +133,7 @@ def _counter(settings: TrainingSettings, data: str | Path) -> Callable[[object],
 
 
 def best_searched(winners: str | Path) -> dict[str, str] | None:
-    """Return the best ranked row of winners.csv that was searched; None if there is no winner.
-
-    The ranking on validation images chooses it. If only random search has winners, it is the best of these.
-    """
+    """Return the best ranked row of winners.csv, a searched one if there is any; None if there is no winner."""
     rows = read_csv(winners)
     rows = [row for row in rows if row["kind"] == "searched"] or rows
     return max(rows, key=lambda row: number(row["score"]), default=None)

@@ -45,8 +45,8 @@ def measure(inputs: int, classes: int, side: int) -> Measure:
 def widest(base: str, constraints: Constraints, counted: Measure) -> str:
     """Give `base` the largest width factor, in hundredths, within the constraints: `mobilenet_v2_x0.37`.
 
-    It is found by bisection: channels never fall when the factor rises, so neither do MACs and parameters. Raises
-    UserError if even the narrowest network is too large.
+    Bisection finds it, since MACs and parameters never fall when the factor rises. Raises UserError if even the
+    narrowest network is too large.
     """
 
     def name(hundredths: int) -> str:
@@ -60,10 +60,7 @@ def widest(base: str, constraints: Constraints, counted: Measure) -> str:
         )
     while low < high:
         middle = (low + high + 1) // 2
-        if constraints.holds(*counted(name(middle))):
-            low = middle
-        else:
-            high = middle - 1
+        low, high = (middle, high) if constraints.holds(*counted(name(middle))) else (low, middle - 1)
     return name(low)
 
 

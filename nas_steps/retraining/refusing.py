@@ -21,8 +21,7 @@ COUNTING = "nas_steps.retraining.steps.count"
 def check_baselines(config: Config, store: str | Path) -> None:
     """Raise UserError for a baseline that is above a budget in numbers, or cannot be made as small.
 
-    The shape of the user's own images is unknown until they are prepared; then the baseline's job checks it. The folder
-    `store` caches the counts.
+    If the images are the user's own, their shape is unknown, and the baseline's job checks it. `store` caches counts.
     """
     budget, shape = config.retrain.budget, known_shape(config)
     if budget is None or budget.winner or shape is None or config.search.estimator.kind == "table":
@@ -50,7 +49,7 @@ def narrowest(base: str) -> str:
 
 
 def _counted(baselines: list[str], shape: tuple[int, int, int], store: Path) -> dict[str, tuple[int, int]]:
-    """Return (parameters, MACs) by name; for a baseline that is to be fitted, those of the narrowest network."""
+    """Return (parameters, MACs) by name; of a baseline to be fitted, those of the narrowest network."""
     names = sorted({name if (base := to_be_fitted(name)) is None else narrowest(base) for name in baselines})
     families = [f"nas_steps.models.baselines.{family_of(name)}" for name in names]
     content = {"names": names, "shape": list(shape), "code": code_fingerprint(COUNTING, *families)}
@@ -63,9 +62,7 @@ def _counted(baselines: list[str], shape: tuple[int, int, int], store: Path) -> 
         with TemporaryDirectory() as folder:
             counted = Path(folder, path.name)
             command += ["--classes", classes, "--side", side, "--output", str(counted)]
-            result = subprocess.run(
-                command, capture_output=True, encoding="utf-8", errors="backslashreplace", check=False
-            )
+            result = subprocess.run(command, capture_output=True, encoding="utf-8", errors="backslashreplace")
             if result.returncode:
                 raise UserError(f"the baselines could not be counted: {result.stderr.strip() or result.stdout.strip()}")
             sizes = read_json(counted)

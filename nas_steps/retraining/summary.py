@@ -30,31 +30,19 @@ def summarise(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
     for name, mine in by_entry(trainings).items():
         ok = sound(mine)
         first = (ok or mine)[0]
-        rows.append(
-            {
-                "entry": name,
-                "kind": first["kind"],
-                "strategy": strategy_of(first),
-                "architecture": first["architecture"],
-                "parameters": first["parameters"],
-                "macs": first["macs"],
-                "trainings": len(ok),
-                "diverged": sum(metrics["status"] == "diverged" for metrics in mine),
-                "valid_mean": mean_of(ok, "valid_accuracy"),
-                **{f"test_{key}": value for key, value in accuracy_interval(tested(ok)).items()},
-                # an accuracy from a table took no time
-                "train_seconds": mean_of(ok, "train_seconds"),
-            }
-        )
+        row = {"entry": name, "kind": first["kind"], "strategy": strategy_of(first)}
+        row |= {key: first[key] for key in ("architecture", "parameters", "macs")}
+        row |= {"trainings": len(ok), "diverged": sum(metrics["status"] == "diverged" for metrics in mine)}
+        row |= {f"test_{key}": value for key, value in accuracy_interval(tested(ok)).items()}
+        # an accuracy from a table took no time
+        rows.append(row | {"valid_mean": mean_of(ok, "valid_accuracy"), "train_seconds": mean_of(ok, "train_seconds")})
     return rows
 
 
 def compare(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
-    """Compare each searched entry with each entry that is not, paired over training seeds.
+    """Compare the test accuracy of each searched entry with each entry that is not, paired over training seeds.
 
-    `difference` is the mean of the searched entry's test accuracy minus the other's, with the statistics of
-    `comparison.paired`; `p_holm` is Holm's adjustment over all rows of the same role. `contests.contests` compares
-    strategies.
+    The statistics are those of `comparison.paired`; `p_holm` is Holm's adjustment over all rows of the same role.
     """
     entries = by_entry(trainings)
     accuracy = {name: accuracies(mine) for name, mine in entries.items()}
@@ -85,7 +73,6 @@ def sound(trainings: Sequence[Metrics]) -> list[Metrics]:
 
 
 def tested(trainings: Sequence[Metrics]) -> list[float]:
-    """Return the test accuracy of each training."""
     return [metrics["test_accuracy"] for metrics in trainings]
 
 
@@ -101,7 +88,7 @@ def mean_of(trainings: Sequence[Metrics], key: str) -> float:
 
 
 def strategy_of(metrics: Metrics) -> str:
-    """Return the record's strategy, or `darts` of the entry `darts-0`; empty for an entry without a search seed."""
+    """Return the record's strategy, or `darts` for the entry `darts-0`; empty for an entry without a search seed."""
     if "strategy" in metrics:
         return str(metrics["strategy"])
     return "" if metrics["kind"] in ("baseline", "largest") else metrics["entry"].rpartition("-")[0]

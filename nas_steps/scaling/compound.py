@@ -1,12 +1,10 @@
-"""Scale depth, width and resolution together. Pure arithmetic, imports no torch.
-
-A design is scaled: cells in a skeleton, a mobile architecture, or a hand-designed network by its name.
-"""
+"""Scale depth, width and resolution of cells, mobile architectures and hand-designed networks. Imports no torch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from nas_steps.config.scaling import Scaling
@@ -22,7 +20,7 @@ from nas_steps.spaces.mobile.efficientnet import round_channels, round_layers, s
 MOBILE_DIVISOR, CELL_DIVISOR = 8, 4
 #: the largest dropout
 MOST_DROPOUT = 0.9
-#: the largest factor of a bisection, the ratio of bounds at which it ends, and the relative error at which it ends
+#: a bisection's largest factor, and the ratio of its bounds and the relative error at which it ends
 FARTHEST, SAME, NEAR = 64.0, 1.001, 0.002
 
 
@@ -52,10 +50,7 @@ def triples(scaling: Scaling) -> list[Factors]:
 
 @dataclass(frozen=True)
 class Design:
-    """A network before it is built: its string, the skeleton of its cells, the side of its images in pixels.
-
-    The skeleton matters to cells alone.
-    """
+    """A network before it is built: its string, the skeleton (of cells alone), the side of its images in pixels."""
 
     architecture: str
     network: Network
@@ -66,11 +61,10 @@ class Design:
         """Return `mobile`, `baseline` or `cells`."""
         if is_mobile(self.architecture):
             return "mobile"
-        try:
+        with suppress(ValueError):
             parse_baseline(self.architecture)
-        except ValueError:
-            return "cells"
-        return "baseline"
+            return "baseline"
+        return "cells"
 
     @property
     def stride(self) -> int:
@@ -105,12 +99,8 @@ Measure = Callable[[Design], tuple[int, int]]
 def scale(base: Design, factors: Factors, divisor: int | None = None) -> Design:
     """Scale a design; cells, layers and blocks are rounded up, channels to a multiple of `divisor`, the side to pixels.
 
-    - cells: their number and the channels of the first
-    - mobile: layers of each stage and all channels (`spaces.mobile.efficientnet.scaled`)
-    - hand-designed: the factors in the name, whose builder has its own rounding
-
-    Factors of exactly 1 change nothing, even if the base is no multiple of `divisor`. Raises UserError if the side
-    falls below the network's stride.
+    Cells change by their number and first channels, a hand-designed network by the factors in its name. Factors of
+    exactly 1 change nothing. Raises UserError if the side falls below the network's stride.
     """
     architecture, network = base.architecture, base.network
     if base.family == "mobile":
@@ -125,13 +115,10 @@ def scale(base: Design, factors: Factors, divisor: int | None = None) -> Design:
             raise UserError(f"{base.architecture} cannot be scaled so far: {error}") from None
     else:
         cells = round_layers(network.cells, factors.depth)
-        changes = {
-            "cells": cells,
-            "channels": round_channels(network.channels, factors.width, divisor or CELL_DIVISOR),
-            # declared reductions keep their relative places
-            "reductions": network.reductions and [place * cells // network.cells for place in network.reductions],
-        }
-        network = network.model_copy(update=changes)
+        channels = round_channels(network.channels, factors.width, divisor or CELL_DIVISOR)
+        # declared reductions keep their relative places
+        reductions = network.reductions and [place * cells // network.cells for place in network.reductions]
+        network = network.model_copy(update={"cells": cells, "channels": channels, "reductions": reductions})
     design = Design(architecture, network, round(base.side * factors.resolution))
     if design.side < design.stride:
         raise UserError(
@@ -154,11 +141,11 @@ class Solved:
 def solve(
     base: Design, path: Callable[[float], Factors], target: float, measure: Measure, divisor: int | None = None
 ) -> Solved:
-    """Find the design on `path` whose real MACs come nearest to `target`.
+    """Find the design on `path` whose real MACs come nearest to `target`, by bisection between 1/64 and 64.
 
-    `path` maps a number, about the factor of the base's MACs, to factors. The search is a bisection between 1/64 and
-    64; the nearest of all measured designs is taken (the first within 0.2 %). So a rounding too coarse for the target
-    shows in its MACs. Impossible designs are skipped; UserError if the base itself is one.
+    `path` maps a number, about the factor of the base's MACs, to factors. The nearest of all measured designs is taken
+    (the first within 0.2 %), so a coarse rounding shows in its MACs. Skips impossible designs; raises UserError if the
+    base is one.
     """
 
     def at(times: float) -> Solved:

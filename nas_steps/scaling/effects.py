@@ -31,17 +31,13 @@ def effects(bases: Sequence[str], ways: Sequence[str], trainings: Sequence[Mappi
     search: the searched base minus another, the mean over all ways of scaling
     scaling: a way minus none, the mean over all bases; compound minus the mean of the ways in one dimension
     interaction: the gain from compound scaling of the searched base minus that of the other
-    gain: the searched, compound-scaled network minus the other base unscaled, and the part of either factor. Each part
-    is averaged over the two orders of adding the factors (Shapley 1953), so that the parts sum up to the gain. `share`
-    is given if the gain's interval excludes 0.
+    gain: the searched, compound-scaled network minus the other base unscaled; the parts of the factors are averaged
+    over both orders of adding them (Shapley 1953); `share` is a part of a gain whose interval excludes 0
 
     A seed counts if every cell of an effect has a sound training; Holm's adjustment is over all rows.
     """
-    accuracy: dict[tuple[str, int], float] = {
-        (metrics["entry"], metrics["seed"]): metrics["test_accuracy"]
-        for metrics in trainings
-        if metrics["status"] == "ok"
-    }
+    sound = [metrics for metrics in trainings if metrics["status"] == "ok"]
+    accuracy = {(metrics["entry"], metrics["seed"]): float(metrics["test_accuracy"]) for metrics in sound}
     seeds = sorted({metrics["seed"] for metrics in trainings})
     rows: list[dict[str, Any]] = []
     for head, contrast in _contrasts(bases, ways):
@@ -58,7 +54,7 @@ def effects(bases: Sequence[str], ways: Sequence[str], trainings: Sequence[Mappi
 
 
 def main_way(ways: Sequence[str]) -> str:
-    """Return the way of scaling of the family: compound, if it is among them."""
+    """Return `compound` if it is among the ways, else the first that scales."""
     return "compound" if "compound" in ways else next(way for way in ways if way != "none")
 
 
@@ -73,11 +69,9 @@ def _contrasts(bases: Sequence[str], ways: Sequence[str]) -> Iterator[tuple[dict
         return {"kind": kind, "effect": effect, "base": base, "way": way}
 
     def search(other: str, *ways: str) -> Contrast:
-        """The searched base minus another, the mean over some ways."""
         return _minus([("searched", way) for way in ways], [(other, way) for way in ways])
 
     def scaling(way: str, *bases: str) -> Contrast:
-        """A way minus none, the mean over some bases."""
         return _minus([(base, way) for base in bases], [(base, "none") for base in bases])
 
     for other in others:
@@ -98,12 +92,12 @@ def _contrasts(bases: Sequence[str], ways: Sequence[str]) -> Iterator[tuple[dict
 
 
 def _minus(first: Sequence[Cell], second: Sequence[Cell]) -> Contrast:
-    """The mean of some cells minus the mean of others."""
+    """Weigh the mean of some cells minus the mean of others."""
     return {cell: 1 / len(first) for cell in first} | {cell: -1 / len(second) for cell in second}
 
 
 def _summary(differences: Sequence[float], seeds: int) -> dict[str, Any]:
-    """Mean, interval and test of one effect; NaN if `note` says why."""
+    """Return mean, interval and test of one effect; NaN if `note` says why."""
     n = len(differences)
     row: dict[str, Any] = {"seeds": n, **dict.fromkeys(("difference", "low", "high", "p_value"), math.nan)}
     notes = [f"{seeds - n} of {seeds} seeds lack a sound training of some cell"] if n < seeds else []

@@ -1,9 +1,7 @@
 """Compare search with scaling: every base scaled in every way, at matched MACs.
 
-The budget is the winner's own MACs. Each other base is first brought to it by its width, so that `none` compares bases
-of one size. Then each way of scaling is solved for the network whose real MACs come nearest to `factor` times the
-budget, so that all scaled networks have one size, too. `mismatch` is the rest that rounding leaves. One triple, chosen
-on the searched network, scales all bases.
+The budget is the winner's own MACs, to which each other base is brought by its width. Each way of scaling is solved for
+real MACs nearest to `factor` times the budget; `mismatch` is what rounding leaves. One triple scales all bases.
 """
 
 from __future__ import annotations
@@ -50,10 +48,7 @@ def paths(triple: Factors) -> dict[str, Path]:
 def base_architectures(
     factorial: Factorial, winner: str, space: Space, side: int, *, seed: int, repetition: int
 ) -> dict[str, str]:
-    """Return the architecture of each base in a repetition.
-
-    The random one is drawn anew in each; the hand-designed one is fitted to images of `side` pixels.
-    """
+    """Return the architecture of each base in a repetition, which draws its own random one. `side` is in pixels."""
     drawn = space.sample(Random(derive_seed(seed, "factorial base", repetition)))
     given = factorial.hand_designed
     hand_designed = given if is_mobile(given) else scalable(given, side)
@@ -79,28 +74,17 @@ def describe_designs(
             # without scaling there is nothing to solve
             wanted = measure(own)[1] if way == "none" else target
             solved = solve(own, ways[way], wanted, measure, factorial.channel_divisor)
-            rows.append(
-                {
-                    "base": name,
-                    "scaling": way,
-                    "base_architecture": architecture,
-                    "base_width": base_width,
-                    **asdict(solved.factors),
-                    **described(solved.design),
-                    "parameters": solved.parameters,
-                    "macs": solved.macs,
-                    "target_macs": target,
-                    "mismatch": solved.macs / target - 1,
-                }
-            )
+            row = {"base": name, "scaling": way, "base_architecture": architecture, "base_width": base_width}
+            row |= {**asdict(solved.factors), **described(solved.design)}
+            row |= {"parameters": solved.parameters, "macs": solved.macs}
+            rows.append(row | {"target_macs": target, "mismatch": solved.macs / target - 1})
     return rows
 
 
 def gather_cells(designs: Sequence[Mapping[str, str]], trainings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for each cell over all seeds, with its largest `mismatch`. `designs` are those of all seeds."""
+    """Return a row for each cell over the designs of all seeds, with its largest `mismatch`."""
     rows = []
-    cells = list(dict.fromkeys((design["base"], design["scaling"]) for design in designs))
-    for base, way in cells:
+    for base, way in dict.fromkeys((design["base"], design["scaling"]) for design in designs):
         mine = [design for design in designs if (design["base"], design["scaling"]) == (base, way)]
         trained = [metrics for metrics in trainings if metrics["entry"] == entry_name(base, way)]
         sound = [metrics for metrics in trained if metrics["status"] == "ok"]
@@ -120,5 +104,4 @@ def gather_cells(designs: Sequence[Mapping[str, str]], trainings: Sequence[Mappi
 
 
 def entry_name(base: str, way: str) -> str:
-    """Return the entry name of a cell's trainings."""
     return f"{base}-{way}"

@@ -1,28 +1,33 @@
-"""Make the tables of the scaling stage: the grid of triples, the chosen one, the members B0, B1, ..."""
+"""Make the tables of the scaling stage: the grid of triples, the chosen one, the members with their times."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from statistics import fmean
 from typing import Any
+
+import numpy as np
 
 from nas_steps.config.scaling import Scaling
 from nas_steps.errors import UserError
 from nas_steps.intervals import accuracy_interval
 from nas_steps.scaling.compound import Design, Factors, Measure, scale, triples
-from nas_steps.scaling.timing import TIMES, predicted_times
 from nas_steps.scaling.winner import DESIGN, described
 from nas_steps.spaces.mobile.efficientnet import PUBLISHED
 
 FACTORS = ("depth", "width", "resolution")
 SIZE = ("parameters", "macs")
 TEST = ("test_mean", "test_std", "test_low", "test_high")
+TIMES = ("train_seconds", "predicted_seconds", "predicted_seconds_error", "predicted_seconds_note")
 TRIPLES = ("index", *FACTORS, "product", *DESIGN, *SIZE, "macs_ratio", "kept")
 GRID = ("index", "score", "status", "reason", "seconds")
 MEMBERS = (
     "member", "factors", "phi", *FACTORS, *DESIGN, "dropout", "drop_path", *SIZE, "activation_bytes", "within_budget"
 )  # fmt: skip
 FAMILY = (*MEMBERS, "trainings", *TEST, *TIMES, "warm_start", "status")
+#: the fewest networks of different MACs for a line through their seconds, and for its error
+FEWEST, FEWEST_FOR_ERROR = 2, 3
 #: the phi of B7, over which dropout and drop path grow
 LAST_PHI = 7
 #: the side that EfficientNet-B0 was trained at, in pixels
@@ -32,8 +37,7 @@ B0_SIDE = PUBLISHED["efficientnet_b0"].resolution
 def describe_triples(scaling: Scaling, base: Design, measure: Measure) -> list[dict[str, Any]]:
     """Return every triple of the grid with the real size of its network at phi = 1.
 
-    It is `kept` if its MACs are near twice the base's; the paper's triple, for members of the published table, always.
-    Raises UserError if none is kept.
+    It is `kept` if its MACs are near twice the base's, or factors are published. Raises UserError if none is kept.
     """
     base_macs = measure(base)[1]
     rows = []
@@ -61,10 +65,9 @@ def kept_triples(rows: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
 
 
 def choose(rows: Sequence[Mapping[str, str]], scores: Sequence[Mapping[str, str]], factors: str) -> dict[str, Any]:
-    """Choose the kept triple of best validation accuracy; of equals the one with fewer MACs.
+    """Choose the kept row of triples.csv with the best validation accuracy; of equals the one with fewer MACs.
 
-    A single one needs no training. If several have no sound score, the one whose MACs come nearest to twice the base's
-    is chosen. `why` gives the reason; `rows` are those of triples.csv, `factors` is scaling.factors.
+    If several have no sound score, MACs nearest to twice the base's choose. `factors` is scaling.factors.
     """
     kept = kept_triples(rows)
     score_of = {row["index"]: float(row["score"]) for row in scores if row["status"] == "ok"}
@@ -81,18 +84,13 @@ def choose(rows: Sequence[Mapping[str, str]], scores: Sequence[Mapping[str, str]
     else:
         best = min(kept, key=lambda row: abs(float(row["macs_ratio"]) - 2))
         why = "no training of the grid was sound; this triple's MACs come nearest to twice the base's"
-    return {
-        "factors": factors,
-        **{key: float(best[key]) for key in (*FACTORS, "product", "macs_ratio")},
-        "score": score,
-        "why": why,
-        "tried": len(sound),
-        "left_out": [
-            {"triple": [float(row[key]) for key in FACTORS], "macs_ratio": float(row["macs_ratio"])}
-            for row in rows
-            if row["kept"] != "yes"
-        ],
-    }
+    left_out = [
+        {"triple": [float(row[key]) for key in FACTORS], "macs_ratio": float(row["macs_ratio"])}
+        for row in rows
+        if row["kept"] != "yes"
+    ]
+    figures = {key: float(best[key]) for key in (*FACTORS, "product", "macs_ratio")}
+    return {"factors": factors, **figures, "score": score, "why": why, "tried": len(sound), "left_out": left_out}
 
 
 def describe_members(
@@ -103,28 +101,17 @@ def describe_members(
     activations: Callable[[Design], int],
     drop_path: float = 0.0,
 ) -> list[dict[str, Any]]:
-    """Scale the base to B0, B1, ...: by powers phi = 0, 1, ... of the chosen triple, or by the published table.
-
-    `drop_path` is the recipe's, which grows by scaling.drop_path_growth.
-    """
+    """Scale the base to B0, B1, ...: by powers phi = 0, 1, ... of the chosen triple, or by the published table."""
     rows = []
     for number, (factors, dropout) in enumerate(_factors(scaling, chosen, base)):
         design = scale(base, factors, scaling.channel_divisor)
         if dropout is not None:
             design = design.with_dropout(dropout)
-        row = _sized(factors, design, measure)
-        rows.append(
-            {
-                "member": f"B{number}",
-                "factors": scaling.factors,
-                "phi": number if scaling.factors == "formula" else None,
-                **row,
-                "dropout": design.dropout,
-                "drop_path": min(0.99, drop_path + scaling.drop_path_growth * number / LAST_PHI),
-                "activation_bytes": activations(design),
-                "within_budget": "yes" if row["macs"] <= scaling.mac_budget else "no",
-            }
-        )
+        phi = number if scaling.factors == "formula" else None
+        row = _sized(factors, design, measure) | {"member": f"B{number}", "factors": scaling.factors, "phi": phi}
+        row["drop_path"] = min(0.99, drop_path + scaling.drop_path_growth * number / LAST_PHI)
+        row |= {"dropout": design.dropout, "activation_bytes": activations(design)}
+        rows.append(row | {"within_budget": "yes" if row["macs"] <= scaling.mac_budget else "no"})
     return rows
 
 
@@ -144,25 +131,61 @@ def _sized(factors: Factors, design: Design, measure: Measure) -> dict[str, Any]
 
 
 def gather_family(members: Sequence[Mapping[str, str]], trainings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the members with the test accuracy of their trainings, and the measured or predicted time of one."""
+    """Return the members with their test accuracy and the measured or predicted seconds of a training."""
     rows, seconds = [], []
     for member in members:
         mine = [metrics for metrics in trainings if metrics["entry"] == member["member"]]
         sound = [metrics for metrics in mine if metrics["status"] == "ok"]
         seconds.append([metrics["train_seconds"] for metrics in sound])
-        rows.append(
-            {
-                **member,
-                **tested(sound),
-                "warm_start": next((metrics["warm_start"] for metrics in sound if metrics.get("warm_start")), ""),
-                "status": "ok" if sound else mine[0]["status"],
-            }
-        )
+        warm_start = next((metrics["warm_start"] for metrics in sound if metrics.get("warm_start")), "")
+        status = "ok" if sound else mine[0]["status"]
+        rows.append({**member, **tested(sound), "warm_start": warm_start, "status": status})
     times = predicted_times([int(member["macs"]) for member in members], seconds)
     return [row | time for row, time in zip(rows, times, strict=True)]
 
 
 def tested(sound: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the number of sound trainings and the columns TEST: mean, deviation and interval of their accuracy."""
+    """Return the number of sound trainings and the columns TEST of their accuracy."""
     test = accuracy_interval([metrics["test_accuracy"] for metrics in sound])
     return {"trainings": len(sound), **{f"test_{key}": value for key, value in test.items()}}
+
+
+def predicted_times(macs: Sequence[int], seconds: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
+    """Return each network's mean measured seconds of one training, and those on a line through all measured ones.
+
+    `macs` and `seconds` (one for each training) are by network. The line is seconds = a + b * MACs with a, b >= 0,
+    fitted to relative errors. Its error is the mean relative error on each trained network when left out; it does not
+    cover larger networks.
+    """
+    means = [fmean(mine) if mine else None for mine in seconds]
+    known = [(count, mean) for count, mean in zip(macs, means, strict=True) if mean]
+    different = len({count for count, _ in known})
+    line = error = None
+    note = f"{len(known)} of the {FEWEST} trained networks that a line needs"
+    if different >= FEWEST:
+        line, note = fit(known), f"a line through {len(known)} networks, seconds against MACs"
+        if different >= FEWEST_FOR_ERROR:
+            misses = []
+            for place, (count, measured) in enumerate(known):
+                start, slope = fit(known[:place] + known[place + 1 :])
+                misses.append(abs(start + slope * count - measured) / measured)
+            error = fmean(misses)
+        else:
+            note += "; its error is not known"
+    return [
+        dict(zip(TIMES, (mean, None if line is None else line[0] + line[1] * count, error, note), strict=True))
+        for count, mean in zip(macs, means, strict=True)
+    ]
+
+
+def fit(points: Sequence[tuple[int, float]]) -> tuple[float, float]:
+    """Return start and slope, both at least 0, of the line with the least squares of relative errors."""
+    macs, seconds = np.array(points, dtype=float).T
+    weighted = np.stack([1 / seconds, macs / seconds], axis=1)
+    start, slope = np.linalg.lstsq(weighted, np.ones(len(macs)), rcond=None)[0]
+    if start >= 0 and slope >= 0:
+        return float(start), float(slope)
+    # a bound is active: the best line through the origin, or the best constant
+    column = weighted[:, 1] if start < 0 else weighted[:, 0]
+    only = float(column.sum() / (column**2).sum())
+    return (0.0, only) if start < 0 else (only, 0.0)

@@ -33,8 +33,8 @@ def measure(meta: Meta) -> Measure:
     def counted(design: Design) -> tuple[int, int]:
         key = (design.architecture, design.network.model_dump_json(), design.side)
         if key not in known:
-            shape = {"inputs": meta.shape[0], "classes": len(meta.classes), "side": design.side}
-            counts = size(design.architecture, design.network, **shape)
+            inputs, classes = meta.shape[0], len(meta.classes)
+            counts = size(design.architecture, design.network, inputs=inputs, classes=classes, side=design.side)
             known[key] = counts.parameters, counts.macs
         return known[key]
 
@@ -56,7 +56,7 @@ def activations(meta: Meta) -> Callable[[Design], int]:
 
 
 def described(design: Design) -> dict[str, Any]:
-    """Return a design as the columns DESIGN of a table; those of the skeleton are empty if it has no cells."""
+    """Return a design as the columns DESIGN; those of the skeleton are empty if it has no cells."""
     network, cells = design.network, design.family == "cells"
     return {
         "cells": network.cells if cells else None,

@@ -68,7 +68,7 @@ def test_a_useless_estimator_is_a_random_choice() -> None:
 def test_every_figure_is_the_brute_force_one() -> None:
     generator = np.random.default_rng(0)
     accuracies = generator.integers(0, 40, (60, 150)).astype(float)
-    found = _read(accuracies, (1, 4, 150), 3.0)
+    found = _read(accuracies, Choice(150, 3.0, (1, 4, 150)))
     for row, line in enumerate(accuracies.tolist()):
         assert found["accuracy"][row] == line[0]
         others = line[1:]

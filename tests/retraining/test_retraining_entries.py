@@ -20,9 +20,8 @@ from nas_steps.models.build import size
 from nas_steps.provenance.files import read_json, write_csv
 from nas_steps.ranking.rank import WINNERS
 from nas_steps.retraining import refusing
-from nas_steps.retraining.entries import entry_of, uniform
+from nas_steps.retraining.entries import entry_of, largest_cells, uniform
 from nas_steps.retraining.fitting import Constraints, measure, widest
-from nas_steps.retraining.largest import largest_cells
 from nas_steps.retraining.refusing import check_baselines
 from nas_steps.retraining.steps import count
 from nas_steps.spaces.cells.space import CellArchitecture, CellSpace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nas_steps.scaling.timing import fit, predicted_times
+from nas_steps.scaling.family import fit, predicted_times
 
 
 def test_a_line_through_the_trained_members_predicts_the_others_with_its_error() -> None:

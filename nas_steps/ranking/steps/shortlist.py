@@ -10,7 +10,7 @@ from nas_steps.ranking.settings import ShortlistSettings
 
 
 def main(task: Task) -> None:
-    """Write shortlist.csv. Raises UserError if the length is to be told by a calibration, and none is named."""
+    """Write shortlist.csv. Raises UserError if the shortlist is `auto` without a calibration."""
     settings = task.read_settings(ShortlistSettings)
     best = settings.shortlist
     if best == "auto":

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def read_pool(path: str) -> tuple[list[float], list[float]]:
-    """Scores and accuracies of a CSV file; empty cells become NaN and are left out."""
+    """Read the scores and accuracies of a CSV file; an empty cell is NaN."""
     rows = read_csv(path)
     missing = [name for name in POOL if rows and name not in rows[0]]
     if not rows or missing:
@@ -64,7 +64,7 @@ def read_pool(path: str) -> tuple[list[float], list[float]]:
 
 
 def table(prediction: Prediction) -> list[str]:
-    """Lines of the table of one predictor."""
+    """Return the lines of one predictor's table."""
     lines = [
         f"{prediction.predictor}: tau {prediction.tau:.3f}, {prediction.candidates} candidates, "
         f"{prediction.repeats} simulated searches",
@@ -81,7 +81,7 @@ def table(prediction: Prediction) -> list[str]:
 
 
 def sentence(prediction: Prediction, tolerance: float) -> str:
-    """What to do, in one sentence."""
+    """Say in one sentence what to do."""
     enough, first = prediction.enough, prediction.top[0]
     within = "" if enough.low is None or enough.high is None else f" (between {enough.low:.0f} and {enough.high:.0f})"
     text = (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from nas_steps.estimation.settings import LookupSettings
-from nas_steps.estimation.table import read_table
+from nas_steps.estimation.table import Benchmark, read_table
 from nas_steps.provenance.files import read_csv
 from nas_steps.provenance.task import Task
 from nas_steps.retraining.contests import write_tables
-from nas_steps.retraining.lookup import looked_up
+from nas_steps.retraining.summary import RETRAINED, Metrics
 from nas_steps.spaces.declare import declared_cells
 
 
@@ -16,3 +18,14 @@ def main(task: Task) -> None:
     settings = task.read_settings(LookupSettings)
     table = read_table(task.path, settings.table, declared_cells(settings.space))
     write_tables(looked_up(read_csv(task.winners), table), task.folder)
+
+
+def looked_up(winners: Sequence[Mapping[str, str]], table: Benchmark) -> list[Metrics]:
+    """Return the record of each row of winners.csv as if trained to the end: a strategy's repetitions are searches."""
+    return [
+        dict.fromkeys(RETRAINED)
+        | {"entry": row["strategy"], "strategy": row["strategy"], "kind": row["kind"], "seed": int(row["search_seed"])}
+        | {"status": "ok", "architecture": row["architecture"]}
+        | {"valid_accuracy": table.search(row["architecture"]), "test_accuracy": table.report(row["architecture"])}
+        for row in winners
+    ]

@@ -23,8 +23,7 @@ def main(task: Task) -> None:
     chosen = family.choose(read_csv(task.triples), scores, settings.scaling.factors)
     factors = Factors(chosen["depth"], chosen["width"], chosen["resolution"])
     base = Design(architecture, settings.network, meta.shape[-1])
-    members = family.describe_members(
-        settings.scaling, factors, base, measure(meta), activations(meta), settings.recipe.drop_path
-    )
+    sizes = measure(meta), activations(meta)
+    members = family.describe_members(settings.scaling, factors, base, *sizes, settings.recipe.drop_path)
     write_csv(task.output("members"), members, family.MEMBERS)
     write_json(task.output("chosen"), {"architecture": architecture, **chosen})

@@ -23,13 +23,8 @@ def main(task: Task) -> None:
         meta = read_meta(task.data)
         triple = Factors(chosen["depth"], chosen["width"], chosen["resolution"])
         side = meta.shape[-1]
-        bases = base_architectures(
-            settings.factorial,
-            chosen["architecture"],
-            constrained_space(declared(settings.space), settings.constraints, task.blocks),
-            side,
-            seed=settings.seed,
-            repetition=task.seed,
-        )
+        space = constrained_space(declared(settings.space), settings.constraints, task.blocks)
+        given = settings.factorial, chosen["architecture"], space, side
+        bases = base_architectures(*given, seed=settings.seed, repetition=task.seed)
         rows = describe_designs(settings.factorial, bases, triple, settings.network, side, measure(meta))
     write_csv(task.output("designs"), rows, DESIGNS)

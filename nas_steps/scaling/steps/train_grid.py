@@ -24,11 +24,9 @@ def main(task: Task) -> None:
     from nas_steps.training.networks import load_images, train_network
     from nas_steps.training.progress import Progress
 
-    epochs = settings.recipe.epochs
+    epochs, triples = settings.recipe.epochs, canonical_json(mine)
     with (
-        training_job(
-            task, settings, task.output("scores"), architecture=architecture, triples=canonical_json(mine)
-        ) as job,
+        training_job(task, settings, task.output("scores"), architecture=architecture, triples=triples) as job,
         Progress(len(mine) * epochs, f"{len(mine)} triples") as progress,
     ):
         finished = job.finished("triples")
@@ -46,12 +44,7 @@ def main(task: Task) -> None:
                 checkpoint=checkpoint,
             )
             job.learnt_in(trained.micro_batches)
-            score = {
-                "index": row["index"],
-                "score": trained.last("valid_accuracy"),
-                "status": trained.status,
-                "reason": trained.reason,
-                "seconds": round(trained.seconds, 3),
-            }
+            score = {"index": row["index"], "score": trained.last("valid_accuracy"), "status": trained.status}
+            score |= {"reason": trained.reason, "seconds": round(trained.seconds, 3)}
             finished.add(score, of=checkpoint)
         write_csv(task.output("scores"), finished.rows, family.GRID)

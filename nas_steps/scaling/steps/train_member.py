@@ -27,12 +27,8 @@ def main(task: Task) -> None:
             f"{int(described['macs']):,} MACs are above the budget of {settings.scaling.mac_budget:,.0f} "
             "(scaling.mac_budget)"
         )
-        known = {
-            "network": design.network.model_dump(),
-            "side": design.side,
-            "parameters": int(described["parameters"]),
-            "macs": int(described["macs"]),
-        }
+        known = {"network": design.network.model_dump(), "side": design.side}
+        known |= {key: int(described[key]) for key in ("parameters", "macs")}
         write_untrained(task.folder, entry, task.seed, status="over budget", reason=reason, **known)
         return
 
