@@ -5,10 +5,7 @@ from difflib import get_close_matches
 
 
 class UserError(Exception):
-    """Bad input, in words: the place, what was given, what is allowed, how to mend it.
-
-    Every step prints it without a traceback and exits with status 1; the Snakefile turns it into one line.
-    """
+    """Bad input, in words: the place, what was given, what is allowed, how to mend it. Printed without a traceback."""
 
 
 def known(what: str, name: str, names: Iterable[str]) -> str:
@@ -22,10 +19,5 @@ def known(what: str, name: str, names: Iterable[str]) -> str:
 
 
 def exact(number: float) -> str:
-    """Return the shortest spelling that is read back as the same number; whole numbers without a point.
-
-    It is for numbers on a command line or in a name, and for those that a message compares: rounded ones may look
-    equal, or in the wrong order.
-    """
-    text = repr(number if isinstance(number, int) else float(number))
-    return text.removesuffix(".0")
+    """Return the shortest spelling that is read back as the same number; whole numbers without a point."""
+    return repr(number if isinstance(number, int) else float(number)).removesuffix(".0")

@@ -14,21 +14,13 @@ def main(arguments: Sequence[str]) -> None:
     options = parser(MODULE, "Write, check or adopt the manifest of an experiment's results.")
     what = options.add_mutually_exclusive_group(required=True)
     what.add_argument("--check", metavar="FOLDER", help="compare every file of results/<experiment> with its manifest")
-    what.add_argument(
-        "--adopt",
-        metavar="FOLDER",
-        help="check it, then tell Snakemake what the files were made with: for results that came without .snakemake",
-    )
+    adopting = "check it, then tell Snakemake what the files were made with: for results that came without .snakemake"
+    what.add_argument("--adopt", metavar="FOLDER", help=adopting)
     what.add_argument("--write", metavar="FOLDER", help="hash every file and write manifest.json, as the workflow does")
     options.add_argument("--settings", help="with --write: the step's settings file, made by the Snakefile")
-    options.add_argument(
-        "--config",
-        nargs="+",
-        default=[],
-        metavar="YAML",
-        help="with --check: also say what differs from this config and from the code as it is now; with --adopt: where "
-        "the images lie, if they were moved",
-    )
+    checking = "with --check: also say what differs from this config and from the code as it is now"
+    moved = "with --adopt: where the images lie, if they were moved"
+    options.add_argument("--config", nargs="+", default=[], metavar="YAML", help=f"{checking}; {moved}")
     given = options.parse_args(arguments)
     if given.write:
         if given.settings is None:
@@ -45,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def check(folder: str, configs: Sequence[str]) -> None:
-    """Print what is not as the manifest says. Raises UserError where there is anything."""
+    """Compare a folder with its manifest. Raises UserError with the differences."""
     from nas_steps.workflow.manifest.compare import changed_files, differences, read_manifest
 
     manifest = read_manifest(folder)

@@ -10,6 +10,7 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ COLUMNS = ("image", "rank", "class", "probability")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print a line for each image, and an error for each that cannot be used; after all, raise UserError for these."""
+    """Print a line or an error for each image. Raises UserError at the end if there was an error."""
     options = parser(MODULE, __doc__ or "")
     options.add_argument("model", help="an ONNX file of the export stage")
     options.add_argument("images", nargs="+", help="image files")
@@ -73,10 +74,9 @@ def load(path: str | Path) -> tuple[list[str], onnxruntime.InferenceSession]:
     properties = session.get_modelmeta().custom_metadata_map
     if "classes" not in properties:
         raise UserError(f"{path} holds no class names; it was not exported by nas-steps")
-    try:
-        classes: Any = json.loads(properties["classes"])
-    except json.JSONDecodeError:
-        classes = None
+    classes: Any = None
+    with suppress(json.JSONDecodeError):
+        classes = json.loads(properties["classes"])
     entry, logits = session.get_inputs()[0], session.get_outputs()[0]
     sizes = entry.shape[1:]
     takes_pixels = entry.type == "tensor(uint8)" and len(sizes) == 3 and sizes[0] in (1, 3) and sizes[1] == sizes[2]

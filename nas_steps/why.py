@@ -6,6 +6,7 @@ configs and overrides are laid over each other as snakemake does it. Nothing is 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from nas_steps.provenance.task import parser, run
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def table(plan: Plan, jobs: Sequence[Job]) -> str:
-    """The whole answer as text."""
+    """Return the whole answer as text."""
     if not jobs:
         return f"{plan.folder}: nothing is stale"
     causes, ledger = Causes(plan), Ledger(plan)
@@ -56,15 +57,11 @@ def table(plan: Plan, jobs: Sequence[Job]) -> str:
 
 
 def reasons(causes: Causes, jobs: Sequence[Job]) -> list[str]:
-    """The causes of a rule's jobs, the commonest first, each with how many jobs it has where it is not all; last the
-    rules that it follows."""
-    counts: dict[str, int] = {}
-    for job in jobs:
-        for cause in causes.of(job):
-            counts[cause] = counts.get(cause, 0) + 1
+    """Return the causes of a rule's jobs, the commonest first, with numbers of jobs; last the rules it follows."""
+    counts = Counter(cause for job in jobs for cause in causes.of(job))
     lines = [
         cause if count == len(jobs) else f"{cause} ({count} of {len(jobs)} jobs)"
-        for cause, count in sorted(counts.items(), key=lambda item: -item[1])
+        for cause, count in counts.most_common()
         if not cause.startswith(FOLLOWS)
     ]
     if len(lines) > SHOWN:

@@ -52,10 +52,9 @@ def classes_of(session: onnxruntime.InferenceSession, images: np.ndarray) -> np.
 
 
 def compare(path: str | Path, deployed: Deployed, images: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Run torch and onnxruntime on `images` (N, channels, side, side) uint8, in batches, and on the first few singly.
+    """Compare torch and onnxruntime on `images` (N, channels, side, side) uint8, in batches, and on a few singly.
 
-    Returns the largest difference of a logit (infinite if one is no number), the share of images with the same top-1
-    class, and the ONNX file's own accuracy on these images.
+    Return the largest difference of a logit, the share of equal top-1 classes and the ONNX file's own accuracy.
     """
     session = open_session(path)
     largest, same, right = 0.0, 0, 0
@@ -79,6 +78,6 @@ def compare(path: str | Path, deployed: Deployed, images: np.ndarray, labels: np
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Return the largest difference of two arrays of one shape; infinite if either holds a value that is no number."""
+    """Return the largest difference of two arrays of one shape; infinite if either holds NaN or an infinity."""
     largest = float(np.abs(ours - theirs).max())
     return largest if math.isfinite(largest) else math.inf

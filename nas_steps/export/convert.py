@@ -32,11 +32,7 @@ class UnsupportedError(Exception):
 
 
 class Deployed(nn.Module):
-    """The exported module: raw pixels in, logits out.
-
-    (N, channels, stored side, stored side) uint8 -> normalised as in training, resized if the network's side is not
-    the stored one -> (N, classes) float32.
-    """
+    """The exported module: raw pixels (N, channels, stored side, stored side) uint8 -> logits (N, classes) float32."""
 
     def __init__(self, network: nn.Module, meta: Meta, side: int) -> None:
         super().__init__()
@@ -56,13 +52,8 @@ class Deployed(nn.Module):
 
 def trained_network(metrics: Mapping[str, Any], weights: str | Path, meta: Meta) -> Deployed:
     """Build the network of a final training's record, with its weights, ready to be exported."""
-    network = build(
-        metrics["architecture"],
-        Network.model_validate(metrics["network"]),
-        inputs=meta.shape[0],
-        classes=len(meta.classes),
-        side=metrics["side"],
-    )
+    skeleton, inputs, classes = Network.model_validate(metrics["network"]), meta.shape[0], len(meta.classes)
+    network = build(metrics["architecture"], skeleton, inputs=inputs, classes=classes, side=metrics["side"])
     # the auxiliary head is for training alone
     kept = {name: tensor for name, tensor in load_file(weights).items() if not name.startswith("auxiliary.")}
     network.load_state_dict(kept)
@@ -72,8 +63,7 @@ def trained_network(metrics: Mapping[str, Any], weights: str | Path, meta: Meta)
 def write_onnx(path: str | Path, deployed: Deployed, meta: Meta, opset: int, properties: Mapping[str, Any]) -> None:
     """Write a checked ONNX file with a dynamic batch axis; `properties` become text entries of its metadata.
 
-    Raises UnsupportedError for a network with an operator that ONNX does not have, onnx.checker.ValidationError for a
-    file that the checker refuses.
+    Raises UnsupportedError for an operator that ONNX lacks, onnx.checker.ValidationError if the checker refuses it.
     """
     example = torch.zeros((2, *meta.shape), dtype=torch.uint8)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -118,10 +108,7 @@ def opset_of(model: onnx.ModelProto) -> int:
 
 
 def save(path: str | Path, model: onnx.ModelProto, properties: Mapping[str, Any]) -> None:
-    """Check a model and write it with these properties as its only metadata.
-
-    The exporter's own fill half of a small file, and hold paths and source lines of the machine that wrote it.
-    """
+    """Check a model and write it with these properties as its only metadata: the exporter's own hold private paths."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         part.ClearField("metadata_props")

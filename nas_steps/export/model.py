@@ -21,16 +21,12 @@ Record = tuple[Path, dict[str, Any]]  # the folder of a training, its metrics.js
 
 
 def best_training(records: Sequence[Record]) -> Record | None:
-    """Return the sound training of best validation accuracy, the first if none is known; None without a sound one.
-
-    The test accuracy takes no part in the choice.
-    """
+    """Return the sound training of best validation accuracy, the first if none is known; None without a sound one."""
     sound = [pair for pair in records if pair[1]["status"] == "ok"]
     return max(sound, key=lambda pair: (pair[1]["valid_accuracy"] or 0.0, -pair[1]["seed"]), default=None)
 
 
 def records(paths: Sequence[str]) -> list[Record]:
-    """Read the records of some trainings."""
     return [(Path(path).parent, read_json(path)) for path in paths]
 
 
@@ -39,8 +35,8 @@ def export(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Write a network's ONNX file and, if wanted and accepted, its INT8 file beside it.
 
-    Returns the line for the table of exports, and one of performance for each file. A network that ONNX cannot hold
-    leaves no file and a line that says why.
+    Return the line for the table of exports, and one of performance for each file. If ONNX cannot hold the network,
+    the line says why and there is no file.
     """
     prepare("cpu", 1)
     wanted, meta = settings.export, read_meta(data)

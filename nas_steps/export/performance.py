@@ -1,7 +1,4 @@
-"""Measure latency and memory of an ONNX file in a fresh process that does nothing else.
-
-`python -m nas_steps.export.performance MODEL` is that process. It needs NumPy and onnxruntime alone.
-"""
+"""Measure an ONNX file in a fresh process, `python -m nas_steps.export.performance MODEL`, without torch."""
 
 from __future__ import annotations
 
@@ -26,22 +23,15 @@ FEWEST, SECONDS = 5, 3.0
 
 
 def measure(path: str | Path, repeats: int, threads: int) -> dict[str, Any]:
-    """Start the process and return its figures.
+    """Start the process and return its figures by batch size: latency in milliseconds, runs, peak memory in megabytes.
 
-    These are, for each batch size, median and quartiles in milliseconds, the number of timed runs, and the process's
-    peak memory in megabytes; `memory_idle_mb` is that before the runtime loads the model. Raises
-    subprocess.CalledProcessError if the process fails.
+    `memory_idle_mb` is that before the model is loaded. Raises subprocess.CalledProcessError if the process fails.
     """
     root = str(Path(__file__).resolve().parents[2])
     places = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
-        [sys.executable, "-m", MODULE, str(path), "--repeats", str(repeats), "--threads", str(threads)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(places)},
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-        check=True,
-    )
-    return json.loads(done.stdout)
+    command = [sys.executable, "-m", MODULE, str(path), "--repeats", str(repeats), "--threads", str(threads)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(places)}
+    return json.loads(subprocess.check_output(command, env=environment, encoding="utf-8"))
 
 
 def main(arguments: Sequence[str]) -> None:

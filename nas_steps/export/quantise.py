@@ -45,14 +45,12 @@ def calibration_images(train: Split, count: int, seed: int) -> np.ndarray:
 def quantise(
     source: str | Path, images: np.ndarray, *, per_channel: bool = True, reduce_range: bool = False
 ) -> onnx.ModelProto:
-    """Return the model of the file `source` with 8-bit weights and activations, calibrated on `images`.
+    """Return the model of the file `source` with signed 8-bit weights and unsigned activations: fast on x86.
 
-    Activations are unsigned, weights signed: on x86 processors onnxruntime has fast kernels for this pair, and slow
-    ones if both are signed. Raises UnsupportedError if nothing of the network can be quantised.
+    `images` calibrate it. Raises UnsupportedError if nothing of the network can be quantised.
     """
     with TemporaryDirectory(prefix="int8-") as folder:
-        # constants are folded, and batch norms that the exporter left are joined with their convolutions; symbolic
-        # shapes are not needed, since the batch alone is open
+        # folds constants and joins batch norms with convolutions; the batch alone is open, so no symbolic shapes
         prepared, made = Path(folder) / "prepared.onnx", Path(folder) / "int8.onnx"
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         # a norm behind no convolution is not joined; onnxruntime has no 8-bit kernel for it
@@ -90,27 +88,24 @@ def export_int8(
     properties: Mapping[str, Any],
     train_on: str | None,
 ) -> dict[str, Any]:
-    """Quantise the float32 file `source`; write `target` if it loses no more than is allowed.
+    """Quantise the float32 file `source`; write `target` if it loses no more than is allowed on validation images.
 
-    The loss is judged on the validation images, which were trained on if `train_on` says so; the test images are
-    measured alone. Returns the record: `status` is ok, or says why there is no file. It holds all measured figures, of
-    a refused file too.
+    These were trained on if `train_on` says so. Return the record with all measured figures; its `status` is ok, or
+    says why there is no file.
     """
     target.unlink(missing_ok=True)
-    wanted = settings.export.int8
-    calibrated = calibration_images(
-        load_split(data, "train"), wanted.calibration_images, derive_seed(settings.seed, "export", "calibration")
-    )
+    wanted, seed = settings.export.int8, derive_seed(settings.seed, "export", "calibration")
+    calibrated = calibration_images(load_split(data, "train"), wanted.calibration_images, seed)
+    ranges = {"per_channel": wanted.per_channel, "reduce_range": wanted.reduce_range}
     record: dict[str, Any] = {
         "file": None,
         "judged_on": "valid" if train_on == "train" else "valid, which was trained on",
         "tolerance": wanted.tolerance,
         "calibration_images": len(calibrated),
-        "per_channel": wanted.per_channel,
-        "reduce_range": wanted.reduce_range,
+        **ranges,
     }
     try:
-        model = quantise(source, calibrated, per_channel=wanted.per_channel, reduce_range=wanted.reduce_range)
+        model = quantise(source, calibrated, **ranges)
         with TemporaryDirectory(prefix="int8-") as folder:
             trial = Path(folder) / "int8.onnx"
             save(trial, model, {})
@@ -134,9 +129,9 @@ def export_int8(
 
 
 def losses(ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return the loss by INT8, from the classes (N,) that the float32 (`ours`) and the INT8 file (`theirs`) predict.
+    """Return the loss of accuracy by INT8, with its 95 % interval over images.
 
-    `loss` is the difference of the accuracies, `low` and `high` its 95 % interval over images.
+    `ours` are the classes (N,) that the float32 file predicts, `theirs` those of the INT8 file.
     """
     right, still = ours == labels, theirs == labels
     low, high = paired_difference(int((right & ~still).sum()), int((still & ~right).sum()), len(labels))

@@ -34,9 +34,9 @@ def ranked(shortlisted: Sequence[Mapping[str, str]], trainings: Sequence[Estimat
     rows: list[dict[str, Any]] = []
     for index, mine in by_index.items():
         scores = [estimate.score for estimate in mine if math.isfinite(estimate.fitness)]
-        row: dict[str, Any] = {"index": index, "architecture": mine[0].architecture, **mean_and_std(scores)}
-        row |= {"status": "ok" if scores else mine[0].status, "proposed_by": " ".join(proposers[index])}
-        rows.append(row | {"parameters": mine[0].parameters, "macs": mine[0].macs})
+        line = {"index": index, "architecture": mine[0].architecture, **mean_and_std(scores)}
+        line |= {"status": "ok" if scores else mine[0].status, "proposed_by": " ".join(proposers[index])}
+        rows.append(line | {"parameters": mine[0].parameters, "macs": mine[0].macs})
     rows.sort(key=lambda row: (-row["score"] if row["trainings"] else math.inf, row["macs"], row["index"]))
     return [{"rank": rank, **row} for rank, row in enumerate(rows, start=1)]
 

@@ -14,18 +14,16 @@ from pathlib import Path
 from nas_steps.errors import UserError
 from nas_steps.provenance.fingerprint import PACKAGE, fingerprint
 
-#: tells a cluster's jobs what their submitter asked for
+#: the number of GPUs that the submitter of a cluster's jobs asked for
 ASKED = "NAS_STEPS_GPUS_ASKED"
 
 
 def let_jobs_find_the_package(home: Path, alone: bool = True, state: Path = Path(".snakemake")) -> None:
-    """Make `python -m nas_steps...` in the commands of jobs run this Python and this package, and nothing that lies in
-    the working directory or beside the package: a `random.py` there is not Python's.
+    """Make `python -m nas_steps...` of jobs, which inherit this environment, run this Python and this package alone.
 
-    `home` is the folder of the Snakefile; in a checkout the package lies there. Jobs inherit what is set here, and a
-    cluster's jobs set it again, as each reads the Snakefile anew. The jobs of another workflow, whose module this is
-    if it is not `alone`, may need their working directory: there Python's own rule stays. Raises UserError if jobs
-    would then run another nas_steps than this one.
+    A `random.py` in the working directory or beside the package is not imported. `home` is the folder of the Snakefile.
+    If this workflow is a module of another one (not `alone`), jobs may need their working directory: Python's own rule
+    stays. Raises UserError if jobs would run another nas_steps.
     """
     beside = home / PACKAGE.name
     if beside.is_dir() and beside.resolve() != PACKAGE:
@@ -39,7 +37,7 @@ def let_jobs_find_the_package(home: Path, alone: bool = True, state: Path = Path
         _check_working_directory()
     if beside.is_dir():
         _put_first("PYTHONPATH", str(_only_the_package(beside, state)))
-    # also where Snakemake was called by its full path and no environment is activated
+    # Snakemake may be called by its full path without an activated environment
     python = shutil.which("python")
     folder = Path(sys.executable).parent
     if python is None or Path(python).parent != folder:
@@ -57,9 +55,9 @@ def _check_working_directory() -> None:
 
 
 def _only_the_package(package: Path, state: Path) -> Path:
-    """A folder in which the package lies and nothing else, below Snakemake's; its own where none can be made.
+    """Return a folder with a link to the package and nothing else, since modules beside it would hide Python's own.
 
-    What lies beside the package would be found before Python's own modules, and a checkout is where people work.
+    If none can be made, return the package's own folder.
     """
     link = state.absolute() / f"nas-steps-{fingerprint(str(package))}" / package.name
     try:
@@ -79,11 +77,10 @@ def _put_first(variable: str, folder: str) -> None:
 
 
 def gpus_of_a_job(device: str, cluster: bool, submitted: bool = False) -> int:
-    """How many GPUs (0 or 1) a training job asks for, by the config's `device`.
+    """Return the number of GPUs (0 or 1) that a training job asks for, by the config's `device`.
 
-    `auto` asks for one where this machine has one. The login node of a cluster has none whatever its nodes have:
-    there `auto` asks always, and `device: cpu` is for a cluster without GPUs. A `submitted` job, which reads the
-    workflow anew on its node, repeats what it was submitted with.
+    `auto` asks for one if this machine has one, and on a cluster always, whose login node has none. A `submitted` job
+    repeats the number of its submitter.
     """
     if submitted and ASKED in os.environ:
         return int(os.environ[ASKED])
@@ -93,7 +90,7 @@ def gpus_of_a_job(device: str, cluster: bool, submitted: bool = False) -> int:
 
 
 def count_gpus() -> int:
-    """How many CUDA GPUs torch sees on this machine, asked without loading torch."""
+    """Count the CUDA GPUs that torch sees on this machine, without loading torch."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if (visible is not None and not visible.strip()) or not _torch_is_for_cuda():
         return 0
@@ -102,31 +99,31 @@ def count_gpus() -> int:
 
 
 def count_visible(visible: str, uuids: Sequence[str], parts: Sequence[str]) -> int:
-    """How many GPUs CUDA_VISIBLE_DEVICES leaves, of those with these UUIDs and of these parts of them (MIG).
+    """Count the GPUs that CUDA_VISIBLE_DEVICES leaves, of these UUIDs and of these parts of them (MIG).
 
-    As CUDA reads it: indices, or UUIDs by their beginnings; what is no device ends the list, one that is named twice
-    empties it, and of parts a process sees one alone.
+    CUDA reads indices, or UUIDs by their beginnings. Any other word ends the list, a repeated device empties it, and a
+    process sees one part alone.
     """
     kind = next((kind for kind in ("GPU-", "MIG-") if visible.startswith(kind)), None)
+    names = parts if kind == "MIG-" else uuids
     found: list[int] = []
     for entry in visible.split(","):
         if kind is None:
             number = re.match(r"\s*\+?(\d+)", entry)
-            index = int(number[1]) if number else len(uuids)
+            index = int(number[1]) if number else len(names)
         else:
-            names = parts if kind == "MIG-" else uuids
             matching = [i for i, name in enumerate(names) if entry.startswith(kind) and name.startswith(entry.strip())]
             index = matching[0] if len(matching) == 1 else len(names)
         if index in found:
             return 0
-        if index >= len(parts if kind == "MIG-" else uuids):
+        if index >= len(names):
             break
         found.append(index)
     return min(1, len(found)) if kind == "MIG-" else len(found)
 
 
 def _torch_is_for_cuda() -> bool:
-    """Whether the torch that is installed here can use CUDA; also where there is none, and jobs have their own."""
+    """Return whether the installed torch can use CUDA; true if there is none here, since jobs may have their own."""
     torch = importlib.util.find_spec("torch")
     if torch is None or torch.origin is None:
         return True
@@ -138,14 +135,12 @@ def _torch_is_for_cuda() -> bool:
 
 
 def _listed(driver: Path = Path("/proc/driver/nvidia/gpus")) -> tuple[list[str], list[str]]:
-    """The UUIDs of the GPUs, and of their parts: by nvidia-smi, or by the driver's files if there is no such tool."""
+    """List the UUIDs of the GPUs and of their parts by nvidia-smi, or without it by the driver's files."""
     try:
         told = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         files = [file.read_text(encoding="utf-8") for file in sorted(driver.glob("*/information"))]
         return re.findall(r"^GPU UUID:\s*(\S+)", "\n".join(files), re.MULTILINE), []
     lines = told.stdout if told.returncode == 0 else ""
-    return (
-        re.findall(r"^GPU \d+:.*\(UUID: (\S+)\)", lines, re.MULTILINE),
-        re.findall(r"^\s+MIG .*\(UUID: *(\S+)\)", lines, re.MULTILINE),
-    )
+    gpus, parts = r"^GPU \d+:.*\(UUID: (\S+)\)", r"^\s+MIG .*\(UUID: *(\S+)\)"
+    return re.findall(gpus, lines, re.MULTILINE), re.findall(parts, lines, re.MULTILINE)

@@ -19,7 +19,7 @@ def main(task: Task) -> None:
 
 
 def lines(paths: Sequence[str]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Each line of some JSON files, with the name of the folder it was found in."""
+    """Yield each line of some JSON files with the name of its folder."""
     for path in map(Path, paths):
         found = read_json(path)
         for line in found if isinstance(found, list) else [found]:
@@ -27,6 +27,6 @@ def lines(paths: Sequence[str]) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def placed(row: dict[str, Any], folder: str) -> dict[str, Any]:
-    """A row whose files are named relative to the folder of the table."""
+    """Name the row's files relative to the folder of the table."""
     names = {key: f"{folder}/{row[key]}" for key in ("file", "int8_file") if row.get(key)}
     return row | names

@@ -1,4 +1,4 @@
-"""Is an experiment still what its manifest says, file by file? Is it what is asked for now?"""
+"""Compare an experiment with its manifest, file by file, and with the config and code of now."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from nas_steps.provenance.fingerprint import file_hash
 from nas_steps.workflow.manifest.write import MANIFEST, place
 from nas_steps.workflow.plan import Plan
 
-#: what the manifest of an experiment says nothing of: logs, and hidden files, such as what killed steps go on from and
-#: what a file manager leaves
+#: files that a manifest does not list: logs, and hidden files, such as checkpoints and a file manager's
 UNLISTED = re.compile(r"logs/.*|(.*/)?(\.[^/]+|Thumbs\.db|desktop\.ini)(/.*)?")
-#: how the line about a file begins that is there and not in the manifest
+#: the beginning of the line about a file that is not in the manifest
 UNLISTED_LINE = "not listed: "
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
-    """The manifest of an experiment's folder. Raises UserError where there is none."""
+    """Return the manifest of an experiment's folder. Raises UserError if there is none."""
     path = Path(folder) / MANIFEST
     if not path.is_file():
         raise UserError(f"there is no {path}; a run writes it at its end: run snakemake, or name results/<experiment>")
@@ -33,7 +32,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
 
 
 def changed_files(folder: str | Path, manifest: Mapping[str, Any]) -> list[str]:
-    """One line for each file that is missing, changed or not listed."""
+    """Return a line for each file that is missing, changed or not listed."""
     folder = Path(folder)
     lines = []
     for name, listed in sorted(manifest["files"].items()):
@@ -45,21 +44,15 @@ def changed_files(folder: str | Path, manifest: Mapping[str, Any]) -> list[str]:
         elif (found := file_hash(file)) != listed["sha256"]:
             lines.append(f"changed: {name} has sha256 {found[:16]}..., the manifest says {listed['sha256'][:16]}...")
     known = {*manifest["files"], MANIFEST}
-    for file in sorted(folder.rglob("*")):
-        relative = file.relative_to(folder)
-        if file.is_file() and relative.as_posix() not in known and not UNLISTED.fullmatch(relative.as_posix()):
-            lines.append(f"{UNLISTED_LINE}{relative.as_posix()}")
-    return lines
+    names = [file.relative_to(folder).as_posix() for file in sorted(folder.rglob("*")) if file.is_file()]
+    return lines + [f"{UNLISTED_LINE}{name}" for name in names if name not in known and not UNLISTED.fullmatch(name)]
 
 
 def differences(manifest: Mapping[str, Any], plan: Plan) -> dict[str, list[str]]:
-    """What each rule's files were made with and what is asked for now, where that differs: by `Made.name`."""
+    """Return what has changed since each rule's files were made, by `Made.name`."""
     found = {}
     for name, now in plan.fingerprints().items():
-        then = manifest["rules"].get(name)
-        if then is None:
-            continue
-        lines = []
+        then, lines = manifest["rules"].get(name, now), []
         if then["settings"] != now["settings"]:
             lines += config_changes(plan, manifest["settings"].get(then["settings"], {}), now["settings"])
         if then["code"] != now["code"]:

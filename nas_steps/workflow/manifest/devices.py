@@ -1,7 +1,8 @@
-"""Results of another device than the one that the config names."""
+"""Refuse results of another device than the one that the config names."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from nas_steps.errors import UserError
@@ -10,18 +11,12 @@ from nas_steps.workflow.plan import Plan
 
 
 def check_device(plan: Plan) -> None:
-    """Raise UserError if a device is named and results were computed on another one.
-
-    Devices are not watched: `auto` takes what there is, so that results can be moved to another machine.
-    """
+    """Raise UserError if results were computed on another device than the named one; `auto` allows all."""
     wanted = plan.config.device
     if wanted == "auto":
         return
-    others: dict[str, int] = {}
-    for file in computed(plan):
-        device = str(read_json(file).get("device") or "")
-        if device and kind(device) != wanted:
-            others[device] = others.get(device, 0) + 1
+    devices = Counter(str(read_json(file).get("device") or "") for file in computed(plan))
+    others = {device: count for device, count in devices.items() if device and kind(device) != wanted}
     if others:
         folder = plan.placed(plan.folder)
         told = ", ".join(f"{count} on {device}" for device, count in sorted(others.items()))
@@ -33,7 +28,7 @@ def check_device(plan: Plan) -> None:
 
 
 def computed(plan: Plan) -> list[str]:
-    """The ledger files of the jobs that ran on the device of the config."""
+    """Return the ledger files of the jobs that ran on the device of the config."""
     return [
         file
         for file, made in plan.lasting().items()
@@ -45,6 +40,6 @@ def computed(plan: Plan) -> list[str]:
 
 
 def kind(device: str) -> str:
-    """What the config calls a device of the ledger, which has the name of a GPU or the kind of a processor."""
+    """Return the config's word for a device of the ledger: the name of a GPU or the kind of a processor."""
     name = device.split(" ", 1)[0]
     return name if name in ("cpu", "mps") else "cuda"

@@ -1,22 +1,20 @@
-"""What each job left: files that were changed, restored, copied or deleted since.
+"""Find files that were changed, restored, copied or deleted since their jobs ended.
 
-Snakemake goes by times and by what it wrote down when a job ended. It does not notice a file that was replaced by an
-older one, nor a file that is gone and that nothing stale reads. So the sha256 of each file is written down too, beside
-Snakemake's own records.
+Snakemake goes by times: it does not notice a file that an older one replaced, nor a missing one that nothing stale
+reads. So the sha256 of each file is kept beside Snakemake's own records.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_json, remember
 from nas_steps.workflow.manifest.compare import UNLISTED_LINE, changed_files, differences, read_manifest
-from nas_steps.workflow.manifest.trust import ADOPTING, SHOWN, contents_of, records
-from nas_steps.workflow.manifest.write import MANIFEST, undeclared_files
+from nas_steps.workflow.manifest.trust import ADOPTING, contents_of, records, shortened
+from nas_steps.workflow.manifest.write import EXPORTED, MANIFEST, undeclared_files
 from nas_steps.workflow.plan import Plan
 
 #: seconds between the end of a job and Snakemake's record of it, and between the clocks of two machines
@@ -24,11 +22,10 @@ SLACK = 5.0
 
 
 class Left:
-    """What the jobs of a plan left, compared with what is there. Snakemake's folder is `state`.
+    """The files that the jobs of a plan left, compared with those that are there. `state` is Snakemake's folder.
 
-    `altered` are the files that hold something else than their job left, each with its sha256 now. `doubtful` are files
-    that changed after their job was recorded and before anybody looked: a run that was killed could not look. A file is
-    read only if it may have changed since the last look.
+    `altered` are the files with another content than their job left, each with its sha256 now. `doubtful` are files
+    that changed after their job was recorded and before the first look, as after a killed run.
     """
 
     def __init__(self, plan: Plan, state: str | Path = ".snakemake") -> None:
@@ -60,10 +57,7 @@ class Left:
             remember(self._ledger, known | new)
 
     def vouched(self) -> bool:
-        """Whether the manifest speaks for the altered files: all files are as it lists them, and nothing is stale.
-
-        So results that were copied over equal ones are taken. One file alone may be of another state of the run.
-        """
+        """Return whether all files are as the manifest lists them and nothing is stale, as after copying equal ones."""
         manifest = self._manifest()
         if manifest is None or differences(manifest, self.plan):
             return False
@@ -71,7 +65,7 @@ class Left:
         return all(line.startswith(UNLISTED_LINE) for line in changed_files(folder, manifest))
 
     def accept(self) -> None:
-        """Take the altered files, for which the manifest vouches, for what their jobs left."""
+        """Take the altered files, for which the manifest vouches, as their jobs'."""
         if self.altered:
             known = read_json(self._ledger)
             remember(self._ledger, known | {file: [known[file][0], now] for file, now in self.altered.items()})
@@ -83,9 +77,8 @@ class Left:
         folder, manifest = self.plan.placed(self.plan.folder), self._manifest()
         advice = "delete these files, and snakemake makes them anew; or bring back what was there"
         listed = {} if manifest is None else manifest["files"]
-        if all(
-            listed.get(os.path.relpath(file, folder), {}).get("sha256") == now for file, now in self.altered.items()
-        ):
+        hashes = {file: listed.get(os.path.relpath(file, folder), {}).get("sha256") for file in self.altered}
+        if hashes == self.altered:
             advice = (
                 f"they are as {MANIFEST} lists them: `python -m nas_steps.manifest --adopt {folder}` takes them with "
                 f"what they were made from, so that exactly what is stale runs; or {advice}"
@@ -93,26 +86,22 @@ class Left:
         made = self.plan.lasting()
         raise UserError(
             f"{folder} is not what its runs left; files were changed or replaced since:\n"
-            f"{_some([f'{file} ({made[file].name})' for file in self.altered])}\n{advice}"
+            f"{shortened([f'{file} ({made[file].name})' for file in self.altered])}\n{advice}"
         )
 
     def to_remake(self) -> list[str]:
         """Return the files whose jobs must run again though Snakemake finds them current.
 
-        Those are the doubtful ones, and the records of exports that name a model which is gone: no rule declares these
-        models, since which there are is known only when they are made.
+        These are the doubtful ones, and the records of exports that name a missing model, which no rule declares.
         """
-        return [*self.doubtful, *self._of_gone_models()]
-
-    def _of_gone_models(self) -> Iterator[str]:
-        for file in self.plan.lasting():
-            if os.path.basename(file) in ("exports.json", "check.json") and os.path.isfile(file):
-                models = undeclared_files(read_json(file))
-                if any(not Path(file).with_name(model).is_file() for model in models):
-                    yield file
+        exported = [file for file in self.plan.lasting() if os.path.basename(file) in EXPORTED and os.path.isfile(file)]
+        models = {
+            file: [Path(file).with_name(model) for model in undeclared_files(read_json(file))] for file in exported
+        }
+        return [*self.doubtful, *(file for file in exported if not all(model.is_file() for model in models[file]))]
 
     def lost(self) -> list[str]:
-        """Return the files that a run made and that are gone, as the rules name them: as targets they are made anew."""
+        """Return the missing files that a run has made, as the rules name them: as targets they are made anew."""
         named = [file for made in self.plan.made() for file in made.files]
         missing = [file for file in dict.fromkeys(named) if not os.path.exists(self.plan.placed(file))]
         manifest = self._manifest() if missing else None
@@ -127,8 +116,3 @@ class Left:
     def _manifest(self) -> dict[str, Any] | None:
         folder = self.plan.placed(self.plan.folder)
         return read_manifest(folder) if Path(folder, MANIFEST).is_file() else None
-
-
-def _some(lines: Sequence[str]) -> str:
-    more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-    return "\n".join(f"  {line}" for line in [*lines[:SHOWN], *more])

@@ -1,14 +1,13 @@
-"""Files that Snakemake does not know any more: to be trusted, or refused with reasons.
+"""Trust files that Snakemake does not know any more, or refuse them with reasons.
 
-Snakemake keeps what files were made with in `.snakemake`. Where that is lost, as in a copy of results/, it takes every
-file for current, whatever the config says by now. So the manifest is asked, which lies among the results.
+In a copy of results/ without `.snakemake`, Snakemake takes every file for current. So the manifest decides.
 """
 
 from __future__ import annotations
 
 import os
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nas_steps.errors import UserError
@@ -18,24 +17,23 @@ from nas_steps.workflow.manifest.compare import differences, read_manifest
 from nas_steps.workflow.manifest.write import MANIFEST
 from nas_steps.workflow.plan import Plan
 
-#: lines of a message; the rest is counted
+#: the most lines of a message
 SHOWN = 12
-#: the longest name of a file, as Snakemake cuts the names of its records
+#: the length at which Snakemake cuts the names of its records
 LONGEST = 254
-#: set in the environment of the Snakemake that is told anew what it knew
+#: set in the environment of the Snakemake whose records are restored
 ADOPTING = "NAS_STEPS_ADOPTING"
 
 
 def check_trust(plan: Plan, snakemake_folder: str | Path = ".snakemake") -> None:
-    """Raise UserError where files are there that Snakemake does not know and the manifest does not vouch for.
-
-    A file is read once, and not again at the next start, so that this is quick.
-    """
+    """Raise UserError if files are unknown to Snakemake and not as the manifest says."""
     if os.environ.get(ADOPTING):
         return
     state = Path(snakemake_folder)
     unknown = {
-        file: made for file, made in plan.lasting().items() if os.path.exists(file) and not is_known(file, state)
+        file: made
+        for file, made in plan.lasting().items()
+        if os.path.exists(file) and not any(record.exists() for record in records(file, state))
     }
     if not unknown:
         return
@@ -46,7 +44,7 @@ def check_trust(plan: Plan, snakemake_folder: str | Path = ".snakemake") -> None
 
 
 def contents_of(plan: Plan, state: Path) -> Contents:
-    """What the files of an experiment held when they were last looked at."""
+    """Return the remembered hashes of an experiment's files, so that each is read once."""
     return Contents(state / "nas-steps" / f"{plan.config.experiment}-contents.json")
 
 
@@ -64,8 +62,9 @@ def _check_results(plan: Plan, unknown: dict[str, str], contents: Contents) -> N
         return
     folder = plan.placed(plan.folder)
     if not Path(folder, MANIFEST).is_file():
+        some = ", ".join(list(unknown)[:3]) + (", ..." if len(unknown) > 3 else "")
         raise UserError(
-            f"{folder} holds {len(unknown)} files of which Snakemake knows nothing ({_some(unknown)}), and no "
+            f"{folder} holds {len(unknown)} files of which Snakemake knows nothing ({some}), and no "
             f"{MANIFEST} that says what they were made with; bring the folder .snakemake that was beside results/, "
             f"or delete {folder} to start anew"
         )
@@ -85,30 +84,24 @@ def _check_results(plan: Plan, unknown: dict[str, str], contents: Contents) -> N
             elif contents.of(file) != listed["sha256"]:
                 lines.append(f"{file}: another content than the manifest lists")
     if lines:
-        more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
         raise UserError(
             f"{folder} came here without .snakemake, which says what files were made with, and by its {MANIFEST} "
-            "they are not what is asked for now:\n"
-            + "\n".join(f"  {line}" for line in [*lines[:SHOWN], *more])
-            + f"\n`python -m nas_steps.manifest --adopt {folder}` tells Snakemake what they were made with, so that "
+            f"they are not what is asked for now:\n{shortened(lines)}\n"
+            f"`python -m nas_steps.manifest --adopt {folder}` tells Snakemake what they were made with, so that "
             f"exactly what is stale runs; or delete {folder} to start anew"
         )
 
 
-def is_known(file: str, folder: Path) -> bool:
-    """Whether Snakemake has a record of a file: a finished one, or one of a job that runs or was killed."""
-    return any(record.exists() for record in records(file, folder))
+def shortened(lines: Sequence[str]) -> str:
+    """Indent the first lines and count the others."""
+    more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    return "\n".join(f"  {line}" for line in [*lines[:SHOWN], *more])
 
 
 def records(file: str, folder: Path) -> Iterator[Path]:
-    """Where Snakemake keeps what it knows of a file: its metadata, and the mark of one that is not complete."""
+    """Yield Snakemake's records of a file: its metadata, and the mark of an incomplete one."""
     name = urlsafe_b64encode(file.encode()).decode()
     parts = [name[start : start + LONGEST] for start in range(0, len(name), LONGEST)]
     parts = [f"@{part}" for part in parts[:-1]] + parts[-1:]
     for kind in ("metadata", "incomplete"):
         yield folder.joinpath(kind, *parts)
-
-
-def _some(names: Iterable[str]) -> str:
-    names = list(names)
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -15,19 +15,21 @@ from nas_steps.provenance.versions import version
 MANIFEST = "manifest.json"
 PACKAGES = ("torch", "torchvision", "numpy", "snakemake", "onnx", "onnxruntime")
 OWN_PACKAGE = "nas-steps"
+#: the files that name exported models
+EXPORTED = ("exports.json", "check.json")
 
 
 def write(folder: str | Path, settings: str | Path) -> dict[str, Any]:
     """Write `folder`/manifest.json and return it. `settings` is the file of `Plan.manifest_settings`."""
     folder, settings = Path(folder), Path(settings)
     step = read_json(settings)
-    files = {name: {**_described(place(folder, name)), "by": by} for name, by in step["files"].items()}
-    for name, by in _undeclared(folder, step["files"]).items():
-        files[name] = {**_described(place(folder, name)), "by": by}
+    listed = step["files"] | _undeclared(folder, step["files"])
+    files = {name: {**_described(place(folder, name)), "by": by} for name, by in listed.items()}
     rules: Mapping[str, Mapping[str, str]] = step["rules"]
+    itself = {"rule": "manifest", "settings": settings.stem, "code": code_fingerprint(__name__), "versions": ""}
     found = {
         "config": step["config"],
-        "rules": {**rules, "manifest": _itself(settings)},
+        "rules": {**rules, "manifest": itself},
         "settings": {
             rule["settings"]: read_json(settings.with_name(f"{rule['settings']}.json"))
             for rule in rules.values()
@@ -43,41 +45,34 @@ def write(folder: str | Path, settings: str | Path) -> dict[str, Any]:
     return found
 
 
-def _itself(settings: Path) -> dict[str, str]:
-    """What the manifest itself is made with."""
-    return {"rule": "manifest", "settings": settings.stem, "code": code_fingerprint(__name__), "versions": ""}
-
-
 def _described(file: Path) -> dict[str, Any]:
-    """Size and sha256. The arrays' hashes were taken when they were written: they stand in meta.json beside them."""
+    """Return size and sha256, which meta.json beside an array has."""
     known = file.suffix == ".npy" and read_json(file.with_name("meta.json"))["checksums"].get(file.name)
     return {"bytes": file.stat().st_size, "sha256": known or file_hash(file)}
 
 
 def _undeclared(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
-    """The scaled members' ONNX files, and all INT8 files: which there are is known only when members are counted and
-    INT8 files are accepted."""
+    """Return the ONNX files that no rule declares: those of scaled members, and accepted INT8 files."""
     found: dict[str, str] = {}
     for name, by in files.items():
         beside, _, last = name.rpartition("/")
-        if beside.startswith("export/") and last in ("exports.json", "check.json"):
+        if beside.startswith("export/") and last in EXPORTED:
             found |= {f"{beside}/{file}": by for file in undeclared_files(read_json(folder / name))}
     return found
 
 
 def undeclared_files(told: Any) -> list[str]:
-    """The models that an exports.json or check.json names, its own folder aside."""
+    """Return the models that an exports.json or check.json names, without its own folder."""
     lines = told if isinstance(told, list) else [told]
     files = [file for line in lines for file in (line.get("file"), (line.get("int8") or {}).get("file"))]
     return [file for file in files if file]
 
 
 def place(folder: str | Path, name: str) -> Path:
-    """Where a file of the manifest lies. `..` goes up from the name of the folder, which may be a link."""
+    """Return the path of a file of the manifest. `..` goes up from the name of the folder, which may be a link."""
     return Path(os.path.normpath(os.path.join(folder, name)))
 
 
 def _devices(folder: Path, files: Mapping[str, Any]) -> list[str]:
-    """The devices that the jobs say they used."""
     told = {str(read_json(folder / name).get("device") or "") for name in files if name.endswith("cost.json")}
     return sorted(told - {""})

@@ -1,4 +1,4 @@
-"""Why a job is stale, in the words of the config and the code instead of fingerprints."""
+"""Say in the words of the config and the code why a job is stale."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from nas_steps.workflow.why.jobs import Job
 
 SETTINGS = re.compile(r"'.*?([^/']+-[0-9a-f]{16})\.json'")
 CODE = re.compile(r"'([0-9a-f]{16})'")
-#: how a cause begins that is another rule
+#: the beginning of a cause that is another rule
 FOLLOWS = "follows "
 
 
 class Causes:
-    """Compares what Snakemake remembers of a job's files with what the plan makes them with now."""
+    """Snakemake's records of the files of jobs, compared with the plan."""
 
     def __init__(self, plan: Plan, snakemake_folder: str | Path = ".snakemake") -> None:
         self.plan = plan
@@ -32,11 +32,11 @@ class Causes:
 
     @cached_property
     def maker(self) -> dict[str, str]:
-        """File -> the rule that makes it."""
+        """Return the rule that makes each file."""
         return {file: made.rule for made in self.plan.made() for file in made.files}
 
     def of(self, job: Job) -> list[str]:
-        """The causes of one job, the nearest first; never empty."""
+        """Return the causes of one job, the nearest first; never empty."""
         record = self._record(job.output[0])
         found = self._data_anew() if job.rule == "data" else []
         if record is not None:
@@ -51,27 +51,24 @@ class Causes:
         if files := job.reason_files("Updated input files"):
             found.append(f"newer than its results: {files[0]}")
         if record is not None:
-            rules = {self._upstream(file) for file in job.reason_files("Input files updated by another job")}
+            rules = {self.maker.get(file, file) for file in job.reason_files("Input files updated by another job")}
             found += [f"{FOLLOWS}{rule}" for rule in STEPS if rule in rules]
         if not found and "Set of input files" in job.reason:
             found.append("it reads other files than before")
         return found or [job.reason or "snakemake gives no reason"]
 
     def _record(self, file: str) -> dict[str, Any] | None:
-        """What Snakemake remembers of a file; None where it has never been made here."""
+        """Return Snakemake's record of a file; None if it has never been made here."""
         path = next(records(file, self.folder))
         return read_json(path) if path.is_file() else None
 
     def _data_anew(self) -> list[str]:
-        """Prepared data have a name of their own for each setting: what read the former ones knows these."""
+        """Compare with the data that were read before: each setting has data of its own name."""
         former = self._record(self.plan.budgeted)
         return [] if former is None else self._data(former["input"] or [])
 
-    def _upstream(self, file: str) -> str:
-        return self.maker.get(file, file)
-
     def _changes(self, job: Job, record: dict[str, Any]) -> Iterator[str]:
-        """Settings, code, versions and data that are not what they were."""
+        """Yield the settings, code, versions and data that have changed."""
         now = {
             "settings": Path(self.plan.settings(job.rule, job.wildcards.get("strategy", ""))).stem,
             "code": self.plan.code(job.rule, **job.wildcards),
@@ -115,10 +112,8 @@ class Causes:
         return [f"code of {module}" for module in modules]
 
     def _data(self, inputs: list[str]) -> list[str]:
-        """What is different about the prepared data that the job read last time."""
-        new = Path(self.plan.data_folder)
+        """Return how the prepared data differ from those that the job read last time."""
+        new, now = Path(self.plan.data_folder), Path(self.plan.settings("data")).stem
         old = {Path(file).parent for file in inputs if Path(file).parent.parent == new.parent} - {new}
-        lines: list[str] = []
-        for folder in sorted(old):
-            lines += self._settings(f"data-{folder.name.rpartition('-')[2]}", Path(self.plan.settings("data")).stem)
-        return lines
+        names = [f"data-{folder.name.rpartition('-')[2]}" for folder in sorted(old)]
+        return [line for name in names for line in self._settings(name, now)]

@@ -1,9 +1,9 @@
-"""What jobs will cost, judged by what they cost before."""
+"""Estimate the cost of jobs by that of earlier ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from nas_steps.workflow.why.jobs import Job
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds of some jobs together: `same` of them by their own earlier run, `like` by the mean of their rule's
-    others, `unknown` of which no job was measured; `unmeasured` leave no line in the ledger, since they only gather."""
+    """Seconds of some jobs: `same` of them by their own earlier run, `like` by the mean of their rule's others.
+
+    No job like the `unknown` was measured; the `unmeasured` only gather and leave no line in the ledger.
+    """
 
     seconds: float = 0.0
     same: int = 0
@@ -24,13 +26,7 @@ class Estimate:
     unmeasured: int = 0
 
     def __add__(self, other: Estimate) -> Estimate:
-        return Estimate(
-            self.seconds + other.seconds,
-            self.same + other.same,
-            self.like + other.like,
-            self.unknown + other.unknown,
-            self.unmeasured + other.unmeasured,
-        )
+        return Estimate(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
 
     def __str__(self) -> str:
         known = self.same + self.like
@@ -50,7 +46,7 @@ class Ledger:
 
     @cached_property
     def seconds(self) -> dict[str, list[float]]:
-        """Rule -> seconds of each of its jobs that were measured."""
+        """Return the seconds of each measured job, by rule."""
         found: dict[str, list[float]] = {}
         files = [(made.rule, file) for made in self.plan.made() for file in made.files if is_cost(file)]
         data = Path(self.plan.data_folder)
@@ -61,11 +57,8 @@ class Ledger:
         return found
 
     def estimate(self, jobs: Iterable[Job]) -> Estimate:
-        """What some jobs will cost together."""
-        total = Estimate()
-        for job in jobs:
-            total += self._one(job)
-        return total
+        """Estimate the cost of some jobs together."""
+        return sum(map(self._one, jobs), Estimate())
 
     def _one(self, job: Job) -> Estimate:
         file = next((Path(name) for name in job.output if is_cost(name)), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nas_steps.errors import UserError
@@ -26,19 +26,21 @@ class Job:
     wildcards: dict[str, str] = field(default_factory=dict)
 
     def reason_files(self, words: str) -> list[str]:
-        """The files that the part of the reason which begins with `words` names."""
-        for part in self.reason.split("; "):
-            if part.startswith(f"{words}: "):
-                return part.removeprefix(f"{words}: ").split(", ")
-        return []
+        """Return the files in the part of the reason that begins with `words`."""
+        start = f"{words}: "
+        return next((part[len(start) :].split(", ") for part in self.reason.split("; ") if part.startswith(start)), [])
+
+
+def snakemake(arguments: Sequence[str], env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake on this workflow."""
+    command = [sys.executable, "-P", "-m", "snakemake", "--snakefile", str(SNAKEFILE), *arguments]
+    return subprocess.run(command, env=env, capture_output=True, encoding="utf-8", errors="backslashreplace")
 
 
 def dry_run(configs: Sequence[str], overrides: Sequence[str] = ()) -> list[Job]:
-    """Ask Snakemake. Raises UserError with its words where it makes no plan."""
-    command = [sys.executable, "-P", "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--dry-run", "--cores", "1"]
-    command += ["--configfile", *configs] if configs else []
-    command += ["--config", *overrides] if overrides else []
-    result = subprocess.run(command, capture_output=True, encoding="utf-8", errors="backslashreplace", check=False)
+    """Ask Snakemake. Raises UserError with its words if it makes no plan."""
+    arguments = ["--dry-run", "--cores", "1", *(["--configfile", *configs] if configs else [])]
+    result = snakemake([*arguments, *(["--config", *overrides] if overrides else [])])
     output = result.stdout + result.stderr
     if result.returncode:
         raise UserError(f"snakemake makes no plan:\n{output.strip()}")
@@ -46,7 +48,7 @@ def dry_run(configs: Sequence[str], overrides: Sequence[str] = ()) -> list[Job]:
 
 
 def parse(output: str) -> list[Job]:
-    """The jobs in what a dry run printed, the target `all` aside."""
+    """Read the jobs that a dry run printed, all but the target `all`."""
     jobs = []
     for block in STAMP.split(output):
         rule = re.search(r"^(?:local)?rule (\w+):$", block, flags=re.M)
@@ -54,12 +56,6 @@ def parse(output: str) -> list[Job]:
             continue
         found = dict(re.findall(r"^    (output|reason|wildcards): (.*)$", block, flags=re.M))
         pairs = (pair.partition("=") for pair in found.get("wildcards", "").split(", ") if pair)
-        jobs.append(
-            Job(
-                rule=rule[1],
-                output=found.get("output", "").split(", "),
-                reason=found.get("reason", ""),
-                wildcards={name: value for name, _, value in pairs},
-            )
-        )
+        wildcards = {name: value for name, _, value in pairs}
+        jobs.append(Job(rule[1], found.get("output", "").split(", "), found.get("reason", ""), wildcards))
     return jobs
