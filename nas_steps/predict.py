@@ -89,12 +89,6 @@ def load(path: str | Path) -> tuple[list[str], onnxruntime.InferenceSession]:
     return [str(name) for name in classes], session
 
 
-def bits_of(session: onnxruntime.InferenceSession) -> int:
-    """Return how many bits of 16 the training photos used, if they had 16 a value."""
-    recorded = session.get_modelmeta().custom_metadata_map.get("bits", "")
-    return next((bits for bits in DEPTHS if recorded == str(bits)), 16)
-
-
 def predict(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarray:
     """Return the probabilities (classes,) of one image file. Raises UserError if it cannot be read."""
     entry = session.get_inputs()[0]
@@ -104,10 +98,13 @@ def predict(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarr
         raise UserError(f"{path} is a folder; name the images in it, such as {Path(path) / '*.jpg'}")
     if reason is not None:
         raise UserError(f"there is no image {path}" if reason == MISSING else f"{path} {reason}")
+    # how many bits of 16 the training photos used, if they had 16 a value
+    recorded = session.get_modelmeta().custom_metadata_map.get("bits", "")
+    bits = next((bits for bits in DEPTHS if recorded == str(bits)), 16)
     try:
         with Path(path).open("rb") as stream:
             # the very code that read the training images
-            pixels = decode(stream, side, channels, MAX_PIXELS, bits_of(session)).pixels
+            pixels = decode(stream, side, channels, MAX_PIXELS, bits).pixels
     except TooLargeError as error:
         raise UserError(
             f"{path} has {error.width} x {error.height} pixels, more than are decoded ({MAX_PIXELS:,}); shrink it"
@@ -120,7 +117,6 @@ def predict(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarr
 
 
 def _positive(text: str) -> int:
-    """Read a number of classes from the command line."""
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of classes; give 1 or more")
     return int(text)

@@ -31,18 +31,21 @@ def records(paths: Sequence[str]) -> list[Record]:
 
 
 def export(
-    settings: ExportSettings, data: str, folder: Path, metrics: dict[str, Any], path: Path
+    settings: ExportSettings, data: str, trainings: Sequence[Record], path: Path
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Write a network's ONNX file and, if wanted and accepted, its INT8 file beside it.
+    """Write the ONNX file of the best training and, if wanted and accepted, its INT8 file beside it.
 
-    Return the line for the table of exports, and one of performance for each file. If ONNX cannot hold the network,
-    the line says why and there is no file.
+    Return the line for the table of exports, and one of performance for each file. Without a sound training, or if
+    ONNX cannot hold the network, the line says so and there is no file.
     """
-    prepare("cpu", 1)
-    wanted, meta = settings.export, read_meta(data)
-    int8_path = int8_of(path)
+    int8_path = path.with_name(f"{path.stem}_int8.onnx")
     for old in (path, int8_path):
         old.unlink(missing_ok=True)
+    best = best_training(trainings)
+    if best is None:
+        return without_model(trainings[0][1]), []
+    prepare("cpu", 1)
+    (folder, metrics), wanted, meta = best, settings.export, read_meta(data)
     deployed = trained_network(metrics, folder / "weights.safetensors", meta)
     properties = described(metrics, meta, wanted.opset)
     test = some_of(load_split(data, "test"), wanted.images)
@@ -80,11 +83,6 @@ def export(
     ]
 
 
-def int8_of(path: Path) -> Path:
-    """Return the path of the INT8 file beside a float32 file."""
-    return path.with_name(f"{path.stem}_int8.onnx")
-
-
 def described(metrics: Mapping[str, Any], meta: Meta, opset: int) -> dict[str, Any]:
     """Return the metadata of an ONNX file: all that is needed to use it, and its origin."""
     channels, side, _ = meta.shape
@@ -99,10 +97,7 @@ def described(metrics: Mapping[str, Any], meta: Meta, opset: int) -> dict[str, A
         "bits": meta.bits,
         "precision": "float32",
         "opset": opset,
-        "architecture": metrics["architecture"],
-        "test_accuracy": metrics["test_accuracy"],
-        "test_images": metrics["test_images"],
-        "valid_accuracy": metrics["valid_accuracy"],
+        **{key: metrics[key] for key in ("architecture", "test_accuracy", "test_images", "valid_accuracy")},
         "data": meta.content,
         "training_settings": metrics["settings"],
         "training_seed": metrics["seed"],

@@ -11,7 +11,7 @@ from typing import Any
 
 from scipy import stats
 
-from nas_steps.ranking.correlation import Agreement, Array, Figure, agreement, paired
+from nas_steps.ranking.correlation import Agreement, Figure, agreement, paired
 from nas_steps.ranking.noise import Ceiling, noise_ceiling
 from nas_steps.ranking.pool import BASELINES, Member, reference, scores_of
 
@@ -31,7 +31,8 @@ def compare(members: Sequence[Member], estimators: Sequence[str], shortlist: int
     """
     ks = sorted({*KS, *([] if shortlist is None else [shortlist])})
     rows = []
-    for pool, chosen in (("uniform sample", [one for one in members if one.sampled]), ("whole pool", list(members))):
+    pools = {"uniform sample": [one for one in members if one.sampled], "whole pool": list(members)}
+    for pool, chosen in pools.items():
         if not chosen:
             continue
         table = reference(chosen)
@@ -47,18 +48,11 @@ def compare(members: Sequence[Member], estimators: Sequence[str], shortlist: int
                 part_rows = _rows(judged, ceilings, part)
                 # the better half is chosen by the accuracies, which no test of independence allows
                 if part == "all" and judged.kendall.value is not None:
-                    part_rows[0]["p_value"] = p_value(table, scores)
+                    # exact without ties; a bootstrap interval of few architectures does not say as much
+                    accuracy, fitness, _ = paired(table, scores)
+                    part_rows[0]["p_value"] = float(stats.kendalltau(fitness, accuracy).pvalue)
                 rows += [{"estimator": estimator, "pool": pool, "part": part} | row for row in part_rows]
     return rows
-
-
-def p_value(table: Array, scores: Array) -> float:
-    """Return the two-sided p-value of Kendall's tau: exact without ties, else by the normal approximation.
-
-    Few architectures need it beside a bootstrap interval: 3 are in the same order in a third of all cases.
-    """
-    accuracy, fitness, _ = paired(table, scores)
-    return float(stats.kendalltau(fitness, accuracy).pvalue)
 
 
 def _rows(judged: Agreement, ceilings: dict[tuple[str, str], Ceiling], part: str) -> list[dict[str, Any]]:

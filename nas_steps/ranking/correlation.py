@@ -20,15 +20,11 @@ from nas_steps.provenance.seeds import derive_seed
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-#: the fewest pairs for a correlation
-FEWEST_FOR_TAU = 3
-#: the fewest pairs for an interval that is not rough
-FEWEST_FOR_INTERVAL = 10
+#: the fewest pairs for a correlation, and for an interval that is not rough
+FEWEST_FOR_TAU, FEWEST_FOR_INTERVAL = 3, 10
 RESAMPLES = 2000
-#: the most architectures whose pairs are compared at once, for all resamples together
-DENSE = 1500
-#: the most numbers of other pools in memory at once
-LAID_OUT = 1_000_000
+#: the most architectures whose pairs are compared at once, and numbers of other pools in memory
+DENSE, LAID_OUT = 1500, 1_000_000
 #: the smoothing of other pools, times n^(-1/6): 1 is best for a normal density (Silverman 1986, section 4.3.2), more
 #: makes up for the uncertain correlation
 BANDWIDTH = 1.5
@@ -80,12 +76,13 @@ def paired(reference: ArrayLike, scores: ArrayLike) -> tuple[Array, Array, str]:
     if means.shape != fitness.shape:
         raise ValueError(f"{len(means)} architectures in the reference, scores of shape {fitness.shape}")
     untrained, unscored = np.isnan(means), np.isnan(fitness)
+    counts = {"sound training": untrained.sum(), "score": (unscored & ~untrained).sum()}
+    known = ~untrained & ~unscored
     left_out = [
-        f"{count} {'architecture' if count == 1 else 'architectures'} without a {what} left out"
-        for count, what in ((untrained.sum(), "sound training"), ((unscored & ~untrained).sum(), "score"))
+        f"{count} architecture{'' if count == 1 else 's'} without a {what} left out"
+        for what, count in counts.items()
         if count
     ]
-    known = ~untrained & ~unscored
     return means[known], fitness[known], "; ".join(left_out)
 
 
@@ -105,8 +102,7 @@ def correlation(truth: ArrayLike, scores: ArrayLike, measure: str) -> Figure:
     first, second = ranks(truth), ranks(scores)
     n = len(first)
     if n < FEWEST_FOR_TAU:
-        count = "1 architecture is" if n == 1 else f"{n} architectures are"
-        return Figure(n, f"{count} too few for a correlation")
+        return Figure(n, f"{'1 architecture is' if n == 1 else f'{n} architectures are'} too few for a correlation")
     for places, what in ((second, "scores"), (first, "accuracies after separate training")):
         if places.min() == places.max():
             return Figure(n, f"all {what} are equal, so there is no order to compare")
@@ -137,8 +133,7 @@ def kendall(first: Array, second: Array, counts: Array) -> Array:
     if len(first) > DENSE:
         copies = (np.repeat(np.arange(len(first)), count.astype(int)) for count in counts)
         return np.array([stats.kendalltau(first[chosen], second[chosen]).statistic for chosen in copies])
-    left = np.sign(first[:, None] - first)
-    right = np.sign(second[:, None] - second)
+    left, right = (np.sign(values[:, None] - values) for values in (first, second))
 
     def pairs(table: Array) -> Array:
         return np.einsum("si,si->s", counts @ table, counts)
@@ -223,11 +218,9 @@ def _of_other_pools(truth: Array, scores: Array, k: int, measure: str) -> Array:
     """Return the figure of RESAMPLES pools such as this one, shape (RESAMPLES,)."""
     n = len(truth)
     generator = np.random.default_rng(derive_seed(0, "bootstrap top", n, k))
-    figures = []
-    most = max(1, LAID_OUT // n)
+    figures, most = [], max(1, LAID_OUT // n)
     for start in range(0, RESAMPLES, most):
-        pools = min(most, RESAMPLES - start)
-        ability, fitness = _other_pools(truth, scores, pools, generator)
+        ability, fitness = _other_pools(truth, scores, min(most, RESAMPLES - start), generator)
         taken = _largest(fitness, k)
         if measure == "regret":
             best = _accuracies(truth, ability.max(1))

@@ -23,14 +23,10 @@ from nas_steps.ranking.correlation import FEWEST_FOR_TAU, Array, paired
 
 REPEATS = 2000
 KS = (1, 3, 10, 30)
-#: resampled pools for an interval, and the repeats of each
-RESAMPLES, REPEATS_EACH = 200, 100
-#: the most random numbers in memory at once
-CHUNK = 2_000_000
-#: a true top architecture is one of the best 1 % of the candidates
-TOP_SHARE = 0.01
-#: the probability with which the regret is to be within the tolerance
-ASSURANCE = 0.95
+#: resampled pools for an interval, the repeats of each, and the most random numbers in memory at once
+RESAMPLES, REPEATS_EACH, CHUNK = 200, 100, 2_000_000
+#: the share of candidates that are the true top, and the probability of a regret within the tolerance
+TOP_SHARE, ASSURANCE = 0.01, 0.95
 
 #: accuracies of normal draws (repeats, candidates), best scored first, from the normal scores and independent noise
 Sampler = Callable[[Array, Array], Array]
@@ -52,9 +48,8 @@ class Choice:
     def __post_init__(self) -> None:
         if self.candidates < 2:
             raise ValueError(f"{self.candidates} candidates leave no choice: at least 2 are needed")
-        for k in self.ks:
-            if not 1 <= k <= self.candidates:
-                raise ValueError(f"k is {k}, but between 1 and all {self.candidates} candidates can be trained")
+        if wrong := [k for k in self.ks if not 1 <= k <= self.candidates]:
+            raise ValueError(f"k is {wrong[0]}, but between 1 and all {self.candidates} candidates can be trained")
         _check_positive("tolerance", self.tolerance)
 
 
@@ -213,15 +208,14 @@ def _check_positive(name: str, value: float) -> None:
 
 
 def _draws(choice: Choice) -> Iterator[tuple[Array, Array]]:
-    """Normal scores, largest first, and noise: arrays (rows, candidates) until all repeats are drawn."""
-    candidates, repeats = choice.candidates, choice.repeats
-    generator = np.random.default_rng(derive_seed(choice.seed, "sufficiency", candidates, repeats))
-    while repeats > 0:
-        rows = min(max(1, CHUNK // candidates), repeats)
-        z = generator.standard_normal((rows, candidates))
+    """Yield normal scores, largest first, and noise: arrays (rows, candidates) until all repeats are drawn."""
+    generator = np.random.default_rng(derive_seed(choice.seed, "sufficiency", choice.candidates, choice.repeats))
+    most = max(1, CHUNK // choice.candidates)
+    for start in range(0, choice.repeats, most):
+        shape = min(most, choice.repeats - start), choice.candidates
+        z = generator.standard_normal(shape)
         z.sort(axis=1)
-        yield z[:, ::-1], generator.standard_normal((rows, candidates))
-        repeats -= rows
+        yield z[:, ::-1], generator.standard_normal(shape)
 
 
 def _read(accuracies: Array, choice: Choice) -> dict[str, Array]:
@@ -248,19 +242,12 @@ def _predict(name: str, sampler: Sampler, tau: float, choice: Choice) -> Predict
 
 
 def _summary(name: str, shown: dict[str, Array], tau: float, choice: Choice) -> Prediction:
-    return Prediction(
-        predictor=name,
-        tau=tau,
-        candidates=choice.candidates,
-        repeats=len(shown["accuracy"]),
-        accuracy=_mean(shown["accuracy"]),
-        percentile=_mean(shown["percentile"]),
-        top=tuple(
-            TopK(k, _mean(regret), _quantile(regret), _mean((shown["needed_for_top"] <= k).astype(float)))
-            for k, regret in zip(choice.ks, shown["regret"].T, strict=True)
-        ),
-        enough=_quantile(shown["enough"]),
+    best, enough = (_mean(shown["accuracy"]), _mean(shown["percentile"])), _quantile(shown["enough"])
+    top = tuple(
+        TopK(k, _mean(regret), _quantile(regret), _mean((shown["needed_for_top"] <= k).astype(float)))
+        for k, regret in zip(choice.ks, shown["regret"].T, strict=True)
     )
+    return Prediction(name, tau, choice.candidates, len(shown["accuracy"]), *best, top, enough)
 
 
 def _mean(values: Array) -> Simulated:

@@ -62,25 +62,18 @@ def paired(differences: Sequence[float]) -> dict[str, Any]:
         return row | {"note": "the difference is the same for every seed: its spread cannot be estimated"}
     interval = mean_interval(differences)
     spread = interval["std"]
-    row |= {"low": interval["low"], "high": interval["high"]}
+    row |= {"low": interval["low"], "high": interval["high"], "spread": spread, "note": ""}
     row |= zip(("bootstrap_low", "bootstrap_high"), studentised_interval(differences), strict=True)
-    return row | {
-        "p_value": float(stats.ttest_1samp(differences, 0.0).pvalue),
-        "p_flips": sign_flips(differences),
-        "spread": spread,
-        "effect": hedges(differences),
-        "seeds_needed": seeds_needed(row["difference"] / spread),
-        "detectable": detectable(n) * spread,
-        "note": "",
-    }
+    row |= {"p_value": float(stats.ttest_1samp(differences, 0.0).pvalue), "p_flips": sign_flips(differences)}
+    row |= {"effect": hedges(differences), "seeds_needed": seeds_needed(row["difference"] / spread)}
+    return row | {"detectable": detectable(n) * spread}
 
 
 def adjust(rows: Sequence[dict[str, Any]], family: Sequence[str], **targets: str) -> None:
     """Add Holm's adjustment of p-values over all rows with the same `family` columns: p_value="p_holm"."""
-    families: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        families.setdefault(tuple(row[key] for key in family), []).append(row)
-    for among in families.values():
+    names = [tuple(row[key] for key in family) for row in rows]
+    for name in dict.fromkeys(names):
+        among = [row for row, own in zip(rows, names, strict=True) if own == name]
         for source, target in targets.items():
             for row, adjusted in zip(among, holm([row[source] for row in among]), strict=True):
                 row[target] = adjusted
@@ -145,11 +138,11 @@ def hedges(differences: Sequence[float]) -> float:
     return correction * fmean(differences) / stdev(differences)
 
 
-def power(pairs: int, effect: float, alpha: float = ALPHA) -> float:
+def power(pairs: int, effect: float) -> float:
     """Return the power of the two-sided paired t test at a true `effect`, in standard deviations of the differences."""
     shift = abs(effect) * math.sqrt(pairs)
     # the mean over the measured standard deviation's quantiles: scipy's noncentral t is NaN for large effects
-    bar = stats.t.ppf(1 - alpha / 2, pairs - 1) * _deviations(pairs)
+    bar = stats.t.ppf(1 - ALPHA / 2, pairs - 1) * _deviations(pairs)
     return float(np.mean(ndtr(shift - bar) + ndtr(-shift - bar)))
 
 
@@ -160,21 +153,21 @@ def _deviations(pairs: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.sqrt(stats.chi2.ppf(places, pairs - 1) / (pairs - 1))
 
 
-def seeds_needed(effect: float, alpha: float = ALPHA, wanted: float = POWER) -> float:
-    """Return the fewest pairs with the wanted power at a true `effect` in deviations; infinite from a million on."""
+def seeds_needed(effect: float) -> float:
+    """Return the fewest pairs with the power POWER at a true `effect` in deviations; infinite from a million on."""
     if effect == 0:
         return math.inf
     # the normal test needs a little fewer than the t test, and has no degrees of freedom
-    pairs = max(2, math.floor((stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(wanted)) ** 2 / effect**2))
-    while pairs < 1_000_000 and power(pairs, effect, alpha) < wanted:
+    pairs = max(2, math.floor((stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER)) ** 2 / effect**2))
+    while pairs < 1_000_000 and power(pairs, effect) < POWER:
         pairs += 1
     return float(pairs) if pairs < 1_000_000 else math.inf
 
 
 @cache
-def detectable(pairs: int, alpha: float = ALPHA, wanted: float = POWER) -> float:
-    """Return the smallest true effect, in standard deviations of the differences, that `pairs` show with this power."""
-    return float(brentq(lambda effect: power(pairs, effect, alpha) - wanted, 0.0, 1000.0))
+def detectable(pairs: int) -> float:
+    """Return the smallest true effect, in standard deviations, that `pairs` show with the power POWER."""
+    return float(brentq(lambda effect: power(pairs, effect) - POWER, 0.0, 1000.0))
 
 
 def best_weights(fitness: Sequence[float], chosen: int) -> list[float]:

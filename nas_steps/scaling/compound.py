@@ -34,11 +34,10 @@ class Factors:
 
     @property
     def product(self) -> float:
-        """Return alpha * beta^2 * gamma^2, the factor of the MACs before rounding."""
+        """Return the factor of the MACs before rounding."""
         return self.depth * self.width**2 * self.resolution**2
 
     def power(self, phi: float) -> Factors:
-        """Return the factors of member `phi`."""
         return Factors(self.depth**phi, self.width**phi, self.resolution**phi)
 
 

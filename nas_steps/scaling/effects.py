@@ -53,17 +53,12 @@ def effects(bases: Sequence[str], ways: Sequence[str], trainings: Sequence[Mappi
     return rows
 
 
-def main_way(ways: Sequence[str]) -> str:
-    """Return `compound` if it is among the ways, else the first that scales."""
-    return "compound" if "compound" in ways else next(way for way in ways if way != "none")
-
-
 def _contrasts(bases: Sequence[str], ways: Sequence[str]) -> Iterator[tuple[dict[str, str], Contrast]]:
     """Yield each effect's columns, and the weight of each cell in it."""
     others = [base for base in bases if base != "searched"]
     scaled = [way for way in ways if way != "none"]
     single = [way for way in scaled if way != "compound"]
-    main = main_way(ways)
+    main = "compound" if "compound" in ways else scaled[0]
 
     def head(kind: str, effect: str, base: str, way: str) -> dict[str, str]:
         return {"kind": kind, "effect": effect, "base": base, "way": way}

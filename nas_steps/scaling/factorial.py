@@ -30,12 +30,9 @@ CELLS = (
     "base", "scaling", "architectures", *SIZE, "target_macs", "mismatch", "trainings", *TEST, "train_seconds", "status",
 )  # fmt: skip
 
-#: about the factor of the MACs -> factors
-Path = Callable[[float], Factors]
 
-
-def paths(triple: Factors) -> dict[str, Path]:
-    """Return the path of each way of scaling."""
+def paths(triple: Factors) -> dict[str, Callable[[float], Factors]]:
+    """Return the path of each way of scaling: about the factor of the MACs -> factors."""
     return {
         "none": lambda _: Factors(1.0, 1.0, 1.0),
         "depth": lambda times: Factors(times, 1.0, 1.0),

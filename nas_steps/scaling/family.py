@@ -59,17 +59,12 @@ def describe_triples(scaling: Scaling, base: Design, measure: Measure) -> list[d
     return rows
 
 
-def kept_triples(rows: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    """Return the rows of triples.csv that can be chosen."""
-    return [row for row in rows if row["kept"] == "yes"]
-
-
 def choose(rows: Sequence[Mapping[str, str]], scores: Sequence[Mapping[str, str]], factors: str) -> dict[str, Any]:
     """Choose the kept row of triples.csv with the best validation accuracy; of equals the one with fewer MACs.
 
     If several have no sound score, MACs nearest to twice the base's choose. `factors` is scaling.factors.
     """
-    kept = kept_triples(rows)
+    kept = [row for row in rows if row["kept"] == "yes"]
     score_of = {row["index"]: float(row["score"]) for row in scores if row["status"] == "ok"}
     sound = [row for row in kept if row["index"] in score_of]
     score: float | None = None

@@ -15,7 +15,15 @@ def check_device(plan: Plan) -> None:
     wanted = plan.config.device
     if wanted == "auto":
         return
-    devices = Counter(str(read_json(file).get("device") or "") for file in computed(plan))
+    files = [
+        file
+        for file, made in plan.lasting().items()
+        if made.step.device
+        and (made.rule != "measure_blocks" or plan.measures_on_device)
+        and file.endswith("cost.json")
+        and Path(file).is_file()
+    ]
+    devices = Counter(str(read_json(file).get("device") or "") for file in files)
     others = {device: count for device, count in devices.items() if device and kind(device) != wanted}
     if others:
         folder = plan.placed(plan.folder)
@@ -25,18 +33,6 @@ def check_device(plan: Plan) -> None:
             "mix what was asked for: set device: auto to keep them, give the run a name of its own (--config "
             f"experiment={plan.config.experiment}_{wanted}), or delete {folder} to compute it anew"
         )
-
-
-def computed(plan: Plan) -> list[str]:
-    """Return the ledger files of the jobs that ran on the device of the config."""
-    return [
-        file
-        for file, made in plan.lasting().items()
-        if made.step.device
-        and (made.rule != "measure_blocks" or plan.measures_on_device)
-        and file.endswith("cost.json")
-        and Path(file).is_file()
-    ]
 
 
 def kind(device: str) -> str:

@@ -38,7 +38,9 @@ class Causes:
     def of(self, job: Job) -> list[str]:
         """Return the causes of one job, the nearest first; never empty."""
         record = self._record(job.output[0])
-        found = self._data_anew() if job.rule == "data" else []
+        # each setting of the data has files of its own name: compare with those that were read before
+        reader = self._record(self.plan.budgeted) if job.rule == "data" else None
+        found = [] if reader is None else self._data(reader["input"] or [])
         if record is not None:
             found += dict.fromkeys(self._changes(job, record))
         missing = [file for file in job.output if not os.path.exists(file)]
@@ -62,11 +64,6 @@ class Causes:
         path = next(records(file, self.folder))
         return read_json(path) if path.is_file() else None
 
-    def _data_anew(self) -> list[str]:
-        """Compare with the data that were read before: each setting has data of its own name."""
-        former = self._record(self.plan.budgeted)
-        return [] if former is None else self._data(former["input"] or [])
-
     def _changes(self, job: Job, record: dict[str, Any]) -> Iterator[str]:
         """Yield the settings, code, versions and data that have changed."""
         now = {
@@ -74,9 +71,8 @@ class Causes:
             "code": self.plan.code(job.rule, **job.wildcards),
             "versions": self.plan.versions(job.rule, job.wildcards.get("strategy", "")),
         }
-        before = record["params"] or []
         known = set()
-        for text in before:
+        for text in record["params"] or []:
             if (found := SETTINGS.fullmatch(text)) and now["settings"]:
                 known.add(text)
                 if found[1] != now["settings"] and job.rule != "manifest":
