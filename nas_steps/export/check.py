@@ -52,10 +52,7 @@ def classes_of(session: onnxruntime.InferenceSession, images: np.ndarray) -> np.
 
 
 def compare(path: str | Path, deployed: Deployed, images: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Compare torch and onnxruntime on `images` (N, channels, side, side) uint8, in batches, and on a few singly.
-
-    Return the largest difference of a logit, the share of equal top-1 classes and the ONNX file's own accuracy.
-    """
+    """Compare torch and onnxruntime on `images` (N, channels, side, side) uint8, in batches and singly."""
     session = open_session(path)
     largest, same, right = 0.0, 0, 0
     for number, batch in enumerate(batches(images, BATCH)):

@@ -23,10 +23,7 @@ FEWEST, SECONDS = 5, 3.0
 
 
 def measure(path: str | Path, repeats: int, threads: int) -> dict[str, Any]:
-    """Start the process and return its figures by batch size: latency in milliseconds, runs, peak memory in megabytes.
-
-    `memory_idle_mb` is that before the model is loaded. Raises subprocess.CalledProcessError if the process fails.
-    """
+    """Return the process's latencies in milliseconds and peak memories in megabytes. Raises CalledProcessError."""
     root = str(Path(__file__).resolve().parents[2])
     places = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     command = [sys.executable, "-m", MODULE, str(path), "--repeats", str(repeats), "--threads", str(threads)]

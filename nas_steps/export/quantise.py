@@ -129,10 +129,7 @@ def export_int8(
 
 
 def losses(ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return the loss of accuracy by INT8, with its 95 % interval over images.
-
-    `ours` are the classes (N,) that the float32 file predicts, `theirs` those of the INT8 file.
-    """
+    """Return the loss by INT8, given the classes (N,) of the float32 file (`ours`) and the INT8 file (`theirs`)."""
     right, still = ours == labels, theirs == labels
     low, high = paired_difference(int((right & ~still).sum()), int((still & ~right).sum()), len(labels))
     return {

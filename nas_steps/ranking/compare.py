@@ -1,7 +1,4 @@
-"""Compare every estimator's scores with the accuracies of the pool. Imports no torch.
-
-The figures are of the uniform sample, which is unbiased for the space, and of the whole pool, partly chosen by a score.
-"""
+"""Compare estimators with the accuracies of the uniform sample and of the whole pool. Imports no torch."""
 
 from __future__ import annotations
 

@@ -126,10 +126,7 @@ def ranks(values: ArrayLike) -> Array:
 
 
 def kendall(first: Array, second: Array, counts: Array) -> Array:
-    """Return tau-b of each sample, shape (samples,); NaN if a sample has one value only.
-
-    `counts` (samples, n) is how often a sample holds each pair. Copies of a pair are tied in both lists: no count.
-    """
+    """Return tau-b of each sample, shape (samples,), by its `counts` (samples, n) of the pairs; NaN if undefined."""
     if len(first) > DENSE:
         copies = (np.repeat(np.arange(len(first)), count.astype(int)) for count in counts)
         return np.array([stats.kendalltau(first[chosen], second[chosen]).statistic for chosen in copies])
@@ -271,10 +268,7 @@ def _normal_scores(values: Array) -> Array:
 
 
 def _accuracies(truth: Array, scored: Array) -> Array:
-    """Turn normal scores into accuracies by straight lines between those of `truth`.
-
-    The line through the largest and the highest tenth goes on above it, unless several share the largest: a bound.
-    """
+    """Turn normal scores into accuracies along lines between those of `truth`; the last goes on above a single best."""
     known, first, count = np.unique(_normal_scores(truth), return_index=True, return_counts=True)
     heights = truth[first]
     slope = 0.0

@@ -26,11 +26,7 @@ LATENT: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
 
 @dataclass(frozen=True)
 class Ceiling:
-    """The bounds that the reference's own seeds set.
-
-    halves: the mean correlation between two halves of the seeds, without a correction
-    ceiling: that of an estimator which knew each architecture's expected accuracy
-    """
+    """The correlation of two halves of the reference's seeds, and that of an estimator of each expected accuracy."""
 
     halves: Figure
     ceiling: Figure

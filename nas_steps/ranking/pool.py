@@ -1,7 +1,4 @@
-"""Gather the pool of known accuracies: a uniform sample of the space, and the shortlist. Imports no torch.
-
-A score chose the shortlist, so agreement among it is biased, and so, more weakly, is that on the whole pool.
-"""
+"""Gather the pool of known accuracies: an unbiased uniform sample, and the shortlist. Imports no torch."""
 
 from __future__ import annotations
 
@@ -41,10 +38,7 @@ class Member:
 
 
 def draw(space: Space, count: int, seed: int) -> list[str]:
-    """Draw `count` architectures uniformly, no two of them isomorphic; fewer if the space has no more.
-
-    A larger sample begins with the smaller one. Raises UserError if no new one is drawn from a large space.
-    """
+    """Draw non-isomorphic architectures uniformly: all if there are no more. Raises UserError if it finds none."""
     return [str(one) for one in Seen(space).fill(count, Random(derive_seed(seed, "uniform sample")))]
 
 
@@ -55,10 +49,9 @@ def pool(
     trainings: Mapping[int, Sequence[Estimate]],
     scores: Mapping[str, Mapping[str, float]],
 ) -> list[Member]:
-    """Return the sample, then the other shortlisted architectures, each once.
+    """Return the sample (`scores` by estimator, then architecture), then the other shortlisted architectures.
 
-    `trainings` are by seed; `scores` are the sample's, by estimator, then by architecture. A shortlisted architecture
-    has its searches' mean score, from its rows in `scored`.
+    These have their searches' mean score, from their rows in `scored`. `trainings` are by seed.
     """
     ours, theirs = dict.fromkeys(sampled), dict.fromkeys(row["architecture"] for row in shortlisted)
     trained = [{one.architecture: one for one in trainings[seed]} for seed in sorted(trainings)]

@@ -21,10 +21,7 @@ WINNERS = ("entry", "kind", "strategy", "search_seed", "architecture", "score")
 
 
 def ranked(shortlisted: Sequence[Mapping[str, str]], trainings: Sequence[Estimate]) -> list[dict[str, Any]]:
-    """Return a row for each shortlisted architecture, best mean score first; of equals the one with fewer MACs.
-
-    The mean is over sound trainings; an architecture without any comes last.
-    """
+    """Rank the shortlist by the mean of sound trainings (none is last); of equals fewer MACs come first."""
     proposers: dict[int, list[str]] = {}
     for row in shortlisted:
         proposers.setdefault(int(row["index"]), []).append(f"{row['strategy']}-{row['search_seed']}")
@@ -66,10 +63,7 @@ def winners(shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mapping[
 
 
 def agreement(shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return Kendall's tau-b between the scores of search and ranking, with a 95 % percentile bootstrap interval.
-
-    There is a row for each strategy, and a row `all` for each estimator that several strategies used.
-    """
+    """Return Kendall's tau-b of search and ranking: by strategy, and `all` for an estimator of several strategies."""
     score = {row["index"]: row["score"] for row in ranking if row["trainings"]}
     groups: dict[tuple[str, str], dict[int, float]] = {}
     for row in shortlisted:

@@ -114,9 +114,7 @@ def from_tau(
     return _spanned(at(tau), ends) if ends else at(tau)
 
 
-def from_pool(
-    scores: ArrayLike, reference: ArrayLike, choice: Choice, intervals: bool = True
-) -> tuple[Prediction, Prediction]:
+def from_pool(scores: ArrayLike, reference: ArrayLike, choice: Choice) -> tuple[Prediction, Prediction]:
     """Predict by the copula with the pool's tau and distribution of accuracies, and by the pool itself.
 
     `scores` has the shape (architectures,) and `reference` (architectures,) or (architectures, seeds). Intervals are
@@ -133,25 +131,24 @@ def from_pool(
     what = "enough to draw from, so read `pool`" if n >= choice.candidates else "copies are drawn, so read `copula`"
     note = f"{n} architectures for {choice.candidates} candidates: {what}"
     tau = float(stats.kendalltau(fitness, accuracy).statistic)
-    pools = [(fitness, accuracy, tau), *(_resampled_pools(fitness, accuracy, choice.seed) if intervals else ())]
-    predictions = []
-    for name, maker in _MAKERS.items():
-        prediction = _predict(name, maker(*pools[0]), tau, choice)
-        if intervals:
-            z, noise = next(_draws(replace(choice, repeats=REPEATS_EACH)))
-            repeats = [_read(maker(*one)(z, noise), choice) for one in pools]
-            shown = [_values(_summary(name, one, tau, choice)) for one in repeats]
-            span = np.quantile(shown[1:], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
-            # all resamples share their few draws: the interval also spans the figures less the error of these, seen
-            # on the pool itself, and is never tighter than the simulation's own error
-            moved = span - shown[0] + _values(prediction)
-            own = np.array(_values(prediction)) + np.outer([-2, 2], [one.error for one in _figures(prediction)])
-            # the least and the largest that each figure can be
-            least, most = [-math.inf, 0, 1], [math.inf, 1, choice.candidates]
-            least, most = least + [0, 0, 0] * len(choice.ks), most + [math.inf, math.inf, 1] * len(choice.ks)
-            prediction = _spanned(prediction, np.clip([*span, *moved, *own], least, most))
-        predictions.append(replace(prediction, note=note))
-    return predictions[0], predictions[1]
+    pools = [(fitness, accuracy, tau), *_resampled_pools(fitness, accuracy, choice.seed)]
+    z, noise = next(_draws(replace(choice, repeats=REPEATS_EACH)))
+    # the least and the largest that each figure can be
+    least = [-math.inf, 0, 1, *[0, 0, 0] * len(choice.ks)]
+    most = [math.inf, 1, choice.candidates, *[math.inf, math.inf, 1] * len(choice.ks)]
+
+    def predict(name: str) -> Prediction:
+        prediction = _predict(name, _MAKERS[name](*pools[0]), tau, choice)
+        repeats = [_read(_MAKERS[name](*one)(z, noise), choice) for one in pools]
+        shown = [_values(_summary(name, one, tau, choice)) for one in repeats]
+        span = np.quantile(shown[1:], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+        # all resamples share their few draws: the interval also spans the figures less the error of these, seen on the
+        # pool itself, and is never tighter than the simulation's own error
+        moved = span - shown[0] + _values(prediction)
+        own = np.array(_values(prediction)) + np.outer([-2, 2], [one.error for one in _figures(prediction)])
+        return replace(_spanned(prediction, np.clip([*span, *moved, *own], least, most)), note=note)
+
+    return predict("copula"), predict("pool")
 
 
 def copula(tau: float, quantile: Callable[[Array], Array]) -> Sampler:
@@ -255,11 +252,7 @@ def _mean(values: Array) -> Simulated:
 
 
 def _quantile(values: Array) -> Simulated:
-    """Return the smallest value that 95 % of the repeats do not exceed.
-
-    Its error is half of a 68 % order-statistic interval. A larger k never has a larger regret, so this quantile of the
-    fewest needed is the fewest for 95 %.
-    """
+    """Return the smallest value that 95 % of the repeats do not exceed; its error is half of a 68 % interval."""
     ordered = np.sort(values)
     last = len(ordered) - 1
     low, high = stats.binom.ppf(ndtr([-1.0, 1.0]), len(ordered), ASSURANCE).astype(int)

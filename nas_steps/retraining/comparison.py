@@ -80,12 +80,10 @@ def adjust(rows: Sequence[dict[str, Any]], family: Sequence[str], **targets: str
 
 
 def caution(pairs: int, hypotheses: int = 1) -> str:
-    """Say what this number of pairs cannot show; empty if it is enough for a claim without assumptions.
-
-    The sign-flip test of n pairs gives no p-value below 2 / 2**n; Holm multiplies the smallest by their number.
-    """
+    """Say what this number of pairs cannot show; empty if it is enough for a claim without assumptions."""
     if pairs < FEWEST_PAIRS:
         return f"too few seeds for a claim: {pairs} of {FEWEST_PAIRS}"
+    # the least p-value of the sign-flip test, times that of Holm's adjustment
     least = hypotheses * 2.0 ** (1 - pairs)
     if least < ALPHA:
         return ""
@@ -98,11 +96,7 @@ def caution(pairs: int, hypotheses: int = 1) -> str:
 
 
 def sign_flips(differences: Sequence[float]) -> float:
-    """Test that the differences are symmetric around 0, two-sided: exact for up to EXACT_PAIRS, else Monte Carlo.
-
-    The p-value is the share of sign patterns whose mean is at least as far from 0 as the measured one, which counts
-    among the random ones (Phipson & Smyth 2010).
-    """
+    """Return the two-sided sign-flip p-value: exact up to EXACT_PAIRS, else Monte Carlo (Phipson & Smyth 2010)."""
     values = np.asarray(differences, dtype=float)
     # equal sums must count as equal, whatever the order of adding
     bar = abs(values.sum()) - 1e-9 * np.abs(values).sum()
@@ -171,10 +165,7 @@ def detectable(pairs: int) -> float:
 
 
 def best_weights(fitness: Sequence[float], chosen: int) -> list[float]:
-    """Return each entry's probability to be the fittest of `chosen` entries drawn at random without replacement.
-
-    Of equals the earlier entry wins. Raises ValueError if there are fewer entries than `chosen`.
-    """
+    """Return each entry's probability to be the fittest of `chosen` random ones; of equals the earlier wins."""
     n = len(fitness)
     if not 1 <= chosen <= n:
         raise ValueError(f"{chosen} of {n} entries cannot be drawn")

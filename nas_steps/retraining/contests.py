@@ -37,13 +37,10 @@ def write_tables(trainings: Sequence[Metrics], folder: Path) -> None:
 def contests(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
     """Return a row for each strategy, opponent and way to take several winners as one, paired over training seeds.
 
-    `mean` is the mean of all winners. `best` is the expected test accuracy of the best of k winners by mean validation
-    accuracy; k is the smaller number of searches of the two sides. The opponents are each random strategy, the
-    uniformly drawn architectures, the largest network, and the best baseline.
-
-    The pairs compare these winners when trained again. searches_low, searches_high and searches_p are for other
-    searches: Welch's interval and test of the winners' mean accuracies, from FEWEST_PAIRS searches of both sides on,
-    for `mean` only. p_holm and p_flips_holm are Holm's adjustments over all rows of the same `role` and `of`.
+    `mean` is the mean of all winners; `best` the expected test accuracy of the best of k winners by mean validation
+    accuracy, k being the smaller number of searches of both sides. Pairs speak of these winners when trained again.
+    searches_low, searches_high and searches_p speak of other searches: Welch's interval and test of the winners' means,
+    from FEWEST_PAIRS searches of both sides on, for `mean` only. Holm adjusts over rows of the same `role` and `of`.
     """
     entries = by_entry(trainings)
     sides: dict[tuple[str, str], list[str]] = {}
@@ -80,10 +77,7 @@ def best_baseline(entries: Side) -> tuple[str, str]:
 
 
 def best_by_validation(valid: Mapping[str, float | None], test: Mapping[str, float]) -> tuple[str, bool]:
-    """Name the best by mean validation accuracy, or by test accuracy if all of these are None or NaN.
-
-    Return as well whether validation accuracies chose it. The name is empty if there is nothing to choose from.
-    """
+    """Name the best by validation accuracy, by test accuracy if none is known; say as well which. Empty if none."""
     judged = {name: value for name, value in valid.items() if value is not None and not math.isnan(value)}
     figures = judged or test
     return max(figures, key=lambda name: figures[name], default=""), bool(judged)

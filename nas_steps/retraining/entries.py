@@ -90,10 +90,9 @@ def largest(settings: TrainingSettings, data: str | Path) -> str:
 
 
 def largest_cells(space: CellSpace, measure: Callable[[CellArchitecture], tuple[int, int]]) -> CellArchitecture:
-    """Return the architecture of most MACs, of equal ones that of most parameters; of equals the first declared.
+    """Return the architecture of most MACs, then of most parameters, then the first declared; both are sums of edges.
 
-    It is exact, since both are sums over the edges. An edge's cost depends on its operation, its kind of cell and
-    whether it reads an input, whose side a reduction cell halves; so one edge of each sort is measured.
+    An edge's cost depends on its operation, its kind of cell and whether it reads an input: one of each is measured.
     """
 
     @cache

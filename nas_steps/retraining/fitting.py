@@ -43,11 +43,7 @@ def measure(inputs: int, classes: int, side: int) -> Measure:
 
 
 def widest(base: str, constraints: Constraints, counted: Measure) -> str:
-    """Give `base` the largest width factor, in hundredths, within the constraints: `mobilenet_v2_x0.37`.
-
-    Bisection finds it, since MACs and parameters never fall when the factor rises. Raises UserError if even the
-    narrowest network is too large.
-    """
+    """Give `base` the largest width within the constraints: `mobilenet_v2_x0.37`. Raises UserError if none is."""
 
     def name(hundredths: int) -> str:
         return f"{base}_x{hundredths / 100:g}"

@@ -20,10 +20,7 @@ NARROWEST = "{}_x0.01"
 
 
 def check_baselines(config: Config, store: str | Path) -> None:
-    """Raise UserError for a baseline that is above a budget in numbers, or cannot be made as small.
-
-    If the images are the user's own, their shape is unknown, and the baseline's job checks it. `store` caches counts.
-    """
+    """Raise UserError for a baseline above a budget in numbers if the images' shape is known; `store` caches counts."""
     budget, shape = config.retrain.budget, known_shape(config)
     if budget is None or budget.winner or shape is None or config.search.estimator.kind == "table":
         return

@@ -40,10 +40,7 @@ def summarise(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
 
 
 def compare(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
-    """Compare the test accuracy of each searched entry with each entry that is not, paired over training seeds.
-
-    The statistics are those of `comparison.paired`; `p_holm` is Holm's adjustment over all rows of the same role.
-    """
+    """Compare each searched entry with each other one, paired over seeds; Holm adjusts within a role."""
     entries = by_entry(trainings)
     accuracy = {name: accuracies(mine) for name, mine in entries.items()}
     rows: list[dict[str, Any]] = []

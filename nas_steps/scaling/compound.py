@@ -140,11 +140,10 @@ class Solved:
 def solve(
     base: Design, path: Callable[[float], Factors], target: float, measure: Measure, divisor: int | None = None
 ) -> Solved:
-    """Find the design on `path` whose real MACs come nearest to `target`, by bisection between 1/64 and 64.
+    """Find the design whose real MACs come nearest to `target`, by bisection between 1/64 and 64; skip impossible ones.
 
-    `path` maps a number, about the factor of the base's MACs, to factors. The nearest of all measured designs is taken
-    (the first within 0.2 %), so a coarse rounding shows in its MACs. Skips impossible designs; raises UserError if the
-    base is one.
+    `path` maps about the factor of the base's MACs to factors. The first design within 0.2 % is taken, or the nearest.
+    Raises UserError if the base itself is impossible.
     """
 
     def at(times: float) -> Solved:

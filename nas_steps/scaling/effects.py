@@ -46,22 +46,24 @@ def effects(bases: Sequence[str], ways: Sequence[str], trainings: Sequence[Mappi
             for seed in seeds
             if all((entry_name(*cell), seed) in accuracy for cell in contrast)
         ]
-        rows.append({**head, **_summary(differences, len(seeds)), "share": math.nan})
+        named = dict(zip(("kind", "effect", "base", "way"), head, strict=True))
+        rows.append({**named, **_summary(differences, len(seeds)), "share": math.nan})
     for row, adjusted in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
         row["p_holm"] = adjusted
-    _shares(rows)
+    gains = [row for row in rows if row["kind"] == "gain"]
+    for whole in gains:
+        if whole["effect"] == "both" and (whole["low"] > 0 or whole["high"] < 0):
+            for row in (gain for gain in gains if gain["base"] == whole["base"]):
+                row["share"] = row["difference"] / whole["difference"]
     return rows
 
 
-def _contrasts(bases: Sequence[str], ways: Sequence[str]) -> Iterator[tuple[dict[str, str], Contrast]]:
-    """Yield each effect's columns, and the weight of each cell in it."""
+def _contrasts(bases: Sequence[str], ways: Sequence[str]) -> Iterator[tuple[tuple[str, str, str, str], Contrast]]:
+    """Yield kind, effect, base and way of each effect, and the weight of each cell in it."""
     others = [base for base in bases if base != "searched"]
     scaled = [way for way in ways if way != "none"]
     single = [way for way in scaled if way != "compound"]
     main = "compound" if "compound" in ways else scaled[0]
-
-    def head(kind: str, effect: str, base: str, way: str) -> dict[str, str]:
-        return {"kind": kind, "effect": effect, "base": base, "way": way}
 
     def search(other: str, *ways: str) -> Contrast:
         return _minus([("searched", way) for way in ways], [(other, way) for way in ways])
@@ -70,20 +72,20 @@ def _contrasts(bases: Sequence[str], ways: Sequence[str]) -> Iterator[tuple[dict
         return _minus([(base, way) for base in bases], [(base, "none") for base in bases])
 
     for other in others:
-        yield head("search", f"searched minus {other}", other, "all"), search(other, *ways)
+        yield ("search", f"searched minus {other}", other, "all"), search(other, *ways)
     for way in scaled:
-        yield head("scaling", f"{way} minus none", "all", way), scaling(way, *bases)
+        yield ("scaling", f"{way} minus none", "all", way), scaling(way, *bases)
     if "compound" in scaled and single:
         one_dimension = [(base, way) for base in bases for way in single]
         contrast = _minus([(base, "compound") for base in bases], one_dimension)
-        yield head("scaling", "compound minus one dimension", "all", "compound"), contrast
+        yield ("scaling", "compound minus one dimension", "all", "compound"), contrast
     for other in others:
         interaction = {("searched", main): 1.0, ("searched", "none"): -1.0, (other, main): -1.0, (other, "none"): 1.0}
-        yield head("interaction", f"{main} scaling of searched minus of {other}", other, main), interaction
+        yield ("interaction", f"{main} scaling of searched minus of {other}", other, main), interaction
     for other in others:
-        yield head("gain", "both", other, main), {("searched", main): 1.0, (other, "none"): -1.0}
-        yield head("gain", "search", other, main), search(other, "none", main)
-        yield head("gain", "scaling", other, main), scaling(main, "searched", other)
+        yield ("gain", "both", other, main), {("searched", main): 1.0, (other, "none"): -1.0}
+        yield ("gain", "search", other, main), search(other, "none", main)
+        yield ("gain", "scaling", other, main), scaling(main, "searched", other)
 
 
 def _minus(first: Sequence[Cell], second: Sequence[Cell]) -> Contrast:
@@ -103,18 +105,8 @@ def _summary(differences: Sequence[float], seeds: int) -> dict[str, Any]:
     elif differences and max(differences) - min(differences) < SAME:
         notes.append("the same for every seed: its spread cannot be estimated")
     elif differences:
-        interval = mean_interval(differences)
-        row |= {key: interval[key] for key in ("low", "high")}
-        row["p_value"] = float(stats.ttest_1samp(differences, 0.0).pvalue)
+        interval, p_value = mean_interval(differences), float(stats.ttest_1samp(differences, 0.0).pvalue)
+        row |= {"low": interval["low"], "high": interval["high"], "p_value": p_value}
         if n < FEWEST_SEEDS:
             notes.append(f"{n} of the {FEWEST_SEEDS} seeds that a claim needs")
     return {**row, "note": "; ".join(notes)}
-
-
-def _shares(rows: Sequence[dict[str, Any]]) -> None:
-    """Fill in the share of either factor in each gain whose interval excludes 0."""
-    for whole in rows:
-        if whole["kind"] == "gain" and whole["effect"] == "both" and (whole["low"] > 0 or whole["high"] < 0):
-            for row in rows:
-                if (row["kind"], row["base"]) == ("gain", whole["base"]):
-                    row["share"] = row["difference"] / whole["difference"]

@@ -1,8 +1,4 @@
-"""Compare search with scaling: every base scaled in every way, at matched MACs.
-
-The budget is the winner's own MACs, to which each other base is brought by its width. Each way of scaling is solved for
-real MACs nearest to `factor` times the budget; `mismatch` is what rounding leaves. One triple scales all bases.
-"""
+"""Compare search with scaling: every base scaled in every way, at multiples of the winner's own MACs."""
 
 from __future__ import annotations
 

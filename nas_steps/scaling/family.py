@@ -35,10 +35,7 @@ B0_SIDE = PUBLISHED["efficientnet_b0"].resolution
 
 
 def describe_triples(scaling: Scaling, base: Design, measure: Measure) -> list[dict[str, Any]]:
-    """Return every triple of the grid with the real size of its network at phi = 1.
-
-    It is `kept` if its MACs are near twice the base's, or factors are published. Raises UserError if none is kept.
-    """
+    """Describe the network of every triple at phi = 1. Raises UserError if none has about twice the base's MACs."""
     base_macs = measure(base)[1]
     rows = []
     for index, factors in enumerate(triples(scaling)):
@@ -60,10 +57,7 @@ def describe_triples(scaling: Scaling, base: Design, measure: Measure) -> list[d
 
 
 def choose(rows: Sequence[Mapping[str, str]], scores: Sequence[Mapping[str, str]], factors: str) -> dict[str, Any]:
-    """Choose the kept row of triples.csv with the best validation accuracy; of equals the one with fewer MACs.
-
-    If several have no sound score, MACs nearest to twice the base's choose. `factors` is scaling.factors.
-    """
+    """Choose the kept triple of best validation accuracy, then of fewest MACs; without a score by its MACs alone."""
     kept = [row for row in rows if row["kept"] == "yes"]
     score_of = {row["index"]: float(row["score"]) for row in scores if row["status"] == "ok"}
     sound = [row for row in kept if row["index"] in score_of]

@@ -55,10 +55,7 @@ def _check_working_directory() -> None:
 
 
 def _only_the_package(package: Path, state: Path) -> Path:
-    """Return a folder with a link to the package and nothing else, since modules beside it would hide Python's own.
-
-    If none can be made, return the package's own folder.
-    """
+    """Return a folder with a link to the package alone, whose neighbours hide no module; else the package's own."""
     link = state.absolute() / f"nas-steps-{fingerprint(str(package))}" / package.name
     try:
         if not link.is_dir():
@@ -77,11 +74,7 @@ def _put_first(variable: str, folder: str) -> None:
 
 
 def gpus_of_a_job(device: str, cluster: bool, submitted: bool = False) -> int:
-    """Return the number of GPUs (0 or 1) that a training job asks for, by the config's `device`.
-
-    `auto` asks for one if this machine has one, and on a cluster always, whose login node has none. A `submitted` job
-    repeats the number of its submitter.
-    """
+    """Return the GPUs (0 or 1) of a training job; `auto` asks for one on a cluster always, a `submitted` job again."""
     if submitted and ASKED in os.environ:
         return int(os.environ[ASKED])
     count = (1 if cluster else min(1, count_gpus())) if device == "auto" else int(device == "cuda")
@@ -99,10 +92,9 @@ def count_gpus() -> int:
 
 
 def count_visible(visible: str, uuids: Sequence[str], parts: Sequence[str]) -> int:
-    """Count the GPUs that CUDA_VISIBLE_DEVICES leaves, of these UUIDs and of these parts of them (MIG).
+    """Count the GPUs that CUDA_VISIBLE_DEVICES leaves: indices, or UUIDs of GPUs or parts (MIG) by their beginnings.
 
-    CUDA reads indices, or UUIDs by their beginnings. Any other word ends the list, a repeated device empties it, and a
-    process sees one part alone.
+    Any other word ends the list, a repeated device empties it, and a process sees one part alone.
     """
     kind = next((kind for kind in ("GPU-", "MIG-") if visible.startswith(kind)), None)
     names = parts if kind == "MIG-" else uuids

@@ -108,11 +108,12 @@ def test_draws_of_a_pool_are_its_pairs_and_equal_scores_are_drawn_equally_often(
     assert np.mean(drawn[13000:20000] == 0.9) == pytest.approx(1 / 3, abs=0.03)
 
 
-def test_the_predictors_agree_on_a_large_pool_of_the_copula() -> None:
+def test_the_predictors_agree_on_a_large_pool_of_the_copula(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas_steps.ranking.sufficiency.RESAMPLES", 2)  # no interval is checked
     generator = np.random.default_rng(0)
     scores = generator.standard_normal(100000)
     accuracies = math.sin(math.pi * 0.25) * scores + math.cos(math.pi * 0.25) * generator.standard_normal(100000)
-    by_copula, by_pool = from_pool(scores, accuracies, Choice(50, ks=(1, 10)), intervals=False)
+    by_copula, by_pool = from_pool(scores, accuracies, Choice(50, ks=(1, 10)))
     normal = from_tau(0.5, Choice(50, ks=(1, 10)))
     assert by_pool.tau == pytest.approx(0.5, abs=0.01)
     for one, two, three in zip(by_copula.top, by_pool.top, normal.top, strict=True):

@@ -19,11 +19,7 @@ from nas_steps.workflow.why.jobs import snakemake
 
 
 def adopt(folder: str | Path, configs: Sequence[str] = ()) -> int:
-    """Check every file, restore the order of their times and Snakemake's records of them; return their number.
-
-    The records are those of the manifest, so exactly what has changed since is stale afterwards. Raises UserError if a
-    file is not as the manifest lists it.
-    """
+    """Check every file, restore times and Snakemake's records; return their number. Raises UserError for a change."""
     folder = Path(folder)
     manifest = read_manifest(folder)
     wrong = [line for line in changed_files(folder, manifest) if not line.startswith(UNLISTED_LINE)]

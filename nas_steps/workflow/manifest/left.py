@@ -34,9 +34,6 @@ class Left:
         self.altered: dict[str, str] = {}
         self.doubtful: list[str] = []
         self._ledger = self.state / "nas-steps" / f"{plan.config.experiment}-left.json"
-        self._look()
-
-    def _look(self) -> None:
         known: dict[str, list[str]] = read_json(self._ledger) if self._ledger.is_file() else {}
         new: dict[str, list[str]] = {}
         with contents_of(self.plan, self.state) as contents:
@@ -90,10 +87,7 @@ class Left:
         )
 
     def to_remake(self) -> list[str]:
-        """Return the files whose jobs must run again though Snakemake finds them current.
-
-        These are the doubtful ones, and the records of exports that name a missing model, which no rule declares.
-        """
+        """Return the files whose jobs must run again: doubtful ones, and records of exports that lack a model."""
         exported = [file for file in self.plan.lasting() if os.path.basename(file) in EXPORTED and os.path.isfile(file)]
         models = {
             file: [Path(file).with_name(model) for model in undeclared_files(read_json(file))] for file in exported

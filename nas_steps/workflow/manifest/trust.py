@@ -1,7 +1,4 @@
-"""Trust files that Snakemake does not know any more, or refuse them with reasons.
-
-In a copy of results/ without `.snakemake`, Snakemake takes every file for current. So the manifest decides.
-"""
+"""Trust or refuse files that Snakemake does not know, such as a copy of results/, by their manifest."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from nas_steps.errors import UserError
 from nas_steps.provenance.fingerprint import PACKAGE
 
 SNAKEFILE = PACKAGE.parent / "Snakefile"
-#: how a job's block begins
+#: the first line of a job's block
 STAMP = re.compile(r"^\[.* \d{4}\]$", flags=re.M)
 
 
