@@ -1,4 +1,1 @@
-"""What an architecture is worth, by one interface: an estimator maps a proposal to an `Estimate`.
-
-To add one: its settings in `nas_steps.config.estimators`, its module here, its step in `steps/`.
-"""
+"""Score architectures by one interface: an estimator maps a `Proposal` to an `Estimate`."""

@@ -1,12 +1,9 @@
-"""What a learning curve may look like: families of rising curves, and what the rest of a training may add to them.
+"""Families of rising learning curves, and courses that the rest of a training may take.
 
 The families are those of Domhan, Springenberg & Hutter 2015 (table 1), written as y(t) = c - a g(t), t in epochs from
-1, with g falling from about 1 towards 0. So written, several are one: weibull, janoschek and exp4 are one function, and
-hill3 and the log power are mmf with an end fixed. Left out are what grows without bound (the loglog-linear curve; the
-power factor of the vapour pressure). c and a are linear; only g's one or two other numbers are laid on a grid.
+1, with g falling from about 1 towards 0; its one or two parameters are laid on a grid. Equal ones are left out (exp4
+and janoschek are weibull, hill3 and log power are mmf), and unbounded ones (loglog-linear, vapour pressure's power).
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,40 +18,37 @@ Array = np.ndarray
 POWERS = (0.5, 0.7, 1.0, 1.4, 2.0)
 #: time constants on the grid, from half an epoch to twice the horizon
 TIMES = 24
-#: powers of the remaining learning rate to which what it withholds may be proportional: 1 in theory
+#: powers of the learning rate to which the withheld accuracy may be proportional: 1 in theory
 RATE_POWERS = (0.7, 1.0, 1.4)
-#: the noise that is left at rate 0, as a share of that at the full rate: what batches make goes, what images make stays
+#: the share of the noise at rate 0: that of the images, without that of the batches
 NOISE_LEFT = (0.1, 1.0)
-#: the share of the remaining error that annealing removes: anything
+#: the share of the remaining error that annealing may remove
 ERROR_SHARES = tuple(np.linspace(0.05, 0.95, 10))
-#: or what it wins, in standard deviations of the noise from epoch to epoch, which the same rate makes
+#: or its gain, in standard deviations of the noise from epoch to epoch
 NOISE_GAINS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 #: the share of the accuracy that overfitting or a drift takes by the horizon
 LOSSES = tuple(np.geomspace(0.01, 0.5, 9))
 
 
 def families(epochs: Array, horizon: int) -> tuple[list[str], Array]:
-    """The name of each g and its values at `epochs`: (members,), (members, epochs)."""
-    times = np.geomspace(0.5, 2 * horizon, TIMES)
-    found: list[tuple[str, Array]] = []
-    for time in times:
-        found += [("weibull", np.exp(-((epochs / time) ** power))) for power in POWERS]
-        found += [("mmf", 1 / (1 + (epochs / time) ** power)) for power in (*POWERS, 3.0)]
-        found.append(("vapor_pressure", 1 - np.exp(-time / epochs)))
+    """Return the name of each g, (members,), and its values at `epochs`, (members, epochs)."""
+    curves: list[tuple[str, Array]] = []
+    for time in np.geomspace(0.5, 2 * horizon, TIMES):
+        curves += [("weibull", np.exp(-((epochs / time) ** power))) for power in POWERS]
+        curves += [("mmf", 1 / (1 + (epochs / time) ** power)) for power in (*POWERS, 3.0)]
+        curves.append(("vapor_pressure", 1 - np.exp(-time / epochs)))
     for late in (0.0, *np.geomspace(1, horizon, 6)):
-        # without a shift it is pow3
         name = "pow4" if late else "pow3"
-        found += [(name, ((epochs + late) / (1 + late)) ** -power) for power in (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)]
-    found.append(("ilog2", np.log(2) / np.log(epochs + 1)))
-    return [name for name, _ in found], np.array([values for _, values in found])
+        curves += [(name, ((epochs + late) / (1 + late)) ** -power) for power in (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)]
+    curves.append(("ilog2", np.log(2) / np.log(epochs + 1)))
+    return [name for name, _ in curves], np.array([values for _, values in curves])
 
 
 @dataclass(frozen=True)
 class Course:
-    """One thing that a training may do: y(t) = factor(t) f(t) + gain(t), with noise of relative size noise(t).
+    """A course y(t) = factor(t) f(t) + gain(t) of a family's curve f, with noise of relative size noise(t).
 
-    f is a family's curve; arrays are over the observed epochs and, last, the horizon.
-    """
+    Arrays are over the observed epochs and, last, the horizon."""
 
     probability: float
     factor: Array
@@ -63,26 +57,24 @@ class Course:
 
 
 def courses(observed: int, horizon: int, noise: float, schedule: Schedule) -> list[Course]:
-    """All courses that are thought possible before the curve is seen; their probabilities add up to 1.
+    """Return the prior: possible courses, whose probabilities add up to 1.
 
-    While the learning rate is high, the noise of its steps withholds accuracy in proportion to it (Mandt, Hoffman &
-    Blei 2017), which a falling rate gives back. Nobody knows how much: a share of the error from 0 to 1, or
-    a multiple of the `noise` seen between epochs. An unknown schedule is as likely constant as it is a cosine that ends
-    at the horizon.
+    A high learning rate withholds accuracy in proportion to it (Mandt, Hoffman & Blei 2017): a share of the error, or a
+    multiple of the `noise` between epochs. An unknown schedule is as likely constant as a cosine.
     """
     annealed = {"unknown": 0.5, "cosine": 1.0, "constant": 0.0}[schedule]
     epochs = np.append(np.arange(1.0, observed + 1), horizon)
-    found: list[Course] = []
+    possible: list[Course] = []
     for chance, profile in _noise_profiles(observed):
         if annealed < 1:
-            found += _constant(chance * (1 - annealed), profile, epochs / horizon)
+            possible += _constant(chance * (1 - annealed), profile, epochs / horizon)
         if annealed > 0:
-            found += _annealed(chance * annealed, profile, (1 + np.cos(np.pi * epochs / horizon)) / 2, noise)
-    return found
+            possible += _annealed(chance * annealed, profile, (1 + np.cos(np.pi * epochs / horizon)) / 2, noise)
+    return possible
 
 
 def _constant(chance: float, profile: Array, progress: Array) -> Iterator[Course]:
-    """The family alone, or a slow loss beside it."""
+    """Yield the family alone, and with slow losses."""
     none = np.zeros_like(progress)
     yield Course(0.85 * chance, none + 1, none, profile)
     for share in LOSSES:
@@ -90,7 +82,7 @@ def _constant(chance: float, profile: Array, progress: Array) -> Iterator[Course
 
 
 def _annealed(chance: float, profile: Array, rate: Array, noise: float) -> Iterator[Course]:
-    """What the falling rate gives back; `rate` is 1 at first and 0 at the end."""
+    """Yield the courses of a `rate` that falls from 1 to 0 and gives accuracy back."""
     chance /= len(NOISE_LEFT) * len(RATE_POWERS)
     for left in NOISE_LEFT:
         shrinking = profile * (left + (1 - left) * rate)
@@ -103,7 +95,7 @@ def _annealed(chance: float, profile: Array, rate: Array, noise: float) -> Itera
 
 
 def _noise_profiles(observed: int) -> Iterator[tuple[float, Array]]:
-    """Probability and relative size of the noise: even, falling, or with a first part that says nothing of the rest."""
+    """Yield probability and relative size of noise that is even, falls, or is far larger in a first part."""
     epochs = np.append(np.arange(1.0, observed + 1), observed)
     yield 0.3, np.ones(observed + 1)
     yield 0.3, (epochs / observed) ** -0.5

@@ -1,11 +1,8 @@
-"""Where a learning curve will end: a weighted ensemble of parametric curves (Domhan, Springenberg & Hutter 2015).
+"""Predict the end of a learning curve by an ensemble of curves (Domhan, Springenberg & Hutter 2015). Needs no torch.
 
-Instead of their Markov chain, each curve's linear parameters are integrated exactly (Bayesian linear regression with
-unknown noise) and its few others are laid on a grid: tens of thousands of members, each weighed by how well it explains
-the observed values, with nothing random in it. The prediction is their mixture. Imports no torch.
+Instead of their Markov chain, linear parameters are integrated exactly (Bayesian linear regression with unknown noise)
+and others laid on a grid. The prediction is the mixture, weighted by likelihood; nothing is random.
 """
-
-from __future__ import annotations
 
 import math
 from collections.abc import Sequence
@@ -19,26 +16,24 @@ from nas_steps.errors import exact, known
 from nas_steps.estimation.curve_families import Array, Schedule, courses, families
 from nas_steps.facts import FEWEST_FINISHED, FEWEST_OBSERVED
 
-#: a curve counts for no more than so many independent points: no family is true, so residuals are alike from epoch to
-#: epoch and many of them would feign certainty (the coarsened posterior of Miller & Dunson 2019)
+#: largest number of independent points that a curve counts for: no family is true, so residuals are alike from epoch
+#: to epoch (the coarsened posterior of Miller & Dunson 2019)
 POINTS_AT_MOST = 20.0
-#: members that the prediction keeps
+#: members of a prediction
 MEMBERS = 500
-#: weight, of the best's 1, from which a member matters
+#: members with a smaller share of the best's weight are dropped
 NEGLIGIBLE = 1e-7
-#: smallest noise that is believed: one image in ten thousand
+#: smallest noise: one image in ten thousand
 LEAST_NOISE = 1e-4
-#: a curve has collapsed if so many of its last values are below half of its best
+#: number of last values below half of the best that make a collapse
 COLLAPSED = 3
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The validation accuracy at `horizon`, a share: a mixture of Student's t distributions, cut off at 0 and 1.
+    """The validation accuracy at `horizon`, a mixture of Student's t distributions, cut off at 0 and 1.
 
-    `low` and `high` bound the central interval of probability `coverage` for the value that would be measured there,
-    noise included; `mean` is the mean of the members, each cut off to [0, 1].
-    """
+    `low` and `high` bound the central interval of probability `coverage`, noise included."""
 
     horizon: int
     mean: float
@@ -62,16 +57,15 @@ class Prediction:
 def extrapolate(
     curve: Sequence[float], horizon: int, *, coverage: float = 0.9, schedule: Schedule = "unknown"
 ) -> Prediction:
-    """The value at epoch `horizon` of a curve whose values after epochs 1, 2, ... (shares, not %) are `curve`.
+    """Predict the value at epoch `horizon` of a `curve` of values, as shares, after epochs 1, 2, ...
 
-    `schedule` is the learning rate's: a "cosine" that falls to 0 at the horizon lifts the end of a curve far above what
-    its beginning shows; "unknown" holds both for equally likely, and its interval is as wide as that. A ValueError for
-    fewer than 4 values, values that are no number or not in [0, 1], or a horizon that is not beyond the curve.
+    A "cosine" `schedule` falls to 0 at the horizon, which lifts the end; "unknown" holds both for equally likely.
+    Raises ValueError for fewer than 4 values, values outside [0, 1], or a horizon that is not beyond the curve.
     """
     values = _checked(curve, horizon, coverage)
     known("schedule", schedule, get_args(Schedule))
     mixture = _stuck(values) or _fitted(values, horizon, schedule)
-    weights, centres, _, _ = mixture
+    mean = float(mixture[0] @ np.clip(mixture[1], 0, 1))
 
     def quantile(probability: float) -> float:
         if _above(0.0, *mixture) <= 1 - probability:
@@ -80,42 +74,25 @@ def extrapolate(
             return 1.0
         return optimize.brentq(lambda x: _above(x, *mixture) - (1 - probability), 0.0, 1.0, xtol=1e-7)
 
-    return Prediction(
-        horizon,
-        float(weights @ np.clip(centres, 0, 1)),
-        quantile((1 - coverage) / 2),
-        quantile((1 + coverage) / 2),
-        coverage,
-        *mixture,
-    )
+    return Prediction(horizon, mean, quantile((1 - coverage) / 2), quantile((1 + coverage) / 2), coverage, *mixture)
 
 
 def calibrated(prediction: Prediction, residuals: Sequence[float]) -> Prediction:
-    """The same prediction, corrected by what became of others of the same experiment: `residuals` are true ends minus
-    predicted means of trainings that were followed to their end, three or more.
+    """Correct a prediction by `residuals`: true ends minus predicted means of the experiment's finished trainings.
 
-    Residuals of one experiment are alike, since its networks share data and recipe: their mean is the prediction's
-    bias, and a new one is as far from it as a normal variable of unknown variance, which is Student's t. Raises
+    Their mean is the prediction's bias, and a new one is Student's t around it: normal, of unknown variance. Raises
     ValueError for fewer than three residuals, or one that is no number.
     """
-    found = np.asarray(residuals, dtype=np.float64)
-    if len(found) < FEWEST_FINISHED or not np.isfinite(found).all():
-        raise ValueError(f"{FEWEST_FINISHED} or more residuals are needed, all of them numbers; given {found.tolist()}")
-    freedom = len(found) - 1.0
-    centre = float(np.clip(prediction.mean + found.mean(), 0, 1))
-    scale = max(float(found.std(ddof=1)), LEAST_NOISE) * math.sqrt(1 + 1 / len(found))
+    given = np.asarray(residuals, dtype=np.float64)
+    if len(given) < FEWEST_FINISHED or not np.isfinite(given).all():
+        raise ValueError(f"{FEWEST_FINISHED} or more residuals are needed, all of them numbers; given {given.tolist()}")
+    freedom = len(given) - 1.0
+    centre = float(np.clip(prediction.mean + given.mean(), 0, 1))
+    scale = max(float(given.std(ddof=1)), LEAST_NOISE) * math.sqrt(1 + 1 / len(given))
     half = scale * float(special.stdtrit(freedom, (1 + prediction.coverage) / 2))
-    return Prediction(
-        prediction.horizon,
-        centre,
-        max(0.0, centre - half),
-        min(1.0, centre + half),
-        prediction.coverage,
-        np.ones(1),
-        np.array([centre]),
-        np.array([scale]),
-        freedom,
-    )
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    mixture = (np.ones(1), np.array([centre]), np.array([scale]), freedom)
+    return Prediction(prediction.horizon, centre, low, high, prediction.coverage, *mixture)
 
 
 def worth_going_on(prediction: Prediction, incumbent: float, threshold: float = 0.05) -> bool:
@@ -128,22 +105,17 @@ def worth_going_on(prediction: Prediction, incumbent: float, threshold: float = 
 def _checked(curve: Sequence[float], horizon: int, coverage: float) -> Array:
     values = np.asarray(curve, dtype=np.float64)
     if values.ndim != 1 or len(values) < FEWEST_OBSERVED:
-        raise ValueError(
-            f"a curve of {values.size} values cannot be extrapolated: at least {FEWEST_OBSERVED} epochs are needed"
-        )
+        few = f"a curve of {values.size} values cannot be extrapolated"
+        raise ValueError(f"{few}: at least {FEWEST_OBSERVED} epochs are needed")
     if not np.isfinite(values).all():
         epoch = int(np.flatnonzero(~np.isfinite(values))[0]) + 1
         raise ValueError(f"epoch {epoch} of the curve is {values[epoch - 1]}: a diverged training has no prediction")
     if values.min() < 0 or values.max() > 1:
         epoch = int(np.flatnonzero((values < 0) | (values > 1))[0]) + 1
-        raise ValueError(
-            f"epoch {epoch} of the curve is {exact(values[epoch - 1])}; accuracies are shares from 0 to 1 "
-            "(divide % by 100)"
-        )
+        value = f"epoch {epoch} of the curve is {exact(values[epoch - 1])}"
+        raise ValueError(f"{value}; accuracies are shares from 0 to 1 (divide % by 100)")
     if horizon <= len(values):
-        raise ValueError(
-            f"the horizon, epoch {horizon}, is not beyond the curve, which has {len(values)} epochs already"
-        )
+        raise ValueError(f"the horizon, epoch {horizon}, is not beyond the curve, which has {len(values)} epochs")
     if not 0 < coverage < 1:
         raise ValueError(f"coverage is the interval's probability, between 0 and 1; given {coverage!r}")
     return values
@@ -157,10 +129,10 @@ def _above(threshold: float, weights: Array, centres: Array, scales: Array, free
 
 
 def _stuck(values: Array) -> Mixture | None:
-    """The mixture for a curve that shows no learning at all, or whose training collapsed; None for any other.
+    """Return the mixture for a curve that shows no learning or has collapsed; None for any other.
 
-    It stays where it is, but for the chance 1 / (epochs there + 2) (Laplace's rule of succession) that it goes anywhere
-    up to the best it had, or to 1 where it never moved.
+    It stays, but for the chance 1 / (epochs there + 2) (Laplace's rule of succession) of going anywhere up to its best,
+    or up to 1 if it never moved.
     """
     below = values < values.max() / 2
     there = len(values) if np.ptp(values) == 0 else int(np.argmin(below[::-1]))
@@ -181,25 +153,23 @@ def _stuck(values: Array) -> Mixture | None:
 
 
 def _noise(values: Array) -> float:
-    """The standard deviation from epoch to epoch, robustly, from second differences of the later half."""
+    """Estimate the standard deviation from epoch to epoch, robustly, from second differences of the later half."""
     second = np.diff(values, 2)[-max(len(values) // 2, 3) :] / math.sqrt(6)
     return max(1.4826 * float(np.median(np.abs(second))), LEAST_NOISE)
 
 
 def _fitted(values: Array, horizon: int, schedule: Schedule) -> Mixture:
-    """The mixture of all members: each family's shape along each course.
+    """Return the mixture of all members: each family's shape along each course.
 
-    A member is linear in c and a: value = factor (c - a g) + gain + noise. Their prior is normal, c around 0.5 by 0.3
-    and a around 0 by 1; the noise's variance has an inverse gamma prior around what differences tell. All arrays below
-    are (shapes, courses) or (courses,); a 2 x 2 system is solved for each by Cramer's rule.
+    A member is linear in c and a: value = factor (c - a g) + gain + noise. The priors are normal, c around 0.5 by 0.3
+    and a around 0 by 1, and inverse gamma for the noise's variance. Arrays are (shapes, courses) or (courses,); each
+    2 x 2 system is solved by Cramer's rule.
     """
     noise = _noise(values)
     trust = POINTS_AT_MOST / (POINTS_AT_MOST + len(values))
     names, shapes = families(np.append(np.arange(1.0, len(values) + 1), horizon), horizon)
     possible = courses(len(values), horizon, noise, schedule)
-    factor = np.array([course.factor for course in possible])
-    gain = np.array([course.gain for course in possible])
-    size = np.array([course.noise for course in possible])
+    factor, gain, size = (np.array([getattr(one, name) for one in possible]) for name in ("factor", "gain", "noise"))
     g, g_end = shapes[:, :-1], shapes[:, -1:]
     f, f_end = factor[:, :-1], factor[:, -1]
     rest, precision = values - gain[:, :-1], trust * size[:, :-1] ** -2.0
@@ -240,10 +210,9 @@ def _fitted(values: Array, horizon: int, schedule: Schedule) -> Mixture:
 
 
 def _thinned(weights: Array, centres: Array, scales: Array) -> tuple[Array, Array, Array]:
-    """MEMBERS members of equal weight that stand for all: at even steps of the weight, in order of centres."""
+    """Choose MEMBERS members of equal weight, at even distances of the cumulated weight in order of centres."""
     some = np.flatnonzero(weights > NEGLIGIBLE)
     order = some[np.argsort(centres[some], kind="stable")]
-    reached = np.cumsum(weights[order])
-    steps = (np.arange(MEMBERS) + 0.5) / MEMBERS * reached[-1]
-    chosen = order[np.searchsorted(reached, steps)]
+    cumulated = np.cumsum(weights[order])
+    chosen = order[np.searchsorted(cumulated, (np.arange(MEMBERS) + 0.5) / MEMBERS * cumulated[-1])]
     return np.full(MEMBERS, 1 / MEMBERS), centres[chosen], scales[chosen]

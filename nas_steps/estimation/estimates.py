@@ -1,6 +1,4 @@
-"""The answer of every estimator, and the files that it travels in. Imports no torch."""
-
-from __future__ import annotations
+"""The answer of every estimator, and its files. Imports no torch."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,9 +16,8 @@ SCREENED = "screened"
 class Estimate:
     """The score of one architecture, higher for better; NaN, with a status other than `ok`, if there is none.
 
-    `parameters` and `macs` are those of the network that was scored, `seconds` the training's or the score's. `epochs`
-    were trained; `saved` were not, since the curve was extrapolated. `low` and `high` then are the 90 % interval of the
-    predicted accuracy. `predicted` is the prediction for a training that was followed to its end.
+    `epochs` were trained, and `saved` were not since the curve was extrapolated, to an accuracy with the 90 % interval
+    `low` to `high`. `predicted` is the prediction for a training that was followed to its end.
     """
 
     index: int
@@ -39,13 +36,13 @@ class Estimate:
 
     @property
     def fitness(self) -> float:
-        """The score, or minus infinity if there is none: the value that strategies and rankings compare."""
+        """The value that strategies and rankings compare: minus infinity if there is no score."""
         return self.score if self.status == "ok" and math.isfinite(self.score) else -math.inf
 
 
 COLUMNS = tuple(field.name for field in fields(Estimate))
-#: from a cell of a CSV file, by the type of the field
-_READ: dict[str, Callable[[str], Any]] = {"int": int, "float": number, "str": str}
+#: readers of a cell by the type of the field
+_READ: dict[Any, Callable[[str], Any]] = {int: int, float: number, str: str}
 
 
 def write_estimates(path: str | Path, estimates: Iterable[Estimate]) -> None:
@@ -58,7 +55,7 @@ def read_estimates(paths: Iterable[str | Path]) -> list[Estimate]:
 
 
 def _estimate(row: Mapping[str, str]) -> Estimate:
-    return Estimate(**{field.name: _READ[str(field.type)](row[field.name]) for field in fields(Estimate)})
+    return Estimate(**{field.name: _READ[field.type](row[field.name]) for field in fields(Estimate)})
 
 
 def by_round(shards: Sequence[str]) -> list[list[Estimate]]:

@@ -1,6 +1,4 @@
-"""What a strategy asks for, and the file that it travels in. Imports no torch."""
-
-from __future__ import annotations
+"""What a strategy asks for, and its file. Imports no torch."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -13,10 +11,12 @@ COLUMNS = ("index", "architecture", "epochs", "promoted", "incumbent", "whole", 
 
 @dataclass(frozen=True)
 class Proposal:
-    """An architecture to be scored. `epochs` are those of its rung, where there is successive halving, and `promoted`
-    whether it is not its first; `incumbent` is the best score of the rounds before, for estimators that give up what
-    cannot beat it. A `whole` training is followed to its end although curves are extrapolated; `residuals` are true
-    minus predicted accuracies of those that were."""
+    """An architecture to be scored.
+
+    - `epochs`, `promoted`: the epochs of its rung of successive halving, and whether that is not the first
+    - `incumbent`: the best score of earlier rounds, for estimators that stop early
+    - `whole`, `residuals`: whether to train to the end, and true minus predicted accuracies of trainings that were
+    """
 
     index: int
     architecture: str
@@ -33,8 +33,8 @@ def write_proposals(path: str | Path, proposals: Iterable[Proposal]) -> None:
 
 
 def read_proposals(path: str | Path) -> list[Proposal]:
-    """The proposals of a file, by index, each index once: an architecture can stand in a shortlist several times."""
-    found = {
+    """Read proposals by index, each index once: a shortlist can name an architecture several times."""
+    proposals = {
         int(row["index"]): Proposal(
             index=int(row["index"]),
             architecture=row["architecture"],
@@ -46,4 +46,4 @@ def read_proposals(path: str | Path) -> list[Proposal]:
         )
         for row in read_csv(path)
     }
-    return [found[index] for index in sorted(found)]
+    return [proposals[index] for index in sorted(proposals)]

@@ -1,6 +1,4 @@
-"""Tools that several zero-cost proxies share: preparation, weights, gradients, the network of positive weights."""
-
-from __future__ import annotations
+"""Tools of several zero-cost proxies: preparation, weights, gradients, the network of positive weights."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,11 +13,8 @@ class UndefinedError(Exception):
 
 
 def prepared(model: nn.Module) -> nn.Module:
-    """Make all parameters of `model` learn and its batch norms use the batch's own statistics; return `model`.
-
-    Those are the published codes' settings. All else is as in evaluation: no dropout, no auxiliary head, so that a
-    score is deterministic.
-    """
+    """Make all parameters of `model` learn and its batch norms use the batch's own statistics, as the published codes;
+    keep all else as in evaluation, so that a score is deterministic."""
     model.eval().requires_grad_(True)
     for module in model.modules():
         if isinstance(module, _BatchNorm):
@@ -59,9 +54,8 @@ def saliency(value: Tensor, learnt: Sequence[Tensor]) -> float:
 def positive_flow(model: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
     """Make `model` positive; return an image of ones, shaped as `image` (C, S, S), and the sum of its logits.
 
-    Parameters become their absolute values, in float64, batch norms the identity, and rectifiers that bend or are
-    bounded above 0 plain ReLUs: no signal cancels and no ReLU is closed. So the sum adds up all paths from the image
-    to the logits.
+    Parameters become their absolute values, in float64, batch norms the identity, and rectifiers plain ReLUs. So the
+    sum adds up all paths from the image to the logits.
     """
     # MPS has no float64
     device = torch.device("cpu") if image.device.type == "mps" else image.device
@@ -80,7 +74,7 @@ def positive_flow(model: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def has_path(model: nn.Module, image: Tensor) -> bool:
-    """Whether the logits depend on the image (C, S, S) at all. Changes `model`."""
+    """Whether the logits depend on the image (C, S, S). Changes `model`."""
     ones, flow = positive_flow(model, image)
     if not flow.requires_grad:
         return False

@@ -1,7 +1,5 @@
 """The settings of steps that score architectures."""
 
-from __future__ import annotations
-
 from nas_steps.config.estimators import Estimator, Screen, Table
 from nas_steps.config.space import FilledSpace, Network
 from nas_steps.provenance.settings import Settings
@@ -9,7 +7,7 @@ from nas_steps.training.settings import ComputeSettings
 
 
 class EstimationSettings(ComputeSettings):
-    """Architectures of a space, each scored by one estimator; `share`: by this share of its epochs."""
+    """Architectures of a space, each scored by one estimator, in a `share` of its epochs."""
 
     space: FilledSpace
     network: Network
@@ -18,7 +16,7 @@ class EstimationSettings(ComputeSettings):
 
 
 class ScreenSettings(ComputeSettings):
-    """A cheap score that chooses which of a round's proposals are evaluated."""
+    """A cheap score that chooses which proposals are evaluated."""
 
     space: FilledSpace
     network: Network
@@ -26,8 +24,7 @@ class ScreenSettings(ComputeSettings):
 
 
 class LookupSettings(Settings):
-    """What searches in a benchmark's table ended in. `content` is the fingerprint of the table's file, `kinds` has the
-    kind of each strategy."""
+    """A benchmark's table, the fingerprint `content` of its file, and the kind of each strategy that searched it."""
 
     space: FilledSpace
     table: Table

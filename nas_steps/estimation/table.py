@@ -1,6 +1,4 @@
-"""A benchmark's table in the place of trainings: every architecture of a space with its accuracies."""
-
-from __future__ import annotations
+"""A benchmark's table instead of trainings: every architecture of a space with its accuracies."""
 
 import csv
 import gzip
@@ -18,12 +16,13 @@ from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.protocol import members
 
 ARCHITECTURE = "architecture"
-#: the largest space whose missing architectures are looked for one by one
+#: size of the largest space in which a missing architecture is looked for
 COUNTABLE = 1_000_000
 
 
 class Benchmark:
-    """The columns of a table that an experiment uses, by architecture; accuracies are shares."""
+    """A table's columns by architecture: accuracies, as shares, that strategies see (`search`) or only the report does
+    (`report`), and the evaluation's `seconds`, NaN if the table has none."""
 
     def __init__(self, rows: Mapping[str, tuple[float, float, float]]) -> None:
         self._rows = rows
@@ -32,15 +31,12 @@ class Benchmark:
         return len(self._rows)
 
     def search(self, architecture: str) -> float:
-        """What a strategy is told."""
         return self._rows[architecture][0]
 
     def report(self, architecture: str) -> float:
-        """What the report tells; no strategy sees it."""
         return self._rows[architecture][1]
 
     def seconds(self, architecture: str) -> float:
-        """What the evaluation took where the table was made; NaN where it does not say."""
         return self._rows[architecture][2]
 
     def architectures(self) -> list[str]:
@@ -48,10 +44,7 @@ class Benchmark:
 
 
 def read_table(path: str | Path, settings: Table, space: CellSpace) -> Benchmark:
-    """Read a table and check that it holds each architecture of `space` once, with numbers.
-
-    Raises UserError with the line where it does not.
-    """
+    """Read a table that holds each architecture of `space` once. Raises UserError, with the line, if it does not."""
     path = Path(path)
     columns = [settings.search, settings.report, *([settings.cost] if settings.cost else [])]
     rows: dict[str, tuple[float, float, float]] = {}
@@ -63,9 +56,8 @@ def read_table(path: str | Path, settings: Table, space: CellSpace) -> Benchmark
         except UserError as error:
             raise UserError(f"{where}: {error}; the table must be one of space {space.name}") from None
         if architecture in lines:
-            raise UserError(
-                f"{where}: the architecture {architecture} stands in line {lines[architecture]} already; keep one"
-            )
+            before = lines[architecture]
+            raise UserError(f"{where}: the architecture {architecture} stands in line {before} already; keep one")
         lines[architecture] = number
         figures = [_figure(row[column], where, column) for column in columns]
         for column, value in zip(columns[:2], figures, strict=False):
@@ -73,16 +65,16 @@ def read_table(path: str | Path, settings: Table, space: CellSpace) -> Benchmark
                 raise UserError(f"{where}: {column} is {exact(value)}; accuracies are per cent, from 0 to 100")
         rows[architecture] = (figures[0] / 100, figures[1] / 100, figures[2] if settings.cost else math.nan)
     if len(rows) < space.size():
-        raise UserError(
-            f"{path} holds {len(rows):,} of the {space.size():,} architectures of space {space.name}"
-            f"{_missing(rows, space)}; add them, or declare the space that it holds"
-        )
+        listed = map(str, members(space)) if space.size() <= COUNTABLE else ()
+        missing = next((f"; {one} is missing" for one in listed if one not in rows), "")
+        held = f"{path} holds {len(rows):,} of the {space.size():,} architectures of space {space.name}"
+        raise UserError(f"{held}{missing}; add them, or declare the space that it holds")
     return Benchmark(rows)
 
 
 def check_table(path: str | Path, settings: Table, space: CellSpace, memory: str | Path, content: str) -> None:
-    """Raise UserError for a table that cannot be searched in. `memory` is a JSON file of those that were found sound,
-    so that this is quick at the next parse of the Snakefile; `content` is the fingerprint of the table."""
+    """Raise UserError if a table is no sound one. `memory` is a JSON file of sound tables, which saves reading them
+    again; `content` is the fingerprint of the table."""
     key = fingerprint([content, settings.model_dump(mode="json", exclude={"path"}), repr(space)])
     sound: dict[str, Any] = read_json(memory) if Path(memory).is_file() else {}
     if key not in sound:
@@ -91,7 +83,7 @@ def check_table(path: str | Path, settings: Table, space: CellSpace, memory: str
 
 
 def _lines(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, str | None]]]:
-    """The rows of a CSV file, each with its line. Raises UserError where it is none, or lacks a column."""
+    """Yield each row of a CSV file with its line. Raises UserError if it is none or lacks a column."""
     opened = gzip.open if path.suffix == ".gz" else open
     try:
         # spreadsheets begin a table with a byte-order mark
@@ -115,10 +107,3 @@ def _figure(cell: str | None, where: str, column: str) -> float:
     if not math.isfinite(value):
         raise UserError(f"{where}: {column} is {cell!r}, which is no number; every architecture needs one")
     return value
-
-
-def _missing(rows: Mapping[str, Any], space: CellSpace) -> str:
-    """One that is missing, where the space is small enough to look."""
-    if space.size() > COUNTABLE:
-        return ""
-    return next((f"; {one} is missing" for one in map(str, members(space)) if one not in rows), "")

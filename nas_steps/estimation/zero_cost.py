@@ -1,7 +1,5 @@
 """Score an untrained network by zero-cost proxies (Abdelfattah et al. 2021; Mellor et al. 2021) on one minibatch."""
 
-from __future__ import annotations
-
 import copy
 import math
 import time
@@ -15,7 +13,7 @@ from torch import Tensor, nn
 
 from nas_steps.config.space import Network
 from nas_steps.data.batches import DeviceImages
-from nas_steps.data.store import Meta, load_split, part_of, read_meta
+from nas_steps.data.store import load_split, part_of, read_meta
 from nas_steps.errors import UserError, known
 from nas_steps.estimation import proxies
 from nas_steps.estimation.proxy_tools import UndefinedError, has_path, prepared
@@ -24,14 +22,13 @@ from nas_steps.models.count import Size
 from nas_steps.provenance.kinds import of_kind
 from nas_steps.provenance.seeds import derive_seed
 
-#: the names of all proxies
 PROXIES = tuple(module.name for module in iter_modules(proxies.__path__))
 NO_PATH = "no path: the network's output does not depend on its images"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The score of one network by one proxy, higher for better; NaN, with a `reason`, if it is undefined."""
+    """The score of one network by one proxy, higher for better; NaN with a `reason` if it is undefined."""
 
     score: float
     seconds: float
@@ -43,22 +40,17 @@ class Measured:
 
     @property
     def fitness(self) -> float:
-        """The score, or minus infinity if it is undefined: the value that rankings compare."""
+        """The value that rankings compare: minus infinity if the score is undefined."""
         return -math.inf if self.reason else self.score
 
 
-@dataclass(frozen=True)
 class Minibatch:
-    """Images of each class, normalised, float32 (N, C, S, S), with int64 labels (N,): the same for all networks."""
+    """Images of each class, normalised, float32 (N, C, S, S), with int64 labels (N,), the same for all networks."""
 
-    images: Tensor
-    labels: Tensor
-    meta: Meta
-
-    @staticmethod
-    def drawn(folder: str, count: int, device: torch.device, seed: int) -> Minibatch:
+    def __init__(self, folder: str, count: int, device: torch.device, seed: int) -> None:
         """Draw `count` training images, classes in proportion. Raises UserError if there are fewer."""
-        meta, train = read_meta(folder), load_split(folder, "train")
+        self.meta = meta = read_meta(folder)
+        train = load_split(folder, "train")
         if not len(meta.classes) <= count <= len(train.labels):
             raise UserError(
                 f"batch_size is {count}; a zero-cost score needs an image of each of the {len(meta.classes)} classes, "
@@ -66,8 +58,7 @@ class Minibatch:
             )
         chosen = part_of(train, count / len(train.labels), meta.classes, derive_seed(seed, "zero-cost batch"))
         held = DeviceImages(chosen.images, chosen.labels, meta.mean, meta.std, device)
-        images, labels = next(held.batches(count, shuffle=False))
-        return Minibatch(images, labels, meta)
+        self.images, self.labels = next(held.batches(count, shuffle=False))
 
     def score(self, architecture: str, network: Network, proxy: str, *, seed: int) -> tuple[Measured, Size]:
         """Score the network of an architecture as `seed` initialises it; return its size, too."""
@@ -80,32 +71,22 @@ class Minibatch:
 def zero_cost(model: nn.Module, images: Tensor, labels: Tensor, names: Sequence[str]) -> dict[str, Measured]:
     """Score `model` by the proxies `names` on images (N, C, S, S), normalised as in training, and int64 labels (N,).
 
-    Model, images and labels are on one device. Each proxy works on a copy and from the same random state; model and
-    random state stay as they are, and no score depends on the other names. `seconds` are those of one proxy with its
-    copy, without the search for a path from the images to the output.
-
-    Raises UserError for an unknown name, or images or labels of the wrong shape.
+    All are on one device. Each proxy works on a copy, from the same random state, which is kept. `seconds` are those of
+    one proxy. Raises UserError for an unknown name, or images or labels of the wrong shape.
     """
-    asked = {name: _proxy(name) for name in names}
-    _check(images, labels)
-    connected = all(_always(proxy) for proxy in asked.values()) or _connected(model, images)
-    return {
-        name: _measure(name, proxy, model, images, labels)
-        if connected or _always(proxy)
-        else Measured(math.nan, 0.0, NO_PATH)
-        for name, proxy in asked.items()
-    }
-
-
-def _proxy(name: str) -> ModuleType:
     try:
-        return of_kind(proxies.__name__, known("zero-cost proxy", name, PROXIES))
+        asked = {name: of_kind(proxies.__name__, known("zero-cost proxy", name, PROXIES)) for name in names}
     except ValueError as error:
         raise UserError(str(error)) from error
-
-
-def _always(proxy: ModuleType) -> bool:
-    return getattr(proxy, "ALWAYS", False)
+    _check(images, labels)
+    always = {name for name, proxy in asked.items() if getattr(proxy, "ALWAYS", False)}
+    if len(always) < len(asked):
+        with torch.random.fork_rng(devices=_generators(images.device)), torch.enable_grad():
+            connected = has_path(prepared(copy.deepcopy(model)), images[0])
+        if not connected:
+            measured = {name: Measured(math.nan, 0.0, NO_PATH) for name in asked}
+            return measured | {name: _measure(name, asked[name], model, images, labels) for name in always}
+    return {name: _measure(name, proxy, model, images, labels) for name, proxy in asked.items()}
 
 
 def _measure(name: str, proxy: ModuleType, model: nn.Module, images: Tensor, labels: Tensor) -> Measured:
@@ -124,13 +105,8 @@ def _measure(name: str, proxy: ModuleType, model: nn.Module, images: Tensor, lab
     return Measured(score, seconds, reason)
 
 
-def _connected(model: nn.Module, images: Tensor) -> bool:
-    with torch.random.fork_rng(devices=_generators(images.device)), torch.enable_grad():
-        return has_path(prepared(copy.deepcopy(model)), images[0])
-
-
 def _generators(device: torch.device) -> list[torch.device]:
-    """The devices, beside the CPU, whose random state a network on `device` may draw from."""
+    """Return the devices, beside the CPU, whose random state a network on `device` may draw from."""
     return [device] if device.type == "cuda" else []
 
 

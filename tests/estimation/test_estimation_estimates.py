@@ -11,9 +11,9 @@ import pytest
 from stepping import run
 from tiny_world import CONVOLUTION, MIXED, POOLS, settings
 
-from nas_steps.estimation import training
 from nas_steps.estimation.estimates import Estimate, by_round, read_estimates, write_estimates
 from nas_steps.provenance.files import write_csv
+from nas_steps.training.networks import train_network
 
 ARCHITECTURES = [MIXED, CONVOLUTION, POOLS]
 
@@ -97,7 +97,7 @@ def test_shards_share_the_work_and_change_no_score(tmp_path: Path, data: str) ->
 def test_a_divergence_is_recorded_and_the_others_go_on(
     tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = training.train_network
+    train = train_network
 
     def unstable(architecture: str, network: Any, recipe: Any, *rest: Any, **named: Any) -> Any:
         if architecture == CONVOLUTION:
@@ -105,7 +105,7 @@ def test_a_divergence_is_recorded_and_the_others_go_on(
         return train(architecture, network, recipe, *rest, **named)
 
     calm = read_estimates([estimated(tmp_path, data, 0, 1)])
-    monkeypatch.setattr(training, "train_network", unstable)
+    monkeypatch.setattr("nas_steps.estimation.shard.train_network", unstable)
     first, second, third = read_estimates([estimated(tmp_path, data, 0, 1)])
     assert (second.status, second.fitness) == ("diverged", -math.inf)
     assert math.isnan(second.score)
@@ -118,13 +118,13 @@ def test_the_seed_of_a_training_depends_on_stage_seed_and_architecture(
     tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seeds: list[int] = []
-    train = training.train_network
+    train = train_network
 
     def spy(*given: Any, seed: int, **named: Any) -> Any:
         seeds.append(seed)
         return train(*given, seed=seed, **named)
 
-    monkeypatch.setattr(training, "train_network", spy)
+    monkeypatch.setattr("nas_steps.estimation.shard.train_network", spy)
     estimated(tmp_path, data, 0, 3)
     estimated(tmp_path, data, 1, 3)
     estimated(tmp_path, data, 0, 3, seed=1)

@@ -12,11 +12,11 @@ from tiny_world import CONVOLUTION, MIXED, RECIPE
 
 from nas_steps.config.estimators import Proxy
 from nas_steps.errors import UserError
-from nas_steps.estimation import training
 from nas_steps.estimation.estimates import Estimate, read_estimates
 from nas_steps.estimation.estimators import short_training
 from nas_steps.estimation.zero_cost import PROXIES
 from nas_steps.facts import FEWEST_FINISHED, FEWEST_OBSERVED
+from nas_steps.training.networks import train_network
 
 
 def test_the_config_knows_every_proxy_and_no_other() -> None:
@@ -44,13 +44,13 @@ def test_a_part_of_the_images_at_a_lower_resolution_is_what_is_trained_on(
     tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[int, int]] = []
-    train = training.train_network
+    train = train_network
 
     def spy(architecture: str, network: Any, recipe: Any, images: Any, **named: Any) -> Any:
         seen.append((len(images.train), images.side))
         return train(architecture, network, recipe, images, **named)
 
-    monkeypatch.setattr(training, "train_network", spy)
+    monkeypatch.setattr("nas_steps.estimation.shard.train_network", spy)
     estimated(tmp_path, data, "one", [MIXED], search__estimator=RECIPE | {"images": 0.5, "resolution": 6})
     assert seen == [(30, 6)]
 
@@ -59,14 +59,14 @@ def test_a_part_of_the_images_at_a_lower_resolution_is_what_is_trained_on(
 def test_a_failed_evaluation_is_a_result_and_an_unknown_error_is_raised(
     tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    train = training.train_network
+    train = train_network
 
     def broken(architecture: str, *rest: Any, **named: Any) -> Any:
         if architecture == MIXED:
             raise error
         return train(architecture, *rest, **named)
 
-    monkeypatch.setattr(training, "train_network", broken)
+    monkeypatch.setattr("nas_steps.estimation.shard.train_network", broken)
     failed, sound = read_estimates([estimated(tmp_path, data, "one", [MIXED, CONVOLUTION])])
     assert (failed.status, failed.fitness) == ("failed", -math.inf)
     assert str(error) in failed.reason

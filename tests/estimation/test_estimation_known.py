@@ -13,12 +13,12 @@ import pytest
 from stepping import run
 from tiny_world import CONVOLUTION, MIXED, settings
 
-from nas_steps.estimation import training
-from nas_steps.estimation.cache import EstimateCache
 from nas_steps.estimation.estimates import Estimate, read_estimates
 from nas_steps.estimation.proposals import Proposal, write_proposals
+from nas_steps.estimation.shard import EstimateCache
 from nas_steps.provenance.files import read_json, write_json
 from nas_steps.provenance.fingerprint import fingerprint
+from nas_steps.training.networks import train_network
 
 
 def estimated(folder: Path, data: str, name: str, architectures: list[str], seed: int = 0, **changes: Any) -> Path:
@@ -41,13 +41,13 @@ def test_an_architecture_is_trained_once_whoever_proposes_it(
     tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained: list[str] = []
-    train = training.train_network
+    train = train_network
 
     def spy(architecture: str, *rest: Any, **named: Any) -> Any:
         trained.append(architecture)
         return train(architecture, *rest, **named)
 
-    monkeypatch.setattr(training, "train_network", spy)
+    monkeypatch.setattr("nas_steps.estimation.shard.train_network", spy)
     (first,) = read_estimates([estimated(tmp_path, data, "one", [MIXED])])
     new, again = read_estimates([estimated(tmp_path, data, "two", [CONVOLUTION, MIXED])])
     assert trained == [MIXED, CONVOLUTION]

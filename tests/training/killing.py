@@ -31,12 +31,11 @@ import nas_steps.models.build
 import nas_steps.search.darts.loop
 import nas_steps.search.enas
 import nas_steps.search.one_shot.scoring
-import nas_steps.search.one_shot.statistics
 import nas_steps.search.one_shot.training
 import nas_steps.training.final  # noqa: F401 - likewise
 from nas_steps.config.space import Network
 from nas_steps.data.__main__ import main as prepare
-from nas_steps.estimation.cache import FOLDER as ESTIMATES
+from nas_steps.estimation.shard import CACHE as ESTIMATES
 from nas_steps.provenance import task
 from nas_steps.provenance.files import read_json, write_csv, write_json
 from nas_steps.provenance.fingerprint import code_fingerprint

@@ -1,4 +1,1 @@
-"""One module an estimator, named like its `kind`: `estimator(shard)` makes it.
-
-To add one: its module here, its settings in `nas_steps.config.estimators`.
-"""
+"""One module for each estimator, named like its `kind` in `nas_steps.config.estimators`, with `estimator(shard)`."""

@@ -1,7 +1,5 @@
 """Train the first epochs and extrapolate the learning curve (Domhan, Springenberg & Hutter 2015)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,35 +9,26 @@ from nas_steps.config.estimators import Extrapolation
 from nas_steps.estimation.curves import Prediction, calibrated, extrapolate, worth_going_on
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.estimation.proposals import Proposal
-from nas_steps.estimation.shard import Shard
-from nas_steps.estimation.training import estimate_of, failing, images_of, train
+from nas_steps.estimation.shard import TrainingEstimator, estimate_of
 from nas_steps.facts import FEWEST_OBSERVED
 from nas_steps.training.checkpoint import Checkpoint
 from nas_steps.training.loop import Row
 from nas_steps.training.progress import Progress
 
 
-class Extrapolations:
-    """Scores by the validation accuracy that is predicted for the last epoch, `observe` epochs having been trained.
+class Extrapolations(TrainingEstimator):
+    """Scores by the validation accuracy that `observe` epochs predict for the last epoch.
 
-    If the probability of beating the incumbent falls below `stop_below`, a training ends early; its score is the
-    prediction at that epoch. The incumbent is the best of the rounds before, so no other job matters. A `whole`
-    proposal is trained to its end and scored by that; the prediction errors of such proposals correct later ones.
+    A training ends early if its probability of beating the incumbent, the best of earlier rounds, falls below
+    `stop_below`. A `whole` proposal is trained to its end; its prediction error corrects later predictions.
     """
 
-    def __init__(self, shard: Shard) -> None:
-        assert isinstance(shard.settings.estimator, Extrapolation)
-        self.shard = shard
-        self.settings = shard.settings.estimator
-        self.images = images_of(shard, self.settings)
+    settings: Extrapolation
 
     def units(self, proposal: Proposal) -> int:
         return self.settings.epochs if proposal.whole else self.settings.observe
 
-    def __call__(self, proposal: Proposal, progress: Progress, checkpoint: Checkpoint) -> Estimate:
-        return failing(proposal, lambda: self._estimate(proposal, progress, checkpoint))
-
-    def _estimate(self, proposal: Proposal, progress: Progress, checkpoint: Checkpoint) -> Estimate:
+    def estimate(self, proposal: Proposal, progress: Progress, checkpoint: Checkpoint) -> Estimate:
         settings, incumbent = self.settings, proposal.incumbent
         predicted: dict[int, Prediction] = {}
 
@@ -58,21 +47,20 @@ class Extrapolations:
             return not worth_going_on(prediction(history), incumbent, settings.stop_below)
 
         how: dict[str, Any] = {"progress": progress, "checkpoint": checkpoint, "stop": stop}
-        trained = train(self.shard, proposal, settings, self.images, **how)
+        trained = self.train(proposal, settings, **how)
         epochs = len(trained.history)
         estimate = replace(estimate_of(proposal, trained, math.nan), saved=settings.epochs - epochs)
         if trained.status != "ok":
             return estimate
-        found = prediction(trained.history[: settings.observe])
+        end = prediction(trained.history[: settings.observe])
         if proposal.whole:
-            return replace(estimate, score=trained.last("valid_accuracy"), predicted=found.mean)
+            return replace(estimate, score=trained.last("valid_accuracy"), predicted=end.mean)
         if epochs < settings.observe:
             progress.skip(settings.observe - epochs)
-            probability = found.probability_above(incumbent or 0.0)
+            probability = end.probability_above(incumbent or 0.0)
             reason = f"stopped after {epochs} epochs: beating {incumbent:.4f} has a probability of {probability:.3f}"
             estimate = replace(estimate, reason=reason)
-        return replace(estimate, score=found.mean, low=found.low, high=found.high)
+        return replace(estimate, score=end.mean, low=end.low, high=end.high)
 
 
-def estimator(shard: Shard) -> Extrapolations:
-    return Extrapolations(shard)
+estimator = Extrapolations

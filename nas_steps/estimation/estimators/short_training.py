@@ -1,41 +1,29 @@
-"""The plainest estimator: train for a few epochs, take the validation accuracy (Zoph & Le 2017, section 4.1)."""
-
-from __future__ import annotations
+"""Train for a few epochs and take the validation accuracy (Zoph & Le 2017, section 4.1)."""
 
 import math
 from dataclasses import asdict, replace
 from statistics import fmean
-from typing import Any
 
 from nas_steps.config.estimators import ShortTraining
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.estimation.proposals import Proposal
-from nas_steps.estimation.shard import Shard
-from nas_steps.estimation.training import estimate_of, failing, images_of, train
+from nas_steps.estimation.shard import TrainingEstimator, estimate_of
 from nas_steps.training.checkpoint import Checkpoint
 from nas_steps.training.progress import Progress
 
 
-class ShortTrainings:
-    """Scores by the last epoch's validation accuracy, the mean over `seeds` trainings.
+class ShortTrainings(TrainingEstimator):
+    """Scores by the last epoch's validation accuracy, the mean over those of `seeds` trainings that did not diverge.
 
-    If one training of an architecture diverges, the others count. With successive halving a proposal has the epochs
-    of its rung: each rung trains from the beginning, with a learning rate that falls to 0 at its end.
+    Each rung of successive halving trains from the beginning, with a learning rate that falls to 0 at its end.
     """
 
-    def __init__(self, shard: Shard) -> None:
-        assert isinstance(shard.settings.estimator, ShortTraining)
-        self.shard = shard
-        self.settings = shard.settings.estimator
-        self.images = images_of(shard, self.settings)
+    settings: ShortTraining
 
     def units(self, proposal: Proposal) -> int:
         return self.settings.seeds * (proposal.epochs or self.settings.epochs)
 
-    def __call__(self, proposal: Proposal, progress: Progress, checkpoint: Checkpoint) -> Estimate:
-        return failing(proposal, lambda: self._estimate(proposal, progress, checkpoint))
-
-    def _estimate(self, proposal: Proposal, progress: Progress, checkpoint: Checkpoint) -> Estimate:
+    def estimate(self, proposal: Proposal, progress: Progress, checkpoint: Checkpoint) -> Estimate:
         if self.settings.seeds == 1:
             return self._trained(proposal, 0, progress, checkpoint)
         finished = self.shard.job.finished(f"{checkpoint.name}-repetitions")
@@ -48,8 +36,7 @@ class ShortTrainings:
 
     def _trained(self, proposal: Proposal, repetition: int, progress: Progress, checkpoint: Checkpoint) -> Estimate:
         recipe = self.settings.model_copy(update={"epochs": proposal.epochs or self.settings.epochs})
-        how: dict[str, Any] = {"progress": progress, "checkpoint": checkpoint}
-        trained = train(self.shard, proposal, recipe, self.images, repetition, **how)
+        trained = self.train(proposal, recipe, repetition, progress=progress, checkpoint=checkpoint)
         return estimate_of(proposal, trained, trained.last("valid_accuracy"))
 
 
@@ -68,5 +55,4 @@ def mean(trainings: list[Estimate]) -> Estimate:
     )
 
 
-def estimator(shard: Shard) -> ShortTrainings:
-    return ShortTrainings(shard)
+estimator = ShortTrainings

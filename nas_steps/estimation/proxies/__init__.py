@@ -1,6 +1,4 @@
-"""One module a zero-cost proxy, named like it, with `score(model, images, labels)`: images (N, C, S, S), labels (N,).
+"""One module for each name of `nas_steps.config.estimators.Proxy`, with `score(model, images, labels)`.
 
-A score is higher for better. `score` gets a copy of the network, `prepared`, that it may change. `ALWAYS = True` says
-that the score is defined even if the network's output does not depend on its images.
-To add one: its module here, its name in `nas_steps.config.estimators.Proxy`.
-"""
+Images are (N, C, S, S), labels (N,); higher is better. `score` may change its `prepared` copy of the network.
+`ALWAYS = True` says that it is defined even if no output depends on the images."""

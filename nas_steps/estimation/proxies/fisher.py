@@ -1,19 +1,15 @@
 """Fisher: the saliency of channels."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from nas_steps.estimation.proxy_tools import loss, total, weights
 
 
 def score(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Sum, over the channels c of the outputs of all convolutions and linear layers,
+    """Sum 1/(2N) sum_n (sum_hw a_nchw * dL/da_nchw)^2 over the output channels c of all convolutions and linear layers
+    (Theis et al. 2018; Turner et al. 2020, "BlockSwap"; a whole network: Abdelfattah et al. 2021, section 3.2).
 
-        1/(2N) sum_n (sum_hw a_nchw * dL/da_nchw)^2
-
-    (Theis et al. 2018; Turner et al. 2020, "BlockSwap"; over a whole network in Abdelfattah et al. 2021,
-    section 3.2). Each channel counts once, however many weights lead to it. Sign: as published.
+    Sign: as published.
     """
     weights(model)
     saliencies: list[Tensor] = []

@@ -1,7 +1,5 @@
 """The norm of the loss's gradient."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from nas_steps.estimation.proxy_tools import gradients, loss, total, weights

@@ -1,7 +1,5 @@
 """GraSP: what pruning a weight does to the gradient's norm."""
 
-from __future__ import annotations
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -12,8 +10,7 @@ def score(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Sum -W * (H g) over W, with g = dL/dW and H the Hessian of L in W (Wang et al. 2020, section 4; Abdelfattah et
     al. 2021, section 3.2).
 
-    W and L are those of `grad_norm`. Sign: that of Abdelfattah et al. The temperature is 1 and both derivatives see
-    the same minibatch, as theirs.
+    W and L are those of `grad_norm`. Sign, temperature (1) and a single minibatch are those of Abdelfattah et al.
     """
     _make_twice_differentiable(model)
     learnt = weights(model)

@@ -1,7 +1,5 @@
 """The correlation of the images' gradients."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -15,8 +13,7 @@ def score(model: nn.Module, images: Tensor, _labels: Tensor) -> float:
     """Compute -sum_i [log(v_i + k) + 1 / (v_i + k)], k = 1e-5, of the eigenvalues v of the correlations between the
     images' gradients (Mellor et al. 2020, "Neural Architecture Search without Training", first version, section 3).
 
-    Row n of what is correlated is the derivative of the sum of all logits in the pixels of image n. Sign: uncorrelated
-    gradients, where all v are 1, give the largest value, as published.
+    A gradient is that of the sum of all logits. Sign: uncorrelated ones (all v are 1) score best, as published.
     """
     images = images.detach().clone().requires_grad_(True)
     (rows,) = torch.autograd.grad(model(images).sum(), images)

@@ -1,7 +1,5 @@
 """The multiply-accumulates of one image: a baseline that any proxy has to beat."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,6 +1,4 @@
-"""NASWOT: whether an untrained network tells the minibatch's images apart."""
-
-from __future__ import annotations
+"""NASWOT: how differently an untrained network responds to the images."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,12 +11,9 @@ from nas_steps.estimation.proxy_tools import UndefinedError
 
 
 class _Agreements(TorchDispatchMode):
-    """Count, for each pair of images, the rectifiers that are open for both or closed for both.
+    """Count, for each pair of images, the rectifiers that are open for both or closed for both, in whatever module."""
 
-    Watching torch's own operations finds every ReLU, be it a module, a function, in place or used twice.
-    """
-
-    #: SiLU and hard swish stand in for ReLU in newer networks; they too are positive just where their input is
+    #: SiLU and hard swish too are positive just where their input is
     RECTIFIERS = frozenset(
         getattr(torch.ops.aten, name).default
         for kind in ("relu", "hardtanh", "silu", "hardswish")
@@ -44,11 +39,10 @@ class _Agreements(TorchDispatchMode):
 
 @torch.no_grad()
 def score(model: nn.Module, images: Tensor, _labels: Tensor) -> float:
-    """Compute log |det K|: K_ij counts the rectified units of which images i and j have the same bit, open or closed,
-    N_A less the Hamming distance of the codes (Mellor et al. 2021, section 3).
+    """Compute log |det K|: K_ij counts the units (elements of a rectifier's output) that are open or closed for both
+    images i and j, N_A less the Hamming distance of the codes (Mellor et al. 2021, section 3).
 
-    A unit is one element of a rectifier's output, its bit whether that is above 0. Sign: codes that differ make K
-    closer to diagonal and its determinant larger, as published.
+    Sign: different codes make K closer to diagonal and its determinant larger, as published.
     """
     with _Agreements(len(images)) as agreements:
         model(images)

@@ -1,7 +1,5 @@
 """The number of parameters: a baseline that any proxy has to beat."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 ALWAYS = True

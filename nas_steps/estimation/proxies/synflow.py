@@ -1,7 +1,5 @@
 """Synaptic flow: how much of a signal passes through a network whose weights are all positive. It sees no data."""
 
-from __future__ import annotations
-
 import math
 
 from torch import Tensor, nn
@@ -10,17 +8,16 @@ from nas_steps.estimation.proxy_tools import UndefinedError, positive_flow, sali
 
 
 def score(model: nn.Module, images: Tensor, _labels: Tensor) -> float:
-    """Compute the natural logarithm of the sum over W of W * dR/dW, where R is the sum of the logits of an image of
-    ones in the network of absolute parameters (Tanaka et al. 2020, algorithm 1; Abdelfattah et al. 2021, section 3.2).
+    """Compute the natural logarithm of the sum over W of W * dR/dW, R being the sum of the logits of an image of ones
+    in the network of absolute parameters (Tanaka et al. 2020, algorithm 1; Abdelfattah et al. 2021, section 3.2).
 
-    W runs over the weights of convolutions and linear layers; batch norms are left out, as by Abdelfattah et al. The
-    sum grows exponentially with depth, hence the logarithm. Sign: more flow is better, as published.
+    W is that of `grad_norm`; there are no batch norms. The sum is exponential in depth. Sign: as published.
     """
     learnt = weights(model)
     _, flow = positive_flow(model, images[0])
-    found = saliency(flow, learnt)
-    if not math.isfinite(found):
+    value = saliency(flow, learnt)
+    if not math.isfinite(value):
         raise UndefinedError("the flow is beyond what float64 can hold (1e308): the network is too deep for synflow")
-    if found == 0:
+    if value == 0:
         raise UndefinedError("no flow reaches the output, so that its logarithm is minus infinity")
-    return math.log(found)
+    return math.log(value)

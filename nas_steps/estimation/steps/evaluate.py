@@ -1,7 +1,5 @@
 """Score a share of proposed architectures by the estimator of the settings."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,12 +10,11 @@ from nas_steps.estimation.settings import EstimationSettings
 from nas_steps.provenance.files import canonical_json
 from nas_steps.provenance.task import Task
 
-#: what an architecture's random numbers come from, besides its seed: the sample is scored as in search seed 0
+#: the stage whose random numbers an architecture gets
 STAGES = {"train_sample": "ranking", "train_shortlist": "ranking"}
 
 
 def main(task: Task) -> None:
-    """Write the estimates."""
     settings = task.read_settings(EstimationSettings)
     proposals = read_proposals(task.proposals)
     mine = [one for one in proposals if one.index % int(task.shards) == task.shard]
@@ -31,15 +28,10 @@ def main(task: Task) -> None:
     if settings.share is not None and isinstance(settings.estimator, ShortTraining):
         epochs = max(1, round(settings.share * settings.estimator.epochs))
         settings = settings.model_copy(update={"estimator": settings.estimator.model_copy(update={"epochs": epochs})})
+    # the sample is scored as in search seed 0
     stage, seed = STAGES.get(task.step.name, "search"), getattr(task.given, "seed", 0)
-    with training_job(
-        task,
-        settings,
-        task.output("estimates"),
-        stage=stage,
-        proposals=canonical_json([asdict(one) for one in mine]),
-        seed=seed,
-    ) as job:
+    asked = canonical_json([asdict(one) for one in mine])
+    with training_job(task, settings, task.output("estimates"), stage=stage, proposals=asked, seed=seed) as job:
         # the settings lie in results/settings
         root = Path(task.given.settings).resolve().parent.parent
         shard = Shard(settings, task.data, stage, seed, job)

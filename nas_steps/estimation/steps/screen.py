@@ -1,7 +1,5 @@
 """Choose which of a round's proposals are evaluated, by a score that needs no training."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -15,16 +13,16 @@ from nas_steps.provenance.task import Task
 
 
 def main(task: Task) -> None:
-    """Write the proposals that are left, and the others as estimates."""
+    """Write the kept proposals, and the rejected ones as estimates."""
     from nas_steps.estimation.zero_cost import Minibatch
     from nas_steps.training.job import training_job
 
     settings, proposals = task.read_settings(ScreenSettings), read_proposals(task.proposals)
     proxy, asked = settings.screen.proxy, canonical_json([asdict(one) for one in proposals])
     with training_job(task, settings, task.output("screened"), proposals=asked, seed=task.seed) as job:
-        batch = Minibatch.drawn(task.data, settings.screen.batch_size, job.device, settings.seed)
+        batch = Minibatch(task.data, settings.screen.batch_size, job.device, settings.seed)
         scores: dict[int, tuple[float, str]] = {}
-        # what is promoted by successive halving has been looked at before
+        # promoted ones were screened before
         for one in [one for one in proposals if not one.promoted]:
             seed = derive_seed(settings.seed, "search", task.seed, one.architecture)
             score, _ = batch.score(one.architecture, settings.network, proxy, seed=seed)
@@ -38,16 +36,16 @@ def main(task: Task) -> None:
 def screened(
     proposals: Sequence[Proposal], scores: dict[int, tuple[float, str]], of: int
 ) -> tuple[list[Proposal], list[Estimate]]:
-    """The best of the proposals that have scores (by index: merit, and what to tell), one in `of`, with all that have
-    none, numbered anew; and the others as estimates without a score, numbered after them."""
+    """Keep the best, one in `of`, of the proposals with `scores` (by index: fitness and reason) and all without.
+
+    Return them, numbered anew, and the others as estimates without a score, numbered after them.
+    """
     ranked = sorted(scores, key=lambda index: -scores[index][0])
     best = {*ranked[: math.ceil(len(ranked) / of)]}
     kept = [one for one in proposals if one.index in best or one.index not in scores]
     left = [one for one in proposals if one.index in scores and one.index not in best]
-    return (
-        [replace(one, index=number) for number, one in enumerate(kept)],
-        [
-            Estimate(number, one.architecture, math.nan, SCREENED, scores[one.index][1])
-            for number, one in enumerate(left, start=len(kept))
-        ],
-    )
+    rejected = [
+        Estimate(number, one.architecture, math.nan, SCREENED, scores[one.index][1])
+        for number, one in enumerate(left, start=len(kept))
+    ]
+    return [replace(one, index=number) for number, one in enumerate(kept)], rejected
