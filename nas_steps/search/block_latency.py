@@ -1,13 +1,10 @@
 """The latency of a space's blocks, measured, and how well their sums predict that of whole networks."""
 
-from __future__ import annotations
-
 import math
 import os
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from random import Random
 from typing import Any
 
@@ -21,26 +18,26 @@ from nas_steps.spaces.cells.costs import BASE
 from nas_steps.spaces.costs import Blocks, Shape
 from nas_steps.spaces.protocol import Space
 
-#: whole networks that predictions are fitted to, and further ones that they are then compared with
+#: number of whole networks that predictions are fitted to, and of further ones that they are compared with
 FITTED, COMPARED = 8, 12
 
 
 def runtime_of(settings: Latency, device: torch.device) -> str:
-    """`auto` is torch on a GPU, else onnxruntime."""
+    """Resolve `auto`: torch on a GPU, else onnxruntime."""
     if settings.runtime != "auto":
         return settings.runtime
     return "onnxruntime" if device.type == "cpu" else "torch"
 
 
 def uses_device(settings: Latency, device: str) -> bool:
-    """Whether what is measured may run on the config's `device` rather than by onnxruntime on the CPU."""
+    """Whether the passes may run on the config's `device` rather than by onnxruntime on the CPU."""
     return settings.runtime == "torch" or (settings.runtime == "auto" and device != "cpu")
 
 
 def measure(
     space: Space, blocks: Blocks, shape: Shape, settings: Latency, device: torch.device, seed: int
 ) -> tuple[dict[str, float], dict[str, Any]]:
-    """(milliseconds of each part, what was measured and how good the predictions are)."""
+    """Return the milliseconds of each block, and the record of the measurement with the quality of predictions."""
     runtime = runtime_of(settings, device)
     random = Random(seed)
     began = time.perf_counter()
@@ -55,11 +52,8 @@ def measure(
 
     placed = {name: modules(blocks, name, shape) for name in blocks.names()}
     different = {one.key: one for several in placed.values() for one in several}
-    print(
-        f"{len(placed)} parts are {len(different)} different modules: each passes by {runtime}, "
-        f"{settings.repeats} times after {settings.warmup}",
-        flush=True,
-    )
+    text = f"{len(placed)} blocks are {len(different)} different modules: each passes by {runtime}"
+    print(f"{text}, {settings.repeats} times after {settings.warmup}", flush=True)
     drawn = [space.sample(random) for _ in range(FITTED + COMPARED)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -75,47 +69,40 @@ def measure(
 
     alone = {key: max(0.0, one - call) for key, one in zip(different, taken, strict=False)}
     latencies = {name: math.fsum(alone[one.key] for one in several) for name, several in placed.items()}
-    predict = partial(_predict, blocks)
-    latencies = fitted(latencies, [predict(latencies, one) for one in drawn[:FITTED]], networks[:FITTED], call)
-    predictions = [predict(latencies, one) for one in drawn[FITTED:]]
+    latencies = fitted(latencies, _sums(blocks, latencies, drawn[:FITTED]), networks[:FITTED], call)
+    predictions = _sums(blocks, latencies, drawn[FITTED:])
     validation = agreement(predictions, networks[FITTED:])
+    mean, largest = validation["mean_absolute_error_percent"], validation["largest_error_percent"]
     correlation = validation["rank_correlation"]
     print(
-        f"latency of {COMPARED} random networks, predicted against measured: mean absolute error "
-        f"{validation['mean_absolute_error_percent']:.1f} %, largest {validation['largest_error_percent']:+.1f} %, "
-        f"rank correlation {'unknown' if correlation is None else f'{correlation:.2f}'}",
+        f"latency of {COMPARED} random networks, predicted against measured: mean absolute error {mean:.1f} %, largest "
+        f"{largest:+.1f} %, rank correlation {'unknown' if correlation is None else f'{correlation:.2f}'}",
         flush=True,
     )
-    compared = zip(drawn[FITTED:], predictions, networks[FITTED:], strict=True)
+    compared = zip(map(str, drawn[FITTED:]), predictions, networks[FITTED:], strict=True)
+    keys = ("architecture", "predicted_ms", "measured_ms")
     return latencies, {
         "runtime": runtime,
         "batch": settings.batch,
         "threads": settings.threads,
         "modules": len(different),
         "call_ms": call,
-        # other work on the machine: 0 is none, above its processors the figures are worth little
+        # above the number of processors, other work spoils the figures
         "processors": os.cpu_count(),
         "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "prepare_seconds": prepared,
         "measure_seconds": time.perf_counter() - began - prepared,
-        "validation": {
-            **validation,
-            "networks": [
-                {"architecture": str(one), "predicted_ms": prediction, "measured_ms": measured}
-                for one, prediction, measured in compared
-            ],
-        },
+        "validation": {**validation, "networks": [dict(zip(keys, one, strict=True)) for one in compared]},
     }
 
 
 def fitted(
     latencies: Mapping[str, float], sums: Sequence[float], networks: Sequence[float], call: float
 ) -> dict[str, float]:
-    """Latencies of blocks whose sums, `sums` before, meet what whole networks took.
+    """Fit the latencies of blocks, so that their sums (`sums` before) meet those of whole `networks`, all in ms.
 
-    Measured alone each was called apart, which takes `call`; a network is called once. Modules are not quite as fast
-    within a network as alone, and a network of cells has more than edges: mobile blocks are multiplied by a factor, the
-    median of the networks'; cells are fitted by a line, whose constant is the base.
+    Modules are not as fast within a network as alone, and a network is called once (`call`). Mobile blocks are
+    multiplied by the median factor of the networks; cells are fitted by a line whose constant is the base.
     """
     first = next(iter(latencies))  # all networks have it
     if BASE not in latencies:
@@ -123,11 +110,11 @@ def fitted(
         added = factor * call
     else:
         slope = statistics.linear_regression(sums, networks).slope if len(set(sums)) > 1 else 1.0
-        # a slope that noise has turned says nothing
+        # noise can make the slope negative
         factor = slope if slope > 0 else 1.0
         added = max(0.0, statistics.fmean(networks) - factor * statistics.fmean(sums))
     return {name: factor * value + (added if name == first else 0.0) for name, value in latencies.items()}
 
 
-def _predict(blocks: Blocks, latencies: Mapping[str, float], architecture: Any) -> float:
-    return math.fsum(latencies[name] for name in blocks.of(architecture))
+def _sums(blocks: Blocks, latencies: Mapping[str, float], architectures: Sequence[Any]) -> list[float]:
+    return [math.fsum(latencies[name] for name in blocks.of(one)) for one in architectures]

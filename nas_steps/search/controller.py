@@ -1,7 +1,5 @@
 """The LSTM controller of REINFORCE and ENAS: it makes the decisions of an architecture one after another."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from random import Random
 from typing import NamedTuple
@@ -36,7 +34,7 @@ class Vocabulary:
 
 
 class Batch(NamedTuple):
-    """Complete choices of B architectures, T at most, numbered in a vocabulary of V; 0 behind an architecture's end."""
+    """Complete choices of B architectures, at most T each, in a vocabulary of V; 0 behind an architecture's end."""
 
     tokens: Tensor  # (T, B), int64
     masks: Tensor  # (T, B, V), minus infinity for forbidden options
@@ -44,11 +42,7 @@ class Batch(NamedTuple):
 
 
 class Controller(nn.Module):
-    """Embedding of the last choice -> LSTM -> a softmax over the options of the next decision, trained by REINFORCE.
-
-    All decisions of a kind share the head and the embeddings of their kind. Row 0 of `embedding` precedes the first
-    choice. The optimiser is Adam, the baseline a moving average of the rewards.
-    """
+    """Embedding of the last choice (row 0 before the first) -> LSTM -> a softmax over the next decision's options."""
 
     def __init__(
         self, space: Space, hidden: int, *, learning_rate: float, baseline_decay: float, entropy_weight: float
@@ -57,8 +51,8 @@ class Controller(nn.Module):
         self.space, self.hidden = space, hidden
         self.baseline_decay, self.entropy_weight = baseline_decay, entropy_weight
         self.vocabulary = Vocabulary(space)
-        # the same in each search. The heads are zero: at first all choices are equally likely. The embeddings and
-        # weights are large enough for the state to depend on the choices before
+        # the same in each search; zero heads make all choices equally likely at first, and the embeddings and weights
+        # are large enough for the state to depend on earlier choices
         random = np.random.default_rng(0)
         embedding = random.normal(0.0, 1.0, (1 + self.vocabulary.size, hidden))
         from_input, from_state = (random.normal(0.0, hidden**-0.5, (hidden, 4, hidden)) for _ in range(2))
@@ -130,11 +124,8 @@ class Controller(nn.Module):
         return chosen, -(logs.exp() * logs.masked_fill(batch.masks < 0, 0.0)).sum(-1)
 
     def loss(self, batch: Batch, advantages: Tensor, entropy_weight: float) -> Tensor:
-        """REINFORCE's loss (Williams 1992), a mean over the architectures.
-
-        Minus the advantage times the log-probability of all choices, less `entropy_weight` times the sum of the
-        decisions' entropies.
-        """
+        """Compute REINFORCE's loss (Williams 1992) with an entropy bonus: summed over decisions, a mean over the
+        architectures."""
         chosen, entropies = self.log_probabilities(batch)
         return -(batch.real * (advantages * chosen + entropy_weight * entropies)).sum() / len(advantages)
 

@@ -1,7 +1,4 @@
-"""Count what strategies and evaluations train, for the settings of the budget. No step runs this: its values are in the
-settings."""
-
-from __future__ import annotations
+"""Count what strategies and evaluations train, for the settings of the budget. No step runs this."""
 
 import operator
 
@@ -13,10 +10,7 @@ from nas_steps.search.sampling import evaluations
 
 
 def most_evaluations(config: Config, name: str) -> int:
-    """Return how many evaluations a strategy gets if they cost next to nothing (in a table, by shared weights).
-
-    Random search that is matched gets as many as the strategy with the most.
-    """
+    """Count the evaluations of a strategy if they cost little (in a table, by shared weights); `auto` is the most."""
     # gradient strategies may draw architectures in the end, which is another cost
     asking = {key: one for key, one in config.search.strategies.items() if not isinstance(one, Gradient)}
     counts = {key: one.evaluations if isinstance(one, Enas) else evaluations(one) for key, one in asking.items()}
@@ -83,12 +77,5 @@ def counted_supernet(config: Config, _: str) -> Json | None:
     estimator = config.search.estimator
     if not isinstance(estimator, SharedWeights):
         return None
-    return {
-        "epochs": estimator.supernet.epochs,
-        "images": estimator.supernet.images,
-        "resolution": estimator.supernet.resolution,
-        "sampling": estimator.supernet.sampling,
-        "between": estimator.supernet.between,
-        "calibration_images": estimator.calibration_images,
-        "valid_images": estimator.valid_images,
-    }
+    trained = estimator.supernet.model_dump(include={"epochs", "images", "resolution", "sampling", "between"})
+    return trained | estimator.model_dump(include={"calibration_images", "valid_images"})

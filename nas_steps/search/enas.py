@@ -1,13 +1,8 @@
-"""ENAS: a controller learns, by REINFORCE, which architectures do well with weights that all of them share.
+"""ENAS (Pham et al. 2018): in each epoch (section 2.2) the weights learn along architectures drawn by a controller.
 
-Each epoch (Pham et al. 2018, section 2.2), the weights learn one pass over the training images, each batch along an
-architecture that the controller draws. Then the controller learns from the validation accuracies of its draws. In the
-end the best draws by the shared weights are the candidates (section 2.3).
-"""
+Then the controller learns from validation accuracies by REINFORCE. The best draws are candidates (section 2.3)."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -27,6 +22,7 @@ from nas_steps.search.darts.discretise import parameter_free, skips
 from nas_steps.search.one_shot.networks import SharedNetwork
 from nas_steps.search.one_shot.scoring import calibration_batches
 from nas_steps.search.one_shot.training import OneShotLearner
+from nas_steps.search.tables import HISTORY
 from nas_steps.spaces.cells.architectures import CellArchitecture
 from nas_steps.spaces.protocol import Architecture
 from nas_steps.training.batch_norms import kept_momentum
@@ -34,29 +30,21 @@ from nas_steps.training.checkpoint import Checkpoint, State
 from nas_steps.training.loop import EVALUATION_BATCH, Batch, DivergedError, Row, fit
 from nas_steps.training.progress import Progress
 
-#: draws for the history's figures of a policy, and those figures
+#: draws that describe a policy in the history
 SHOWN = 8
-SHOWN_FIGURES = (
-    "architecture", "score", "best", "entropy", "parameter_free", "parameter_free_reduce", "skips", "seconds",
-)  # fmt: skip
-#: most turns of drawing candidates, each of which brings a new one
+#: largest number of turns in which candidates are drawn
 PATIENCE = 50
 
 
 class Policy:
-    """The controller, and which architectures it draws for the weights to learn along."""
+    """The controller as the sampling of the supernet."""
 
-    count = 1  # architectures a step of the weights: the paper's M
+    count = 1  # architectures for each step of the weights: the paper's M
 
     def __init__(self, space: Any, settings: Enas, seed: int) -> None:
         self.space, self.seed = space, seed
-        self.controller = Controller(
-            space,
-            settings.hidden,
-            learning_rate=settings.controller_learning_rate,
-            baseline_decay=settings.baseline_decay,
-            entropy_weight=settings.entropy_weight,
-        )
+        options = settings.model_dump(include={"hidden", "baseline_decay", "entropy_weight"})
+        self.controller = Controller(space, learning_rate=settings.controller_learning_rate, **options)
 
     def paths(self, step: int) -> list[Architecture]:
         return self.draw(self.count, derive_seed(self.seed, "weights", step))
@@ -66,14 +54,14 @@ class Policy:
 
 
 class EnasLearner(OneShotLearner):
-    """One step of the weights a batch; after the last batch of an epoch, the steps of the controller."""
+    """A step of the weights for each batch, and the steps of the controller after the last batch of an epoch."""
 
     def __init__(
         self, network: SharedNetwork, settings: Enas, policy: Policy, valid: DeviceImages, steps_per_epoch: int
     ) -> None:
         shared = {key: value for key, value in settings.model_dump().items() if key in SupernetTraining.model_fields}
         super().__init__(network, SupernetTraining(**shared, sampling="uniform"), policy, steps_per_epoch)
-        self.policy, self.valid, self.enas, self.steps_per_epoch = policy, valid, settings, steps_per_epoch
+        self.policy, self.valid, self.enas = policy, valid, settings
 
     def __call__(self, images: Tensor, labels: Tensor, done: float) -> tuple[Tensor, Tensor]:
         loss_and_hits = super().__call__(images, labels, done)
@@ -102,8 +90,8 @@ class EnasLearner(OneShotLearner):
 
 @contextmanager
 def own_statistics(network: nn.Module) -> Iterator[None]:
-    """Evaluate, but normalise by the statistics of the current images and leave the running ones as they are: those
-    were gathered along other architectures (Bender et al. 2018, section 3.3)."""
+    """Evaluate, but normalise by the current images and keep the running statistics, which are those of other
+    architectures (Bender et al. 2018, section 3.3)."""
     was_training = network.training
     with kept_momentum(network) as norms:
         network.eval()
@@ -118,12 +106,12 @@ def own_statistics(network: nn.Module) -> Iterator[None]:
 
 @dataclass
 class EnasResult:
-    """What a search leaves: (architecture, accuracy with the shared weights), best first; history rows."""
+    """Candidates are (architecture, accuracy with the shared weights), best first."""
 
     candidates: list[tuple[str, float]] = field(default_factory=list)
     history: list[Row] = field(default_factory=list)
-    reason: str = ""  # why it ended without having come to its last epoch
-    parts: int = 1  # that batches were learnt in, since memory ran out
+    reason: str = ""  # why it ended before its last epoch
+    micro_batches: int = 1  # of a batch, in the end
 
 
 def enas(
@@ -137,33 +125,20 @@ def enas(
     progress: Progress,
     checkpoint: Checkpoint | None = None,
 ) -> EnasResult:
-    """Search. Deterministic in `seed` on one machine, interrupted or not. A supernet that diverges ends the search
-    without candidates and with a `reason`."""
+    """Search, deterministic in `seed` on one machine. A divergence gives no candidates but a `reason`."""
     policy = Policy(space, settings, derive_seed(seed, "policy"))
-    steps = train.steps(settings.batch_size, shuffle=True)
-    learning = EnasLearner(network, settings, policy, valid, steps)
+    learner = EnasLearner(network, settings, policy, valid, train.steps(settings.batch_size, shuffle=True))
     calibration = calibration_batches(train, settings.calibration_images, derive_seed(seed, "calibration"))
 
-    def batches(epoch: int, start: int) -> Iterator[Batch]:
-        learning.begin((epoch - 1) * steps + start)
-        batch_seed = derive_seed(seed, "batches", epoch)
-        return train.batches(settings.batch_size, augment=settings.augment, shuffle=True, seed=batch_seed, start=start)
-
-    def accuracies(architectures: Sequence[Architecture]) -> list[float]:
-        return network.accuracies(
-            architectures, lambda: valid.batches(EVALUATION_BATCH, shuffle=False), calibration=calibration
-        )
+    def validation_batches() -> Iterator[Batch]:
+        return valid.batches(EVALUATION_BATCH, shuffle=False)
 
     def end_of_epoch(epoch: int) -> Row:
         drawn = policy.draw(SHOWN, derive_seed(policy.seed, "shown", epoch))
-        scores = accuracies(drawn)
+        scores = network.accuracies(drawn, validation_batches, calibration=calibration)
         best = drawn[int(np.argmax(scores))]
-        row: Row = {
-            "architecture": str(best),
-            "score": float(np.mean(scores)),
-            "best": max(scores),
-            "entropy": policy.controller.entropy(drawn),
-        }
+        row: Row = {"architecture": str(best), "score": float(np.mean(scores)), "best": max(scores)}
+        row["entropy"] = policy.controller.entropy(drawn)
         if isinstance(best, CellArchitecture):
             shares = [float(np.mean([parameter_free(one.cells[kind]) for one in drawn])) for kind in best.cells]
             row |= {"parameter_free": shares[0], "parameter_free_reduce": shares[1] if len(shares) > 1 else None}
@@ -174,8 +149,8 @@ def enas(
     result = EnasResult()
     try:
         rows = fit(
-            learning,
-            batches,
+            learner,
+            learner.batches(train, seed),
             epochs=settings.epochs,
             images=len(train),
             seed=seed,
@@ -185,29 +160,29 @@ def enas(
         )
     except DivergedError as error:
         rows, result.reason = error.history, str(error)
-    result.parts = learning.micro_batches.count
+    result.micro_batches = learner.micro_batches.count
     result.history = [
         {"step": row["epoch"], "status": "ok", "loss": row["train_loss"]}
-        | {key: row[key] for key in SHOWN_FIGURES if key in row}
+        | {key: value for key, value in row.items() if key in HISTORY}
         for row in rows
     ]
     if result.reason:
         result.history.append({"step": len(rows) + 1, "status": "diverged", "reason": result.reason})
         return result
     drawn = distinct(policy, settings.evaluations, derive_seed(policy.seed, "candidates"))
-    scored = sorted(zip(map(str, drawn), accuracies(drawn), strict=True), key=lambda pair: -pair[1])
+    scores = network.accuracies(drawn, validation_batches, calibration=calibration)
+    scored = sorted(zip(map(str, drawn), scores, strict=True), key=lambda pair: -pair[1])
     result.candidates = scored[: settings.candidates]
-    # what the best has inherited, before and after its batch norms are re-estimated
+    # the accuracy of the best before and after its batch norms are re-estimated
     best, score = result.candidates[0]
-    inherited = network.accuracies([space.parse(best)], lambda: valid.batches(EVALUATION_BATCH, shuffle=False))[0]
-    result.history[-1] |= {
-        "architecture": best, "chosen": 1, "inherited_accuracy": inherited, "discrete_accuracy": score,
-    }  # fmt: skip
+    (inherited,) = network.accuracies([space.parse(best)], validation_batches)
+    chosen: Row = {"architecture": best, "chosen": 1, "inherited_accuracy": inherited, "discrete_accuracy": score}
+    result.history[-1] |= chosen
     return result
 
 
 def distinct(policy: Policy, count: int, seed: int) -> list[Architecture]:
-    """Draw at most `count` different architectures from the policy; fewer if a turn brings no new one."""
+    """Draw `count` different architectures from the policy; fewer if a turn brings no new one."""
     different: dict[str, Architecture] = {}
     for turn in range(PATIENCE):
         before = len(different)

@@ -1,7 +1,5 @@
 """Successive halving as rounds: in each round the best of a rung may train for longer. Imports no torch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from random import Random
@@ -12,11 +10,10 @@ from nas_steps.search.protocol import Sampler, State, fitness_from_json, fitness
 
 
 class Promotions:
-    """ASHA's promotions (Li et al. 2020, algorithm 2) around any strategy, a batch a round.
+    """ASHA's promotions (Li et al. 2020, algorithm 2) around any strategy, in rounds.
 
-    `rungs` are the epochs of each rung, rising; the best 1/`eta` of a rung are promotable. A round takes the
-    promotable architectures first, from the highest rung down, and asks the strategy for the rest. The strategy learns
-    from the first rung alone, in which all architectures are comparable.
+    `rungs` are the rising epochs of the rungs; the best 1/`eta` of each are promotable. A round takes these first,
+    highest rung first, and asks the strategy for the rest. The strategy learns from the first rung alone.
     """
 
     def __init__(self, strategy: Sampler, rungs: Sequence[int], eta: int) -> None:
@@ -45,7 +42,7 @@ class Promotions:
         self.strategy.tell(first)
 
     def state(self) -> State:
-        # pairs, since the keys of an object are sorted when it is written, and of equals the first one counts
+        # pairs keep their order, which decides between equals
         rungs = [[(name, fitness_to_json(fitness)) for name, fitness in rung.items()] for rung in self.results]
         return {**self.strategy.state(), "rungs": rungs}
 
@@ -54,7 +51,7 @@ class Promotions:
         self.results = [{name: fitness_from_json(fitness) for name, fitness in rung} for rung in state["rungs"]]
 
     def _promotable(self, rung: int) -> list[str]:
-        """Return the best of a rung that were not promoted yet, best first; of equals, the first one."""
+        """Return the best of a rung that were not promoted yet, best first (of equals, the first one)."""
         here = self.results[rung]
         best = sorted(here, key=lambda one: -here[one])[: len(here) // self.eta]
         return [one for one in best if one not in self.results[rung + 1] and here[one] > -math.inf]

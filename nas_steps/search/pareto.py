@@ -1,21 +1,18 @@
 """Non-dominated sorting and crowding distances (Deb et al. 2002). Imports neither numpy nor torch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
 
 def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether `one` is nowhere larger and somewhere smaller; what failed (infinite at first) is dominated by all
-    that did not, and dominates none."""
+    """Whether `one` is nowhere larger and somewhere smaller. All others dominate a failure (infinite at first)."""
     if math.isinf(one[0]) or math.isinf(other[0]):
         return one[0] < other[0]
     return tuple(one) != tuple(other) and all(a <= b for a, b in zip(one, other, strict=True))
 
 
 def non_dominated_fronts(objectives: Sequence[Sequence[float]]) -> list[list[int]]:
-    """Indices by front, best first, ascending within each: fast non-dominated sorting (section III-A)."""
+    """Sort indices into fronts, best first, ascending within each: fast non-dominated sorting (section III-A)."""
     dominated: list[list[int]] = [[] for _ in objectives]
     above = [0] * len(objectives)
     for one in range(len(objectives)):
@@ -39,7 +36,7 @@ def non_dominated_fronts(objectives: Sequence[Sequence[float]]) -> list[list[int
 
 
 def crowding_distances(objectives: Sequence[Sequence[float]]) -> list[float]:
-    """Of each member of a front: how far apart its neighbours are, in shares of the front (section III-B)."""
+    """Sum, for each member of a front, its neighbours' distances in shares of the front (section III-B)."""
     distances = [0.0] * len(objectives)
     for values in zip(*objectives, strict=True):
         order = sorted(range(len(values)), key=values.__getitem__)

@@ -1,11 +1,10 @@
 """The interface of strategies that ask for architectures, and the memory that all of them share."""
 
-from __future__ import annotations
-
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import SCREENED, Estimate
@@ -22,27 +21,25 @@ LISTED = 20_000
 State = dict[str, Any]
 
 
-class Sampler(Protocol):
-    """A strategy, deterministic in the estimates and in the generators of `ask`.
+class Sampler(ABC):
+    """A strategy, deterministic in the estimates and in the generators of `ask`, `restore` or not."""
 
-    `tell` after `restore` continues bit for bit as if all estimates of the state had been told again.
-    """
+    def __init__(self, space: Space, settings: Any = None) -> None:
+        self.space, self.settings, self.seen = space, settings, Seen(space)
 
+    @abstractmethod
     def ask(self, count: int, random: Random) -> list[Architecture]:
-        """Return the next `count` architectures to evaluate, isomorphic to none that was asked or told before.
-
-        Returns fewer, down to none, if the space has no more. Raises UserError if a space is too large to be listed
-        and no new one is found.
-        """
+        """Return the next `count` architectures, isomorphic to none before; fewer if the space has no more."""
 
     def tell(self, estimates: Sequence[Estimate]) -> None:
         """Learn from the estimates of the last architectures, in the order of asking."""
+        self.seen.tell(estimates)
 
     def state(self) -> State:
-        """Return all that the strategy knows."""
+        return {"seen": self.seen.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Replace all that the strategy knows by `state`."""
+        self.seen.restore(state["seen"])
 
 
 class Seen:
@@ -112,3 +109,11 @@ def fitness_to_json(fitness: float) -> float | None:
 
 def fitness_from_json(fitness: float | None) -> float:
     return -math.inf if fitness is None else fitness
+
+
+def scored_to_json(scored: Sequence[tuple[Architecture, float]]) -> list[list[Any]]:
+    return [[str(architecture), fitness_to_json(fitness)] for architecture, fitness in scored]
+
+
+def scored_from_json(space: Space, rows: Sequence[Sequence[Any]]) -> list[tuple[Architecture, float]]:
+    return [(space.parse(text), fitness_from_json(fitness)) for text, fitness in rows]

@@ -1,7 +1,5 @@
 """An ensemble of kernel ridge regressions, in numpy: importing scikit-learn takes longer than all else in a round."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from statistics import NormalDist
 
@@ -15,15 +13,10 @@ RIDGES = 10.0 ** np.arange(-4, 2)
 
 
 def normal_scores(values: Sequence[float]) -> Array:
-    """(n,): each value's rank as the quantile of a normal distribution; equal values share their mean.
-
-    Scores of networks have a long tail of those that learn badly, which a squared error would look at alone.
-    """
-    order = np.argsort(values, kind="stable")
-    normal = NormalDist()
-    quantiles = np.array([normal.inv_cdf((rank + 0.5) / len(values)) for rank in range(len(values))])
+    """Map each value to the normal quantile of its rank, (n,): a squared error would be the tail's of bad networks."""
     scores = np.empty(len(values))
-    scores[order] = quantiles
+    ranks = range(len(values))
+    scores[np.argsort(values, kind="stable")] = [NormalDist().inv_cdf((rank + 0.5) / len(values)) for rank in ranks]
     _, groups = np.unique(values, return_inverse=True)
     return (np.bincount(groups, scores) / np.bincount(groups))[groups]
 
@@ -31,12 +24,11 @@ def normal_scores(values: Sequence[float]) -> Array:
 class KernelRidgeEnsemble:
     """Kernel ridge regressions, each on a sample drawn with replacement (Breiman 1996).
 
-    The kernel is Gaussian, as wide as the mean squared distance of the samples. Each member's ridge is the one with the
-    least leave-one-out error, which has a closed form (Golub, Heath & Wahba 1979).
-    """
+    The Gaussian kernel is as wide as the samples' mean squared distance. Each member's ridge has the least
+    leave-one-out error (Golub, Heath & Wahba 1979)."""
 
     def __init__(self, x: Array, y: Array, size: int, random: np.random.Generator) -> None:
-        """x (n, features), y (n,)."""
+        """Fit to x (n, features) and y (n,)."""
         self.x = x
         squares = _squared_distances(x, x)
         self.width = float(squares.mean()) or 1.0
@@ -50,7 +42,7 @@ class KernelRidgeEnsemble:
             np.add.at(self.duals[:, member], rows, dual)
 
     def predict(self, x: Array) -> tuple[Array, Array]:
-        """(m, features) -> the members' mean and standard deviation, each (m,)."""
+        """Return the members' mean and standard deviation, each (m,), for x (m, features)."""
         predicted = np.exp(-_squared_distances(x, self.x) / self.width) @ self.duals + self.means
         return predicted.mean(axis=1), predicted.std(axis=1, ddof=1)
 
@@ -61,7 +53,7 @@ def _squared_distances(one: Array, other: Array) -> Array:
 
 
 def _ridge(kernel: Array, y: Array) -> Array:
-    """The dual coefficients under the best ridge."""
+    """Compute the dual coefficients under the best ridge."""
     values, vectors = np.linalg.eigh(kernel)
     values = np.maximum(values, 0.0)
     projected = vectors.T @ y

@@ -1,9 +1,4 @@
-"""Strategies that ask for architectures and learn from their estimates: make one, plan its rounds, run them.
-
-The Snakefile reads this module too: it imports neither numpy nor torch.
-"""
-
-from __future__ import annotations
+"""Make a sampling strategy, plan its rounds, run them. Imports neither numpy nor torch: the Snakefile reads it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
@@ -47,10 +42,7 @@ def run(
     evaluate: Callable[[Sequence[Architecture]], list[Estimate]],
     after_round: Callable[[int], None] = lambda _rounds: None,
 ) -> list[list[Estimate]]:
-    """Search in one process: ask, evaluate a whole round, tell. Return the estimates of each round.
-
-    `after_round` gets the number of finished rounds. Deterministic in `seed`, as the jobs of a workflow are.
-    """
+    """Search in one process, and return the estimates of each round; `after_round` gets the number of rounds."""
     strategy = sampler(settings, space)
     rounds: list[list[Estimate]] = []
     for number in range(settings.rounds):
@@ -74,9 +66,8 @@ def advance(
 ) -> tuple[list[tuple[str, int | None]], State]:
     """Ask for the next round, given the estimates of all `rounds` before, oldest first.
 
-    Returns the architectures, each with the epochs of its rung of successive halving (None without `rungs` and `eta`),
-    and the state for the round after. With the `state` of the round before, only the last of the `rounds` is told; the
-    result is the same. Raises UserError if the state is that of another strategy or round.
+    Return the architectures, each with the epochs of its rung (None without `rungs` and `eta`), and the new state.
+    The `state` of the round before saves time, and changes no result. Raises UserError if it is not that round's.
     """
     strategy = sampler(settings, space)
     searching = Promotions(strategy, rungs, eta) if rungs else strategy

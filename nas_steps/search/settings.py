@@ -1,7 +1,5 @@
 """The settings of the steps of a search."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from nas_steps.config.constraints import Constraints, Latency
@@ -51,7 +49,7 @@ class CountedSupernet(Settings):
 
 
 class BudgetSettings(Settings):
-    """What is needed to count the training of each strategy. `screened` is images of screening, for one evaluation."""
+    """All that the budget is counted from; `screened` is the images of screening for one evaluation."""
 
     seed: int
     space: FilledSpace
@@ -64,7 +62,7 @@ class BudgetSettings(Settings):
 
 
 class BlockLatencySettings(Settings):
-    """What the blocks of final networks cost; `latency` None: it is not measured."""
+    """The blocks whose costs are counted; their latency is measured unless `latency` is None."""
 
     seed: int
     space: FilledSpace
@@ -73,10 +71,7 @@ class BlockLatencySettings(Settings):
 
 
 class ProposeSettings(Settings):
-    """One round of a strategy that asks and tells.
-
-    The number of rounds is the number of jobs: it is no part of a round, unless they share a given sum.
-    """
+    """One round of a sampling strategy. The number of rounds is the number of jobs, and is no setting."""
 
     seed: int
     space: FilledSpace
@@ -84,7 +79,7 @@ class ProposeSettings(Settings):
     rungs: tuple[int, ...] = ()
     eta: int = 0
     proposals_per_evaluation: int = 1
-    #: whether an evaluation is told the best score so far, to give up what cannot beat it
+    #: whether proposals name the best score so far, so that the estimator can stop early
     beats: bool = False
     #: how many of the first round are trained to the end although their curves are extrapolated
     finish: int = 0
@@ -99,41 +94,32 @@ class GatherSettings(Settings):
     rungs: tuple[int, ...] = ()
 
 
-class DartsSettings(ComputeSettings):
-    """A search by a supernet that has alphas."""
-
+class SpaceSettings(ComputeSettings):
     space: FilledSpace
     network: Network
+
+
+class DartsSettings(SpaceSettings):
     strategy: GradientStrategy
 
 
-class EnasSettings(ComputeSettings):
-    """A search by a controller, with a supernet of its own."""
-
-    space: FilledSpace
-    network: Network
+class EnasSettings(SpaceSettings):
     strategy: Enas
 
 
-class SupernetSettings(ComputeSettings):
-    """A supernet that all strategies of a search seed share; how architectures are scored by it is no part of this."""
+class SupernetSettings(SpaceSettings):
+    """The supernet that all strategies of a search seed share."""
 
-    space: FilledSpace
-    network: Network
     supernet: SupernetTraining
 
 
-class SharedSettings(ComputeSettings):
+class SharedSettings(SpaceSettings):
     """Architectures of a space, each scored by the weights of a supernet."""
 
-    space: FilledSpace
-    network: Network
     estimator: SharedWeights
 
 
 class OneShotSettings(SharedSettings):
-    """A whole search by shared weights."""
-
     constraints: Constraints | None = None
     strategy: SamplingStrategy
     evaluations: int

@@ -1,6 +1,4 @@
-"""The file that a sampling strategy's state travels in from round to round: safetensors, the plain part as JSON."""
-
-from __future__ import annotations
+"""The file of a sampling strategy's state: safetensors, with all that is no array as JSON in the header."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +17,7 @@ KEY = "nas_steps.state"
 
 
 def save_state(path: str | Path, state: Mapping[str, Any]) -> None:
-    """Write a flat state: numpy arrays as they are, all else as JSON. Equal states make equal files."""
+    """Write a flat state. Equal states make equal files."""
     arrays = {name: np.asarray(value, order="C") for name, value in state.items() if isinstance(value, np.ndarray)}
     plain = {name: value for name, value in state.items() if name not in arrays}
     with atomic(path) as temporary:
@@ -27,7 +25,7 @@ def save_state(path: str | Path, state: Mapping[str, Any]) -> None:
 
 
 def load_state(path: str | Path) -> State:
-    """Read such a file. Raises UserError where it is none."""
+    """Read such a file. Raises UserError if it is none."""
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}

@@ -1,8 +1,6 @@
-"""The two files that every strategy ends in. Imports no torch."""
+"""candidates.csv and history.csv, in which every strategy ends. Imports no torch."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +16,9 @@ HISTORY = (
 
 
 def write_candidates(path: str | Path, scored: Sequence[tuple[str, float, str]]) -> None:
-    """Write (architecture, score, what the score is), best first, with their ranks from 1."""
-    rows = [
-        {"rank": rank, "architecture": architecture, "score": score, "estimator": estimator, "status": "ok"}
-        for rank, (architecture, score, estimator) in enumerate(scored, start=1)
-    ]
-    write_csv(path, rows, CANDIDATES)
-
-
-def write_history(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    write_csv(path, rows, HISTORY)
+    """Write (architecture, score, estimator), best first, with their ranks from 1."""
+    cells = [(rank, *one, "ok") for rank, one in enumerate(scored, start=1)]
+    write_csv(path, [dict(zip(CANDIDATES, one, strict=True)) for one in cells], CANDIDATES)
 
 
 def gather(
@@ -40,13 +31,11 @@ def gather(
 ) -> None:
     """Write both files from the evaluations of a sampling strategy; `more` are columns of the history by architecture.
 
-    Candidates are the architectures with a score, best first (of equals, the first one); the history has all. With
-    successive halving, `rungs` are the epochs of each rung: the last estimate of an architecture counts, and those of
-    a higher rung come first, since scores of different rungs cannot be compared.
+    Candidates are the architectures with a score, best first (of equals, the first one). Scores of different `rungs`
+    (their epochs) cannot be compared: an architecture's last one counts, and higher rungs come first.
     """
     rows: list[dict[str, Any]] = []
-    # by architecture, the number of its rung and the estimate there
-    last: dict[str, tuple[int, Estimate]] = {}
+    last: dict[str, tuple[int, Estimate]] = {}  # by architecture, the number of its rung and the estimate there
     best = float("-inf")
     for number, estimate in ((number, one) for number, estimates in enumerate(rounds) for one in estimates):
         if estimate.status != SCREENED:
@@ -54,18 +43,14 @@ def gather(
             last[estimate.architecture] = (rung, estimate)
         best = max(best, estimate.fitness)
         row = {name: getattr(estimate, name) for name in ("architecture", "score", "status", "reason")}
-        # 0 stands for a count that is not known
+        # 0 is an unknown count
         row |= {name: getattr(estimate, name) or None for name in ("epochs", "saved", "parameters", "macs")}
         row |= {"step": len(rows) + 1, "round": number, "best": best}
         rows.append(row | dict((more or {}).get(estimate.architecture, {})))
     scored = [(rung, estimate) for rung, estimate in last.values() if estimate.fitness > float("-inf")]
     scored.sort(key=lambda one: (-one[0], -one[1].fitness))
-    write_candidates(
-        candidates, [(one.architecture, one.score, _named(estimator, rung, rungs)) for rung, one in scored]
-    )
-    write_history(history, rows)
-
-
-def _named(estimator: str, rung: int, rungs: Sequence[int]) -> str:
-    """Name the estimator of a score: different rungs are different estimators."""
-    return f"{estimator} of {rungs[min(rung, len(rungs) - 1)]} epochs" if rungs else estimator
+    # different rungs are different estimators
+    names = [f"{estimator} of {epochs} epochs" for epochs in rungs] or [estimator]
+    named = [(one.architecture, one.score, names[min(rung, len(names) - 1)]) for rung, one in scored]
+    write_candidates(candidates, named)
+    write_csv(history, rows, HISTORY)

@@ -255,7 +255,6 @@ def trained(space, kind, entangled):
     network = shared_network(space, skeleton, inputs=1, classes=3, entangled=entangled).double()
     synchronise(network)
     learning = OneShotLearner(network, settings, sampling(kind, space, seed=4, between=1), 3)
-    learning.begin(0)
     sums = []
     for count in (17, 6, 3):
         torch.manual_seed(count)

@@ -1,7 +1,5 @@
 """One interface to the supernets of all spaces: compute one architecture with shared weights, score many."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
@@ -25,16 +23,19 @@ from nas_steps.training.batch_norms import kept_momentum, same_statistics
 #: a new iterator over the batches to score on: normalised images (B, C, side, side) and labels (B,)
 Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
 #: architectures whose mix of operations is cached
-REMEMBERED = 4096
+CACHED = 4096
 
 
 class SharedNetwork(nn.Module, ABC):
     """A supernet, seen as one network for each architecture of its space."""
 
+    def __init__(self, supernet: nn.Module) -> None:
+        super().__init__()
+        self.supernet = supernet
+
     @abstractmethod
     def forward(self, x: Tensor, architecture: Architecture) -> Tensor:
-        """(N, C, side, side) -> logits (N, classes) of `architecture` with the shared weights. Raises UserError for one
-        of another space."""
+        """Compute logits (N, classes) of images (N, C, side, side). Raises UserError for one of another space."""
 
     @abstractmethod
     def weights(self) -> list[nn.Parameter]:
@@ -44,20 +45,14 @@ class SharedNetwork(nn.Module, ABC):
     def accuracies(
         self, architectures: Sequence[Architecture], batches: Batches, *, calibration: Sequence[Tensor] = ()
     ) -> list[float]:
-        """Compute the accuracy of each architecture, in evaluation mode; the network is left as it is.
-
-        On `calibration`, batches of normalised training images (B, C, side, side), each architecture's batch norms are
-        re-estimated (Guo et al. 2020, section 3.4): averages of the batches' means and unbiased variances. Without it
-        the running statistics are used.
-        """
+        """Compute the accuracy of each architecture, in evaluation mode. On `calibration`, batches of normalised
+        training images (B, C, side, side), batch norms are re-estimated for each (Guo et al. 2020, section 3.4)."""
 
 
 class MobilePaths(SharedNetwork):
     """The single-path supernet of a mobile space. Scores are computed over shared prefixes."""
 
-    def __init__(self, supernet: MobileSupernet) -> None:
-        super().__init__()
-        self.supernet = supernet
+    supernet: MobileSupernet
 
     def forward(self, x: Tensor, architecture: Architecture) -> Tensor:
         return self.supernet(x, architecture)
@@ -72,15 +67,16 @@ class MobilePaths(SharedNetwork):
 
 
 class CellPaths(SharedNetwork):
-    """The supernet of a cell space, of which one architecture is computed at a time (Li & Talwalkar 2020, section 3.3:
-    random search with weight sharing). Its alphas stay as they are and count for nothing."""
+    """The supernet of a cell space, one architecture at a time (random search with weight sharing: Li & Talwalkar 2020,
+    section 3.3). Its alphas are not used."""
+
+    supernet: Supernet
 
     def __init__(self, supernet: Supernet) -> None:
-        super().__init__()
-        self.supernet = supernet.requires_grad_(True)
+        super().__init__(supernet.requires_grad_(True))
         for alpha in supernet.architecture():
             alpha.requires_grad_(False)
-        self._mix = lru_cache(maxsize=REMEMBERED)(self._made)
+        self._mix = lru_cache(maxsize=CACHED)(self._uncached_mix)
 
     def forward(self, x: Tensor, architecture: Architecture) -> Tensor:
         return self.supernet(x, self._mix(architecture, x.device))
@@ -126,7 +122,7 @@ class CellPaths(SharedNetwork):
                 with single_values_in_words("calibration_images"):
                     self(images, architecture)
 
-    def _made(self, architecture: Architecture, _device: torch.device) -> Mix:
+    def _uncached_mix(self, architecture: Architecture, _device: torch.device) -> Mix:
         self.supernet.space.check(architecture)
         return self.supernet.discrete(architecture)
 
@@ -134,10 +130,8 @@ class CellPaths(SharedNetwork):
 def shared_network(
     space: Any, network: Network, *, inputs: int, classes: int, entangled: bool = False
 ) -> SharedNetwork:
-    """The supernet of `space` for images of `inputs` channels, newly initialised from torch's random numbers.
-
-    `network` is the skeleton of cells; a mobile space has its own. `entangled` shares weights among blocks that differ
-    in kernel and expansion alone; raises ValueError where the space has no such blocks.
+    """Build a supernet, of cells in the skeleton `network`, initialised from torch's random numbers. `entangled` shares
+    weights among blocks that differ in kernel and expansion alone. Raises ValueError if the space has no such blocks.
     """
     if isinstance(space, MobileSpace):
         return MobilePaths(MobileSupernet(space, inputs=inputs, classes=classes, entangled=entangled))

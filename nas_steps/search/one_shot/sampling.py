@@ -1,9 +1,4 @@
-"""The architectures that a step of a supernet's training goes through. Imports no torch.
-
-They depend on the seed and the step's number alone, so an interrupted training goes on with the same.
-"""
-
-from __future__ import annotations
+"""The architectures of each step of a supernet's training, by seed and number of the step alone. Imports no torch."""
 
 from random import Random
 from typing import Any, Protocol
@@ -13,12 +8,12 @@ from nas_steps.spaces.protocol import Architecture
 
 
 class Sampling(Protocol):
-    def paths(self, step: int) -> list[Architecture]:
-        """Return the architectures of step `step` (from 0), whose gradients are summed for one update."""
-
     @property
     def count(self) -> int:
         """The number of architectures of each step."""
+
+    def paths(self, step: int) -> list[Architecture]:
+        """Return the architectures of step `step` (from 0), whose gradients are summed for one update."""
 
 
 class Uniform:
@@ -35,14 +30,10 @@ class Uniform:
 
 
 class Fair:
-    """Strict fairness (Chu et al. 2021, section 3.2, algorithm 1): if every layer has m choices, a step goes through
-    m architectures in which each choice of each layer appears exactly once.
+    """Strict fairness (Chu et al. 2021, section 3.2, algorithm 1): a step's m architectures have each choice once.
 
-    Generalised to different numbers of choices: m is the largest of them. The choices of a layer are an endless
-    sequence of permutations, of which each step takes the next m. So the counts of a layer's choices differ by at most
-    one, and are equal after each step if its number of choices divides m. The depth and the width of a stage count as
-    layers; the choice of a layer that a smaller depth omits is taken, but not computed. Raises ValueError for a space
-    that has no such layers.
+    If layers differ in their number of choices, m is the largest, and each step takes the next m of a layer's endless
+    sequence of permutations. Depth and width of a stage are layers, too. Raises ValueError for a space without layers.
     """
 
     def __init__(self, space: Any, seed: int) -> None:
@@ -51,11 +42,9 @@ class Fair:
         self.count = max(self.sites.counts)
 
     def paths(self, step: int) -> list[Architecture]:
-        chosen = [
-            [self._choice(site, step * self.count + place) for site in range(len(self.sites.counts))]
-            for place in range(self.count)
-        ]
-        return [self.sites.made(indices) for indices in chosen]
+        places = range(step * self.count, (step + 1) * self.count)
+        sites = range(len(self.sites.counts))
+        return [self.sites.made([self._choice(site, place) for site in sites]) for place in places]
 
     def _choice(self, site: int, position: int) -> int:
         """Return the choice at `position` of a layer's endless sequence."""
@@ -81,8 +70,7 @@ class Sandwich:
 
 
 def sampling(name: str, space: Any, *, seed: int, between: int = 2) -> Sampling:
-    """Make the sampling `name`: uniform, fair, or sandwich with `between` random architectures. Raises ValueError if
-    the space does not allow it."""
+    """Make the sampling uniform, fair or sandwich. Raises ValueError if the space does not allow it."""
     if name == "sandwich":
         return Sandwich(space, seed, between)
     return Uniform(space, seed) if name == "uniform" else Fair(space, seed)

@@ -1,9 +1,8 @@
 """Train a supernet: each step learns one batch along the paths that the sampling names, and makes one update."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,8 +26,7 @@ from nas_steps.training.supervised import cosine, decay_groups, optimizer_of
 
 
 class OneShotLearner:
-    """What `fit` calls. Gradients of all paths of a step are summed, as in the papers: weights that one path alone uses
-    learn as if it were trained by itself. A weight that no path of a step uses stays as it is, momentum included."""
+    """What `fit` calls: it sums the gradients of all paths of a step. Weights without a path keep their momentum."""
 
     def __init__(
         self, network: SharedNetwork, settings: SupernetTraining, paths: Sampling, steps_per_epoch: int
@@ -44,37 +42,42 @@ class OneShotLearner:
         self.warmup = settings.warmup_epochs / settings.epochs
         # the middle of the step: otherwise the first step of a warm-up would have a rate of 0
         self.half_step = 0.5 / (steps_per_epoch * settings.epochs)
-        self.number = 0
+        self.steps_per_epoch = steps_per_epoch
+        self.number = 0  # of the next step of the whole training
 
-    def begin(self, number: int) -> None:
-        """Go on with step `number` (from 0) of the whole training."""
-        self.number = number
+    def batches(self, images: DeviceImages, seed: int) -> Callable[[int, int], Iterator[Batch]]:
+        """Return the function of `fit` that goes on in an epoch with its batch `start`."""
+        settings = self.settings
+
+        def begin(epoch: int, start: int) -> Iterator[Batch]:
+            self.number = (epoch - 1) * self.steps_per_epoch + start
+            drawn: dict[str, Any] = {"shuffle": True, "seed": derive_seed(seed, "batches", epoch)}
+            return images.batches(settings.batch_size, augment=settings.augment, **drawn, start=start)
+
+        return begin
 
     def __call__(self, images: Tensor, labels: Tensor, done: float) -> tuple[Tensor, Tensor]:
-        """The summed loss and the number of correct answers are the mean over the paths; of the sandwich, those of the
-        largest architecture, which alone learns from labels."""
+        """Learn a batch; return loss and correct answers, means over the paths (of the sandwich, the largest's)."""
         settings = self.settings
         for group in self.optimizer.param_groups:
             group["lr"] = cosine(settings.learning_rate, done + self.half_step, warmup=self.warmup)
         self.network.train()
-        found = self.gradients(images, labels, self.sampling.paths(self.number))
+        loss_and_hits = self.gradients(images, labels, self.sampling.paths(self.number))
         if settings.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, settings.gradient_clip)
         self.optimizer.step()
         self.number += 1
-        return found
+        return loss_and_hits
 
     def gradients(self, images: Tensor, labels: Tensor, paths: list[Architecture]) -> tuple[Tensor, Tensor]:
-        """Set the weights' gradients to the sums over the paths, each of which is learnt by itself: memory is that of
-        one. What `__call__` returns."""
+        """Set the weights' gradients to the sums over the paths; return what `__call__` does. It needs one's memory."""
         # a micro-batch knows which of the images it has
         numbers = torch.arange(len(labels), device=labels.device)
-        if self.settings.sampling == "sandwich":
-            predicted: list[Tensor] = []
-            losses = [self._supervised(paths[0], labels, keep=predicted)]
-            losses += [self._distilled(path, labels, predicted) for path in paths[1:]]
-        else:
-            losses = [self._supervised(path, labels) for path in paths]
+        sandwich = self.settings.sampling == "sandwich"
+        predicted: list[Tensor] = []
+        losses = [
+            self._loss(path, labels, predicted, distilled=sandwich and place > 0) for place, path in enumerate(paths)
+        ]
         summed: dict[nn.Parameter, Tensor] = {}
         reported = []
         for loss in losses:
@@ -86,37 +89,28 @@ class OneShotLearner:
                     parameter.grad = None
         for parameter, gradient in summed.items():
             parameter.grad = gradient
-        counted = reported[:1] if self.settings.sampling == "sandwich" else reported
+        counted = reported[:1] if sandwich else reported
         total, hits = (torch.stack([one[which].float() for one in counted]).mean() for which in (0, 1))
         return total, hits
 
-    def _logits(self, images: Tensor, path: Architecture) -> Tensor:
-        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
-            logits = self.network(images, path)
-        return logits.to(torch.promote_types(logits.dtype, torch.float32))
-
-    def _supervised(self, path: Architecture, labels: Tensor, keep: list[Tensor] | None = None) -> Loss:
-        """The loss on the labels; the softmax of the logits goes to `keep[0]`, row by row."""
+    def _loss(self, path: Architecture, labels: Tensor, predicted: list[Tensor], distilled: bool) -> Loss:
+        """Make the loss on labels, or on what the sandwich's largest architecture `predicted` in this step (in-place
+        distillation: Yu & Huang 2019, section 3.3; Yu et al. 2020, section 3.1)."""
+        settings = self.settings
 
         def loss(images: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            logits, their = self._logits(images, path), labels[numbers]
-            found = F.cross_entropy(logits, their, label_smoothing=self.settings.label_smoothing)
-            if keep is not None:
-                if not keep:
-                    keep.append(logits.new_empty(len(labels), logits.shape[1]))
-                keep[0][numbers] = logits.detach().softmax(1)
-            return found, found, (logits.detach().argmax(1) == their).sum()
-
-        return loss
-
-    def _distilled(self, path: Architecture, labels: Tensor, predicted: list[Tensor]) -> Loss:
-        """In-place distillation (Yu & Huang 2019, section 3.3; Yu et al. 2020, section 3.1): the cross-entropy with
-        what the largest architecture predicted in this very step, which gets no gradient from it."""
-
-        def loss(images: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            logits = self._logits(images, path)
-            found = F.cross_entropy(logits, predicted[0][numbers])
-            return found, found, (logits.detach().argmax(1) == labels[numbers]).sum()
+            with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=settings.precision == "bfloat16"):
+                logits = self.network(images, path)
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            if distilled:
+                value = F.cross_entropy(logits, predicted[0][numbers])
+            else:
+                value = F.cross_entropy(logits, labels[numbers], label_smoothing=settings.label_smoothing)
+            if settings.sampling == "sandwich" and not distilled:
+                if not predicted:
+                    predicted.append(logits.new_empty(len(labels), logits.shape[1]))
+                predicted[0][numbers] = logits.detach().softmax(1)
+            return value, value, (logits.detach().argmax(1) == labels[numbers]).sum()
 
         return loss
 
@@ -132,16 +126,11 @@ class OneShotLearner:
         self.optimizer.load_state_dict(state["optimizer"])
         self.micro_batches.count = state["micro_batches"]
 
-    @property
-    def rate(self) -> float:
-        """The learning rate of the last step."""
-        return self.optimizer.param_groups[0]["lr"]
-
 
 def training_images(
     folder: str | Path, device: torch.device, *, share: float = 1.0, side: int | None = None, seed: int = 0
 ) -> DeviceImages:
-    """`share` of each class's prepared training images, drawn by `seed`, at `side` pixels (the stored side if None)."""
+    """Load the training images at `side` pixels (None: as stored), of each class a `share` drawn by `seed`."""
     meta, split = read_meta(folder), load_split(folder, "train")
     if share < 1:
         split = part_of(split, share, meta.classes, seed)
@@ -149,7 +138,7 @@ def training_images(
 
 
 def train_supernet(
-    step: SupernetSettings,
+    settings: SupernetSettings,
     images: DeviceImages,
     *,
     inputs: int,
@@ -158,38 +147,27 @@ def train_supernet(
     progress: Progress,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[SharedNetwork, list[Row], int]:
-    """Return the trained supernet, a row an epoch, and the number of micro-batches of a batch. Raises DivergedError.
-
-    The result is deterministic in `seed` on one machine, interrupted or not; several processes get the same."""
-    settings = step.supernet
+    """Return the trained supernet, a row for each epoch, and the micro-batches of a batch. Raises DivergedError."""
+    supernet, space = settings.supernet, declared(settings.space)
     torch.manual_seed(derive_seed(seed, "initialisation"))
-    network = shared_network(
-        declared(step.space), step.network, inputs=inputs, classes=classes, entangled=settings.entangled
-    )
+    network = shared_network(space, settings.network, inputs=inputs, classes=classes, entangled=supernet.entangled)
     network = network.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     synchronise(network)
-    paths = sampling(settings.sampling, declared(step.space), seed=derive_seed(seed, "paths"), between=settings.between)
-    steps = images.steps(settings.batch_size, shuffle=True)
-    learning = OneShotLearner(network, settings, paths, steps)
+    paths = sampling(supernet.sampling, space, seed=derive_seed(seed, "paths"), between=supernet.between)
+    steps = images.steps(supernet.batch_size, shuffle=True)
+    learner = OneShotLearner(network, supernet, paths, steps)
 
-    def batches(epoch: int, start: int) -> Iterator[Batch]:
-        learning.begin((epoch - 1) * steps + start)
-        return images.batches(
-            settings.batch_size,
-            augment=settings.augment,
-            shuffle=True,
-            seed=derive_seed(seed, "batches", epoch),
-            start=start,
-        )
+    def end_of_epoch(_epoch: int) -> Row:
+        return {"learning_rate": learner.optimizer.param_groups[0]["lr"], "paths": paths.count * steps}
 
     rows = fit(
-        learning,
-        batches,
-        epochs=settings.epochs,
+        learner,
+        learner.batches(images, seed),
+        epochs=supernet.epochs,
         images=len(images),
         seed=seed,
-        end_of_epoch=lambda _epoch: {"learning_rate": learning.rate, "paths": paths.count * steps},
+        end_of_epoch=end_of_epoch,
         progress=progress,
         checkpoint=checkpoint,
     )
-    return network, rows, learning.micro_batches.count
+    return network, rows, learner.micro_batches.count

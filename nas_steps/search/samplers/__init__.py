@@ -1,5 +1,3 @@
-"""One module a sampling strategy, named like its `kind`: `sampler(space, settings)` makes it, `round_size` plans it.
+"""One module for each sampling strategy, named like its `kind` in `nas_steps.config.strategies`.
 
-To add one: its module here, its settings in `nas_steps.config.strategies`. The Snakefile loads these modules too, so
-what needs numpy or torch is imported inside functions.
-"""
+It has `sampler(space, settings)` and `round_size`, for which the Snakefile loads it: without numpy and torch."""

@@ -1,7 +1,5 @@
 """Ageing evolution."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from random import Random
@@ -9,22 +7,19 @@ from typing import Any
 
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
-from nas_steps.search.protocol import Seen, State, fitness_from_json, fitness_to_json
+from nas_steps.search.protocol import Sampler, State, scored_from_json, scored_to_json
 from nas_steps.spaces.protocol import Architecture, Space
 
 
-class RegularisedEvolution:
+class RegularisedEvolution(Sampler):
     """Ageing evolution (Real et al. 2019, algorithm 1): mutate the winner of a tournament, remove the oldest.
 
-    The children of a round have the same population as parents, since they are evaluated in parallel. Without `ageing`
-    the worst is removed (of equals the oldest). A failed architecture ages, but enters no tournament; if all failed,
-    architectures are drawn uniformly.
+    All children of a round have the same population as parents. Without `ageing` the worst is removed (of equals the
+    oldest). Failed architectures enter no tournament; if all failed, architectures are drawn uniformly.
     """
 
     def __init__(self, space: Space, settings: strategies.Evolution) -> None:
-        self.space = space
-        self.settings = settings
-        self.seen = Seen(space)
+        super().__init__(space, settings)
         #: (architecture, fitness), oldest first
         self.population: list[tuple[Architecture, float]] = []
 
@@ -44,18 +39,14 @@ class RegularisedEvolution:
         return self.space.mutate(max(tournament, key=lambda member: member[1])[0], random)
 
     def state(self) -> State:
-        population = [[str(architecture), fitness_to_json(fitness)] for architecture, fitness in self.population]
-        return {"seen": self.seen.state(), "population": population}
+        return {**super().state(), "population": scored_to_json(self.population)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self.seen.restore(state["seen"])
-        self.population = [
-            (self.space.parse(text), fitness_from_json(fitness)) for text, fitness in state["population"]
-        ]
+        super().restore(state)
+        self.population = scored_from_json(self.space, state["population"])
 
 
-def sampler(space: Space, settings: strategies.Evolution) -> RegularisedEvolution:
-    return RegularisedEvolution(space, settings)
+sampler = RegularisedEvolution
 
 
 def round_size(settings: strategies.Evolution, number: int, _evaluations: int) -> int:

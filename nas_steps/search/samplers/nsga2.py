@@ -1,7 +1,5 @@
 """NSGA-II: evolution towards several objectives at once."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from random import Random
@@ -11,7 +9,7 @@ from nas_steps.config import strategies
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.search.pareto import crowding_distances, non_dominated_fronts
-from nas_steps.search.protocol import Seen, State, fitness_from_json, fitness_to_json
+from nas_steps.search.protocol import Sampler, State, fitness_from_json, fitness_to_json
 from nas_steps.spaces.constraints import Limited
 from nas_steps.spaces.protocol import Architecture, Space
 
@@ -22,48 +20,45 @@ class Member(NamedTuple):
     objectives: tuple[float, ...]
 
 
-class Nsga2:
+class Nsga2(Sampler):
     """NSGA-II (Deb et al. 2002).
 
-    Parents and children are sorted into fronts. The best fronts survive; of the last one that does not fit, the least
-    crowded members do (sections III-A, III-B). A child is a mutated uniform crossover of two winners of binary
-    tournaments. A failed training is dominated by all others, like a violated constraint (section VI).
+    The best fronts of parents and children survive; of the first that does not fit, the least crowded members do
+    (sections III-A, III-B). A child is a mutated uniform crossover of two winners of binary tournaments. All others
+    dominate a failed training, like a violated constraint (section VI).
     """
 
     def __init__(self, space: Space, settings: strategies.Nsga2) -> None:
         if "latency" in settings.objectives and not (isinstance(space, Limited) and space.table.has_latency):
-            raise UserError(
-                f"objective latency: what the parts of space {space.name} take was not measured; name by --costs a "
-                "blocks.csv with latencies"
-            )
-        self.space = space
-        self.settings = settings
-        self.seen = Seen(space)
+            unknown = f"objective latency: the latencies of the blocks of space {space.name} were not measured"
+            raise UserError(f"{unknown}; name by --costs a blocks.csv with latencies")
+        super().__init__(space, settings)
         self.population: list[Member] = []
 
     def ask(self, count: int, random: Random) -> list[Architecture]:
         fronts = non_dominated_fronts([member.objectives for member in self.population])
-        alive = {index for index, member in enumerate(self.population) if member.objectives[0] < math.inf}
         fitness: dict[int, tuple[int, float]] = {}
         for rank, front in enumerate(fronts):
-            crowding = crowding_distances([self.population[index].objectives for index in front])
-            fitness |= {
-                index: (rank, -distance) for index, distance in zip(front, crowding, strict=True) if index in alive
-            }
+            objectives = [self.population[index].objectives for index in front]
+            for index, own, distance in zip(front, objectives, crowding_distances(objectives), strict=True):
+                if own[0] < math.inf:  # it has not failed
+                    fitness[index] = (rank, -distance)
         return self.seen.fill(count, random, (lambda: self._child(fitness, random)) if fitness else None)
 
     def tell(self, estimates: Sequence[Estimate]) -> None:
-        told = [Member(self.space.parse(one.architecture), self._objectives(one)) for one in self.seen.tell(estimates)]
-        self.population = survivors([*self.population, *told], self.settings.population)
+        new = [self._member(estimate) for estimate in self.seen.tell(estimates)]
+        self.population = survivors([*self.population, *new], self.settings.population)
 
-    def _objectives(self, estimate: Estimate) -> tuple[float, ...]:
-        return (-estimate.fitness, *(self._cost(estimate, name) for name in self.settings.objectives))
-
-    def _cost(self, estimate: Estimate, name: str) -> float:
-        if name != "latency":
-            return float(getattr(estimate, name))
-        assert isinstance(self.space, Limited)
-        return self.space.costs(self.space.parse(estimate.architecture)).latency_ms
+    def _member(self, estimate: Estimate) -> Member:
+        architecture = self.space.parse(estimate.architecture)
+        costs = []
+        for name in self.settings.objectives:
+            if name == "latency":
+                assert isinstance(self.space, Limited)
+                costs.append(self.space.costs(architecture).latency_ms)
+            else:
+                costs.append(float(getattr(estimate, name)))
+        return Member(architecture, (-estimate.fitness, *costs))
 
     def _child(self, fitness: Mapping[int, tuple[int, float]], random: Random) -> Architecture:
         mother, father = (self._winner(fitness, random) for _ in range(2))
@@ -81,10 +76,10 @@ class Nsga2:
             [str(member.architecture), fitness_to_json(-member.objectives[0]), *member.objectives[1:]]
             for member in self.population
         ]
-        return {"seen": self.seen.state(), "population": population}
+        return {**super().state(), "population": population}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self.seen.restore(state["seen"])
+        super().restore(state)
         self.population = [
             Member(self.space.parse(text), (-fitness_from_json(fitness), *costs))
             for text, fitness, *costs in state["population"]
@@ -92,7 +87,7 @@ class Nsga2:
 
 
 def survivors(members: Sequence[Member], count: int) -> list[Member]:
-    """The `count` best by front, then by crowding distance; they stay in their order."""
+    """Return the `count` best by front, then by crowding distance, in their order."""
     kept: list[int] = []
     for front in non_dominated_fronts([member.objectives for member in members]):
         if len(kept) + len(front) > count:
@@ -104,7 +99,7 @@ def survivors(members: Sequence[Member], count: int) -> list[Member]:
 
 
 def crossed(space: Space, mother: Architecture, father: Architecture, random: Random) -> Architecture:
-    """A child that decides at each place as one of its parents, drawn among those whose choice is possible there."""
+    """Cross two parents: each decision is drawn from the parents' choices that are possible there."""
     parents = [space.decided(mother), space.decided(father)]
     choices: list[int] = []
     while (decision := space.decision(choices)) is not None:
@@ -114,8 +109,7 @@ def crossed(space: Space, mother: Architecture, father: Architecture, random: Ra
     return space.decode(choices)
 
 
-def sampler(space: Space, settings: strategies.Nsga2) -> Nsga2:
-    return Nsga2(space, settings)
+sampler = Nsga2
 
 
 def round_size(settings: strategies.Nsga2, number: int, _evaluations: int) -> int:

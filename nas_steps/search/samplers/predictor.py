@@ -1,7 +1,5 @@
 """Predict scores and evaluate what is promising."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from random import Random
@@ -9,25 +7,22 @@ from typing import Any
 
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
-from nas_steps.search.protocol import Seen, State, fitness_from_json, fitness_to_json
+from nas_steps.search.protocol import Sampler, State, scored_from_json, scored_to_json
 from nas_steps.spaces.protocol import Architecture, Space
 
 #: number of the best that are mutated (White et al. 2021, section 4)
 PARENTS = 10
 
 
-class PredictorSearch:
-    """A variant of BANANAS (White et al. 2021, algorithm 1): an ensemble on encoded architectures and independent
-    Thompson sampling over mutations of the best.
+class PredictorSearch(Sampler):
+    """A variant of BANANAS (White et al. 2021, algorithm 1): independent Thompson sampling over mutations of the best.
 
-    Unlike there, the ensemble consists of kernel ridge regressions on normal scores, which fit in milliseconds, and an
-    equal number of random architectures are candidates too. A failed architecture counts as the worst seen.
+    The ensemble predicts from encoded architectures. Unlike there, it consists of kernel ridge regressions on normal
+    scores, and half of the candidates are random. A failed architecture counts as the worst seen.
     """
 
     def __init__(self, space: Space, settings: strategies.Predictor) -> None:
-        self.space = space
-        self.settings = settings
-        self.seen = Seen(space)
+        super().__init__(space, settings)
         self.evaluated: list[tuple[Architecture, float]] = []
 
     def ask(self, count: int, random: Random) -> list[Architecture]:
@@ -50,35 +45,34 @@ class PredictorSearch:
             mean, deviation = ensemble.predict(np.array([self.space.encode(one) for one in candidates]))
             drawn = generator.normal(mean, deviation)
             candidates = [candidates[place] for place in np.argsort(-drawn, kind="stable")]
-        found = [one for one in candidates[:count] if self.seen.is_new(one)]
-        return found + self.seen.fill(count - len(found), random)
+        new = [one for one in candidates[:count] if self.seen.is_new(one)]
+        return new + self.seen.fill(count - len(new), random)
 
     def _candidates(self, random: Random) -> list[Architecture]:
         """Draw mutations of the best and random architectures; keep the unseen ones, each once."""
         best = sorted(self.evaluated, key=lambda pair: -pair[1])[:PARENTS]
         parents = [architecture for architecture, fitness in best if fitness > -math.inf]
         mutated = [self.space.mutate(parents[n % len(parents)], random) for n in range(self.settings.candidates)]
-        found: dict[str, Architecture] = {}
-        for architecture in [*mutated, *(self.space.sample(random) for _ in range(self.settings.candidates))]:
+        drawn = [self.space.sample(random) for _ in range(self.settings.candidates)]
+        unseen: dict[str, Architecture] = {}
+        for architecture in [*mutated, *drawn]:
             identity = self.space.identity(architecture)
             if identity not in self.seen.identities:
-                found.setdefault(identity, architecture)
-        return list(found.values())
+                unseen.setdefault(identity, architecture)
+        return list(unseen.values())
 
     def tell(self, estimates: Sequence[Estimate]) -> None:
         self.evaluated += [(self.space.parse(one.architecture), one.fitness) for one in self.seen.tell(estimates)]
 
     def state(self) -> State:
-        evaluated = [[str(architecture), fitness_to_json(fitness)] for architecture, fitness in self.evaluated]
-        return {"seen": self.seen.state(), "evaluated": evaluated}
+        return {**super().state(), "evaluated": scored_to_json(self.evaluated)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self.seen.restore(state["seen"])
-        self.evaluated = [(self.space.parse(text), fitness_from_json(fitness)) for text, fitness in state["evaluated"]]
+        super().restore(state)
+        self.evaluated = scored_from_json(self.space, state["evaluated"])
 
 
-def sampler(space: Space, settings: strategies.Predictor) -> PredictorSearch:
-    return PredictorSearch(space, settings)
+sampler = PredictorSearch
 
 
 def round_size(settings: strategies.Predictor, number: int, _evaluations: int) -> int:

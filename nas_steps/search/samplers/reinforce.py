@@ -1,7 +1,5 @@
 """REINFORCE: a controller learns what to choose."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from random import Random
@@ -9,32 +7,24 @@ from typing import Any
 
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
-from nas_steps.search.protocol import TRIES, Seen, State, fitness_from_json, fitness_to_json
+from nas_steps.search.protocol import TRIES, Sampler, State, fitness_from_json, fitness_to_json
 from nas_steps.spaces.protocol import Architecture, Space
 
 
-class Reinforce:
+class Reinforce(Sampler):
     """An LSTM controller (Zoph & Le 2017, section 3) trained by REINFORCE (Williams 1992) with Adam.
 
-    A reward is the normal score of a fitness among all evaluated so far (a fitness shaping, Wierstra et al. 2014,
-    section 3.1): it has no unit, and a few bad networks do not outweigh the rest. A failed architecture counts as the
-    worst. The baseline is the moving average of the rewards. Repeated draws are drawn again; if the controller gives
-    nothing new, architectures are drawn uniformly.
+    A reward is the normal score of a fitness among all evaluated so far (fitness shaping, Wierstra et al. 2014, section
+    3.1); a failed architecture counts as the worst. The baseline is the moving average of the rewards. Repeats are
+    drawn again; if the controller gives nothing new, architectures are drawn uniformly.
     """
 
     def __init__(self, space: Space, settings: strategies.Reinforce) -> None:
         from nas_steps.search.controller import Controller
 
-        self.space = space
-        self.settings = settings
-        self.seen = Seen(space)
-        self.controller = Controller(
-            space,
-            settings.hidden,
-            learning_rate=settings.learning_rate,
-            baseline_decay=settings.baseline_decay,
-            entropy_weight=settings.entropy_weight,
-        )
+        super().__init__(space, settings)
+        options = settings.model_dump(include={"hidden", "learning_rate", "baseline_decay", "entropy_weight"})
+        self.controller = Controller(space, **options)
         #: the fitness of all evaluated architectures
         self.fitness: list[float] = []
 
@@ -61,20 +51,19 @@ class Reinforce:
     def state(self) -> State:
         plain = {"fitness": [*map(fitness_to_json, self.fitness)], "baseline": self.controller.baseline}
         arrays = {name: value.numpy() for name, value in self.controller.tensors().items()}
-        return {"seen": self.seen.state(), **plain, **arrays}
+        return {**super().state(), **plain, **arrays}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         import torch
 
-        self.seen.restore(state["seen"])
+        super().restore(state)
         self.fitness = [*map(fitness_from_json, state["fitness"])]
         arrays = {name: value for name, value in state.items() if name.startswith(("parameters.", "adam."))}
         tensors = {name: torch.tensor(value) for name, value in arrays.items()}
         self.controller.restore(tensors, state["baseline"])
 
 
-def sampler(space: Space, settings: strategies.Reinforce) -> Reinforce:
-    return Reinforce(space, settings)
+sampler = Reinforce
 
 
 def round_size(settings: strategies.Reinforce, _number: int, _evaluations: int) -> int:

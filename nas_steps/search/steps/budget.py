@@ -1,7 +1,5 @@
 """Count each strategy's training cost and match random search to it."""
 
-from __future__ import annotations
-
 from nas_steps.data.store import read_meta
 from nas_steps.provenance.files import write_json
 from nas_steps.provenance.task import Task
@@ -11,7 +9,6 @@ from nas_steps.spaces.declare import declared
 
 
 def main(task: Task) -> None:
-    """Write budget.json."""
     from nas_steps.search.budget import budget
 
     task.cost.loaded()

@@ -1,16 +1,13 @@
 """Search by training a supernet: DARTS and its family."""
 
-from __future__ import annotations
-
-from nas_steps.provenance.files import write_json
+from nas_steps.provenance.files import write_csv, write_json
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
 from nas_steps.search.settings import DartsSettings
-from nas_steps.search.tables import write_candidates, write_history
+from nas_steps.search.tables import HISTORY, write_candidates
 
 
 def main(task: Task) -> None:
-    """Write the alphas, the history and the candidates of one search."""
     from nas_steps.search.darts.loop import darts
     from nas_steps.training.job import training_job
     from nas_steps.training.networks import load_images
@@ -18,11 +15,10 @@ def main(task: Task) -> None:
 
     settings = task.read_settings(DartsSettings)
     seed = derive_seed(settings.seed, "search", task.strategy, task.seed)
+    strategy, names = settings.strategy, {"strategy": task.strategy, "seed": task.seed}
     with (
-        training_job(
-            task, settings, processes=settings.strategy.processes, strategy=task.strategy, seed=task.seed
-        ) as job,
-        Progress(settings.strategy.epochs, "supernet") as progress,
+        training_job(task, settings, processes=strategy.processes, **names) as job,
+        Progress(strategy.epochs, "supernet") as progress,
     ):
         images = load_images(task.data, job.device)
         result = darts(settings, images, seed=seed, progress=progress, checkpoint=job.checkpoints.of("supernet"))
@@ -31,5 +27,5 @@ def main(task: Task) -> None:
         job.learnt_in(result.micro_batches)
         if job.writes:
             write_json(task.output("alphas"), result.alphas)
-            write_history(task.output("history"), result.history)
+            write_csv(task.output("history"), result.history, HISTORY)
             write_candidates(task.output("candidates"), result.candidates)

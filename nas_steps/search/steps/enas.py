@@ -1,16 +1,16 @@
 """Search by a controller over shared weights: ENAS."""
 
-from __future__ import annotations
+from typing import Any
 
+from nas_steps.provenance.files import write_csv
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
 from nas_steps.search.settings import EnasSettings
-from nas_steps.search.tables import write_candidates, write_history
+from nas_steps.search.tables import HISTORY, write_candidates
 from nas_steps.spaces.declare import declared
 
 
 def main(task: Task) -> None:
-    """Write the history and the candidates of one search."""
     import torch
 
     from nas_steps.search.enas import enas
@@ -28,26 +28,14 @@ def main(task: Task) -> None:
         images, space = load_images(task.data, job.device), declared(settings.space)
         assert images.valid is not None  # the controller learns from validation images
         torch.manual_seed(derive_seed(seed, "initialisation"))
-        network = shared_network(
-            space,
-            settings.network,
-            inputs=images.meta.shape[0],
-            classes=len(images.meta.classes),
-            entangled=strategy.entangled,
-        ).to(job.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        result = enas(
-            strategy,
-            network,
-            space,
-            images.train,
-            images.valid,
-            seed=seed,
-            progress=progress,
-            checkpoint=job.checkpoints.of("enas"),
-        )
+        shape = {"inputs": images.meta.shape[0], "classes": len(images.meta.classes)}
+        network = shared_network(space, settings.network, **shape, entangled=strategy.entangled)
+        network = network.to(job.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        how: dict[str, Any] = {"seed": seed, "progress": progress, "checkpoint": job.checkpoints.of("enas")}
+        result = enas(strategy, network, space, images.train, images.valid, **how)
         if result.reason:
             print(f"the search ended early: {result.reason}", flush=True)
-        job.learnt_in(result.parts)
-        write_history(task.output("history"), result.history)
+        job.learnt_in(result.micro_batches)
+        write_csv(task.output("history"), result.history, HISTORY)
         scored = [(architecture, score, "shared_weights") for architecture, score in result.candidates]
         write_candidates(task.output("candidates"), scored)

@@ -1,7 +1,5 @@
 """End a strategy that asks and tells: candidates.csv and history.csv."""
 
-from __future__ import annotations
-
 from nas_steps.estimation.estimates import by_round, read_evaluations
 from nas_steps.provenance.task import Task
 from nas_steps.search.settings import GatherSettings
@@ -9,7 +7,6 @@ from nas_steps.search.tables import gather
 
 
 def main(task: Task) -> None:
-    """Write both tables."""
     settings = task.read_settings(GatherSettings)
     evaluations = (read_evaluations(task.earlier) if task.earlier else []) + by_round(task.evaluated)
     gather(evaluations, task.output("candidates"), task.output("history"), settings.estimator, settings.rungs)

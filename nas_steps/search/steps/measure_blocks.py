@@ -1,6 +1,4 @@
-"""Count what each block of a space's networks costs, and measure its latency if that is wanted."""
-
-from __future__ import annotations
+"""Count the costs of each block of a space's networks, and measure its latency if the config asks for it."""
 
 from nas_steps.data.store import read_meta
 from nas_steps.provenance.files import write_json
@@ -13,7 +11,6 @@ from nas_steps.spaces.declare import declared
 
 
 def main(task: Task) -> None:
-    """Write blocks.csv and latency.json."""
     settings, meta = task.read_settings(BlockLatencySettings), read_meta(task.data)
     channels, side, _ = meta.shape
     shape = Shape(channels, side, len(meta.classes))

@@ -1,9 +1,6 @@
 """Search by the shared weights of a trained supernet."""
 
-from __future__ import annotations
-
 import hashlib
-from functools import partial
 from pathlib import Path
 
 from nas_steps.provenance.seeds import derive_seed
@@ -15,36 +12,27 @@ from nas_steps.spaces.declare import declared
 
 
 def main(task: Task) -> None:
-    """Write the history and the candidates of one search."""
-    from nas_steps.search.one_shot.scoring import estimates_of, load_scorer
+    from nas_steps.search.one_shot.scoring import Scorer
     from nas_steps.search.sampling import run
     from nas_steps.training.job import training_job
 
     settings = task.read_settings(OneShotSettings)
     weights = hashlib.sha256(Path(task.weights).read_bytes()).hexdigest()
     with training_job(task, settings, strategy=task.strategy, seed=task.seed, weights=weights) as job:
-        # an architecture that was scored before the job was killed is not scored again
+        # scores that an interrupted attempt made are used again
         checkpoint = job.checkpoints.of("scores")
-        scorer = load_scorer(settings, task.data, task.weights, job.device, checkpoint.read())
+        scorer = Scorer(settings, task.data, task.weights, job.device, checkpoint.read())
 
         def after_round(number: int) -> None:
             if checkpoint.due:
                 checkpoint.write(scorer.known)
-            print(
-                f"round {number} of {settings.strategy.rounds}: {len(scorer.known)} architectures scored, the best "
-                f"{max(scorer.known.values()):.1%}",
-                flush=True,
-            )
+            scored = f"{len(scorer.known)} architectures scored, the best {max(scorer.known.values()):.1%}"
+            print(f"round {number} of {settings.strategy.rounds}: {scored}", flush=True)
 
-        evaluations = run(
-            settings.strategy,
-            constrained_space(declared(settings.space), settings.constraints, task.blocks),
-            settings.evaluations,
-            derive_seed(settings.seed, "search", task.strategy, task.seed),
-            partial(estimates_of, settings, task.data, scorer),
-            after_round,
-        )
-        # what the best scored has inherited, before and after its batch norms are re-estimated
+        space = constrained_space(declared(settings.space), settings.constraints, task.blocks)
+        seed = derive_seed(settings.seed, "search", task.strategy, task.seed)
+        evaluations = run(settings.strategy, space, settings.evaluations, seed, scorer.estimates, after_round)
+        # the accuracy of the best before and after its batch norms are re-estimated
         best = max((one for estimates in evaluations for one in estimates), key=lambda one: one.fitness)
         inherited = scorer.running([declared(settings.space).parse(best.architecture)])[0]
         kept = {"chosen": 1, "inherited_accuracy": inherited, "discrete_accuracy": best.score}

@@ -1,7 +1,5 @@
 """Ask a strategy for the architectures of its next round."""
 
-from __future__ import annotations
-
 import math
 
 from nas_steps.errors import UserError
@@ -13,6 +11,7 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
 from nas_steps.search.sampling import advance, evaluations, round_size
 from nas_steps.search.settings import ProposeSettings
+from nas_steps.search.state import load_state, save_state
 from nas_steps.spaces.constraints import constrained_space
 from nas_steps.spaces.declare import declared
 
@@ -21,20 +20,15 @@ def main(task: Task) -> None:
     """Write the proposals of a round, the evaluations before it, and the state of the strategy."""
     settings = task.read_settings(ProposeSettings)
     evaluated = (read_evaluations(task.earlier) if task.earlier else []) + by_round(task.evaluated)
-    # the state's file needs numpy, which most rounds of most strategies can do without
-    state = None
-    if task.state:
-        from nas_steps.search.state import load_state
-
-        state = load_state(task.state)
+    strategy, space = settings.strategy, constrained_space(declared(settings.space), settings.constraints, task.blocks)
+    size = round_size(strategy, len(evaluated), number_of_evaluations(task, settings))
     proposals, state = advance(
-        settings.strategy,
-        constrained_space(declared(settings.space), settings.constraints, task.blocks),
+        strategy,
+        space,
         evaluated,
-        count=settings.proposals_per_evaluation
-        * round_size(settings.strategy, len(evaluated), number_of_evaluations(task, settings)),
+        count=settings.proposals_per_evaluation * size,
         seed=derive_seed(settings.seed, "search", task.strategy, task.seed),
-        state=state,
+        state=load_state(task.state) if task.state else None,
         rungs=settings.rungs,
         eta=settings.eta,
     )
@@ -43,29 +37,25 @@ def main(task: Task) -> None:
     residuals = tuple(
         one.score - one.predicted for one in estimates if math.isfinite(one.fitness) and math.isfinite(one.predicted)
     )
+    rows = [
+        Proposal(
+            index,
+            architecture,
+            epochs,
+            promoted=epochs not in (None, *settings.rungs[:1]),
+            incumbent=best if settings.beats else None,
+            whole=not evaluated and index < settings.finish,
+            residuals=residuals if len(residuals) >= FEWEST_FINISHED else (),
+        )
+        for index, (architecture, epochs) in enumerate(proposals)
+    ]
     write_evaluations(task.output("evaluations"), evaluated)
-    write_proposals(
-        task.output("proposals"),
-        [
-            Proposal(
-                index,
-                architecture,
-                epochs,
-                promoted=epochs not in (None, *settings.rungs[:1]),
-                incumbent=best if settings.beats else None,
-                whole=not evaluated and index < settings.finish,
-                residuals=residuals if len(residuals) >= FEWEST_FINISHED else (),
-            )
-            for index, (architecture, epochs) in enumerate(proposals)
-        ],
-    )
-    from nas_steps.search.state import save_state
-
+    write_proposals(task.output("proposals"), rows)
     save_state(task.output("state"), state)
 
 
 def number_of_evaluations(task: Task, settings: ProposeSettings) -> int:
-    """Return how many architectures the strategy evaluates in all. Raises UserError if a budget must say so."""
+    """Count the architectures of all rounds. Raises UserError if the count is in a budget and none is given."""
     count = evaluations(settings.strategy)
     if count != "auto":
         return count

@@ -1,6 +1,6 @@
 """Train the supernet that all strategies of a search seed share."""
 
-from __future__ import annotations
+from typing import Any
 
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import write_csv
@@ -26,28 +26,16 @@ def main(task: Task) -> None:
         training_job(task, settings, processes=supernet.processes, seed=task.seed) as job,
         Progress(supernet.epochs, "supernet") as progress,
     ):
-        meta = read_meta(task.data)
-        images = training_images(
-            task.data,
-            job.device,
-            share=supernet.images,
-            side=supernet.resolution,
-            seed=derive_seed(settings.seed, "images"),
-        )
+        meta, drawn = read_meta(task.data), derive_seed(settings.seed, "images")
+        images = training_images(task.data, job.device, share=supernet.images, side=supernet.resolution, seed=drawn)
+        seed = derive_seed(settings.seed, "supernet", task.seed)
+        how: dict[str, Any] = {"inputs": meta.shape[0], "classes": len(meta.classes), "seed": seed}
+        how |= {"progress": progress, "checkpoint": job.checkpoints.of("supernet")}
         try:
-            network, rows, micro_batches = train_supernet(
-                settings,
-                images,
-                inputs=meta.shape[0],
-                classes=len(meta.classes),
-                seed=derive_seed(settings.seed, "supernet", task.seed),
-                progress=progress,
-                checkpoint=job.checkpoints.of("supernet"),
-            )
+            network, rows, micro_batches = train_supernet(settings, images, **how)
         except DivergedError as error:
-            raise UserError(
-                f"the supernet cannot be used: {error}; lower search.estimator.supernet.learning_rate"
-            ) from None
+            advice = "lower search.estimator.supernet.learning_rate"
+            raise UserError(f"the supernet cannot be used: {error}; {advice}") from None
         job.learnt_in(micro_batches)
         if job.writes:
             write_csv(task.output("history"), ({key: row.get(key) for key in HISTORY} for row in rows), HISTORY)
