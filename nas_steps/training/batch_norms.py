@@ -1,4 +1,4 @@
-"""The statistics of batch norms: kept as they are, re-estimated, summed over processes."""
+"""Keep, re-estimate and synchronise the statistics of batch norms."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from nas_steps.training.distributed import world
 
 
 def statistics(model: nn.Module) -> list[Tensor]:
-    """A copy of the running statistics."""
+    """Copy the running statistics."""
     return [buffer.clone() for buffer in model.buffers()]
 
 
 @torch.no_grad()
 def put_back(model: nn.Module, kept: Sequence[Tensor]) -> None:
-    """Set the running statistics to those that `statistics` has copied."""
+    """Restore the running statistics that `statistics` copied."""
     for buffer, old in zip(model.buffers(), kept, strict=True):
         buffer.copy_(old)
 
 
 @contextmanager
 def same_statistics(model: nn.Module) -> Iterator[None]:
-    """Keep the running statistics as they are, whatever passes through the model in the block."""
+    """Restore the running statistics after the block."""
     kept = statistics(model)
     try:
         yield
@@ -39,7 +39,7 @@ def same_statistics(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def kept_momentum(model: nn.Module) -> Iterator[list[nn.BatchNorm2d | Normalising]]:
-    """The batch norms of `model`; after the block their momentum is as before."""
+    """Yield the batch norms of `model`; restore their momentum after the block."""
     norms = [module for module in model.modules() if isinstance(module, (nn.BatchNorm2d, Normalising))]
     before = [norm.momentum for norm in norms]
     try:
@@ -50,7 +50,7 @@ def kept_momentum(model: nn.Module) -> Iterator[list[nn.BatchNorm2d | Normalisin
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all processes; its gradient is the sum of theirs."""
+    """Sum over all processes; the gradient is summed as well."""
 
     @staticmethod
     def forward(_context: Any, value: Tensor) -> Tensor:
@@ -66,16 +66,15 @@ class _Sum(torch.autograd.Function):
 
 
 def _total(value: Tensor) -> Tensor:
-    """The sum over the processes that share a batch."""
     return value if world().together else _Sum.apply(value)
 
 
 class SynchronisedBatchNorm2d(nn.BatchNorm2d):
-    """A batch norm whose statistics are those of all processes' images. Its state is a BatchNorm2d's."""
+    """A batch norm over the images of all processes, with the state of a BatchNorm2d."""
 
     @classmethod
     def of(cls, norm: nn.BatchNorm2d) -> SynchronisedBatchNorm2d:
-        """The same norm, with the same tensors."""
+        """Return the same norm, with the same tensors."""
         made = cls(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats, device="meta")
         made.weight, made.bias = norm.weight, norm.bias
         made.running_mean, made.running_var = norm.running_mean, norm.running_var
@@ -104,7 +103,7 @@ class SynchronisedBatchNorm2d(nn.BatchNorm2d):
 
 
 def synchronise(model: nn.Module) -> None:
-    """Make the batch norms of `model` see all processes' images, if there are several."""
+    """Let the batch norms of `model` see the images of all processes, if there are several."""
     if world().size == 1:
         return
     for module in list(model.modules()):

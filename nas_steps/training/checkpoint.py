@@ -1,9 +1,7 @@
-"""Checkpoints: the state of a training on disk, from which a killed step goes on.
+"""Save the state of a training, from which a killed step goes on.
 
-They lie in a folder beside the step's outputs that one process owns. It is no declared output, since Snakemake deletes
-those of a failed job. A checkpoint is one file: a magic line, the sha256 of the rest, a line of JSON (key and cost),
-then tensors and plain values as `torch.save` writes them, read with `weights_only`.
-"""
+Checkpoints are in a folder beside the outputs; it is no declared output, since Snakemake deletes those of failed jobs.
+A file has a magic line, the sha256 of the rest, a line of JSON (key and cost), then what `torch.save` writes."""
 
 from __future__ import annotations
 
@@ -19,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from nas_steps.training.distributed import world
 MAGIC = b"nas-steps checkpoint 1\n"
 #: seconds between two checkpoints of a training, which a SIGKILL can cost
 INTERVAL_VARIABLE, INTERVAL = "NAS_STEPS_CHECKPOINT_SECONDS", 30.0
-#: how long an orphan is given to save its state and leave
+#: seconds in which an orphan must save its state and leave
 PATIENCE = 120.0
 
 #: values and tensors in dicts and lists
@@ -41,15 +40,12 @@ State = dict[str, Any]
 
 
 def checkpoint_folder(target: Path) -> Path:
-    """Where the step that writes the file or folder `target` keeps its checkpoints."""
+    """Return the folder of the checkpoints of the step that writes `target`."""
     return target.with_name(f".{target.name}.checkpoints")
 
 
 class Checkpoints:
-    """The checkpoints of one step. Make them with `opened`.
-
-    `key` identifies the training: names, and texts that are computed when they are needed.
-    """
+    """The checkpoints of one step, made by `opened`. `key` identifies the training by names and lazy texts."""
 
     def __init__(self, folder: Path, key: Mapping[str, Callable[[], str]], cost: Cost, interval: float) -> None:
         self.folder, self.cost, self.interval = folder, cost, interval
@@ -61,12 +57,11 @@ class Checkpoints:
         return {name: text() for name, text in sorted(self._key.items())}
 
     def of(self, name: str) -> Checkpoint:
-        """The checkpoint of one of the step's trainings."""
         return Checkpoint(self, name)
 
 
 class Checkpoint:
-    """The checkpoint of one training. Several processes have the same state; the first one reads and writes."""
+    """The checkpoint of one training. Of several processes, the first one reads and writes."""
 
     def __init__(self, all_of_step: Checkpoints, name: str) -> None:
         self._all, self.name = all_of_step, name
@@ -74,11 +69,11 @@ class Checkpoint:
 
     @property
     def due(self) -> bool:
-        """Whether the step's last checkpoint is old enough for another one; the first of several processes decides."""
+        """Whether the step's last checkpoint is old; the first of several processes decides."""
         return world().writes and time.monotonic() - self._all.last >= self._all.interval
 
     def write(self, state: State) -> None:
-        """Replace the checkpoint; the one before stays whole until the new one is. Raises UserError for a full disk."""
+        """Replace the checkpoint atomically. Raises UserError if the disk is full."""
         if not world().writes:
             return
         body, header = io.BytesIO(), {"key": self._all.key, "spent": self._all.cost.spent()}
@@ -100,60 +95,47 @@ class Checkpoint:
         self._all.last = time.monotonic()
 
     def read(self) -> State | None:
-        """The state, or None. A checkpoint that has another key or is not whole is moved aside and not loaded."""
+        """Return the state or None. A damaged checkpoint, or one with another key, is renamed and not loaded."""
         content = world().from_first(self._trusted() if world().writes else None)
         return None if content is None else torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
     def _trusted(self) -> bytes | None:
         if not self.file.exists():
             return None
-        try:
-            header, content = _parse(self.file.read_bytes())
-        except ValueError as error:
-            self._set_aside("damaged", str(error))
-            return None
-        key, other = self._all.key, header["key"]
-        if other != key:
+        start, end = len(MAGIC), len(MAGIC) + 2 * hashlib.sha256().digest_size
+        data = self.file.read_bytes()
+        content = data[end + 1 :]
+        if not data.startswith(MAGIC):
+            self._set_aside("damaged", "it is no checkpoint of this version")
+        elif data[start:end] != hashlib.sha256(content).hexdigest().encode():
+            self._set_aside("damaged", "its content does not have the sha256 that it states, so it is not whole")
+        else:
+            line, state = content.split(b"\n", 1)
+            header, key = json.loads(line), self._all.key
+            if (other := header["key"]) == key:
+                self._all.cost.add_earlier(header["spent"])
+                return state
             differing = sorted(part for part in {*other, *key} if other.get(part) != key.get(part))
             self._set_aside("foreign", f"it was made with another {' and another '.join(differing)}")
-            return None
-        self._all.cost.add_earlier(header["spent"])
-        return content
+        return None
 
     def remove(self) -> None:
         if world().writes:
             self.file.unlink(missing_ok=True)
 
     def _set_aside(self, kind: str, why: str) -> None:
-        number = 1
-        while (aside := self.file.with_name(f"{self.file.name}.{kind}-{number}")).exists():
-            number += 1
+        names = (self.file.with_name(f"{self.file.name}.{kind}-{number}") for number in count(1))
+        aside = next(name for name in names if not name.exists())
         self.file.rename(aside)
-        print(
-            f"the checkpoint {self.file} is not used: {why}; it now is {aside.name}, and the step starts over",
-            flush=True,
-        )
-
-
-def _parse(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """The header and the body of a checkpoint. Raises ValueError if it is none, or not whole."""
-    start, end = len(MAGIC), len(MAGIC) + 2 * hashlib.sha256().digest_size
-    if not data.startswith(MAGIC):
-        raise ValueError("it is no checkpoint of this version")
-    content = data[end + 1 :]
-    if data[start:end] != hashlib.sha256(content).hexdigest().encode():
-        raise ValueError("its content does not have the sha256 that it states, so it is not whole")
-    header, body = content.split(b"\n", 1)
-    return json.loads(header), body
+        print(f"the checkpoint {self.file} is not used: {why}; renamed {aside.name}, the step starts over", flush=True)
 
 
 @contextmanager
 def opened(target: Path, key: Mapping[str, Callable[[], str]], cost: Cost) -> Iterator[Checkpoints]:
-    """The checkpoints of the step that writes `target`; deleted when the block ends well.
+    """Yield the checkpoints of the step that writes `target`; delete them if the block ends well.
 
-    A process that already trains for `target` is asked to save its state and leave, if it runs on this machine; else
-    UserError.
-    """
+    Another process of this machine that trains for `target` is asked to save its state and leave. Raises UserError for
+    one of another machine."""
     folder = checkpoint_folder(target)
     folder.mkdir(parents=True, exist_ok=True)
     mine = Checkpoints(folder, key, cost, _interval())
@@ -184,12 +166,11 @@ def _interval() -> float:
 
 
 def _own(folder: Path) -> locks.Held:
-    """The lock on `folder`: waits for an orphan that is on its way out."""
+    """Lock `folder`; wait until an orphan has left it."""
     asked: int | None = None
-    until = time.monotonic() + PATIENCE
+    until, path = time.monotonic() + PATIENCE, folder / "owner"
     while True:
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "owner"
         try:
             held = locks.hold(path)
         except FileNotFoundError:
@@ -199,9 +180,7 @@ def _own(folder: Path) -> locks.Held:
         owner = locks.read(path)
         where = locks.name(owner)
         if owner and owner["host"] != socket.gethostname():
-            raise UserError(
-                f"{where} already trains for {folder}; wait for it or stop it there, then run snakemake again"
-            )
+            raise UserError(f"{where} already trains for {folder}; wait or stop it there, then run snakemake again")
         if owner and owner["pid"] != asked:
             # left behind by a Snakemake that was killed: it saves its state, and this process goes on from there
             print(f"{where} already trains for {folder}: it is asked to save its state and leave", flush=True)
@@ -218,14 +197,10 @@ class Interrupted(SystemExit):
 
 
 class Interrupts:
-    """SIGTERM and SIGINT, held until the training is at a place where its state can be saved.
-
-    In the block, `caught` is the signal that came, or 0; in `at_once`, the signal raises Interrupted.
-    """
+    """Hold SIGTERM and SIGINT until the state can be saved: `caught` is the signal or 0; in `at_once` it raises."""
 
     def __init__(self) -> None:
-        self.caught = 0
-        self._at_once = False
+        self.caught, self._at_once = 0, False
 
     def __enter__(self) -> Interrupts:
         self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -247,7 +222,7 @@ class Interrupts:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """A block that changes no state of the training, such as its evaluation."""
+        """Allow interrupts in a block that changes no state of the training, such as its evaluation."""
         self._at_once = True
         try:
             if self.caught:

@@ -1,4 +1,4 @@
-"""Choose a device and make its computations repeatable."""
+"""Choose a device, make its computations repeatable, and measure its memory and energy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -17,10 +18,7 @@ from nas_steps.provenance.locks import hold
 
 
 def prepare(device: str, threads: int) -> torch.device:
-    """The torch device named by the config, with deterministic algorithms and `threads` CPU threads.
-
-    `auto` takes CUDA, else MPS, else the CPU. Raises UserError for a device that torch does not have.
-    """
+    """Return the config's device, made deterministic; `auto` is CUDA, else MPS, else the CPU. Raises UserError."""
     # cuBLAS reads this when it starts; without it its results can differ from run to run
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
@@ -37,10 +35,7 @@ def prepare(device: str, threads: int) -> torch.device:
 
 @contextmanager
 def claimed(device: str, threads: int) -> Iterator[torch.device]:
-    """The device that `prepare` chooses; a CUDA GPU belongs to this process alone in the block. Waits for a free GPU.
-
-    The claim is a lock a GPU, so it ends however the process ends.
-    """
+    """Yield the device of `prepare`. Wait for a CUDA GPU that no other process has locked, and lock it in the block."""
     chosen = prepare(device, threads)
     if chosen.type != "cuda":
         yield chosen
@@ -53,7 +48,7 @@ def claimed(device: str, threads: int) -> Iterator[torch.device]:
 
 @contextmanager
 def claim(folder: Path, names: Sequence[str], wait: float = 1.0) -> Iterator[int]:
-    """The number of a name that no other process claims; looks again every `wait` seconds until there is one."""
+    """Yield the number of a name that no other process has locked; try again every `wait` seconds."""
     folder.mkdir(mode=0o700, exist_ok=True)
     waiting = False
     while True:
@@ -70,17 +65,32 @@ def claim(folder: Path, names: Sequence[str], wait: float = 1.0) -> Iterator[int
 
 
 def available(device: str) -> bool:
-    """Whether torch has this device."""
     return device == "cpu" or (torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available())
 
 
 def describe(device: torch.device) -> str:
-    """A name for the ledger: that of the GPU, or of the processor."""
+    """Return the name of the GPU or of the processor, for the ledger."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type} ({platform.machine()})"
 
 
 def peak_gpu_memory_mb(device: torch.device) -> float:
-    """Largest GPU memory that torch has held in this process; 0 on other devices."""
+    """Return the largest GPU memory (MB) of torch in this process; 0 on other devices."""
     return torch.cuda.max_memory_allocated(device) / 1e6 if device.type == "cuda" else 0.0
+
+
+def joules(device: torch.device) -> float | None:
+    """Return the energy that NVML (nvidia-ml-py) has counted on a CUDA device; None if it does not count."""
+    if device.type != "cuda":
+        return None
+    try:
+        nvml = import_module("pynvml")
+    except ImportError:
+        return None
+    try:
+        nvml.nvmlInit()
+        handle = nvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
+        return float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000
+    except nvml.NVMLError:  # GPUs before Volta do not count it
+        return None

@@ -1,9 +1,7 @@
-"""Several processes that train one network: each learns its share of every batch, the gradients are summed.
+"""Train one network in several processes (torchrun): each learns a share of every batch, the gradients are summed.
 
-torchrun starts them and sets RANK and WORLD_SIZE. The result is that of one process, rounding aside: batch norms see
-the whole batch (`batch_norms`), and a batch too small to be shared is learnt by all. Gradients are summed by hand:
-DistributedDataParallel wants every parameter to learn in every step, and shares of equal size.
-"""
+The result is that of one process, rounding aside: batch norms see the whole batch (`batch_norms`), and all processes
+learn a batch that is too small. DistributedDataParallel would need equal shares and a gradient of every parameter."""
 
 from __future__ import annotations
 
@@ -25,11 +23,10 @@ class World:
     """The processes that train together. `rank` is this one's number; rank 0 alone writes files."""
 
     def __init__(self, rank: int = 0, size: int = 1, control: dist.ProcessGroup | None = None) -> None:
-        self.rank = rank
-        self.size = size
+        self.rank, self.size = rank, size
         # messages between CPUs, whatever device trains
         self._control = control
-        #: whether all processes learn the same images at present, and not each its share
+        #: whether all processes learn the same images at present
         self.together = size == 1
 
     @property
@@ -37,8 +34,7 @@ class World:
         return self.rank == 0
 
     def share(self, count: int) -> tuple[int, int]:
-        """First and last of this process's images in a batch of `count`: all, if there are not two for each process,
-        which a batch norm needs."""
+        """Return the bounds of this process's images of `count`; all, if a process had fewer than two (batch norms)."""
         self.together = self.size == 1 or count < 2 * self.size
         if self.together:
             return 0, count
@@ -56,8 +52,7 @@ class World:
             self.together = together
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Sum the processes' gradients. Each share of a loss must be weighted before it is differentiated, since batch
-        norms send gradients from one process to another."""
+        """Sum the gradients. Weigh each share's loss before the backward pass: batch norms exchange gradients."""
         if self.size == 1 or self.together:
             return
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -67,7 +62,7 @@ class World:
             gradient.copy_(summed.view_as(gradient))
 
     def sum(self, *values: Tensor) -> list[Tensor]:
-        """Sums of scalars over all processes."""
+        """Sum scalars over all processes."""
         if self.size == 1:
             return list(values)
         totals = torch.stack([value.double() for value in values])
@@ -75,7 +70,7 @@ class World:
         return [total.to(value.dtype) for total, value in zip(totals, values, strict=True)]
 
     def largest(self, *numbers: int) -> list[int]:
-        """The largest of all processes' numbers, place by place: how they agree to stop or to save."""
+        """Return the largest of all processes' numbers, place by place, so that they agree to stop or to save."""
         if self.size == 1:
             return list(numbers)
         largest = torch.tensor(numbers)
@@ -83,20 +78,12 @@ class World:
         return [int(number) for number in largest]
 
     def from_first(self, data: bytes | None) -> bytes | None:
-        """What rank 0 gives, on all processes."""
+        """Return the data of rank 0 on all processes."""
         if self.size == 1:
             return data
-        length = torch.tensor([-1 if data is None else len(data)])
-        dist.broadcast(length, 0, group=self._control)
-        if int(length) < 0:
-            return None
-        body = (
-            torch.frombuffer(bytearray(data), dtype=torch.uint8)
-            if data and self.rank == 0
-            else torch.empty(int(length), dtype=torch.uint8)
-        )
-        dist.broadcast(body, 0, group=self._control)
-        return body.numpy().tobytes()
+        received = [data]
+        dist.broadcast_object_list(received, 0, group=self._control)
+        return received[0]
 
     def assert_same(self, state: Any, what: str) -> None:
         """Raise RuntimeError if a tensor of `state` differs between processes in any bit."""
@@ -105,20 +92,17 @@ class World:
         sha256 = hashlib.sha256()
         for tensor in _tensors(state):
             sha256.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        mine = torch.tensor(list(sha256.digest()))
-        theirs = [torch.empty_like(mine) for _ in range(self.size)]
-        dist.all_gather(theirs, mine, group=self._control)
-        different = [rank for rank, digest in enumerate(theirs) if not torch.equal(digest, theirs[0])]
-        if different:
+        digests = [""] * self.size
+        dist.all_gather_object(digests, sha256.hexdigest(), group=self._control)
+        if different := [rank for rank, digest in enumerate(digests) if digest != digests[0]]:
             raise RuntimeError(f"{what}: processes {different} do not have the state of process 0")
 
 
 def _tensors(state: Any) -> Iterator[Tensor]:
+    if isinstance(state, dict):
+        state = [state[key] for key in sorted(state, key=str)]
     if isinstance(state, Tensor):
         yield state
-    elif isinstance(state, dict):
-        for key in sorted(state, key=str):
-            yield from _tensors(state[key])
     elif isinstance(state, list | tuple):
         for item in state:
             yield from _tensors(item)
@@ -128,14 +112,13 @@ _world = World()
 
 
 def world() -> World:
-    """The processes that this one trains with; only itself, outside of `joined`."""
+    """Return the processes that this one trains with; only itself, outside of `joined`."""
     return _world
 
 
 @contextmanager
 def joined(processes: int, device: torch.device) -> Iterator[World]:
-    """Train together with the processes that torchrun has started. Raises UserError if it has started another
-    number of them than the config says."""
+    """Train together with torchrun's processes. Raises UserError if their number is not that of the config."""
     global _world
     started = int(os.environ.get("WORLD_SIZE", "1"))
     if started != processes:

@@ -1,31 +1,67 @@
 """A final training: train by the recipe, read the test set once, write the record and the weights.
 
-The only module that trains and opens the test set; retraining and scaling use it, searches and rankings do not.
+The only module that trains and opens the test set; searches and rankings do not use it.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
+from safetensors.torch import load_file
+from torch import nn
 
 from nas_steps.config.space import Network
 from nas_steps.data.batches import DeviceImages
-from nas_steps.data.store import load_split, read_meta, split_file
+from nas_steps.data.store import load_split, split_file
+from nas_steps.models.build import build
+from nas_steps.models.inherit import Inherited, inherit
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.fingerprint import fingerprint
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
 from nas_steps.training.devices import describe
-from nas_steps.training.job import Job, training_job
+from nas_steps.training.job import training_job
 from nas_steps.training.loop import evaluate
-from nas_steps.training.networks import Trained, load_images, train_network
+from nas_steps.training.networks import Images, Trained, load_images, train_network
 from nas_steps.training.progress import Progress
 from nas_steps.training.record import Entry, record, write
 from nas_steps.training.settings import TrainingSettings
-from nas_steps.training.warm import WarmStart
+
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """The folder of a final training whose weights a larger network starts from."""
+
+    folder: Path
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        return read_json(self.folder / "metrics.json")
+
+    @property
+    def usable(self) -> bool:
+        """Whether that training ended soundly; a diverged one is no start."""
+        return self.metrics["status"] == "ok"
+
+    def key(self) -> str:
+        """Return the checksum of the weights: a killed training does not go on from others."""
+        return hashlib.sha256((self.folder / WEIGHTS).read_bytes()).hexdigest()
+
+    def apply(self, model: nn.Module, *, shape: Mapping[str, Any]) -> Inherited:
+        """Copy the smaller network's weights into `model`, on the CPU; an auxiliary head starts anew."""
+        metrics = self.metrics
+        network = Network.model_validate(metrics["network"])
+        smaller = build(metrics["architecture"], network, **shape, side=metrics["side"])
+        state = {name: tensor for name, tensor in load_file(self.folder / WEIGHTS).items() if "auxiliary." not in name}
+        smaller.load_state_dict(state)
+        return inherit(model, smaller)
 
 
 def final_job(
@@ -37,93 +73,58 @@ def final_job(
     side: int | None = None,
     warm: WarmStart | None = None,
 ) -> None:
-    """Train `entry` as `task` says, and write metrics.json, history.csv and weights.safetensors.
+    """Train `entry` as `task` says, from the weights of `warm`; write metrics.json, history.csv, weights.safetensors.
 
-    All entries of one repetition have one seed: they are compared in pairs, and B0's trainings are the winner's own.
-    `warm` is the training whose weights it starts with.
+    All entries of a repetition (`task.seed`) share a seed: they are compared in pairs, and B0 repeats the winner.
     """
-    # the key of a training that starts from random weights does not name a start
-    start: dict[str, object] = {} if warm is None else {"warm start": warm.key()}
-    with training_job(
-        task,
-        settings,
-        processes=settings.processes,
-        architecture=entry.architecture,
-        network=network,
-        side=side,
-        seed=task.seed,
-        **start,  # type: ignore[arg-type]
-    ) as job:
-        train_final(task, entry, settings, job, network=network, side=side, warm=warm)
-
-
-def train_final(
-    task: Task,
-    entry: Entry,
-    settings: TrainingSettings,
-    job: Job,
-    *,
-    network: Network | None = None,
-    side: int | None = None,
-    warm: WarmStart | None = None,
-) -> None:
-    """Train `entry` and write metrics.json, history.csv and weights.safetensors into the task's folder.
-
-    `task.seed` is the number of this training: 0, 1, ...
-    """
-    network, device = network or settings.network, job.device
-    images = load_images(task.data, device, side=side, merged=settings.train_on == "train+valid")
-    initial = None
+    what = {"architecture": entry.architecture, "network": network, "side": side, "seed": task.seed}
     if warm is not None:
-        initial = partial(warm.apply, inputs=images.meta.shape[0], classes=len(images.meta.classes))
-    with Progress(settings.recipe.epochs, f"{entry.name}, seed {task.seed}") as progress:
-        trained = train_network(
-            entry.architecture,
-            network,
-            settings.recipe,
-            images,
-            seed=derive_seed(settings.seed, "retraining", task.seed),
-            progress=progress,
-            checkpoint=job.checkpoints.of("training"),
-            initial=initial,
-        )
-    job.learnt_in(trained.micro_batches)
-    metrics = record(entry, task.seed) | {
-        "status": trained.status,
-        "reason": trained.reason,
-        # its settings are in results/settings/<step>-<this>.json
-        "settings": fingerprint(read_json(task.given.settings)),
-        "train_on": settings.train_on,
-        "network": network.model_dump(),
-        "parameters": trained.parameters,
-        "macs": trained.macs,
-        "side": images.side,
-        "train_loss": trained.last("train_loss"),
-        "train_accuracy": trained.last("train_accuracy"),
-        "valid_loss": trained.last("valid_loss"),
-        "valid_accuracy": trained.last("valid_accuracy"),
-        "batch_parts": trained.micro_batches,
-        "train_seconds": round(trained.seconds, 3),
-        "device": describe(device),
-    }
-    if warm is not None:
-        metrics["warm_start"] = warm.metrics["entry"]
-    if trained.status == "ok":
-        metrics |= read_test(trained, task.data, images.side, device)
-    if not job.writes:
-        return
-    state = trained.model.state_dict()
-    tensors = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
-    write(task.folder, metrics, trained.history, tensors)
+        what["warm start"] = warm.key()
+    network = network or settings.network
+    with training_job(task, settings, processes=settings.processes, **what) as job:
+        images = load_images(task.data, job.device, side=side, merged=settings.train_on == "train+valid")
+        with Progress(settings.recipe.epochs, f"{entry.name}, seed {task.seed}") as progress:
+            trained = train_network(
+                entry.architecture,
+                network,
+                settings.recipe,
+                images,
+                seed=derive_seed(settings.seed, "retraining", task.seed),
+                progress=progress,
+                checkpoint=job.checkpoints.of("training"),
+                initial=None if warm is None else partial(warm.apply, shape=images.shape),
+            )
+        job.learnt_in(trained.micro_batches)
+        metrics = record(entry, task.seed) | {
+            "status": trained.status,
+            "reason": trained.reason,
+            # its settings are in results/settings/<step>-<this>.json
+            "settings": fingerprint(read_json(task.given.settings)),
+            "train_on": settings.train_on,
+            "network": network.model_dump(),
+            "parameters": trained.parameters,
+            "macs": trained.macs,
+            "side": images.side,
+            **{name: trained.last(name) for name in ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")},
+            "batch_parts": trained.micro_batches,
+            "train_seconds": round(trained.seconds, 3),
+            "device": describe(job.device),
+        }
+        if warm is not None:
+            metrics["warm_start"] = warm.metrics["entry"]
+        if trained.status == "ok":
+            metrics |= read_test(trained, task.data, images)
+        if job.writes:
+            state = trained.model.state_dict()
+            tensors = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
+            write(task.folder, metrics, trained.history, tensors)
 
 
-def read_test(trained: Trained, data: str | Path, side: int, device: torch.device) -> dict[str, Any]:
-    """The figures on the test set, and which file they come from."""
-    meta = read_meta(data)
-    split = load_split(data, "test")
-    test = DeviceImages(split.images, split.labels, meta.mean, meta.std, device, side)
+def read_test(trained: Trained, data: str | Path, images: Images) -> dict[str, Any]:
+    """Return the figures on the test set, and which file they come from."""
+    split, meta, file = load_split(data, "test"), images.meta, split_file(data, "test")
+    test = DeviceImages(split.images, split.labels, meta.mean, meta.std, images.train.device, images.side)
     loss, accuracy = evaluate(trained.model, test)
-    file = split_file(data, "test")
     return {
         "test_loss": loss,
         "test_accuracy": accuracy,

@@ -21,14 +21,13 @@ from nas_steps.provenance.ledger import Cost
 from nas_steps.provenance.task import Task
 from nas_steps.provenance.versions import TRAINS, describe_versions
 from nas_steps.training.checkpoint import Checkpoint, Checkpoints, opened
-from nas_steps.training.devices import claimed, describe, peak_gpu_memory_mb
+from nas_steps.training.devices import claimed, describe, joules, peak_gpu_memory_mb
 from nas_steps.training.distributed import joined, world
-from nas_steps.training.energy import joules
 from nas_steps.training.settings import ComputeSettings
 
 
 class Finished:
-    """The table of a step's trainings that have ended, in their order; it survives a kill."""
+    """The rows of a step's finished trainings, in their order; they survive a kill."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
@@ -37,13 +36,12 @@ class Finished:
             print(f"going on after {len(self.rows)} finished trainings", flush=True)
 
     def add(self, row: dict[str, Any], *, of: Checkpoint) -> None:
-        """Keep the result of a training and remove its checkpoint `of`."""
+        """Keep the row of a training and remove its checkpoint `of`."""
         self.rows.append(row)
         self._checkpoint.write({"rows": self.rows})
         of.remove()
 
     def remove(self) -> None:
-        """Remove the table."""
         self._checkpoint.remove()
 
 
@@ -58,11 +56,10 @@ class Job:
     threads: int
 
     def finished(self, name: str) -> Finished:
-        """The table of finished trainings, for a step that has many."""
         return Finished(self.checkpoints.of(name))
 
     def identity(self) -> dict[str, str]:
-        """What a number computed here depends on, but for `what` was asked for in this job."""
+        """Return what a number that is computed here depends on, apart from `what` of the job."""
         same = {part: self.key[part]() for part in ("settings", "data", "code", "torch", "versions")}
         return same | {"device": describe(self.device), "threads": str(self.threads)}
 
@@ -72,7 +69,7 @@ class Job:
         return world().writes
 
     def learnt_in(self, micro_batches: int) -> None:
-        """Record in how many micro-batches a batch was learnt, if there were several."""
+        """Record the number of micro-batches of a batch, if there were several."""
         if micro_batches > 1:
             self.cost.extra["batch_parts"] = max(micro_batches, self.cost.extra.get("batch_parts", 1))
 
@@ -81,13 +78,10 @@ class Job:
 def training_job(
     task: Task, settings: ComputeSettings, target: Path | None = None, *, processes: int = 1, **what: object
 ) -> Iterator[Job]:
-    """Train in the block what `task` makes as `target`: one of its files, or else its folder.
+    """Run the training of `target`: one of the task's files, or its folder. All `processes` call this.
 
-    A checkpoint is used again if all of this is the same: the settings, the data, the code, the versions of the
-    packages, the kind of device, and `what`, a name and a value for everything else that the training depends on.
-    The settings say how many CPU threads there are, whatever the workflow gives the job: they shape the last digits.
-    With several `processes`, all of them call this.
-    """
+    A checkpoint is used again if settings, data, code, versions, kind of device and `what` (all else) are the same.
+    The number of CPU threads is a setting, since it changes the last digits."""
     cost = task.cost
     cost.loaded()
     key: dict[str, Callable[[], str]] = {
@@ -117,11 +111,9 @@ def training_job(
 
 
 def _code(task: Task) -> str:
-    """Return the fingerprint of the code that this process runs.
+    """Return the fingerprint of the code that runs; a new one each time if a file was edited after the start.
 
-    If a file was edited after the process had begun, nobody knows what runs: the answer is another one each time. The
-    inode's time of change says so. The time of modification may be anything, for instance in the future.
-    """
+    The inode's time of change shows an edit; the time of modification may be anything."""
     began = time.time() - (time.perf_counter() - STARTED)
     own = f"{PACKAGE.name}."
     files = [Path(str(found.__file__)) for name, found in list(sys.modules.items()) if name.startswith(own)]

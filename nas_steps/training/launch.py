@@ -1,7 +1,6 @@
-"""Start a step in several processes of this machine: `python -m nas_steps.training.launch PROCESSES -m MODULE ...`.
+"""Start a step in several processes: `python -m nas_steps.training.launch PROCESSES -m MODULE ...`.
 
-It is torchrun, but it ends as the process did that made it fail: with status 128 + n after the signal n, like a shell.
-"""
+This is torchrun with a shell's exit status: 128 + n if signal n ended a process."""
 
 from __future__ import annotations
 
@@ -23,8 +22,8 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def status(codes: Sequence[int]) -> int:
-    """The exit status after the processes ended with `codes`, negative ones after signals."""
-    # a process that a signal ended takes the others with it: they lose the connection, or torchrun sends them SIGTERM
+    """Return the exit status after processes ended with `codes`; a negative code is a signal."""
+    # the other processes lose the connection, or torchrun sends them SIGTERM
     signals = {-code for code in codes if code < 0}
     return 128 + max(signals - {signal.SIGTERM} or signals) if signals else 1
 

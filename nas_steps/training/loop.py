@@ -1,7 +1,6 @@
 """The training loop: epochs, divergence, history, checkpoints. A `Learner` says how a batch is learnt.
 
-All random numbers of an epoch come from seeds derived from (seed, epoch), so an epoch can be repeated by itself.
-"""
+An epoch's random numbers come from seeds derived from (seed, epoch), so it can be repeated by itself."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +19,7 @@ from nas_steps.data.batches import DeviceImages
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.checkpoint import Checkpoint, Interrupted, Interrupts, State
 from nas_steps.training.distributed import world
-from nas_steps.training.micro_batches import out_of_memory
+from nas_steps.training.micro_batches import MicroBatches, out_of_memory, random_state, set_random_state
 from nas_steps.training.progress import Progress
 
 Batch = tuple[Tensor, Tensor]
@@ -29,18 +28,24 @@ Row = dict[str, Any]
 EVALUATION_BATCH = 512
 
 
-class Learner(Protocol):
-    """One optimiser step on one batch."""
+class Learner:
+    """One optimiser step on one batch. Later batches depend on the objects of `stateful`, by name."""
+
+    stateful: dict[str, Any]
+    micro_batches: MicroBatches
 
     def __call__(self, images: Tensor, labels: Tensor, done: float) -> tuple[Tensor, Tensor]:
-        """Learn from a batch when the share `done` of the training is over; the summed loss and the number of correct
-        answers, both on the device."""
+        """Learn at share `done` of the training; return the summed loss and the number of hits, on the device."""
+        raise NotImplementedError
 
     def state(self) -> State:
-        """All that later batches depend on: weights, optimisers."""
+        parts = {name: part.state_dict() for name, part in self.stateful.items()}
+        return {**parts, "micro_batches": self.micro_batches.count}
 
     def restore(self, state: State) -> None:
-        """Go back to a state."""
+        for name, part in self.stateful.items():
+            part.load_state_dict(state[name])
+        self.micro_batches.count = state["micro_batches"]
 
 
 class DivergedError(ArithmeticError):
@@ -69,11 +74,6 @@ class Position:
         self.seen += images
         self.batches += 1
 
-    def next_epoch(self, row: Row) -> None:
-        self.history.append(row)
-        self.epoch, self.batches, self.seen, self.seconds = self.epoch + 1, 0, 0, 0.0
-        self.losses, self.hits = [], []
-
 
 def fit(
     learner: Learner,
@@ -87,20 +87,17 @@ def fit(
     checkpoint: Checkpoint | None = None,
     stop: Callable[[list[Row]], object] | None = None,
 ) -> list[Row]:
-    """Train for `epochs` epochs on `batches(epoch, start)`: an epoch's batches from number `start` on, which hold
-    `images` images in all.
+    """Train on `batches(epoch, start)`: an epoch's batches from number `start` on, of `images` images in all.
 
-    Returns one row an epoch (counted from 1): `train_loss` and `train_accuracy`, means over the epoch's images while
-    they were learnt; `seconds` of training; and whatever `end_of_epoch(epoch)` adds, which must depend on the step's
-    state alone and leave it as it is. Raises DivergedError at the end of the epoch in which the loss stopped being
-    finite. After an epoch, `stop` says of all rows so far whether (by anything true) there is to be no other.
-
-    With a `checkpoint`, the training goes on from it, saves its state there from time to time and on SIGTERM or SIGINT
-    (raising Interrupted); it ends with the same numbers as one that never stopped, seconds aside.
-    """
+    Return a row per epoch, from 1: `train_loss` and `train_accuracy` (means while training), `seconds`, and the row of
+    `end_of_epoch(epoch)`, which must leave the learner as it is. If `stop(rows)` is true, no other epoch follows.
+    Raises DivergedError after an epoch with a loss that is not finite. With a `checkpoint`, resume from it and save to
+    it, also on SIGTERM or SIGINT (raises Interrupted); the numbers are those of an unbroken training, seconds aside."""
     position, processes = Position(), world()
     if checkpoint is not None and (state := checkpoint.read()) is not None:
-        position = _restore(state, learner)
+        learner.restore(state["learner"])
+        set_random_state(state["random"])
+        position = Position(**state["position"])
         progress.resume(len(position.history))
         print(f"going on with {checkpoint.name} from epoch {position.epoch}, batch {position.batches}", flush=True)
     with Interrupts() if checkpoint is not None else nullcontext() as interrupts:
@@ -108,8 +105,7 @@ def fit(
             epoch = position.epoch
             if position.batches == 0:
                 torch.manual_seed(derive_seed(seed, "epoch", epoch))
-            started = time.perf_counter()
-            before = position.seconds
+            started, before = time.perf_counter(), position.seconds
             for inputs, labels in batches(epoch, position.batches):
                 position.learnt(*learner(inputs, labels, (epoch - 1 + position.seen / images) / epochs), len(labels))
                 position.seconds = before + time.perf_counter() - started
@@ -120,7 +116,11 @@ def fit(
                         checkpoint.write(_state(position, learner))
                     if interrupts.caught:
                         interrupts.leave()
-            row = {"epoch": epoch, **_means(position)}
+            loss = torch.stack(position.losses).sum().item() / position.seen
+            if not math.isfinite(loss):
+                raise DivergedError(f"the training loss is {loss} in epoch {epoch}", position.history)
+            accuracy = torch.stack(position.hits).sum().item() / position.seen
+            row: Row = {"epoch": epoch, "train_loss": loss, "train_accuracy": accuracy}
             position.seconds = before + time.perf_counter() - started
             row["seconds"] = round(position.seconds, 4)
             try:
@@ -136,44 +136,19 @@ def fit(
                 checkpoint.write(_state(position, learner))
                 raise
             processes.assert_same(learner.state(), f"after epoch {epoch}")
-            position.next_epoch(row)
-            progress.advance(loss=row["train_loss"], accuracy=row.get("valid_accuracy", row["train_accuracy"]))
+            position = Position(epoch + 1, history=[*position.history, row])
+            progress.advance(loss=loss, accuracy=row.get("valid_accuracy", accuracy))
     return position.history
 
 
-def _means(position: Position) -> Row:
-    """Mean loss and accuracy of an epoch's batches. Raises DivergedError if the loss is no number."""
-    loss = torch.stack(position.losses).sum().item() / position.seen
-    if not math.isfinite(loss):
-        raise DivergedError(f"the training loss is {loss} in epoch {position.epoch}", position.history)
-    return {"train_loss": loss, "train_accuracy": torch.stack(position.hits).sum().item() / position.seen}
-
-
 def _state(position: Position, learner: Learner) -> State:
-    """All that the rest of a training depends on."""
-    cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
-    return {
-        "learner": learner.state(),
-        "position": vars(position),
-        "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
-    }
-
-
-def _restore(state: State, learner: Learner) -> Position:
-    learner.restore(state["learner"])
-    torch.set_rng_state(state["random"]["cpu"])
-    if state["random"]["cuda"] is not None and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["random"]["cuda"])
-    return Position(**state["position"])
+    return {"learner": learner.state(), "position": vars(position), "random": random_state()}
 
 
 def evaluate(
     model: nn.Module, data: DeviceImages, logits: Callable[[Tensor], Tensor] | None = None
 ) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy of `model` on all of `data`, in evaluation mode; the model's mode is as before.
-
-    `logits` computes the model's answers, `model(images)` if it is None; it may change the mode.
-    """
+    """Return mean cross-entropy and accuracy on `data`, by `logits` or `model`; the model's mode is as before."""
     batch = EVALUATION_BATCH
     while True:
         try:
@@ -185,9 +160,7 @@ def evaluate(
 
 
 @torch.no_grad()
-def _evaluate(
-    model: nn.Module, data: DeviceImages, logits: Callable[[Tensor], Tensor], batch: int
-) -> tuple[float, float]:
+def _evaluate(model: nn.Module, data: DeviceImages, logits: Callable, batch: int) -> tuple[float, float]:
     was_training, processes = model.training, world()
     loss = correct = torch.zeros((), device=data.device)
     model.eval()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,37 +21,33 @@ _MESSAGES = ("can't allocate memory", "not enough memory", "bad_alloc", "out of 
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there was no memory left."""
+    """Whether an error says that no memory was left."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(message in str(error) for message in _MESSAGES)
 
 
 class MicroBatches:
-    """Split the batches of `model` into `count` micro-batches: one, and twice as many each time that memory runs out.
+    """Split the batches of `model` into `count` micro-batches: 1, doubled whenever memory runs out.
 
-    Gradients are accumulated to those of the whole batch, but batch norms see a micro-batch at a time.
-    """
+    The gradients are those of the whole batch, but batch norms see one micro-batch at a time."""
 
     def __init__(self, model: nn.Module) -> None:
-        self.model = model
-        self.count = 1
+        self.model, self.count = model, 1
         # whether a batch has been learnt in this many; until then a failure must leave no trace in the statistics
         self._proven = False
 
     def backward(
         self, parameters: list[nn.Parameter], images: Tensor, labels: Tensor, loss: Loss
     ) -> tuple[Tensor, Tensor]:
-        """Set the gradients of `parameters` to those of the mean loss of a batch.
+        """Set the gradients of `parameters` to those of a batch's mean loss; return its summed loss and hits.
 
-        Returns the summed loss and the number of correct answers. Raises UserError if not even two images fit. If
-        several processes train, each learns its share of the batch, and all get the same gradients and sums.
-        """
+        Several processes learn a share each and get equal gradients. Raises UserError if two images do not fit."""
         processes = world()
         first, last = processes.share(len(labels))
         mine, their = images[first:last], labels[first:last]
         while True:
-            kept = None if self._proven else (statistics(self.model), _random_state(images.device))
+            kept = None if self._proven else (statistics(self.model), random_state())
             try:
                 sums = self._backward(parameters, mine, their, len(labels), loss)
             except (RuntimeError, MemoryError) as error:
@@ -69,7 +66,7 @@ class MicroBatches:
                 parameter.grad = None
             if kept is not None:
                 put_back(self.model, kept[0])
-                _set_random_state(kept[1], images.device)
+                set_random_state(kept[1])
             if images.device.type == "cuda":
                 torch.cuda.empty_cache()
             if processes.size > 1:
@@ -87,8 +84,7 @@ class MicroBatches:
             print(f"out of memory: batches are learnt in {self.count} parts from now on ({message})", flush=True)
 
     def _count_of(self, images: int) -> int:
-        """The number of micro-batches of a batch: an epoch's last one may be small, and a batch norm needs two images
-        in each."""
+        """The number of micro-batches of `images` images, two in each for batch norms."""
         return min(self.count, max(1, images // 2))
 
     def _backward(
@@ -107,11 +103,13 @@ class MicroBatches:
         return torch.stack(losses).sum(), torch.stack(hits).sum()
 
 
-def _random_state(device: torch.device) -> tuple[Tensor, Tensor | None]:
-    return torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+def random_state() -> dict[str, Tensor | None]:
+    """Return the states of torch's random number generators: `cpu`, and `cuda` if it is in use."""
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
 
-def _set_random_state(state: tuple[Tensor, Tensor | None], device: torch.device) -> None:
-    torch.set_rng_state(state[0])
-    if state[1] is not None:
-        torch.cuda.set_rng_state(state[1], device)
+def set_random_state(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["cpu"])
+    if state["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,19 +18,24 @@ from nas_steps.models.build import build, size
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.batch_norms import synchronise
 from nas_steps.training.checkpoint import Checkpoint
-from nas_steps.training.loop import DivergedError, Row, evaluate, fit
+from nas_steps.training.loop import Batch, DivergedError, Row, evaluate, fit
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import SupervisedLearner, check_precision
 
 
 @dataclass(frozen=True)
 class Images:
-    """What a search may see: the training and the validation images, on the training device. Never the test set."""
+    """The training and validation images on the training device, never the test set."""
 
     meta: Meta
     train: DeviceImages
     valid: DeviceImages | None
     side: int
+
+    @property
+    def shape(self) -> dict[str, int]:
+        """The arguments of a network for these images: `inputs` channels and `classes`."""
+        return {"inputs": self.meta.shape[0], "classes": len(self.meta.classes)}
 
 
 def load_images(
@@ -42,8 +47,7 @@ def load_images(
     share: float = 1.0,
     seed: int = 0,
 ) -> Images:
-    """Read the prepared data at `side` pixels (the stored side when None); `merged` trains on valid too. Below 1,
-    `share` of each class's training images are taken, drawn by `seed`."""
+    """Read the data at `side` pixels or its own; `merged` joins train and valid, `share` of a class is drawn."""
     meta = read_meta(folder)
     side = side or meta.shape[-1]
     train, valid = load_split(folder, "train"), load_split(folder, "valid")
@@ -72,11 +76,11 @@ class Trained:
 
     @property
     def seconds(self) -> float:
-        """Time spent in training steps."""
+        """The time in training steps."""
         return sum(row["seconds"] for row in self.history)
 
     def last(self, column: str) -> float:
-        """A figure of the last epoch; NaN if the training diverged or there is no such column."""
+        """Return a figure of the last epoch; NaN if the training diverged or the column is missing."""
         return self.history[-1].get(column, math.nan) if self.status == "ok" and self.history else math.nan
 
 
@@ -92,15 +96,12 @@ def train_network(
     stop: Callable[[list[Row]], object] | None = None,
     initial: Callable[[nn.Module], object] | None = None,
 ) -> Trained:
-    """Build `architecture` and train it by `recipe`; deterministic in `seed` on one machine, interrupted or not.
+    """Build `architecture` and train it by `recipe`; deterministic in `seed`, interrupted or not. `stop` is `fit`'s.
 
-    A loss that is no number ends the training; `status` and `reason` say so, nothing is raised. `stop` is `fit`'s.
-    `initial` may change the initialised weights, in place, on the CPU.
-    Where the recipe averages the weights, the network that is returned, and evaluated, is the average. Raises UserError
-    for a precision that the device does not have.
-    """
+    `initial` may change the initialised weights in place, on the CPU. With `recipe.ema` the average is evaluated and
+    returned. Divergence is a status. Raises UserError for a precision that the device does not have."""
     check_precision(recipe, images.train.device)
-    shape = {"inputs": images.meta.shape[0], "classes": len(images.meta.classes), "side": images.side}
+    shape = {**images.shape, "side": images.side}
     counted = size(architecture, network, **shape)
     torch.manual_seed(derive_seed(seed, "initialisation"))
     model = build(architecture, network, **shape, auxiliary=recipe.auxiliary_weight > 0)
@@ -117,16 +118,14 @@ def train_network(
             row["valid_loss"], row["valid_accuracy"] = evaluate(learner.evaluated, images.valid)
         return row
 
+    def batches(epoch: int, start: int) -> Iterator[Batch]:
+        number = derive_seed(seed, "batches", epoch)
+        return images.train.batches(recipe.batch_size, augment=recipe.augment, shuffle=True, seed=number, start=start)
+
     try:
         trained.history = fit(
             learner,
-            lambda epoch, start: images.train.batches(
-                recipe.batch_size,
-                augment=recipe.augment,
-                shuffle=True,
-                seed=derive_seed(seed, "batches", epoch),
-                start=start,
-            ),
+            batches,
             epochs=recipe.epochs,
             images=len(images.train),
             seed=seed,

@@ -8,11 +8,13 @@ import sys
 from tqdm import tqdm
 
 
-class Progress:
-    """A tqdm bar on standard error over `total` epochs. Close it, or use it as a context."""
+class Progress(tqdm):
+    """A tqdm bar on standard error over `total` epochs; a context manager."""
+
+    skip = tqdm.update  # of epochs that will not be run
 
     def __init__(self, total: int, label: str) -> None:
-        self._bar = tqdm(
+        super().__init__(
             total=total,
             desc=label,
             unit="epoch",
@@ -25,22 +27,12 @@ class Progress:
         )
 
     def advance(self, *, loss: float, accuracy: float) -> None:
-        """One epoch more, with its training loss and its accuracy."""
-        self._bar.set_postfix_str(f"loss {loss:.3f}, accuracy {100 * accuracy:.1f} %", refresh=False)
-        self._bar.update()
+        """Count an epoch; show its training loss and its accuracy."""
+        self.set_postfix_str(f"loss {loss:.3f}, accuracy {100 * accuracy:.1f} %", refresh=False)
+        self.update()
 
     def resume(self, epochs: int) -> None:
-        """Epochs that an earlier attempt has run: they do not count for the estimate."""
-        if not self._bar.disable:
-            self._bar.initial += epochs
-        self._bar.update(epochs)
-
-    def skip(self, epochs: int) -> None:
-        """Epochs that will not be run."""
-        self._bar.update(epochs)
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._bar.close()
+        """Count epochs of an earlier attempt, but not for the estimate."""
+        if not self.disable:
+            self.initial += epochs
+        self.update(epochs)

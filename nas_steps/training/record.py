@@ -18,17 +18,17 @@ HISTORY = ("epoch", "learning_rate", "train_loss", "train_accuracy", "valid_loss
 
 @dataclass(frozen=True)
 class Entry:
-    """What is trained: its name, its kind (searched, random, uniform, largest, baseline, scaled) and its string.
-    `budget` limits a baseline's size: `of` (a winner, or `numbers`), `macs`, `parameters`."""
+    """What is trained. `kind`: searched, random, uniform, largest, baseline or scaled."""
 
     name: str
     kind: str
     architecture: str
+    #: limits a baseline's size: `of` (a winner, or `numbers`), `macs`, `parameters`
     budget: Mapping[str, Any] | None = None
 
 
 def record(entry: Entry, repetition: int) -> dict[str, Any]:
-    """A record with every key of metrics.json and no figure yet."""
+    """Return a record with every key of metrics.json and no figure yet."""
     return {
         "entry": entry.name,
         "kind": entry.kind,
@@ -37,28 +37,16 @@ def record(entry: Entry, repetition: int) -> dict[str, Any]:
         "seed": repetition,
         "status": "missing",
         "reason": "",
-        "settings": None,
-        "train_on": None,
-        "network": None,
-        "parameters": None,
-        "macs": None,
-        "side": None,
-        "train_loss": math.nan,
-        "train_accuracy": math.nan,
-        "valid_loss": math.nan,
-        "valid_accuracy": math.nan,
-        "test_loss": math.nan,
-        "test_accuracy": math.nan,
-        "test_images": None,
-        "test_file": None,
-        "batch_parts": None,
+        **dict.fromkeys(("settings", "train_on", "network", "parameters", "macs", "side")),
+        **{f"{part}_{name}": math.nan for part in ("train", "valid", "test") for name in ("loss", "accuracy")},
+        **dict.fromkeys(("test_images", "test_file", "batch_parts")),
         "train_seconds": 0.0,
         "device": None,
     }
 
 
 def write_untrained(output: Path, entry: Entry, repetition: int, *, status: str, reason: str, **known: Any) -> None:
-    """The files of a training that did not take place: a record that says why, no epochs, no tensors."""
+    """Write the files of a training that did not take place: a record with the reason, no epochs, no tensors."""
     write(output, record(entry, repetition) | {"status": status, "reason": reason} | known, [], {})
 
 

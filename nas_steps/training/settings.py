@@ -9,8 +9,7 @@ from nas_steps.provenance.settings import Settings
 
 
 class ComputeSettings(Settings):
-    """What every training needs to know. The device is no part of it: an option of the command names it, and the
-    results say which one it was."""
+    """The settings of every training. The device is an option of the command and is written to the results."""
 
     seed: int
     threads: int

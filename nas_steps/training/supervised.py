@@ -16,6 +16,7 @@ from nas_steps.config.supernet import SupernetTraining
 from nas_steps.errors import UserError
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.checkpoint import State
+from nas_steps.training.loop import Learner
 from nas_steps.training.micro_batches import MicroBatches
 
 #: weight of the new value in AdamW's moving averages is 1 - these
@@ -23,22 +24,21 @@ ADAMW_BETAS = (0.9, 0.999)
 
 
 def cosine(peak: float, done: float, *, warmup: float = 0.0, floor: float = 0.0) -> float:
-    """The learning rate when the share `done` of the training is over: linear up to `peak` while done < warmup, then
-    half a cosine down to `floor` (Loshchilov & Hutter 2017, without restarts)."""
+    """The rate at share `done`: a linear warm-up to `peak`, half a cosine to `floor` (Loshchilov & Hutter 2017)."""
     if done < warmup:
         return peak * (done / warmup)
     return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
 
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Parameters in two groups: weight decay for weights, none for biases and batch norms (He et al. 2019)."""
+    """Return two groups: weights with weight decay, biases and batch norms without (He et al. 2019)."""
     weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
 def optimizer_of(groups: list[dict[str, object]], settings: Recipe | SupernetTraining) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, or AdamW; the learning rate is set anew before each step."""
+    """Return SGD with Nesterov momentum, or AdamW; the learning rate is set anew before each step."""
     if settings.optimizer == "sgd":
         momentum = settings.momentum
         return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=momentum, nesterov=momentum > 0)
@@ -46,11 +46,9 @@ def optimizer_of(groups: list[dict[str, object]], settings: Recipe | SupernetTra
 
 
 def averaged(model: nn.Module, decay: float) -> AveragedModel:
-    """An exponential moving average of a model's parameters and buffers, at first a copy.
+    """Return an exponential moving average of a model's parameters and buffers, at first a copy.
 
-    After n steps the decay is (1 + n) / (10 + n) at most: with a constant one, a short training's average would hold
-    little but the random weights that it began with.
-    """
+    The decay after n steps is (1 + n) / (10 + n) at most, else the initial weights would dominate a short training."""
 
     def average(mine: Sequence[Tensor], current: Sequence[Tensor], steps: Tensor | int) -> None:
         now = min(decay, (1 + int(steps)) / (10 + int(steps)))
@@ -72,52 +70,46 @@ def check_precision(recipe: Recipe, device: torch.device) -> None:
         )
 
 
-class SupervisedLearner:
+class SupervisedLearner(Learner):
     """Learns one batch by one step of the optimiser, and averages the weights. `seed` is that of mixup."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, steps_per_epoch: int, seed: int = 0) -> None:
-        self.model = model
-        self.recipe = recipe
-        self.seed = seed
+        self.model, self.recipe, self.seed = model, recipe, seed
         self.steps = 0
         self.average = averaged(model, recipe.ema) if recipe.ema else None
-        # the share of an image in its mixture, that of the batch which is learnt
-        self.mix = 1.0
-        self.scaler = torch.amp.GradScaler("cuda") if recipe.precision == "float16" else None
+        self.mix = 1.0  # the share of an image in its mixture
+        self.scaler = torch.amp.GradScaler("cuda", enabled=recipe.precision == "float16")
         self.micro_batches = MicroBatches(model)
         self.optimizer = optimizer_of(decay_groups(model, recipe.weight_decay), recipe)
+        self.stateful = {"model": model, "optimizer": self.optimizer, "scaler": self.scaler}
+        if self.average is not None:
+            self.stateful["average"] = self.average
         self.warmup = recipe.warmup_epochs / recipe.epochs
         # the middle of the step: otherwise the first step of a warm-up would have a rate of 0
         self.half_step = 0.5 / (steps_per_epoch * recipe.epochs)
 
     def __call__(self, images: Tensor, labels: Tensor, done: float) -> tuple[Tensor, Tensor]:
         recipe = self.recipe
-        rate = cosine(recipe.learning_rate, done + self.half_step, warmup=self.warmup)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = cosine(recipe.learning_rate, done + self.half_step, warmup=self.warmup)
         if hasattr(self.model, "drop_path"):
             self.model.drop_path = recipe.drop_path * done  # type: ignore[assignment]
         self.model.train()
         if recipe.mixup:
             images, labels = self._mixed(images, labels)
         learnt = self.micro_batches.backward(list(self.model.parameters()), images, labels, self._loss)
-        if self.scaler is not None:
-            self.scaler.unscale_(self.optimizer)
+        self.scaler.unscale_(self.optimizer)
         if recipe.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), recipe.gradient_clip)
-        if self.scaler is None:
-            self.optimizer.step()
-        else:
-            # without a step if a gradient overflowed
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
+        self.scaler.step(self.optimizer)  # no step if a gradient overflowed
+        self.scaler.update()
         self.steps += 1
         if self.average is not None:
             self.average.update_parameters(self.model)
         return learnt
 
     def _mixed(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Each image mixed with the one before it in the shuffled batch; (B, 2) labels, its own and the other's."""
+        """Mix each image with the one before it in the batch; labels (B, 2) are its own and the other's."""
         # of the step's number, so that all processes mix alike and a resumed training as an unbroken one
         draws = random.Random(derive_seed(self.seed, "mixup", self.steps))
         self.mix = draws.betavariate(self.recipe.mixup, self.recipe.mixup)
@@ -130,18 +122,15 @@ class SupervisedLearner:
         with torch.autocast(images.device.type, dtype=half, enabled=recipe.precision != "float32"):
             output = self.model(images)
             logits, auxiliary = output if isinstance(output, tuple) else (output, None)
-            loss = self._entropy(logits, labels)
-            total = loss
+            loss = total = self._entropy(logits, labels)
             if auxiliary is not None:
                 total = loss + recipe.auxiliary_weight * self._entropy(auxiliary, labels)
-        if self.scaler is not None:
-            total = self.scaler.scale(total)
         # of a mixture, the label of the larger share
         heavier = labels if labels.ndim == 1 else labels[:, 0 if self.mix >= 0.5 else 1]
-        return total, loss, (logits.detach().argmax(1) == heavier).sum()
+        return self.scaler.scale(total), loss, (logits.detach().argmax(1) == heavier).sum()
 
     def _entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross-entropy; of mixtures, that of both labels by their shares."""
+        """Return the mean cross-entropy; of mixtures, that of both labels by their shares."""
         smoothing = self.recipe.label_smoothing
         if labels.ndim == 1:
             return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
@@ -154,27 +143,11 @@ class SupervisedLearner:
         return self.model if self.average is None else self.average.module
 
     def state(self) -> State:
-        state: State = {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "micro_batches": self.micro_batches.count,
-            "steps": self.steps,
-        }
-        if self.average is not None:
-            state["average"] = self.average.state_dict()
-        if self.scaler is not None:
-            state["scaler"] = self.scaler.state_dict()
-        return state
+        return {**super().state(), "steps": self.steps}
 
     def restore(self, state: State) -> None:
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.micro_batches.count = state["micro_batches"]
+        super().restore(state)
         self.steps = state["steps"]
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
-        if self.scaler is not None:
-            self.scaler.load_state_dict(state["scaler"])
 
     @property
     def rate(self) -> float:

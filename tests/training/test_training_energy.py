@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import torch
 
-from nas_steps.training.energy import joules
+from nas_steps.training.devices import joules
 
 CUDA = torch.device("cuda", 0)
 

@@ -31,9 +31,7 @@ from nas_steps.provenance.ledger import Cost
 from nas_steps.provenance.task import Task
 from nas_steps.retraining.steps import STEPS
 from nas_steps.training import devices
-from nas_steps.training.checkpoint import opened
-from nas_steps.training.final import train_final
-from nas_steps.training.job import Job
+from nas_steps.training.final import final_job
 from nas_steps.training.loop import EVALUATION_BATCH, DivergedError, evaluate, fit
 from nas_steps.training.networks import Trained, load_images, train_network
 from nas_steps.training.progress import Progress
@@ -328,9 +326,8 @@ def final(data: Path, output: Path, recipe: Recipe = RECIPE, **more: Any) -> dic
     compute = {"seed": 0, "threads": 1}
     step = TrainingSettings(**compute, space={}, network=NETWORK, recipe=recipe, **more)  # type: ignore[arg-type]
     cost = Cost("retraining", "made up")
-    with opened(output, {}, cost) as checkpoints:
-        given = Namespace(settings=settings()["retrain"], data=data, output=output, seed=2)
-        train_final(Task(STEPS["retrain"], given, cost), ENTRY, step, Job(CPU, checkpoints, cost, {}, 1))
+    given = Namespace(settings=settings()["retrain"], data=data, output=output, seed=2, device="cpu")
+    final_job(Task(STEPS["retrain"], given, cost), ENTRY, step)
     return json.loads((output / "metrics.json").read_text())
 
 

@@ -1,10 +1,8 @@
-"""Pointwise convolution and batch norm as one convolution, which also sums a node's edges.
+"""Fold pointwise convolution and batch norm into one convolution, which also sums a node's edges.
 
-If x has mean m and covariance C over a batch, W x has mean W m and variances diag(W C W'). So the norm and the mixing
-weight are folded into the convolution's weight; neither the map's output nor the norm's is stored. The results are
-those of batch norm (Ioffe & Szegedy 2015, algorithm 1), running statistics included. Small activations, which caches
-hold, are left to torch's own batch norm: fewer calls.
-"""
+If x has mean m and covariance C over a batch, W x has mean W m and variances diag(W C W'), so the norm and the mixing
+weight scale W; the maps are not stored. The results are those of batch norm (Ioffe & Szegedy 2015, algorithm 1),
+running statistics included. Small activations, which caches hold, go through torch's batch norm: fewer calls."""
 
 from __future__ import annotations
 
@@ -17,31 +15,26 @@ from torch import Tensor, nn
 
 EPS = 1e-5
 MOMENTUM = 0.1
-
 #: numbers of an activation from which on folding is faster than torch's batch norm: 16 MB, which no cache holds
 LARGE = 4_000_000
-
 #: adds up a tensor over processes
 Total = Callable[[Tensor], Tensor]
 
 
 def fold(weight: Tensor, scale: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
-    """Weight (G, O, I) and bias (G, O) of `scale * (weight x - mean) / sqrt(variance)`; all but weight are (G, O)."""
+    """Return weight (G, O, I) and bias (G, O) of `scale * (weight x - mean) / sqrt(variance)`; others are (G, O)."""
     factor = scale * torch.rsqrt(variance + EPS)
     return weight * factor.unsqueeze(2), -mean * factor
 
 
 def mapped(weight: Tensor, mean: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance (G, O) of `weight x` if x has `mean` (G, I) and `covariance` (G, I, I)."""
+    """Return mean and variance (G, O) of `weight x` for x with `mean` (G, I) and `covariance` (G, I, I)."""
     variance = (torch.bmm(weight, covariance) * weight).sum(2).clamp_min(0)
     return torch.bmm(weight, mean.unsqueeze(2)).squeeze(2), variance
 
 
 def moments(x: Tensor, groups: int, total: Total) -> tuple[Tensor, Tensor]:
-    """Mean (G, I) and covariance (G, I, I) of x (N, G * I, H, W), each group's own, over images and pixels.
-
-    `total` adds up the values of several processes.
-    """
+    """Return mean (G, I) and covariance (G, I, I) of each group of x (N, G * I, H, W); `total` sums over processes."""
     rows = _rows(x, groups)
     products, count = total(torch.bmm(rows.transpose(1, 2), rows)), int(total(x.new_tensor(float(rows.shape[1]))))
     mean = total(x.sum((0, 2, 3))).view(groups, -1) / count
@@ -49,10 +42,7 @@ def moments(x: Tensor, groups: int, total: Total) -> tuple[Tensor, Tensor]:
 
 
 def pointwise(x: Tensor, weight: Tensor, bias: Tensor, nodes: int) -> Tensor:
-    """Sum over each node's groups of `weight x + bias`: (N, G * I, H, W) -> (N, nodes * O, H, W).
-
-    `weight` (G, O, I) and `bias` (G, O); the groups of a node are neighbours.
-    """
+    """Sum `weight x + bias` over each node's groups, which are neighbours: (N, G * I, H, W) -> (N, nodes * O, H, W)."""
     return F.conv2d(x, _joined(weight, nodes), bias.view(nodes, -1, weight.shape[1]).sum(1).flatten(), groups=nodes)
 
 
@@ -69,11 +59,9 @@ def _rows(x: Tensor, groups: int) -> Tensor:
 
 
 def _products(x: Tensor, y: Tensor, groups: int) -> tuple[Tensor, Tensor]:
-    """x y' and x, summed over images and pixels: (N, G * A, H, W) and (N, G * B, H, W) -> (G, A, B) and (G, A).
+    """Sum x y' and x over images and pixels: (N, G * A, H, W) and (N, G * B, H, W) -> (G, A, B) and (G, A).
 
-    On a CPU the kernel of a convolution's weight and bias gradient, which computes the same, is up to three times as
-    fast as a batched matrix product of many rows and few columns. Not differentiable.
-    """
+    On a CPU a convolution's gradient is up to three times as fast as a batched matrix product. Not differentiable."""
     if groups > 1 and x.device.type == "cpu" and x.dtype == torch.float32:
         weight = x.new_empty(x.shape[1], y.shape[1] // groups, 1, 1)
         products = torch.ops.aten.convolution_backward(
@@ -105,8 +93,7 @@ class _Folded(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(context: Any, gradient: Tensor, *_unused: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, mean, projected, moved, root, factor = context.saved_tensors
-        nodes = context.nodes
+        (x, weight, mean, projected, moved, root, factor), nodes = context.saved_tensors, context.nodes
         groups, outputs, inputs = weight.shape
         each = groups // nodes
         gradient = gradient.contiguous(memory_format=torch.channels_last)
@@ -137,7 +124,7 @@ class _Folded(torch.autograd.Function):
 
 
 class Normalising(nn.Module):
-    """The running statistics (G, O) of G groups with O outputs. `rows` are the groups in use, all if it is None."""
+    """The running statistics (G, O) of G groups with O outputs. `rows` are the groups in use; None: all."""
 
     #: adds up statistics over the processes that train together
     total: Total | None = None
@@ -154,7 +141,6 @@ class Normalising(nn.Module):
         self.momentum = MOMENTUM
 
     def statistics(self, rows: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The running mean and variance."""
         if rows is None:
             return self.running_mean, self.running_var
         return self.running_mean[rows], self.running_var[rows]
@@ -174,7 +160,7 @@ class Normalising(nn.Module):
             self.running_var[rows] = self.running_var[rows].lerp(variance, self.momentum)
 
     def batch_norm(self, x: Tensor, scale: Tensor, rows: Tensor | None) -> Tensor:
-        """torch's own batch norm in training, times `scale` (G, O)."""
+        """Apply torch's batch norm in training, times `scale` (G, O)."""
         mean, variance = self.statistics(rows)
         normed = F.batch_norm(x, mean.view(-1), variance.view(-1), scale.flatten(), None, True, self.momentum, EPS)
         if rows is not None:
@@ -183,21 +169,16 @@ class Normalising(nn.Module):
 
 
 class FoldedNorm(Normalising):
-    """G pointwise convolutions without bias, each before a batch norm without affine part.
-
-    `weight` (G, O, I) is initialised as torch does a convolution's.
-    """
+    """G pointwise convolutions (weights (G, O, I), initialised as torch's), each before a batch norm, without bias."""
 
     def __init__(self, groups: int, outputs: int, inputs: int) -> None:
         super().__init__(groups, outputs)
         self.weight = nn.Parameter(torch.empty(groups, outputs, inputs).uniform_(-1, 1) / inputs**0.5)
 
     def forward(self, x: Tensor, scale: Tensor, nodes: int, rows: Tensor | None = None) -> Tensor:
-        """Normalised maps times `scale` (G, O), summed over each of `nodes` nodes' groups, which are neighbours:
-        (N, G * I, H, W) -> (N, nodes * O, H, W). G is the number of `rows`.
+        """Sum the norms times `scale` (G, O) of each node's groups: (N, G * I, H, W) -> (N, nodes * O, H, W).
 
-        If x is (N, I, H, W), all groups read it, and each must be a node of its own.
-        """
+        G is the number of `rows`. If x is (N, I, H, W), all groups read it, and each must be a node of its own."""
         weight = self.weight if rows is None else self.weight[rows]
         shape = weight.shape[:2]
         if x.shape[1] == weight.shape[2]:
@@ -217,7 +198,7 @@ class FoldedNorm(Normalising):
         return output
 
     def _plain(self, x: Tensor, weight: Tensor, scale: Tensor, nodes: int, rows: Tensor | None) -> Tensor:
-        """The same by torch's own batch norm: fewer calls, more memory traffic."""
+        """Compute the same by torch's batch norm: fewer calls, more memory traffic."""
         groups, outputs, inputs = weight.shape
         maps = F.conv2d(x, weight.reshape(groups * outputs, inputs, 1, 1), groups=groups)
         normed = self.batch_norm(maps, scale, rows)

@@ -22,11 +22,9 @@ POOLS = ("max_pool_3x3", "avg_pool_3x3")
 
 @dataclass
 class Mix:
-    """How a supernet mixes its operations, by kind of cell.
+    """How a supernet mixes its operations, by kind of cell: `weights` (edges, operations) multiply them.
 
-    `weights` (edges, operations) multiply the operations. `active` says which of them are computed, None: all. `around`
-    (edges,) are weights of the channels that go around the operations.
-    """
+    `active` names those to compute (None: all); `around` (edges,) weighs channels that go around the operations."""
 
     weights: Mapping[str, Tensor]
     active: Mapping[str, Active] | None = None
@@ -35,7 +33,7 @@ class Mix:
 
 @cache
 def index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
-    """The numbers on the device, kept: a copy in each step would make a GPU wait."""
+    """Return the numbers on the device, cached: a copy in each step would make a GPU wait."""
     return torch.tensor(numbers, device=device)
 
 
@@ -60,7 +58,7 @@ class EdgeGroup(nn.Module):
             if numbers and (module := stack(name, len(numbers), channels, stride)) is not None:
                 self.operations[name] = module
                 self.edges_of[name] = numbers
-        # pooled states are the same for all nodes that read them, and so is their norm
+        # a pooled state and its norm are the same for all its readers
         self.pools = nn.ModuleDict()
         for name in POOLS:
             if name in space.operations and space.inputs == 2:
@@ -70,15 +68,13 @@ class EdgeGroup(nn.Module):
     def forward(
         self, states: Sequence[Tensor], mix: Tensor, active: Active | None, drop: float
     ) -> Iterator[Contribution]:
-        """`states` (N, C, H, W) of the sources, `mix` (edges of the cell, operations). `drop` is the probability that
-        an edge contributes nothing to an image."""
+        """Apply `mix` (edges of the cell, operations) to the sources' `states` (N, C, H, W); drop edges of images."""
         sources = Sources(states)
         weights = mix[index(self.places, mix.device)]
         active = None if active is None else [active[place] for place in self.places]
         masks: dict[tuple[int, int], Tensor] = {}
-        for name, column, column_weights in zip(
-            self.space.operations, range(weights.shape[1]), weights.unbind(1), strict=True
-        ):
+        columns = zip(self.space.operations, weights.unbind(1), strict=True)
+        for column, (name, column_weights) in enumerate(columns):
             if name not in self.operations:
                 continue
             edges = tuple(edge for edge in self.edges_of[name] if active is None or active[edge][column])
@@ -89,11 +85,8 @@ class EdgeGroup(nn.Module):
                 yield block.nodes, self._dropped(output, block.nodes, block.positions[0], drop, masks)
         for position, state in enumerate(states):
             if (output := self._without_weights(state, position, weights, active)) is not None:
-                nodes = self._readers(position)
+                nodes = tuple(node for node, other in self.numbers if other == position)
                 yield nodes, self._dropped(output, nodes, position, drop, masks)
-
-    def _readers(self, position: int) -> tuple[int, ...]:
-        return tuple(node for node, other in self.numbers if other == position)
 
     def _without_weights(self, state: Tensor, position: int, mix: Tensor, active: Active | None) -> Tensor | None:
         """The state itself and its pools, by one diagonal convolution for all nodes that read it."""
@@ -130,7 +123,7 @@ class EdgeGroup(nn.Module):
     def _dropped(
         self, output: Tensor, nodes: tuple[int, ...], position: int, drop: float, masks: dict[tuple[int, int], Tensor]
     ) -> Tensor:
-        """Drop whole edges of single images; all operations of an edge share its fate (Zela et al. 2020, section 5)."""
+        """Drop whole edges of single images with all their operations (Zela et al. 2020, section 5)."""
         if drop == 0 or not self.training:
             return output
         for node in nodes:
@@ -140,8 +133,7 @@ class EdgeGroup(nn.Module):
         return output * mask.repeat_interleave(output.shape[1] // len(nodes), dim=1)[:, :, None, None]
 
     def _blocks(self, name: str, edges: tuple[int, ...], apart: bool) -> list[Block]:
-        """How to compute `name` on `edges`: at once if each node reads the same sources, else source by source, as
-        always if sources are to be kept `apart`."""
+        """Plan `name` on `edges`: at once if each node reads the same sources, else or if `apart` source by source."""
         key = (name, edges, apart)
         if key not in self._plans:
             wanted = {place: number for place, number in self.numbers.items() if number in edges}
@@ -155,24 +147,15 @@ class EdgeGroup(nn.Module):
             for readers, read in groups:
                 numbers = tuple(wanted[node, position] for node in readers for position in read)
                 rows = tuple(self.edges_of[name].index(number) for number in numbers)
-                blocks.append(
-                    Block(
-                        tuple(readers),
-                        tuple(read),
-                        None if numbers == tuple(range(len(self.places))) else numbers,
-                        None if rows == tuple(range(len(self.edges_of[name]))) else rows,
-                    )
-                )
+                all_numbers, all_rows = tuple(range(len(self.places))), tuple(range(len(self.edges_of[name])))
+                chosen = None if numbers == all_numbers else numbers
+                blocks.append(Block(tuple(readers), tuple(read), chosen, None if rows == all_rows else rows))
             self._plans[key] = [block for block in blocks if block.nodes]
         return self._plans[key]
 
 
 class MixedCell(nn.Module):
-    """A cell with all its possible edges, of `channels` channels.
-
-    With `k` = K > 1 the operations see the first of K parts of the channels, and the others go around them (Xu et al.
-    2020, section 3.1).
-    """
+    """A cell with all its edges; the operations see 1/K of the channels, the rest bypass them (Xu et al. 2020, 3.1)."""
 
     def __init__(
         self, space: CellSpace, kind: str, preprocess: nn.Module | None, channels: int, *, halves: bool, k: int = 1
@@ -182,12 +165,12 @@ class MixedCell(nn.Module):
         self.preprocess = preprocess
         self.mixed = channels // k
         groups: list[list[int]] = []
-        for source in range(space.inputs + space.nodes):
-            readers = {node for node, other in space.edges() if other == source}
-            alike = groups and source < space.inputs
-            if alike and readers == {node for node, other in space.edges() if other == groups[-1][0]}:
+        sources = range(space.inputs + space.nodes)
+        readers = [{node for node, other in space.edges() if other == source} for source in sources]
+        for source in sources:
+            if groups and source < space.inputs and readers[source] == readers[groups[-1][0]]:
                 groups[-1].append(source)
-            elif readers:
+            elif readers[source]:
                 groups.append([source])
         # the name is part of the names of the tensors in files of weights
         self.stages = nn.ModuleList(
@@ -196,7 +179,7 @@ class MixedCell(nn.Module):
         )
 
     def forward(self, inputs: Sequence[Tensor], mix: Mix, drop: float = 0.0) -> Tensor:
-        """`inputs` are the outputs of the cells before. Returns (N, nodes of `concat` * channels, H, W)."""
+        """Map the outputs of the cells before to (N, nodes of `concat` * channels, H, W)."""
         weights = mix.weights[self.kind]
         active = None if mix.active is None else mix.active[self.kind]
         around = None if mix.around is None else mix.around[self.kind]
@@ -219,7 +202,6 @@ class MixedCell(nn.Module):
         return torch.cat([states[self.space.inputs + node] for node in self.space.concat], dim=1)
 
     def _node(self, states: list[Tensor], added: list[list[Tensor]], sides: list[int], around: Tensor | None) -> Tensor:
-        """The next node's state."""
         node = len(states) - self.space.inputs
         # nothing leads to a node whose edges are all `none`
         mixed = total(added[node]) if added[node] else states[0].new_zeros(len(states[0]), self.mixed, *sides)

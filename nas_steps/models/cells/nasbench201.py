@@ -15,10 +15,7 @@ STAGES = 3
 
 
 class ResidualReduction(nn.Module):
-    """Two 3x3 convolutions, the first of stride 2, beside a pooled and projected shortcut.
-
-    (N, inputs, H, W) -> (N, outputs, ceil(H / 2), ceil(W / 2)). `affine` is that of the batch norms.
-    """
+    """Two 3x3 convolutions beside a pooled shortcut: (N, inputs, H, W) -> (N, outputs, ceil(H / 2), ceil(W / 2))."""
 
     def __init__(self, inputs: int, outputs: int, affine: bool = True) -> None:
         super().__init__()
@@ -46,9 +43,8 @@ class OneInputCell(nn.Module):
 class StagedNetwork(nn.Module):
     """Stem, three stages of `network.cells` cells, average, classifier: (N, C, side, side) -> logits (N, classes).
 
-    In training mode with an auxiliary head, returns (logits, auxiliary logits); the head reads the last reduction's
-    output, at 2/3 of the depth as in `CellNetwork`. `drop_path` is the probability in use.
-    """
+    An auxiliary head reads the last reduction's output and adds its logits in training. `drop_path` is the current
+    probability."""
 
     def __init__(
         self, architecture: CellArchitecture, network: Network, *, inputs: int, classes: int, auxiliary: bool = False

@@ -1,9 +1,7 @@
-"""The operations of an edge, one module each.
+"""The operations of an edge, one module each (Liu et al. 2019, section 3.1.1; `noise`: Zela et al. 2020, section 3).
 
-Definitions follow DARTS (Liu et al. 2019, section 3.1.1 and its published code's layer order) and, for `noise`, Zela et
-al. 2020, section 3: convolutions are ReLU - convolution - batch norm. To add an operation, add it to `BUILDERS` and its
-name to `nas_steps.spaces.cells.operations`.
-"""
+Convolutions are ReLU - convolution - batch norm. A new operation goes into `BUILDERS` and into
+`nas_steps.spaces.cells.operations`."""
 
 from __future__ import annotations
 
@@ -40,10 +38,9 @@ class Noise(nn.Module):
 
 
 class FactorizedReduce(nn.Module):
-    """Halve the side by two 1x1 convolutions on pixels that lie one apart diagonally, so that none is unused.
+    """Halve the side by two 1x1 convolutions on pixels that are one apart diagonally.
 
-    (N, inputs, H, W) -> (N, outputs, ceil(H / 2), ceil(W / 2)); an odd side is padded by a row of zeros.
-    """
+    (N, inputs, H, W) -> (N, outputs, ceil(H / 2), ceil(W / 2)); an odd side is padded by a row of zeros."""
 
     def __init__(self, inputs: int, outputs: int, affine: bool = True) -> None:
         super().__init__()
@@ -103,13 +100,10 @@ BUILDERS: dict[str, Callable[[int, int, bool], nn.Module]] = {
     "nor_conv_1x1": lambda channels, stride, affine: ReLUConvNorm(channels, channels, 1, stride, affine),
     "nor_conv_3x3": lambda channels, stride, affine: ReLUConvNorm(channels, channels, 3, stride, affine),
 }
-if set(BUILDERS) != set(OPERATIONS):
-    raise ImportError(
-        "nas_steps.models.cells.operations and nas_steps.spaces.cells.operations name different operations: "
-        f"{sorted(set(BUILDERS) ^ set(OPERATIONS))}"
-    )
+if different := set(BUILDERS) ^ set(OPERATIONS):
+    raise ImportError(f"models.cells.operations and spaces.cells.operations differ in {sorted(different)}")
 
 
 def build_operation(name: str, channels: int, stride: int, affine: bool = True) -> nn.Module:
-    """The module of operation `name`; `affine` is that of its batch norms (off while searching)."""
+    """Build operation `name`; `affine` is that of its batch norms (off while searching)."""
     return BUILDERS[name](channels, stride, affine)

@@ -1,8 +1,6 @@
 """The operations of many edges at once: one depthwise call for all, one grouped pointwise call for all.
 
-On each edge an operation computes the same as the module that `nas_steps.models.cells.operations` builds. The weights
-of the edges of an `EdgeGroup` are in one parameter, one edge after the other.
-"""
+Each edge computes the same as the module of `nas_steps.models.cells.operations`. One parameter holds all edges."""
 
 from __future__ import annotations
 
@@ -23,14 +21,14 @@ def repeated(x: Tensor, times: int) -> Tensor:
 
 
 def phases(x: Tensor) -> Tensor:
-    """The four images of every second pixel: (N, C, H, W) of even sides -> (4 * N, C, H / 2, W / 2)."""
+    """Split into four images of every second pixel: (N, C, H, W) of even sides -> (4 * N, C, H / 2, W / 2)."""
     images, channels, height, width = x.shape
     split = x.permute(0, 2, 3, 1).reshape(images, height // 2, 2, width // 2, 2, channels)
     return split.permute(2, 4, 0, 1, 3, 5).reshape(4 * images, height // 2, width // 2, channels).permute(0, 3, 1, 2)
 
 
 def unphased(x: Tensor) -> Tensor:
-    """The inverse of `phases`."""
+    """Invert `phases`."""
     four, channels, height, width = x.shape
     split = x.permute(0, 2, 3, 1).reshape(2, 2, four // 4, height, width, channels)
     return split.permute(2, 3, 0, 4, 1, 5).reshape(four // 4, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
@@ -46,10 +44,7 @@ class Sources:
     def positive(
         self, positions: tuple[int, ...], nodes: int, *, in_phases: bool = False, first: bool = False
     ) -> Tensor:
-        """ReLU of the states at `positions`, side by side, repeated for each of `nodes`.
-
-        `in_phases` splits them (`phases`); `first` keeps every second pixel.
-        """
+        """ReLU of the states side by side, for each node: all pixels, `in_phases` (`phases`) or the `first` of two."""
         key = (positions, nodes, in_phases, first)
         if key not in self._kept:
             if nodes > 1:
@@ -65,10 +60,9 @@ class Sources:
 
 
 class Block(NamedTuple):
-    """Edges of one operation from the states at `positions` to each of `nodes`, node by node, computed by one call.
+    """Edges of an operation from the states at `positions` to each of `nodes`, node by node, computed by one call.
 
-    `edges` are their numbers in the group, `rows` those in the operation's parameters; None: all, in order.
-    """
+    `edges` are their numbers in the group, `rows` those in the operation's parameters; None: all, in order."""
 
     nodes: tuple[int, ...]
     positions: tuple[int, ...]
@@ -79,23 +73,21 @@ class Block(NamedTuple):
 class Stacked(nn.Module):
     """One operation on E edges of a group. `stride` is 1 or 2."""
 
-    def __init__(self, edges: int, channels: int, stride: int) -> None:
+    def __init__(self, edges: int, channels: int, stride: int, kernel: int = 1) -> None:
         super().__init__()
-        self.edges, self.channels, self.stride = edges, channels, stride
+        self.edges, self.channels, self.stride, self.kernel = edges, channels, stride, kernel
 
     def forward(self, sources: Sources, block: Block, scale: Tensor, rows: Tensor | None) -> Tensor:
-        """The sum over a block's states for each of its nodes: (N, nodes * C, H, W).
+        """Sum a block's states for each of its nodes: (N, nodes * C, H, W).
 
-        `scale` (nodes * states,) weighs the edges, node by node; `rows` are the block's, as a tensor.
-        """
+        `scale` (nodes * states,) weighs the edges, node by node; `rows` are the block's, as a tensor."""
         raise NotImplementedError
 
     def _chosen(self, weight: Tensor, rows: Tensor | None) -> Tensor:
-        """Of (E * C, ...) those of the edges `rows`."""
+        """Of (E * C, ...) the edges `rows`."""
         return weight if rows is None else weight.unflatten(0, (self.edges, self.channels))[rows].flatten(0, 1)
 
     def _rows(self, scale: Tensor) -> Tensor:
-        """The scale of each of an edge's channels."""
         # not expanded: norms on a CPU return wrong gradients for a weight of stride 0
         return scale.unsqueeze(1).repeat(1, self.channels)
 
@@ -108,8 +100,7 @@ class Separable(Stacked):
     """ReLU - depthwise - pointwise - norm, twice."""
 
     def __init__(self, edges: int, channels: int, stride: int, kernel: int) -> None:
-        super().__init__(edges, channels, stride)
-        self.kernel = kernel
+        super().__init__(edges, channels, stride, kernel)
         self.first = _depthwise(edges, channels, kernel)
         self.between = FoldedNorm(edges, channels, channels)
         self.second = _depthwise(edges, channels, kernel)
@@ -128,8 +119,7 @@ class Dilated(Stacked):
     """ReLU - depthwise with dilation 2 - pointwise - norm."""
 
     def __init__(self, edges: int, channels: int, stride: int, kernel: int) -> None:
-        super().__init__(edges, channels, stride)
-        self.kernel = kernel
+        super().__init__(edges, channels, stride, kernel)
         self.depthwise = _depthwise(edges, channels, kernel)
         self.norm = FoldedNorm(edges, channels, channels)
 
@@ -138,31 +128,24 @@ class Dilated(Stacked):
         weight, padding = self._chosen(self.depthwise, rows), self.kernel // 2
         positions, nodes = block.positions, len(block.nodes)
         even = all(side % 2 == 0 for side in sources.states[positions[0]].shape[2:])
-        if self.stride == 2:
-            x = sources.positive(positions, nodes, first=True)
-            x = F.conv2d(x, weight, padding=padding, groups=x.shape[1])
-        elif even:
-            x = sources.positive(positions, nodes, in_phases=True)
-            x = F.conv2d(x, weight, padding=padding, groups=x.shape[1])
-            return unphased(self.norm(x, self._rows(scale), nodes, rows))
-        else:
-            x = sources.positive(positions, nodes)
-            x = F.conv2d(x, weight, padding=2 * padding, dilation=2, groups=x.shape[1])
-        return self.norm(x, self._rows(scale), nodes, rows)
+        halved, split = self.stride == 2, self.stride == 1 and even
+        x = sources.positive(positions, nodes, first=halved, in_phases=split)
+        dilation = 1 if halved or split else 2
+        x = F.conv2d(x, weight, padding=dilation * padding, dilation=dilation, groups=x.shape[1])
+        normed = self.norm(x, self._rows(scale), nodes, rows)
+        return unphased(normed) if split else normed
 
 
 class Dense(Stacked):
     """ReLU - dense convolution - norm."""
 
     def __init__(self, edges: int, channels: int, stride: int, kernel: int) -> None:
-        super().__init__(edges, channels, stride)
-        self.kernel = kernel
+        super().__init__(edges, channels, stride, kernel)
         if kernel == 1:
             self.norm: FoldedNorm | ScaledNorm = FoldedNorm(edges, channels, channels)
         else:
             bound = 1 / (channels * kernel * kernel) ** 0.5
-            weight = torch.empty(edges * channels, channels, kernel, kernel).uniform_(-bound, bound)
-            self.weight = nn.Parameter(weight)
+            self.weight = nn.Parameter(torch.empty(edges * channels, channels, kernel, kernel).uniform_(-bound, bound))
             self.norm = ScaledNorm(edges, channels)
 
     def forward(self, sources: Sources, block: Block, scale: Tensor, rows: Tensor | None) -> Tensor:
@@ -217,7 +200,7 @@ class Noise(Stacked):
 def by_source(
     positions: tuple[int, ...], scale: Tensor, rows: Tensor | None
 ) -> Iterator[tuple[Tensor, Tensor | None, int]]:
-    """(scale, rows, position) of one state after the other."""
+    """Yield (scale, rows, position) of one state after the other."""
     if len(positions) == 1:
         yield scale, rows, positions[0]
         return
@@ -228,12 +211,12 @@ def by_source(
 
 
 def total(terms: Sequence[Tensor]) -> Tensor:
-    """Their sum, from the first to the last."""
+    """Sum the terms from the first to the last."""
     return sum(terms[1:], terms[0])
 
 
 def _beside(halves: Sequence[Tensor], nodes: int) -> Tensor:
-    """The outputs of each node side by side: each (N, nodes * some, H, W) -> (N, nodes * all, H, W)."""
+    """Join the outputs of each node: each (N, nodes * some, H, W) -> (N, nodes * all, H, W)."""
     if len(halves) == 1:
         return halves[0]
     last = [half.permute(0, 2, 3, 1).unflatten(3, (nodes, -1)) for half in halves]
@@ -241,7 +224,7 @@ def _beside(halves: Sequence[Tensor], nodes: int) -> Tensor:
 
 
 def stack(operation: str, edges: int, channels: int, stride: int) -> Stacked | None:
-    """`operation` on a number of edges; None if it has no weights."""
+    """Return `operation` on a number of edges; None if it has no weights."""
     if operation == "noise":
         return Noise(edges, channels, stride)
     if operation == "skip_connect":

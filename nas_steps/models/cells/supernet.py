@@ -50,7 +50,7 @@ class Skeleton(nn.Module):
         self.classifier = nn.Linear(last, classes)
 
     def through(self, x: Tensor, cell: Callable[[nn.Module, Sequence[Tensor]], Tensor]) -> Tensor:
-        """Logits (N, classes); `cell` applies a mixed cell to the outputs of the cells before it."""
+        """Return logits (N, classes); `cell` applies a mixed cell to the outputs of the cells before it."""
         before_last = last = self.stem(x)
         for module in self.cells:
             if isinstance(module, ResidualReduction):
@@ -64,9 +64,8 @@ class Skeleton(nn.Module):
 class Supernet(Skeleton):
     """The search network: (N, C, side, side) -> logits (N, classes).
 
-    `alphas` holds one (edges, operations) tensor for each kind of cell, shared by all cells of the kind. With `k` = K
-    > 1 operations see 1 / K of the channels, and `betas` (edges,) weigh the edges (Xu et al. 2020, section 3).
-    """
+    All cells of a kind share `alphas` (edges, operations). With `k` = K > 1 operations see 1 / K of the channels, and
+    `betas` (edges,) weigh the edges (Xu et al. 2020, section 3)."""
 
     def __init__(self, space: CellSpace, network: Network, *, inputs: int, classes: int, k: int = 1) -> None:
         def build(kind: str, preprocess: nn.Module | None, channels: int, halves: bool) -> nn.Module:
@@ -75,28 +74,26 @@ class Supernet(Skeleton):
         super().__init__(space, network, build, inputs=inputs, classes=classes)
         shape = (len(space.edges()), len(space.operations))
         self.alphas = nn.ParameterDict({kind: nn.Parameter(1e-3 * torch.randn(shape)) for kind in space.kinds})
-        self.betas = nn.ParameterDict()
-        if k > 1:
-            for kind in space.kinds:
-                self.betas[kind] = nn.Parameter(1e-3 * torch.randn(shape[0]))
+        kinds = space.kinds if k > 1 else ()
+        self.betas = nn.ParameterDict({kind: nn.Parameter(1e-3 * torch.randn(shape[0])) for kind in kinds})
         for kind in space.kinds:
             self.register_buffer(f"allowed_{kind}", torch.tensor(space.allowed(kind)), persistent=False)
 
     def allowed(self, kind: str) -> Tensor:
-        """(edges, operations): whether an edge may have an operation."""
+        """Return (edges, operations): whether an edge may have an operation."""
         return self.get_buffer(f"allowed_{kind}")
 
     def weights(self) -> list[nn.Parameter]:
-        """Everything that is learnt but the architecture."""
+        """Return all parameters but those of the architecture."""
         architecture = {id(parameter) for parameter in self.architecture()}
         return [parameter for parameter in self.parameters() if id(parameter) not in architecture]
 
     def architecture(self) -> list[nn.Parameter]:
-        """What is learnt of the architecture: the alphas and, if K > 1, the betas."""
+        """Return the alphas and, if K > 1, the betas."""
         return [*self.alphas.values(), *self.betas.values()]
 
     def weighted(self) -> dict[str, list[list[bool]]]:
-        """For each kind of cell and edge, which operations have weights."""
+        """Return which operations have weights, by kind of cell and edge."""
         weighted = {}
         for cell in self.cells:
             if isinstance(cell, MixedCell):
@@ -116,14 +113,14 @@ class Supernet(Skeleton):
                 module.twice_differentiable = twice
 
     def probabilities(self) -> dict[str, Tensor]:
-        """The softmax of each edge's alphas over the operations that it may have."""
+        """Return the softmax of each edge's alphas over the operations that it may have."""
         return {
             kind: torch.softmax(alphas.masked_fill(~self.allowed(kind), float("-inf")), dim=-1)
             for kind, alphas in self.alphas.items()
         }
 
     def discrete(self, architecture: CellArchitecture) -> Mix:
-        """The mix that computes an architecture alone: 1 for each kept edge, at its operation."""
+        """Return the mix that computes an architecture alone: 1 for each kept edge, at its operation."""
         edges, some = self.space.edges(), next(iter(self.alphas.values()))
         weights, active = {}, {}
         for kind, cell in architecture.cells.items():

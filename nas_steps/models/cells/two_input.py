@@ -14,13 +14,8 @@ from nas_steps.spaces.cells.architectures import Cell, CellArchitecture
 
 
 def reductions(cells: int, declared: Sequence[int] | None = None) -> set[int]:
-    """Which cells, counted from 0, halve the side: those declared, or those at 1/3 and 2/3 of the depth."""
+    """Return the cells, from 0, that halve the side: those declared, or those at 1/3 and 2/3 of the depth."""
     return {cells // 3, 2 * cells // 3} if declared is None else set(declared)
-
-
-def auxiliary_cell(cells: int) -> int:
-    """The cell whose output feeds the auxiliary head."""
-    return 2 * cells // 3
 
 
 def drop_path(x: Tensor, probability: float) -> Tensor:
@@ -60,7 +55,7 @@ class Nodes(nn.ModuleList):
         self.sources = [[source for _, source in node] for node in cell]
 
     def forward(self, states: list[Tensor], drop: float) -> list[Tensor]:
-        """From the inputs to the outputs of all nodes, each (N, channels, H, W)."""
+        """Map the inputs to the outputs of all nodes, each (N, channels, H, W)."""
         states, inputs = list(states), len(states)
         for sources, node in zip(self.sources, self, strict=True):
             assert isinstance(node, nn.ModuleList)
@@ -78,14 +73,7 @@ class DiscreteCell(nn.Module):
     """A cell of an architecture; its output concatenates the nodes of `concat`."""
 
     def __init__(
-        self,
-        architecture: CellArchitecture,
-        kind: str,
-        before_last: int,
-        last: int,
-        channels: int,
-        *,
-        halve_first: bool,
+        self, architecture: CellArchitecture, kind: str, before_last: int, last: int, channels: int, halve_first: bool
     ) -> None:
         super().__init__()
         self.preprocess = Preprocess(before_last, last, channels, halve_first)
@@ -123,9 +111,7 @@ class AuxiliaryHead(nn.Module):
 class CellNetwork(nn.Module):
     """Stem, cells, global average, classifier: (N, C, side, side) -> logits (N, classes).
 
-    In training mode with an auxiliary head, returns (logits, auxiliary logits). `drop_path` is the probability in
-    use; the training loop raises it over the epochs.
-    """
+    An auxiliary head adds its logits in training. The training loop raises the probability `drop_path`."""
 
     def __init__(
         self, architecture: CellArchitecture, network: Network, *, inputs: int, classes: int, auxiliary: bool = False
@@ -137,14 +123,13 @@ class CellNetwork(nn.Module):
         self.stem = nn.Sequential(nn.Conv2d(inputs, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem))
         self.cells = nn.ModuleList()
         self.auxiliary: AuxiliaryHead | None = None
-        self.auxiliary_at = auxiliary_cell(network.cells)
+        self.auxiliary_at = 2 * network.cells // 3
         halving = reductions(network.cells, network.reductions)
         before_last, last, halve_first = stem, stem, False
         for index in range(network.cells):
             reduction = index in halving
-            channels *= 2 if reduction else 1
-            kind = "reduce" if reduction else "normal"
-            cell = DiscreteCell(architecture, kind, before_last, last, channels, halve_first=halve_first)
+            kind, channels = ("reduce", 2 * channels) if reduction else ("normal", channels)
+            cell = DiscreteCell(architecture, kind, before_last, last, channels, halve_first)
             self.cells.append(cell)
             before_last, last, halve_first = last, cell.outputs, reduction
             if auxiliary and index == self.auxiliary_at:

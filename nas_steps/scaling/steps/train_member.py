@@ -32,8 +32,7 @@ def main(task: Task) -> None:
         write_untrained(task.folder, entry, task.seed, status="over budget", reason=reason, **known)
         return
 
-    from nas_steps.training.final import final_job
-    from nas_steps.training.warm import WarmStart
+    from nas_steps.training.final import WarmStart, final_job
 
     warm = WarmStart(Path(task.smaller).parent) if task.smaller else None
     if warm is not None and not warm.usable:

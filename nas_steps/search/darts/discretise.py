@@ -16,32 +16,25 @@ Choice = TypeVar("Choice")
 
 
 def entropy(mix: Weights) -> float:
-    """Mean entropy of the edges, in nats: `largest_entropy` of the space if undecided, 0 if decided."""
+    """Return the edges' mean entropy in nats: `largest_entropy` of the space if undecided, 0 if decided."""
     return sum(-sum(weight * math.log(weight) for weight in row if weight > 0) for row in mix) / len(mix)
 
 
 def parameter_free(cell: Cell) -> float:
-    """Share of a cell's connections whose operation has no weights: a sign of collapse when it comes near 1.
-
-    `none` is no connection; a cell without any counts as 1.
-    """
+    """Return the share of connections without weights (1 of none); near 1 the cell has collapsed."""
     edges = [operation for node in cell for operation, _ in node if operation != "none"]
     return sum(not OPERATIONS[operation] for operation in edges) / len(edges) if edges else 1.0
 
 
 def most_likely(space: CellSpace, mixes: Mapping[str, Weights], count: int) -> list[tuple[CellArchitecture, float]]:
-    """The `count` architectures of highest log-likelihood, best first: the sum over kept edges of log softmax.
+    """Return the `count` architectures with the largest sums of log weights over kept edges, best first.
 
-    `mixes` is by kind (edges, operations); an operation that is no choice of an edge does not count.
-    The first is the paper's discretisation: each node keeps the edges with the strongest choice, and on each of them
-    that operation. Equals keep the order of the space's declaration.
-    """
+    `mixes` is by kind (edges, operations). The first one is the paper's discretisation: each node keeps the edges with
+    the strongest operations. Equals keep the order of the space's declaration."""
     best: list[tuple[float, dict[str, Cell]]] = [(0.0, {})]
     for kind in space.kinds:
-        cells = _best_cells(space, kind, mixes[kind], count)
-        best = _best(
-            ((score + more, {**chosen, kind: cell}) for (score, chosen), (more, cell) in product(best, cells)), count
-        )
+        pairs = product(best, _best_cells(space, kind, mixes[kind], count))
+        best = _best(((score + more, {**chosen, kind: cell}) for (score, chosen), (more, cell) in pairs), count)
     return [(CellArchitecture(cells, dict.fromkeys(cells, space.concat)), score) for score, cells in best]
 
 
@@ -53,18 +46,14 @@ def _best_cells(space: CellSpace, kind: str, mix: Weights, count: int) -> list[t
         logs[edge] = [(math.log(max(weights[name], 1e-300)), name) for name in space.choices_of(kind, index)]
     best: list[tuple[float, Cell]] = [(0.0, ())]
     for node in range(space.nodes):
-        nodes = [
-            chosen
-            for kept in space.kept_sources(node)
-            for chosen in _best_nodes({source: logs[node, source] for source in kept}, count)
-        ]
-        nodes = _best(nodes, count)
+        choices = ({source: logs[node, source] for source in kept} for kept in space.kept_sources(node))
+        nodes = _best((chosen for choice in choices for chosen in _best_nodes(choice, count)), count)
         best = _best(((score + more, (*cell, node)) for (score, cell), (more, node) in product(best, nodes)), count)
     return best
 
 
 def _best_nodes(kept: Mapping[int, Sequence[tuple[float, str]]], count: int) -> list[tuple[float, Node]]:
-    """The best operations on the kept edges of one node, edge by edge: a choice that falls behind never leads again."""
+    """Grow a node edge by edge: a choice that falls behind never leads again."""
     best: list[tuple[float, Node]] = [(0.0, ())]
     for source, logs in kept.items():
         grown = [(score + log, (*node, (name, source))) for (score, node), (log, name) in product(best, logs)]
@@ -77,6 +66,6 @@ def _best(scored: Iterable[tuple[float, Choice]], count: int) -> list[tuple[floa
 
 
 def skips(architecture: CellArchitecture) -> int:
-    """Skip connections among the kept edges of the first kind of cell, the normal one."""
+    """Count skip connections among the kept edges of the first kind of cell, the normal one."""
     cell = next(iter(architecture.cells.values()))
     return sum(operation == "skip_connect" for node in cell for operation, _ in node)

@@ -20,22 +20,15 @@ BASIS = 20
 def largest_eigenvalue(
     loss: Callable[[], Tensor], parameters: list[nn.Parameter], *, tolerance: float = TOLERANCE
 ) -> float:
-    """The largest eigenvalue of the Hessian of `loss()` in `parameters`, by Lanczos iteration (ARPACK).
-
-    `loss` must be differentiable twice. NaN if the iteration does not converge.
-    """
+    """Return the largest eigenvalue of the Hessian of `loss()` by Lanczos (ARPACK); NaN without convergence."""
     gradients = torch.autograd.grad(loss(), parameters, create_graph=True, materialize_grads=True)
     sizes = [parameter.numel() for parameter in parameters]
     size = sum(sizes)
 
     def product(vector: np.ndarray) -> np.ndarray:
         pieces = torch.from_numpy(np.ascontiguousarray(vector).reshape(-1)).split(sizes)
-        directions = [
-            piece.to(parameter).view_as(parameter) for piece, parameter in zip(pieces, parameters, strict=True)
-        ]
-        products = torch.autograd.grad(
-            gradients, parameters, grad_outputs=directions, retain_graph=True, materialize_grads=True
-        )
+        directions = [piece.to(one).view_as(one) for piece, one in zip(pieces, parameters, strict=True)]
+        products = torch.autograd.grad(gradients, parameters, directions, retain_graph=True, materialize_grads=True)
         return torch.cat([one.reshape(-1) for one in products]).double().cpu().numpy()
 
     if size <= BASIS:

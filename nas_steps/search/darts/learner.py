@@ -19,9 +19,8 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.darts.discretise import most_likely
 from nas_steps.search.darts.perturbation import select
 from nas_steps.training.batch_norms import same_statistics
-from nas_steps.training.checkpoint import State
 from nas_steps.training.distributed import world
-from nas_steps.training.loop import Batch, Row, evaluate
+from nas_steps.training.loop import Batch, Learner, Row, evaluate
 from nas_steps.training.micro_batches import Loss, MicroBatches
 from nas_steps.training.supervised import cosine
 
@@ -33,40 +32,37 @@ Candidate = tuple[str, float, str]
 Weights = Mapping[str, Sequence[Sequence[float]]]
 
 
-class DartsLearner:
+class DartsLearner(Learner):
     """DARTS (Liu et al. 2019, algorithm 1); `fit` calls it. The family overrides methods of the first half.
 
-    Random numbers are drawn once a batch (`draw`); the mix is computed from them for each micro-batch. They come from
-    an own generator, so that several processes draw the same.
-    """
+    `draw` draws once a batch, from an own generator, so that processes draw alike; micro-batches compute the mix."""
 
     #: whether alphas are learnt by gradients
     learns_alphas = True
 
     def __init__(self, supernet: Supernet, settings: Gradient, seed: int = 0) -> None:
-        self.supernet = supernet
-        self.settings = settings
-        self.seed = seed
+        self.supernet, self.settings, self.seed = supernet, settings, seed
         self.valid: Iterator[Batch] = iter(())
         self.epoch, self.batch = 1, 0
         self.generator = torch.Generator()
         #: 0 in the first epoch, 1 in the last
         self.progress = 0.0
         self.micro_batches = MicroBatches(supernet)
-        self.weights = supernet.weights()
-        self.alphas = supernet.architecture()
+        self.weights, self.alphas = supernet.weights(), supernet.architecture()
         self.weight_optimizer = torch.optim.SGD(
             self.weights, lr=settings.learning_rate, momentum=settings.momentum, weight_decay=settings.weight_decay
         )
         self.alpha_optimizer = torch.optim.Adam(
             self.alphas, lr=settings.alpha_learning_rate, betas=ALPHA_BETAS, weight_decay=settings.alpha_weight_decay
         )
+        optimizers = {"weight_optimizer": self.weight_optimizer, "alpha_optimizer": self.alpha_optimizer}
+        self.stateful = {"supernet": supernet, **optimizers}
 
     # -------------------------------------------------------------------------------- of each kind
 
     @staticmethod
     def k(_settings: Gradient) -> int:
-        """1/K of the channels go through the operations (Xu et al. 2020)."""
+        """K: 1/K of the channels go through the operations (Xu et al. 2020)."""
         return 1
 
     def draw(self) -> Any:
@@ -100,15 +96,15 @@ class DartsLearner:
         self.micro_batches.backward(self.alphas, *valid, loss)
 
     def reason_to_stop(self, _rows: Sequence[Row]) -> str:
-        """Why the search ends after these epochs; empty if it goes on. It depends on the rows alone."""
+        """Return why the search ends after these epochs, by the rows alone; empty if it goes on."""
         return ""
 
     def chosen_epoch(self, rows: Sequence[Row]) -> int:
-        """The place of the row whose alphas become candidates."""
+        """Return the place of the row whose alphas become candidates."""
         return len(rows) - 1
 
     def candidates(self, mix: Weights, train: DeviceImages, valid: DeviceImages, seed: int) -> list[Candidate]:
-        """The architectures that the search hands on, best first."""
+        """Return the architectures that the search hands on, best first."""
         likely = self.most_likely(mix)
         if self.settings.selection == "argmax":
             return likely
@@ -136,7 +132,7 @@ class DartsLearner:
     # ----------------------------------------------------------------------------------------------- of all kinds
 
     def begin(self, epoch: int, batch: int, valid: Iterator[Batch]) -> None:
-        """Go on with batch `batch` (from 0) of `epoch` (from 1); `valid` are the batches that the alphas learn from."""
+        """Go on with batch `batch` (from 0) of `epoch` (from 1); alphas learn from `valid`."""
         self.epoch, self.batch, self.valid = epoch, batch, valid
 
     def reseed(self, epoch: int, batch: int) -> None:
@@ -162,7 +158,7 @@ class DartsLearner:
     def learn_weights(
         self, images: Tensor, labels: Tensor, mix: Callable[[], Mix], drop: float = 0.0
     ) -> tuple[Tensor, Tensor]:
-        """One step of the weights under a mix; the batch's summed loss and number of correct answers."""
+        """Do one step of the weights under a mix; return the batch's summed loss and hits."""
         sums = self.micro_batches.backward(self.weights, images, labels, self.loss_of(mix, drop))
         nn.utils.clip_grad_norm_(self.weights, self.settings.gradient_clip)
         self.weight_optimizer.step()
@@ -179,33 +175,16 @@ class DartsLearner:
         return loss
 
     def most_likely(self, mix: Weights) -> list[Candidate]:
-        """The most likely architectures under a mix."""
         likely = most_likely(self.supernet.space, mix, self.settings.candidates)
         return [(str(architecture), score, "alpha_likelihood") for architecture, score in likely]
 
-    def state(self) -> State:
-        return {
-            "supernet": self.supernet.state_dict(),
-            "weight_optimizer": self.weight_optimizer.state_dict(),
-            "alpha_optimizer": self.alpha_optimizer.state_dict(),
-            "micro_batches": self.micro_batches.count,
-        }
-
-    def restore(self, state: State) -> None:
-        self.supernet.load_state_dict(state["supernet"])
-        self.weight_optimizer.load_state_dict(state["weight_optimizer"])
-        self.alpha_optimizer.load_state_dict(state["alpha_optimizer"])
-        self.micro_batches.count = state["micro_batches"]
-
 
 def learner_of(kind: str) -> type[DartsLearner]:
-    """The learner of a kind of strategy."""
-    learner: type[DartsLearner] = of_kind("nas_steps.search.darts.kinds", kind).Learner
-    return learner
+    return of_kind("nas_steps.search.darts.kinds", kind).Learner
 
 
 def shuffled(data: DeviceImages, settings: Gradient, seed: int, start: int = 0) -> Iterator[Batch]:
-    """Shuffled, augmented batches of one pass over `data`, from number `start` on."""
+    """Return shuffled, augmented batches of one pass over `data`, from number `start` on."""
     return data.batches(settings.batch_size, augment=settings.augment, shuffle=True, seed=seed, start=start)
 
 
@@ -218,11 +197,10 @@ def learn_only(parameters: list[nn.Parameter], *, frozen: list[nn.Parameter]) ->
 
 
 def accuracy(supernet: Supernet, mix: Mix, data: DeviceImages, *, fresh: bool = False) -> tuple[float, float]:
-    """Mean loss and accuracy of a supernet under a mix; the supernet is as before.
+    """Return mean loss and accuracy of a supernet under a mix; the supernet is as before.
 
-    `fresh` norms by the statistics of the images at hand: the running ones were gathered under other mixes, and do not
-    fit one that computes a few operations alone (Bender et al. 2018, section 3.3).
-    """
+    `fresh` norms by the statistics of the images at hand: the running ones do not fit a mix of a few operations
+    (Bender et al. 2018, section 3.3)."""
 
     def logits(images: Tensor) -> Tensor:
         # a single image, the last of many, has no statistics of its own if its side has come down to 1

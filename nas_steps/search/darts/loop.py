@@ -28,10 +28,7 @@ from nas_steps.training.progress import Progress
 
 @dataclass
 class DartsResult:
-    """What a search leaves: candidates, best first; history rows; the alphas after every epoch.
-
-    `reason` says why it ended before its last epoch. A batch was learnt in `micro_batches` pieces in the end.
-    """
+    """Candidates, best first; history rows; alphas by epoch; why the search ended early; micro-batches of a batch."""
 
     candidates: list[Candidate] = field(default_factory=list)
     history: list[Row] = field(default_factory=list)
@@ -41,7 +38,7 @@ class DartsResult:
 
 
 def endless(data: DeviceImages, settings: Gradient, seed: int, start: int) -> Iterator[Batch]:
-    """Shuffled, augmented batches of `data` without end, from number `start` on; each pass has its own seed."""
+    """Yield shuffled, augmented batches without end, from number `start` on; each pass has its own seed."""
     turn, start = divmod(start, data.steps(settings.batch_size, shuffle=True))
     while True:
         turn += 1
@@ -52,21 +49,12 @@ def endless(data: DeviceImages, settings: Gradient, seed: int, start: int) -> It
 def darts(
     settings: DartsSettings, images: Images, *, seed: int, progress: Progress, checkpoint: Checkpoint | None = None
 ) -> DartsResult:
-    """Search. A supernet that diverges ends the search; the alphas of its last sound epoch are used.
-
-    Raises nothing for divergence: without any sound epoch the result has no candidates and a `reason`.
-    """
+    """Search. A diverged supernet's last sound epoch is used; without one there are no candidates, but a `reason`."""
     strategy, train, valid = settings.strategy, images.train, images.valid
     assert valid is not None  # the alphas learn from validation images
     kind = learner_of(strategy.kind)
     torch.manual_seed(derive_seed(seed, "initialisation"))
-    supernet = Supernet(
-        declared_cells(settings.space),
-        settings.network,
-        inputs=images.meta.shape[0],
-        classes=len(images.meta.classes),
-        k=kind.k(strategy),
-    )
+    supernet = Supernet(declared_cells(settings.space), settings.network, **images.shape, k=kind.k(strategy))
     supernet = supernet.to(train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     synchronise(supernet)
     learner = kind(supernet, strategy, derive_seed(seed, "relaxation"))
@@ -106,7 +94,7 @@ def darts(
 
 
 def _epoch_row(learner: DartsLearner, valid: DeviceImages, epoch: int) -> Row:
-    """What an epoch leaves behind. Raises DivergedError if an alpha is no number."""
+    """Return what an epoch leaves behind. Raises DivergedError if an alpha is no number."""
     supernet = learner.supernet
     alphas = {kind: values.detach().cpu().tolist() for kind, values in supernet.alphas.items()}
     if not all(torch.isfinite(values).all() for values in learner.alphas):
@@ -145,12 +133,11 @@ def _epoch_row(learner: DartsLearner, valid: DeviceImages, epoch: int) -> Row:
 
 
 def _ranking(weights: Sequence[float]) -> list[int]:
-    """Places of the operations of an edge, the largest weight first."""
     return sorted(range(len(weights)), key=lambda place: -weights[place])
 
 
 def _sharpness(learner: DartsLearner, valid: DeviceImages) -> float:
-    """The Hessian's largest eigenvalue on one batch of validation images, the same images after every epoch."""
+    """The Hessian's largest eigenvalue on one batch of validation images, the same ones after every epoch."""
     supernet = learner.supernet
     images, labels = next(iter(valid.batches(learner.settings.batch_size, shuffle=True, seed=learner.seed)))
 
@@ -169,7 +156,7 @@ def _sharpness(learner: DartsLearner, valid: DeviceImages) -> float:
 
 
 def history_row(row: Row, *, chosen: bool) -> Row:
-    """An epoch's line of history.csv: the architecture that its alphas stand for, and how decided they are."""
+    """Return an epoch's line of history.csv."""
     shares = list(row["parameter_free"].values())
     same = ("entropy", "skips", "discrete_accuracy", "inherited_accuracy", "seconds", "architecture")
     return {name: row[name] for name in same} | {

@@ -8,7 +8,7 @@ from random import Random
 from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.spaces.cells.space import CellArchitecture
+from nas_steps.spaces.cells.space import CellArchitecture, Node
 
 #: how good the supernet is under a mix
 Accuracy = Callable[[Mix], float]
@@ -17,18 +17,15 @@ Accuracy = Callable[[Mix], float]
 def select(
     supernet: Supernet, expected: Mix, accuracy: Accuracy, tune: Callable[[Mix], None], seed: int
 ) -> CellArchitecture:
-    """Take operations and edges away until an architecture is left.
+    """Keep by edge, in random order, the operation without which `accuracy` falls most; then the edges by node.
 
-    Edge by edge, in a random order, the operation is kept without which `accuracy` falls most; then, node by node,
-    the edges. After each decision `tune` lets the weights learn under the rest.
-    """
+    After each decision `tune` lets the weights learn under the rest."""
     space = supernet.space
     random = Random(derive_seed(seed, "perturbation"))
     weights = {kind: mix.detach().clone() for kind, mix in expected.weights.items()}
     edges = space.edges()
 
     def without(kind: str, *place: int) -> float:
-        """The accuracy without an edge, or without one of its operations."""
         changed = weights[kind].clone()
         changed[place] = 0
         return accuracy(Mix({**weights, kind: changed}, None, expected.around))
@@ -39,8 +36,7 @@ def select(
     for kind, edge in places:
         name = min(space.choices_of(kind, edge), key=lambda one: without(kind, edge, space.operations.index(one)))
         chosen[kind][edge] = name
-        # the edge keeps its strength
-        strength = weights[kind][edge].sum()
+        strength = weights[kind][edge].sum()  # the edge keeps it
         weights[kind][edge] = 0
         weights[kind][edge, space.operations.index(name)] = strength
         tune(Mix(weights, None, expected.around))
@@ -56,15 +52,10 @@ def select(
             kept[kind].discard(edge)
             weights[kind][edge] = 0
         tune(Mix(weights, None, expected.around))
-    cells = {
-        kind: tuple(
-            tuple(
-                (chosen[kind][edge], source)
-                for edge, (reader, source) in enumerate(edges)
-                if reader == node and edge in kept[kind]
-            )
-            for node in range(space.nodes)
-        )
-        for kind in space.kinds
-    }
+
+    def node_of(kind: str, node: int) -> Node:
+        kept_edges = [edge for edge, (reader, _) in enumerate(edges) if reader == node and edge in kept[kind]]
+        return tuple((chosen[kind][edge], edges[edge][1]) for edge in kept_edges)
+
+    cells = {kind: tuple(node_of(kind, node) for node in range(space.nodes)) for kind in space.kinds}
     return space.check(CellArchitecture(cells, dict.fromkeys(cells, space.concat)))

@@ -13,7 +13,7 @@ from nas_steps.search.darts.learner import DartsLearner
 
 
 class SdartsLearner(DartsLearner):
-    """Weights learn under a disturbed mix, so that it comes to lie in a flat place; the alphas learn undisturbed."""
+    """Weights learn under a disturbed mix, so that it comes to a flat place; the alphas learn undisturbed."""
 
     settings: Sdarts
 
@@ -23,7 +23,7 @@ class SdartsLearner(DartsLearner):
         return self.settings.radius_min + self.progress * (self.settings.radius - self.settings.radius_min)
 
     def draw(self) -> dict[str, Tensor]:
-        """A random disturbance (edges, operations) by kind of cell."""
+        """Draw a disturbance (edges, operations) by kind of cell."""
         return {
             kind: (torch.rand(alphas.shape, generator=self.generator) * 2 - 1).to(alphas) * self.radius
             for kind, alphas in self.supernet.alphas.items()

@@ -18,15 +18,16 @@ from nas_steps.search.settings import SupernetSettings
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.protocol import Architecture
 from nas_steps.training.batch_norms import synchronise
-from nas_steps.training.checkpoint import Checkpoint, State
-from nas_steps.training.loop import Batch, Row, fit
+from nas_steps.training.checkpoint import Checkpoint
+from nas_steps.training.loop import Batch, Learner, Row, fit
 from nas_steps.training.micro_batches import Loss, MicroBatches
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import cosine, decay_groups, optimizer_of
 
 
-class OneShotLearner:
-    """What `fit` calls: it sums the gradients of all paths of a step. Weights without a path keep their momentum."""
+class OneShotLearner(Learner):
+    """What `fit` calls. Gradients of all paths of a step are summed, as in the papers: weights that one path alone uses
+    learn as if it were trained by itself. A weight that no path of a step uses stays as it is, momentum included."""
 
     def __init__(
         self, network: SharedNetwork, settings: SupernetTraining, paths: Sampling, steps_per_epoch: int
@@ -39,6 +40,7 @@ class OneShotLearner:
             for group in decay_groups(network, settings.weight_decay)
         ]
         self.optimizer = optimizer_of(groups, settings)
+        self.stateful = {"network": network, "optimizer": self.optimizer}
         self.warmup = settings.warmup_epochs / settings.epochs
         # the middle of the step: otherwise the first step of a warm-up would have a rate of 0
         self.half_step = 0.5 / (steps_per_epoch * settings.epochs)
@@ -114,17 +116,10 @@ class OneShotLearner:
 
         return loss
 
-    def state(self) -> State:
-        return {
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "micro_batches": self.micro_batches.count,
-        }
-
-    def restore(self, state: State) -> None:
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.micro_batches.count = state["micro_batches"]
+    @property
+    def rate(self) -> float:
+        """The learning rate of the last step."""
+        return self.optimizer.param_groups[0]["lr"]
 
 
 def training_images(

@@ -1,10 +1,7 @@
 """DARTS, second order: the alphas look one step of the weights ahead (Liu et al. 2019, section 2.3).
 
-With w' = w - xi * (momentum * buffer + dL_train/dw + decay * w), the step that the weights' optimiser would take, the
-gradient of L_val(w', alpha) in alpha is
-
-    dL_val(w', alpha)/dalpha - xi * (d2L_train(w, alpha)/dalpha dw) dL_val(w', alpha)/dw'
-"""
+With w' = w - xi * (momentum * buffer + dL_train/dw + decay * w), the optimiser's next step, the gradient is
+dL_val(w', alpha)/dalpha - xi * (d2L_train(w, alpha)/dalpha dw) dL_val(w', alpha)/dw'."""
 
 from __future__ import annotations
 
@@ -35,8 +32,7 @@ class Learner(DartsLearner):
     def unrolled_gradients(self, train: Batch, valid: Batch, loss: Loss) -> tuple[Tensor, Tensor]:
         """Set the alphas' gradients; the weights are as before, without gradient.
 
-        Returns the validation batch's summed loss and number of correct answers, one step ahead.
-        """
+        Return the validation batch's summed loss and hits, one step ahead."""
         xi = self.weight_optimizer.param_groups[0]["lr"]
         learn_only(self.weights, frozen=self.alphas)
         self.micro_batches.backward(self.weights, *train, loss)

@@ -15,19 +15,16 @@ from nas_steps.search.darts.learner import DartsLearner
 
 
 class Learner(DartsLearner):
-    """Draws the weights from Dirichlet distributions whose concentrations are learnt.
-
-    Their divergence from the flat distribution holds them near it.
-    """
+    """Draws the weights from Dirichlet distributions with learnt concentrations, held near the flat distribution."""
 
     settings: Drnas
 
     def draw(self) -> int:
-        """A seed."""
+        """Draw a seed."""
         return int(torch.randint(2**62, (), generator=self.generator))
 
     def concentrations(self, kind: str) -> list[tuple[Tensor, Tensor]]:
-        """Of each edge: which operations it may have, and their concentrations."""
+        """Return by edge which operations it may have, and their concentrations."""
         positive = F.elu(self.supernet.alphas[kind]) + 1
         return [(allowed, row[allowed]) for allowed, row in zip(self.supernet.allowed(kind), positive, strict=True)]
 

@@ -14,10 +14,7 @@ from nas_steps.search.darts.learner import DartsLearner
 
 
 class Learner(DartsLearner):
-    """Draws one operation an edge; gradients go through the softened draw.
-
-    The drawn operations alone are computed, and no other gets a gradient.
-    """
+    """Draws one operation an edge and computes it alone; gradients go through the softened draw."""
 
     settings: Gdas
 
@@ -27,7 +24,7 @@ class Learner(DartsLearner):
         return self.settings.temperature + self.progress * (self.settings.temperature_min - self.settings.temperature)
 
     def draw(self) -> dict[str, Tensor]:
-        """Gumbel noise for each alpha."""
+        """Draw Gumbel noise for each alpha."""
         noise = {}
         for kind, alphas in self.supernet.alphas.items():
             uniform = torch.rand(alphas.shape, generator=self.generator, dtype=torch.float64)

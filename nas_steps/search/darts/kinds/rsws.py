@@ -16,16 +16,13 @@ from nas_steps.spaces.cells.space import CellArchitecture
 
 
 class Learner(DartsLearner):
-    """Trains an architecture a batch, drawn uniformly; there are no alphas to learn.
-
-    Candidates are drawn uniformly in the end, and ranked by their accuracy with the shared weights.
-    """
+    """Trains an architecture a batch, drawn uniformly, without alphas; ranks uniform candidates by shared weights."""
 
     learns_alphas = False
     settings: Rsws
 
     def draw(self) -> int:
-        """A seed."""
+        """Draw a seed."""
         return int(torch.randint(2**62, (), generator=self.generator))
 
     def mix(self, drawn: Any) -> Mix:
