@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from torch import nn
 
-from nas_steps.models.cells.nasbench201 import StagedNetwork
+from nas_steps.models.cells.networks import CellNetwork, StagedNetwork
 from nas_steps.models.cells.operations import build_operation
-from nas_steps.models.cells.two_input import CellNetwork
 from nas_steps.models.mobile.network import MobileNetwork, build_block, build_stem
 from nas_steps.models.mobile.supernet import LastStep
 from nas_steps.spaces.cells.costs import BASE, CellBlocks

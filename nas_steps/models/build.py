@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from nas_steps.config.space import Network
-from nas_steps.models.cells.nasbench201 import StagedNetwork
-from nas_steps.models.cells.two_input import CellNetwork
+from nas_steps.models.cells.networks import CellNetwork, StagedNetwork
 from nas_steps.models.count import Size, count
 from nas_steps.models.hand_designed import build_baseline
 from nas_steps.models.mobile.network import build_mobile

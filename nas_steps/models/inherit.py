@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nas_steps.models.cells.nasbench201 import OneInputCell, StagedNetwork
-from nas_steps.models.cells.two_input import CellNetwork
+from nas_steps.models.cells.networks import CellNetwork, OneInputCell, StagedNetwork
 from nas_steps.models.mobile.network import MobileNetwork
 
 #: a block's stage, its kind (another one if it shrinks the side) and its number in the stage

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
 
 from nas_steps.models.cells.folding import Normalising
 from nas_steps.models.mobile.entangled import EntangledBlock
@@ -49,24 +49,9 @@ def kept_momentum(model: nn.Module) -> Iterator[list[nn.BatchNorm2d | Normalisin
             norm.momentum = momentum
 
 
-class _Sum(torch.autograd.Function):
-    """Sum over all processes; the gradient is summed as well."""
-
-    @staticmethod
-    def forward(_context: Any, value: Tensor) -> Tensor:
-        value = value.clone()
-        dist.all_reduce(value)
-        return value
-
-    @staticmethod
-    def backward(_context: Any, gradient: Tensor) -> Tensor:
-        gradient = gradient.contiguous().clone()
-        dist.all_reduce(gradient)
-        return gradient
-
-
 def _total(value: Tensor) -> Tensor:
-    return value if world().together else _Sum.apply(value)
+    """Sum over all processes; the gradient is summed as well."""
+    return value if world().together else all_reduce(value, group=dist.group.WORLD)
 
 
 class SynchronisedBatchNorm2d(nn.BatchNorm2d):

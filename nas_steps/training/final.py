@@ -1,7 +1,6 @@
-"""A final training: train by the recipe, read the test set once, write the record and the weights.
+"""Train by the recipe, read the test set once, write the record and the weights.
 
-The only module that trains and opens the test set; searches and rankings do not use it.
-"""
+The only module that trains and opens the test set; searches and rankings do not use it."""
 
 from __future__ import annotations
 

@@ -68,12 +68,6 @@ class Position:
     hits: list[Tensor] = field(default_factory=list)
     history: list[Row] = field(default_factory=list)
 
-    def learnt(self, loss: Tensor, correct: Tensor, images: int) -> None:
-        self.losses.append(loss)
-        self.hits.append(correct)
-        self.seen += images
-        self.batches += 1
-
 
 def fit(
     learner: Learner,
@@ -107,7 +101,11 @@ def fit(
                 torch.manual_seed(derive_seed(seed, "epoch", epoch))
             started, before = time.perf_counter(), position.seconds
             for inputs, labels in batches(epoch, position.batches):
-                position.learnt(*learner(inputs, labels, (epoch - 1 + position.seen / images) / epochs), len(labels))
+                loss, correct = learner(inputs, labels, (epoch - 1 + position.seen / images) / epochs)
+                position.losses.append(loss)
+                position.hits.append(correct)
+                position.seen += len(labels)
+                position.batches += 1
                 position.seconds = before + time.perf_counter() - started
                 if interrupts is not None and checkpoint is not None:
                     # several processes stop and save at the same batch
@@ -116,11 +114,11 @@ def fit(
                         checkpoint.write(_state(position, learner))
                     if interrupts.caught:
                         interrupts.leave()
-            loss = torch.stack(position.losses).sum().item() / position.seen
-            if not math.isfinite(loss):
-                raise DivergedError(f"the training loss is {loss} in epoch {epoch}", position.history)
+            mean = torch.stack(position.losses).sum().item() / position.seen
+            if not math.isfinite(mean):
+                raise DivergedError(f"the training loss is {mean} in epoch {epoch}", position.history)
             accuracy = torch.stack(position.hits).sum().item() / position.seen
-            row: Row = {"epoch": epoch, "train_loss": loss, "train_accuracy": accuracy}
+            row: Row = {"epoch": epoch, "train_loss": mean, "train_accuracy": accuracy}
             position.seconds = before + time.perf_counter() - started
             row["seconds"] = round(position.seconds, 4)
             try:
@@ -137,7 +135,7 @@ def fit(
                 raise
             processes.assert_same(learner.state(), f"after epoch {epoch}")
             position = Position(epoch + 1, history=[*position.history, row])
-            progress.advance(loss=loss, accuracy=row.get("valid_accuracy", accuracy))
+            progress.advance(loss=mean, accuracy=row.get("valid_accuracy", accuracy))
     return position.history
 
 

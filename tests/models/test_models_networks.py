@@ -13,10 +13,9 @@ from benchmarks.textbook import MixedOperation, Textbook, copy
 from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.models.build import build, is_baseline, size
-from nas_steps.models.cells.nasbench201 import OneInputCell, ResidualReduction
+from nas_steps.models.cells.networks import AuxiliaryHead, CellNetwork, OneInputCell, ResidualReduction, drop_path
 from nas_steps.models.cells.operations import FactorizedReduce, build_operation
 from nas_steps.models.cells.supernet import Supernet
-from nas_steps.models.cells.two_input import AuxiliaryHead, CellNetwork, drop_path
 from nas_steps.models.count import count
 from nas_steps.spaces.baselines import baseline_names
 from nas_steps.spaces.cells.operations import OPERATIONS

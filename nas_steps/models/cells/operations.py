@@ -1,7 +1,6 @@
 """The operations of an edge, one module each (Liu et al. 2019, section 3.1.1; `noise`: Zela et al. 2020, section 3).
 
-Convolutions are ReLU - convolution - batch norm. A new operation goes into `BUILDERS` and into
-`nas_steps.spaces.cells.operations`."""
+A new operation goes into `BUILDERS` and into `nas_steps.spaces.cells.operations`."""
 
 from __future__ import annotations
 

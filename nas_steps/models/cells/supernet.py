@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from nas_steps.config.space import Network
 from nas_steps.models.cells.folding import Normalising
 from nas_steps.models.cells.mixed_cell import EdgeGroup, Mix, MixedCell
-from nas_steps.models.cells.nasbench201 import STAGES, ResidualReduction
-from nas_steps.models.cells.two_input import Preprocess, reductions
+from nas_steps.models.cells.networks import STAGES, Preprocess, ResidualReduction, reductions
 from nas_steps.spaces.cells.space import CellArchitecture, CellSpace
 
 #: makes a cell: (kind, preprocessing of its inputs, channels, whether it halves the side)

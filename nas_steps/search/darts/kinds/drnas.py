@@ -20,7 +20,6 @@ class Learner(DartsLearner):
     settings: Drnas
 
     def draw(self) -> int:
-        """Draw a seed."""
         return int(torch.randint(2**62, (), generator=self.generator))
 
     def concentrations(self, kind: str) -> list[tuple[Tensor, Tensor]]:

@@ -24,7 +24,6 @@ class Learner(DartsLearner):
         return self.settings.temperature + self.progress * (self.settings.temperature_min - self.settings.temperature)
 
     def draw(self) -> dict[str, Tensor]:
-        """Draw Gumbel noise for each alpha."""
         noise = {}
         for kind, alphas in self.supernet.alphas.items():
             uniform = torch.rand(alphas.shape, generator=self.generator, dtype=torch.float64)

@@ -22,7 +22,6 @@ class Learner(DartsLearner):
     settings: Rsws
 
     def draw(self) -> int:
-        """Draw a seed."""
         return int(torch.randint(2**62, (), generator=self.generator))
 
     def mix(self, drawn: Any) -> Mix:
