@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -114,10 +114,8 @@ class EdgeGroup(nn.Module):
         return F.conv2d(torch.cat(terms, dim=1), weight.reshape(len(edges) * channels, len(terms) * channels, 1, 1))
 
     def _pooled(self, name: str, state: Tensor, position: int) -> Tensor:
-        if name == "max_pool_3x3":
-            pooled = F.max_pool2d(state, 3, self.stride, padding=1)
-        else:
-            pooled = F.avg_pool2d(state, 3, self.stride, padding=1, count_include_pad=False)
+        pool = F.max_pool2d if name == "max_pool_3x3" else partial(F.avg_pool2d, count_include_pad=False)
+        pooled = pool(state, 3, self.stride, padding=1)
         return self.pools[name][position](pooled) if name in self.pools else pooled  # type: ignore[index]
 
     def _dropped(

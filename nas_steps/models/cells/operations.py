@@ -17,23 +17,20 @@ from nas_steps.spaces.cells.operations import OPERATIONS
 class Zero(nn.Module):
     """No connection: zeros of the right shape."""
 
+    fill: Callable[..., Tensor] = staticmethod(torch.zeros_like)
+
     def __init__(self, stride: int) -> None:
         super().__init__()
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
+        return self.fill(x[:, :, :: self.stride, :: self.stride])
 
 
-class Noise(nn.Module):
+class Noise(Zero):
     """Standard normal noise of the right shape in place of the input, in training and out of it."""
 
-    def __init__(self, stride: int) -> None:
-        super().__init__()
-        self.stride = stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.randn_like(x[:, :, :: self.stride, :: self.stride])
+    fill = staticmethod(torch.randn_like)
 
 
 class FactorizedReduce(nn.Module):
@@ -81,14 +78,12 @@ def _depthwise(
     return nn.Sequential(*layers)
 
 
-def _skip(channels: int, stride: int, affine: bool) -> nn.Module:
-    return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine)
-
-
 #: (channels, stride, affine) -> module: (N, channels, H, W) to (N, channels, ceil(H / stride), ceil(W / stride))
 BUILDERS: dict[str, Callable[[int, int, bool], nn.Module]] = {
     "none": lambda _, stride, __: Zero(stride),
-    "skip_connect": _skip,
+    "skip_connect": lambda channels, stride, affine: (
+        nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine)
+    ),
     "noise": lambda _, stride, __: Noise(stride),
     "max_pool_3x3": lambda _, stride, __: nn.MaxPool2d(3, stride, padding=1),
     "avg_pool_3x3": lambda _, stride, __: nn.AvgPool2d(3, stride, padding=1, count_include_pad=False),

@@ -40,7 +40,6 @@ def select(
         weights[kind][edge] = 0
         weights[kind][edge, space.operations.index(name)] = strength
         tune(Mix(weights, None, expected.around))
-    kept: dict[str, set[int]] = {kind: set(range(len(edges))) for kind in space.kinds}
     nodes = [(kind, node) for kind in space.kinds for node in range(space.nodes)]
     random.shuffle(nodes)
     for kind, node in nodes:
@@ -49,13 +48,13 @@ def select(
             continue
         missed = sorted(incoming, key=lambda edge: without(kind, edge))
         for edge in missed[space.edges_per_node :]:
-            kept[kind].discard(edge)
+            chosen[kind][edge] = ""
             weights[kind][edge] = 0
         tune(Mix(weights, None, expected.around))
 
     def node_of(kind: str, node: int) -> Node:
-        kept_edges = [edge for edge, (reader, _) in enumerate(edges) if reader == node and edge in kept[kind]]
-        return tuple((chosen[kind][edge], edges[edge][1]) for edge in kept_edges)
+        named = zip(chosen[kind], edges, strict=True)
+        return tuple((name, source) for name, (reader, source) in named if name and reader == node)
 
     cells = {kind: tuple(node_of(kind, node) for node in range(space.nodes)) for kind in space.kinds}
     return space.check(CellArchitecture(cells, dict.fromkeys(cells, space.concat)))
