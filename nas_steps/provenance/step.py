@@ -117,11 +117,12 @@ class Step:
 
     def modules(self, settings: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
         """Return the modules that one job runs: all that they import counts as its code."""
+        # a strategy's settings, not its name, which is an option
+        known = {name: value for name, value in {**options, **settings}.items() if value is not None}
         found = [self.module]
         for kind in self.kinds:
             with suppress(KeyError):  # an estimator without a proxy has no module of a proxy
-                # a strategy's settings, not its name, which is an option
-                found.append(kind.format(**{**options, **settings}))
+                found.append(kind.format(**known))
         return found
 
 

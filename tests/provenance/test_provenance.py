@@ -40,6 +40,7 @@ from nas_steps.provenance.files import (
 from nas_steps.provenance.fingerprint import code_fingerprint, fingerprint, transitive_imports
 from nas_steps.provenance.ledger import Cost, measured
 from nas_steps.provenance.seeds import derive_seed
+from nas_steps.provenance.step import Step
 from nas_steps.search.one_shot.scoring import write_weights
 from nas_steps.search.state import save_state
 from nas_steps.training import record
@@ -454,3 +455,14 @@ def test_a_step_that_fails_has_no_line_in_the_ledger(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), measured(tmp_path / "cost.json", "search", "propose"):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_step_has_no_module_of_a_kind_that_is_not_named() -> None:
+    step = Step(
+        "one", "It does.", {}, kinds=("kinds.{family}", "kinds.{strategy[kind]}", "kinds.{other}"), module="steps.one"
+    )
+    assert step.modules({"strategy": {"kind": "darts"}}, {"family": None, "strategy": "mine"}) == [
+        "steps.one",
+        "kinds.darts",
+    ]
+    assert step.modules({}, {"family": "resnet"}) == ["steps.one", "kinds.resnet"]
