@@ -1,7 +1,5 @@
 """Intervals of figures over seeds or architectures, adjusted p-values, and the expected best of a few."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from statistics import fmean, stdev

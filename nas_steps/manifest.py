@@ -1,7 +1,5 @@
 """The manifest of an experiment: `python -m nas_steps.manifest --check results/<experiment>`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from nas_steps.errors import UserError

@@ -3,8 +3,6 @@
 Takes float32 and INT8 files alike. Needs Pillow, NumPy and onnxruntime alone: no torch, no training data.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import json

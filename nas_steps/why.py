@@ -4,8 +4,6 @@
 configs and overrides are laid over each other as snakemake does it. Nothing is run.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

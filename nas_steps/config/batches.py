@@ -1,7 +1,5 @@
 """Check batches: a batch norm is undefined if a batch of one image comes to a map of one pixel."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

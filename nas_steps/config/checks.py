@@ -1,7 +1,5 @@
 """Check the keys of several sections against each other. Each check raises ValueError."""
 
-from __future__ import annotations
-
 from nas_steps.config.batches import Space
 from nas_steps.config.data import Data, known_side
 from nas_steps.config.estimators import SharedWeights, ShortTraining, Table, rungs

@@ -1,7 +1,5 @@
 """Hard constraints of a search, and how latency is measured."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

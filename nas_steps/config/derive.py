@@ -1,7 +1,5 @@
 """Values that settings hold in the place of the config's own, for declarations of steps; no step runs these."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from nas_steps.config.estimators import Extrapolation, ShortTraining, ZeroCost

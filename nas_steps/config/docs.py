@@ -1,7 +1,5 @@
 """Write config/README.md from the schema: `python -m nas_steps.config.docs > config/README.md`."""
 
-from __future__ import annotations
-
 import json
 import sys
 import typing

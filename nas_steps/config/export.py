@@ -1,7 +1,5 @@
 """The export of final networks: the key `export`."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from nas_steps.config.section import Natural, Positive, Section

@@ -1,7 +1,5 @@
 """Read a config; name each error in one line."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Config paths that the declarations of several steps share."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from nas_steps.config import derive

@@ -1,7 +1,5 @@
 """The training of a network: the keys of every `recipe`."""
 
-from __future__ import annotations
-
 from typing import Literal, Self
 
 from pydantic import Field, model_validator

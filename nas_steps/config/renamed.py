@@ -1,7 +1,5 @@
 """Keys that were renamed: their old names are read for one release, with a warning."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

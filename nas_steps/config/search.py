@@ -1,7 +1,5 @@
 """The search: the key `search`."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator

@@ -1,7 +1,5 @@
 """The base of all sections, types of their fields, and the section `augment`."""
 
-from __future__ import annotations
-
 import os
 from datetime import date, datetime
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """The training of a one-shot supernet: the keys of `search.estimator.supernet`."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Refuse truth values for numbers, which pydantic takes (`epochs: yes` for 1), and numbers for truth values."""
 
-from __future__ import annotations
-
 import typing
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal

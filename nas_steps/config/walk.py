@@ -1,7 +1,5 @@
 """Walk the schema: its keys, and what is allowed below each of them. Imports no torch."""
 
-from __future__ import annotations
-
 import types
 import typing
 from collections.abc import Iterable, Iterator

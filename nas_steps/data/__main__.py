@@ -1,7 +1,5 @@
 """The data step: `python -m nas_steps.data --settings FILE --output DIR`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

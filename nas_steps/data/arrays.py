@@ -1,7 +1,5 @@
 """The images of a source, and their conversion to the wanted side and channels."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any

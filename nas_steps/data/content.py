@@ -1,7 +1,5 @@
 """The fingerprint of a user's images, of the files that are read and no others."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

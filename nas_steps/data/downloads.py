@@ -1,7 +1,5 @@
 """The public sets that torchvision downloads. No pickle is loaded: CIFAR comes in its binary version."""
 
-from __future__ import annotations
-
 import http.client
 import os
 import tarfile

@@ -1,7 +1,5 @@
 """Folders and .zip files of photos, one subfolder a class, read into arrays one photo at a time."""
 
-from __future__ import annotations
-
 import os
 import sys
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The split and class of each file of a folder or .zip, by its name; and how such files are opened."""
 
-from __future__ import annotations
-
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator

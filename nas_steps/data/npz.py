@@ -1,7 +1,5 @@
 """NumPy archives. Pickled (object) arrays are refused."""
 
-from __future__ import annotations
-
 import os
 import zlib
 from collections import Counter

@@ -1,7 +1,5 @@
 """One image file into one small square array. The files are anybody's, so nothing in them is trusted."""
 
-from __future__ import annotations
-
 import struct
 import sys
 import zlib

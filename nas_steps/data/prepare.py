@@ -1,7 +1,5 @@
 """From a source to the files of all later steps: three splits and meta.json."""
 
-from __future__ import annotations
-
 import hashlib
 from contextlib import ExitStack
 from pathlib import Path

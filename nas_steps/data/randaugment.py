@@ -3,8 +3,6 @@
 torchvision's draws one choice for a batch. Here each image has its own; equal ones are augmented in one call.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The settings of the step that prepares the data."""
 
-from __future__ import annotations
-
 from nas_steps.config.data import Data
 from nas_steps.provenance.settings import Settings
 

@@ -1,7 +1,5 @@
 """All sources by name, and the one without files."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Duplicates, stratified splits and subsampling, seeded by ranks of a PCG64's raw output, the same in every NumPy."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field

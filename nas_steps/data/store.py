@@ -1,7 +1,5 @@
 """The prepared images for later steps. No torch, no pickles."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

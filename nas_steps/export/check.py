@@ -1,7 +1,5 @@
 """Check on real test images that the ONNX file computes what torch computes."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Convert a trained network to an ONNX file."""
 
-from __future__ import annotations
-
 import json
 import logging
 import re

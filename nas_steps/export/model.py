@@ -1,7 +1,5 @@
 """Export one network: its ONNX files, their line of the table of exports, and their speed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Measure an ONNX file in a fresh process, `python -m nas_steps.export.performance MODEL`, without torch."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

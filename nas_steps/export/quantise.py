@@ -1,7 +1,5 @@
 """Make INT8 files by onnxruntime's static quantisation, and keep those that lose little."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -1,7 +1,5 @@
 """The settings of the export."""
 
-from __future__ import annotations
-
 from nas_steps.config.export import Export
 from nas_steps.config.space import FilledSpace
 from nas_steps.provenance.settings import Settings

@@ -1,7 +1,5 @@
 """The columns of exports.csv and performance.csv, and the row of a check. Imports no torch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

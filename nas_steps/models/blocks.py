@@ -1,7 +1,5 @@
 """Build the blocks of `nas_steps.spaces.costs` as modules, to be measured."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Build and count the network of any architecture's string."""
 
-from __future__ import annotations
-
 from torch import nn
 
 from nas_steps.config.space import Network

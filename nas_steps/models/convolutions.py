@@ -9,8 +9,6 @@ with AVX2 for 2 to 7 channels and sides of 8 pixels or more. Not seen with other
 not divide, padding, groups, other memory formats, bfloat16, SSE4.1 or AVX alone, larger kernels, or stride 1.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 

@@ -1,7 +1,5 @@
 """Count parameters, multiply-accumulates and activations on torch's meta device, which computes nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

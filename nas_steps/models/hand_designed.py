@@ -1,7 +1,5 @@
 """Build a hand-designed network by its name, and fit torchvision's to small images."""
 
-from __future__ import annotations
-
 from torch import nn
 
 from nas_steps.provenance.kinds import of_kind

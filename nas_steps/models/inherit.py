@@ -1,7 +1,5 @@
 """Start a larger network from a smaller one's weights."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """Measure forward passes of onnxruntime or torch in turns, so that a slower machine affects all alike."""
 
-from __future__ import annotations
-
 import statistics
 import tempfile
 import time

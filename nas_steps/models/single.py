@@ -1,7 +1,5 @@
 """Explain torch's error of a batch norm that learns from a single value."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """Differences of settings, code and versions of packages."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

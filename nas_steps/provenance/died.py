@@ -1,7 +1,5 @@
 """Say which signal ended a step, for its job's shell: `python -m nas_steps.provenance.died STATUS COMMAND...`."""
 
-from __future__ import annotations
-
 import signal
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Files that are either complete or absent: written beside their place, then renamed."""
 
-from __future__ import annotations
-
 import csv
 import errno
 import glob

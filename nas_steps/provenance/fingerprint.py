@@ -1,7 +1,5 @@
 """Fingerprints of code and settings: what decides whether a step is stale."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import re

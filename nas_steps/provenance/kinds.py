@@ -1,7 +1,5 @@
 """Load the module of a `kind` of the config, and no other of its package."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from types import ModuleType
 

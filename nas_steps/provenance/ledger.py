@@ -1,7 +1,5 @@
 """The cost of a step: seconds, processor seconds, peak memory, device; one small JSON file a job."""
 
-from __future__ import annotations
-
 import os
 import platform
 import resource

@@ -1,7 +1,5 @@
 """Files that the user names: whether they are regular, and their text. Imports no package that `predict` may lack."""
 
-from __future__ import annotations
-
 import os
 import stat
 from pathlib import Path

@@ -4,8 +4,6 @@ A killed Snakemake leaves locks without a name on its files. So each run, which 
 that ends with its process (`locks`); if that is free, Snakemake's own locks are a dead run's.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -4,8 +4,6 @@ A step reads its settings and nothing else of the config; the same file decides 
 neither be used without being watched nor be watched without being used.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any, TypeVar

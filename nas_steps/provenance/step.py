@@ -4,8 +4,6 @@ From a declaration come the settings file and what makes it stale, the command l
 `nas_steps.why` prints, and `docs/results.md`. Each stage has its declarations in `nas_steps/<stage>/steps/__init__.py`.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Versions of installed packages, without importing them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from importlib import metadata
 

@@ -1,7 +1,5 @@
 """Choose by the uniform sample how many of the best scored candidates are trained. Imports no torch."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

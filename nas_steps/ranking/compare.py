@@ -1,7 +1,5 @@
 """Compare estimators with the accuracies of the uniform sample and of the whole pool. Imports no torch."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any

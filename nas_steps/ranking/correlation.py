@@ -4,8 +4,6 @@ Intervals of tau and rho are 95 % percentile bootstrap ones over architectures (
 `benchmarks/interval_coverage.py` checks all intervals. `noise.py` bounds an agreement. Imports no torch.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

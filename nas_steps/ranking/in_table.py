@@ -1,7 +1,5 @@
 """Name the winners of searches in a benchmark's table, and compare its column of search with that of the report."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Bound the correlation that any estimator can reach, since the reference changes with its seed. Imports no torch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Gather the pool of known accuracies: an unbiased uniform sample, and the shortlist. Imports no torch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

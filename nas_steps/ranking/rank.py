@@ -1,7 +1,5 @@
 """Rank the shortlist, compare it with the scores of the searches, and name each search's winner. Imports no torch."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence

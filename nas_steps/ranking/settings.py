@@ -1,7 +1,5 @@
 """The settings of the steps around the ranking's trainings."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from nas_steps.config.constraints import Constraints

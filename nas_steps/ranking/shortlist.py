@@ -1,7 +1,5 @@
 """Choose the candidates that are trained anew. Imports no torch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

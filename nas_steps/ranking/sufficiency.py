@@ -6,8 +6,6 @@
 Both share their random numbers and count the reference's noise as truth. Imports no torch.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -3,8 +3,6 @@
 Every edge has a plate with its operation. An edge that skips layers has a lane of its own, clear of all plates.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape

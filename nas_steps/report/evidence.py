@@ -1,7 +1,5 @@
 """What one comparison allows to say, and what is behind it, in sentences. The page prints `RULES`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """What the factorial says of search and of scaling, in sentences. The page prints `RULES`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from nas_steps.report import numbers

@@ -1,7 +1,5 @@
 """The figures of the report as inline SVG. A figure without anything to show is None; bars are 95 % intervals."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The fronts of searches for several objectives, by the search's own score."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from matplotlib.ticker import MaxNLocator

@@ -1,7 +1,5 @@
 """What the searches' cost won, and whether all sides have the same size. `RULES` has the rules."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from nas_steps.report import numbers

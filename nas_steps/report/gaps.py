@@ -1,7 +1,5 @@
 """The discretisation gap: what each step from the supernet to the trained network costs in validation accuracy."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How well latencies summed from blocks predict those of whole networks."""
 
-from __future__ import annotations
-
 from nas_steps.report import numbers
 from nas_steps.report.columns import Column, Table, figures, text
 from nas_steps.report.results import Results

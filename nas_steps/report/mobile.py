@@ -1,7 +1,5 @@
 """A mobile network drawn as SVG: a plate for each layer, its height by the expansion."""
 
-from __future__ import annotations
-
 from math import prod
 from xml.sax.saxutils import escape
 

@@ -1,7 +1,5 @@
 """Spell numbers for the page. Every function takes None and answers it in words, such as `no figure`."""
 
-from __future__ import annotations
-
 import math
 
 NO_FIGURE = "no figure"

@@ -1,7 +1,5 @@
 """The page: figures, tables and sentences in one self-contained HTML file."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping
 from importlib import metadata

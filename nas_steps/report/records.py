@@ -3,8 +3,6 @@
 A missing figure is None, never NaN. Accuracies are shares, MACs are of one image's forward pass.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping

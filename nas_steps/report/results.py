@@ -1,7 +1,5 @@
 """Read the files of one experiment. `results/README.md` says what each file holds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

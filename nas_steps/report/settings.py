@@ -1,7 +1,5 @@
 """The settings of the report."""
 
-from __future__ import annotations
-
 from nas_steps.config.constraints import Latency
 from nas_steps.config.schema import Config
 from nas_steps.config.space import FilledSpace

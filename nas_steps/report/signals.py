@@ -1,7 +1,5 @@
 """What else a reader must know before trusting a search, in sentences. The page prints `RULES`."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A colour of the light theme becomes `var(--name, colour)`: the style sheet names
 by itself keeps it.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Iterator, Sequence

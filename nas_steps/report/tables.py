@@ -1,7 +1,5 @@
 """The tables of the report, in the order of the page; each topic's module has its own: latencies, fronts and gaps."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

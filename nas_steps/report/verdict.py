@@ -3,8 +3,6 @@
 Differences are shares of test accuracy: 0.01 is one point.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

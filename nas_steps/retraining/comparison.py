@@ -5,8 +5,6 @@ studentised bootstrap (Efron & Tibshirani 1993, section 12.5) or the sign-flip t
 differences are not normal. Imports no torch.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from functools import cache

@@ -1,7 +1,5 @@
 """Compare each strategy with random search, no search, the largest network and the best baseline. Imports no torch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Fit the width of hand-designed networks to a budget. Loads torch only to count."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Refuse baselines above the budget before any job runs. Imports no torch: it counts in a process of its own."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

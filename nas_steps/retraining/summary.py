@@ -1,7 +1,5 @@
 """Means, intervals and paired comparisons of final trainings. Imports no torch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean

@@ -1,7 +1,5 @@
 """Measure the effects of search and of scaling, and their interaction: the factorial, paired over seeds."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean

@@ -1,7 +1,5 @@
 """Compare search with scaling: every base scaled in every way, at multiples of the winner's own MACs."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict

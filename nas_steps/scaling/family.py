@@ -1,7 +1,5 @@
 """Make the tables of the scaling stage: the grid of triples, the chosen one, the members with their times."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from statistics import fmean

@@ -1,7 +1,5 @@
 """The settings of compound scaling and of the factorial."""
 
-from __future__ import annotations
-
 from nas_steps.config.scaling import Factorial, Scaling
 from nas_steps.training.settings import TrainingSettings
 

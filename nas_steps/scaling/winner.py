@@ -1,7 +1,5 @@
 """Find the architecture that is scaled, and count its scaled networks. Loads torch only to count."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Hand-designed networks by torchvision's names and factors: `resnet20_x2_d1.5` is twice as wide, 1.5 times as deep."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable

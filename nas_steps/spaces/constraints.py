@@ -1,7 +1,5 @@
 """A space within hard limits on parameters, multiply-accumulates and latency."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from itertools import product

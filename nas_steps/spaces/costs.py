@@ -1,7 +1,5 @@
 """The costs of an architecture as the sum of its blocks', nearly exact for latency (Cai et al. 2019, section 3.3)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path

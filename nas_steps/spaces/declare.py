@@ -1,7 +1,5 @@
 """Build a space from the keys of the config's section `space`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

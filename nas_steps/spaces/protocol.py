@@ -1,7 +1,5 @@
 """What strategies need of a space: an architecture is made by one decision after the other."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random

@@ -1,7 +1,5 @@
 """Choose a device, make its computations repeatable, and measure its memory and energy."""
 
-from __future__ import annotations
-
 import os
 import platform
 import tempfile

@@ -3,8 +3,6 @@
 The result is that of one process, rounding aside: batch norms see the whole batch (`batch_norms`), and all processes
 learn a batch that is too small. DistributedDataParallel would need equal shares and a gradient of every parameter."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterator, Sequence

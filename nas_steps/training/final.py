@@ -2,8 +2,6 @@
 
 The only module that trains and opens the test set; searches and rankings do not use it."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass

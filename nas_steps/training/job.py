@@ -1,7 +1,5 @@
 """The surroundings of every training: device, log header, checkpoints, cost."""
 
-from __future__ import annotations
-
 import hashlib
 import sys
 import time

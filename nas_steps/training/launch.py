@@ -2,8 +2,6 @@
 
 This is torchrun with a shell's exit status: 128 + n if signal n ended a process."""
 
-from __future__ import annotations
-
 import signal
 import sys
 from collections.abc import Sequence

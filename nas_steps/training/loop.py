@@ -2,8 +2,6 @@
 
 An epoch's random numbers come from seeds derived from (seed, epoch), so it can be repeated by itself."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Gradient accumulation: a batch that does not fit into memory is split into micro-batches."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Train one network from its string: candidates, the shortlist, final models and scaled ones."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

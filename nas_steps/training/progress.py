@@ -1,7 +1,5 @@
 """Progress with an estimate of the remaining time, for a job's log."""
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -1,7 +1,5 @@
 """The record of a final training: metrics.json, history.csv, weights.safetensors. Imports no torch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The settings of steps that train."""
 
-from __future__ import annotations
-
 from nas_steps.config.constraints import Constraints
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.space import FilledSpace, Network

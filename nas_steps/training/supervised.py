@@ -1,7 +1,5 @@
 """Supervised training by a recipe: how one batch is learnt."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Write docs/results.md from the declarations of the steps: `python -m nas_steps.workflow.docs > docs/results.md`."""
 
-from __future__ import annotations
-
 import sys
 
 from nas_steps.provenance.step import COST, Reads, Step

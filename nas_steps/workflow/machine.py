@@ -1,7 +1,5 @@
 """The machine that a workflow is read on, and what its jobs inherit from it. Imports no torch."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import re

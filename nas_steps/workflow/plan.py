@@ -3,8 +3,6 @@
 Everything here is known from the config alone, so that a dry run shows the whole workflow.
 """
 
-from __future__ import annotations
-
 import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence

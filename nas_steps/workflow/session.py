@@ -1,7 +1,5 @@
 """A Snakemake that reads the workflow: its plan, the checks before anything runs, the run that it claims."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The declarations of all steps, in the order of a run. Imports no torch."""
 
-from __future__ import annotations
-
 from nas_steps.data.steps import STEPS as DATA
 from nas_steps.export.steps import STEPS as EXPORT
 from nas_steps.provenance.step import Step, steps

@@ -1,7 +1,5 @@
 """What a rule takes from the declaration of its step."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Export one retrained entry: its training of best validation accuracy."""
 
-from __future__ import annotations
-
 from nas_steps.export.model import export, records
 from nas_steps.export.settings import ExportSettings
 from nas_steps.provenance.files import write_json

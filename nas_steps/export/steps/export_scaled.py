@@ -1,7 +1,5 @@
 """Export each member of the family that was trained."""
 
-from __future__ import annotations
-
 from nas_steps.export.model import Record, export, records
 from nas_steps.export.settings import ExportSettings
 from nas_steps.provenance.files import write_json

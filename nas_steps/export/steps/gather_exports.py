@@ -1,7 +1,5 @@
 """Make tables of all exported files: what they are, and how fast."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any

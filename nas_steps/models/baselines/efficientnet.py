@@ -1,7 +1,5 @@
 """torchvision's EfficientNet-B0."""
 
-from __future__ import annotations
-
 from torch import nn
 from torchvision.models import EfficientNet
 from torchvision.models.efficientnet import MBConvConfig

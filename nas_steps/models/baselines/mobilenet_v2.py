@@ -1,7 +1,5 @@
 """torchvision's MobileNetV2."""
 
-from __future__ import annotations
-
 from torch import nn
 from torchvision.models import MobileNetV2
 

@@ -1,7 +1,5 @@
 """torchvision's MobileNetV3."""
 
-from __future__ import annotations
-
 from torch import nn
 from torchvision.models import mobilenet_v3_large, mobilenet_v3_small
 

@@ -1,7 +1,5 @@
 """ResNets with the stem of CIFAR, and torchvision's ResNet-18."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 from torchvision.models import resnet18
 from torchvision.models.resnet import BasicBlock

@@ -4,8 +4,6 @@ If x has mean m and covariance C over a batch, W x has mean W m and variances di
 weight scale W; the maps are not stored. The results are those of batch norm (Ioffe & Szegedy 2015, algorithm 1),
 running statistics included. Small activations, which caches hold, go through torch's batch norm: fewer calls."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

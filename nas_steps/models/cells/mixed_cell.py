@@ -1,7 +1,5 @@
 """A cell of a supernet: all operations of all edges, mixed by weights (Liu et al. 2019, section 2.2)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial

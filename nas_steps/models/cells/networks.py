@@ -1,8 +1,6 @@
 """Networks of one architecture: two-input cells (Liu et al. 2019, sections 2.1 and 3.2), or one-input cells in three
 stages (NAS-Bench-201: Dong & Yang 2020, section 2.1)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

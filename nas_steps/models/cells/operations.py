@@ -2,8 +2,6 @@
 
 A new operation goes into `BUILDERS` and into `nas_steps.spaces.cells.operations`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -2,8 +2,6 @@
 
 Each edge computes the same as the module of `nas_steps.models.cells.operations`. One parameter holds all edges."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 

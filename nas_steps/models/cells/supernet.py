@@ -1,7 +1,5 @@
 """The search network: cells with all their operations in a skeleton (Liu et al. 2019, section 2.2)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

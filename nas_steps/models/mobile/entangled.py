@@ -4,8 +4,6 @@ A smaller depthwise kernel is the centre of the largest, and fewer expanded chan
 batch norms and statistics. The centre is not transformed as in once-for-all (Cai et al. 2020, section 3.3).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Networks of MBConv blocks from torchvision's parts, with the keys of its state dict (Tan & Le 2019, section 4)."""
 
-from __future__ import annotations
-
 import math
 from functools import partial
 

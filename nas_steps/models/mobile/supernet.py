@@ -4,8 +4,6 @@ Different blocks share no weights unless entangled (`nas_steps.models.mobile.ent
 last layers (Cai et al. 2020, section 3.3).
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator
 from itertools import product

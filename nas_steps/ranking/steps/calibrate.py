@@ -1,7 +1,5 @@
 """Judge by the uniform sample how many of the best scored candidates must be trained."""
 
-from __future__ import annotations
-
 from nas_steps.estimation.proposals import read_proposals
 from nas_steps.provenance.files import read_csv, write_csv, write_json
 from nas_steps.provenance.task import Task

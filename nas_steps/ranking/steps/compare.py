@@ -1,7 +1,5 @@
 """Hold every estimator's scores of the pool against the accuracies after separate training."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 from nas_steps.estimation.proposals import read_proposals

@@ -1,7 +1,5 @@
 """Rank the shortlist by its new trainings."""
 
-from __future__ import annotations
-
 from nas_steps.estimation.estimates import read_estimates
 from nas_steps.provenance.files import read_csv, write_csv
 from nas_steps.provenance.task import Task

@@ -1,7 +1,5 @@
 """Name the winners of searches in a benchmark's table."""
 
-from __future__ import annotations
-
 from nas_steps.estimation.settings import LookupSettings
 from nas_steps.estimation.table import read_table
 from nas_steps.provenance.files import write_csv, write_json

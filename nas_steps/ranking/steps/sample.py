@@ -1,7 +1,5 @@
 """Draw the architectures by which scores are judged: uniformly, no two of them isomorphic."""
 
-from __future__ import annotations
-
 from nas_steps.estimation.proposals import Proposal, write_proposals
 from nas_steps.provenance.task import Task
 from nas_steps.ranking import pool

@@ -1,7 +1,5 @@
 """Take the best candidates of each search."""
 
-from __future__ import annotations
-
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_json, write_csv
 from nas_steps.provenance.task import Task

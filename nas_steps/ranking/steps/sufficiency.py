@@ -5,8 +5,6 @@ a Gaussian copula with normal accuracies. With --pool, a CSV file with columns `
 for which both are known, tau and the distribution of accuracies are taken from it, and the pool itself predicts too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from nas_steps.errors import UserError

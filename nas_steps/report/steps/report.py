@@ -1,7 +1,5 @@
 """Write `report/tables/*.csv`, and last `report/report.html`, from the files of all other stages."""
 
-from __future__ import annotations
-
 from nas_steps.provenance.files import write_csv, write_text
 from nas_steps.provenance.task import Task
 from nas_steps.report.page import render

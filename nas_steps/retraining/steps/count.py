@@ -1,7 +1,5 @@
 """Count hand-designed networks: their parameters and multiply-accumulates as JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from nas_steps.provenance.files import write_json

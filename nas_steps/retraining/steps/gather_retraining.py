@@ -1,7 +1,5 @@
 """Summarise and compare all trainings."""
 
-from __future__ import annotations
-
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.task import Task
 from nas_steps.retraining.contests import write_tables

@@ -1,7 +1,5 @@
 """Look the searches' winners up in the benchmark's table, and compare the strategies."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from nas_steps.estimation.settings import LookupSettings

@@ -1,7 +1,5 @@
 """Train one entry by the final recipe and test it once."""
 
-from __future__ import annotations
-
 from nas_steps.errors import known
 from nas_steps.provenance.task import Task
 from nas_steps.retraining.entries import KINDS, constraints_of, entry_of, missing

@@ -1,7 +1,5 @@
 """Choose the triple and describe the members."""
 
-from __future__ import annotations
-
 from nas_steps.data.store import read_meta
 from nas_steps.provenance.files import read_csv, write_csv, write_json
 from nas_steps.provenance.task import Task

@@ -1,7 +1,5 @@
 """List the networks of one repetition of the factorial, with the size of each."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from nas_steps.data.store import read_meta

@@ -1,7 +1,5 @@
 """List the grid's triples with the size that each gives the winner."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from nas_steps.data.store import read_meta

@@ -1,7 +1,5 @@
 """Make one table of the family."""
 
-from __future__ import annotations
-
 from nas_steps.provenance.files import read_csv, read_json, write_csv
 from nas_steps.provenance.task import Task
 from nas_steps.scaling import family

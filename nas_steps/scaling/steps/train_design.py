@@ -1,7 +1,5 @@
 """Train one network of the factorial and test it once."""
 
-from __future__ import annotations
-
 from nas_steps.provenance.files import read_csv
 from nas_steps.provenance.task import Task
 from nas_steps.scaling.factorial import entry_name

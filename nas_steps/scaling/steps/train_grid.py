@@ -1,7 +1,5 @@
 """Train a share of the triples for a short while."""
 
-from __future__ import annotations
-
 from nas_steps.provenance.files import canonical_json, read_csv, write_csv
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task

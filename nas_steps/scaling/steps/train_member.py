@@ -1,7 +1,5 @@
 """Train one member, if it is within the budget, and test it once."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from nas_steps.provenance.files import read_csv, read_json

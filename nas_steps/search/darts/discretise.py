@@ -1,7 +1,5 @@
 """From alphas to architectures (Liu et al. 2019, section 2.4). Imports no torch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product

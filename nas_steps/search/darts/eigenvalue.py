@@ -1,7 +1,5 @@
 """How sharp the validation loss is in the alphas: its Hessian's largest eigenvalue (Zela et al. 2020, section 4)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One step of a differentiable search: alphas learn from validation images, then weights from training images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any

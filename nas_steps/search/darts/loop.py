@@ -1,7 +1,5 @@
 """The loop of all differentiable searches (Liu et al. 2019, algorithm 1); `kinds` holds the differences."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 

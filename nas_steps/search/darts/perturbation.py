@@ -1,7 +1,5 @@
 """DARTS-PT: keep the operation that the supernet misses most, not that of the largest alpha (Wang et al. 2021)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from random import Random
 

@@ -1,7 +1,5 @@
 """What SDARTS-RS and SDARTS-ADV share (Chen & Hsieh 2020, section 3)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

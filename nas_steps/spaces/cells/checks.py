@@ -1,7 +1,5 @@
 """Check declarations of spaces of cells, and whether an architecture is in a space."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from nas_steps.errors import UserError, known

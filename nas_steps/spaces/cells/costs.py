@@ -1,7 +1,5 @@
 """Count networks of cells edge by edge, as `nas_steps.models` builds them without the auxiliary head."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from operator import itemgetter
 from typing import Any, NamedTuple

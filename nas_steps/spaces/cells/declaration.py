@@ -1,7 +1,5 @@
 """The declaration of a space of cells: its nodes, the edges between them and the operations on each edge."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Mapping

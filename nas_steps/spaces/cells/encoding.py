@@ -1,7 +1,5 @@
 """Cells as decisions, and as numbers for a regression."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import product

@@ -1,7 +1,5 @@
 """The identity of a network of cells, which two architectures share exactly if they are isomorphic."""
 
-from __future__ import annotations
-
 from nas_steps.spaces.cells.architectures import Cell, CellArchitecture, Node
 
 

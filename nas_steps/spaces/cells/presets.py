@@ -1,7 +1,5 @@
 """The named spaces of cells, as keys of the section `space`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from nas_steps.spaces.cells.space import CellSpace

@@ -1,7 +1,5 @@
 """Spaces of cells: a cell is a small graph whose nodes sum operations on earlier nodes."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from random import Random

@@ -1,7 +1,5 @@
 """EfficientNet-B0 (Tan & Le 2019, table 1)."""
 
-from __future__ import annotations
-
 from nas_steps.spaces.baselines import Baseline, Family
 from nas_steps.spaces.mobile.architectures import MobileArchitecture, parse_mobile
 from nas_steps.spaces.mobile.efficientnet import B0, scaled

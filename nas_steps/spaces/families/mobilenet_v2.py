@@ -1,7 +1,5 @@
 """MobileNetV2 (Sandler et al. 2018, table 2)."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from nas_steps.spaces.baselines import Baseline, Family

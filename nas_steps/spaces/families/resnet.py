@@ -1,7 +1,5 @@
 """ResNets: blocks and channels of each stage (He et al. 2016, section 4.2 for CIFAR, table 1 for ImageNet)."""
 
-from __future__ import annotations
-
 from nas_steps.spaces.baselines import SMALL_IMAGE, Baseline, Family
 
 STAGES: dict[str, tuple[list[int], list[int]]] = {

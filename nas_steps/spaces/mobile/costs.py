@@ -1,7 +1,5 @@
 """Count mobile architectures block by block, as `nas_steps.models.mobile.network` builds them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from itertools import product
 from operator import itemgetter

@@ -1,7 +1,5 @@
 """Read the stem, stages and head of a mobile space from plain data."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """EfficientNet-B0 to B7 as mobile architectures, and compound scaling (Tan & Le 2019)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import replace

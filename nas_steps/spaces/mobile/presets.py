@@ -1,7 +1,5 @@
 """The named mobile spaces, as keys of the section `space`; see `nas_steps.spaces.mobile.declarations.Stage`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

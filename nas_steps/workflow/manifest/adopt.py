@@ -1,7 +1,5 @@
 """Tell Snakemake anew what it knew of results that came without `.snakemake`."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Compare an experiment with its manifest, file by file, and with the config and code of now."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

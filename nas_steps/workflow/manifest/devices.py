@@ -1,7 +1,5 @@
 """Refuse results of another device than the one that the config names."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Snakemake goes by times: it does not notice a file that an older one replaced, n
 reads. So the sha256 of each file is kept beside Snakemake's own records.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Trust or refuse files that Snakemake does not know, such as a copy of results/, by their manifest."""
 
-from __future__ import annotations
-
 import os
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Sequence

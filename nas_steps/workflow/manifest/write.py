@@ -1,7 +1,5 @@
 """Write the manifest of an experiment that has run to its end."""
 
-from __future__ import annotations
-
 import os
 import platform
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Say in the words of the config and the code why a job is stale."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator

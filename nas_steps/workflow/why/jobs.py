@@ -1,7 +1,5 @@
 """The jobs that Snakemake would run, as its dry run prints them."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

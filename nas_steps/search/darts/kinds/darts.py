@@ -1,7 +1,5 @@
 """DARTS, first order (Liu, Simonyan & Yang 2019, section 2.3, xi = 0)."""
 
-from __future__ import annotations
-
 from nas_steps.search.darts.learner import DartsLearner
 
 

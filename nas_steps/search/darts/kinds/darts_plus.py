@@ -1,7 +1,5 @@
 """DARTS+ (Liang et al. 2019, section 3.3)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from nas_steps.config.strategies import DartsPlus

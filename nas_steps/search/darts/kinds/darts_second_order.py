@@ -3,8 +3,6 @@
 With w' = w - xi * (momentum * buffer + dL_train/dw + decay * w), the optimiser's next step, the gradient is
 dL_val(w', alpha)/dalpha - xi * (d2L_train(w, alpha)/dalpha dw) dL_val(w', alpha)/dw'."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """DrNAS (Chen et al. 2021, sections 3.1 and 3.2)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

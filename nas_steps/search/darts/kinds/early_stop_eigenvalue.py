@@ -1,7 +1,5 @@
 """R-DARTS by early stopping (Zela et al. 2020, section 4.3)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from nas_steps.config.strategies import EarlyStopEigenvalue

@@ -1,7 +1,5 @@
 """FairDARTS (Chu et al. 2020, sections 3.2 and 3.3)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """GDAS (Dong & Yang 2019, section 3.2)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

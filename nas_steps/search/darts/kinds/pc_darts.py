@@ -1,7 +1,5 @@
 """PC-DARTS (Xu et al. 2020, section 3)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Random search with weight sharing (Li & Talwalkar 2020, section 3.3)."""
 
-from __future__ import annotations
-
 from random import Random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """SDARTS-ADV (Chen & Hsieh 2020, section 3.2)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
