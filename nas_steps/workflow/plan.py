@@ -174,7 +174,7 @@ class Plan:
         for option in step.takes:
             option, mark = cardinality(option)
             given = _listed(files.get(option))
-            if option == "data":
+            if option == "data" and given:
                 given = [os.path.dirname(given[0])]
             if option == "path":
                 words.append(f"--path={self.table}")

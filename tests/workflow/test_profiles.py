@@ -137,7 +137,7 @@ include: {snakefile!r}
 
 rule wait:
     output: "{{number}}.txt"
-    resources: gpu=GPU
+    resources: gpu=session.gpu
     shell: "date +%s.%N > {{output}} && sleep 1.5 && date +%s.%N >> {{output}}"
 """
 
