@@ -146,7 +146,8 @@ def test_an_equal_copy_is_trusted_and_another_config_is_refused(copied: Path, co
     refused(
         copied,
         change(TINY, retrain__recipe__epochs=3),
-        "retrain (24 files): retrain.recipe.epochs: 2 -> 3",
+        "retrain (16 files): retrain.recipe.epochs: 2 -> 3",
+        "retrain resnet (4 files): retrain.recipe.epochs: 2 -> 3",
         "train_member (12 files): retrain.recipe.epochs: 2 -> 3",
         "python -m nas_steps.manifest --adopt results/tiny",
     )
