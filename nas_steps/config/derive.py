@@ -10,7 +10,7 @@ from nas_steps.config.space import filled
 from nas_steps.config.strategies import SUPERNET_KINDS, Random
 from nas_steps.spaces.constraints import given
 
-#: stands in settings for a path, which the command line gives
+#: the value of a path in settings: an option of the command gives the path itself
 ELSEWHERE = "(given by an option)"
 Json = dict[str, Any]
 

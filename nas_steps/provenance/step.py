@@ -110,7 +110,7 @@ class Step:
         return {name: path.format(**wildcards) for name, (path, _) in self.writes.items()}
 
     def wildcards(self) -> list[str]:
-        """Return the wildcards of its files, in the order in which they stand there."""
+        """Return the wildcards of its files, in order of appearance."""
         return list(dict.fromkeys(WILDCARD.findall(" ".join(path for path, _ in self.writes.values()))))
 
     def modules(self, settings: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:

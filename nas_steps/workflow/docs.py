@@ -2,6 +2,7 @@
 
 import sys
 
+from nas_steps.config.schema import Config
 from nas_steps.provenance.step import COST, Reads, Step
 from nas_steps.workflow.steps import STEPS
 
@@ -16,6 +17,13 @@ file that it takes has changed. Each step is a command: `python -m nas_steps.<st
 """
 
 
+#: configs between which a path that depends on the config changes
+CHOICES = (
+    Config(),
+    Config.model_validate({"ranking": {"final_share": 1}, "scaling": {"factorial": {"recipe": {"epochs": 3}}}}),
+)
+
+
 def page() -> str:
     """Return the whole page."""
     return HEAD + "".join(_section(step) for step in STEPS.values())
@@ -26,8 +34,13 @@ def _section(step: Step) -> str:
     paths = dict.fromkeys(path for source in step.sources().values() for path in _paths(source))
     told = [("Reads", [f"`{path}`" for path in paths]), ("Versions", [f"`{package}`" for package in step.packages])]
     lines += [f"{title}: {', '.join(words)}.\n" for title, words in told if words]
-    files = {path: holds for path, holds in step.writes.values() if holds != COST}
-    lines += ["| file | holds |", "|---|---|", *(f"| `{path}` | {holds} |" for path, holds in files.items())]
+    # what is between < and > would be taken for HTML
+    files = {path: holds.replace("<", "&lt;") for path, holds in step.writes.values() if holds != COST}
+    lines += [
+        "| file | holds |",
+        "|---|---|",
+        *(f"| `{path}` | {holds} |" for path, holds in files.items()),
+    ]
     costs = [path for path, holds in step.writes.values() if holds == COST]
     lines += [f"| `{path}` | {COST} |" for path in costs]
     return "\n".join(lines) + "\n"
@@ -38,7 +51,7 @@ def _paths(source: Reads) -> list[str]:
     if source.path == "":
         return []
     if not isinstance(source.path, str):
-        return [source.path.__name__.replace("_", " ")]
+        return list(dict.fromkeys(map(source.path, CHOICES)))
     without = f" without {', '.join(source.leave_out)}" if source.leave_out else ""
     return [source.path.replace("{strategy}", "<name>") + without]
 

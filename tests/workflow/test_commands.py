@@ -79,6 +79,8 @@ def test_a_declaration_is_whole(step: Step) -> None:
     named = [*step.wildcards(), *options(step)]
     assert len(set(named)) == len(named)  # a wildcard and an option of one name would be one attribute of the task
     assert set(step.jobs) == set(step.wildcards())
+    # a misspelled name would leave the code of a kind unwatched
+    assert {name for kind in step.kinds for name in re.findall(r"{(\w+)", kind)} <= {*step.reads, *options(step)}
     text = command_line(step, step.name).format_help()
     assert "None" not in text
     assert step.summary in " ".join(text.split())
