@@ -57,7 +57,7 @@ def read_table(path: str | Path, settings: Table, space: CellSpace) -> Benchmark
             raise UserError(f"{where}: {error}; the table must be one of space {space.name}") from None
         if architecture in lines:
             before = lines[architecture]
-            raise UserError(f"{where}: the architecture {architecture} stands in line {before} already; keep one")
+            raise UserError(f"{where}: the architecture {architecture} is in line {before} already; keep one")
         lines[architecture] = number
         figures = [_figure(row[column], where, column) for column in columns]
         for column, value in zip(columns[:2], figures, strict=False):

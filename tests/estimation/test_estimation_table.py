@@ -50,7 +50,7 @@ def test_a_table_need_not_tell_what_an_evaluation_costs(tmp_path: Path) -> None:
     ("change", "told"),
     [
         (lambda rows: rows[:2], ["2 of the 3 architectures of space three", f"{ALL[2]} is missing"]),
-        (lambda rows: [*rows, rows[1]], ["line 5", f"{ALL[1]} stands in line 3 already"]),
+        (lambda rows: [*rows, rows[1]], ["line 5", f"{ALL[1]} is in line 3 already"]),
         (lambda rows: [rows[0], [ALL[1], "nan", 1, 1], rows[2]], ["line 3", "after 12 is 'nan'", "no number"]),
         (lambda rows: [rows[0], [ALL[1], 5, "", 1], rows[2]], ["line 3", "test is ''", "no number"]),
         (lambda rows: [rows[0], [ALL[1], 5, "high", 1], rows[2]], ["line 3", "test is 'high'"]),

@@ -305,7 +305,7 @@ def test_results_of_another_device_than_the_one_that_is_named_are_refused(tmp_pa
 
     for device in ("auto", "cpu", "cuda"):
         check_device(plan(device))  # nothing is there yet
-    ledger = Path(plan("auto").trainings()[0]).with_name("cost.json")
+    ledger = Path(plan("auto").every("retrain", "metrics")[0]).with_name("cost.json")
     write_json(ledger, {"device": "cpu (x86_64)"})
     check_device(plan("auto"))
     check_device(plan("cpu"))
