@@ -160,8 +160,10 @@ import torch
 import torch.nn.functional as F
 from nas_steps.models.build import build
 from nas_steps.models.cells.supernet import Supernet
+from nas_steps.config.space import filled
 from nas_steps.config.strategies import DartsSecondOrder
 from nas_steps.search.darts.learner import learner_of
+from nas_steps.spaces.declare import declared
 from nas_steps.training.batch_norms import synchronise
 from nas_steps.training.distributed import joined
 from nas_steps.training.micro_batches import MicroBatches
@@ -234,11 +236,12 @@ SHARED = """
 import sys
 import torch
 sys.path.insert(0, sys.argv[1])
-from nas_steps.config.space import Network
+from nas_steps.config.space import Network, filled
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.search.one_shot.networks import shared_network
 from nas_steps.search.one_shot.sampling import sampling
 from nas_steps.search.one_shot.training import OneShotLearner
+from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.presets import PRESETS
 from nas_steps.training.batch_norms import synchronise
 from nas_steps.training.distributed import joined
