@@ -248,7 +248,8 @@ def test_a_baseline_and_a_winner_are_trained_and_gathered(tmp_path: Path, data: 
     assert all(float(row["test_low"]) < float(row["test_mean"]) < float(row["test_high"]) for row in summary)
     (row,) = read_csv(tmp_path / "comparisons.csv")
     assert (row["note"], row["outcome"]) == (NO_TRAININGS, "few")
-    assert [row["note"] for row in read_csv(tmp_path / "contests.csv")] == ["1 of the 4 searches that a claim needs"]
+    (row,) = read_csv(tmp_path / "contests.csv")
+    assert row["note"].startswith("1 of the 4 searches that a claim needs")
 
 
 def gather(paths: list[str | Path], data: str, output: Path) -> None:
