@@ -6,5 +6,6 @@ from nas_steps.retraining.contests import write_tables
 
 
 def main(task: Task) -> None:
-    """Write the four tables of all trainings."""
-    write_tables([read_json(path) for path in task.trainings], task.folder)
+    """Write the four tables of all trainings, those of entries that are not needed left out."""
+    records = [read_json(path) for path in task.trainings]
+    write_tables([one for one in records if one["status"] != "unneeded"], task.folder)

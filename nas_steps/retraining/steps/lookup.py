@@ -8,6 +8,7 @@ from nas_steps.provenance.files import read_csv
 from nas_steps.provenance.task import Task
 from nas_steps.retraining.contests import write_tables
 from nas_steps.retraining.summary import RETRAINED, Metrics
+from nas_steps.search.slots import slot_of
 from nas_steps.spaces.declare import declared_cells
 
 
@@ -19,11 +20,15 @@ def main(task: Task) -> None:
 
 
 def looked_up(winners: Sequence[Mapping[str, str]], table: Benchmark) -> list[Metrics]:
-    """Return the record of each row of winners.csv as if trained to the end: a strategy's repetitions are searches."""
+    """Return the record of each row of winners.csv as if trained to the end: a strategy's repetitions are searches.
+
+    What random search had found within smaller budgets is left out.
+    """
     return [
         dict.fromkeys(RETRAINED)
         | {"entry": row["strategy"], "strategy": row["strategy"], "kind": row["kind"], "seed": int(row["search_seed"])}
         | {"status": "ok", "architecture": row["architecture"]}
         | {"valid_accuracy": table.search(row["architecture"]), "test_accuracy": table.report(row["architecture"])}
         for row in winners
+        if slot_of(row["entry"]) == 1
     ]
