@@ -17,3 +17,5 @@ FOLDER_RESOLUTION = 32
 FEWEST_OBSERVED = 4
 #: curves that must be followed to their end before they say anything of the others' spread
 FEWEST_FINISHED = 3
+#: images at once while batch norms are re-estimated, which counts in the cost of scoring
+CALIBRATION_BATCH = 128

@@ -80,6 +80,7 @@ localrules:
     gather_search,
     sample,
     calibrate,
+    match,
     shortlist,
     rank,
     compare,

@@ -111,10 +111,29 @@ rule calibrate:
         RUN
 
 
+rule match:
+    """Count how many of random search's first evaluations cost as much as each other search."""
+    input:
+        budget=plan.budgeted,
+        histories=plan.histories(),
+    output:
+        **step("match").outputs,
+    log:
+        step("match").log,
+    resources:
+        **GATHERING,
+    params:
+        **step("match"),
+    shell:
+        RUN
+
+
 rule shortlist:
-    """Take the best candidates of each search."""
+    """Take the best candidates of each search, and of random search within smaller budgets."""
     input:
         candidates=plan.candidates(),
+        histories=plan.histories(),
+        matches=rules.match.output.matches,
         calibration=(
             rules.calibrate.output.calibration
             if plan.config.ranking.shortlist == "auto"
@@ -153,6 +172,11 @@ rule train_shortlist:
 rule rank:
     """Rank the shortlist by its new trainings."""
     input:
+        budget=plan.budgeted,
+        histories=plan.histories(),
+        matches=rules.match.output.matches,
+        costs=every("darts", "cost") + every("enas", "cost"),
+        supernets=every("supernet", "cost"),
         shortlist=rules.shortlist.output.shortlist,
         trainings=every("train_shortlist", "estimates"),
     output:

@@ -17,6 +17,7 @@ rule rank_in_table:
     """Name the winners of searches in a benchmark's table."""
     input:
         candidates=plan.candidates(),
+        histories=plan.histories(),
     output:
         **step("rank_in_table").outputs,
     log:

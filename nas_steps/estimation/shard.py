@@ -93,7 +93,9 @@ class TrainingEstimator(Estimator):
 
 
 def estimate_of(proposal: Proposal, trained: Trained, score: float) -> Estimate:
-    sizes = (trained.parameters, trained.macs, round(trained.seconds, 3), len(trained.history))
+    # an epoch that diverged was trained, too
+    epochs = len(trained.history) + (trained.status == "diverged")
+    sizes = (trained.parameters, trained.macs, round(trained.seconds, 3), epochs)
     return Estimate(proposal.index, proposal.architecture, score, trained.status, trained.reason, *sizes)
 
 

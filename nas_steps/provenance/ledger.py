@@ -17,7 +17,10 @@ from nas_steps.provenance.files import write_json
 
 @dataclass
 class Cost:
-    """One job's line of the ledger. `began` is a Unix time; `import_seconds` are the first part of `seconds`."""
+    """One job's line of the ledger. `began` is a Unix time; `import_seconds` are the first part of `seconds`.
+
+    `work_seconds` are those of all attempts without what each took to start the process and to import.
+    """
 
     stage: str
     step: str
@@ -26,6 +29,7 @@ class Cost:
     began: float = field(default_factory=lambda: time.time() - (time.perf_counter() - STARTED))
     import_seconds: float = field(default_factory=lambda: round(time.perf_counter() - STARTED, 3))
     seconds: float = 0.0
+    work_seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_memory_mb: float = 0.0
     peak_gpu_memory_mb: float = 0.0
@@ -44,8 +48,10 @@ class Cost:
         """Return the cost until now, with that of interrupted attempts."""
         usage, before = resource.getrusage(resource.RUSAGE_SELF), self._earlier
         memory = round(usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3), 1)
+        seconds = time.perf_counter() - STARTED
         return {
-            "seconds": round(time.perf_counter() - STARTED + before.get("seconds", 0), 3),
+            "seconds": round(seconds + before.get("seconds", 0), 3),
+            "work_seconds": round(max(seconds - self.import_seconds, 0) + before.get("work_seconds", 0), 3),
             "cpu_seconds": round(usage.ru_utime + usage.ru_stime + before.get("cpu_seconds", 0), 3),
             "peak_memory_mb": max(memory, before.get("peak_memory_mb", 0)),
             "attempts": int(before.get("attempts", 0)) + 1,

@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nas_steps.estimation.table import Benchmark
+from nas_steps.ranking.opponents import Spent, best_of_first
 from nas_steps.ranking.rank import kendall
-from nas_steps.ranking.shortlist import kind_of
+from nas_steps.ranking.shortlist import Search, kind_of
+from nas_steps.search.spent import Line
 
 #: candidates of one search, best first: architecture and score
 Candidates = Sequence[Mapping[str, str]]
 
 
-def winners(searches: Mapping[tuple[str, int], Candidates], kinds: Mapping[str, str]) -> list[dict[str, Any]]:
+def winners(searches: Mapping[Search, Candidates], kinds: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the best candidate of each search."""
     return [
         {"entry": f"{strategy}-{seed}", "kind": kind_of(strategy, kinds), "strategy": strategy, "search_seed": seed}
@@ -21,7 +23,28 @@ def winners(searches: Mapping[tuple[str, int], Candidates], kinds: Mapping[str, 
     ]
 
 
-def agreements(searches: Mapping[tuple[str, int], Candidates], column: str, table: Benchmark) -> list[dict[str, Any]]:
+def best_within(
+    matched: Sequence[Mapping[str, Any]], histories: Mapping[Search, Sequence[Line]], table: Benchmark
+) -> dict[tuple[str, int, int], dict[str, Any]]:
+    """Return the best of random search within each of its matched budgets, by its column of search.
+
+    By (random strategy, search seed, number of first evaluations): architecture and score.
+    """
+    found = {}
+    for row in matched:
+        random, seed = row["random"], int(row["search_seed"])
+        for count in (int(row["of"]), int(row["evaluations"])):
+            for name in best_of_first(histories[random, seed], count)[:1]:
+                found[random, seed, count] = {"architecture": name, "score": table.search(name)}
+    return found
+
+
+def spent_by(history: Sequence[Line]) -> Spent:
+    """Return what a search in a table cost: its evaluations, and no multiply-accumulates."""
+    return Spent(math.nan, (math.nan,) * len(history))
+
+
+def agreements(searches: Mapping[Search, Candidates], column: str, table: Benchmark) -> list[dict[str, Any]]:
     """Return Kendall's tau of the two columns for the candidates of each strategy, and for those of all of them."""
     groups: dict[str, dict[str, None]] = {}
     for (strategy, _), candidates in searches.items():
@@ -34,9 +57,7 @@ def agreements(searches: Mapping[tuple[str, int], Candidates], column: str, tabl
     ]
 
 
-def budget(
-    searches: Mapping[tuple[str, int], Candidates], kinds: Mapping[str, str], table: Benchmark
-) -> dict[str, Any]:
+def budget(searches: Mapping[Search, Candidates], kinds: Mapping[str, str], table: Benchmark) -> dict[str, Any]:
     """Return each strategy's evaluations, and the table's best by either column."""
     evaluations = {strategy: len(candidates) for (strategy, _), candidates in searches.items()}
     reference = next(evaluations[name] for name, kind in kinds.items() if kind == "random")

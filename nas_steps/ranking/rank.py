@@ -10,6 +10,7 @@ from scipy import stats
 
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.ranking.correlation import correlation
+from nas_steps.ranking.shortlist import WHOLE, within
 
 RANKED = (
     "rank", "index", "architecture", "score", "std", "trainings", "status", "proposed_by", "parameters", "macs"
@@ -47,17 +48,48 @@ def mean_and_std(scores: Sequence[float], name: str = "score") -> dict[str, Any]
 
 def winners(shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the best ranked architecture of each (strategy, search seed) that has a trained one."""
-    places = {row["index"]: row for row in ranking if row["trainings"]}
-    best: dict[str, tuple[Mapping[str, str], Mapping[str, Any]]] = {}
-    for row in shortlisted:
-        entry, mine = f"{row['strategy']}-{row['search_seed']}", places.get(int(row["index"]))
-        if mine is not None and (entry not in best or mine["rank"] < best[entry][1]["rank"]):
-            best[entry] = row, mine
     return [
-        {"entry": entry, "score": mine["score"]}
-        | {key: row[key] for key in ("kind", "strategy", "search_seed", "architecture")}
-        for entry, (row, mine) in best.items()
+        {"entry": f"{strategy}-{seed}", "kind": row["kind"], "strategy": strategy, "search_seed": seed}
+        | {"architecture": row["architecture"], "score": mine["score"]}
+        for (strategy, seed, budget), (row, mine) in _best(shortlisted, ranking).items()
+        if budget == WHOLE
     ]
+
+
+def best_within(
+    shortlisted: Sequence[Mapping[str, str]],
+    ranking: Sequence[Mapping[str, Any]],
+    matched: Sequence[Mapping[str, Any]],
+) -> dict[tuple[str, int, int], dict[str, Any]]:
+    """Return architecture and score of the best ranked one of random search within each of its matched budgets.
+
+    By (random strategy, search seed, number of first evaluations), the whole search's included; one without a trained
+    architecture is left out.
+    """
+    best = _best(shortlisted, ranking)
+    found = {}
+    for row in matched:
+        random, seed, of = row["random"], int(row["search_seed"]), int(row["of"])
+        for count in (of, int(row["evaluations"])):
+            chosen = best.get((random, seed, WHOLE if count == of else str(count)))
+            if chosen is not None:
+                found[random, seed, count] = {"architecture": chosen[0]["architecture"], "score": chosen[1]["score"]}
+    return found
+
+
+def _best(
+    shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mapping[str, Any]]
+) -> dict[tuple[str, int, str], tuple[Mapping[str, str], Mapping[str, Any]]]:
+    """Return the row and the rank of the best trained one, by strategy, search seed and budget."""
+    places = {row["index"]: row for row in ranking if row["trainings"]}
+    best: dict[tuple[str, int, str], tuple[Mapping[str, str], Mapping[str, Any]]] = {}
+    for row in shortlisted:
+        mine = places.get(int(row["index"]))
+        for budget in within(row) if mine is not None else []:
+            key = row["strategy"], int(row["search_seed"]), budget
+            if mine is not None and (key not in best or mine["rank"] < best[key][1]["rank"]):
+                best[key] = row, mine
+    return best
 
 
 def agreement(shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -26,6 +26,12 @@ class CalibrationSettings(Settings):
     most: int
 
 
+class MatchSettings(Settings):
+    """The kind of each strategy."""
+
+    kinds: dict[str, str]
+
+
 class ShortlistSettings(Settings):
     """The best of each search; `kinds` has the kind of each strategy."""
 

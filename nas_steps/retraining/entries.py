@@ -14,6 +14,7 @@ from nas_steps.errors import UserError
 from nas_steps.provenance.files import number, read_csv
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.retraining.fitting import Constraints, measure, refuse_larger, widest
+from nas_steps.search.slots import slot_of
 from nas_steps.spaces.baselines import to_be_fitted
 from nas_steps.spaces.cells.space import CellArchitecture, CellSpace
 from nas_steps.spaces.constraints import constrained_space
@@ -138,9 +139,16 @@ def best_searched(winners: str | Path) -> dict[str, str] | None:
     return max(rows, key=lambda row: number(row["score"]), default=None)
 
 
-def missing(kind: str) -> str:
+def unneeded(entry: Entry) -> bool:
+    """Return whether an entry of random search within a smaller budget is another entry's network."""
+    return entry.kind == "random" and not entry.architecture and slot_of(entry.name) > 1
+
+
+def missing(entry: Entry) -> str:
     """Say why an entry has no architecture."""
-    if kind == "baseline":
+    if unneeded(entry):
+        return "within this budget random search had found nothing that no other entry is"
+    if entry.kind == "baseline":
         return "it cannot be made as small as the winner of the searches, or there is no winner (see the log)"
     return "none of the architectures that this search proposed could be trained"
 

@@ -1,17 +1,24 @@
 """The training cost of each strategy in multiply-accumulates (seconds vary), to which random search is matched."""
 
-from collections.abc import Sequence
+import operator
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import Any
 
 from torch import Tensor
 
 from nas_steps.config.space import Network
+from nas_steps.data.batches import batch_bounds
+from nas_steps.facts import CALIBRATION_BATCH
 from nas_steps.models.build import size
 from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.models.count import count
 from nas_steps.provenance.seeds import derive_seed
+from nas_steps.search.darts.eigenvalue import usual_products
+from nas_steps.search.halving import trainings
 from nas_steps.search.settings import BudgetSettings, Counted, CountedSupernet
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.declare import declared
@@ -40,8 +47,10 @@ def budget(
     """Count the training cost of each strategy and the evaluations of random search that match the most expensive one.
 
     `images` and `valid` are the sizes of the training and the validation set; candidates are drawn `within` the
-    constraints. If shared weights score, a cost includes the supernet's training, an evaluation is a forward pass of
-    the images that calibrate and score, and random search gets as many evaluations as the strategy with the most.
+    constraints. A search that may end early is counted at its full length. If shared weights score, a cost includes the
+    supernet's training, an evaluation is a forward pass of the images that calibrate and score, and random search gets
+    as many evaluations as the strategy with the most. `evaluation` and the strategies' `prices` are what
+    `nas_steps.search.spent` counts a finished search by.
     """
     space, network, shared = declared(settings.space), settings.network, settings.supernet
     shape: dict[str, Any] = {"inputs": inputs, "classes": classes}
@@ -57,45 +66,95 @@ def budget(
 
     candidate = mean_macs(side)
     trained = settings.evaluation
-    evaluated = candidate if trained.resolution in (None, side) else mean_macs(trained.resolution)
-    evaluation = TRAINING_FACTOR * (
-        trained.epochs * trained.images * evaluated + (trained.batch + settings.screened) / images * candidate
-    )
-    supernet = 0.0
+    resolution = trained.resolution if shared is None else shared.resolution
+    evaluated = candidate if resolution in (None, side) else mean_macs(resolution)
+    prices: dict[str, Any] = {
+        "supernet": 0.0,
+        "macs": candidate if shared is not None else evaluated,
+        # the history has the sizes at the stored side if shared weights score
+        "scale": evaluated / candidate if shared is not None else 1.0,
+        "epoch": TRAINING_FACTOR * trained.images,
+        "score": valid / images,
+        "scores": trained.seeds,
+        "each_epoch": trained.each_epoch,
+        "untrained": TRAINING_FACTOR * trained.batch / images,
+        "screened": TRAINING_FACTOR * settings.screened[1] / images * candidate,
+    }
     if shared is not None:
-        if shared.resolution not in (None, side):
-            evaluated = mean_macs(shared.resolution)
         # it is trained on the whole space, whatever the constraints
         paths = evaluated
         if within is not None and settings.constraints is not None:
             paths = mean_macs(shared.resolution, [str(space.sample(random)) for _ in range(DRAWS)])
-        supernet = _supernet_training(shared, space, network, paths, **shape, side=shared.resolution or side)
+        prices["supernet"] = _supernet_training(shared, space, network, paths, **shape, side=shared.resolution or side)
         scored = valid if shared.valid_images is None else min(valid, shared.valid_images)
-        evaluation = (scored + min(shared.calibration_images, images)) / images * evaluated
+        prices["untrained"] = (scored + _calibrating(shared.calibration_images, images)) / images
 
-    def gradient_cost(strategy: Counted, epochs: int) -> float:
-        one_pass, selecting = candidate, 0.0
+    def sampling_cost(rounds: Sequence[int]) -> float:
+        evaluations, new = sum(rounds), sum(rounds)
+        epochs: float = 0
+        if trained.epochs:
+            by_rung = trainings(len(trained.epochs), trained.eta, rounds)
+            epochs, new = sum(map(operator.mul, by_rung, trained.epochs)) * trained.seeds, by_rung[0]
+            epochs += min(trained.finish, *rounds[:1]) * (trained.whole - trained.epochs[0]) if trained.finish else 0
+        scores = epochs if trained.each_epoch else evaluations * trained.seeds if trained.epochs else 0
+        passes = prices["epoch"] * epochs + prices["score"] * scores + prices["untrained"] * evaluations
+        proposed = evaluations * settings.screened[0] - (evaluations - new)
+        return float(prices["supernet"] + evaluated * passes + prices["screened"] * proposed)
+
+    def priced(each: Callable[[int], list[int]], evaluations: int) -> float:
+        return sampling_cost(each(evaluations))
+
+    def gradient_prices(strategy: Counted) -> dict[str, float]:
+        one_pass, whole, selection = candidate, candidate, 0.0
+        if isinstance(space, CellSpace) and strategy.kind != "enas":
+            whole = supernets[strategy.parts]
         if strategy.path != "architecture":
             assert isinstance(space, CellSpace)  # the schema refuses these strategies elsewhere
-            one_pass = whole = supernets[strategy.parts]
+            one_pass = whole
             if strategy.path == "edge":
                 # operations are drawn alike, so each is computed in one of an edge's number of passes
                 rest = _supernet(space, network, **shape, side=side, parts=1, operations=False)
                 operations = [sum(row) for kind in space.kinds for row in space.allowed(kind)]
                 one_pass = rest + (whole - rest) / (sum(operations) / len(operations))
-            selecting = strategy.selection_epochs * _decisions(space) * whole
-        cost = TRAINING_FACTOR * (strategy.passes * epochs * one_pass + selecting)
-        return float(cost + strategy.forwards / images * candidate)
+            if strategy.selection_epochs is not None:
+                asked, decisions = _questions(space), _decisions(space)
+                selection = TRAINING_FACTOR * strategy.selection_epochs * decisions * whole
+                selection += valid / images * (asked * whole + candidate)
+        alphas = strategy.alpha_passes + strategy.alpha_valid_passes * _alpha_images(strategy, images, valid)
+        scored = valid + _calibrating(strategy.calibration_images, images)
+        rewards = strategy.rewarded / (strategy.epochs or 1) * _first_batch(valid, strategy.reward_images)
+        one_batch = TRAINING_FACTOR * _first_batch(valid, strategy.batch_size) / images * whole
+        return {
+            "warmup_epochs": strategy.warmup_epochs,
+            "warmup_epoch": TRAINING_FACTOR * strategy.passes * one_pass,
+            "epoch": TRAINING_FACTOR * (strategy.passes + alphas) * one_pass + rewards / images * candidate,
+            # with the Hessian, about as much as a step
+            "product": one_batch if strategy.eigenvalue else 0.0,
+            "drawn": scored / images * candidate,
+            "selection": selection,
+        }
+
+    def gradient_cost(strategy: Counted, prices: Mapping[str, float]) -> float:
+        epochs = strategy.epochs or 0
+        learning = (epochs - strategy.warmup_epochs) * prices["epoch"] + strategy.warmup_epochs * prices["warmup_epoch"]
+        sharpness = 0.0
+        if strategy.eigenvalue and isinstance(space, CellSpace):
+            alphas = len(space.kinds) * len(space.edges()) * (len(space.operations) + (strategy.parts > 1))
+            sharpness = epochs * (1 + usual_products(alphas)) * prices["product"]
+        drawn = min(strategy.drawn, space.size()) * prices["drawn"]
+        return float(learning + sharpness + prices["selection"] + drawn)
 
     strategies: dict[str, dict[str, Any]] = {}
     for name, one in settings.strategies.items():
         if one.epochs is not None:
-            evaluations, cost = None, gradient_cost(one, one.epochs)
+            own = gradient_prices(one)
+            counted: dict[str, Any] = {"evaluations": None, "training_macs": gradient_cost(one, own), "prices": own}
         elif isinstance(one.evaluations, int):
-            evaluations, cost = one.evaluations, supernet + one.evaluations * evaluation
+            rounds = _spread(one.evaluations, one.rounds) if isinstance(one.rounds, int) else one.rounds
+            counted = {"evaluations": one.evaluations, "training_macs": sampling_cost(rounds)}
         else:
             continue
-        strategies[name] = {"kind": one.kind, "evaluations": evaluations, "training_macs": cost}
+        strategies[name] = {"kind": one.kind, **counted}
     expensive = max(
         (name for name, entry in strategies.items() if entry["kind"] != "random"),
         key=lambda name: strategies[name]["training_macs"],
@@ -105,13 +164,15 @@ def budget(
     for name, one in settings.strategies.items():
         if one.evaluations == "auto":
             assert expensive is not None  # the schema refuses a lone random strategy without a number
+            assert isinstance(one.rounds, int)
+            each: Callable[[int], list[int]] = partial(_spread, rounds=one.rounds)
             if shared is not None:
                 expensive = max(strategies, key=lambda name: strategies[name]["evaluations"] or 0)
                 matched = strategies[expensive]["evaluations"]
             else:
-                matched = max(FEWEST_EVALUATIONS, round(strategies[expensive]["training_macs"] / evaluation))
-                matched = min(matched, space.size())
-            cost, matched_to = supernet + matched * evaluation, matched_to or expensive
+                target = strategies[expensive]["training_macs"]
+                matched = _nearest(target, partial(priced, each), space.size())
+            cost, matched_to = sampling_cost(each(matched)), matched_to or expensive
             strategies[name] = {"kind": "random", "evaluations": matched, "training_macs": cost}
             strategies[name]["matched_to"] = expensive
     reference = next(entry["training_macs"] for entry in strategies.values() if entry["kind"] == "random")
@@ -123,8 +184,52 @@ def budget(
         "candidate_macs": candidate,
         "matched_to": matched_to,
         "matched_by": "evaluations" if shared is not None else "training_macs",
+        "evaluation": prices,
         "strategies": strategies,
     }
+
+
+def _nearest(target: float, cost: Callable[[int], float], most: int) -> int:
+    """Return the number, from FEWEST_EVALUATIONS to `most`, whose rising cost is nearest to the target."""
+    high = FEWEST_EVALUATIONS
+    while high < most and cost(high) < target:
+        high *= 2
+    low, high = min(FEWEST_EVALUATIONS, most), min(high, most)
+    above = min(low + bisect_left(range(low, high + 1), target, key=cost), high)
+    return min((max(above - 1, low), above), key=lambda count: abs(cost(count) - target))
+
+
+def _spread(evaluations: int, rounds: int) -> list[int]:
+    """Return the architectures of each round of random search."""
+    whole, rest = divmod(evaluations, rounds)
+    return [whole + (number < rest) for number in range(rounds)]
+
+
+def _calibrating(count: int, images: int) -> int:
+    """Count the training images of full batches that batch norms are re-estimated on."""
+    count = min(count, images)
+    return count // min(CALIBRATION_BATCH, count) * min(CALIBRATION_BATCH, count) if count else 0
+
+
+def _first_batch(images: int, batch_size: int) -> int:
+    """Count the images of the first batch of a shuffled pass; a full one if the number of images is unknown."""
+    return batch_bounds(images, batch_size, shuffle=True)[0][1] if images and batch_size else batch_size
+
+
+def _alpha_images(strategy: Counted, images: int, valid: int) -> float:
+    """Return the validation images of an epoch's batches for the alphas, one for each training batch, by image."""
+    if not valid:
+        return 1.0
+    sizes = [stop - start for start, stop in batch_bounds(valid, strategy.batch_size, shuffle=True)]
+    turns, rest = divmod(len(batch_bounds(images, strategy.batch_size, shuffle=True)), len(sizes))
+    return (turns * sum(sizes) + sum(sizes[:rest])) / images
+
+
+def _questions(space: CellSpace) -> int:
+    """Count the accuracies that a perturbation-based selection compares, each a pass of the validation images."""
+    choices = sum(len(space.choices_of(kind, edge)) for kind in space.kinds for edge in range(len(space.edges())))
+    incoming = [len(space.sources(node)) for node in range(space.nodes) if len(space.kept_sources(node)) > 1]
+    return choices + len(space.kinds) * sum(incoming)
 
 
 def _supernet_training(settings: CountedSupernet, space: Any, network: Network, mean: float, **shape: int) -> float:

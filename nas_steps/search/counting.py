@@ -1,12 +1,11 @@
 """Count what strategies and evaluations train, for the settings of the budget. No step runs this."""
 
-import operator
-
 from nas_steps.config.derive import Json
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost, rungs
 from nas_steps.config.schema import Config
-from nas_steps.config.strategies import Enas, Gradient, PcDarts, SdartsAdv, Strategy
-from nas_steps.search.sampling import evaluations
+from nas_steps.config.strategies import Enas, Gradient, PcDarts, Random, Rsws, SdartsAdv, Strategy
+from nas_steps.search.sampling import evaluations, round_size
+from nas_steps.search.settings import Evaluated
 
 
 def most_evaluations(config: Config, name: str) -> int:
@@ -19,29 +18,25 @@ def most_evaluations(config: Config, name: str) -> int:
 
 
 def evaluation(config: Config, _: str) -> Json:
-    """Return what an evaluation trains on average, for the budget."""
-    estimator = config.search.estimator
-    epochs: float = 0
+    """Return what an evaluation trains, for the budget."""
+    estimator, found = config.search.estimator, Evaluated()
     if isinstance(estimator, ShortTraining):
-        # of each rung one in `eta` goes on
-        halving, reached = estimator.halving, rungs(estimator)
-        shares = [1.0] if halving is None else [halving.eta**-rung for rung in range(len(reached))]
-        epochs = sum(map(operator.mul, reached, shares)) / sum(shares) * estimator.seeds
+        eta = 0 if estimator.halving is None else estimator.halving.eta
+        found = Evaluated(epochs=rungs(estimator), eta=eta, seeds=estimator.seeds)
     elif isinstance(estimator, Extrapolation):
-        epochs = estimator.observe
-    training = estimator if isinstance(estimator, Training) else None
-    return {
-        "epochs": epochs,
-        "images": training.images if training else 1,
-        "batch": estimator.batch_size if isinstance(estimator, ZeroCost) else 0,
-        "resolution": training.resolution if training else None,
-    }
+        ends = {"finish": estimator.finish, "whole": estimator.epochs}
+        found = Evaluated(epochs=(estimator.observe,), each_epoch=True, **ends)
+    elif isinstance(estimator, ZeroCost):
+        found = Evaluated(batch=estimator.batch_size)
+    if isinstance(estimator, Training):
+        found = found.model_copy(update={"images": estimator.images, "resolution": estimator.resolution})
+    return found.model_dump(mode="json")
 
 
-def screened(config: Config, _: str) -> int:
-    """Return the images of screening for one evaluation: a batch for each proposal."""
+def screened(config: Config, _: str) -> list[int] | None:
+    """Return the proposals that a screen scores for one evaluation, and the images of its batch."""
     screen = config.search.screen
-    return 0 if screen is None else screen.proposals_per_evaluation * screen.batch_size
+    return None if screen is None else [screen.proposals_per_evaluation, screen.batch_size]
 
 
 def counted_strategies(config: Config, _: str) -> Json:
@@ -51,25 +46,40 @@ def counted_strategies(config: Config, _: str) -> Json:
 
 def _counted(strategy: Strategy) -> Json:
     if isinstance(strategy, Gradient):
+        # a batch of validation images for each one of training images, unless there are no alphas
+        valid = int(strategy.passes > 1)
+        looking = strategy.steps if isinstance(strategy, SdartsAdv) else 0
         return {
             "kind": strategy.kind,
             "epochs": strategy.epochs,
+            "warmup_epochs": strategy.warmup_epochs,
+            "batch_size": strategy.batch_size,
             # each step that looks for a disturbance is a pass
-            "passes": strategy.passes + (strategy.steps if isinstance(strategy, SdartsAdv) else 0),
+            "passes": 1 + looking,
+            "alpha_passes": int(strategy.passes) - 1 - valid,
+            "alpha_valid_passes": valid,
             "path": strategy.path,
             "parts": strategy.parts if isinstance(strategy, PcDarts) else 1,
-            "selection_epochs": strategy.selection_epochs if strategy.selection == "perturbation" else 0,
+            "eigenvalue": strategy.eigenvalue,
+            "drawn": strategy.evaluations if isinstance(strategy, Rsws) else 0,
+            "selection_epochs": strategy.selection_epochs if strategy.selection == "perturbation" else None,
         }
     if isinstance(strategy, Enas):
-        rewarded = strategy.controller_steps * strategy.controller_batch * strategy.reward_images
         return {
             "kind": strategy.kind,
             "epochs": strategy.epochs,
             "passes": 1,
             "path": "architecture",
-            "forwards": strategy.epochs * rewarded,
+            "rewarded": strategy.epochs * strategy.controller_steps * strategy.controller_batch,
+            "reward_images": strategy.reward_images,
+            "drawn": strategy.evaluations,
+            "calibration_images": strategy.calibration_images,
         }
-    return {"kind": strategy.kind, "evaluations": evaluations(strategy)}
+    number = evaluations(strategy)
+    sizes: int | list[int] = strategy.rounds
+    if not isinstance(strategy, Random):
+        sizes = [round_size(strategy, place, 0) for place in range(strategy.rounds)]
+    return {"kind": strategy.kind, "evaluations": number, "rounds": sizes}
 
 
 def counted_supernet(config: Config, _: str) -> Json | None:

@@ -177,6 +177,7 @@ def enas(
     best, score = result.candidates[0]
     (inherited,) = network.accuracies([space.parse(best)], validation_batches)
     chosen: Row = {"architecture": best, "chosen": 1, "inherited_accuracy": inherited, "discrete_accuracy": score}
+    chosen["drawn"] = len(drawn)
     result.history[-1] |= chosen
     return result
 

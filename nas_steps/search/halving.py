@@ -55,3 +55,19 @@ class Promotions:
         here = self.results[rung]
         best = sorted(here, key=lambda one: -here[one])[: len(here) // self.eta]
         return [one for one in best if one not in self.results[rung + 1] and here[one] > -math.inf]
+
+
+def trainings(rungs: int, eta: int, rounds: Sequence[int]) -> list[int]:
+    """Count the trainings of each rung if `rounds` are the architectures of each round and no training fails.
+
+    Of a rung, as many are promoted as its best 1/`eta` have grown by. Without successive halving there is one rung.
+    """
+    counts = [0] * rungs
+    for size in rounds:
+        left, grown = size, [0] * rungs
+        for rung in range(rungs - 2, -1, -1):
+            grown[rung + 1] = min(left, max(counts[rung] // eta - counts[rung + 1], 0))
+            left -= grown[rung + 1]
+        grown[0] = left
+        counts = [before + more for before, more in zip(counts, grown, strict=True)]
+    return counts

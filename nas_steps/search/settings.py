@@ -16,21 +16,43 @@ class Counted(Settings):
 
     kind: str
     epochs: int | None = None
-    #: forward and backward passes for each training batch, and what each of them trains
-    passes: float = 0
+    #: first epochs, in which no alpha learns
+    warmup_epochs: int = 0
+    batch_size: int = 1
+    #: passes of each training batch in every epoch, and besides where alphas learn; passes of a validation batch there
+    passes: int = 0
+    alpha_passes: int = 0
+    alpha_valid_passes: int = 0
     path: str = "all"
     parts: int = 1
-    #: images that go forward through an architecture besides, to reward a controller
-    forwards: int = 0
-    #: epochs of the weights after each decision of a perturbation-based selection
-    selection_epochs: int = 0
+    #: whether the Hessian's largest eigenvalue is computed after each epoch
+    eigenvalue: bool = False
+    #: architectures that go forward through each batch of `reward_images`, over all epochs, to reward a controller
+    rewarded: int = 0
+    reward_images: int = 0
+    #: architectures that are drawn and scored in the end, and the training images that norms are re-estimated on
+    drawn: int = 0
+    calibration_images: int = 0
+    #: epochs of the weights after each decision of a perturbation-based selection; None without it
+    selection_epochs: int | None = None
     evaluations: int | Literal["auto"] | None = None
+    #: architectures of each round; of random search the number of rounds
+    rounds: tuple[int, ...] | int = ()
 
 
 class Evaluated(Settings):
-    """What one evaluation trains on average: epochs of a share of the images, or one batch once."""
+    """What one evaluation trains: epochs of a share of the images, or one batch once."""
 
-    epochs: float = 0
+    #: of one training; by rung, rising, with successive halving
+    epochs: tuple[int, ...] = ()
+    eta: int = 0
+    #: trainings of each architecture
+    seeds: int = 1
+    #: whether the accuracy of each epoch decides on something, not the last one alone
+    each_epoch: bool = False
+    #: how many of the first round train for `whole` epochs
+    finish: int = 0
+    whole: int = 0
     images: float = 1
     batch: int = 0
     resolution: int | None = None
@@ -49,13 +71,16 @@ class CountedSupernet(Settings):
 
 
 class BudgetSettings(Settings):
-    """All that the budget is counted from; `screened` is the images of screening for one evaluation."""
+    """All that the budget is counted from.
+
+    `screened` is the architectures that a screen scores for one evaluation, and the images of its batch.
+    """
 
     seed: int
     space: FilledSpace
     network: Network
     evaluation: Evaluated
-    screened: int = 0
+    screened: tuple[int, int] = (0, 0)
     strategies: dict[str, Counted]
     supernet: CountedSupernet | None = None
     constraints: Constraints | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from nas_steps.estimation.estimates import SCREENED, Estimate
 from nas_steps.provenance.files import write_csv
@@ -11,7 +11,7 @@ CANDIDATES = ("rank", "architecture", "score", "estimator", "status")
 HISTORY = (
     "step", "round", "architecture", "score", "best", "status", "reason", "epochs", "saved", "parameters", "macs",
     "loss", "entropy", "parameter_free", "parameter_free_reduce", "skips", "discrete_accuracy", "inherited_accuracy",
-    "eigenvalue", "seconds", "chosen",
+    "eigenvalue", "products", "seconds", "chosen", "drawn",
 )  # fmt: skip
 
 
@@ -19,6 +19,30 @@ def write_candidates(path: str | Path, scored: Sequence[tuple[str, float, str]])
     """Write (architecture, score, estimator), best first, with their ranks from 1."""
     cells = [(rank, *one, "ok") for rank, one in enumerate(scored, start=1)]
     write_csv(path, [dict(zip(CANDIDATES, one, strict=True)) for one in cells], CANDIDATES)
+
+
+class Scored(Protocol):
+    """What has a fitness: minus infinity if it has no score."""
+
+    @property
+    def fitness(self) -> float: ...
+
+
+One = TypeVar("One", bound=Scored)
+
+
+def standing(evaluated: Sequence[tuple[str, One]]) -> list[tuple[str, int, One]]:
+    """Return (architecture, number of its rung, what it scored there), best first, after these evaluations.
+
+    `evaluated` are (architecture, what it scored) in their order. Only those with a score are returned. Scores of
+    different rungs of successive halving cannot be compared: an architecture's last one counts, and higher rungs come
+    first. Of equals, the first one does.
+    """
+    last: dict[str, tuple[int, One]] = {}
+    for name, one in evaluated:
+        last[name] = (last[name][0] + 1 if name in last else 0, one)
+    found = [(name, rung, one) for name, (rung, one) in last.items() if one.fitness > float("-inf")]
+    return sorted(found, key=lambda each: (-each[1], -each[2].fitness))
 
 
 def gather(
@@ -31,26 +55,20 @@ def gather(
 ) -> None:
     """Write both files from the evaluations of a sampling strategy; `more` are columns of the history by architecture.
 
-    Candidates are the architectures with a score, best first (of equals, the first one). Scores of different `rungs`
-    (their epochs) cannot be compared: an architecture's last one counts, and higher rungs come first.
+    Candidates are the architectures with a score, in the order of `standing`; `rungs` are the epochs of the rungs.
     """
     rows: list[dict[str, Any]] = []
-    last: dict[str, tuple[int, Estimate]] = {}  # by architecture, the number of its rung and the estimate there
     best = float("-inf")
     for number, estimate in ((number, one) for number, estimates in enumerate(rounds) for one in estimates):
-        if estimate.status != SCREENED:
-            rung = last[estimate.architecture][0] + 1 if estimate.architecture in last else 0
-            last[estimate.architecture] = (rung, estimate)
         best = max(best, estimate.fitness)
         row = {name: getattr(estimate, name) for name in ("architecture", "score", "status", "reason")}
         # 0 is an unknown count
         row |= {name: getattr(estimate, name) or None for name in ("epochs", "saved", "parameters", "macs")}
-        row |= {"step": len(rows) + 1, "round": number, "best": best}
+        row |= {"step": len(rows) + 1, "round": number, "best": best, "seconds": estimate.seconds}
         rows.append(row | dict((more or {}).get(estimate.architecture, {})))
-    scored = [(rung, estimate) for rung, estimate in last.values() if estimate.fitness > float("-inf")]
-    scored.sort(key=lambda one: (-one[0], -one[1].fitness))
+    scored = standing([(one.architecture, one) for estimates in rounds for one in estimates if one.status != SCREENED])
     # different rungs are different estimators
     names = [f"{estimator} of {epochs} epochs" for epochs in rungs] or [estimator]
-    named = [(one.architecture, one.score, names[min(rung, len(names) - 1)]) for rung, one in scored]
+    named = [(name, one.score, names[min(rung, len(names) - 1)]) for name, rung, one in scored]
     write_candidates(candidates, named)
     write_csv(history, rows, HISTORY)

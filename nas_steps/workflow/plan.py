@@ -25,6 +25,7 @@ from nas_steps.provenance.fingerprint import code_fingerprint, module_hashes
 from nas_steps.provenance.settings import write_settings
 from nas_steps.provenance.step import Step, cardinality, common_folder, expand
 from nas_steps.provenance.versions import describe_versions
+from nas_steps.search.slots import slot_entry, slots
 from nas_steps.spaces.baselines import family_of, to_be_fitted
 from nas_steps.spaces.declare import declared_cells
 from nas_steps.workflow.steps import STEPS
@@ -435,6 +436,10 @@ class Plan:
         """Return what each search ends in."""
         return [f"{self.folder}/search/{name}-{seed}/candidates.csv" for name, seed in self.searches]
 
+    def histories(self) -> list[str]:
+        """Return how each search went."""
+        return [f"{self.folder}/search/{name}-{seed}/history.csv" for name, seed in self.searches]
+
     # --------------------------------------------------------------------------------- ranking, retraining
 
     @cached_property
@@ -443,6 +448,15 @@ class Plan:
         kinds = {
             f"{name}-{seed}": "random" if self.config.search.strategies[name].kind == "random" else "searched"
             for name, seed in self.searches
+        }
+        # what random search had found within each other strategy's cost, if that is another network
+        strategies = self.config.search.strategies
+        randoms = [name for name, one in strategies.items() if one.kind == "random"]
+        kinds |= {
+            slot_entry(name, slot, seed): "random"
+            for name in randoms
+            for slot in slots(len(strategies) - len(randoms))
+            for seed in range(self.config.search.seeds)
         }
         retrain = self.config.retrain
         if retrain.uniform:
@@ -479,8 +493,7 @@ class Plan:
 
     def reported(self) -> list[str]:
         """Return all that the report reads, the costs aside: they come with these files."""
-        ends = [f"{self.folder}/search/{name}-{seed}/history.csv" for name, seed in self.searches]
-        files = [*(self.data() if self.trains else []), *self.candidates(), *ends]
+        files = [*(self.data() if self.trains else []), *self.candidates(), *self.histories()]
         for name, outputs in REPORTED.items():
             # blocks alone, which constraints need, tell nothing
             if name != "measure_blocks" or measured_latency(self.config.search) is not None:
@@ -558,9 +571,9 @@ REPORTED = {
     "budget": ("budget",),
     "supernet_statistics": ("statistics", "summary"),
     "calibrate": ("calibration", "sufficiency"),
-    "rank": ("ranked", "agreement", "winners"),
+    "rank": ("ranked", "agreement", "winners", "opponents", "search_costs"),
     "compare": ("estimators", "pool"),
-    "rank_in_table": ("budget", "winners", "agreement"),
+    "rank_in_table": ("budget", "winners", "agreement", "opponents", "search_costs"),
     "gather_retraining": ("retrained", "summary", "comparisons", "contests"),
     "recommend": ("recommended",),
     "lookup": ("retrained", "summary", "comparisons", "contests"),

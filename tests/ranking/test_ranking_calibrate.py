@@ -147,7 +147,12 @@ def test_the_steps_hand_on_how_many_are_shortlisted(pooled: Path) -> None:
     told = read_json(pooled / "calibration.json")
     assert (told["candidates"], told["architectures"], told["kendall_tau"]) == (2, 6, 1.0)  # the supernet's is none
     assert told["shortlist"] == 1
+    write_csv(pooled / "matches.csv", [], ("strategy",))
+    histories = [file.with_name("history.csv") for file in candidates]
+    for file in histories:
+        write_csv(file, [], ("step",))
     shortlist = {"settings": given["shortlist"], "candidates": candidates, "output": pooled}
+    shortlist |= {"matches": pooled / "matches.csv", "histories": histories}
     run("shortlist", **shortlist, calibration=pooled / "calibration.json")
     assert len(read_csv(pooled / "shortlist.csv")) == 2
     write_json(pooled / "calibration.json", {"shortlist": 2})
@@ -159,7 +164,7 @@ def test_the_steps_hand_on_how_many_are_shortlisted(pooled: Path) -> None:
 
 def test_the_pool_is_compared_from_files(pooled: Path) -> None:
     rows = [{"index": 0, "architecture": "other", "strategy": "random", "search_seed": 0, "search_score": 0.4,
-             "estimator": "short_training"}]  # fmt: skip
+             "estimator": "short_training", "within": "all"}]  # fmt: skip
     write_csv(pooled / "shortlist.csv", rows, tuple(rows[0]))
     run(
         "compare",

@@ -12,10 +12,10 @@ from stepping import run
 from tiny_world import settings
 
 from nas_steps.estimation.estimates import Estimate, write_estimates
-from nas_steps.provenance.files import read_csv, write_csv
+from nas_steps.provenance.files import read_csv, write_csv, write_json
 from nas_steps.ranking.rank import agreement, kendall, ranked, winners
 from nas_steps.ranking.shortlist import shortlist
-from nas_steps.search.tables import write_candidates
+from nas_steps.search.tables import HISTORY, gather, write_candidates
 
 
 def row(index: int, strategy: str = "random", seed: int = 0, score: float = 0.5, **more: str) -> dict[str, str]:
@@ -28,6 +28,7 @@ def row(index: int, strategy: str = "random", seed: int = 0, score: float = 0.5,
         "search_rank": "1",
         "search_score": str(score),
         "estimator": "short_training",
+        "within": "all",
         **more,
     }
 
@@ -159,39 +160,100 @@ def test_agreement_has_a_row_for_all_that_share_an_estimator() -> None:
     assert found["darts", "alpha_likelihood"]["kendall_tau"] == pytest.approx(-1)
 
 
+def search_of(root: Path, name: str, *scored: tuple[str, float], epochs: int = 1) -> None:
+    """Write the files of a search by short trainings, or of a supernet if nothing was scored."""
+    estimates = [Estimate(place, *one, macs=100, epochs=epochs, seconds=2.0) for place, one in enumerate(scored)]
+    if scored:
+        gather([estimates], root / name / "candidates.csv", root / name / "history.csv", "short_training")
+        return
+    write_candidates(root / name / "candidates.csv", [])
+    write_csv(root / name / "history.csv", [{"step": 1, "status": "ok"}], HISTORY)
+    write_json(root / name / "cost.json", {"seconds": 9.5, "work_seconds": 7.5})
+
+
+#: an evaluation of one epoch of a network of 100 MACs costs 300
+PRICES = {
+    **{"supernet": 0.0, "macs": 100.0, "scale": 1.0, "epoch": 3.0, "score": 0.0, "scores": 1, "each_epoch": False},
+    **{"untrained": 0.0, "screened": 0.0},
+}
+SUPERNET = {"warmup_epochs": 0, "warmup_epoch": 0.0, "epoch": 310.0, "product": 0.0, "drawn": 0.0, "selection": 0.0}
+
+
 def test_the_steps(tmp_path: Path) -> None:
     folder = tmp_path / "search"
-    write_candidates(
-        folder / "random-0" / "candidates.csv",
-        [(name, 0.5 - 0.1 * place, "short_training") for place, name in enumerate("xyz")],
-    )
-    write_candidates(folder / "evolution-0" / "candidates.csv", [("y", 0.4, "short_training")])
-    write_candidates(folder / "darts-0" / "candidates.csv", [])
-    paths = [str(folder / name / "candidates.csv") for name in ("random-0", "evolution-0", "darts-0")]
-    run("shortlist", settings=settings()["shortlist"], candidates=paths, output=tmp_path)
-    found = read_csv(tmp_path / "shortlist.csv")
-    assert [(line["index"], line["architecture"], line["strategy"]) for line in found] == [
-        ("0", "x", "random"),
-        ("1", "y", "random"),
-        ("1", "y", "evolution"),
+    search_of(folder, "random-0", ("z", 0.3), ("x", 0.5), ("y", 0.4))
+    search_of(folder, "evolution-0", ("y", 0.4), ("y", 0.4), epochs=1)
+    search_of(folder, "darts-0")
+    names = ("random-0", "evolution-0", "darts-0")
+    candidates, histories = ([folder / name / f"{which}.csv" for name in names] for which in ("candidates", "history"))
+    budget = tmp_path / "budget.json"
+    strategies = {"random": {}, "evolution": {}, "darts": {"prices": SUPERNET}}
+    write_json(budget, {"matched_by": "training_macs", "evaluation": PRICES, "strategies": strategies})
+    known = {"histories": histories, "output": tmp_path}
+    run("match", settings=settings()["match"], budget=budget, **known)
+    matches = tmp_path / "matches.csv"
+    assert [(line["strategy"], line["evaluations"], line["of"], line["matched"]) for line in read_csv(matches)] == [
+        ("evolution", "2", "3", "1"),
+        ("darts", "1", "3", "1"),
     ]
-    write_estimates(tmp_path / "seed-0.csv", [Estimate(0, "x", 0.2), Estimate(1, "y", 0.6)])
-    write_estimates(tmp_path / "seed-1.csv", [Estimate(0, "x", 0.4), Estimate(1, "y", 0.8)])
+    run("shortlist", settings=settings()["shortlist"], candidates=candidates, matches=matches, **known)
+    found = read_csv(tmp_path / "shortlist.csv")
+    # two of the whole search, two of its first two evaluations, the first one
+    assert [(line["index"], line["architecture"], line["strategy"], line["within"]) for line in found] == [
+        ("0", "x", "random", "all 2"),
+        ("1", "y", "random", "all"),
+        ("2", "z", "random", "1 2"),
+        ("1", "y", "evolution", "all"),
+    ]
+    for seed, scores in enumerate([(0.2, 0.6, 0.1), (0.4, 0.8, 0.1)]):
+        rows = [Estimate(index, "xyz"[index], score, seconds=10 + index) for index, score in enumerate(scores)]
+        write_estimates(tmp_path / f"seed-{seed}.csv", rows)
     trainings = [tmp_path / f"seed-{seed}.csv" for seed in (0, 1)]
-    run("rank", shortlist=tmp_path / "shortlist.csv", trainings=trainings, output=tmp_path)
+    more = {"costs": [folder / "darts-0" / "cost.json"], "matches": matches, "budget": budget, **known}
+    run("rank", shortlist=tmp_path / "shortlist.csv", trainings=trainings, **more)
     assert [(line["architecture"], line["trainings"]) for line in read_csv(tmp_path / "ranked.csv")] == [
         ("y", "2"),
         ("x", "2"),
+        ("z", "2"),
     ]
-    assert [(line["entry"], line["architecture"]) for line in read_csv(tmp_path / "winners.csv")] == [
-        ("random-0", "y"),
-        ("evolution-0", "y"),
+    assert [(line["entry"], line["kind"], line["architecture"]) for line in read_csv(tmp_path / "winners.csv")] == [
+        ("random-0", "random", "y"),
+        ("evolution-0", "searched", "y"),
+        ("random.2-0", "random", "x"),
+        ("random.3-0", "random", "z"),
     ]
     assert [line["strategy"] for line in read_csv(tmp_path / "agreement.csv")] == ["evolution", "random", "all"]
+    opponents = read_csv(tmp_path / "opponents.csv")
+    assert [(line["entry"], float(line["cost"]), float(line["random_cost"])) for line in opponents] == [
+        ("random.2-0", 600, 600),
+        ("random.3-0", 310, 300),
+    ]
+    # evolution trained y alone; the first two of random search are x and z
+    assert [(float(line["seconds"]), float(line["random_seconds"])) for line in opponents] == [
+        (2 * 2 + 2 * 11, 2 * 2 + 2 * (10 + 12)),
+        (7.5, 2 + 2 * 12),
+    ]
+    costs = {line["strategy"]: line for line in read_csv(tmp_path / "search_costs.csv")}
+    assert {name: float(line["training_macs"]) for name, line in costs.items()} == {
+        "random": 900,
+        "evolution": 600,
+        "darts": 310,
+    }
+    assert [costs[name]["evaluations"] for name in ("random", "evolution", "darts")] == ["3", "2", ""]
+    assert float(costs["random"]["search_seconds"]) == 3 * 2
+    assert float(costs["random"]["ranking_seconds"]) == 2 * (10 + 11)
+    assert (float(costs["darts"]["search_seconds"]), float(costs["darts"]["ranking_seconds"])) == (7.5, 0)
 
 
 def test_nothing_to_rank_gives_empty_tables(tmp_path: Path) -> None:
     write_csv(tmp_path / "shortlist.csv", [], ("index", "architecture"))
+    write_csv(tmp_path / "matches.csv", [], ("strategy",))
+    write_csv(tmp_path / "search/random-0/history.csv", [], HISTORY)
+    write_json(tmp_path / "budget.json", {"evaluation": PRICES, "strategies": {"random": {}}})
     write_estimates(tmp_path / "seed-0.csv", [])
-    run("rank", shortlist=tmp_path / "shortlist.csv", trainings=[tmp_path / "seed-0.csv"], output=tmp_path)
-    assert [read_csv(tmp_path / name) for name in ("ranked.csv", "winners.csv", "agreement.csv")] == [[], [], []]
+    given = {name: tmp_path / f"{name}.csv" for name in ("shortlist", "matches")}
+    given |= {"budget": tmp_path / "budget.json", "histories": [tmp_path / "search/random-0/history.csv"]}  # type: ignore[dict-item]
+    run("rank", **given, trainings=[tmp_path / "seed-0.csv"], output=tmp_path)
+    names = ("ranked", "agreement", "winners", "opponents")
+    assert [read_csv(tmp_path / f"{name}.csv") for name in names] == [[], [], [], []]
+    assert [line["training_macs"] for line in read_csv(tmp_path / "search_costs.csv")] == ["0.0"]

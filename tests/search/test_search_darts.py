@@ -321,7 +321,7 @@ def test_a_rising_eigenvalue_stops_and_the_candidates_are_those_of_the_chosen_ep
     images: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     series = iter([0.2, 0.2, 0.2, 0.2, 0.9, 0.9])
-    monkeypatch.setattr(module, "_sharpness", lambda *_: next(series))
+    monkeypatch.setattr(module, "_sharpness", lambda *_: (next(series), 7))
     given = of("early_stop_eigenvalue", epochs=8, window=2, alpha_learning_rate=0.5, alpha_weight_decay=0)
     result = searched(images, **given)
     assert "the largest eigenvalue rose" in result.reason

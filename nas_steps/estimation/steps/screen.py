@@ -1,6 +1,7 @@
 """Choose which of a round's proposals are evaluated, by a score that needs no training."""
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
@@ -22,30 +23,35 @@ def main(task: Task) -> None:
     with training_job(task, settings, task.output("screened"), proposals=asked, seed=task.seed) as job:
         batch = Minibatch(task.data, settings.screen.batch_size, job.device, settings.seed)
         scores: dict[int, tuple[float, str]] = {}
+        began = time.perf_counter()
         # promoted ones were screened before
         for one in [one for one in proposals if not one.promoted]:
             seed = derive_seed(settings.seed, "search", task.seed, one.architecture)
             score, _ = batch.score(one.architecture, settings.network, proxy, seed=seed)
             scores[one.index] = (score.fitness, score.reason or f"{proxy} {score.score:.6g}")
-        kept, rejected = screened(proposals, scores, settings.screen.proposals_per_evaluation)
+        spent = time.perf_counter() - began
+        kept, rejected = screened(proposals, scores, settings.screen.proposals_per_evaluation, spent)
     write_estimates(task.output("rejected"), rejected)
     write_proposals(task.output("screened"), kept)
     print(f"{len(kept)} of {len(proposals)} proposals are evaluated", flush=True)
 
 
 def screened(
-    proposals: Sequence[Proposal], scores: dict[int, tuple[float, str]], of: int
+    proposals: Sequence[Proposal], scores: dict[int, tuple[float, str]], of: int, seconds: float = 0.0
 ) -> tuple[list[Proposal], list[Estimate]]:
     """Keep the best, one in `of`, of the proposals with `scores` (by index: fitness and reason) and all without.
 
-    Return them, numbered anew, and the others as estimates without a score, numbered after them.
+    Return them, numbered anew, and the others as estimates without a score, numbered after them; these share out the
+    `seconds` of the screening.
     """
     ranked = sorted(scores, key=lambda index: -scores[index][0])
     best = {*ranked[: math.ceil(len(ranked) / of)]}
     kept = [one for one in proposals if one.index in best or one.index not in scores]
     left = [one for one in proposals if one.index in scores and one.index not in best]
     rejected = [
-        Estimate(number, one.architecture, math.nan, SCREENED, scores[one.index][1])
+        Estimate(
+            number, one.architecture, math.nan, SCREENED, scores[one.index][1], seconds=round(seconds / len(left), 4)
+        )
         for number, one in enumerate(left, start=len(kept))
     ]
     return [replace(one, index=number) for number, one in enumerate(kept)], rejected

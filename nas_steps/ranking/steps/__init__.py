@@ -22,7 +22,29 @@ TRAINED = {
 }
 SCORES = "CSV files with columns architecture and score"
 CANDIDATES = {"candidates+": "candidates.csv of all searches"}
-WINNERS = ("ranking/winners.csv", "entry, kind, strategy, search_seed, architecture, score")
+HISTORIES = {"histories+": "history.csv of all searches"}
+BUDGET = {"budget": "budget.json"}
+MATCHES = {"matches": "matches.csv"}
+WINNERS = (
+    "ranking/winners.csv",
+    "entry, kind, strategy, search_seed, architecture, score; entry `random.2-0` is what random search had found "
+    "within a strategy's own cost, if that is another network than in the end and within the budgets of lower slots",
+)
+MATCHED = (
+    "strategy, search_seed, random, evaluations (how many of the random search's first ones cost as much), of (all "
+    "of its evaluations), cost (of this search, training MACs for each image), random_cost (of these evaluations), "
+    "matched (1: within 10 %, or in a table or with shared weights as many evaluations), note"
+)
+OPPONENTS = (
+    "ranking/opponents.csv",
+    f"{MATCHED}; entry (of winners.csv: the best that these evaluations had found; empty if there is none), seconds, "
+    "random_seconds (each with the trainings that rank their candidates, without process starts and imports)",
+)
+SEARCH_COSTS = (
+    "ranking/search_costs.csv",
+    "what each search took: strategy, search_seed, training_macs (for each image), evaluations, search_seconds, "
+    "ranking_seconds (the trainings of its own shortlist), note; process starts and imports are left out",
+)
 AGREEMENT = (
     "ranking/agreement.csv",
     "strategy, estimator, architectures, kendall_tau, low, high, p_value, note",
@@ -132,15 +154,24 @@ STEPS = steps(
         },
     ),
     Step(
-        "shortlist",
-        "Take the best candidates of each search.",
+        "match",
+        "Count how many of random search's first evaluations cost as much as each other search.",
         when=("trains",),
-        takes={**CANDIDATES, "calibration?": "calibration.json, if the config says `auto`"},
+        takes={**BUDGET, **HISTORIES},
+        reads={"kinds": Reads("search.strategies", derive.kinds, depth=1)},
+        writes={"matches": ("ranking/matches.csv", MATCHED)},
+    ),
+    Step(
+        "shortlist",
+        "Take the best candidates of each search, and of random search within smaller budgets.",
+        when=("trains",),
+        takes={**CANDIDATES, **HISTORIES, **MATCHES, "calibration?": "calibration.json, if the config says `auto`"},
         reads={"shortlist": "ranking.shortlist", "kinds": Reads("search.strategies", derive.kinds, depth=1)},
         writes={
             "shortlist": (
                 "ranking/shortlist.csv",
-                "index, architecture, strategy, search_seed, search_rank, search_score, estimator",
+                "index, architecture, strategy, kind, search_seed, search_rank, search_score, estimator, within (all: "
+                "among the best of the whole search; a number: of so many first evaluations)",
             )
         },
     ),
@@ -157,7 +188,15 @@ STEPS = steps(
         "rank",
         "Rank the shortlist by its new trainings.",
         when=("trains",),
-        takes={"shortlist": "shortlist.csv", "trainings+": "estimates of all seeds and shards"},
+        takes={
+            **BUDGET,
+            **HISTORIES,
+            **MATCHES,
+            "costs*": "cost.json of the searches by a supernet of their own",
+            "supernets*": "cost.json of the shared supernets",
+            "shortlist": "shortlist.csv",
+            "trainings+": "estimates of all seeds and shards",
+        },
         writes={
             "ranked": (
                 "ranking/ranked.csv",
@@ -165,6 +204,8 @@ STEPS = steps(
             ),
             "agreement": AGREEMENT,
             "winners": WINNERS,
+            "opponents": OPPONENTS,
+            "search_costs": SEARCH_COSTS,
         },
     ),
     Step(
@@ -204,12 +245,14 @@ STEPS = steps(
         "rank_in_table",
         "Name the winners of searches in a benchmark's table.",
         when=("in_table",),
-        takes={"path": "the benchmark's CSV file", **CANDIDATES},
+        takes={"path": "the benchmark's CSV file", **CANDIDATES, **HISTORIES},
         reads={**TABLE, "kinds": Reads("search.strategies", derive.kinds, depth=1)},
         writes={
             "budget": ("search/budget.json", "how many evaluations each strategy got"),
             "winners": WINNERS,
             "agreement": AGREEMENT,
+            "opponents": OPPONENTS,
+            "search_costs": SEARCH_COSTS,
         },
     ),
 )

@@ -7,6 +7,7 @@ from nas_steps.provenance.files import read_csv, write_csv
 from nas_steps.provenance.task import Task
 from nas_steps.ranking import compare, pool
 from nas_steps.ranking.settings import ComparisonSettings
+from nas_steps.ranking.shortlist import WHOLE, within
 
 
 def main(task: Task) -> None:
@@ -20,7 +21,7 @@ def main(task: Task) -> None:
     known = [row for row in shortlisted if row["strategy"] not in settings.own]
     members = pool.pool(sampled, shortlisted, known, pool.by_seed(task.trainings), scores)
     # as many of each search, unless one had fewer candidates
-    sizes = Counter((row["strategy"], row["search_seed"]) for row in shortlisted)
+    sizes = Counter((row["strategy"], row["search_seed"]) for row in shortlisted if WHOLE in within(row))
     rows = compare.compare(members, list(scores), max(sizes.values(), default=None))
     write_csv(task.output("estimators"), rows, compare.COLUMNS)
     write_csv(task.output("pool"), *pool.rows(members, list(scores)))

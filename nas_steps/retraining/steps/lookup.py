@@ -8,6 +8,7 @@ from nas_steps.provenance.files import read_csv
 from nas_steps.provenance.task import Task
 from nas_steps.retraining.contests import write_tables
 from nas_steps.retraining.summary import RETRAINED, Metrics
+from nas_steps.search.slots import slot_of
 from nas_steps.spaces.declare import declared_cells
 
 
@@ -15,14 +16,11 @@ def main(task: Task) -> None:
     """Write the four tables of all lookups."""
     settings = task.read_settings(LookupSettings)
     table = read_table(task.path, settings.table, declared_cells(settings.space))
-    rows = read_csv(task.winners)
-    whole, slots = looked_up([row for row in rows if not is_slot(row)], table), looked_up(filter(is_slot, rows), table)
-    write_tables(whole, task.folder, read_csv(task.opponents), slots)
-
-
-def is_slot(row: Mapping[str, str]) -> bool:
-    """Return whether a row of winners.csv is random search within a smaller budget, such as `random.2-0`."""
-    return "." in row["entry"]
+    whole: list[Mapping[str, str]] = []
+    slots: list[Mapping[str, str]] = []
+    for row in read_csv(task.winners):
+        (whole if slot_of(row["entry"]) == 1 else slots).append(row)
+    write_tables(looked_up(whole, table), task.folder, read_csv(task.opponents), looked_up(slots, table))
 
 
 def looked_up(winners: Iterable[Mapping[str, str]], table: Benchmark) -> list[Metrics]:

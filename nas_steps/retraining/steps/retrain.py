@@ -2,7 +2,7 @@
 
 from nas_steps.errors import known
 from nas_steps.provenance.task import Task
-from nas_steps.retraining.entries import KINDS, constraints_of, entry_of, missing
+from nas_steps.retraining.entries import KINDS, constraints_of, entry_of, missing, unneeded
 from nas_steps.training.settings import TrainingSettings
 
 
@@ -21,7 +21,8 @@ def main(task: Task) -> None:
     if not entry.architecture:
         from nas_steps.training.record import write_untrained
 
-        write_untrained(task.folder, entry, task.seed, status="missing", reason=missing(task.kind))
+        status = "unneeded" if unneeded(entry) else "missing"
+        write_untrained(task.folder, entry, task.seed, status=status, reason=missing(entry))
         return
 
     from nas_steps.training.final import final_job

@@ -45,6 +45,8 @@ class DartsLearner(Learner):
         self.generator = torch.Generator()
         #: 0 in the first epoch, 1 in the last
         self.progress = 0.0
+        #: architectures that were drawn and scored in the end
+        self.drawn = 0
         self.micro_batches = MicroBatches(supernet)
         self.weights, self.alphas = supernet.weights(), supernet.architecture()
         self.weight_optimizer = torch.optim.SGD(

@@ -86,6 +86,7 @@ def darts(
         mix = rows[chosen]["mix"]
         # the weights of a diverged supernet are lost, its alphas are not
         result.candidates = learner.most_likely(mix) if diverged else learner.candidates(mix, train, valid, seed)
+        result.history[-1]["drawn"] = learner.drawn or None
     if diverged:
         result.history.append({"step": len(rows) + 1, "status": "diverged"})
     return result
@@ -119,7 +120,7 @@ def _epoch_row(learner: DartsLearner, valid: DeviceImages, epoch: int) -> Row:
     }
     sharpness = ""
     if learner.settings.eigenvalue:
-        row["eigenvalue"] = _sharpness(learner, valid)
+        row["eigenvalue"], row["products"] = _sharpness(learner, valid)
         sharpness = f", largest eigenvalue {row['eigenvalue']:.3g}"
     if world().writes:
         print(
@@ -134,8 +135,9 @@ def _ranking(weights: Sequence[float]) -> list[int]:
     return sorted(range(len(weights)), key=lambda place: -weights[place])
 
 
-def _sharpness(learner: DartsLearner, valid: DeviceImages) -> float:
-    """The Hessian's largest eigenvalue on one batch of validation images, the same ones after every epoch."""
+def _sharpness(learner: DartsLearner, valid: DeviceImages) -> tuple[float, int]:
+    """The Hessian's largest eigenvalue on one batch of validation images, the same ones after every epoch, and the
+    products with the Hessian that it took."""
     supernet = learner.supernet
     images, labels = next(iter(valid.batches(learner.settings.batch_size, shuffle=True, seed=learner.seed)))
 
@@ -165,5 +167,6 @@ def history_row(row: Row, *, chosen: bool) -> Row:
         "parameter_free": shares[0],
         "parameter_free_reduce": shares[1] if len(shares) > 1 else None,
         "eigenvalue": row.get("eigenvalue"),
+        "products": row.get("products"),
         "chosen": int(chosen),
     }

@@ -16,6 +16,7 @@ from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import load_split, part_of, read_meta
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate
+from nas_steps.facts import CALIBRATION_BATCH
 from nas_steps.models.build import size
 from nas_steps.provenance.files import atomic
 from nas_steps.provenance.seeds import derive_seed
@@ -25,8 +26,8 @@ from nas_steps.spaces.declare import declared
 from nas_steps.spaces.protocol import Architecture
 from nas_steps.training.loop import Batch
 
-#: images at once: while norms are re-estimated, and while architectures are scored
-CALIBRATION_BATCH, SCORING_BATCH = 128, 128
+#: images at once while architectures are scored
+SCORING_BATCH = 128
 #: number of architectures in the statistics
 SAMPLE = 32
 

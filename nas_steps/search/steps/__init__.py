@@ -25,10 +25,12 @@ ENDS = {
     "history": (
         f"{FOLDER}/history.csv",
         "step, round, architecture, score, best, status, reason, epochs, saved, parameters, macs (of the network that "
-        "was scored), loss, entropy, parameter_free; of a supernet, by epoch, also parameter_free_reduce, skips, "
+        "was scored), seconds, loss, entropy, parameter_free; of a supernet, by epoch, also parameter_free_reduce, "
+        "skips, "
         "discrete_accuracy (the strongest operations alone, statistics re-estimated), "
         "inherited_accuracy (the same with "
-        "running statistics), eigenvalue, seconds, chosen (1: handed on)",
+        "running statistics), eigenvalue, products (with the Hessian), chosen (1: handed on), drawn "
+        "(architectures that were drawn and scored in the end)",
     ),
 }
 DATA = {"data": "folder of the prepared data"}
@@ -77,7 +79,8 @@ STEPS = steps(
         writes={
             "budget": (
                 "search/budget.json",
-                "the training cost of each strategy in MACs, and how many evaluations random search gets",
+                "the training cost of each strategy in MACs, how many evaluations random search gets, and the "
+                "prices that a finished search is counted by",
             ),
             "cost": ("search/budget.cost.json", COST),
         },

@@ -37,6 +37,7 @@ class Learner(DartsLearner):
                 break
             architecture = space.sample(random)
             drawn.setdefault(str(architecture), architecture)
+        self.drawn = len(drawn)
         scored: list[Candidate] = [
             (name, accuracy(self.supernet, self.supernet.discrete(one), valid, fresh=True)[1], "shared_weights")
             for name, one in drawn.items()
