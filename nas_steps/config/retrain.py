@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nas_steps.config.recipe import Recipe
-from nas_steps.config.section import LONGEST_ENTRY, EachOnce, Processes, Section
+from nas_steps.config.section import LONGEST_ENTRY, EachOnce, Natural, Processes, Section
 from nas_steps.config.space import Network
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 
@@ -45,7 +45,11 @@ class Retrain(Section):
         "`_auto` takes the largest width within `budget`.",
     )
     budget: Budget | None = Field(None, description="The largest size of a baseline; null: any.")
-    uniform: bool = Field(True, description="Train a uniformly drawn architecture for each search seed: no search.")
+    uniform: Natural = Field(
+        8,
+        description="Uniformly drawn architectures to train, what no search gives. They are the first of the draw of "
+        "`ranking.uniform`, whose trainings cannot serve: they read no test set and keep no weights. 0: none.",
+    )
     largest: bool = Field(False, description="Train the space's largest network, too.")
     train_on: Literal["train", "train+valid"] = Field(
         "train", description="Images of final trainings; `train+valid` leaves none for validation."

@@ -1,7 +1,7 @@
 """The record of a final training: metrics.json, history.csv, weights.safetensors. Imports no torch."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from safetensors.numpy import save
 from nas_steps.provenance.files import atomic, write_csv, write_json
 
 HISTORY = ("epoch", "learning_rate", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "seconds")
+#: the status of a training that another one makes needless, or for which the space has no architecture
+UNNEEDED = "unneeded"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ def record(entry: Entry, repetition: int) -> dict[str, Any]:
         "train_seconds": 0.0,
         "device": None,
     }
+
+
+def needed(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Leave out the records of entries that turned out not to be needed, such as a network that is another entry's."""
+    return [one for one in records if one["status"] != UNNEEDED]
 
 
 def write_untrained(output: Path, entry: Entry, repetition: int, *, status: str, reason: str, **known: Any) -> None:

@@ -445,8 +445,7 @@ class Plan:
             for name, seed in self.searches
         }
         retrain = self.config.retrain
-        if retrain.uniform:
-            kinds |= {f"uniform-{seed}": "uniform" for seed in range(self.config.search.seeds)}
+        kinds |= {f"uniform-{number}": "uniform" for number in range(retrain.uniform)}
         if retrain.largest:
             kinds["largest"] = "largest"
         return kinds | dict.fromkeys(retrain.baselines, "baseline")

@@ -21,7 +21,8 @@ def main(task: Task) -> None:
     if not entry.architecture:
         from nas_steps.training.record import write_untrained
 
-        write_untrained(task.folder, entry, task.seed, status="missing", reason=missing(task.kind))
+        status, reason = missing(task.kind)
+        write_untrained(task.folder, entry, task.seed, status=status, reason=reason)
         return
 
     from nas_steps.training.final import final_job
