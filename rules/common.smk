@@ -66,7 +66,7 @@ TRAINING = {"gpu": session.gpu, "mem_mb": 16000, "runtime": 1440}
 
 def processes(name, times):
     """As many threads or GPUs as the processes that train one network together need."""
-    return lambda wildcards: times * plan.processes(name, wildcards.get("strategy", ""))
+    return lambda wildcards: times * plan.processes(name, dict(wildcards.items()))
 
 
 def together(name):
@@ -84,6 +84,7 @@ localrules:
     rank,
     compare,
     gather_retraining,
+    gather_recipes,
     gather_family,
     gather_factorial,
     gather_exports,
@@ -91,6 +92,7 @@ localrules:
 
 wildcard_constraints:
     strategy="[A-Za-z0-9_]+",
+    recipe="[A-Za-z0-9_]+",
     seed=r"\d+",
     round=r"\d+",
     shard=r"\d+",

@@ -1,4 +1,4 @@
-# Winners and baselines by one recipe. These are the first rules that have the test files among their inputs.
+# Winners, uniformly drawn networks and baselines by one recipe, and by further ones. These are the first rules that have the test files among their inputs.
 rule retrain:
     """Train one entry by the final recipe and test it once."""
     input:
@@ -30,5 +30,41 @@ rule gather_retraining:
         **GATHERING,
     params:
         **step("gather_retraining"),
+    shell:
+        RUN
+
+
+rule retrain_by_recipe:
+    """Train one entry by a further recipe and test it once."""
+    input:
+        data=DATA("train", "valid", "test"),
+        winners=lambda w: plan.winners(w.entry),
+        blocks=lambda w: plan.drawn_within(w.entry),
+    output:
+        **step("retrain_by_recipe").outputs,
+    log:
+        step("retrain_by_recipe").log,
+    threads: processes("retrain_by_recipe", THREADS)
+    resources:
+        **together("retrain_by_recipe"),
+    params:
+        **step("retrain_by_recipe"),
+    shell:
+        RUN
+
+
+rule gather_recipes:
+    """Compare the trainings by all recipes: does the verdict depend on the recipe?"""
+    input:
+        trainings=every("retrain", "metrics"),
+        others=every("retrain_by_recipe", "metrics"),
+    output:
+        **step("gather_recipes").outputs,
+    log:
+        step("gather_recipes").log,
+    resources:
+        **GATHERING,
+    params:
+        **step("gather_recipes"),
     shell:
         RUN

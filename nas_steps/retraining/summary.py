@@ -7,6 +7,7 @@ from typing import Any
 
 from nas_steps.intervals import accuracy_interval
 from nas_steps.retraining.comparison import PAIRED, adjust, paired
+from nas_steps.training.record import UNNEEDED
 
 #: the record of a training, as in metrics.json
 Metrics = Mapping[str, Any]
@@ -52,6 +53,11 @@ def compare(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
             rows.append({**head, "pairs": len(seeds), **statistics})
     adjust(rows, ["role"], p_value="p_holm")
     return rows
+
+
+def needed(trainings: Sequence[Metrics]) -> list[Metrics]:
+    """Return all trainings but those of entries that turned out not to be needed."""
+    return [metrics for metrics in trainings if metrics["status"] != UNNEEDED]
 
 
 def by_entry(trainings: Sequence[Metrics]) -> dict[str, list[Metrics]]:

@@ -1,7 +1,7 @@
 """The record of a final training: metrics.json, history.csv, weights.safetensors. Imports no torch."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,6 @@ def record(entry: Entry, repetition: int) -> dict[str, Any]:
         "train_seconds": 0.0,
         "device": None,
     }
-
-
-def needed(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Leave out the records of entries that turned out not to be needed, such as a network that is another entry's."""
-    return [one for one in records if one["status"] != UNNEEDED]
 
 
 def write_untrained(output: Path, entry: Entry, repetition: int, *, status: str, reason: str, **known: Any) -> None:
