@@ -54,7 +54,7 @@ rule retrain_by_recipe:
 
 
 rule gather_recipes:
-    """Compare the trainings by all recipes: does the verdict depend on the recipe?"""
+    """Compare the trainings by all recipes, on which a verdict must not depend."""
     input:
         trainings=every("retrain", "metrics"),
         others=every("retrain_by_recipe", "metrics"),

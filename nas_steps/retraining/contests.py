@@ -10,13 +10,13 @@ from scipy import stats
 
 from nas_steps.provenance.files import write_csv
 from nas_steps.retraining import summary
-from nas_steps.retraining.comparison import ALPHA, FEWEST_PAIRS, PAIRED, adjust, best_weights, paired
+from nas_steps.retraining.comparison import FEWEST_PAIRS, PAIRED, adjust, best_weights, paired
 from nas_steps.retraining.summary import Metrics, accuracies, by_entry, mean_of, needed, sound, strategy_of, tested
 
 SEARCHES = ("searches_low", "searches_high", "searches_p")
 CONTESTS = (
     "strategy", "against", "role", "of", "k", "searches", "pairs", *PAIRED[:-1], "p_holm", "p_flips_holm", *SEARCHES,
-    "outcome", "note",
+    "note",
 )  # fmt: skip
 
 #: entry -> its sound trainings, of a strategy or an opponent
@@ -64,18 +64,7 @@ def contests(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
         for of in ("mean", "best")
     ]
     adjust(rows, ["of", "role"], p_value="p_holm", p_flips="p_flips_holm")
-    return [{**row, "outcome": outcome(row)} for row in rows]
-
-
-def outcome(row: Mapping[str, Any]) -> str:
-    """Judge a row: beat, lost, tie, few (no p-value: too few pairs for a claim) or missing (no difference)."""
-    if math.isnan(row["difference"]):
-        return "missing"
-    if math.isnan(row["p_holm"]):
-        return "few"
-    if row["p_holm"] >= ALPHA:
-        return "tie"
-    return "beat" if row["difference"] > 0 else "lost"
+    return rows
 
 
 def best_baseline(entries: Side) -> tuple[str, str]:

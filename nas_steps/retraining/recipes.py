@@ -16,13 +16,14 @@ from scipy import stats
 
 from nas_steps.provenance.files import write_csv
 from nas_steps.ranking.correlation import correlation
+from nas_steps.retraining.comparison import outcome
 from nas_steps.retraining.contests import CONTESTS, contests
 from nas_steps.retraining.summary import Metrics, by_entry, needed, sound, summarise, tested
 
 RECIPES = (
     "recipe", "entry", "kind", "strategy", "trainings", "diverged", "test_mean", "test_std", "test_low", "test_high",
 )  # fmt: skip
-RECIPE_CONTESTS = ("recipe", *CONTESTS, "across")
+RECIPE_CONTESTS = tuple(dict.fromkeys(("recipe", *CONTESTS, "outcome", "across")))
 RECIPE_AGREEMENT = ("recipe", "other", "entries", "kendall_tau", "low", "high", "p_value", "note")
 #: the fewest entries for an interval of tau
 FEWEST_FOR_INTERVAL = 7
@@ -53,7 +54,7 @@ def accuracies(trainings: ByRecipe) -> list[dict[str, Any]]:
 def judged(trainings: ByRecipe) -> list[dict[str, Any]]:
     """Return the rows of `contests` of each recipe; `across` says if the outcome holds for all of them."""
     rows = [
-        {"recipe": recipe, **row}
+        {"recipe": recipe, **row, "outcome": outcome(row["difference"], row["p_holm"])}
         for recipe, of_one in trainings.items()
         for row in contests(of_one)
         if row["of"] == "mean"

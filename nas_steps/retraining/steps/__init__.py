@@ -30,7 +30,7 @@ COMPARED = {
         "retraining/contests.csv",
         "strategies as a whole: strategy, against, role, of (mean: of all winners; best: of k, chosen by validation "
         "accuracy), k, searches, pairs, the columns of comparisons.csv, p_holm and p_flips_holm (over the strategies), "
-        "searches_low, searches_high, searches_p (Welch), outcome (beat, lost, tie, few, missing), note",
+        "searches_low, searches_high, searches_p (Welch), note",
     ),
 }
 
@@ -90,7 +90,7 @@ STEPS = steps(
     ),
     Step(
         "gather_recipes",
-        "Compare the trainings by all recipes: does the verdict depend on the recipe?",
+        "Compare the trainings by all recipes, on which a verdict must not depend.",
         when=("by_recipes",),
         takes={
             "trainings+": "metrics.json of the main recipe",
@@ -104,8 +104,8 @@ STEPS = steps(
             ),
             "recipe_contests": (
                 "retraining/recipe_contests.csv",
-                "recipe, the columns of contests.csv, across (same, not confirmed: one recipe shows a difference and "
-                "another none, reversed: beat by one recipe and lost by another)",
+                "recipe, the columns of contests.csv, outcome (beat, lost, tie, few, missing), across (same, not "
+                "confirmed: one recipe shows a difference and another none, reversed: beat by one, lost by another)",
             ),
             "recipe_agreement": (
                 "retraining/recipe_agreement.csv",
