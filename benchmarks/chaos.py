@@ -83,7 +83,7 @@ CELLS: dict[str, Any] = {
         "recipe": RECIPE,
         "seeds": 1,
         "budget": "winner",
-        "uniform": False,
+        "uniform": 0,
         "baselines": ["resnet20_x0.25", "mobilenet_v3_small_auto"],
     },
     "scaling": {**SCALING, "depth": [1.0, 2.0], "width": [1.0, 1.4], "macs_tolerance": 0.5, "channel_divisor": 1},
@@ -110,7 +110,7 @@ MOBILE: dict[str, Any] = {
         "strategies": {"random": {}, "nsga2": {"population": 3, "children": 2, "rounds": 2}},
     },
     "ranking": {"shortlist": 1, "uniform": 3, "recipe": RECIPE},
-    "retrain": {"recipe": RECIPE, "seeds": 1, "uniform": False, "baselines": ["resnet20_x0.25", "resnet20_x0.1"]},
+    "retrain": {"recipe": RECIPE, "seeds": 1, "uniform": 0, "baselines": ["resnet20_x0.25", "resnet20_x0.1"]},
     "scaling": {
         **SCALING,
         "depth": [1.0],

@@ -66,7 +66,7 @@ TRAINING = {"gpu": session.gpu, "mem_mb": 16000, "runtime": 1440}
 
 def processes(name, times):
     """As many threads or GPUs as the processes that train one network together need."""
-    return lambda wildcards: times * plan.processes(name, wildcards.get("strategy", ""))
+    return lambda wildcards: times * plan.processes(name, dict(wildcards.items()))
 
 
 def together(name):
@@ -86,6 +86,7 @@ localrules:
     compare,
     gather_retraining,
     recommend,
+    gather_recipes,
     gather_family,
     gather_factorial,
     gather_exports,
@@ -93,6 +94,7 @@ localrules:
 
 wildcard_constraints:
     strategy="[A-Za-z0-9_]+",
+    recipe="[A-Za-z0-9_]+",
     seed=r"\d+",
     round=r"\d+",
     shard=r"\d+",

@@ -1,4 +1,4 @@
-# Winners and baselines by one recipe. These are the first rules that have the test files among their inputs.
+# Winners, uniformly drawn networks and baselines by one recipe, and by further ones. These are the first rules that have the test files among their inputs.
 rule retrain:
     """Train one entry by the final recipe and test it once."""
     input:
@@ -24,7 +24,7 @@ rule gather_retraining:
         data=DATA("test"),
         trainings=every("retrain", "metrics"),
         predictions=every("retrain", "predictions"),
-        opponents=f"{plan.folder}/ranking/opponents.csv",
+        opponents=rules.rank.output.opponents,
     output:
         **step("gather_retraining").outputs,
     log:
@@ -53,5 +53,45 @@ rule recommend:
         **GATHERING,
     params:
         **step("recommend"),
+    shell:
+        RUN
+
+
+rule retrain_by_recipe:
+    """Train one entry by a further recipe and test it once."""
+    input:
+        data=DATA("train", "valid", "test"),
+        winners=lambda w: plan.winners(w.entry),
+        blocks=lambda w: plan.drawn_within(w.entry),
+    output:
+        **step("retrain_by_recipe").outputs,
+    log:
+        step("retrain_by_recipe").log,
+    threads: processes("retrain_by_recipe", THREADS)
+    resources:
+        **together("retrain_by_recipe"),
+    params:
+        **step("retrain_by_recipe"),
+    shell:
+        RUN
+
+
+rule gather_recipes:
+    """Compare the trainings by all recipes, on which a verdict must not depend."""
+    input:
+        data=DATA("test"),
+        trainings=every("retrain", "metrics"),
+        others=every("retrain_by_recipe", "metrics"),
+        predictions=every("retrain", "predictions")
+        + every("retrain_by_recipe", "predictions"),
+        opponents=rules.rank.output.opponents,
+    output:
+        **step("gather_recipes").outputs,
+    log:
+        step("gather_recipes").log,
+    resources:
+        **GATHERING,
+    params:
+        **step("gather_recipes"),
     shell:
         RUN

@@ -17,16 +17,16 @@ Kind = TypeVar("Kind", bound=BaseModel)
 
 
 def settings_files(config: Config, folder: str | Path) -> dict[str, str]:
-    """The settings files of an experiment below `folder`, by step; of a step that a strategy has, `<step> <strategy>`
-    and the strategy's name."""
+    """The settings files of an experiment below `folder`, by step; of a step that a strategy or recipe has,
+    `<step> <name>`, and by the strategy's name."""
     plan = Plan(config.model_dump(mode="json"), root=str(folder))
     found = {}
     for name, step in STEPS.items():
         for job in plan.jobs(name) if step.reads else []:
-            strategy = job.get("strategy", "") if step.by_strategy else ""
-            found[f"{name} {strategy}".strip()] = plan.settings(name, strategy)
-            if strategy:
-                found[strategy] = plan.settings(name, strategy)
+            variant = step.variant(job)
+            found[f"{name} {variant}".strip()] = plan.settings(name, variant)
+            if step.by == "strategy":
+                found[variant] = plan.settings(name, variant)
     return found
 
 

@@ -106,14 +106,15 @@ def _search_batches(search: Search, space: Space, stored: int | None) -> Iterato
 def _final_batches(
     ranking: Ranking, retrain: Retrain, scaling: Scaling, space: Space, stored: int | None
 ) -> Iterator[Batch]:
-    stride, recipe = stride_of(space, retrain.network), retrain.recipe
+    stride = stride_of(space, retrain.network)
     what, key = "a network of the space (retrain.network)", "retrain.recipe"
     own = "ranking.recipe" if ranking.final_share is None else key
     yield _trained(own, ranking_recipe(ranking, retrain), what, stored, stride)
-    yield _trained(key, recipe, what, stored, stride)
-    for name in retrain.baselines if stored is not None else ():
-        base = to_be_fitted(name) or name
-        yield Batch(f"{key}.batch_size", recipe.batch_size, name, stored, baseline_stride(base, stored or 1))
+    for one, recipe in retrain.all_recipes.items():
+        yield _trained(one, recipe, what, stored, stride)
+        for name in retrain.baselines if stored is not None else ():
+            base = to_be_fitted(name) or name
+            yield Batch(f"{one}.batch_size", recipe.batch_size, name, stored, baseline_stride(base, stored or 1))
     if not scaling.enabled:
         return
     grid = triples(scaling.factors, scaling.depth, scaling.width, scaling.resolution, scaling.tolerance)
@@ -121,6 +122,7 @@ def _final_batches(
     yield _trained("scaling.recipe", scaling.recipe, "a network of the grid", side, stride)
     factorial = scaling.factorial
     if factorial.enabled:
+        recipe = retrain.recipe
         if factorial.recipe is not None:
             key, recipe = "scaling.factorial.recipe", factorial.recipe
         yield _trained(key, recipe, "a base of the factorial", stored, stride)

@@ -35,6 +35,8 @@ def check_ranking(ranking: Ranking, search: Search, retrain: Retrain, space: Spa
     if isinstance(search.estimator, Table):
         if ranking.shortlist == "auto":
             raise ValueError("ranking.shortlist is auto, but search.estimator is a table; leave it out")
+        if retrain.recipes:
+            raise ValueError("retrain.recipes train, but search.estimator is a table of accuracies; leave them out")
         return
     if ranking.uniform > space.size():
         size = f"space {space.name} has {space.size()} architectures"

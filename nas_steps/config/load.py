@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from nas_steps.config.estimators import ESTIMATORS, Table
-from nas_steps.config.renamed import in_old_names, with_new_names
+from nas_steps.config.renamed import in_old_names, with_new_names, with_numbers
 from nas_steps.config.schema import Config
 from nas_steps.config.strategies import STRATEGIES
 from nas_steps.config.truth import Place, misplaced
@@ -148,9 +148,16 @@ def load(raw: Mapping[str, Any], origin: str = "config", *, warn: bool = True) -
         raw, renamed = with_new_names(raw)
     except ValueError as error:
         raise UserError(f"{origin} is refused:\n  {error}") from None
-    for old, new in renamed.items() if warn else ():
-        warning = f"{origin}: {old} is called {new} now; the old name will not be read by the next release"
-        print(warning, file=sys.stderr, flush=True)
+    raw, numbers = with_numbers(raw)
+    warnings = [
+        f"{old} is called {new} now; the old name will not be read by the next release" for old, new in renamed.items()
+    ]
+    warnings += [
+        f"{key} is a number now: {str(old).lower()} is read as {new}; the next release will refuse it"
+        for key, (old, new) in numbers.items()
+    ]
+    for warning in warnings if warn else ():
+        print(f"{origin}: {warning}", file=sys.stderr, flush=True)
     wrong = dict(misplaced(raw, [Config]))
     lines = [f"{'.'.join(map(str, place))}: {reason}" for place, reason in wrong.items()]
     try:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from nas_steps.config.recipe import Recipe
-from nas_steps.config.section import LONGEST_ENTRY, EachOnce, Processes, Section
+from nas_steps.config.section import LONGEST_ENTRY, NAME, EachOnce, Natural, Processes, Section, with_names
 from nas_steps.config.space import Network
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
+
+#: what the key `recipe` is called where it is compared with the others
+MAIN = "main"
+#: letters of a recipe's name, which a log's name has beside an entry's
+LONGEST_RECIPE = 40
 
 
 class Budget(Section):
@@ -36,6 +41,11 @@ class Retrain(Section):
         default_factory=lambda: Recipe(epochs=30),
         description="The recipe of all entries: searched, random, hand-designed.",
     )
+    recipes: dict[Annotated[str, Field(pattern=NAME, max_length=LONGEST_RECIPE)], Recipe] = Field(
+        default_factory=dict,
+        description="Further recipes by name, each `recipe` with the given keys changed, by which all entries are "
+        "trained, too: does the verdict depend on the recipe?",
+    )
     seeds: int = Field(3, ge=1, description="Trainings of each entry; below 3 the report makes no claim.")
     processes: Processes = 1
     baselines: Annotated[list[Annotated[str, Field(max_length=LONGEST_ENTRY)]], EachOnce] = Field(
@@ -45,11 +55,39 @@ class Retrain(Section):
         "`_auto` takes the largest width within `budget`.",
     )
     budget: Budget | None = Field(None, description="The largest size of a baseline; null: any.")
-    uniform: bool = Field(True, description="Train a uniformly drawn architecture for each search seed: no search.")
+    uniform: Natural = Field(
+        8,
+        description="Uniformly drawn architectures to train, what no search gives. They are the first of the draw of "
+        "`ranking.uniform`, whose trainings cannot serve: they read no test set and keep no weights. 0: none.",
+    )
     largest: bool = Field(False, description="Train the space's largest network, too.")
     train_on: Literal["train", "train+valid"] = Field(
         "train", description="Images of final trainings; `train+valid` leaves none for validation."
     )
+
+    @field_validator("recipes", mode="before")
+    @classmethod
+    def _over_the_recipe(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, dict):
+            return value
+        if (recipe := info.data.get("recipe")) is None:
+            return {}  # the recipe that they change is refused itself
+        whole = recipe.model_dump()
+        return {name: _laid_over(whole, given) for name, given in with_names(value).items()}
+
+    @field_validator("recipes")
+    @classmethod
+    def _differ(cls, value: dict[str, Recipe], info: ValidationInfo) -> dict[str, Recipe]:
+        if MAIN in value:
+            raise ValueError(f"{MAIN} is what retrain.recipe is called beside the others; rename it")
+        known = {MAIN: info.data["recipe"]} if "recipe" in info.data else {}
+        for name, recipe in value.items():
+            for other, one in known.items():
+                if recipe == one:
+                    other = "retrain.recipe" if other == MAIN else other
+                    raise ValueError(f"{name} is the same recipe as {other}; change a key, or leave it out")
+            known[name] = recipe
+        return value
 
     @field_validator("baselines")
     @classmethod
@@ -70,3 +108,16 @@ class Retrain(Section):
         if fitted and self.budget is None:
             raise ValueError(f"baselines: {fitted[0]} takes its width from a budget, and there is none; set budget")
         return self
+
+    @property
+    def all_recipes(self) -> dict[str, Recipe]:
+        """The recipes by the keys that they are given by, the main one first."""
+        return {"retrain.recipe": self.recipe} | {f"retrain.recipes.{name}": one for name, one in self.recipes.items()}
+
+
+def _laid_over(whole: dict[str, Any], given: Any) -> Any:
+    """Return `whole` with the keys of `given` changed; a section inside keeps the keys that are not given."""
+    if not isinstance(given, dict):
+        return given
+    inside = {key: _laid_over(whole[key], one) for key, one in given.items() if isinstance(whole.get(key), dict)}
+    return {**whole, **given, **inside}

@@ -95,7 +95,8 @@ class Config(Section):
             raise ValueError("data.source is folder, but none is named: add `--config images=PATH`, or set data.path")
         space = declared(filled(self.space))
         search, estimator = self.search, self.search.estimator
-        recipes = {f"{key}.recipe": getattr(self, key).recipe for key in ("ranking", "retrain", "scaling")}
+        recipes = {"ranking.recipe": self.ranking.recipe} | self.retrain.all_recipes
+        recipes |= {"scaling.recipe": self.scaling.recipe}
         if isinstance(space, MobileSpace):
             check_skeleton(search, "search", space)
             check_skeleton(self.retrain, "retrain", space)

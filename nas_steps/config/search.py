@@ -6,12 +6,10 @@ from pydantic import Field, field_validator
 
 from nas_steps.config.constraints import Constraints, Latency
 from nas_steps.config.estimators import Estimator, Screen, ShortTraining, named_kind
-from nas_steps.config.section import LONGEST_ENTRY, Positive, Section, as_text
+from nas_steps.config.section import LONGEST_ENTRY, NAME, Positive, Section, with_names
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import Darts, Evolution, Nsga2, Random, Strategy
 from nas_steps.spaces.constraints import given
-
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_]*$"
 
 
 def _default_strategies() -> dict[str, Strategy]:
@@ -45,17 +43,10 @@ class Search(Section):
     def _name_is_kind(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        filled: dict[Any, Any] = {}
-        for name, settings in value.items():
-            try:
-                name = as_text(name)
-            except ValueError:
-                raise ValueError(f'the name {name!r} is no text; put it into quotes, such as "yes"') from None
-            if name in filled:
-                raise ValueError(f"the name {name} stands twice; keep one")
-            settings = {} if settings is None else settings
-            filled[name] = {"kind": name, **settings} if isinstance(settings, dict) else settings
-        return filled
+        return {
+            name: {"kind": name, **settings} if isinstance(settings, dict) else settings
+            for name, settings in with_names(value).items()
+        }
 
     @field_validator("strategies")
     @classmethod

@@ -54,9 +54,25 @@ def _each_once(value: list[str]) -> list[str]:
 Digits = BeforeValidator(_as_number)
 EachOnce = AfterValidator(_each_once)
 
+#: what a name of the user's looks like, which is a part of files' names
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_]*$"
 #: letters of a strategy's or baseline's name: a file's name has 255 at most, and the longest that holds one, the
 #: temporary file of a strategy's settings, has 49 more and the machine's name of at most 64
 LONGEST_ENTRY = 142
+
+
+def with_names(value: dict[Any, Any]) -> dict[str, Any]:
+    """Return the values by their names as text, a null as no keys. Raises ValueError for a name that is no text."""
+    found: dict[str, Any] = {}
+    for name, item in value.items():
+        try:
+            text = as_text(name)
+        except ValueError:
+            raise ValueError(f'the name {name!r} is no text; put it into quotes, such as "yes"') from None
+        if text in found:
+            raise ValueError(f"the name {text} stands twice; keep one")
+        found[text] = {} if item is None else item
+    return found
 
 
 class Section(BaseModel):

@@ -20,9 +20,9 @@ WILDCARD = re.compile(r"{(\w+)}")
 
 @dataclass(frozen=True)
 class Reads:
-    """Where a field of the settings comes from: `path` of the config, `{strategy}` standing for a strategy's name.
+    """Where a field of the settings comes from: `path` of the config, `{strategy}` or `{recipe}` being a name in it.
 
-    `path` may depend on the config. `value`, given the config and the strategy's name, shapes what the step gets;
+    `path` may depend on the config. `value`, given the config and that name, shapes what the step gets;
     without it that is the value at the path, less the keys in `leave_out`. If what it gives has keys of the config
     inside,
     `depth` says how many levels of them. `whole` is the key that decides whether there is a value at all.
@@ -34,24 +34,24 @@ class Reads:
     depth: int | None = None
     whole: str = ""
 
-    def key(self, config: Any, strategy: str, inside: Sequence[str]) -> str:
+    def key(self, config: Any, name: str, inside: Sequence[str]) -> str:
         """Return the config's spelling of a place inside the value; what several keys make has the key above them."""
         if not inside and self.whole:
             return self.whole
         depth = (0 if self.value else len(inside)) if self.depth is None else self.depth
-        return ".".join(filter(None, (self.path_in(config, strategy), *inside[:depth])))
+        return ".".join(filter(None, (self.path_in(config, name), *inside[:depth])))
 
-    def path_in(self, config: Any, strategy: str) -> str:
-        """Return the path, spelled out for one strategy."""
+    def path_in(self, config: Any, name: str) -> str:
+        """Return the path, spelled out for one strategy or recipe."""
         path = self.path if isinstance(self.path, str) else self.path(config)
-        return path.replace("{strategy}", strategy)
+        return WILDCARD.sub(name, path)
 
-    def of(self, config: Any, dump: Mapping[str, Any], strategy: str) -> Any:
+    def of(self, config: Any, dump: Mapping[str, Any], name: str) -> Any:
         """Return the value as JSON has it. `dump` is the whole config as JSON."""
         if self.value is not None:
-            return self.value(config, strategy)
+            return self.value(config, name)
         found: Any = dump
-        for key in self.path_in(config, strategy).split("."):
+        for key in self.path_in(config, name).split("."):
             # a key that this kind of estimator or strategy does not have
             found = found.get(key) if isinstance(found, Mapping) else None
         if self.leave_out and isinstance(found, Mapping):
@@ -97,9 +97,14 @@ class Step:
     package: str = ""
 
     @property
-    def by_strategy(self) -> bool:
-        """Whether each strategy has settings of its own."""
-        return any("{strategy}" in str(one.path) for one in self.sources().values())
+    def by(self) -> str:
+        """The wildcard whose values have settings of their own, `strategy` or `recipe`; empty if there is none."""
+        paths = (one.path for one in self.sources().values() if isinstance(one.path, str))
+        return next((found[1] for path in paths if (found := WILDCARD.search(path))), "")
+
+    def variant(self, wildcards: Mapping[str, Any]) -> str:
+        """Return the strategy or recipe whose settings a job has; empty if all jobs share them."""
+        return str(wildcards.get(self.by, "")) if self.by else ""
 
     def sources(self) -> dict[str, Reads]:
         """Return what each field of the settings is read from."""

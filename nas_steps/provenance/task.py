@@ -34,6 +34,7 @@ WILDCARDS = {
     "seed": "the seed: 0, 1, ...",
     "round": "the round: 0, 1, ...",
     "shard": "this job's share of the work: 0, 1, ...",
+    "recipe": "its name in the config",
     "entry": "what is retrained: a baseline's name, or <strategy>-<search seed>",
     "member": "the number of a scaled member: 0, 1, ...",
     "base": "what is scaled",

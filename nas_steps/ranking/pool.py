@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 from statistics import fmean
 from typing import Any
 
@@ -12,11 +11,8 @@ import numpy as np
 
 from nas_steps.estimation.estimates import Estimate, read_estimates
 from nas_steps.provenance.files import number, read_csv
-from nas_steps.provenance.seeds import derive_seed
 from nas_steps.ranking.correlation import Array
 from nas_steps.ranking.rank import mean_and_std
-from nas_steps.search.protocol import Seen
-from nas_steps.spaces.protocol import Space
 
 #: trivial estimators that any other should beat: counts of the final network
 BASELINES = ("parameters", "MACs")
@@ -33,11 +29,6 @@ class Member:
     parameters: int
     macs: int
     scores: Mapping[str, float] = field(default_factory=dict)
-
-
-def draw(space: Space, count: int, seed: int) -> list[str]:
-    """Draw non-isomorphic architectures uniformly: all if there are no more. Raises UserError if it finds none."""
-    return [str(one) for one in Seen(space).fill(count, Random(derive_seed(seed, "uniform sample")))]
 
 
 def pool(

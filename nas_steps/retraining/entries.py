@@ -6,21 +6,20 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 from nas_steps.data.store import read_meta
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import number, read_csv
-from nas_steps.provenance.seeds import derive_seed
 from nas_steps.retraining.fitting import Constraints, measure, refuse_larger, widest
 from nas_steps.search.slots import slot_of
+from nas_steps.search.uniform import draw
 from nas_steps.spaces.baselines import to_be_fitted
 from nas_steps.spaces.cells.space import CellArchitecture, CellSpace
 from nas_steps.spaces.constraints import constrained_space
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.space import MobileSpace
-from nas_steps.training.record import Entry
+from nas_steps.training.record import UNNEEDED, Entry
 from nas_steps.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -76,9 +75,13 @@ def entry_of(
 
 
 def uniform(settings: TrainingSettings, number: int, costs: str | Path | None = None) -> str:
-    """Draw architecture `number` uniformly from the space within the searches' constraints, by the seed alone."""
+    """Return architecture `number` of the uniform sample within the searches' constraints; empty if there are fewer.
+
+    It depends on the seed and the number alone, so that a larger sample has the same first architectures.
+    """
     space = constrained_space(declared(settings.space), settings.constraints, costs)
-    return str(space.sample(Random(derive_seed(settings.seed, "uniform", number))))
+    drawn = draw(space, number + 1, settings.seed)
+    return drawn[number] if number < len(drawn) else ""
 
 
 def largest(settings: TrainingSettings, data: str | Path) -> str:
@@ -139,18 +142,15 @@ def best_searched(winners: str | Path) -> dict[str, str] | None:
     return max(rows, key=lambda row: number(row["score"]), default=None)
 
 
-def unneeded(entry: Entry) -> bool:
-    """Return whether an entry of random search within a smaller budget is another entry's network."""
-    return entry.kind == "random" and not entry.architecture and slot_of(entry.name) > 1
-
-
-def missing(entry: Entry) -> str:
-    """Say why an entry has no architecture."""
-    if unneeded(entry):
-        return "within this budget random search had found nothing that no other entry is"
+def missing(entry: Entry) -> tuple[str, str]:
+    """Return the status of an entry that has no architecture, and why it has none."""
+    if entry.kind == "uniform":
+        return UNNEEDED, "the space has no more architectures that are not isomorphic to the uniform entries before"
+    if entry.kind == "random" and slot_of(entry.name) > 1:
+        return UNNEEDED, "within this budget random search had found nothing that no other entry is"
     if entry.kind == "baseline":
-        return "it cannot be made as small as the winner of the searches, or there is no winner (see the log)"
-    return "none of the architectures that this search proposed could be trained"
+        return "missing", "it cannot be made as small as the winner of the searches, or there is none (see the log)"
+    return "missing", "none of the architectures that this search proposed could be trained"
 
 
 def constraints_of(macs: float | None, parameters: float | None) -> Constraints | None:

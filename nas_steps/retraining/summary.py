@@ -11,6 +11,7 @@ from scipy.special import betaincinv
 from nas_steps.intervals import CONFIDENCE, accuracy_interval, mean_interval
 from nas_steps.retraining import comparison
 from nas_steps.retraining.comparison import Array, Pool, Side, adjust, contrast, network, outcome, pooled
+from nas_steps.training.record import UNNEEDED
 
 #: the record of a training, as in metrics.json; `predictions.read_trainings` adds `correct` and `chance_level`
 Metrics = Mapping[str, Any]
@@ -26,8 +27,6 @@ SUMMARY = (
 COMPARISONS = (
     "entry", "strategy", "against", "role", "seeds", "difference", "low", "high", "p_value", "p_holm", "outcome", "note"
 )  # fmt: skip
-#: the status of a job whose slot no search needs
-UNNEEDED = "unneeded"
 NO_IMAGES = "no predictions: the interval does not count the test set's size"
 NO_TRAININGS = "one training of each network: the interval counts test images alone"
 
@@ -154,7 +153,7 @@ def _at_chance(metrics: Metrics) -> bool:
 
 
 def needed(trainings: Sequence[Metrics]) -> list[Metrics]:
-    """Return all trainings but those of slots that no search needs."""
+    """Return all trainings but those of entries that turned out not to be needed."""
     return [metrics for metrics in trainings if metrics["status"] != UNNEEDED]
 
 

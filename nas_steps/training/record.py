@@ -12,6 +12,8 @@ from safetensors.numpy import save
 from nas_steps.provenance.files import atomic, write_csv, write_json
 
 HISTORY = ("epoch", "learning_rate", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "seconds")
+#: the status of a training that another one makes needless, or for which the space has no architecture
+UNNEEDED = "unneeded"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import sys
 
 from nas_steps.config.schema import Config
-from nas_steps.provenance.step import COST, Reads, Step
+from nas_steps.provenance.step import COST, WILDCARD, Reads, Step
 from nas_steps.workflow.steps import STEPS
 
 HEAD = """# Every step and every file
@@ -53,7 +53,7 @@ def _paths(source: Reads) -> list[str]:
     if not isinstance(source.path, str):
         return list(dict.fromkeys(map(source.path, CHOICES)))
     without = f" without {', '.join(source.leave_out)}" if source.leave_out else ""
-    return [source.path.replace("{strategy}", "<name>") + without]
+    return [WILDCARD.sub("<name>", source.path) + without]
 
 
 if __name__ == "__main__":

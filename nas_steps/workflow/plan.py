@@ -36,7 +36,7 @@ TOLERANCE = ("unreadable", "max_image_pixels")
 
 @dataclass(frozen=True)
 class Made:
-    """Files that one step makes of one settings file by one code; `variant` tells it from the step's others."""
+    """Files that one step makes of one settings file by one code; `variant` tells them from the step's others."""
 
     step: Step
     variant: str
@@ -51,7 +51,7 @@ class Made:
 
     @property
     def name(self) -> str:
-        """The rule, and the strategy or kind of network that it is made for: `propose evolution`."""
+        """The rule, and the strategy, recipe or family of networks that it is for: `propose evolution`."""
         return f"{self.rule} {self.variant}".strip()
 
 
@@ -92,37 +92,40 @@ class Plan:
 
     # ------------------------------------------------------------------------------------------ made with what
 
-    def values(self, step: Step, strategy: str = "") -> dict[str, Any]:
-        """Return the settings of a step: what its declaration reads of the config. Nothing stands for null."""
-        strategy = strategy if step.by_strategy else ""
-        if (step.name, strategy) not in self._values:
+    def values(self, step: Step, variant: str = "") -> dict[str, Any]:
+        """Return the settings of a step (of one strategy or recipe): what its declaration reads of the config.
+
+        Nothing stands for null.
+        """
+        variant = variant if step.by else ""
+        if (step.name, variant) not in self._values:
             given = {"content": self.content, "tolerance": self.tolerance, "config": self.dump}
             values = {
-                name: given[name] if source.path == "" else source.of(self.config, self.dump, strategy)
+                name: given[name] if source.path == "" else source.of(self.config, self.dump, variant)
                 for name, source in step.sources().items()
             }
             known = {name: value for name, value in values.items() if value is not None}
-            self._values[step.name, strategy] = known
-        return self._values[step.name, strategy]
+            self._values[step.name, variant] = known
+        return self._values[step.name, variant]
 
-    def settings(self, name: str, strategy: str = "") -> str:
-        """Return the settings file of a step (of one strategy); empty if it reads none."""
+    def settings(self, name: str, variant: str = "") -> str:
+        """Return the settings file of a step (of one strategy or recipe); empty if it reads none."""
         step = STEPS[name]
         if name == "manifest":
             return self.manifest_settings()
         if not step.reads:
             return ""
-        strategy = strategy if step.by_strategy else ""
-        if (name, strategy) not in self._settings:
-            file = "-".join(filter(None, (name, strategy)))
-            self._settings[name, strategy] = write_settings(file, self.values(step, strategy), self.store)
-        return self._settings[name, strategy]
+        variant = variant if step.by else ""
+        if (name, variant) not in self._settings:
+            file = "-".join(filter(None, (name, variant)))
+            self._settings[name, variant] = write_settings(file, self.values(step, variant), self.store)
+        return self._settings[name, variant]
 
     def code(self, name: str, **wildcards: Any) -> str:
         """Return the fingerprint of the code that a job runs. `code-<fingerprint>.json` among the settings spells it
         out, so that a later run can name the modules that changed."""
         step = STEPS[name]
-        values = self.values(step, wildcards.get("strategy", "")) if step.kinds else {}
+        values = self.values(step, step.variant(wildcards)) if step.kinds else {}
         modules = tuple(step.modules(values, self.options(step, wildcards)))
         if modules not in self._code:
             path = write_settings("code", module_hashes(*modules), self.store)
@@ -132,12 +135,12 @@ class Plan:
     def config_key(self, settings: str, path: Sequence[str]) -> str:
         """Return the key of the config that a value of some settings is read from: of `darts-long` and (strategy,
         epochs) `search.strategies.long.epochs`. A value that several keys make has the key above them."""
-        name, _, strategy = settings.partition("-")
+        name, _, variant = settings.partition("-")
         if name == "manifest":
             return ".".join(path)
         if name == "data" and path[0] == "tolerance":
             return "data.unreadable and data.max_image_pixels"
-        return nearest_key(STEPS[name].sources()[path[0]].key(self.config, strategy, path[1:]))
+        return nearest_key(STEPS[name].sources()[path[0]].key(self.config, variant, path[1:]))
 
     def versions(self, name: str, strategy: str = "") -> str:
         """Return the packages whose version shapes a step's numbers (by one strategy), as text."""
@@ -166,10 +169,10 @@ class Plan:
 
         Snakemake does not watch it: what counts of it are the settings, the code and the files.
         """
-        step, strategy = STEPS[name], wildcards.get("strategy", "")
-        words = [*launcher(self.processes(name, strategy)), step.package, name]
+        step = STEPS[name]
+        words = [*launcher(self.processes(name, wildcards)), step.package, name]
         if step.reads:
-            words += ["--settings", self.settings(name, strategy)]
+            words += ["--settings", self.settings(name, step.variant(wildcards))]
         for wildcard in step.wildcards():
             words += [f"--{wildcard}", str(wildcards[wildcard])]
         for option in step.takes:
@@ -188,9 +191,10 @@ class Plan:
         below = os.path.relpath(declared[first], common_folder(declared))
         return shlex.join([*words, "--output", output[first].removesuffix(below).rstrip("/")])
 
-    def processes(self, name: str, strategy: str = "") -> int:
-        """Return how many processes train one network together."""
-        values = self.values(STEPS[name], strategy) if STEPS[name].device else {}
+    def processes(self, name: str, wildcards: Mapping[str, Any]) -> int:
+        """Return how many processes train one network of a job together."""
+        step = STEPS[name]
+        values = self.values(step, step.variant(wildcards)) if step.device else {}
         for holder in (values, values.get("strategy"), values.get("supernet")):
             if isinstance(holder, Mapping) and "processes" in holder:
                 return int(holder["processes"])
@@ -312,6 +316,11 @@ class Plan:
         return self.trains and self.config.ranking.uniform > 0
 
     @property
+    def by_recipes(self) -> bool:
+        """Whether entries are trained by further recipes."""
+        return self.trains and bool(self.config.retrain.recipes)
+
+    @property
     def scaled(self) -> bool:
         return self.trains and self.config.scaling.enabled
 
@@ -354,6 +363,7 @@ class Plan:
             "shards": range(config.shards),
             "ranking_seeds": range(config.ranking.seeds),
             "entries": list(self.entries),
+            "recipes": list(config.retrain.recipes),
             "retraining_seeds": range(config.retrain.seeds),
             "members": range(config.scaling.members),
             "scaling_seeds": range(config.scaling.seeds),
@@ -459,8 +469,7 @@ class Plan:
             for seed in range(self.config.search.seeds)
         }
         retrain = self.config.retrain
-        if retrain.uniform:
-            kinds |= {f"uniform-{seed}": "uniform" for seed in range(self.config.search.seeds)}
+        kinds |= {f"uniform-{number}": "uniform" for number in range(retrain.uniform)}
         if retrain.largest:
             kinds["largest"] = "largest"
         return kinds | dict.fromkeys(retrain.baselines, "baseline")
@@ -517,17 +526,15 @@ class Plan:
             if name == "manifest":
                 continue
             for wildcards in self.jobs(name):
-                strategy = wildcards.get("strategy", "") if step.by_strategy else ""
-                options = self.options(step, wildcards)
-                variant = strategy or str(options.get("family", ""))
+                own = step.variant(wildcards)
+                variant = " ".join(filter(None, (own, self.options(step, wildcards).get("family"))))
                 files = step.files(**wildcards)
                 if name == "data":
                     # what preparing the data cost is no result of one experiment
                     files.pop("cost")
                 made = found.get((name, variant))
                 if made is None:
-                    settings = Path(self.settings(name, strategy)).stem
-                    versions = self.versions(name, strategy)
+                    settings, versions = Path(self.settings(name, own)).stem, self.versions(name, own)
                     made = Made(step, variant, [], settings, self.code(name, **wildcards), versions)
                     found[name, variant] = made
                 made.files.extend(f"{self.below(step)}/{file}" for file in files.values())
@@ -577,6 +584,7 @@ REPORTED = {
     "gather_retraining": ("retrained", "summary", "comparisons", "contests"),
     "recommend": ("recommended",),
     "lookup": ("retrained", "summary", "comparisons", "contests"),
+    "gather_recipes": ("recipes", "recipe_contests", "recipe_agreement"),
     "retrain": ("metrics",),
     "choose_scaling": ("chosen",),
     "gather_family": ("family",),

@@ -41,8 +41,8 @@ class Wired(dict[str, Any]):
 
     def _settings(self) -> str | Callable[..., str]:
         name = self.step.name
-        if self.step.by_strategy:
-            return lambda wildcards: self.plan.settings(name, wildcards.strategy)
+        if self.step.by:
+            return lambda wildcards: self.plan.settings(name, self.step.variant(dict(wildcards.items())))
         # a step that this experiment does not need has no settings
         return self.plan.settings(name) if self.plan.has(name) else ""
 

@@ -18,7 +18,7 @@ def settings(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The settings of all steps, the report's aside, by the name of their file without its fingerprint."""
     plan = Plan(raw, root=str(folder))
     files = {
-        Path(plan.settings(name, job.get("strategy", "")))
+        Path(plan.settings(name, step.variant(job)))
         for name, step in STEPS.items()
         if step.reads and name != "report"
         for job in plan.jobs(name)

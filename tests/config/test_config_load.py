@@ -660,7 +660,7 @@ def test_a_name_is_as_long_as_its_files_can_be(
     settings_files(loaded, tmp_path)
     longest = max(len(name) for name in [loaded.experiment, *loaded.search.strategies, *loaded.retrain.baselines])
     assert longest == length
-    step = max((name for name, one in STEPS.items() if one.by_strategy), key=len)
+    step = max((name for name, one in STEPS.items() if one.by == "strategy"), key=len)
     # what is made of them: the temporary file of a strategy's settings, an entry's checkpoints, the lock of a run
     for name in (
         f".{step}-{'n' * 142}-{16 * 'f'}.json.{64 * 'h'}.4194304.partial",

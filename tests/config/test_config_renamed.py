@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nas_steps.config.load import load
-from nas_steps.config.renamed import RENAMED
+from nas_steps.config.renamed import NUMBERS, RENAMED
 from nas_steps.config.walk import nearest_key
 from nas_steps.errors import UserError
 
@@ -71,3 +71,28 @@ def test_what_is_wrong_there_is_told_by_the_name_that_was_given(given: dict[str,
     head, told = str(error.value).splitlines()
     assert head == "my.yaml is refused:"
     assert told.strip().startswith(line)
+
+
+def test_truth_values_of_keys_that_are_numbers_now_are_read_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    for old, (word, new) in {True: ("true", 8), False: ("false", 0)}.items():
+        raw = {"retrain": {"uniform": old}}
+        assert load(raw, "my.yaml").retrain.uniform == new
+        line = f"my.yaml: retrain.uniform is a number now: {word} is read as {new}; the next release will refuse it"
+        assert capsys.readouterr().err.splitlines() == [line]
+        assert raw == {"retrain": {"uniform": old}}  # the caller's mapping stays as it is
+        load(raw, warn=False)
+        load({"retrain": {"uniform": new}})
+        assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+def test_every_such_key_is_a_number(key: str) -> None:
+    section, name = key.split(".")
+    assert isinstance(getattr(getattr(load({}), section), name), int)
+
+
+def test_the_others_are_refused() -> None:
+    with pytest.raises(UserError, match=r"retrain\.seeds: given True, but a whole number is wanted"):
+        load({"retrain": {"seeds": True, "uniform": True}}, warn=False)
+    with pytest.raises(UserError, match=r"retrain\.uniform: given -1; input should be greater than or equal to 0"):
+        load({"retrain": {"uniform": -1}})

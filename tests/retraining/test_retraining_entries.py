@@ -17,7 +17,7 @@ from nas_steps.config.schema import Config
 from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.models.build import size
-from nas_steps.provenance.files import read_json, write_csv
+from nas_steps.provenance.files import read_csv, read_json, write_csv
 from nas_steps.ranking.rank import WINNERS
 from nas_steps.retraining import refusing
 from nas_steps.retraining.entries import entry_of, largest_cells, uniform
@@ -47,13 +47,40 @@ def step() -> TrainingSettings:
 def test_a_uniform_architecture_depends_on_the_seed_and_its_number_alone(step: TrainingSettings) -> None:
     drawn = [uniform(step, number) for number in range(8)]
     assert drawn == [uniform(step, number) for number in range(8)]
-    assert len(set(drawn)) > 4
+    space = declared_cells(step.space)
+    assert len({space.identity(space.parse(text)) for text in drawn}) == 8
     assert [uniform(step.model_copy(update={"seed": 1}), number) for number in range(8)] != drawn
-    for text in drawn:
-        declared_cells(step.space).parse(text)
     # the recipe and the network take no part, nor does any file of a search
     other = step.model_copy(update={"network": Network(channels=8)})
     assert entry_of("uniform-3", "uniform", other, "no such folder").architecture == drawn[3]
+
+
+def test_the_uniform_entries_are_the_first_of_the_sample_that_judges_scores(
+    step: TrainingSettings, tmp_path: Path
+) -> None:
+    run("sample", settings=settings(ranking__uniform=5)["sample"], output=tmp_path)
+    sample = [row["architecture"] for row in read_csv(tmp_path / "proposals.csv")]
+    assert sample == [uniform(step, number) for number in range(5)]
+
+
+def test_a_uniform_entry_that_the_space_lacks_is_not_needed(tmp_path: Path) -> None:
+    """Two operations on each of three edges: eight architectures."""
+    small = {"preset": "nasbench201", "nodes": 2, "operations": ["skip_connect", "nor_conv_1x1"]}
+    given = {
+        "settings": settings(space=small, search__strategies={"random": {"evaluations": 2}})["retrain"],
+        "data": "no such folder",
+        "kind": "uniform",
+        "seed": 0,
+    }
+    run("retrain", entry="uniform-8", output=tmp_path, **given)
+    metrics = read_json(tmp_path / "metrics.json")
+    assert (metrics["status"], metrics["architecture"]) == ("unneeded", None)
+    assert metrics["reason"].startswith("the space has no more architectures")
+    assert (tmp_path / "weights.safetensors").exists()
+    # what is not needed is in no table
+    gathered = tmp_path / "gathered"
+    run("gather_retraining", trainings=[tmp_path / "metrics.json"], output=gathered)
+    assert read_csv(gathered / "retrained.csv") == read_csv(gathered / "summary.csv") == []
 
 
 # --------------------------------------------------------------------------------------- the largest network
@@ -289,12 +316,12 @@ def test_the_plan_has_the_entries_and_what_they_wait_for(tmp_path: Path) -> None
     raw["retrain"] |= {"largest": True, "budget": "winner", "baselines": ["resnet20_auto", "mobilenet_v2"]}
     plan = Plan(raw, root=str(tmp_path))
     kinds = plan.entries
-    assert [name for name, kind in kinds.items() if kind == "uniform"] == ["uniform-0", "uniform-1"]
+    assert [name for name, kind in kinds.items() if kind == "uniform"] == [f"uniform-{number}" for number in range(8)]
     assert kinds["largest"] == "largest"
     waiting = {name for name in kinds if plan.winners(name)}
     assert waiting == {name for name, kind in kinds.items() if kind in ("searched", "random")} | {"resnet20_auto"}
     assert {limits(plan, name) for name in kinds} == {""}
-    raw["retrain"] |= {"budget": {"macs": 2e6, "parameters": 3000}, "uniform": False, "largest": False}
+    raw["retrain"] |= {"budget": {"macs": 2e6, "parameters": 3000}, "uniform": 0, "largest": False}
     plan = Plan(raw, root=str(tmp_path))
     assert limits(plan, "resnet20_auto") == limits(plan, "mobilenet_v2") == " --macs 2000000 --parameters 3000"
     assert limits(plan, "darts-0") == ""

@@ -30,6 +30,7 @@ CONFIGS = {
         DIGITS,
         search__strategies={"random": {}, "darts": {"epochs": 1, "processes": 2}, "enas": {"epochs": 2}},
         retrain__processes=2,
+        retrain__recipes={"long": {"epochs": 9}, "mixed": {"mixup": 0.2}},
         scaling__warm_start=True,
         scaling__factorial={"enabled": True, "seeds": 1},
     ),
@@ -40,7 +41,7 @@ CONFIGS = {
     ),
 }
 #: steps that several processes share, if the config says so
-TOGETHER = ("darts", "retrain", "train_member", "train_design")
+TOGETHER = ("darts", "retrain", "retrain_by_recipe", "train_member", "train_design")
 
 
 def commands(config: dict[str, Any], folder: Path) -> list[str]:

@@ -25,7 +25,7 @@ SMALL: dict[str, Any] = {
     },
     "search": {"estimator": RECIPE, "strategies": {"random": {"evaluations": 2}}},
     "ranking": {"shortlist": 1, "recipe": RECIPE},
-    "retrain": {"recipe": RECIPE, "seeds": 1, "baselines": ["resnet20_x0.25", "resnet20_x0.1"]},
+    "retrain": {"recipe": RECIPE, "seeds": 1, "uniform": 1, "baselines": ["resnet20_x0.25", "resnet20_x0.1"]},
     "scaling": {
         "depth": [1.0],
         "width": [1.0],

@@ -69,6 +69,9 @@ WORLDS: dict[str, dict[str, Any]] = {
         "search": {"estimator": SHARED, "strategies": {"random": {}, "evolution": {}, "enas": {}}},
     },
     "a share of the final recipe": {"ranking": {"final_share": 0.5}, "retrain": {"budget": {"macs": 1e9}}},
+    "two more recipes": {
+        "retrain": {"recipes": {"short": {"epochs": 9}, "mixed": {"mixup": 0.2, "augment": {"crop": 1}}}}
+    },
     "a factorial": {"scaling": {"factorial": {"enabled": True}}},
     "a factorial by a recipe of its own": {"scaling": {"factorial": {"enabled": True, "recipe": {"epochs": 3}}}},
 }
@@ -127,8 +130,9 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
 
 
 def generic(path: tuple[str, ...]) -> str:
-    """A path with the name of a strategy left open."""
-    return ".".join(NAME if path[:2] == ("search", "strategies") and at == 2 else key for at, key in enumerate(path))
+    """A path with the name of a strategy or recipe left open."""
+    named = path[:2] in (("search", "strategies"), ("retrain", "recipes"))
+    return ".".join(NAME if named and at == 2 else key for at, key in enumerate(path))
 
 
 ANNOTATIONS = {".".join(key.path): key.field.annotation for key in keys(Config)}
@@ -139,8 +143,8 @@ def settings(plan: Plan) -> dict[str, dict[str, Any]]:
     found = {}
     for name, step in STEPS.items():
         for job in plan.jobs(name) if step.reads else []:
-            strategy = job.get("strategy", "") if step.by_strategy else ""
-            found["-".join(filter(None, (name, strategy)))] = plan.values(step, strategy)
+            variant = step.variant(job)
+            found["-".join(filter(None, (name, variant)))] = plan.values(step, variant)
     return found
 
 

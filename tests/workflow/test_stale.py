@@ -68,12 +68,13 @@ search.estimator.learning_rate  |  .  .  1  3  2  .|  1  1  1  1|  .  .  1  1  1
 a key of darts                  |  .  .  .  .  .  1|  1  1  1  1|  .  .  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
 a key of evolution              |  .  .  2  2  1  .|  1  1  1  1|  .  .  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
 one more strategy               |  .  1  1  1  1  1|  1  1  1  1|  .  .  .  1  1|  7  1  1|  1  1  1  3  1|  1  1  1|  1  1
-one more search seed            |  .  .  3  3  2  1|  1  1  1  1|  .  .  .  1  1| 11  1  1|  1  1  1  3  1|  1  1  1|  1  1
+one more search seed            |  .  .  3  3  2  1|  1  1  1  1|  .  .  .  1  1| 10  1  1|  1  1  1  3  1|  1  1  1|  1  1
 one more round of evolution     |  .  1  2  2  2  .|  1  1  1  1|  .  .  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
 ranking.shortlist               |  .  .  .  .  .  .|  .  1  1  1|  .  .  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
 ranking.recipe                  |  .  .  .  .  .  .|  .  .  1  1|  .  1  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
 ranking.uniform                 |  .  .  .  .  .  .|  .  .  .  .|  1  1  1  1  1|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
 ranking.tolerance               |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  1  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+retrain.uniform                 |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  2  1  1|  .  .  .  .  .|  1  .  1|  1  1
 retrain.recipe                  |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  8  1  1|  .  .  1  3  1|  1  1  1|  1  1
 one more training seed          |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  8  1  1|  .  .  .  .  .|  1  .  1|  1  1
 one more baseline               |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  1  1  1|  .  .  .  .  .|  1  .  1|  1  1
@@ -143,6 +144,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "ranking.shortlist": change(TINY, ranking__shortlist=2),
     "ranking.recipe": change(TINY, ranking__recipe__epochs=3),
     "ranking.uniform": change(TINY, ranking__uniform=4),
+    "retrain.uniform": change(TINY, retrain__uniform=3),
     "ranking.tolerance": change(TINY, ranking__tolerance=0.01),
     "retrain.recipe": change(TINY, retrain__recipe__epochs=3),
     "one more training seed": change(TINY, retrain__seeds=2),
@@ -225,6 +227,7 @@ ONLY = {
         ],
     },
     "one more baseline": {"retrain": ["entry=resnet20, seed=0"]},
+    "retrain.uniform": {"retrain": ["entry=uniform-1, seed=0", "entry=uniform-2, seed=0"]},
 }
 
 

@@ -112,7 +112,7 @@ def test_nothing_upstream_of_a_final_training_has_read_the_test_set(tmp_path: Pa
             jobs.append((rule[1], files["input"], files["output"]))
     maker = {file: job for job, (_, _, outputs) in enumerate(jobs) for file in outputs}
     finals = [job for job, (rule, _, _) in enumerate(jobs) if rule in ("retrain", "train_member")]
-    assert len(finals) == 2 * 3 + 2 + 1 + 2 + 3  # winners, uniform draws, the largest, baselines, members
+    assert len(finals) == 2 * 3 + 1 + 1 + 2 + 3  # winners, uniform draws, the largest, baselines, members
 
     def upstream(job: int) -> set[int]:
         parents = {maker[file] for file in jobs[job][1] if file in maker}

@@ -47,6 +47,7 @@ TINY: dict[str, Any] = {
         "network": {"channels": 4, "cells": 3},
         "recipe": RECIPE,
         "seeds": 1,
+        "uniform": 1,
         "baselines": ["resnet20_x0.25", "mobilenet_v3_small_x0.5"],
     },
     "scaling": {

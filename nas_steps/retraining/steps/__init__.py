@@ -1,5 +1,7 @@
 """The declarations of the final trainings."""
 
+from typing import Any
+
 from nas_steps.config import derive
 from nas_steps.config.reads import CONSTRAINTS, RETRAINED, TABLE
 from nas_steps.provenance.step import FAMILY, Reads, Step, steps, trained
@@ -35,13 +37,16 @@ COMPARED = {
     ),
 }
 
-STEPS = steps(
-    "nas_steps.retraining",
-    Step(
-        "retrain",
-        "Train one entry by the final recipe and test it once.",
-        jobs={"entry": "entries", "seed": "retraining_seeds"},
-        when=("trains",),
+ENTRIES = {"entry": "entries", "seed": "retraining_seeds"}
+
+
+def training(name: str, summary: str, folder: str, **more: Any) -> Step:
+    """Declare a step that trains one entry into `folder`."""
+    return Step(
+        name,
+        summary,
+        trained(folder),
+        module="nas_steps.retraining.steps.retrain",
         packages=TRAINS,
         kinds=FAMILY,
         device=True,
@@ -56,8 +61,28 @@ STEPS = steps(
             "macs?": "the largest number of MACs of a baseline",
             "parameters?": "the largest number of parameters of a baseline",
         },
+        **more,
+    )
+
+
+STEPS = steps(
+    "nas_steps.retraining",
+    training(
+        "retrain",
+        "Train one entry by the final recipe and test it once.",
+        "retraining/{entry}-s{seed}",
+        jobs=ENTRIES,
+        when=("trains",),
         reads={**RETRAINED, **CONSTRAINTS},
-        writes=trained("retraining/{entry}-s{seed}"),
+    ),
+    training(
+        "retrain_by_recipe",
+        "Train one entry by a further recipe and test it once.",
+        "retraining/recipes/{recipe}/{entry}-s{seed}",
+        jobs={"recipe": "recipes", **ENTRIES},
+        when=("by_recipes",),
+        reads={**RETRAINED, **CONSTRAINTS, "recipe": "retrain.recipes.{recipe}"},
+        stage="recipes",
     ),
     Step(
         "gather_retraining",
@@ -91,6 +116,35 @@ STEPS = steps(
                 "difference, low, high on the validation images), alternatives (role, and the same figures), "
                 "considered (every network: the same figures, behind, behind_low, behind_high, may_be_best, note), "
                 "export (entries)",
+            ),
+        },
+    ),
+    Step(
+        "gather_recipes",
+        "Compare the trainings by all recipes, on which a verdict must not depend.",
+        when=("by_recipes",),
+        takes={
+            "data": "folder of the prepared data",
+            "trainings+": "metrics.json of the main recipe",
+            "others+": "<recipe>/<entry>-s<seed>/metrics.json of the further recipes",
+            "predictions+": "predictions.safetensors of all of these trainings",
+            "opponents": "opponents.csv: random search at each strategy's cost",
+        },
+        writes={
+            "recipes": (
+                "retraining/recipes.csv",
+                "one row a recipe (main: retrain.recipe) and entry: recipe, entry, kind, strategy, trainings, "
+                "diverged, test_mean, test_std, test_low, test_high",
+            ),
+            "recipe_contests": (
+                "retraining/recipe_contests.csv",
+                "recipe, the columns of contests.csv, across (same, not "
+                "confirmed: one recipe shows a difference and another none, reversed: beat by one, lost by another)",
+            ),
+            "recipe_agreement": (
+                "retraining/recipe_agreement.csv",
+                "every two recipes: recipe, other, entries, kendall_tau (tau-b of mean test accuracies), low, high (95 "
+                "% bootstrap over entries, from 7 on), p_value (of no association), note",
             ),
         },
     ),

@@ -21,8 +21,8 @@ def main(task: Task) -> None:
     if not entry.architecture:
         from nas_steps.training.record import write_untrained
 
-        status = "unneeded" if unneeded(entry) else "missing"
-        write_untrained(task.folder, entry, task.seed, status=status, reason=missing(entry))
+        status, reason = missing(entry)
+        write_untrained(task.folder, entry, task.seed, status=status, reason=reason)
         return
 
     from nas_steps.training.final import final_job

@@ -68,7 +68,7 @@ class Causes:
     def _changes(self, job: Job, record: dict[str, Any]) -> Iterator[str]:
         """Yield the settings, code, versions and data that have changed."""
         now = {
-            "settings": Path(self.plan.settings(job.rule, job.wildcards.get("strategy", ""))).stem,
+            "settings": Path(self.plan.settings(job.rule, STEPS[job.rule].variant(job.wildcards))).stem,
             "code": self.plan.code(job.rule, **job.wildcards),
             "versions": self.plan.versions(job.rule, job.wildcards.get("strategy", "")),
         }
