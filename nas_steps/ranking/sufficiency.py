@@ -11,6 +11,7 @@ The pick has the best mean accuracy of a few noisy trainings; its regret is coun
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -389,9 +390,16 @@ def _quantile(values: Array) -> Simulated:
     """Return the smallest value that 95 % of the repeats do not exceed; its error is half of a 68 % interval."""
     ordered = np.sort(values)
     last = len(ordered) - 1
-    low, high = stats.binom.ppf(ndtr([-1.0, 1.0]), len(ordered), ASSURANCE).astype(int)
+    low, high = _places(len(ordered))
     value = ordered[min(last, math.ceil(ASSURANCE * len(ordered)) - 1)]
     return Simulated(float(value), float(ordered[min(last, high)] - ordered[max(0, min(last, low - 1))]) / 2)
+
+
+@cache
+def _places(repeats: int) -> tuple[int, int]:
+    """Return the 68 % interval of how many of the repeats are below the quantile."""
+    low, high = stats.binom.ppf(ndtr([-1.0, 1.0]), repeats, ASSURANCE).astype(int)
+    return low, high
 
 
 def _figures(prediction: Prediction) -> list[Simulated]:
