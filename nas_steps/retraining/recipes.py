@@ -14,6 +14,7 @@ from typing import Any
 
 from scipy import stats
 
+from nas_steps.facts import FEWEST_FOR_INTERVAL
 from nas_steps.provenance.files import write_csv
 from nas_steps.ranking.correlation import correlation
 from nas_steps.retraining.contests import CONTESTS, Opponents, contests
@@ -24,8 +25,6 @@ RECIPES = (
 )  # fmt: skip
 RECIPE_CONTESTS = ("recipe", *CONTESTS, "across")
 RECIPE_AGREEMENT = ("recipe", "other", "entries", "kendall_tau", "low", "high", "p_value", "note")
-#: the fewest entries for an interval of tau
-FEWEST_FOR_INTERVAL = 7
 #: outcomes that claim something
 CLAIMS = frozenset(("beat", "lost"))
 

@@ -394,7 +394,7 @@ def test_the_configs_that_are_shipped_have_no_unknown_key(file: Path, tmp_path: 
     ("ranking", "words"),
     [
         ({"shortlist": "auto", "uniform": 0}, ["shortlist is auto, but uniform is 0", "raise uniform"]),
-        ({"shortlist": "auto", "uniform": 2}, ["sample of 3 or more"]),
+        ({"shortlist": "auto", "uniform": 2}, ["sample of 7 or more"]),
         ({"uniform": 10**12}, ["ranking.uniform is 1000000000000", "architectures; lower it"]),
         ({"final_share": 0.04}, ["ranking.final_share is 0.04", "leaves 1 of 30 epochs"]),
     ],
