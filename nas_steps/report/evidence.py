@@ -143,7 +143,7 @@ def loss(row: Contest | Comparison) -> str:
 
 
 def between(row: Contest | Comparison) -> str:
-    """`between −2.2 and +2.1 points`; a difference without an interval is spelled with its note."""
+    """`between −2.2 and +2.1 points`; the difference alone if it has no interval."""
     if row.low is None or row.high is None:
         return f"{numbers.points(row.difference, sign=True)} points"
     decimals = numbers.decimals_for(row.low, row.high)

@@ -168,7 +168,7 @@ def collapses(results: Results) -> Iterator[Sentence]:
     ]
     if collapsed:
         cell = "normal cell" if space.inputs == 2 else "cell"
-        text = f"Collapsed: most kept edges of the final {cell} have no weights in {numbers.listed(collapsed)}."
+        text = f"Collapsed: most kept edges of the final {cell} have no weights in {numbers.shortened(collapsed)}."
         chance = numbers.share(free_by_chance(space), 0)
         yield Sentence(f"{text} A uniform draw would have {chance} on average.", "warning")
 
@@ -189,11 +189,11 @@ def undecided(results: Results) -> Iterator[Sentence]:
         if search.has_alphas and (entropy := chosen(search, "entropy")) is not None
     }
     named = [
-        f"{name} ({numbers.share(one, 0)})" for name, one in shares.items() if round(100 * one) >= UNDECIDED_PERCENT
+        f"{numbers.share(one, 0)} in {name}" for name, one in shares.items() if round(100 * one) >= UNDECIDED_PERCENT
     ]
     if named:
-        text = f"The alphas of {numbers.listed(named)} hardly decided: the percentage is their entropy's share of the"
-        yield Sentence(f"{text} largest possible one.", "warning")
+        text = "The alphas hardly decided: of the largest possible entropy they kept"
+        yield Sentence(f"{text} {numbers.shortened(named)}.", "warning")
 
 
 def free_by_chance(space: CellSpace) -> float:
@@ -344,17 +344,19 @@ def failed_trainings(results: Results) -> str:
     bad = Counter((one.entry, one.status or "without status") for one in results.trainings if one.status != "ok")
     if not bad:
         return ""
-    named = numbers.listed([f"{number} of {entry} ({status})" for (entry, status), number in bad.items()])
+    named = numbers.shortened([f"{number} of {entry} ({status})" for (entry, status), number in bad.items()])
     trainings = numbers.plural(len(results.trainings), "final training")
     return f"{sum(bad.values())} of {trainings} failed: {named}."
 
 
 def failed_evaluations(results: Results) -> Iterator[Sentence]:
     """Count the evaluations of the searches that gave no score."""
-    counts = [(search.name, failed) for search in results.searches for failed in search.failures().items()]
-    lost = [f"{number} of {name} ({status})" for name, (status, number) in counts]
+    lost: Counter[str] = Counter()
+    for search in results.searches:
+        lost.update(search.failures())
     if lost:
-        yield Sentence(f"Evaluations during the searches that gave no score: {numbers.listed(lost)}.")
+        counts = numbers.listed([f"{number} {status}" for status, number in lost.items()])
+        yield Sentence(f"Evaluations of the searches that gave no score: {counts}.")
 
 
 def trade_off(results: Results) -> Iterator[Sentence]:
