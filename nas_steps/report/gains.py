@@ -18,7 +18,7 @@ RULES = (
     "The relative improvement divides the difference to the mean of uniformly drawn networks by that mean "
     "(Yang et al. 2020).",
     "The best baseline has the highest mean validation accuracy, so that the test set does not choose. If no baseline "
-    "has a validation accuracy, it is the best by test accuracy, and the page says so.",
+    "has a validation accuracy, all baselines are opponents.",
     "Sizes are not matched if networks exceed the budget of the baselines, or if the mean MACs of a strategy's "
     f"networks and those of the best baseline differ by more than a factor of {signals.COST_FACTOR}.",
 )
@@ -54,9 +54,8 @@ def weighed(results: Results, strategy: str) -> Sentence:
     """
     rows = {role: contests_of(results, strategy, role) for role in ("random", "uniform", "baseline")}
     answer, tone = _answer({role: standing(results, own) for role, own in rows.items()})
-    names = {"uniform": drawn, "baseline": lambda row: f"{row.against}, the best baseline"}
     parts = [
-        f"{_apart(row)} {random_search(results, row) if role == 'random' else names[role](row)}{_improvement(row)}"
+        f"{_apart(row)} {opponent(results, row)}{_improvement(row)}"
         for role, own in rows.items()
         for row in own
         if row.difference is not None
@@ -86,10 +85,22 @@ def _answer(judged: dict[str, Standing]) -> tuple[str, signals.Tone]:
     if random == "beat":
         if judged["baseline"] == "lost":
             return "Not against the best baseline", "warning"
+        if judged["baseline"] == "mixed":
+            return "Not against every baseline", "warning"
         return ("Not against random networks", "warning") if judged["uniform"] == "lost" else ("Yes", "win")
     if random == "tie":
         return ("No more than random search" if judged["uniform"] == "beat" else "Not shown"), "plain"
     return _ANSWERS[random], "loss" if random == "lost" else "warning"
+
+
+def opponent(results: Results, row: Contest) -> str:
+    """Name the opponent of a comparison."""
+    if row.role == "random":
+        return random_search(results, row)
+    if row.role == "uniform":
+        return drawn(row)
+    several = len(contests_of(results, row.strategy, "baseline")) > 1
+    return row.against if several else f"{row.against}, the best baseline"
 
 
 def random_search(results: Results, row: Contest) -> str:

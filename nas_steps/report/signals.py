@@ -66,7 +66,7 @@ def cost(results: Results, strategy: str) -> Iterator[Sentence]:
         text += f", {numbers.ratio(seconds / final)} times one final training ({numbers.seconds(final)})"
     for random in results.strategies(searched=False):
         if spent := matched_seconds(results, strategy, random):
-            text += f"; {random} within this budget took about {numbers.seconds(spent)}"
+            text += f"; {random} within this budget took {numbers.seconds(spent)}"
     yield Sentence(f"{text}.")
 
 
@@ -83,15 +83,10 @@ def opponents_of(results: Results, strategy: str, random: str) -> list[Cells]:
 
 
 def matched_seconds(results: Results, strategy: str, random: str) -> float | None:
-    """Average the seconds of random search within a strategy's budget: its share of evaluations, and its ranking."""
-    rows = opponents_of(results, strategy, random)
-    shares = [row["evaluations"] / row["of"] for row in rows if row["evaluations"] is not None and row["of"]]
-    costs = [row for row in results.search_costs if row.strategy == random]
-    searches = [row.search_seconds for row in costs if row.search_seconds is not None]
-    if not shares or not searches or len(searches) < len(costs):
-        return None
-    ranking = sum(row.ranking_seconds or 0.0 for row in costs) / len(costs)
-    return sum(shares) / len(shares) * sum(searches) / len(searches) + ranking
+    """Average the seconds of random search and its ranking within a strategy's budget; None if one was not measured."""
+    spent = [row.get("random_seconds") for row in opponents_of(results, strategy, random)]
+    known = [seconds for seconds in spent if seconds is not None]
+    return sum(known) / len(known) if known and len(known) == len(spent) else None
 
 
 def relative_cost(results: Results, strategy: str, random: str) -> float | None:

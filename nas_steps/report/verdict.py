@@ -108,7 +108,8 @@ def head(results: Results) -> tuple[str, signals.Tone]:
         ((strategy, one),) = judged.items()
         text = _joined([*_alone(results, strategy, one)])
         # the subject of a win and a loss is the strategy already
-        text += "".join(f"{_AND.get(one, f'; {strategy} lost to')} {_baseline(row)}" for row in behind)
+        lost = numbers.listed([_baseline(row) for row in behind])
+        text += f"{_AND.get(one, f'; {strategy} lost to')} {lost}" if behind else ""
     else:
         text = _joined([*_several(results, judged), *_behind(behind)])
     tone = _tone(results)
@@ -142,12 +143,14 @@ def _alone(results: Results, strategy: str, judged: Standing) -> Iterator[str]:
     elif judged == "failures":
         yield from (f"no verdict on {strategy}: {_with_failures(results, row)}" for row in rows if failures_matter(row))
     else:
-        yield from (_clause(row, _whom(results, row, budget=True)) + _despite_failures(row) for row in rows)
+        for row in rows:
+            yield _clause(row, _whom(results, row, budget=True)) + _despite_failures(results, row)
 
 
-def _despite_failures(row: Contest) -> str:
+def _despite_failures(results: Results, row: Contest) -> str:
     """Qualify a win that failed trainings do not change."""
-    failed = f", although {row.failed} of its {numbers.plural(row.searches or 0, 'search')} had failed trainings"
+    searches = numbers.plural(results.config.search.seeds, "search")
+    failed = f", although {row.failed} of its {searches} had failed trainings"
     return failed if row.outcome == "beat" and row.failed else ""
 
 
@@ -174,8 +177,8 @@ def _clause(row: Contest, whom: str) -> str:
 def _with_failures(results: Results, row: Contest) -> str:
     """Tell both outcomes of a comparison that failed trainings change."""
     whom = _whom(results, row)
-    whose = [f"{row.failed} of its {numbers.plural(row.searches or 0, 'search')}"] if row.failed else []
-    whose += [f"{row.against_failed} of {row.against_searches} of {whom}"] if row.against_failed else []
+    whose = [f"{row.failed} of its {numbers.plural(results.config.search.seeds, 'search')}"] if row.failed else []
+    whose += [f"{row.against_failed} of those of {whom}"] if row.against_failed else []
     counted = replace(
         row, difference=row.failures_difference, low=row.failures_low, high=row.failures_high,
         outcome=row.failures_outcome,
@@ -201,7 +204,7 @@ def _several(results: Results, judged: Mapping[str, Standing]) -> Iterator[str]:
     for place, name in enumerate(claims):
         for row in contests_of(results, name, "random"):
             whom = _whom(results, row, budget=True)
-            yield _clause(row, "it" if place and whom == "random search" else whom) + _despite_failures(row)
+            yield _clause(row, "it" if place and whom == "random search" else whom) + _despite_failures(results, row)
     if ties := groups.get("tie"):
         ends = [abs(end or 0.0) for name in ties for row in contests_of(results, name, "random") for end in
                 (row.low, row.high)]  # fmt: skip
@@ -247,10 +250,10 @@ def _networks(results: Results, strategies: Sequence[str]) -> str:
             clauses.append(f"the winners of {contest.strategy} have {signed(contest)} against those of {whom}")
             continue
         clauses.append(_of_networks(row))
-        baseline = next((one.against for one in contests_of(results, contest.strategy, "baseline")), "")
-        lost = [one for one in results.comparisons if (one.entry, one.against) == (row.entry, baseline)]
+        baselines = {one.against for one in contests_of(results, contest.strategy, "baseline")}
+        lost = [one for one in results.comparisons if one.entry == row.entry and one.against in baselines]
         clauses += [
-            f"{row.entry}'s lost to the baseline {baseline} by {loss(one)}" for one in lost if one.outcome == "lost"
+            f"{one.entry}'s lost to the baseline {one.against} by {loss(one)}" for one in lost if one.outcome == "lost"
         ]
     return _joined([*clauses, end])
 
