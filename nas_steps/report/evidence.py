@@ -26,17 +26,17 @@ RULES = (
     f"interval without 0 and a Holm-adjusted p below {ALPHA}; else no difference was found. With fewer searches the "
     "sentence is about single networks.",
     "A claim about a network counts two errors: that of repeated trainings and that of a finite number of test images.",
-    "A win or a loss is refused if another recipe does not repeat it, or if it changes when each failed training "
-    "counts as one at chance level.",
+    "A win or a loss is refused if another recipe does not repeat it. It is also refused if it changes when each "
+    "failed training counts as one at chance level.",
     "If random search ran in several ways, a strategy beat or lost only if the comparisons with all of them say so.",
 )
 
 
 def outcome(row: Effect) -> Outcome:
-    """Judge an effect of the factorial by its seeds, interval and adjusted p-value."""
+    """Judge an effect of the factorial by the number of its units, its interval and adjusted p-value."""
     if row.difference is None:
         return "missing"
-    if row.seeds is None or row.seeds < FEWEST_SEEDS:
+    if row.seeds is None or row.seeds < (FEWEST_SEARCHES if row.unit == "search" else FEWEST_SEEDS):
         return "few"
     if row.low is None or row.high is None or row.p_holm is None:
         return "missing"

@@ -19,8 +19,8 @@ RULES = (
     "(Yang et al. 2020).",
     "The best baseline has the highest mean validation accuracy, so that the test set does not choose. If no baseline "
     "has a validation accuracy, all baselines are opponents.",
-    "Sizes are not matched if networks exceed the budget of the baselines, or if the mean MACs of a strategy's "
-    f"networks and those of the best baseline differ by more than a factor of {signals.COST_FACTOR}.",
+    "Sizes are not matched if networks exceed the budget of the baselines. Nor are they if the mean MACs of a "
+    f"strategy's networks differ from those of the best baseline by more than a factor of {signals.COST_FACTOR}.",
 )
 
 _ORDER: tuple[Standing, ...] = ("beat", "mixed", "recipe", "failures", "tie", "few", "lost", "missing")

@@ -13,10 +13,8 @@ from nas_steps.report.signals import Sentence, chosen, collapsed_from, handed_on
 GAP = 0.10
 
 RULES = (
-    "The discretisation gap of a supernet is read in four steps of validation accuracy: with all operations mixed; "
-    "with the strongest operations alone and all that they inherited, batch norms' running statistics too; with these "
-    f"statistics re-estimated; and after training from scratch. A fall of more than {100 * GAP:.0f} points from the "
-    "first to the third is warned of: the supernet was not trained towards that network.",
+    "A discretisation gap is a fall of validation accuracy, from the whole supernet to its strongest operations alone, "
+    f"of more than {100 * GAP:.0f} points. Batch norms' statistics are re-estimated first.",
 )
 
 _GAPS = ("search", "epoch", "mixed", "inherited", "re_estimated", "retrained", "same_architecture", "parameter_free",

@@ -288,8 +288,8 @@ def calibrated(results: Results) -> list[Sentence]:
         sentences.append(Sentence(f"There is no noise ceiling ({why}).{more}", "warning"))
     own = [name for name, one in results.config.search.strategies.items() if isinstance(one, Gradient | Enas)]
     if own:
-        text = "come from a supernet of its own" if len(own) == 1 else "come from supernets of their own"
-        text = f"The scores of {numbers.listed(own)} {text}, asked of no sample: how they rank is not told here."
+        text = "a supernet of its own" if len(own) == 1 else "supernets of their own"
+        text = f"The scores of {numbers.listed(own)} come from {text}: the sample says nothing of them."
         sentences.append(Sentence(text))
     return [*sentences, _enough(results.calibration)]
 
@@ -317,21 +317,32 @@ def _bracketed(value: float | None, low: float | None, high: float | None, decim
 
 
 def _enough(calibration: Mapping[str, Any]) -> Sentence:
-    """Tell if the shortlist is long enough."""
+    """Tell how likely the shortlist, with its number of seeds, holds a network within the tolerance of the best."""
     size, auto, why = calibration["shortlist"], calibration["given"] == "auto", calibration["why"]
     taken = f"The shortlist has {numbers.plural(size, 'candidate')} of each search"
-    taken += f", chosen by the sample: {why}." if auto else ", as the config says."
-    if calibration["enough"] is None:
-        unknown = "" if auto else why.partition("; ")[2]
-        what = f" Whether that is enough is not known: {unknown}." if unknown else ""
-        return Sentence(taken + what, "warning")
-    enough = _bracketed(calibration["enough"], calibration["enough_low"], calibration["enough_high"], 0)
+    if auto:
+        return Sentence(f"{taken}, chosen by the sample: {why}.", "plain" if _keeps(calibration) else "warning")
+    if calibration.get("within") is None:
+        unknown = why.partition("; ")[2]
+        return Sentence(f"{taken}.{f' Whether that is enough is not known: {unknown}.' if unknown else ''}", "warning")
+    ends = (100 * calibration["within_low"], 100 * calibration["within_high"])
+    chance = f"{numbers.share(calibration['within'], 0)} [{numbers.plain(ends[0], 0)}, {numbers.plain(ends[1], 0)}]"
+    seeds = numbers.plural(calibration["seeds"], "seed")
     text = (
-        f"To be within {numbers.points(calibration['tolerance'], 2)} points of the best of {calibration['candidates']} "
-        f"candidates with a probability of {numbers.share(calibration['assurance'], 0)}, the {enough} best scored must "
-        f"be trained (by the {calibration['read']}). {taken}"
+        f"{taken}. With {seeds} each, its pick is within {numbers.points(calibration['tolerance'], 2)} points of the "
+        f"best of {calibration['candidates']} candidates with a probability of {chance}."
     )
-    return Sentence(text, "warning" if size < min(calibration["enough"], calibration["candidates"]) else "plain")
+    best = calibration["best"]
+    if _keeps(calibration) or best is None:
+        return Sentence(text)
+    words = "Enough would be" if best["keeps"] else "No split is enough; the best is"
+    split = f"{numbers.plural(best['k'], 'candidate')} × {numbers.plural(best['seeds'], 'seed')}"
+    return Sentence(f"{text} {words} {split} ({numbers.share(best['within'], 0)}).", "warning")
+
+
+def _keeps(calibration: Mapping[str, Any]) -> bool:
+    within = calibration.get("within")
+    return within is not None and within >= calibration["assurance"] - 1e-12
 
 
 def failed_trainings(results: Results) -> str:

@@ -253,7 +253,9 @@ def _networks(results: Results, strategies: Sequence[str]) -> str:
         baselines = {one.against for one in contests_of(results, contest.strategy, "baseline")}
         lost = [one for one in results.comparisons if one.entry == row.entry and one.against in baselines]
         clauses += [
-            f"{one.entry}'s lost to the baseline {one.against} by {loss(one)}" for one in lost if one.outcome == "lost"
+            f"{one.entry}'s network lost to the baseline {one.against} by {loss(one)}"
+            for one in lost
+            if one.outcome == "lost"
         ]
     return _joined([*clauses, end])
 

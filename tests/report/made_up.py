@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,12 @@ from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.intervals import holm
 from nas_steps.models.latency import agreement
 from nas_steps.provenance.files import read_csv, write_csv, write_json, write_text
+from nas_steps.provenance.settings import read_settings
 from nas_steps.ranking import calibrate, compare
 from nas_steps.ranking.pool import Member
 from nas_steps.ranking.settings import CalibrationSettings
-from nas_steps.report.results import Results
+from nas_steps.report.results import Results, load_results
+from nas_steps.report.settings import ReportSettings
 from nas_steps.scaling.effects import EFFECTS, effects
 from nas_steps.scaling.factorial import CELLS, gather_cells
 from nas_steps.spaces.cells.space import CellArchitecture
@@ -698,6 +701,14 @@ def _export(folder: Path, entries: list[dict[str, Any]]) -> None:
     write_csv(folder / "export/exports.csv", rows, EXPORTS)
     write_csv(folder / "export/performance.csv", measured, PERFORMANCE)
     cost(folder / "export/cost.json", "export", 12.0)
+
+
+def loaded(made: MadeUp) -> Results:
+    """The results of a made-up tree, as the report reads them."""
+    with TemporaryDirectory() as place:
+        folder, settings = write(Path(place), made)
+        data = folder.parent / "data"
+        return load_results(read_settings(settings, ReportSettings), folder, data if data.is_dir() else None)
 
 
 def results_of(config: Config, *given: Any, **more: Any) -> Results:
