@@ -146,9 +146,9 @@ def test_an_equal_copy_is_trusted_and_another_config_is_refused(copied: Path, co
     refused(
         copied,
         change(TINY, retrain__recipe__epochs=3),
-        "retrain (16 files): retrain.recipe.epochs: 2 -> 3",
-        "retrain resnet (4 files): retrain.recipe.epochs: 2 -> 3",
-        "train_member (12 files): retrain.recipe.epochs: 2 -> 3",
+        "retrain (20 files): retrain.recipe.epochs: 2 -> 3",
+        "retrain resnet (5 files): retrain.recipe.epochs: 2 -> 3",
+        "train_member (15 files): retrain.recipe.epochs: 2 -> 3",
         "python -m nas_steps.manifest --adopt results/tiny",
     )
     refused(copied, TINY, "gather_retraining (4 files): code of nas_steps.retraining.summary", root=copy_of_code)
