@@ -6,11 +6,9 @@ from typing import Literal
 from nas_steps.report import numbers
 from nas_steps.report.records import Comparison, Contest, Effect, Entry
 from nas_steps.report.results import Results
-from nas_steps.scaling.effects import FEWEST_SEEDS
+from nas_steps.retraining.comparison import ALPHA, FEWEST_SEARCHES
+from nas_steps.scaling.effects import FEWEST
 
-ALPHA = 0.05
-#: the fewest searches of each side for a claim about a strategy
-FEWEST_SEARCHES = 4
 #: the main recipe's name in files of several recipes
 MAIN = "main"
 
@@ -36,7 +34,7 @@ def outcome(row: Effect) -> Outcome:
     """Judge an effect of the factorial by the number of its units, its interval and adjusted p-value."""
     if row.difference is None:
         return "missing"
-    if row.seeds is None or row.seeds < (FEWEST_SEARCHES if row.unit == "search" else FEWEST_SEEDS):
+    if row.seeds is None or row.seeds < FEWEST[row.unit or "network"]:
         return "few"
     if row.low is None or row.high is None or row.p_holm is None:
         return "missing"

@@ -322,7 +322,7 @@ def _enough(calibration: Mapping[str, Any]) -> Sentence:
     taken = f"The shortlist has {numbers.plural(size, 'candidate')} of each search"
     if auto:
         return Sentence(f"{taken}, chosen by the sample: {why}.", "plain" if _keeps(calibration) else "warning")
-    if calibration.get("within") is None:
+    if calibration["within"] is None:
         unknown = why.partition("; ")[2]
         return Sentence(f"{taken}.{f' Whether that is enough is not known: {unknown}.' if unknown else ''}", "warning")
     ends = (100 * calibration["within_low"], 100 * calibration["within_high"])
@@ -341,7 +341,7 @@ def _enough(calibration: Mapping[str, Any]) -> Sentence:
 
 
 def _keeps(calibration: Mapping[str, Any]) -> bool:
-    within = calibration.get("within")
+    within = calibration["within"]
     return within is not None and within >= calibration["assurance"] - 1e-12
 
 

@@ -12,7 +12,7 @@ from made_up import MadeUp, loaded, results_of
 
 from nas_steps.config.schema import Config
 from nas_steps.report import cautions
-from nas_steps.report.evidence import FEWEST_SEARCHES, networks, standing
+from nas_steps.report.evidence import networks, standing
 from nas_steps.report.records import (
     Agreement,
     Comparison,
@@ -28,6 +28,7 @@ from nas_steps.report.records import (
 from nas_steps.report.results import Results
 from nas_steps.report.signals import collapsed_from, energy, pareto
 from nas_steps.report.verdict import Verdict, decide
+from nas_steps.retraining.comparison import FEWEST_SEARCHES
 
 DARTS = {"search": {"seeds": 4, "strategies": {"random": {}, "darts": {}}}}
 
