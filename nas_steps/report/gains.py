@@ -1,8 +1,9 @@
-"""What the searches' cost won, and whether all sides have the same size. `RULES` has the rules."""
+"""Did searching pay? What the searches won, and whether all sides have the same size. The page prints `RULES`."""
 
 from collections.abc import Iterator
 
-from nas_steps.report import numbers
+from nas_steps.report import numbers, signals
+from nas_steps.report.evidence import Standing, between, contests_of, standing
 from nas_steps.report.records import Contest, Entry
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
@@ -11,58 +12,129 @@ from nas_steps.report.signals import Sentence
 SLACK = 0.001
 
 RULES = (
-    "What an hour of search won is the difference to a uniformly drawn architecture, which took no search, and to "
-    "random search, divided by the device-hours of one search. Where that difference cannot be told from 0, neither "
-    "can what an hour won, and no number is given.",
-    "A budget that baselines were held to is told where the searches' own winners or the random ones exceed it: then "
-    "sizes were not matched, and the comparison favours the larger network.",
+    "Searching paid if a strategy beat random search and lost neither to the mean of uniformly drawn networks nor to "
+    "the best baseline. Of several strategies the sentence is about the one with the best outcome against random "
+    "search, then the largest difference.",
+    "The relative improvement divides the difference to the mean of uniformly drawn networks by that mean "
+    "(Yang et al. 2020).",
+    "The best baseline has the highest mean validation accuracy, so that the test set does not choose. If no baseline "
+    "has a validation accuracy, all baselines are opponents.",
+    "Sizes are not matched if networks exceed the budget of the baselines. Nor are they if the mean MACs of a "
+    f"strategy's networks differ from those of the best baseline by more than a factor of {signals.COST_FACTOR}.",
 )
 
+_ORDER: tuple[Standing, ...] = ("beat", "mixed", "recipe", "failures", "tie", "few", "lost", "missing")
+_ANSWERS: dict[Standing, str] = {
+    "mixed": "Not against every random search",
+    "recipe": "It depends on the recipe",
+    "failures": "It depends on failed trainings",
+    "lost": "No",
+    "few": "Not known (too few searches)",
+    "missing": "Not known",
+}
 
-def gained(results: Results, strategy: str, rows: list[Contest], claimed: bool) -> Iterator[Sentence]:
-    """Tell the accuracy that an hour of search won over the opponent of `rows`, if both are known."""
-    hours = device_hours(results, strategy)
-    row = next((row for row in rows if row.difference is not None), None)
-    if hours is None or row is None or results.table is not None:
-        return
-    whom = "a uniform draw" if row.role == "uniform" else "random search of its budget"
-    spent = f"{numbers.seconds(3600 * hours)} of device time"
-    if not claimed:
-        text = f"What {strategy} gained over {whom} in {spent} cannot be told from 0, nor what an hour of it gains."
-        yield Sentence(text)
-        return
+
+def paid(results: Results) -> Sentence:
+    """Answer whether searching paid, for the strategy with the best outcome against random search."""
+    strategies = results.strategies(searched=True)
+    if not strategies:
+        return Sentence("Only random search was run, so there is no other search to weigh.")
+
+    def rank(strategy: str) -> tuple[int, float]:
+        rows = contests_of(results, strategy, "random")
+        return _ORDER.index(standing(results, rows)), -max((row.difference or 0.0 for row in rows), default=0.0)
+
+    return weighed(results, min(strategies, key=rank))
+
+
+def weighed(results: Results, strategy: str) -> Sentence:
+    """Weigh a strategy against random search, the mean of uniformly drawn networks, and the best baseline.
+
+    Intervals are in the forest plot. With too few searches the subject is the network, or the mean of the networks.
+    """
+    rows = {role: contests_of(results, strategy, role) for role in ("random", "uniform", "baseline")}
+    answer, tone = _answer({role: standing(results, own) for role, own in rows.items()})
+    parts = [
+        f"{_apart(row)} {opponent(results, row)}{_improvement(row)}"
+        for role, own in rows.items()
+        for row in own
+        if row.difference is not None
+    ]
+    if not parts:
+        return Sentence(f"{answer}: {strategy} has no figure to compare.", "warning")
+    return Sentence(f"{answer}: {_subject(results, strategy, rows['random'])} is {numbers.listed(parts)}.", tone)
+
+
+def _subject(results: Results, strategy: str, rows: list[Contest]) -> str:
+    if not rows or rows[0].outcome != "few" or results.table is not None:
+        return strategy
+    winners = results.of_strategy(strategy)
+    return f"the network {winners[0].entry}" if len(winners) == 1 else f"the mean of {strategy}'s networks"
+
+
+def _apart(row: Contest) -> str:
+    """`1.2 points above`, `0.5 points below`, `between −0.5 and +1.1 points from`, by the outcome."""
     difference = row.difference or 0.0
-    word = "gained" if difference > 0 else "lost"
-    each = numbers.ratio(100 * abs(difference) / hours)
-    text = f"In {spent} {strategy} {word} {numbers.points(abs(difference))} points over {whom}: {each} points a "
-    yield Sentence(f"{text}device-hour at this length, which need not hold for a longer search.")
+    if row.outcome == "tie" and row.low is not None and row.high is not None:
+        return f"{between(row)} from"
+    return f"{numbers.points(abs(difference))} points {'below' if difference < 0 else 'above'}"
 
 
-def device_hours(results: Results, strategy: str) -> float | None:
-    """Sum the hours of one search, each as often as its job held devices; None if nothing was measured."""
-    seconds = results.search_seconds(strategy)
-    names = {search.name for search in results.searches if search.strategy == strategy}
-    more = sum((cost.devices - 1) * cost.seconds for cost in results.costs if cost.search in names)
-    return None if not seconds else (seconds + more / len(names)) / 3600
+def _answer(judged: dict[str, Standing]) -> tuple[str, signals.Tone]:
+    random = judged["random"]
+    if random == "beat":
+        if judged["baseline"] == "lost":
+            return "Not against the best baseline", "warning"
+        if judged["baseline"] == "mixed":
+            return "Not against every baseline", "warning"
+        return ("Not against random networks", "warning") if judged["uniform"] == "lost" else ("Yes", "win")
+    if random == "tie":
+        return ("No more than random search" if judged["uniform"] == "beat" else "Not shown"), "plain"
+    return _ANSWERS[random], "loss" if random == "lost" else "warning"
 
 
-def sizes(results: Results) -> Iterator[Sentence]:
-    """Tell the budget of the baselines, and which entries exceed it."""
-    budget = results.config.retrain.budget
-    if budget is None:
-        return
-    limits: dict[str, float | None] = {"macs": budget.macs, "parameters": budget.parameters}
-    what = "in numbers"
-    if budget.winner:
-        best = best_ranked(results)
-        if best is None or best.macs is None:
-            yield Sentence("The baselines were to match the winner's size, and there is no winner.", "warning")
-            return
-        limits, what = {"macs": best.macs, "parameters": None}, f"the size of {best.entry}"
-    units = {"macs": "multiply-accumulates", "parameters": "parameters"}
-    for kind in ("baseline", "searched", "random", "uniform"):
+def opponent(results: Results, row: Contest) -> str:
+    """Name the opponent of a comparison."""
+    if row.role == "random":
+        return random_search(results, row)
+    if row.role == "uniform":
+        return drawn(row)
+    several = len(contests_of(results, row.strategy, "baseline")) > 1
+    return row.against if several else f"{row.against}, the best baseline"
+
+
+def random_search(results: Results, row: Contest) -> str:
+    """Name the random search of a comparison with the budget that it had."""
+    name = "random search" if len(results.strategies(searched=False)) < 2 else row.against
+    if row.matched == 1:
+        evaluations = results.table is not None or results.scores_by_shared_weights
+        return f"{name} {'with as many evaluations' if evaluations else 'of its budget'}"
+    relative = signals.relative_cost(results, row.strategy, row.against)
+    return name if relative is None else f"{name} with {numbers.ratio(relative)} times its training MACs"
+
+
+def drawn(row: Contest) -> str:
+    """`the mean of 8 random networks`."""
+    networks = row.against_searches or 0
+    return "one random network" if networks == 1 else f"the mean of {networks} random networks"
+
+
+def _improvement(row: Contest) -> str:
+    """` (relative improvement 3.4 %)`; empty if it is not known, or too few searches have it."""
+    if row.relative_improvement is None or row.outcome == "few":
+        return ""
+    return f" (relative improvement {numbers.share(row.relative_improvement)})"
+
+
+def unmatched_sizes(results: Results) -> Iterator[Sentence]:
+    """Warn of networks above the budget of the baselines, and of strategies whose networks have another size."""
+    found = _limits(results)
+    if found is not None:
+        limits, what = found
+        units = {"macs": "MACs", "parameters": "parameters"}
         above = [
             f"{entry.entry} ({numbers.ratio(size / limit)} times the {units[key]})"
+            for kind in ("baseline", "searched", "random", "uniform")
             for entry in results.entries
             for key, limit in limits.items()
             if entry.kind == kind and limit is not None and (size := getattr(entry, key) or 0) > limit * (1 + SLACK)
@@ -70,12 +142,45 @@ def sizes(results: Results) -> Iterator[Sentence]:
         if above:
             text = f"Sizes were not matched: above the budget of the baselines ({what}) are {numbers.listed(above)}."
             yield Sentence(text, "warning")
-    fitted = [one for one in results.entries if one.kind == "baseline" and one.architecture != one.entry]
-    if fitted:
-        named = [
-            f"{one.entry} is {one.architecture} ({numbers.macs(one.macs)} MACs)" for one in fitted if one.architecture
-        ]
-        yield Sentence(f"Fitted to the budget ({what}): {numbers.listed(named)}.")
+    for name in dict.fromkeys(row.against for row in results.contests if row.role == "baseline"):
+        baseline = results.entry(name)
+        times = {
+            strategy: ratio
+            for strategy in results.strategies(searched=True)
+            if (ratio := _times(results, strategy, baseline)) is not None and not signals.agree(ratio)
+        }
+        if times:
+            text = f"The networks of {numbers.listed(list(times))} have"
+            each = numbers.listed([numbers.ratio(ratio) for ratio in times.values()])
+            yield Sentence(f"{text} {each} times the MACs of {name}: that difference is one of size, too.", "warning")
+
+
+def _times(results: Results, strategy: str, baseline: Entry | None) -> float | None:
+    """Divide the mean MACs of a strategy's networks by those of a baseline; None if one of them is not known."""
+    macs = [entry.macs for entry in results.of_strategy(strategy) if entry.macs is not None]
+    return sum(macs) / len(macs) / baseline.macs if macs and baseline is not None and baseline.macs else None
+
+
+def fitted(results: Results) -> Iterator[Sentence]:
+    """Tell the baselines that were made to fit a budget."""
+    found = _limits(results)
+    made = [one for one in results.entries if one.kind == "baseline" and one.architecture not in ("", one.entry)]
+    if found is not None and made:
+        named = [f"{one.entry} is {one.architecture} ({numbers.macs(one.macs)} MACs)" for one in made]
+        yield Sentence(f"Fitted to the budget ({found[1]}): {numbers.listed(named)}.")
+
+
+def _limits(results: Results) -> tuple[dict[str, float | None], str] | None:
+    """Return the budget of the baselines and its name; None if there is none, or no winner to match."""
+    budget = results.config.retrain.budget
+    if budget is None:
+        return None
+    if not budget.winner:
+        return {"macs": budget.macs, "parameters": budget.parameters}, "in numbers"
+    best = best_ranked(results)
+    if best is None or best.macs is None:
+        return None
+    return {"macs": best.macs, "parameters": None}, f"the size of {best.entry}"
 
 
 def best_ranked(results: Results) -> Entry | None:

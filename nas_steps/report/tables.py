@@ -13,10 +13,9 @@ from nas_steps.report.fronts import fronts
 from nas_steps.report.gaps import gaps
 from nas_steps.report.latencies import latencies
 from nas_steps.report.names import TABLES
-from nas_steps.report.records import Cells, Compared, Contest, JobCost
+from nas_steps.report.records import Cells, Compared, Comparison, Contest, JobCost
 from nas_steps.report.results import Results
-from nas_steps.report.signals import one_training
-from nas_steps.retraining.contests import CONTESTS
+from nas_steps.report.signals import energy, one_training
 from nas_steps.scaling.factorial import CELLS
 from nas_steps.scaling.family import FAMILY
 
@@ -236,45 +235,40 @@ def retrained(results: Results) -> Table:
 
 
 def contests(results: Results) -> Table:
-    """One row for each strategy, opponent and way to take several winners as one."""
+    """One row for each strategy and opponent."""
     columns = (
-        *texts("strategy", "reading", "against"),
-        Column("of", "winners", _of, numeric=False),
-        text("searches", "searches"),
-        figure("pairs", "paired seeds", numbers.count),
+        *texts("strategy", "reading", "against", "role"),
+        *figures(numbers.count, searches="searches", against_searches="of the other side"),
         *_difference("difference, points"),
-        _interval("bootstrap_", "bootstrap"),
-        figure("effect", "effect, std", numbers.plain),
-        *figures(numbers.small, p_holm="p, Holm", p_flips_holm="permutation p, Holm"),
-        figure("detectable", "detectable, points", numbers.points),
-        figure("seeds_needed", "seeds needed", numbers.count),
+        figure("p_holm", "p, Holm", numbers.small),
+        known("relative_improvement", "relative improvement", numbers.share),
+        *figures(numbers.count, failed="failed", against_failed="failed, other side"),
         text("note", "note"),
     )
-    caption = "Strategies as a whole, paired over training seeds: what the verdict rests on"
-    return Table("contests", caption, (*CONTESTS, "reading"), columns, _judged(results.contests))
+    keys = ("strategy", "against", "role", "searches", "against_searches", "matched", "difference", "low", "high",
+            "p_value", "p_holm", "outcome", "relative_improvement", "ri_low", "ri_high", "failed", "against_failed",
+            "failures_difference", "failures_low", "failures_high", "failures_outcome", "reading",
+            "note")  # fmt: skip
+    caption = "Strategies, by their searches: what the verdict rests on"
+    return Table("contests", caption, keys, columns, _judged(results.contests))
 
 
 def comparisons(results: Results) -> Table:
     """One row for each winner and other entry."""
     columns = (
-        *texts("entry", "reading", "against", "role"),
-        figure("pairs", "paired seeds", numbers.count),
+        *texts("entry", "reading", "against", "role", "seeds"),
         *_difference("difference, points"),
         *figures(numbers.small, p_value="p", p_holm="p, Holm"),
         text("note", "note"),
     )
-    keys = ("entry", "strategy", "against", "role", "pairs", "difference", "low", "high", "p_value", "p_holm",
-            "reading", "note")  # fmt: skip
-    caption = "Searched networks against all others, paired over training seeds"
+    keys = ("entry", "strategy", "against", "role", "seeds", "difference", "low", "high", "p_value", "p_holm",
+            "outcome", "reading", "note")  # fmt: skip
+    caption = "Searched networks against all others, by their trainings and test images"
     return Table("comparisons", caption, keys, columns, _judged(results.comparisons))
 
 
-def _judged(rows: Sequence[Contest]) -> list[dict[str, Any]]:
+def _judged(rows: Sequence[Contest | Comparison]) -> list[dict[str, Any]]:
     return [vars(row) | {"reading": evidence.reading(row)} for row in rows]
-
-
-def _of(row: Cells) -> str:
-    return "mean of all" if row["of"] == "mean" else f"best of {row['k']}, by validation"
 
 
 def family(results: Results) -> Table:
@@ -443,25 +437,29 @@ def costs(results: Results) -> Table:
         text("devices", "devices"),
     )
     keys = ("stage", "jobs", "seconds", "device_seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb",
-            "energy_joules", "devices")  # fmt: skip
+            "energy_joules", "energy_shared", "devices")  # fmt: skip
     return Table("costs", "Cost by stage", keys, columns, rows)
 
 
 def _sum(stage: str, spent: Sequence[JobCost]) -> dict[str, Any]:
-    energies = [cost.energy_joules for cost in spent if cost.energy_joules is not None]
+    joules, bound = energy(spent)
     return {
         "stage": stage,
         "jobs": len(spent),
         **{key: sum(getattr(cost, key) for cost in spent) for key in ("seconds", "device_seconds", "cpu_seconds")},
         **{key: max(getattr(cost, key) for cost in spent) for key in ("peak_memory_mb", "peak_gpu_memory_mb")},
-        "energy_joules": sum(energies) if energies else None,
+        "energy_joules": joules,
+        "energy_shared": int(bound),
         "devices": ", ".join(sorted({cost.device for cost in spent if cost.device})),
     }
 
 
 def _energy(row: Cells) -> str:
     joules = row["energy_joules"]
-    return "not told by this device" if joules is None else f"{joules / 3600:,.1f} Wh"
+    if joules is None:
+        return "not told by this device"
+    bound = "; counted by each job on a shared card: an upper bound" if row["energy_shared"] else ""
+    return f"{joules / 3600:,.1f} Wh{bound}"
 
 
 MAKERS = (
