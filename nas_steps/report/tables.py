@@ -6,17 +6,19 @@ from typing import Any
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.ranking import calibrate
 from nas_steps.ranking.rank import AGREEMENT
-from nas_steps.report import evidence, numbers
+from nas_steps.report import numbers
 from nas_steps.report.columns import Column, Table, figure, figures, known, text, texts
 from nas_steps.report.factorial import reading
+from nas_steps.report.forest import COLUMNS as FOREST
+from nas_steps.report.forest import rows as forest_rows
 from nas_steps.report.fronts import fronts
 from nas_steps.report.gaps import gaps
 from nas_steps.report.latencies import latencies
 from nas_steps.report.names import TABLES
-from nas_steps.report.records import Cells, Compared, Contest, JobCost
+from nas_steps.report.predictions import Tested, confusion, per_class
+from nas_steps.report.records import Cells, Compared, JobCost
 from nas_steps.report.results import Results
 from nas_steps.report.signals import one_training
-from nas_steps.retraining.contests import CONTESTS
 from nas_steps.scaling.factorial import CELLS
 from nas_steps.scaling.family import FAMILY
 
@@ -65,13 +67,10 @@ _CEILINGS = _with_ends("ceiling", "halves")
 
 
 def search(results: Results) -> Table:
-    """One row a search: its budget, how it went, what it cost."""
+    """One row a search: its budget, and how it went."""
     rows = []
     for one in results.searches:
         budget = results.budget["strategies"].get(one.strategy, {})
-        spent = [cost for cost in results.costs if cost.search == one.name]
-        seconds = sum(cost.seconds for cost in spent) if spent else None
-        training = one_training(results, one.strategy)
         row = {
             "search": one.name,
             "strategy": one.strategy,
@@ -83,25 +82,18 @@ def search(results: Results) -> Table:
             "relative_to_random": budget.get("relative"),
             "candidates": one.candidates,
             "without_score": sum(one.failures().values()),
-            "jobs": len(spent),
-            "seconds": seconds,
-            "cpu_seconds": sum(cost.cpu_seconds for cost in spent) if spent else None,
-            "final_trainings": seconds / training if seconds is not None and training else None,
         }
         rows.append(row)
     columns = (
         *texts("search", "kind"),
         Column("evaluations", "evaluations", _evaluations),
-        figure("training_macs_per_image", "training MACs per image", numbers.macs),
+        known("training_macs_per_image", "training MACs per image", numbers.macs),
         figure("relative_to_random", "relative to random", numbers.ratio),
-        *figures(numbers.count, candidates="candidates passed on", without_score="without a score", jobs="jobs"),
-        *figures(numbers.seconds, seconds="time of all jobs", cpu_seconds="processor time"),
-        figure("final_trainings", "in final trainings", _times),
+        *figures(numbers.count, candidates="candidates passed on", without_score="without a score"),
     )
     keys = ("search", "strategy", "kind", "search_seed", "evaluations", "training_macs_per_image",
-            "relative_to_random", "candidates", "without_score", "jobs", "seconds", "cpu_seconds",
-            "final_trainings")  # fmt: skip
-    return Table("search", "Searches", keys, columns, rows)
+            "relative_to_random", "candidates", "without_score")  # fmt: skip
+    return Table("search", "Searches and their budgets", keys, columns, rows)
 
 
 def _evaluations(row: Cells) -> str:
@@ -235,46 +227,142 @@ def retrained(results: Results) -> Table:
     return Table("retrained", f"{what} in per cent, best test mean first", keys, columns, rows)
 
 
-def contests(results: Results) -> Table:
-    """One row for each strategy, opponent and way to take several winners as one."""
-    columns = (
-        *texts("strategy", "reading", "against"),
-        Column("of", "winners", _of, numeric=False),
-        text("searches", "searches"),
-        figure("pairs", "paired seeds", numbers.count),
+_CONTESTS = ("strategy", "against", "role", "searches", "against_searches", "matched", "difference", "low", "high",
+             "p_value", "p_holm", "outcome", "relative_improvement", "ri_low", "ri_high", "failed", "against_failed",
+             "failures_difference", "failures_low", "failures_high", "failures_outcome", "note")  # fmt: skip
+#: outcomes of a comparison in the words of a table
+_OUTCOMES = {"tie": "no difference found", "few": "too few searches", "missing": "not compared"}
+
+
+def _contested() -> list[Column]:
+    return [
+        Column("outcome", "outcome", lambda row: _spelled_outcome(row["outcome"]), numeric=False),
+        *texts("against", "role"),
+        Column("searches", "n", lambda row: f"{_units(row['searches'])} against {_units(row['against_searches'])}"),
+        Column("matched", "same budget", _same_budget, numeric=False),
         *_difference("difference, points"),
-        _interval("bootstrap_", "bootstrap"),
-        figure("effect", "effect, std", numbers.plain),
-        *figures(numbers.small, p_holm="p, Holm", p_flips_holm="permutation p, Holm"),
-        figure("detectable", "detectable, points", numbers.points),
-        figure("seeds_needed", "seeds needed", numbers.count),
+        *figures(numbers.small, p_value="p", p_holm="p, Holm"),
+        known("relative_improvement", "relative improvement", lambda value: f"{numbers.points(value, sign=True)} %"),
+        Column("ri_low", "95 % interval, %", lambda row: _interval_if_known(row, "ri_"), optional=True),
+        Column("failed", "failed", _failed, optional=True),
+        Column("failures_difference", "with failures, points", _with_failures, optional=True),
+        text("note", "note"),
+    ]
+
+
+def _spelled_outcome(outcome: str) -> str:
+    return _OUTCOMES.get(outcome, outcome)
+
+
+def _units(number: int | None) -> str:
+    return "0" if number is None else numbers.count(number)
+
+
+def _same_budget(row: Cells) -> str:
+    return {1: "yes", 0: "no"}.get(row["matched"], "")
+
+
+def _interval_if_known(row: Cells, prefix: str) -> str:
+    low, high = row[f"{prefix}low"], row[f"{prefix}high"]
+    return "" if low is None or high is None else numbers.interval(low, high)
+
+
+def _failed(row: Cells) -> str:
+    failed, other = row["failed"], row["against_failed"]
+    return f"{failed or 0} against {other or 0}" if failed or other else ""
+
+
+def _with_failures(row: Cells) -> str:
+    if not _failed(row) or row["failures_difference"] is None:
+        return ""
+    difference = numbers.points(row["failures_difference"], sign=True)
+    return " ".join(filter(None, (difference, _interval_if_known(row, "failures_"))))
+
+
+def contests(results: Results) -> Table:
+    """One row for each strategy and opponent, over searches."""
+    columns = (text("strategy", "strategy"), *_contested())
+    caption = "Strategies against their opponents; n counts searches (networks where no search chose them)"
+    return Table("contests", caption, _CONTESTS, columns, list(map(vars, results.contests)))
+
+
+def forest(results: Results) -> Table:
+    """One row for each line of the forest plot."""
+    rows = forest_rows(results)
+    keys = FOREST
+    columns = [text(key, key) for key in keys if key not in ("difference", "low", "high")]
+    return Table("forest", "The lines of the forest plot", keys, (*columns, *_difference("difference, points")), rows)
+
+
+def opponents(results: Results) -> Table:
+    """One row for each search and random search: what the search's own budget buys of random search."""
+    columns = (
+        Column("strategy", "search", lambda row: f"{row['strategy']}-{row['search_seed']}", numeric=False),
+        text("entry", "opponent", "none"),
+        Column("evaluations", "evaluations", lambda row: f"{_units(row['evaluations'])} of {_units(row['of'])}"),
+        figure("cost", "cost of the search", numbers.macs),
+        figure("random_cost", "cost of these evaluations", numbers.macs),
+        Column("matched", "same budget", _same_budget, numeric=False),
         text("note", "note"),
     )
-    caption = "Strategies as a whole, paired over training seeds: what the verdict rests on"
-    return Table("contests", caption, (*CONTESTS, "reading"), columns, _judged(results.contests))
+    keys = ("strategy", "search_seed", "random", "entry", "evaluations", "of", "cost", "random_cost", "matched", "note")
+    caption = "What each search met: random search within the search's own budget (costs: training MACs per image)"
+    return Table("opponents", caption, keys, columns, results.opponents)
 
 
 def comparisons(results: Results) -> Table:
-    """One row for each winner and other entry."""
+    """One row for each network and another."""
     columns = (
-        *texts("entry", "reading", "against", "role"),
-        figure("pairs", "paired seeds", numbers.count),
+        text("entry", "network"),
+        Column("outcome", "outcome", lambda row: _OF_NETWORKS.get(row["outcome"], row["outcome"]), numeric=False),
+        *texts("against", "role"),
+        text("seeds", "trainings"),
         *_difference("difference, points"),
         *figures(numbers.small, p_value="p", p_holm="p, Holm"),
         text("note", "note"),
     )
-    keys = ("entry", "strategy", "against", "role", "pairs", "difference", "low", "high", "p_value", "p_holm",
-            "reading", "note")  # fmt: skip
-    caption = "Searched networks against all others, paired over training seeds"
-    return Table("comparisons", caption, keys, columns, _judged(results.comparisons))
+    keys = ("entry", "strategy", "against", "role", "seeds", "difference", "low", "high", "p_value", "p_holm",
+            "outcome", "note")  # fmt: skip
+    caption = "Networks against networks, over trainings and test images"
+    return Table("comparisons", caption, keys, columns, list(map(vars, results.comparisons)))
 
 
-def _judged(rows: Sequence[Contest]) -> list[dict[str, Any]]:
-    return [vars(row) | {"reading": evidence.reading(row)} for row in rows]
+_OF_NETWORKS = _OUTCOMES | {"few": "too few trainings"}
 
 
-def _of(row: Cells) -> str:
-    return "mean of all" if row["of"] == "mean" else f"best of {row['k']}, by validation"
+def recipes(results: Results) -> Table:
+    """One row for each recipe of training and network."""
+    columns = (
+        *texts("recipe", "entry", "kind"),
+        *figures(numbers.count, trainings="trainings", diverged="diverged"),
+        figure("test_mean", "test mean, %", numbers.points),
+        figure("test_std", "std", _hundredths),
+        _interval("test_"),
+    )
+    keys = ("recipe", "entry", "kind", "strategy", "trainings", "diverged", "test_mean", "test_std", "test_low",
+            "test_high")  # fmt: skip
+    return Table("recipes", "Networks by recipe of training", keys, columns, results.recipes)
+
+
+def recipe_contests(results: Results) -> Table:
+    """One row for each recipe, strategy and opponent."""
+    columns = (*texts("recipe", "strategy"), *_contested())
+    caption = "Strategies against their opponents, by recipe of training"
+    return Table("recipe_contests", caption, ("recipe", *_CONTESTS), columns, list(map(vars, results.recipe_contests)))
+
+
+def recipe_agreement(results: Results) -> Table:
+    """One row for each pair of recipes: whether they put the networks in the same order."""
+    columns = (
+        *texts("recipe", "other"),
+        figure("entries", "networks", numbers.count),
+        *_correlation("kendall_tau", "Kendall's tau", ""),
+        figure("p_value", "p", numbers.small),
+        text("note", "note"),
+    )
+    keys = ("recipe", "other", "entries", "kendall_tau", "low", "high", "p_value", "note")
+    caption = "Do two recipes of training put the networks in the same order?"
+    return Table("recipe_agreement", caption, keys, columns, results.recipe_agreement)
 
 
 def family(results: Results) -> Table:
@@ -423,15 +511,15 @@ def _faster(times: float | None) -> str:
 
 def costs(results: Results) -> Table:
     """One row a stage and a last one for all: jobs, summed times, largest memory."""
-    stages = {cost.stage for cost in results.costs}
+    stages, shared = {cost.stage for cost in results.costs}, _shared_device(results.costs)
     rows = []
     for stage in [*(stage for stage in STAGES if stage in stages), *sorted(stages - set(STAGES))]:
         spent = [cost for cost in results.costs if cost.stage == stage]
-        rows.append(_sum(stage, spent))
+        rows.append(_sum(stage, spent, shared))
         parts = sorted({cost.part for cost in spent} - {""})
-        rows += [_sum(f"{stage}: {part}", [cost for cost in spent if cost.part == part]) for part in parts]
+        rows += [_sum(f"{stage}: {part}", [cost for cost in spent if cost.part == part], shared) for part in parts]
     if rows:
-        rows.append(_sum("all stages", results.costs))
+        rows.append(_sum("all stages", results.costs, shared))
     columns = (
         text("stage", "stage"),
         figure("jobs", "jobs", numbers.count),
@@ -443,11 +531,11 @@ def costs(results: Results) -> Table:
         text("devices", "devices"),
     )
     keys = ("stage", "jobs", "seconds", "device_seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb",
-            "energy_joules", "devices")  # fmt: skip
+            "energy_joules", "energy", "devices")  # fmt: skip
     return Table("costs", "Cost by stage", keys, columns, rows)
 
 
-def _sum(stage: str, spent: Sequence[JobCost]) -> dict[str, Any]:
+def _sum(stage: str, spent: Sequence[JobCost], shared: Sequence[JobCost]) -> dict[str, Any]:
     energies = [cost.energy_joules for cost in spent if cost.energy_joules is not None]
     return {
         "stage": stage,
@@ -455,21 +543,93 @@ def _sum(stage: str, spent: Sequence[JobCost]) -> dict[str, Any]:
         **{key: sum(getattr(cost, key) for cost in spent) for key in ("seconds", "device_seconds", "cpu_seconds")},
         **{key: max(getattr(cost, key) for cost in spent) for key in ("peak_memory_mb", "peak_gpu_memory_mb")},
         "energy_joules": sum(energies) if energies else None,
+        "energy": "" if not energies else "at most" if any(cost in shared for cost in spent) else "sum",
         "devices": ", ".join(sorted({cost.device for cost in spent if cost.device})),
     }
 
 
 def _energy(row: Cells) -> str:
-    joules = row["energy_joules"]
-    return "not told by this device" if joules is None else f"{joules / 3600:,.1f} Wh"
+    if row["energy_joules"] is None:
+        return "not measured by this device"
+    return f"{'at most ' if row['energy'] == 'at most' else ''}{row['energy_joules'] / 3600:,.1f} Wh"
+
+
+def _shared_device(costs: Sequence[JobCost]) -> list[JobCost]:
+    """List the jobs that ran while another measured the energy of a device of the same name, perhaps the same one.
+
+    A job without a start time counts as one of them.
+    """
+    measured = [cost for cost in costs if cost.energy_joules is not None]
+    shared = [cost for cost in measured if cost.began is None]
+    dated = sorted((cost for cost in measured if cost.began is not None), key=lambda cost: cost.began or 0.0)
+    last: dict[str, JobCost] = {}
+    for cost in dated:
+        before = last.get(cost.device)
+        if before is not None and _end(before) > (cost.began or 0.0):
+            shared += [before, cost]
+        if before is None or _end(cost) > _end(before):
+            last[cost.device] = cost
+    return shared
+
+
+def _end(cost: JobCost) -> float:
+    return (cost.began or 0.0) + cost.seconds
+
+
+def energy_note(results: Results) -> str:
+    """Tell why energies are upper bounds; empty if they are none."""
+    if not _shared_device(results.costs):
+        return ""
+    return (
+        "A job's energy is that of its whole device. Jobs that ran at the same time may have shared one, so that their "
+        "sum is an upper bound."
+    )
+
+
+def search_costs(results: Results) -> Table:
+    """One row a search: its jobs, and what it took without the start of its processes."""
+    counted = {f"{one.strategy}-{one.search_seed}": one for one in results.search_costs}
+    rows = []
+    for one in results.searches:
+        spent = [cost for cost in results.costs if cost.search == one.name]
+        own = counted.get(one.name)
+        training = one_training(results, one.strategy)
+        row = {
+            "search": one.name,
+            "kind": one.kind,
+            "jobs": len(spent),
+            "job_seconds": sum(cost.seconds for cost in spent) if spent else None,
+            "cpu_seconds": sum(cost.cpu_seconds for cost in spent) if spent else None,
+            "search_seconds": own and own.search_seconds,
+            "ranking_seconds": own and own.ranking_seconds,
+            "final_trainings": own.seconds / training if own and own.seconds and training else None,
+            "note": own.note if own else "",
+        }
+        rows.append(row)
+    columns = (
+        *texts("search", "kind"),
+        figure("jobs", "jobs", numbers.count),
+        *figures(numbers.seconds, job_seconds="time of all jobs", cpu_seconds="processor time"),
+        known("search_seconds", "searching, without starts", numbers.seconds),
+        known("ranking_seconds", "ranking its candidates", numbers.seconds),
+        known("final_trainings", "both, in final trainings", _times),
+        text("note", "note"),
+    )
+    keys = ("search", "kind", "jobs", "job_seconds", "cpu_seconds", "search_seconds", "ranking_seconds",
+            "final_trainings", "note")  # fmt: skip
+    return Table("search_costs", "Cost of each search", keys, columns, rows)
 
 
 MAKERS = (
-    search, latencies, fronts, estimators, top, sufficiency, agreement, retrained, contests, comparisons, gaps, family,
-    factorial, effects, exports, performance, costs,
+    fronts, family, factorial, effects, costs, search_costs, contests, forest, opponents, retrained, comparisons,
+    recipe_agreement, recipe_contests, recipes, search, latencies, agreement, estimators, top, sufficiency, gaps,
+    exports, performance,
 )  # fmt: skip
+#: those of the recommended network's predictions
+OF_PREDICTIONS = (per_class, confusion)
 
 
-def all_tables(results: Results) -> dict[str, Table]:
+def all_tables(results: Results, tested: Tested | None) -> dict[str, Table]:
     """Make every table, by its name; one without rows is there too."""
-    return {name: make(results).without_empty() for name, make in zip(TABLES, MAKERS, strict=True)}
+    made = {make.__name__: make(results) for make in MAKERS} | {make.__name__: make(tested) for make in OF_PREDICTIONS}
+    return {name: made[name].without_empty() for name in TABLES}
