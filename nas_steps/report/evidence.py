@@ -1,134 +1,151 @@
-"""What one comparison allows to say, and what is behind it, in sentences. The page prints `RULES`."""
+"""Outcomes of comparisons, and the words for them. The page prints `RULES`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from nas_steps.report import numbers
-from nas_steps.report.records import Contest, Effect
-from nas_steps.report.signals import Sentence
-from nas_steps.retraining.comparison import ALPHA, POWER, caution
+from nas_steps.report.records import Comparison, Contest, Effect, Entry
+from nas_steps.report.results import Results
+from nas_steps.retraining.contests import best_by_validation
+from nas_steps.scaling.effects import FEWEST_SEEDS
 
-#: the fewest paired trainings for a claim
-MIN_PAIRS = 3
-#: the most seeds that anybody would train
-MOST_SEEDS = 1000
+ALPHA = 0.05
+#: the fewest searches of each side for a claim about a strategy
+FEWEST_SEARCHES = 4
+#: the main recipe's name in files of several recipes
+MAIN = "main"
 
-Outcome = Literal["beat", "lost", "tie", "few", "missing", "mixed"]
+Outcome = Literal["beat", "lost", "tie", "few", "missing"]
+#: an outcome, or the reason to refuse it: it changes with the random search, the recipe or the failed trainings
+Standing = Literal["beat", "lost", "tie", "few", "missing", "mixed", "recipe", "failures"]
 
-#: the words of tables for outcomes that have other names there
-_READING = {"tie": "not told apart", "few": "too few seeds", "missing": "not compared"}
+_CLAIMS = ("beat", "lost")
+_READING = {"tie": "no difference found", "missing": "no figure"}
 
 RULES = (
-    "Beside each comparison stand its effect (Hedges' g: the mean difference in standard deviations of the paired "
-    "differences), the p value of a sign-flip permutation test, which assumes nothing of their distribution, and from "
-    "five seeds on a studentised bootstrap interval. Where a claim rests on so few seeds that no permutation test "
-    "could confirm it, that is told.",
-    f"Where two sides cannot be told apart, two figures say how much could have been seen: the true difference that so "
-    f"many seeds would find with {100 * POWER:.0f} % power at the measured spread, and the number of seeds that the "
-    "measured difference would need.",
-    "Comparisons are paired over training seeds: they tell how the networks at hand compare when trained again. How "
-    "other searches would end is told by Welch's interval over the winners' means, from three searches of a side on.",
+    f"A claim about a strategy compares searches, at least {FEWEST_SEARCHES} a side. 'Beat' and 'lost' need a 95 % "
+    f"interval without 0 and a Holm-adjusted p below {ALPHA}; else no difference was found. With fewer searches the "
+    "sentence is about single networks.",
+    "A claim about a network counts two errors: that of repeated trainings and that of a finite number of test images.",
+    "A win or a loss is refused if another recipe does not repeat it, or if it changes when each failed training "
+    "counts as one at chance level.",
+    "If random search ran in several ways, a strategy beat or lost only if the comparisons with all of them say so.",
 )
 
 
-def outcome(row: Contest | Effect) -> Outcome:
-    """Judge one comparison: beat, lost, tie, few (seeds) or missing (no figures)."""
-    pairs = row.seeds if isinstance(row, Effect) else row.pairs
+def outcome(row: Effect) -> Outcome:
+    """Judge an effect of the factorial by its seeds, interval and adjusted p-value."""
     if row.difference is None:
         return "missing"
-    if pairs is None or pairs < MIN_PAIRS:
+    if row.seeds is None or row.seeds < FEWEST_SEEDS:
         return "few"
     if row.low is None or row.high is None or row.p_holm is None:
         return "missing"
-    if row.p_holm < ALPHA and excludes_zero(row):
+    if row.p_holm < ALPHA and not row.low <= 0 <= row.high:
         return "beat" if row.low > 0 else "lost"
     return "tie"
 
 
-def reading(row: Contest) -> str:
-    """Judge one comparison in the words of a table."""
-    return _READING.get(outcome(row), outcome(row))
+def reading(row: Contest | Comparison) -> str:
+    """Spell an outcome for a table."""
+    few = "too few searches" if isinstance(row, Contest) else "too few trainings"
+    return few if row.outcome == "few" else _READING.get(row.outcome, row.outcome)
 
 
-def combined(rows: Sequence[Contest]) -> Outcome:
-    """Judge all comparisons of a strategy with one opponent together."""
-    outcomes = {outcome(row) for row in rows}
-    if len(outcomes) <= 1:
-        return next(iter(outcomes), "missing")
-    if outcomes & {"beat", "lost"}:
-        return "mixed"
-    return "tie" if "tie" in outcomes else "few"
+def contests_of(results: Results, strategy: str, role: str) -> list[Contest]:
+    """List the comparisons of a strategy with the opponents of a role."""
+    return [row for row in results.contests if (row.strategy, row.role) == (strategy, role)]
 
 
-def excludes_zero(row: Contest | Effect) -> bool:
-    return row.low is not None and row.high is not None and not row.low <= 0 <= row.high
+def standing(results: Results, rows: Sequence[Contest]) -> Standing:
+    """Judge comparisons with all opponents of one role together."""
+    if any(flips(by_recipe(results, row)) for row in rows):
+        return "recipe"
+    if any(failures_matter(row) for row in rows):
+        return "failures"
+    outcomes = {row.outcome for row in rows} or {"missing"}
+    if len(outcomes) > 1:
+        if outcomes & set(_CLAIMS):
+            return "mixed"
+        outcomes = {"tie"} if "tie" in outcomes else {"few"}
+    return outcomes.pop()  # type: ignore[return-value]
 
 
-def measured(row: Contest | Effect) -> str:
-    """`1.2 points [0.4, 2.0]`."""
+def by_recipe(results: Results, row: Contest) -> dict[str, Contest]:
+    """Map each recipe to the same comparison under it. The best baseline may be another one."""
+    same = {
+        other.recipe: other
+        for other in results.recipe_contests
+        if (other.strategy, other.role) == (row.strategy, row.role)
+        and (row.role == "baseline" or other.against == row.against)
+    }
+    return {MAIN: row} | {recipe: other for recipe, other in same.items() if recipe != MAIN}
+
+
+def flips(recipes: dict[str, Contest]) -> bool:
+    """Say if one recipe's win or loss is not repeated by another that could judge."""
+    outcomes = {row.outcome for row in recipes.values()} & {"tie", *_CLAIMS}
+    return len(outcomes) > 1
+
+
+def failures_matter(row: Contest) -> bool:
+    """Say if the outcome changes when each failed training counts as one at chance level."""
+    changed = row.failures_outcome in ("tie", *_CLAIMS) and row.failures_outcome != row.outcome
+    return changed and row.outcome in ("tie", *_CLAIMS) and bool(row.failed or row.against_failed)
+
+
+def networks(results: Results, strategy: str, random: str) -> Comparison | None:
+    """Find the comparison of the best network of a strategy with the best of random search within its budget.
+
+    Validation accuracy chooses both. None if there is no such pair, as in a table, whose winners have no trainings.
+    """
+    if results.table is not None:
+        return None
+    own = best(results.of_strategy(strategy))
+    named = {row["entry"] for row in results.opponents if (row["strategy"], row["random"]) == (strategy, random)}
+    winners = results.of_strategy(random)
+    theirs = best([one for one in winners if one.entry in named] if named - {""} else winners)
+    if own is None or theirs is None:
+        return None
+    pair = (own.entry, theirs.entry)
+    return next((row for row in results.comparisons if (row.entry, row.against) == pair), None)
+
+
+def best(entries: Sequence[Entry]) -> Entry | None:
+    """Choose the entry of the highest validation accuracy; by test accuracy if no validation accuracy is known."""
+    valid, test = ({one.entry: getattr(one, key) for one in entries} for key in ("valid_mean", "test_mean"))
+    name, _ = best_by_validation(valid, {entry: value for entry, value in test.items() if value is not None})
+    return next((one for one in entries if one.entry == name), None)
+
+
+def measured(row: Contest | Comparison | Effect) -> str:
+    """`1.2 points [0.4, 2.0]`, or `1.2 points` without an interval."""
     decimals = numbers.decimals_for(row.low, row.high)
-    return f"{numbers.points(row.difference, decimals)} points {numbers.interval(row.low, row.high, decimals)}"
+    text = f"{numbers.points(row.difference, decimals)} points"
+    return text if row.low is None else f"{text} {numbers.interval(row.low, row.high, decimals)}"
 
 
-def behind(row: Contest, strategies: int = 1) -> Iterator[Sentence]:
-    """Tell effect, tests and power behind a comparison, if they are known; `strategies` shared the adjustment."""
-    if row.spread is None or row.effect is None:
-        return
-    text = (
-        f"Behind it: {numbers.plain(row.effect)} standard deviations of the paired differences, which are "
-        f"{numbers.points(row.spread, 2)} points; sign-flip p {numbers.small(row.p_flips)}"
-    )
-    if strategies > 1 and row.p_flips_holm is not None:
-        text += f" (Holm-adjusted {numbers.small(row.p_flips_holm)})"
-    if row.bootstrap_low is not None:
-        text += f"; bootstrap interval {numbers.interval(row.bootstrap_low, row.bootstrap_high)}"
-    warning = caution(row.pairs or 0, strategies)
-    if warning and excludes_zero(row) and row.p_holm is not None and row.p_holm < ALPHA:
-        yield Sentence(f"{text}. But {warning}.", "warning")
-    else:
-        yield Sentence(f"{text}.")
-
-
-def could_be_seen(row: Contest) -> Iterator[Sentence]:
-    """Tell what the seeds could have found, and how many the measured difference needs, if a spread is known."""
-    if row.detectable is None:
-        return
-    text = (
-        f"With this spread {numbers.plural(row.pairs or 0, 'seed')} find a true difference of "
-        f"{numbers.points(row.detectable)} points with {100 * POWER:.0f} % power; "
-    )
-    if row.seeds_needed is None or row.seeds_needed > MOST_SEEDS:
-        yield Sentence(f"{text}one as small as the measured would take more than {MOST_SEEDS:,}.")
-    else:
-        needed = numbers.plural(round(row.seeds_needed), "seed")
-        yield Sentence(f"{text}one of the measured {numbers.points(abs(row.difference or 0.0))} points takes {needed}.")
-
-
-def other_searches(rows: Sequence[Contest], strategy: str, seeds: int) -> Sentence:
-    """Tell whether the winners speak for the strategy; `rows` are its means against random search."""
-    row = next((row for row in rows if row.searches_p is not None), None)
-    if row is not None:
-        low, high = row.searches_low or 0.0, row.searches_high or 0.0
-        figures = f"{numbers.interval(low, high)} points, p {numbers.small(row.searches_p)}"
-        text = f"Over searches ({row.searches}): {figures}: another search by {strategy} may"
-        same = not low <= 0 <= high
-        return Sentence(f"{text} be expected to do the same.") if same else Sentence(f"{text} do otherwise.", "warning")
-    if seeds == 1:
-        return Sentence(f"{strategy} searched once: how another search by it would end is not known.", "warning")
-    return Sentence(f"{seeds} searches are too few to say how another search by {strategy} would end; three could.")
-
-
-def best_of(rows: Sequence[Contest], strategy: str) -> Iterator[Sentence]:
-    """Tell the mean of k beside the best of k, if there were several searches."""
-    by_way = {row.of: row for row in rows if row.role == "random" and (row.k or 0) > 1}
-    if set(by_way) == {"mean", "best"}:
-        mean, best = by_way["mean"], by_way["best"]
-        text = f"{strategy} against random search, mean of all winners: {_signed(mean)}; best of {best.k} on each side"
-        yield Sentence(f"{text}, chosen by validation accuracy: {_signed(best)}.")
-
-
-def _signed(row: Contest) -> str:
+def signed(row: Contest | Comparison | Effect) -> str:
+    """`+1.2 points [0.4, 2.0]`; `no figure` if there is none."""
     if row.difference is None:
-        return f"no figure ({row.note or 'none was measured'})"
-    interval = "" if row.low is None else f" {numbers.interval(row.low, row.high)}"
-    return f"{numbers.points(row.difference, sign=True)} points{interval}"
+        return numbers.NO_FIGURE
+    decimals = numbers.decimals_for(row.low, row.high)
+    text = f"{numbers.points(row.difference, decimals, sign=True)} points"
+    return text if row.low is None else f"{text} {numbers.interval(row.low, row.high, decimals)}"
+
+
+def loss(row: Contest | Comparison) -> str:
+    """Spell a loss as a size: `1.2 points [0.4, 2.0]` for a difference of -1.2."""
+    decimals = numbers.decimals_for(row.low, row.high)
+    if row.difference is None or row.low is None or row.high is None:
+        return f"{numbers.points(None if row.difference is None else -row.difference)} points"
+    return f"{numbers.points(-row.difference, decimals)} points {numbers.interval(-row.high, -row.low, decimals)}"
+
+
+def between(row: Contest | Comparison) -> str:
+    """`between −2.2 and +2.1 points`; a difference without an interval is spelled with its note."""
+    if row.low is None or row.high is None:
+        return f"{numbers.points(row.difference, sign=True)} points"
+    decimals = numbers.decimals_for(row.low, row.high)
+    low, high = (numbers.points(end, decimals, sign=True) for end in (row.low, row.high))
+    return f"between {low} and {high} points"

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from nas_steps.report import numbers
-from nas_steps.report.evidence import ALPHA, MIN_PAIRS, Outcome, measured, outcome
+from nas_steps.report.evidence import ALPHA, Outcome, measured, outcome
 from nas_steps.report.records import Cells, Effect
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence, Tone
+from nas_steps.scaling.effects import FEWEST_SEEDS
 
 #: a cell is reported if it misses its MACs by a larger share
 LARGEST_MISMATCH = 0.05
@@ -21,7 +22,7 @@ _READING: dict[Outcome, str] = {
 
 RULES = (
     "Every effect is a mean of differences of test accuracy, paired over training seeds, with the 95 % interval of a "
-    f"paired t test. It is claimed with at least {MIN_PAIRS} seeds, a Holm-adjusted p value below {ALPHA} (over all "
+    f"paired t test. It is claimed with at least {FEWEST_SEEDS} seeds, a Holm-adjusted p value below {ALPHA} (over all "
     "rows of the table) and an interval that excludes 0.",
     "The family's gain is the accuracy of the searched, scaled network less that of the other base unscaled. Its two "
     "parts are averaged over both orders, search first or scaling first, and add up to it. Percentages are told "
@@ -128,7 +129,7 @@ def compared(row: Effect) -> Sentence:
 
 
 def _too_few(who: str, row: Effect, more: str = "") -> Sentence:
-    seeds = f"{numbers.plural(row.seeds or 0, 'seed')} of {MIN_PAIRS}"
+    seeds = f"{numbers.plural(row.seeds or 0, 'seed')} of {FEWEST_SEEDS}"
     return Sentence(f"{who}: too few seeds for a claim ({seeds}). Measured are {_figure(row)}{more}.", "warning")
 
 

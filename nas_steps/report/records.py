@@ -14,16 +14,17 @@ from nas_steps.provenance.files import number
 
 #: the columns of text and of whole numbers in all files; every other column holds floats
 TEXTS = frozenset({
-    "entry", "kind", "strategy", "architecture", "status", "against", "role", "note", "of", "searches",
+    "entry", "kind", "strategy", "architecture", "status", "against", "role", "note", "outcome", "failures_outcome",
     "estimator", "pool", "part", "measure", "ceiling_note", "predictor", "reason", "member", "factors",
     "within_budget", "predicted_seconds_note", "warm_start", "base", "scaling", "way", "name", "file",
-    "int8_status", "int8_file", "precision",
+    "int8_status", "int8_file", "precision", "random", "recipe", "other", "unit",
 })  # fmt: skip
 COUNTS = frozenset({
-    "parameters", "macs", "trainings", "diverged", "seed", "pairs", "k", "architectures", "n", "read",
+    "parameters", "macs", "trainings", "diverged", "chance", "seed", "pairs", "k", "architectures", "n", "read",
     "candidates", "step", "epochs", "saved", "chosen", "search_seed", "cells", "channels", "side",
     "activation_bytes", "target_macs", "seeds", "bytes", "images", "opset", "int8_bytes", "threads",
-    "repeats_1", "repeats_32",
+    "repeats_1", "repeats_32", "searches", "against_searches", "matched", "failed", "against_failed", "evaluations",
+    "of", "entries",
 })  # fmt: skip
 Cells = Mapping[str, Any]
 Record = TypeVar("Record")
@@ -44,7 +45,7 @@ def _figure(column: str, cell: str) -> str | float | None:
         return cell
     try:
         value = number(cell)
-    except ValueError:  # an `effect` is a number in one file and a name in another
+    except ValueError:  # `effect` and `seeds` are numbers in some files and text in others
         return cell
     if not math.isfinite(value):
         return None
@@ -63,6 +64,7 @@ class Entry:
     macs: int | None = None
     trainings: int | None = None
     diverged: int | None = None
+    chance: int | None = None  # sound trainings at chance level
     valid_mean: float | None = None
     test_mean: float | None = None
     test_std: float | None = None
@@ -95,33 +97,65 @@ class WithInterval:
 
 @dataclass(frozen=True)
 class Contest(WithInterval):
-    """One line of retraining/contests.csv: a strategy's winners minus an opponent's, in shares of test accuracy.
+    """One line of retraining/contests.csv: a strategy's searches minus an opponent, in shares of test accuracy.
 
-    `of`: their `mean`, or the `best` of `k` by validation accuracy. A line of comparisons.csv is about one `entry`.
+    The unit is the search. A line of retraining/recipe_contests.csv also names its `recipe`.
     """
 
     strategy: str
     against: str
-    role: str
-    of: str = "mean"
-    k: int | None = None
-    searches: str = ""
-    pairs: int | None = None
+    role: str  # random, uniform, largest or baseline
+    searches: int | None = None
+    against_searches: int | None = None
+    matched: int | None = None  # 1 if the opponent had the same budget, 0 if not, None if that is no question
     difference: float | None = None
-    bootstrap_low: float | None = None
-    bootstrap_high: float | None = None
-    p_flips: float | None = None
-    least_p_flips: float | None = None
-    spread: float | None = None
-    effect: float | None = None
-    seeds_needed: float | None = None
-    detectable: float | None = None
     p_holm: float | None = None
-    p_flips_holm: float | None = None
-    searches_low: float | None = None
-    searches_high: float | None = None
-    searches_p: float | None = None
-    entry: str = ""
+    outcome: str = "missing"  # beat, lost, tie, few or missing
+    relative_improvement: float | None = None
+    ri_low: float | None = None
+    ri_high: float | None = None
+    failed: int | None = None
+    against_failed: int | None = None
+    failures_difference: float | None = None
+    failures_low: float | None = None
+    failures_high: float | None = None
+    failures_outcome: str = ""
+    recipe: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison(WithInterval):
+    """One line of retraining/comparisons.csv: a network minus another, in shares of test accuracy.
+
+    The units are trainings and test images; `seeds` is such as `2 against 2`.
+    """
+
+    entry: str
+    strategy: str
+    against: str
+    role: str
+    seeds: str = ""
+    difference: float | None = None
+    p_holm: float | None = None
+    outcome: str = "missing"
+
+
+@dataclass(frozen=True)
+class SearchCost:
+    """One line of ranking/search_costs.csv: what one search cost, without the start of its processes."""
+
+    strategy: str
+    search_seed: int | None = None
+    training_macs: float | None = None  # for each image of the training set
+    evaluations: int | None = None
+    search_seconds: float | None = None
+    ranking_seconds: float | None = None  # of the trainings that picked its winner
+    note: str = ""
+
+    @property
+    def seconds(self) -> float | None:
+        """Add the ranking to the search; None if the search was not measured."""
+        return None if self.search_seconds is None else self.search_seconds + (self.ranking_seconds or 0.0)
 
 
 @dataclass(frozen=True)
@@ -199,6 +233,7 @@ class Effect(WithInterval):
     difference: float | None = None
     p_holm: float | None = None
     share: float | None = None
+    unit: str = ""  # search or network: what the effect speaks of
 
 
 @dataclass(frozen=True)
@@ -216,6 +251,7 @@ class JobCost:
     part: str = ""  # of a search's job: evaluation, screening, supernet
     devices: int = 1  # that the job held at once
     energy_joules: float | None = None
+    began: float | None = None  # Unix time
 
     @property
     def device_seconds(self) -> float:

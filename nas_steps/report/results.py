@@ -13,7 +13,18 @@ from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.provenance.files import read_csv, read_json
 from nas_steps.ranking import calibrate
 from nas_steps.report import numbers, records
-from nas_steps.report.records import Cells, Contest, Effect, Entry, JobCost, Record, Search, Winner
+from nas_steps.report.records import (
+    Cells,
+    Comparison,
+    Contest,
+    Effect,
+    Entry,
+    JobCost,
+    Record,
+    Search,
+    SearchCost,
+    Winner,
+)
 from nas_steps.report.settings import ReportSettings
 from nas_steps.retraining.contests import best_by_validation
 from nas_steps.scaling.factorial import CELLS
@@ -46,8 +57,14 @@ class Results:
     winners: tuple[Winner, ...] = ()
     entries: tuple[Entry, ...] = ()
     trainings: tuple[records.Training, ...] = ()
-    comparisons: tuple[Contest, ...] = ()
-    contests: tuple[Contest, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()  # network against network
+    contests: tuple[Contest, ...] = ()  # strategy against opponent
+    opponents: tuple[Cells, ...] = ()  # of each search within its own budget
+    search_costs: tuple[SearchCost, ...] = ()
+    recommended: Cells | None = None
+    recipes: tuple[Cells, ...] = ()
+    recipe_contests: tuple[Contest, ...] = ()
+    recipe_agreement: tuple[Cells, ...] = ()
     test_files: tuple[str, ...] = ()
     chosen: Cells | None = None
     family: tuple[Cells, ...] = ()
@@ -68,6 +85,11 @@ class Results:
         """The zero-cost proxy that scores are of; empty if they are accuracies."""
         estimator = self.config.search.estimator
         return estimator.proxy if isinstance(estimator, ZeroCost) else ""
+
+    @property
+    def scores_by_shared_weights(self) -> bool:
+        """Whether budgets count evaluations by a supernet."""
+        return isinstance(self.config.search.estimator, SharedWeights)
 
     @property
     def members(self) -> tuple[Entry, ...]:
@@ -152,8 +174,14 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
         winners=_records(_there(ranking / "winners.csv"), Winner),
         entries=_records(_there(retraining / "summary.csv"), Entry),
         trainings=_records(_there(retraining / "retrained.csv"), records.Training),
-        comparisons=_records(_there(retraining / "comparisons.csv"), Contest),
+        comparisons=_records(_there(retraining / "comparisons.csv"), Comparison),
         contests=_records(_there(retraining / "contests.csv"), Contest),
+        opponents=_cells(ranking / "opponents.csv"),
+        search_costs=_records(ranking / "search_costs.csv", SearchCost),
+        recommended=_json(folder / "recommended.json"),
+        recipes=_cells(retraining / "recipes.csv"),
+        recipe_contests=_records(retraining / "recipe_contests.csv", Contest),
+        recipe_agreement=_cells(retraining / "recipe_agreement.csv"),
         test_files=_test_files(retraining),
         chosen=_json(folder / "scaling/chosen.json") if scaled else None,
         family=_cells(folder / "scaling/family.csv", FAMILY) if scaled else (),
@@ -175,8 +203,11 @@ def _records(path: Path, kind: type[Record]) -> tuple[Record, ...]:
     return tuple(records.record(kind, row) for row in read_csv(path)) if path.is_file() else ()
 
 
-def _cells(path: Path, columns: Iterable[str]) -> tuple[Cells, ...]:
-    return tuple(records.figures_of(row, columns) for row in read_csv(path)) if path.is_file() else ()
+def _cells(path: Path, columns: Iterable[str] | None = None) -> tuple[Cells, ...]:
+    """Read the rows of a file, of all columns if none are named; none if there is no such file."""
+    if not path.is_file():
+        return ()
+    return tuple(records.figures_of(row, row if columns is None else columns) for row in read_csv(path))
 
 
 def _json(path: Path) -> Any:
@@ -217,6 +248,7 @@ def _costs(folder: Path, data: Path | None, strategies: set[str]) -> list[JobCos
                 part=_part(place),
                 devices=int(extra.get("processes") or 1),
                 energy_joules=entry.get("energy_joules"),
+                began=entry.get("began"),
             )
         )
     return costs

@@ -3,37 +3,39 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 from nas_steps.config.strategies import Enas, Gradient
 from nas_steps.ranking.pool import BASELINES
 from nas_steps.report import numbers
-from nas_steps.report.records import Agreement, Compared, Entry, HistoryRow, Search
+from nas_steps.report.records import Agreement, Cells, Compared, Entry, HistoryRow, JobCost, Search
 from nas_steps.report.results import Results
 from nas_steps.spaces.cells.operations import OPERATIONS
 from nas_steps.spaces.cells.space import CellSpace
 
 Tone = Literal["plain", "win", "loss", "warning"]
 
-#: budgets are matched, and measured times agree, within this factor
+#: measured times, and budgets, agree within this factor
 COST_FACTOR = 1.5
-#: a normal cell with at least this share of its kept edges without weights is called collapsed
-COLLAPSE_SHARE = 0.75
-#: alphas whose mean entropy is at least this share of the largest possible one have hardly decided
-UNDECIDED_SHARE = 0.95
+#: a normal cell with at least this percentage of its kept edges without weights is called collapsed
+COLLAPSED_PERCENT = 75
+#: alphas whose mean entropy is at least this percentage of the largest possible one have hardly decided
+UNDECIDED_PERCENT = 95
+#: a tau of fewer architectures has no interval and is left out
+FEWEST_ARCHITECTURES = 7
 
 RULES = (
-    "Search cost is given twice: in multiply-accumulates, by which the budgets were matched, and in measured seconds. "
-    f"Where budgets agree within a factor of {COST_FACTOR} and the seconds do not, or the budgets do not agree, there "
-    "is a warning.",
-    f"A search that trains a supernet is called collapsed if at least {100 * COLLAPSE_SHARE:.0f} % of the kept edges "
-    "of its chosen normal cell have no weights (skip connections and pooling). Its alphas have hardly decided if their "
-    f"mean entropy is at least {100 * UNDECIDED_SHARE:.0f} % of the largest possible one.",
-    "A search's score ranks if the 95 % bootstrap interval of Kendall's tau with the accuracy after separate training "
-    "lies above 0 and a test of tau has p < 0.05: of few architectures the interval alone says too much. Told of the "
-    "space it is on the uniform sample alone: the shortlist was chosen by the score itself.",
-    "A network is a best trade-off if no other has both a higher mean test accuracy and fewer multiply-accumulates "
-    "(equal in one of the two counts for the better one). These are point estimates without a claim.",
+    "A search's cost is its time and that of the trainings that picked its winner, without the start of processes. "
+    "Random search within its budget had the same training MACs within 10 %; in tables and with shared weights it had "
+    f"the same number of evaluations. Times agree within a factor of {COST_FACTOR}.",
+    f"A search is collapsed if at least {COLLAPSED_PERCENT} % of the kept edges of its normal cell have no weights "
+    "(skip connections and pooling). Alphas have hardly decided if their mean entropy is at least "
+    f"{UNDECIDED_PERCENT} % of the largest possible one. Both compare rounded percentages.",
+    "A score ranks if the 95 % interval of Kendall's tau lies above 0 and a test of tau has p < 0.05. The uniform "
+    f"sample speaks for the space. A tau of fewer than {FEWEST_ARCHITECTURES} architectures is left out.",
+    "A network is a best trade-off if no other is better in test accuracy or MACs and at least as good in the other. "
+    "Networks equal in both are all named. These are point estimates.",
 )
 
 
@@ -46,58 +48,78 @@ class Sentence:
 
 
 def cost(results: Results, strategy: str) -> Iterator[Sentence]:
-    """Tell what one search of a strategy cost, in final trainings, and against random search."""
-    seconds = results.search_seconds(strategy)
+    """Tell what one search of a strategy cost, in final trainings of its winners, and beside random search."""
+    if results.table is not None:
+        budgets = results.budget["strategies"]
+        counts = [
+            f"{name} {numbers.count(budgets[name]['evaluations'])}" for name in results.strategies(searched=False)
+        ]
+        text = f"One search by {strategy} evaluated {numbers.plural(budgets[strategy]['evaluations'], 'architecture')}"
+        yield Sentence(f"{text}; {numbers.listed(counts)}." if counts else f"{text}.")
+        return
+    seconds = mean_seconds(results, strategy)
     if seconds is None:
         yield Sentence(f"What {strategy} cost was not measured.", "warning")
         return
-    if results.table is not None:
-        yield _evaluations(results, strategy)
-        return
-    final = one_training(results, strategy)
-    text = f"One search by {strategy} took {numbers.seconds(seconds)} of job time"
-    if final:
+    text = f"One search by {strategy} took {numbers.seconds(seconds)} with its ranking"
+    if final := one_training(results, strategy):
         text += f", {numbers.ratio(seconds / final)} times one final training ({numbers.seconds(final)})"
-    warnings = []
     for random in results.strategies(searched=False):
-        spent = results.search_seconds(random)
-        if not spent:
-            continue
-        relative = relative_budget(results, strategy, random)
-        text += f"; {random} took {numbers.seconds(spent)}"
-        if relative is not None:
-            text += f", budgets in training multiply-accumulates {numbers.ratio(relative)} to 1"
-        if relative is not None and not _agree(relative):
-            warnings.append(
-                f"The budgets were not matched: {strategy} had {numbers.ratio(relative)} times the training "
-                f"multiply-accumulates of {random}, which favours {strategy if relative > 1 else random}."
-            )
-        elif not _agree(seconds / spent):
-            warnings.append(
-                f"Matched in multiply-accumulates, but not in time: {strategy} took {numbers.ratio(seconds / spent)} "
-                f"times the seconds of {random}."
-            )
+        if spent := matched_seconds(results, strategy, random):
+            text += f"; {random} within this budget took about {numbers.seconds(spent)}"
     yield Sentence(f"{text}.")
-    yield from (Sentence(warning, "warning") for warning in warnings)
 
 
-def relative_budget(results: Results, strategy: str, random: str) -> float | None:
-    """Divide the budget of a strategy by that of `random`; None if one is not known."""
-    budgets = results.budget["strategies"]
-    own, other = (budgets.get(name, {}).get("relative") for name in (strategy, random))
-    return own / other if own is not None and other else None
+def mean_seconds(results: Results, strategy: str) -> float | None:
+    """Average the seconds of one search and its ranking over a strategy's searches; None if one was not measured."""
+    spent = [row.seconds for row in results.search_costs if row.strategy == strategy]
+    known = [seconds for seconds in spent if seconds is not None]
+    return sum(known) / len(known) if known and len(known) == len(spent) else None
 
 
-def _evaluations(results: Results, strategy: str) -> Sentence:
-    """Tell how often a strategy and random search looked into the table."""
-    budgets = results.budget["strategies"]
-    text = f"One search by {strategy} evaluated {numbers.plural(budgets[strategy]['evaluations'], 'architecture')}"
-    tone: Tone = "plain"
-    for random in results.strategies(searched=False):
-        text += f"; {random} {budgets[random]['evaluations']}"
-        if not _agree(relative_budget(results, strategy, random) or 1.0):
-            text, tone = f"{text}, so that the budgets were not matched", "warning"
-    return Sentence(f"{text}.", tone)
+def opponents_of(results: Results, strategy: str, random: str) -> list[Cells]:
+    """List what random search had within the budget of each search of a strategy."""
+    return [row for row in results.opponents if (row["strategy"], row["random"]) == (strategy, random)]
+
+
+def matched_seconds(results: Results, strategy: str, random: str) -> float | None:
+    """Average the seconds of random search within a strategy's budget: its share of evaluations, and its ranking."""
+    rows = opponents_of(results, strategy, random)
+    shares = [row["evaluations"] / row["of"] for row in rows if row["evaluations"] is not None and row["of"]]
+    costs = [row for row in results.search_costs if row.strategy == random]
+    searches = [row.search_seconds for row in costs if row.search_seconds is not None]
+    if not shares or not searches or len(searches) < len(costs):
+        return None
+    ranking = sum(row.ranking_seconds or 0.0 for row in costs) / len(costs)
+    return sum(shares) / len(shares) * sum(searches) / len(searches) + ranking
+
+
+def relative_cost(results: Results, strategy: str, random: str) -> float | None:
+    """Divide the training MACs that random search had for an unmatched strategy by that strategy's; None if matched."""
+    rows = [row for row in opponents_of(results, strategy, random) if row["matched"] == 0]
+    pairs = [(row["random_cost"], row["cost"]) for row in rows if row["random_cost"] is not None and row["cost"]]
+    return sum(had for had, _ in pairs) / sum(wanted for _, wanted in pairs) if pairs else None
+
+
+def unmatched(results: Results) -> Iterator[Sentence]:
+    """Warn of random searches that had another budget than a strategy, in MACs, else in seconds."""
+    for strategy in results.strategies(searched=True):
+        for random in results.strategies(searched=False):
+            relative = relative_cost(results, strategy, random)
+            if relative is not None:
+                favoured = strategy if relative < 1 else random
+                text = f"Budgets were not matched: {random} had {numbers.ratio(relative)} times the training MACs of"
+                yield Sentence(f"{text} {strategy}, which favours {favoured}.", "warning")
+                continue
+            if any(row["matched"] == 0 for row in opponents_of(results, strategy, random)):
+                yield Sentence(f"Budgets of {strategy} and {random} were not matched.", "warning")
+                continue
+            seconds, spent = mean_seconds(results, strategy), matched_seconds(results, strategy, random)
+            if results.table is None and seconds and spent and not agree(seconds / spent):
+                text = (
+                    f"Budgets were matched in MACs, but not in time: {strategy} took {numbers.ratio(seconds / spent)}"
+                )
+                yield Sentence(f"{text} times the seconds of {random}.", "warning")
 
 
 def out_of_the_table(results: Results) -> Iterator[Sentence]:
@@ -134,30 +156,44 @@ def one_training(results: Results, strategy: str = "") -> float | None:
     return sum(one.train_seconds or 0.0 for one in own) / len(own) if own else None
 
 
-def collapse(results: Results, strategy: str) -> Iterator[Sentence]:
-    """Warn of searches by a supernet that ended in cells without weights, or undecided."""
+def collapses(results: Results) -> Iterator[Sentence]:
+    """Warn of searches by a supernet that ended in cells without weights."""
     space = results.space
     if not isinstance(space, CellSpace):
         return
-    largest = space.largest_entropy()
-    collapsed, undecided = [], []
-    for search in results.searches:
-        if search.strategy != strategy or not search.trains_supernet:
-            continue
-        free, entropy = chosen(search, "parameter_free"), chosen(search, "entropy")
-        if free is not None and free >= COLLAPSE_SHARE:
-            collapsed.append(f"{search.name} ({numbers.share(free, 0)}, from epoch {collapsed_from(search)} on)")
-        # a controller's entropy is that of its draws, which none of these bounds is about
-        if search.has_alphas and entropy is not None and entropy >= UNDECIDED_SHARE * largest:
-            undecided.append(f"{search.name} ({numbers.plain(entropy)} nats)")
+    collapsed = [
+        f"{search.name} ({numbers.share(free, 0)}, from epoch {collapsed_from(search)} on)"
+        for search in results.searches
+        if search.trains_supernet and (free := chosen(search, "parameter_free")) is not None and is_collapsed(free)
+    ]
     if collapsed:
         cell = "normal cell" if space.inputs == 2 else "cell"
         text = f"Collapsed: most kept edges of the final {cell} have no weights in {numbers.listed(collapsed)}."
         chance = numbers.share(free_by_chance(space), 0)
         yield Sentence(f"{text} A uniform draw would have {chance} on average.", "warning")
-    if undecided:
-        text = f"The alphas hardly decided in {numbers.listed(undecided)}: the largest possible mean entropy is"
-        yield Sentence(f"{text} {numbers.plain(largest)} nats.", "warning")
+
+
+def is_collapsed(free: float) -> bool:
+    """Compare the share of edges without weights with the bound, as it is printed: in whole per cent."""
+    return round(100 * free) >= COLLAPSED_PERCENT
+
+
+def undecided(results: Results) -> Iterator[Sentence]:
+    """Warn of searches whose alphas are nearly equal. A controller's entropy is that of its draws: it has no bound."""
+    if not isinstance(results.space, CellSpace):
+        return
+    largest = results.space.largest_entropy()
+    shares = {
+        search.name: entropy / largest
+        for search in results.searches
+        if search.has_alphas and (entropy := chosen(search, "entropy")) is not None
+    }
+    named = [
+        f"{name} ({numbers.share(one, 0)})" for name, one in shares.items() if round(100 * one) >= UNDECIDED_PERCENT
+    ]
+    if named:
+        text = f"The alphas of {numbers.listed(named)} hardly decided: the percentage is their entropy's share of the"
+        yield Sentence(f"{text} largest possible one.", "warning")
 
 
 def free_by_chance(space: CellSpace) -> float:
@@ -181,7 +217,7 @@ def collapsed_from(search: Search) -> int | None:
     last = handed_on(search)
     for row in search.history:
         if row.parameter_free is not None:
-            if row.parameter_free < COLLAPSE_SHARE:
+            if not is_collapsed(row.parameter_free):
                 since = None
             elif since is None:
                 since = row.step
@@ -195,20 +231,21 @@ def handed_on(search: Search) -> HistoryRow:
     return next((row for row in search.history if row.chosen), search.history[-1])
 
 
-def ranking(row: Agreement, truth: str = "separate training") -> Sentence:
-    """Judge whether a search's score ranks architectures as `truth` does."""
+def ranking(row: Agreement, truth: str = "separate training") -> Iterator[Sentence]:
+    """Judge whether a search's score ranks architectures as `truth` does; of too few architectures nothing is told."""
+    if (row.architectures or 0) < FEWEST_ARCHITECTURES:
+        return
     whose = f"The score of {row.strategy}"
     if row.strategy == "all":
-        all_together = f"{row.estimator} of all strategies together" if row.estimator else "of all together"
-        whose = f"The score {all_together}"
+        whose = (
+            f"The score {row.estimator} of all strategies together" if row.estimator else "The score of all together"
+        )
     if row.kendall_tau is None:
-        return Sentence(f"{whose} could not be held against {truth}: {row.note or 'no figure'}.", "warning")
+        yield Sentence(f"{whose} has no tau with {truth}: {row.note or 'no figure'}.", "warning")
+        return
     many = numbers.plural(row.architectures or 0, "architecture")
-    tau = f"Kendall's tau {_bracketed(row.kendall_tau, row.low, row.high)}"
-    if row.low is None or row.high is None:
-        return Sentence(f"{whose} has {tau} with {truth} over {many}, without an interval.", "warning")
-    figures = f"{tau} over {many}{f' ({row.note})' if row.note else ''}"
-    return _ranks(row, whose, "architectures", figures, f" as {truth} does, in part at least")
+    figures = f"Kendall's tau {_bracketed(row.kendall_tau, row.low, row.high)} over {many}"
+    yield _ranks(row, whose, "architectures", figures, f" as {truth} does, in part at least")
 
 
 def ranking_of(row: Compared) -> Sentence:
@@ -246,8 +283,7 @@ def calibrated(results: Results) -> list[Sentence]:
     if drawn is not None and drawn < ranking.uniform:
         text = f"The space has no more than {drawn} different architectures, so all of them are the sample."
         sentences.append(Sentence(text))
-    wanted = ("uniform sample", "all", "kendall")
-    taus = [row for row in results.compared if (row.pool, row.part, row.measure) == wanted]
+    taus = _taus(results)
     sentences += [ranking_of(row) for row in taus if row.estimator not in BASELINES]
     counts = [f"{row.estimator} {_tau(row)}" for row in taus if row.estimator in BASELINES]
     if counts:
@@ -261,6 +297,17 @@ def calibrated(results: Results) -> list[Sentence]:
         text = f"The scores of {numbers.listed(own)} {text}, asked of no sample: how they rank is not told here."
         sentences.append(Sentence(text))
     return [*sentences, _enough(results.calibration)]
+
+
+def _taus(results: Results) -> list[Compared]:
+    wanted = ("uniform sample", "all", "kendall")
+    return [row for row in results.compared if (row.pool, row.part, row.measure) == wanted]
+
+
+def of_the_sample(results: Results) -> list[Compared]:
+    """List the taus of the search's scores, without those of sizes, in a uniform sample of enough architectures."""
+    taus = [] if results.table is not None else _taus(results)
+    return [row for row in taus if row.estimator not in BASELINES and (row.n or 0) >= FEWEST_ARCHITECTURES]
 
 
 def _tau(row: Compared) -> str:
@@ -292,13 +339,18 @@ def _enough(calibration: Mapping[str, Any]) -> Sentence:
     return Sentence(text, "warning" if size < min(calibration["enough"], calibration["candidates"]) else "plain")
 
 
-def failures(results: Results) -> Iterator[Sentence]:
-    """List the final trainings, and evaluations of the searches, that gave no figure."""
+def failed_trainings(results: Results) -> str:
+    """Count the final trainings that gave no figure; empty if all did."""
     bad = Counter((one.entry, one.status or "without status") for one in results.trainings if one.status != "ok")
-    if bad:
-        named = numbers.listed([f"{number} of {entry} ({status})" for (entry, status), number in bad.items()])
-        trainings = numbers.plural(len(results.trainings), "final training")
-        yield Sentence(f"{sum(bad.values())} of {trainings} gave no figure: {named}.", "warning")
+    if not bad:
+        return ""
+    named = numbers.listed([f"{number} of {entry} ({status})" for (entry, status), number in bad.items()])
+    trainings = numbers.plural(len(results.trainings), "final training")
+    return f"{sum(bad.values())} of {trainings} failed: {named}."
+
+
+def failed_evaluations(results: Results) -> Iterator[Sentence]:
+    """Count the evaluations of the searches that gave no score."""
     counts = [(search.name, failed) for search in results.searches for failed in search.failures().items()]
     lost = [f"{number} of {name} ({status})" for name, (status, number) in counts]
     if lost:
@@ -315,14 +367,32 @@ def trade_off(results: Results) -> Iterator[Sentence]:
 
 
 def pareto(entries: Sequence[Entry]) -> list[Entry]:
-    """Find the entries that none dominates by fewer MACs and a higher mean test accuracy, by rising MACs."""
+    """Find the entries that none dominates by MACs and mean test accuracy, by rising MACs; exact ties stay together."""
     known = [entry for entry in entries if entry.macs is not None and entry.test_mean is not None]
     best: list[Entry] = []
     for entry in sorted(known, key=lambda entry: (entry.macs or 0, -(entry.test_mean or 0.0))):
-        if not best or (entry.test_mean or 0.0) > (best[-1].test_mean or 0.0):
+        last = best[-1] if best else None
+        same = last is not None and (entry.macs, entry.test_mean) == (last.macs, last.test_mean)
+        if last is None or same or (entry.test_mean or 0.0) > (last.test_mean or 0.0):
             best.append(entry)
     return best
 
 
-def _agree(times: float) -> bool:
+def agree(times: float) -> bool:
+    """Say if two costs agree, by their ratio."""
     return 1 / COST_FACTOR <= times <= COST_FACTOR
+
+
+def energy(costs: Sequence[JobCost]) -> tuple[float | None, bool]:
+    """Sum the joules of jobs, None if no device tells them; say as well if the sum is an upper bound.
+
+    A job counts its whole card. If two jobs of one kind of device overlapped in time, they may have shared a card.
+    """
+    known = [cost for cost in costs if cost.energy_joules is not None]
+    spans = sorted((cost.device, cost.began or 0.0, (cost.began or 0.0) + cost.seconds) for cost in known)
+    untimed = len(known) > 1 and any(cost.began is None for cost in known)
+    overlap = any(
+        before[0] == after[0] and after[1] < max(end for device, _, end in spans[: place + 1] if device == before[0])
+        for place, (before, after) in enumerate(pairwise(spans))
+    )
+    return (sum(cost.energy_joules or 0.0 for cost in known) if known else None), untimed or overlap

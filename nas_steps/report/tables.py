@@ -6,19 +6,18 @@ from typing import Any
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.ranking import calibrate
 from nas_steps.ranking.rank import AGREEMENT
-from nas_steps.report import numbers
+from nas_steps.report import evidence, numbers
 from nas_steps.report.columns import Column, Table, figure, figures, known, text, texts
 from nas_steps.report.factorial import reading
-from nas_steps.report.forest import COLUMNS as FOREST
-from nas_steps.report.forest import rows as forest_rows
+from nas_steps.report.forest import FOREST, forest_rows
 from nas_steps.report.fronts import fronts
 from nas_steps.report.gaps import gaps
 from nas_steps.report.latencies import latencies
 from nas_steps.report.names import TABLES
 from nas_steps.report.predictions import Tested, confusion, per_class
-from nas_steps.report.records import Cells, Compared, JobCost
+from nas_steps.report.records import Cells, Compared, Comparison, Contest, JobCost
 from nas_steps.report.results import Results
-from nas_steps.report.signals import one_training
+from nas_steps.report.signals import energy, one_training
 from nas_steps.scaling.factorial import CELLS
 from nas_steps.scaling.family import FAMILY
 
@@ -230,13 +229,9 @@ def retrained(results: Results) -> Table:
 _CONTESTS = ("strategy", "against", "role", "searches", "against_searches", "matched", "difference", "low", "high",
              "p_value", "p_holm", "outcome", "relative_improvement", "ri_low", "ri_high", "failed", "against_failed",
              "failures_difference", "failures_low", "failures_high", "failures_outcome", "note")  # fmt: skip
-#: outcomes of a comparison in the words of a table
-_OUTCOMES = {"tie": "no difference found", "few": "too few searches", "missing": "not compared"}
-
-
 def _contested() -> list[Column]:
     return [
-        Column("outcome", "outcome", lambda row: _spelled_outcome(row["outcome"]), numeric=False),
+        text("reading", "outcome"),
         *texts("against", "role"),
         Column("searches", "n", lambda row: f"{_units(row['searches'])} against {_units(row['against_searches'])}"),
         Column("matched", "same budget", _same_budget, numeric=False),
@@ -248,10 +243,6 @@ def _contested() -> list[Column]:
         Column("failures_difference", "with failures, points", _with_failures, optional=True),
         text("note", "note"),
     ]
-
-
-def _spelled_outcome(outcome: str) -> str:
-    return _OUTCOMES.get(outcome, outcome)
 
 
 def _units(number: int | None) -> str:
@@ -283,15 +274,21 @@ def contests(results: Results) -> Table:
     """One row for each strategy and opponent, over searches."""
     columns = (text("strategy", "strategy"), *_contested())
     caption = "Strategies against their opponents; n counts searches (networks where no search chose them)"
-    return Table("contests", caption, _CONTESTS, columns, list(map(vars, results.contests)))
+    return Table("contests", caption, _CONTESTS, columns, _judged(results.contests))
 
 
 def forest(results: Results) -> Table:
     """One row for each line of the forest plot."""
-    rows = forest_rows(results)
-    keys = FOREST
-    columns = [text(key, key) for key in keys if key not in ("difference", "low", "high")]
-    return Table("forest", "The lines of the forest plot", keys, (*columns, *_difference("difference, points")), rows)
+    columns = (
+        text("strategy", "strategy"),
+        text("opponent", "minus"),
+        Column("searches", "n", lambda row: f"{_units(row['searches'])} against {_units(row['against_searches'])}"),
+        Column("matched", "same budget", _same_budget, numeric=False),
+        *_difference("difference, points"),
+        text("standing", "outcome"),
+        text("note", "note"),
+    )
+    return Table("forest", "The lines of the forest plot", FOREST, columns, forest_rows(results))
 
 
 def opponents(results: Results) -> Table:
@@ -314,7 +311,7 @@ def comparisons(results: Results) -> Table:
     """One row for each network and another."""
     columns = (
         text("entry", "network"),
-        Column("outcome", "outcome", lambda row: _OF_NETWORKS.get(row["outcome"], row["outcome"]), numeric=False),
+        text("reading", "outcome"),
         *texts("against", "role"),
         text("seeds", "trainings"),
         *_difference("difference, points"),
@@ -324,10 +321,11 @@ def comparisons(results: Results) -> Table:
     keys = ("entry", "strategy", "against", "role", "seeds", "difference", "low", "high", "p_value", "p_holm",
             "outcome", "note")  # fmt: skip
     caption = "Networks against networks, over trainings and test images"
-    return Table("comparisons", caption, keys, columns, list(map(vars, results.comparisons)))
+    return Table("comparisons", caption, keys, columns, _judged(results.comparisons))
 
 
-_OF_NETWORKS = _OUTCOMES | {"few": "too few trainings"}
+def _judged(rows: Sequence[Contest | Comparison]) -> list[dict[str, Any]]:
+    return [vars(row) | {"reading": evidence.reading(row)} for row in rows]
 
 
 def recipes(results: Results) -> Table:
@@ -348,7 +346,7 @@ def recipe_contests(results: Results) -> Table:
     """One row for each recipe, strategy and opponent."""
     columns = (*texts("recipe", "strategy"), *_contested())
     caption = "Strategies against their opponents, by recipe of training"
-    return Table("recipe_contests", caption, ("recipe", *_CONTESTS), columns, list(map(vars, results.recipe_contests)))
+    return Table("recipe_contests", caption, ("recipe", *_CONTESTS), columns, _judged(results.recipe_contests))
 
 
 def recipe_agreement(results: Results) -> Table:
@@ -511,15 +509,15 @@ def _faster(times: float | None) -> str:
 
 def costs(results: Results) -> Table:
     """One row a stage and a last one for all: jobs, summed times, largest memory."""
-    stages, shared = {cost.stage for cost in results.costs}, _shared_device(results.costs)
+    stages = {cost.stage for cost in results.costs}
     rows = []
     for stage in [*(stage for stage in STAGES if stage in stages), *sorted(stages - set(STAGES))]:
         spent = [cost for cost in results.costs if cost.stage == stage]
-        rows.append(_sum(stage, spent, shared))
+        rows.append(_sum(stage, spent))
         parts = sorted({cost.part for cost in spent} - {""})
-        rows += [_sum(f"{stage}: {part}", [cost for cost in spent if cost.part == part], shared) for part in parts]
+        rows += [_sum(f"{stage}: {part}", [cost for cost in spent if cost.part == part]) for part in parts]
     if rows:
-        rows.append(_sum("all stages", results.costs, shared))
+        rows.append(_sum("all stages", results.costs))
     columns = (
         text("stage", "stage"),
         figure("jobs", "jobs", numbers.count),
@@ -531,19 +529,19 @@ def costs(results: Results) -> Table:
         text("devices", "devices"),
     )
     keys = ("stage", "jobs", "seconds", "device_seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb",
-            "energy_joules", "energy", "devices")  # fmt: skip
+            "energy_joules", "energy_shared", "devices")  # fmt: skip
     return Table("costs", "Cost by stage", keys, columns, rows)
 
 
-def _sum(stage: str, spent: Sequence[JobCost], shared: Sequence[JobCost]) -> dict[str, Any]:
-    energies = [cost.energy_joules for cost in spent if cost.energy_joules is not None]
+def _sum(stage: str, spent: Sequence[JobCost]) -> dict[str, Any]:
+    joules, bound = energy(spent)
     return {
         "stage": stage,
         "jobs": len(spent),
         **{key: sum(getattr(cost, key) for cost in spent) for key in ("seconds", "device_seconds", "cpu_seconds")},
         **{key: max(getattr(cost, key) for cost in spent) for key in ("peak_memory_mb", "peak_gpu_memory_mb")},
-        "energy_joules": sum(energies) if energies else None,
-        "energy": "" if not energies else "at most" if any(cost in shared for cost in spent) else "sum",
+        "energy_joules": joules,
+        "energy_shared": int(bound),
         "devices": ", ".join(sorted({cost.device for cost in spent if cost.device})),
     }
 
@@ -551,34 +549,12 @@ def _sum(stage: str, spent: Sequence[JobCost], shared: Sequence[JobCost]) -> dic
 def _energy(row: Cells) -> str:
     if row["energy_joules"] is None:
         return "not measured by this device"
-    return f"{'at most ' if row['energy'] == 'at most' else ''}{row['energy_joules'] / 3600:,.1f} Wh"
-
-
-def _shared_device(costs: Sequence[JobCost]) -> list[JobCost]:
-    """List the jobs that ran while another measured the energy of a device of the same name, perhaps the same one.
-
-    A job without a start time counts as one of them.
-    """
-    measured = [cost for cost in costs if cost.energy_joules is not None]
-    shared = [cost for cost in measured if cost.began is None]
-    dated = sorted((cost for cost in measured if cost.began is not None), key=lambda cost: cost.began or 0.0)
-    last: dict[str, JobCost] = {}
-    for cost in dated:
-        before = last.get(cost.device)
-        if before is not None and _end(before) > (cost.began or 0.0):
-            shared += [before, cost]
-        if before is None or _end(cost) > _end(before):
-            last[cost.device] = cost
-    return shared
-
-
-def _end(cost: JobCost) -> float:
-    return (cost.began or 0.0) + cost.seconds
+    return f"{'at most ' if row['energy_shared'] else ''}{row['energy_joules'] / 3600:,.1f} Wh"
 
 
 def energy_note(results: Results) -> str:
     """Tell why energies are upper bounds; empty if they are none."""
-    if not _shared_device(results.costs):
+    if not energy(results.costs)[1]:
         return ""
     return (
         "A job's energy is that of its whole device. Jobs that ran at the same time may have shared one, so that their "

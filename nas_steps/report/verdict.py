@@ -3,42 +3,35 @@
 Differences are shares of test accuracy: 0.01 is one point.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from nas_steps.report import evidence, gains, gaps, latencies, numbers, signals
-from nas_steps.report.evidence import ALPHA, MIN_PAIRS, Outcome, combined, excludes_zero, measured, outcome
-from nas_steps.report.records import Contest, Entry
+from nas_steps.report import cautions, evidence, gains, gaps, latencies, numbers, signals
+from nas_steps.report.evidence import (
+    Standing,
+    between,
+    by_recipe,
+    contests_of,
+    failures_matter,
+    flips,
+    loss,
+    measured,
+    networks,
+    signed,
+    standing,
+)
+from nas_steps.report.records import Comparison, Contest
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
-from nas_steps.retraining.comparison import caution
 
-RULES = (
-    "Searched, random, uniformly drawn and hand-designed networks are trained by one recipe with the same seeds. A "
-    "strategy meets an opponent by the mean test accuracy of all its winners against that of all the opponent's; the "
-    "difference is paired over training seeds, with the 95 % interval of a paired t test.",
-    f"'Beat' and 'lost' need all three: at least {MIN_PAIRS} paired seeds, a Holm-adjusted p value below {ALPHA} "
-    "(adjusted over the strategies that meet the same kind of opponent), and an interval that excludes 0. Everything "
-    f"else is 'cannot be told from'; with fewer than {MIN_PAIRS} pairs there is no claim.",
-    "The best of k searches is chosen by validation accuracy, k the smaller number of searches of the two sides; its "
-    "test accuracy is that expected over all choices of k. It stands beside the mean and takes no part in the verdict.",
-    "Where random search was run in several ways, the strategy beat or lost only if the comparisons with all of them "
-    "say so; if they disagree, or some could not be made, that is told.",
-    "The best baseline is the one with the highest mean validation accuracy, so that the test set does not choose "
-    "its own opponent. Where no baseline has a validation accuracy, it is the best by test accuracy, and labelled so.",
-    *evidence.RULES,
-    *gains.RULES,
-    *gaps.RULES,
-    *signals.RULES,
+_RULE_OF_TRAININGS = (
+    "Networks that were searched, drawn at random or designed by hand are trained by one recipe. Nothing is chosen by "
+    "the test set."
 )
-
-_TONES: dict[Outcome, signals.Tone] = {"beat": "win", "lost": "loss", "tie": "plain"}
-
 _RULE_OF_A_TABLE = (
-    "Nothing was trained: accuracies are looked up in a benchmark's table, which has one figure for each architecture. "
-    "A comparison is the difference of the accuracies that the searches' winners have in the reported column, over "
-    "search seeds, with the 95 % interval of a paired t test. Seeds below are search seeds."
+    "Nothing was trained: accuracies are looked up in a benchmark's table, which has one figure for each architecture."
 )
+RULES = (*evidence.RULES, *gains.RULES, *cautions.RULES, *gaps.RULES, *signals.RULES)
 
 
 @dataclass(frozen=True)
@@ -46,200 +39,230 @@ class StrategyVerdict:
     """The sentences on one searching strategy."""
 
     strategy: str
-    against_random: Outcome
+    against_random: Standing
     sentences: tuple[Sentence, ...]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The headline, and the sentences on each strategy and on the whole experiment."""
+    """The headline, whether searching paid, at most three cautions, and what folds: strategies, the rest, the rules."""
 
     headline: str
     tone: signals.Tone
+    paid: Sentence
+    cautions: tuple[Sentence, ...]
     strategies: tuple[StrategyVerdict, ...]
     general: tuple[Sentence, ...]
-    rules: tuple[str, ...] = RULES
+    rules: tuple[str, ...]
 
 
 def decide(results: Results) -> Verdict:
     """Judge an experiment. The verdict names missing figures instead of raising."""
-    baseline, by = baseline_to_meet(results)
     truth = "separate training" if results.table is None else results.table.report
-    strategies, against_random, against_baseline = [], {}, {}
+    headline, tone = head(results)
+    paid, ranked = gains.paid(results), cautions.ranked(results)
+    strategies = []
     for strategy in results.strategies(searched=True):
-        mine = [row for row in results.contests if row.strategy == strategy]
-        roles = ("random", "uniform", "largest", "baseline")
-        means = {role: [row for row in mine if (row.of, row.role) == ("mean", role)] for role in roles}
-        random = against_random[strategy] = means["random"]
-        sentences = [*_met(results, strategy, "random search", random)]
-        sentences += [*evidence.best_of(mine, strategy), *searches_sentence(results, strategy)]
-        sentences.append(evidence.other_searches(random, strategy, results.config.search.seeds))
-        if results.table is None:  # a table has no hand-designed networks, and none that took no search
-            if means["uniform"]:
-                sentences += _met(results, strategy, "no search, a uniform draw", means["uniform"])
-            else:
-                text = f"{strategy} was not compared with no search at all: no uniformly drawn architecture was trained"
-                sentences.append(Sentence(f"{text} (retrain.uniform).", "warning"))
-            if means["largest"]:
-                sentences += _met(results, strategy, "the space's largest network", means["largest"])
-            if baseline is None:
-                text = f"{strategy} has no hand-designed baseline to be compared with: none was trained to the end."
-                sentences.append(Sentence(text, "warning"))
-            else:
-                rows = against_baseline[strategy] = [row for row in means["baseline"] if row.against == baseline.entry]
-                whom = f"{baseline.entry}, the {by}{_relative_size(results.of_strategy(strategy), baseline)}"
-                sentences += _met(results, strategy, whom, rows)
-        sentences += signals.cost(results, strategy)
-        for role in ("uniform", "random"):
-            sentences += gains.gained(results, strategy, means[role], combined(means[role]) in ("beat", "lost"))
-        sentences += [*gaps.gap_sentences(results, strategy), *signals.collapse(results, strategy)]
-        sentences += [signals.ranking(row, truth) for row in results.agreement if row.strategy == strategy]
-        strategies.append(StrategyVerdict(strategy, combined(random), tuple(sentences)))
-    headline, tone = head(against_random, against_baseline, baseline)
-    general = [signals.ranking(row, truth) for row in results.agreement if row.strategy == "all"]
-    general += [*signals.out_of_the_table(results), *latencies.foretold(results), *gains.sizes(results)]
-    general += [*signals.failures(results), *signals.saved_epochs(results), *signals.trade_off(results)]
-    rules: tuple[str, ...] = (RULES[0] if results.table is None else _RULE_OF_A_TABLE, *RULES[1:])
+        # the strategy that `paid` is about is not weighed twice
+        weighed = gains.weighed(results, strategy)
+        sentences = [] if weighed == paid else [weighed]
+        sentences += [largest(row) for row in contests_of(results, strategy, "largest")]
+        sentences += [*signals.cost(results, strategy), *gaps.gap_sentences(results, strategy)]
+        for row in results.agreement:
+            sentences += signals.ranking(row, truth) if row.strategy == strategy else ()
+        judged = standing(results, contests_of(results, strategy, "random"))
+        strategies.append(StrategyVerdict(strategy, judged, tuple(sentences)))
+    general = [*ranked[cautions.SHOWN :]]
+    for row in results.agreement:
+        general += signals.ranking(row, truth) if row.strategy == "all" else ()
+    general += [*signals.out_of_the_table(results), *latencies.foretold(results), *gains.fitted(results)]
+    general += [*signals.failed_evaluations(results), *signals.saved_epochs(results), *signals.trade_off(results)]
+    rules: tuple[str, ...] = (_RULE_OF_TRAININGS if results.table is None else _RULE_OF_A_TABLE, *RULES)
     if results.latency is not None:
         rules += (latencies.RULE,)
-    return Verdict(headline, tone, tuple(strategies), tuple(general), rules)
+    shown = tuple(ranked[: cautions.SHOWN])
+    return Verdict(headline, tone, paid, shown, tuple(strategies), tuple(general), rules)
 
 
-def _met(results: Results, strategy: str, whom: str, rows: Sequence[Contest]) -> Iterator[Sentence]:
-    yield contest(strategy, whom, rows)
-    for row in rows:
-        yield from evidence.behind(row, len(results.strategies(searched=True)))
-        if outcome(row) == "tie":
-            yield from evidence.could_be_seen(row)
+def largest(row: Contest) -> Sentence:
+    """Compare a strategy with the space's largest network."""
+    claim = {"beat": "beat it", "lost": "lost to it", "tie": "no difference found", "few": "too few searches to judge"}
+    end = claim.get(row.outcome, row.note or "no figure")
+    return Sentence(f"{row.strategy} against the space's largest network: {evidence.signed(row)}; {end}.")
 
 
-def baseline_to_meet(results: Results) -> tuple[Entry | None, str]:
-    """Choose the baseline to compare with, and tell how."""
-    baseline, by_validation = results.best_of_kind("baseline")
-    among = numbers.plural(sum(entry.kind == "baseline" for entry in results.entries), "baseline")
-    by = "validation accuracy" if by_validation else "test accuracy (validation accuracy is not known)"
-    return baseline, f"best of {among} by {by}"
-
-
-def contest(who: str, whom: str, rows: Sequence[Contest]) -> Sentence:
-    """Tell `who` against `whom` in one sentence, with the figures that it rests on."""
-    result = combined(rows)
-    if not rows:
-        name = whom.partition(",")[0]
-        return Sentence(f"{who} was not compared with {name}: there is no such row in the comparison table.", "warning")
-    tone = _TONES.get(result, "warning")
-    claim = {
-        "beat": f"{who} beat {whom}",
-        "lost": f"{who} lost to {whom}",
-        "tie": f"{who} cannot be told from {whom}",
-        "few": f"{who} against {whom}: too few seeds for a claim",
-        "missing": f"{who} cannot be compared with {whom}",
-        "mixed": f"{who} against {whom}: its comparisons disagree",
-    }[result]
-    if len(rows) > 1:
-        return Sentence(f"{claim}. {_counted(rows)}.", tone)
-    row = rows[0]
-    seeds = numbers.plural(row.pairs or 0, "seed")
-    figures = f"{measured(row)} over {seeds}"
-    adjusted = f"Holm-adjusted p {numbers.small(row.p_holm)}"
-    if result in ("beat", "lost"):
-        text = f"{claim}: {figures} ({adjusted})."
-    elif result == "tie":
-        although = ", so that the interval alone, which excludes 0, is not enough" if excludes_zero(row) else ""
-        text = f"{claim}: difference {figures} ({adjusted}{although})."
-    elif result == "few":
-        needed = f"{MIN_PAIRS} are needed, and {_without_assumption()} for one that assumes no distribution"
-        text = f"{claim}. The measured difference is {numbers.points(row.difference)} points over {seeds}; {needed}."
-    else:
-        text = f"{who} against {whom}: no claim, {row.note or 'a figure is missing'}"
-        text += "." if row.difference is None else f" (measured difference {figures})."
-    return Sentence(text, tone)
-
-
-def searches_sentence(results: Results, strategy: str) -> Iterator[Sentence]:
-    """Tell mean and best of several searches, beside those of random search."""
-    own = [entry.test_mean for entry in results.of_strategy(strategy)]
-    if len(own) < 2:
-        return
-    other = [entry.test_mean for name in results.strategies(searched=False) for entry in results.of_strategy(name)]
-    text = f"Test accuracy over the winners of {strategy}: {_mean_and_best(own)}"
-    if other:
-        text += f"; over those of random search: {_mean_and_best(other)}"
-    yield Sentence(text + ". The best of several is chosen by the test set and flatters; the mean does not.")
-
-
-def head(
-    against_random: dict[str, list[Contest]], against_baseline: dict[str, list[Contest]], baseline: Entry | None
-) -> tuple[str, signals.Tone]:
-    """Make the headline: what the searches did against random search, and what a baseline takes from a win."""
-    if not against_random:
+def head(results: Results) -> tuple[str, signals.Tone]:
+    """Make the headline: what the searches did against random search, and a loss to the best baseline."""
+    strategies = results.strategies(searched=True)
+    if not strategies:
         return "Only random search was run, so there is no search to judge.", "plain"
-    results = {strategy: combined(rows) for strategy, rows in against_random.items()}
-    beat, lost = ([name for name, result in results.items() if result == wanted] for wanted in ("beat", "lost"))
-    if set(results.values()) == {"missing"}:
-        return "No verdict: no searched network could be compared with random search.", "warning"
-    if set(results.values()) <= {"missing", "few"}:
-        return "Too few seeds for a claim.", "warning"
-    if beat:
-        alone = len(beat) == 1
-        text = f"{numbers.listed(beat)} beat random search"
-        if alone:
-            rows = against_random[beat[0]]
-            several = f"{numbers.points(_mean_difference(rows))} points in the mean of {len(rows)} comparisons"
-            text += f" by {measured(rows[0]) if len(rows) == 1 else several}"
-        if lost:
-            text += f"; {numbers.listed(lost)} lost to it"
-        behind = [name for name in beat if combined(against_baseline.get(name, ())) == "lost"]
-        if behind and baseline is not None:
-            text += f", but {'' if alone else f'{numbers.listed(behind)} '}lost to the hand-designed {baseline.entry}"
-        return f"{text}.", "warning" if behind else "win"
-    if len(lost) == len(results):
-        return "The search lost to random search.", "loss"
-    if lost:
-        return f"The search did not beat random search; {numbers.listed(lost)} lost to it.", "loss"
-    return "The search did not beat random search.", "plain"
+    judged = {name: standing(results, contests_of(results, name, "random")) for name in strategies}
+    if set(judged.values()) == {"missing"}:
+        notes = [row.note for name in strategies for row in contests_of(results, name, "random") if row.note]
+        why = f" ({notes[0]})" if notes else ""
+        return f"No verdict: no searched network has a figure beside random search{why}.", "warning"
+    if set(judged.values()) <= {"few", "missing"}:
+        return _networks(results, [name for name, one in judged.items() if one == "few"]), "warning"
+    clauses = [*_alone(results, *judged.popitem())] if len(judged) == 1 else _several(results, judged)
+    behind = [row for name in strategies for row in contests_of(results, name, "baseline")]
+    behind = [row for row in behind if standing(results, [row]) == "lost"]
+    worst = _tone(results)
+    text = _joined([*clauses, *_behind(behind)])
+    return text, "warning" if behind and worst != "loss" else worst
 
 
-def _without_assumption() -> int:
-    """Find the smallest number of seeds for a claim without an assumption."""
-    return next(pairs for pairs in range(MIN_PAIRS, 99) if not caution(pairs))
+def _tone(results: Results) -> signals.Tone:
+    """Return `win` if a strategy beat random search and none is refused, `loss` if all lost, `plain` for ties."""
+    strategies = results.strategies(searched=True)
+    judged = {standing(results, contests_of(results, name, "random")) for name in strategies}
+    if judged & {"recipe", "failures", "mixed", "few", "missing"}:
+        return "warning"
+    return "win" if "beat" in judged else "loss" if judged == {"lost"} else "plain"
 
 
-def _counted(rows: Sequence[Contest]) -> str:
-    outcomes = [outcome(row) for row in rows]
-    words: dict[Outcome, str] = {
-        "beat": "won",
-        "lost": "lost",
-        "tie": "not told apart",
-        "few": "with too few seeds",
-        "missing": "not made",
+def _alone(results: Results, strategy: str, judged: Standing) -> Iterator[str]:
+    """Yield the clauses of one strategy, with a clause for each random search."""
+    rows = contests_of(results, strategy, "random")
+    if judged == "recipe":
+        yield f"the verdict depends on the recipe: {', '.join(_by_recipe(results, rows))}"
+    elif judged == "failures":
+        yield from (f"no verdict on {strategy}: {_with_failures(row)}" for row in rows if failures_matter(row))
+    else:
+        for row in rows:
+            yield _clause(row, gains.random_search(results, row) if row.matched == 0 else _whom(results, row))
+
+
+def _whom(results: Results, row: Contest) -> str:
+    return "random search" if len(results.strategies(searched=False)) < 2 else row.against
+
+
+def _clause(row: Contest, whom: str) -> str:
+    """Tell one comparison with its size."""
+    if row.outcome == "beat":
+        failed = f", with {_failed(row)} counted, too" if row.failed else ""
+        return f"{row.strategy} beat {whom} by {measured(row)}{failed}"
+    if row.outcome == "lost":
+        return f"{row.strategy} lost to {whom} by {loss(row)}"
+    if row.outcome == "tie":
+        return f"no difference found between {row.strategy} and {whom}: {between(row)}"
+    if row.outcome == "few":
+        return f"too few searches to judge {row.strategy} against {whom}"
+    return f"no figure of {row.strategy} against {whom}{f' ({row.note})' if row.note else ''}"
+
+
+def _failed(row: Contest) -> str:
+    return f"{row.failed} failed of {row.searches} searches"
+
+
+def _with_failures(row: Contest) -> str:
+    """Tell both outcomes of a comparison that failed trainings change."""
+    whose = [f"{row.failed} of its {row.searches} searches" if row.failed else ""]
+    whose += [f"{row.against_failed} of the {row.against_searches} of {row.against}" if row.against_failed else ""]
+    counted = replace(
+        row, difference=row.failures_difference, low=row.failures_low, high=row.failures_high,
+        outcome=row.failures_outcome,
+    )  # fmt: skip
+    text = f"{numbers.listed([one for one in whose if one])} failed"
+    return f"{text}; without failures {_brief(row)}, with failures at chance level {_brief(counted)}"
+
+
+def _by_recipe(results: Results, rows: Sequence[Contest]) -> Iterator[str]:
+    """Yield the outcome under each recipe of the comparisons that another recipe changes."""
+    for row in rows:
+        if flips(recipes := by_recipe(results, row)):
+            named = [f"{_brief(other)} with {recipe}" for recipe, other in recipes.items()]
+            yield f"{row.strategy} against {_whom(results, row)}: {numbers.listed(named)}"
+
+
+def _brief(row: Contest) -> str:
+    """`beat by 1.2 points [0.4, 2.0]`, `no difference found [-2.2, 2.1]`."""
+    words = {"beat": f"beat it by {measured(row)}", "lost": f"lost by {loss(row)}"}
+    decimals = numbers.decimals_for(row.low, row.high)
+    tie = f"no difference found {numbers.interval(row.low, row.high, decimals)}"
+    return {**words, "tie": tie, "few": "too few searches"}.get(row.outcome, "no figure")
+
+
+def _several(results: Results, judged: Mapping[str, Standing]) -> Iterator[str]:
+    """Yield the clauses of several strategies: wins and losses with their sizes, the others in groups."""
+    groups: dict[Standing, list[str]] = {}
+    for name, one in judged.items():
+        groups.setdefault(one, []).append(name)
+    claims = [name for one in ("beat", "lost") for name in groups.get(one, ())]
+    if not claims:
+        yield "against random search"
+    for place, name in enumerate(claims):
+        for row in contests_of(results, name, "random"):
+            unmatched = gains.random_search(results, row) if row.matched == 0 else _whom(results, row)
+            yield _clause(row, unmatched if place == 0 or unmatched != "random search" else "it")
+    if ties := groups.get("tie"):
+        ends = [abs(end or 0.0) for name in ties for row in contests_of(results, name, "random") for end in
+                (row.low, row.high)]  # fmt: skip
+        yield f"no difference found for {numbers.listed(ties)} (at most {numbers.points(max(ends))} points either way)"
+    reasons: dict[Standing, str] = {
+        "mixed": "the random searches disagree on {}",
+        "recipe": "the outcome of {} depends on the recipe",
+        "failures": "the outcome of {} depends on failed trainings",
+        "few": "too few searches to judge {}",
+        "missing": "no figure of {}",
     }
-    counts = numbers.listed([f"{outcomes.count(kind)} {word}" for kind, word in words.items() if kind in outcomes])
-    mean = _mean_difference(rows)
-    figures = "" if mean is None else f"; mean difference {numbers.points(mean)} points"
-    return f"Of {len(rows)} comparisons: {counts}{figures}"
+    for one, text in reasons.items():
+        if names := groups.get(one):
+            yield text.format(numbers.listed(names))
 
 
-def _mean_difference(rows: Sequence[Contest]) -> float | None:
-    return _mean([row.difference for row in rows])
+def _behind(rows: Sequence[Contest]) -> Iterator[str]:
+    """Yield the losses to the best baseline with their sizes."""
+    if len(rows) < 3:
+        yield from (f"{row.strategy} lost to {row.against}, the best baseline, by {loss(row)}" for row in rows)
+        return
+    sizes = sorted(-(row.difference or 0.0) for row in rows)
+    names, by = numbers.listed([row.strategy for row in rows]), f"{numbers.points(sizes[0])} to"
+    yield f"{names} lost to {rows[0].against}, the best baseline, by {by} {numbers.points(sizes[-1])} points"
 
 
-def _mean_and_best(values: Sequence[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    if not known:
-        return "no figure"
-    missing = f" ({len(values) - len(known)} more without a figure)" if len(known) < len(values) else ""
-    mean, best = numbers.share(_mean(known)), numbers.share(max(known))
-    return f"{mean} in the mean of {len(known)}, {best} for the best of {len(known)}{missing}"
+def _networks(results: Results, strategies: Sequence[str]) -> str:
+    """Make the headline of too few searches: its subject is the network."""
+    clauses, methods = [], []
+    for strategy in strategies:
+        for contest in contests_of(results, strategy, "random"):
+            methods.append(contest)
+            row = networks(results, strategy, contest.against)
+            if row is None:
+                whom = _whom(results, contest)
+                clauses.append(f"the winners of {strategy} have {signed(contest)} against those of {whom}")
+                continue
+            clauses.append(_of_networks(row))
+            baseline = next((one.against for one in contests_of(results, strategy, "baseline")), "")
+            lost = [one for one in results.comparisons if (one.entry, one.against) == (row.entry, baseline)]
+            clauses += [f"it lost to {baseline}, the best baseline, by {loss(one)}" for one in lost
+                        if one.outcome == "lost"]  # fmt: skip
+    sides = {(row.searches, row.against_searches) for row in methods}
+    word = "method" if len(strategies) == 1 else "methods"
+    if sides == {(1, 1)}:
+        return _joined([*clauses, f"one search each says nothing of the {word}"])
+    counts = numbers.listed([f"{own} against {theirs}" for own, theirs in sorted(sides)])
+    return _joined([*clauses, f"{counts} searches are too few to judge the {word}"])
 
 
-def _relative_size(entries: Sequence[Entry], baseline: Entry) -> str:
-    macs = _mean([entry.macs for entry in entries])
-    if macs is None or not baseline.macs:
-        return ""
-    return f", with {numbers.ratio(macs / baseline.macs)} times its multiply-accumulates"
+def _of_networks(row: Comparison) -> str:
+    """Tell the comparison of two networks with its size."""
+    if row.outcome == "beat":
+        return f"{row.entry}'s network beat {row.against}'s by {measured(row)}"
+    if row.outcome == "lost":
+        return f"{row.entry}'s network lost to {row.against}'s by {loss(row)}"
+    if row.outcome == "tie":
+        return f"no difference found between the networks of {row.entry} and {row.against}: {between(row)}"
+    if row.difference is None:
+        return f"the networks of {row.entry} and {row.against} have no difference to show ({row.note or 'no figure'})"
+    trained = f" from {row.seeds} trainings" if row.seeds else ""
+    return f"{row.entry}'s network has {signed(row)} against {row.against}'s{trained}, too few to judge it"
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+def _joined(clauses: Sequence[str]) -> str:
+    """Join clauses to a sentence. A clause that ends the first with a colon has none behind it."""
+    first, *rest = clauses
+    text = "; ".join([first, *rest])
+    if first == "against random search":
+        text = f"{first}: {'; '.join(rest)}"
+    starts = ("no ", "too ", "the ", "against ")
+    return f"{text[0].upper()}{text[1:]}." if text.startswith(starts) else f"{text}."

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from safetensors.numpy import save_file
 from scipy import stats
 from stepping import run, settings_files
 
@@ -18,13 +20,13 @@ from nas_steps.config.schema import Config
 from nas_steps.config.search import measured_latency
 from nas_steps.config.space import filled
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
+from nas_steps.intervals import holm
 from nas_steps.models.latency import agreement
-from nas_steps.provenance.files import write_csv, write_json, write_text
+from nas_steps.provenance.files import read_csv, write_csv, write_json, write_text
 from nas_steps.ranking import calibrate, compare
 from nas_steps.ranking.pool import Member
 from nas_steps.ranking.settings import CalibrationSettings
 from nas_steps.report.results import Results
-from nas_steps.retraining.contests import CONTESTS, contests
 from nas_steps.scaling.effects import EFFECTS, effects
 from nas_steps.scaling.factorial import CELLS, gather_cells
 from nas_steps.spaces.cells.space import CellArchitecture
@@ -33,7 +35,32 @@ from nas_steps.spaces.costs import Shape, write_costs
 from nas_steps.spaces.declare import declared
 
 NAN = math.nan
+CHANCE = 0.1
+OPPONENTS = (
+    "strategy",
+    "search_seed",
+    "random",
+    "entry",
+    "evaluations",
+    "of",
+    "cost",
+    "random_cost",
+    "matched",
+    "note",
+)
+SEARCH_COSTS = ("strategy", "search_seed", "training_macs", "evaluations", "search_seconds", "ranking_seconds", "note")
+SUMMARY = ("entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged", "chance",
+           "valid_mean", "test_mean", "test_std", "test_low", "test_high", "train_seconds")  # fmt: skip
+COMPARISONS = ("entry", "strategy", "against", "role", "seeds", "difference", "low", "high", "p_value", "p_holm",
+               "outcome", "note")  # fmt: skip
+CONTESTS = ("strategy", "against", "role", "searches", "against_searches", "matched", "difference", "low", "high",
+            "p_value", "p_holm", "outcome", "relative_improvement", "ri_low", "ri_high", "failed", "against_failed",
+            "failures_difference", "failures_low", "failures_high", "failures_outcome", "note")  # fmt: skip
+RECIPES = ("recipe", "entry", "kind", "strategy", "trainings", "diverged", "test_mean", "test_std", "test_low",
+           "test_high")  # fmt: skip
 BASELINES = {"resnet20": (272_474, 2_550_000), "mobilenet_v2_x0.5": (701_000, 1_100_000)}
+#: evaluations and training MACs per image of one search
+BUDGETS = {"random": (24, 3.1e7), "evolution": (16, 2.1e7), "nsga2": (16, 2.1e7), "darts": (None, 3.0e7)}
 #: mean test accuracy of each kind, where nothing else is said
 USUAL = {
     "random": 0.962,
@@ -51,8 +78,15 @@ class MadeUp:
 
     config: dict[str, Any] = field(default_factory=dict)
     means: Mapping[str, float] = field(default_factory=dict)
-    spread: float = 0.001
+    spread: float = 0.001  # of trainings of one network
+    between: float = 0.001  # of the networks of one strategy
+    searches: int = 4  # where the config does not say
     diverged: Sequence[str] = ()  # entries none of whose trainings ended; "all" for every one
+    failed: Mapping[str, int] = field(default_factory=dict)  # by entry, how many of its trainings diverged
+    by_chance: Mapping[str, int] = field(default_factory=dict)  # by entry, how many ended at chance level
+    recipes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # means under further recipes
+    matched: bool = True  # random search had each strategy's own budget
+    nothing_to_recommend: bool = False
     parameter_free: float = 0.5
     entropy: float = 1.2
     seconds: Mapping[str, float] = field(default_factory=dict)  # of one search by strategy
@@ -67,17 +101,24 @@ class MadeUp:
     latency_error: float = 0.02
     load: float = 0.5
 
+    def validated(self) -> Config:
+        search = {"seeds": self.searches, **self.config.get("search", {})}
+        return Config.model_validate({**self.config, "search": search})
+
 
 def write(folder: Path, made: MadeUp) -> tuple[Path, Path]:
     """Write the tree, prepared data beside it; return its folder and the report's settings file."""
-    config = Config.model_validate(made.config)
+    config = made.validated()
     folder = folder / "results" / config.experiment
     settings = settings_files(config, folder.parent)["report"]
     dice = random.Random(7)
-    _data(folder.parent / "data", config, made)
+    if not in_table(config):
+        _data(folder.parent / "data", config, made)
     _searches(folder, config, made, dice)
     entries = _ranking(folder, config, made, dice)
     _retraining(folder, config, made, entries, dice)
+    if in_table(config):
+        return folder, Path(settings)
     if made.scaled:
         _scaling(folder, config, entries)
     if config.scaling.factorial.enabled:
@@ -88,7 +129,12 @@ def write(folder: Path, made: MadeUp) -> tuple[Path, Path]:
 
 def report(folder: Path, settings: Path) -> None:
     """Write the report of the tree."""
-    run("report", settings=settings, data=folder.parent / "data", output=folder / "report")
+    data = folder.parent / "data"
+    run("report", settings=settings, data=data if data.is_dir() else None, output=folder / "report")
+
+
+def in_table(config: Config) -> bool:
+    return config.search.estimator.kind == "table"
 
 
 def cost(path: Path, stage: str, seconds: float) -> None:
@@ -121,15 +167,19 @@ def _data(data: Path, config: Config, made: MadeUp) -> None:
         "content": "ab" * 32,
     }
     write_json(data / "meta.json", meta)
+    generator = np.random.default_rng(3)
+    for split, each in (("valid", 36), ("test", 36)):
+        images = generator.integers(0, 256, (each * len(made.classes), 1, 8, 8), dtype=np.uint8)
+        np.save(data / f"{split}_images.npy", images)
+        np.save(data / f"{split}_labels.npy", np.repeat(np.arange(len(made.classes)), each))
     cost(data / "cost.json", "data", 2.5)
 
 
 def _searches(folder: Path, config: Config, made: MadeUp, dice: random.Random) -> None:
     space = declared(filled(config.space))
-    budgets = {"random": (24, 3.1e7), "evolution": (16, 2.1e7), "nsga2": (16, 2.1e7), "darts": (None, 3.0e7)}
     told = {}
     for name, strategy in config.search.strategies.items():
-        evaluations, macs = budgets[strategy.kind]
+        evaluations, macs = BUDGETS[strategy.kind]
         told[name] = {
             "kind": strategy.kind,
             "evaluations": evaluations,
@@ -178,7 +228,8 @@ def _searches(folder: Path, config: Config, made: MadeUp, dice: random.Random) -
     write_json(
         folder / "search/budget.json",
         {"unit": "training multiply-accumulates for each image of the training set", "supernet_macs": 250_000,
-         "candidate_macs": 61_234.5, "matched_to": "darts" if "darts" in told else None, "strategies": told},
+         "candidate_macs": 61_234.5, "matched_to": "darts" if "darts" in told else None, "strategies": told,
+         "table": {"architectures": 100, "report_of_best_search": 0.94, "best_report": 0.95, "mean_report": 0.9}},
     )  # fmt: skip
     cost(folder / "search/budget.cost.json", "search", 3.2)
     if measured_latency(config.search) is not None:
@@ -255,13 +306,50 @@ def _ranking(folder: Path, config: Config, made: MadeUp, dice: random.Random) ->
             )  # fmt: skip
     columns = ("strategy", "estimator", "architectures", "kendall_tau", "low", "high", "p_value", "note")
     write_csv(folder / "ranking/agreement.csv", agreement, columns)
-    _pool(folder / "ranking", config, made)
+    if not in_table(config):
+        _pool(folder / "ranking", config, made)
+    opponents = _opponents(config, made)
+    entries += [
+        {"entry": name, "kind": "random", "strategy": name.partition(".")[0], "search_seed": name.rpartition("-")[2],
+         "architecture": str(space.sample(dice)), "score": 0.93}
+        for name in sorted({row["entry"] for row in opponents if "." in row["entry"]})
+    ]  # fmt: skip
+    write_csv(folder / "ranking/opponents.csv", opponents, OPPONENTS)
+    spent = [
+        {"strategy": name, "search_seed": seed, "training_macs": BUDGETS[strategy.kind][1],
+         "evaluations": BUDGETS[strategy.kind][0] or "", "search_seconds": made.seconds.get(name, 60.0),
+         "ranking_seconds": 12.5, "note": ""}
+        for name, strategy in config.search.strategies.items()
+        for seed in range(config.search.seeds)
+    ]  # fmt: skip
+    write_csv(folder / "ranking/search_costs.csv", spent, SEARCH_COSTS)
     written = [] if "all" in made.diverged else entries
     write_csv(
         folder / "ranking/winners.csv", written, ("entry", "kind", "strategy", "search_seed", "architecture", "score")
     )
     cost(folder / "ranking/seed-0-shard-0.cost.json", "ranking", 33.0)
     return entries
+
+
+def _opponents(config: Config, made: MadeUp) -> list[dict[str, Any]]:
+    """Random search within each search's budget: DARTS meets all of it, others its first 16 evaluations."""
+    kinds = {name: strategy.kind for name, strategy in config.search.strategies.items()}
+    of, whole = BUDGETS["random"]
+    rows = []
+    for name, kind in kinds.items():
+        for random_name in (one for one, other in kinds.items() if other == "random" and kind != "random"):
+            for seed in range(config.search.seeds):
+                evaluations = of if kind == "darts" else BUDGETS[kind][0]
+                # of odd seeds the first 16 evaluations hold the same winner
+                other = kind != "darts" and seed % 2 == 0 and not in_table(config)
+                wanted, had = BUDGETS[kind][1] * (1 if made.matched else 2.5), whole * (evaluations or 0) / (of or 1)
+                rows.append(
+                    {"strategy": name, "search_seed": seed, "random": random_name,
+                     "entry": f"{random_name}{'.2' if other else ''}-{seed}", "evaluations": evaluations, "of": of,
+                     "cost": wanted, "random_cost": had, "matched": int(made.matched),
+                     "note": "" if made.matched else "random search ended before"}
+                )  # fmt: skip
+    return rows
 
 
 def _pool(folder: Path, config: Config, made: MadeUp) -> None:
@@ -291,92 +379,246 @@ def judged(sampled: int, lost: bool, name: str, seeds: int = 2, **settings: Any)
 
 def _retraining(folder: Path, config: Config, made: MadeUp, entries: list[dict[str, Any]], dice: random.Random) -> None:
     everything = [*entries]
+    wanted = 0 if in_table(config) else config.retrain.uniform
     everything += [
-        {
-            "entry": f"uniform-{seed}",
-            "kind": "uniform",
-            "strategy": "uniform",
-            "architecture": entries[0]["architecture"],
-        }
-        for seed in range(config.search.seeds)
-        if config.retrain.uniform
-    ]
+        {"entry": f"uniform-{place}", "kind": "uniform", "strategy": "uniform",
+         "architecture": entries[0]["architecture"]}
+        for place in range(8 if wanted is True else int(wanted))
+    ]  # fmt: skip
     everything += [
-        {"entry": name, "kind": "baseline", "strategy": "", "architecture": ""} for name in config.retrain.baselines
+        {"entry": name, "kind": "baseline", "strategy": "", "architecture": ""}
+        for name in ([] if in_table(config) else config.retrain.baselines)
     ]
-    retrained, summary = [], []
-    accuracies: dict[str, list[float]] = {}
+    seeds = 1 if in_table(config) else config.retrain.seeds
+    trained = _trained(made, made.means, everything, seeds, dice)
+    retrained = []
     for place, entry in enumerate(everything):
         name = entry["entry"]
-        key = entry["strategy"] or name
         parameters, macs = BASELINES.get(name, (70_000 + 9_000 * place, 800_000 + 170_000 * place))
-        lost = name in made.diverged or "all" in made.diverged
-        mean = made.means.get(key, USUAL.get(key, 0.96))
-        own = [NAN if lost else mean + made.spread * dice.gauss(0, 1) for _ in range(config.retrain.seeds)]
-        accuracies[name] = own
-        for seed, accuracy in enumerate(own):
+        entry |= {"parameters": parameters, "macs": macs, "train_seconds": 21.0 + place}
+        for seed, accuracy in enumerate(trained[name]):
+            lost = math.isnan(accuracy)
             valid = accuracy - 0.003 if made.valid_known else NAN
             retrained.append(
                 {"entry": name, "kind": entry["kind"], "seed": seed, "status": "diverged" if lost else "ok",
                  "architecture": entry["architecture"], "parameters": parameters, "macs": macs, "valid_accuracy": valid,
                  "test_accuracy": accuracy, "test_loss": 0.1, "test_images": 360, "train_seconds": 21.0 + place}
             )  # fmt: skip
+            if in_table(config):
+                continue
             place_of = folder / f"retraining/{name}-s{seed}"
             tested = None if lost else {"name": "test_images.npy", "sha256": "cd" * 32}
             write_json(place_of / "metrics.json", {"entry": name, "seed": seed, "test_file": tested})
             cost(place_of / "cost.json", "retraining", 25.0 + place)
-        mean, low, high, std = _interval(own)
-        summary.append(
-            {**{column: entry[column] for column in ("entry", "kind", "strategy", "architecture")},
-             "parameters": parameters, "macs": macs, "trainings": 0 if lost else len(own),
-             "diverged": len(own) if lost else 0,
-             "valid_mean": mean - 0.003 if made.valid_known else NAN, "test_mean": mean, "test_std": std,
-             "test_low": low, "test_high": high, "train_seconds": NAN if lost else 21.0 + place}
-        )  # fmt: skip
-    write_csv(folder / "retraining/contests.csv", contests(retrained), CONTESTS)
+            _predictions(place_of / "predictions.safetensors", made, accuracy, config.retrain.train_on == "train")
     columns = ("entry", "kind", "seed", "status", "architecture", "parameters", "macs", "valid_accuracy",
                "test_accuracy", "test_loss", "test_images", "train_seconds")  # fmt: skip
     write_csv(folder / "retraining/retrained.csv", retrained, columns)
-    columns = ("entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged", "valid_mean",
-               "test_mean", "test_std", "test_low", "test_high", "train_seconds")  # fmt: skip
-    write_csv(folder / "retraining/summary.csv", summary, columns)
-    columns = (
-        "entry",
-        "strategy",
-        "against",
-        "role",
-        "pairs",
-        "difference",
-        "low",
-        "high",
-        "p_value",
-        "p_holm",
-        "note",
-    )
-    write_csv(folder / "retraining/comparisons.csv", _comparisons(everything, accuracies), columns)
+    summary = [_summarised(made, entry, trained[entry["entry"]]) for entry in everything]
+    write_csv(folder / "retraining/summary.csv", summary, SUMMARY)
+    write_csv(folder / "retraining/comparisons.csv", compare_networks(everything, trained), COMPARISONS)
+    write_csv(folder / "retraining/contests.csv", compare_searches(folder, everything, trained), CONTESTS)
+    if made.recipes:
+        _recipes(folder, made, everything, seeds, trained, dice)
+    _recommended(folder, made, summary)
 
 
-def _comparisons(entries: list[dict[str, Any]], accuracies: dict[str, list[float]]) -> list[dict[str, Any]]:
+def _trained(
+    made: MadeUp, means: Mapping[str, float], entries: list[dict[str, Any]], seeds: int, dice: random.Random
+) -> dict[str, list[float]]:
+    """Draw test accuracies by entry: NaN for a training that diverged."""
+    accuracies = {}
+    for entry in entries:
+        name, key = entry["entry"], entry["strategy"] or entry["entry"]
+        lost = name in made.diverged or "all" in made.diverged
+        mean = means.get(key, made.means.get(key, USUAL.get(key, 0.96))) + made.between * dice.gauss(0, 1)
+        own = [NAN if lost else mean + made.spread * dice.gauss(0, 1) for _ in range(seeds)]
+        for place in range(made.failed.get(name, 0)):
+            own[place] = NAN
+        for place in range(made.by_chance.get(name, 0)):
+            own[place] = CHANCE + 0.003
+        accuracies[name] = own
+    return accuracies
+
+
+def _predictions(path: Path, made: MadeUp, accuracy: float, judged: bool) -> None:
+    """Write predictions that have about the accuracy: every so many images of a class are taken for the next class."""
+    if math.isnan(accuracy):
+        return save_file({}, path)
+    tensors = {}
+    for split in ("valid", "test") if judged else ("test",):
+        labels = np.repeat(np.arange(len(made.classes)), 36)
+        wrong = np.zeros(len(labels), bool)
+        count = round((1 - accuracy) * len(labels))
+        wrong[np.random.default_rng(5).permutation(len(labels))[:count]] = True
+        tensors[split] = np.where(wrong, (labels + 1) % len(made.classes), labels).astype(np.int64)
+        tensors[f"{split}_confidence"] = np.where(wrong, 0.7, 0.99).astype(np.float32)
+    return save_file(tensors, path)
+
+
+def _summarised(made: MadeUp, entry: Mapping[str, Any], own: list[float]) -> dict[str, Any]:
+    mean, low, high, std = _interval(own)
+    sound = [value for value in own if not math.isnan(value)]
+    return {
+        **{key: entry[key] for key in ("entry", "kind", "strategy", "architecture", "parameters", "macs")},
+        "trainings": len(sound),
+        "diverged": len(own) - len(sound),
+        "chance": sum(value < CHANCE + 0.05 for value in sound),
+        "valid_mean": mean - 0.003 if made.valid_known else NAN,
+        **{"test_mean": mean, "test_std": std, "test_low": low, "test_high": high},
+        "train_seconds": entry["train_seconds"] if sound else NAN,
+    }
+
+
+def compare_networks(entries: list[dict[str, Any]], trained: Mapping[str, list[float]]) -> list[dict[str, Any]]:
+    """Compare each searched network with each other one by Welch's test over their trainings."""
     rows = []
     for one in entries:
         for other in entries:
-            if one["kind"] != "searched" or other["kind"] == "searched":
-                continue
-            pairs = zip(accuracies[one["entry"]], accuracies[other["entry"]], strict=True)
-            own = [a - b for a, b in pairs if not math.isnan(a - b)]
-            row = {"entry": one["entry"], "strategy": one["strategy"], "against": other["entry"], "role": other["kind"],
-                   "pairs": len(own), "difference": sum(own) / len(own) if own else NAN}  # fmt: skip
-            if len(own) < 3:
-                row["note"] = f"{len(own)} of the 3 seeds that a claim needs" if own else "no pair of sound trainings"
-            else:
-                _, low, high, _ = _interval(own)
-                row |= {"low": low, "high": high, "p_value": float(stats.ttest_1samp(own, 0).pvalue)}
+            if one["kind"] == "searched" and other["kind"] != "searched":
+                ours, theirs = (_sound(trained[side["entry"]]) for side in (one, other))
+                head = {"entry": one["entry"], "strategy": one["strategy"], "against": other["entry"],
+                        "role": other["kind"], "seeds": f"{len(ours)} against {len(theirs)}"}  # fmt: skip
+                rows.append({**head, **_welch(ours, theirs, fewest=2, few="1 training of a side has no spread")})
+    return _adjusted(rows)
+
+
+def compare_searches(
+    folder: Path, entries: list[dict[str, Any]], trained: Mapping[str, list[float]]
+) -> list[dict[str, Any]]:
+    """Compare strategies with their opponents by Welch's test over the mean accuracies of networks."""
+    known = {entry["entry"]: entry for entry in entries}
+    means = {name: _mean(_sound(own)) for name, own in trained.items()}
+    counted = {name: _mean([CHANCE if math.isnan(one) else one for one in own]) for name, own in trained.items()}
+    baselines = [name for name, one in known.items() if one["kind"] == "baseline" and not math.isnan(means[name])]
+    uniform = [name for name, one in known.items() if one["kind"] == "uniform"]
+    opponents = read_csv(folder / "ranking/opponents.csv")
+    rows = []
+    for strategy in dict.fromkeys(one["strategy"] for one in entries if one["kind"] == "searched"):
+        ours = [name for name, one in known.items() if (one["kind"], one["strategy"]) == ("searched", strategy)]
+        sides: list[tuple[str, str, list[str], Any]] = []
+        for name in dict.fromkeys(row["random"] for row in opponents if row["strategy"] == strategy):
+            met = [row for row in opponents if (row["strategy"], row["random"]) == (strategy, name)]
+            sides.append(("random", name, [row["entry"] for row in met], min(int(row["matched"]) for row in met)))
+        sides += [("uniform", "uniform", uniform, "")] if uniform else []
+        best = max(baselines, key=lambda name: means[name], default="")
+        sides += [("baseline", best, [best], "")] if best else []
+        for role, against, theirs, matched in sides:
+            fewest = (4, 4 if role == "random" else 1)
+            values = [_sound([means[name] for name in side]) for side in (ours, theirs)]
+            row = {"strategy": strategy, "against": against, "role": role, "searches": len(ours),
+                   "against_searches": len(theirs), "matched": matched}  # fmt: skip
+            row |= _welch(*values, fewest=fewest, few="")
+            row["note"] = row["note"] or ("too few searches" if row["outcome"] == "few" else "")
+            with_failures = _welch(
+                *([counted[name] for name in side] for side in (ours, theirs)), fewest=fewest, few=""
+            )
+            row |= {f"failures_{key}": with_failures[key] for key in ("difference", "low", "high", "outcome")}
+            failed = [sum(any(map(math.isnan, trained[name])) for name in side) for side in (ours, theirs)]
+            row |= {"failed": failed[0], "against_failed": failed[1]}
+            if role == "uniform" and all(values):
+                ends = {"relative_improvement": "difference", "ri_low": "low", "ri_high": "high"}
+                row |= {key: row[name] / _mean(values[1]) for key, name in ends.items()}
             rows.append(row)
-    known = sorted((row for row in rows if "p_value" in row), key=lambda row: row["p_value"])
-    largest = 0.0
-    for place, row in enumerate(known):
-        largest = max(largest, min(1.0, (len(known) - place) * row["p_value"]))
-        row["p_holm"] = largest
+    return _adjusted(rows)
+
+
+def _recipes(
+    folder: Path, made: MadeUp, entries: list[dict[str, Any]], seeds: int, trained: Mapping[str, list[float]],
+    dice: random.Random,
+) -> None:  # fmt: skip
+    by_recipe = {"main": trained}
+    by_recipe |= {name: _trained(made, means, entries, seeds, dice) for name, means in made.recipes.items()}
+    rows, contests, agreement = [], [], []
+    for recipe, accuracies in by_recipe.items():
+        for entry in entries:
+            row = _summarised(made, entry, accuracies[entry["entry"]])
+            rows.append({"recipe": recipe, **{key: row[key] for key in RECIPES[1:]}})
+        contests += [{"recipe": recipe, **row} for row in compare_searches(folder, entries, accuracies)]
+    names = [entry["entry"] for entry in entries]
+    for recipe in made.recipes:
+        means = [[_mean(_sound(by_recipe[one][name])) for name in names] for one in ("main", recipe)]
+        tau = stats.kendalltau(*means)
+        agreement.append(
+            {"recipe": "main", "other": recipe, "entries": len(names), "kendall_tau": float(tau.statistic),
+             "low": float(tau.statistic) - 0.2, "high": float(tau.statistic) + 0.2, "p_value": float(tau.pvalue),
+             "note": ""}
+        )  # fmt: skip
+    write_csv(folder / "retraining/recipes.csv", rows, RECIPES)
+    write_csv(folder / "retraining/recipe_contests.csv", contests, ("recipe", *CONTESTS))
+    write_csv(folder / "retraining/recipe_agreement.csv", agreement, tuple(agreement[0]))
+
+
+def _recommended(folder: Path, made: MadeUp, summary: list[dict[str, Any]]) -> None:
+    known = [row for row in summary if not math.isnan(row["test_mean"])]
+    if not known or made.nothing_to_recommend:
+        write_json(folder / "recommended.json", {"entry": None, "reason": "no training ended", "alternatives": []})
+        return
+    ordered = sorted(known, key=lambda row: -row["test_mean"])
+    taken, behind = ordered[min(1, len(ordered) - 1)], ordered[0]
+
+    def told(row: Mapping[str, Any]) -> dict[str, Any]:
+        name = row["entry"]
+        return {
+            **{key: row[key] for key in ("entry", "kind", "strategy", "architecture", "parameters", "macs")},
+            **{"seed": 0, "file": f"export/{name}/model.onnx", "valid_accuracy": row["valid_mean"]},
+            **{"test_accuracy": row["test_mean"], "test_low": row["test_low"], "test_high": row["test_high"]},
+        }
+
+    alternatives = [{"role": "more accurate", **told(behind)}] if behind is not taken else []
+    smaller = [row for row in known if row["macs"] < taken["macs"]]
+    alternatives += [{"role": "smaller", **told(max(smaller, key=lambda row: row["test_mean"]))}] if smaller else []
+    names = [taken["entry"], *(one["entry"] for one in alternatives)]
+    best = {"entry": behind["entry"], "difference": 0.001, "low": -0.004, "high": 0.006}
+    write_json(
+        folder / "recommended.json",
+        {**told(taken), "rule": "The cheapest of the networks that cannot be told from the best by validation.",
+         "judged_by": "valid" if made.valid_known else "ranking",
+         "behind_best": None if behind is taken else best, "alternatives": alternatives,
+         "considered": [row["entry"] for row in known], "export": list(dict.fromkeys(names))},
+    )  # fmt: skip
+
+
+def _sound(values: Sequence[float]) -> list[float]:
+    return [value for value in values if not math.isnan(value)]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else NAN
+
+
+def _welch(ours: list[float], theirs: list[float], *, fewest: int | tuple[int, int], few: str) -> dict[str, Any]:
+    """Welch's interval and test of two sides; against a single value Student's."""
+    least = (fewest, fewest) if isinstance(fewest, int) else fewest
+    row: dict[str, Any] = {"difference": _mean(ours) - _mean(theirs), "low": NAN, "high": NAN, "p_value": NAN,
+                           "outcome": "few", "note": few}  # fmt: skip
+    if not ours or not theirs:
+        return row | {"outcome": "missing", "note": "no sound training of one side"}
+    if len(ours) < least[0] or len(theirs) < least[1]:
+        return row
+    if max(map(np.ptp, (ours, theirs))) == 0:
+        return row | {"low": row["difference"], "high": row["difference"], "p_value": 1.0, "outcome": "tie", "note": ""}
+    single = len(theirs) == 1
+    against = [one - theirs[0] for one in ours]
+    test = stats.ttest_1samp(against, 0.0) if single else stats.ttest_ind(ours, theirs, equal_var=False)
+    interval = test.confidence_interval(0.95)
+    return row | {"low": float(interval.low), "high": float(interval.high), "p_value": float(test.pvalue),
+                  "outcome": _outcome(float(interval.low), float(interval.high), float(test.pvalue)),
+                  "note": ""}  # fmt: skip
+
+
+def _outcome(low: float, high: float, p: float) -> str:
+    return "tie" if low <= 0 <= high or p >= 0.05 else "beat" if low > 0 else "lost"
+
+
+def _adjusted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add Holm's adjustment within each role."""
+    for role in {row["role"] for row in rows}:
+        mine = [row for row in rows if row["role"] == role]
+        for row, adjusted in zip(mine, holm([row["p_value"] for row in mine]), strict=True):
+            row["p_holm"] = adjusted
+            if row["outcome"] in ("beat", "lost", "tie"):
+                row["outcome"] = _outcome(row["low"], row["high"], adjusted)
     return rows
 
 

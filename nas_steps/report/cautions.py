@@ -1,0 +1,137 @@
+"""The cautions: what changes how to act on a report, the most important first. The page prints `RULES`."""
+
+import math
+from collections.abc import Iterator
+
+from nas_steps.report import evidence, gains, numbers, signals
+from nas_steps.report.results import Results
+from nas_steps.report.signals import Sentence
+
+#: the page shows this number of cautions above all else
+SHOWN = 3
+#: a validation accuracy's error, half of its 95 % interval, above this is a caution
+LARGE_ERROR = 0.015
+#: a mean test accuracy of all networks above this leaves no room for differences
+CEILING = 0.995
+
+RULES = (
+    f"Of the cautions that apply the first {SHOWN} are shown, in this order: the outcome changes with the recipe; "
+    "trainings failed; too few searches; budgets not matched, in MACs or in seconds; sizes not matched; a training at "
+    "chance level; one training seed; the score does not rank; a collapsed search; undecided alphas; few validation "
+    "images; accuracies near 100 %. The others are folded.",
+    f"Few validation images: chance alone moves an accuracy on them by more than {numbers.points(LARGE_ERROR)} points "
+    f"(half of a 95 % interval). Near 100 %: the networks' mean test accuracy is above {numbers.share(CEILING)}.",
+)
+
+
+def ranked(results: Results) -> list[Sentence]:
+    """List the cautions that apply, the most important first."""
+    return [
+        *recipe(results),
+        *failures(results),
+        *few_searches(results),
+        *signals.unmatched(results),
+        *gains.unmatched_sizes(results),
+        *at_chance(results),
+        *one_seed(results),
+        *unranked(results),
+        *signals.collapses(results),
+        *signals.undecided(results),
+        *few_validation_images(results),
+        *ceiling(results),
+    ]
+
+
+def recipe(results: Results) -> Iterator[Sentence]:
+    """Warn of outcomes that change with the recipe, with the agreement of the recipes."""
+    flipped = [row for row in results.contests if evidence.flips(evidence.by_recipe(results, row))]
+    if not flipped:
+        return
+    named = numbers.listed(list(dict.fromkeys(f"{row.strategy} against {row.against}" for row in flipped)))
+    text = f"The outcome of {named} changes with the recipe; judge by the recipe that you will ship with."
+    taus = [
+        f"{row['recipe']} and {row['other']} {numbers.plain(row['kendall_tau'])}"
+        for row in results.recipe_agreement
+        if row["kendall_tau"] is not None
+    ]
+    more = f" Kendall's tau between recipes: {numbers.listed(taus)}." if taus else ""
+    yield Sentence(text + more, "warning")
+
+
+def failures(results: Results) -> Iterator[Sentence]:
+    """Warn of failed final trainings, with the figure that counts them as losses."""
+    text = signals.failed_trainings(results)
+    if not text:
+        return
+    counted = [
+        f"{row.strategy} against {row.against} {_at_chance(row)}"
+        for row in results.contests
+        if row.role == "random" and (row.failed or row.against_failed) and row.failures_difference is not None
+    ]
+    more = f" With failures at chance level: {numbers.listed(counted)}." if counted else ""
+    yield Sentence(text + more, "warning")
+
+
+def _at_chance(row: evidence.Contest) -> str:
+    text = f"{numbers.points(row.failures_difference, sign=True)} points"
+    return text if row.failures_low is None else f"{text} {numbers.interval(row.failures_low, row.failures_high)}"
+
+
+def few_searches(results: Results) -> Iterator[Sentence]:
+    """Warn of strategies with too few searches for a claim."""
+    few = [row for row in results.contests if row.role == "random" and row.outcome == "few"]
+    if few:
+        names = numbers.listed(list(dict.fromkeys(row.strategy for row in few)))
+        had = min(min(row.searches or 0, row.against_searches or 0) for row in few)
+        text = f"{numbers.plural(had, 'search').replace('searchs', 'searches')} a side cannot judge {names}"
+        yield Sentence(f"{text}: run {evidence.FEWEST_SEARCHES} or more (search.seeds).", "warning")
+
+
+def at_chance(results: Results) -> Iterator[Sentence]:
+    """Name the trainings that ended at chance level: the lowest of an entry that counts any."""
+    named = []
+    for entry in results.entries:
+        own = [one for one in results.trainings if one.entry == entry.entry and one.test_accuracy is not None]
+        own.sort(key=lambda one: one.test_accuracy or 0.0)
+        named += [
+            f"{one.entry} with seed {one.seed} ({numbers.share(one.test_accuracy)})" for one in own[: entry.chance or 0]
+        ]
+    if named:
+        text = f"At chance level ended {numbers.listed(named)}: the mean of such an entry is not that of a trained"
+        yield Sentence(f"{text} network.", "warning")
+
+
+def one_seed(results: Results) -> Iterator[Sentence]:
+    """Warn if each network was trained once."""
+    if results.table is None and results.config.retrain.seeds == 1:
+        text = "Each network was trained once: how far another training of it would differ is not known"
+        yield Sentence(f"{text} (retrain.seeds).", "warning")
+
+
+def unranked(results: Results) -> Iterator[Sentence]:
+    """Warn if the search's score does not rank a uniform sample."""
+    names = [row.estimator for row in signals.of_the_sample(results) if signals.ranking_of(row).tone != "win"]
+    if names:
+        text = f"The score {numbers.listed(names)} cannot be said to rank the space: train more candidates of each"
+        yield Sentence(f"{text} search (ranking.shortlist).", "warning")
+
+
+def few_validation_images(results: Results) -> Iterator[Sentence]:
+    """Warn if chance moves accuracies on the validation images by much."""
+    counts = (results.meta or {}).get("counts", {}).get("valid")
+    known = [entry.valid_mean for entry in results.entries if entry.valid_mean is not None]
+    if not counts or not known:
+        return
+    images, accuracy = sum(counts.values()), max(known)
+    error = 1.96 * math.sqrt(accuracy * (1 - accuracy) / images)
+    if error > LARGE_ERROR:
+        text = f"{numbers.count(images)} validation images tell accuracies apart to about {numbers.points(error)}"
+        yield Sentence(f"{text} points; choices by validation are no finer.", "warning")
+
+
+def ceiling(results: Results) -> Iterator[Sentence]:
+    """Warn if all accuracies are near 100 %."""
+    known = [entry.test_mean for entry in results.entries if entry.test_mean is not None]
+    if known and sum(known) / len(known) > CEILING:
+        text = f"The networks' mean test accuracy is {numbers.share(sum(known) / len(known), 2)}: harder data are"
+        yield Sentence(f"{text} needed to tell strategies apart.", "warning")
