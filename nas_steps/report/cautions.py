@@ -47,7 +47,13 @@ def recipe(results: Results) -> Iterator[Sentence]:
     flipped = [row for row in results.contests if evidence.flips(evidence.by_recipe(results, row))]
     if not flipped:
         return
-    named = numbers.listed(list(dict.fromkeys(f"{row.strategy} against {row.against}" for row in flipped)))
+    strategies = dict.fromkeys(row.strategy for row in flipped)
+    named = numbers.listed(
+        [
+            f"{strategy} against {numbers.listed([row.against for row in flipped if row.strategy == strategy])}"
+            for strategy in strategies
+        ]
+    )
     text = f"The outcome of {named} changes with the recipe; judge by the recipe that you will ship with."
     taus = [
         f"{row['recipe']} and {row['other']} {numbers.plain(row['kendall_tau'])}"
@@ -66,7 +72,9 @@ def failures(results: Results) -> Iterator[Sentence]:
     counted = [
         f"{row.strategy} against {row.against} {_at_chance(row)}"
         for row in results.contests
-        if row.role == "random" and (row.failed or row.against_failed) and row.failures_difference is not None
+        if row.role == "random"
+        and (row.failed or row.against_failed)
+        and None not in (row.difference, row.failures_difference)
     ]
     more = f" With failures at chance level: {numbers.listed(counted)}." if counted else ""
     yield Sentence(text + more, "warning")
@@ -83,7 +91,7 @@ def few_searches(results: Results) -> Iterator[Sentence]:
     if few:
         names = numbers.listed(list(dict.fromkeys(row.strategy for row in few)))
         had = min(min(row.searches or 0, row.against_searches or 0) for row in few)
-        text = f"{numbers.plural(had, 'search').replace('searchs', 'searches')} a side cannot judge {names}"
+        text = f"{numbers.plural(had, 'search')} a side cannot judge {names}"
         yield Sentence(f"{text}: run {evidence.FEWEST_SEARCHES} or more (search.seeds).", "warning")
 
 
@@ -97,8 +105,8 @@ def at_chance(results: Results) -> Iterator[Sentence]:
             f"{one.entry} with seed {one.seed} ({numbers.share(one.test_accuracy)})" for one in own[: entry.chance or 0]
         ]
     if named:
-        text = f"At chance level ended {numbers.listed(named)}: the mean of such an entry is not that of a trained"
-        yield Sentence(f"{text} network.", "warning")
+        trainings = f"{numbers.plural(len(named), 'training')} ended at chance level: {numbers.shortened(named)}"
+        yield Sentence(f"{trainings}. The mean of such a network is not that of a trained one.", "warning")
 
 
 def one_seed(results: Results) -> Iterator[Sentence]:
@@ -125,8 +133,10 @@ def few_validation_images(results: Results) -> Iterator[Sentence]:
     images, accuracy = sum(counts.values()), max(known)
     error = 1.96 * math.sqrt(accuracy * (1 - accuracy) / images)
     if error > LARGE_ERROR:
-        text = f"{numbers.count(images)} validation images tell accuracies apart to about {numbers.points(error)}"
-        yield Sentence(f"{text} points; choices by validation are no finer.", "warning")
+        text = (
+            f"Chance moves an accuracy on {numbers.count(images)} validation images by ±{numbers.points(error)} points"
+        )
+        yield Sentence(f"{text}: choices by validation are no finer.", "warning")
 
 
 def ceiling(results: Results) -> Iterator[Sentence]:

@@ -6,7 +6,6 @@ from typing import Literal
 from nas_steps.report import numbers
 from nas_steps.report.records import Comparison, Contest, Effect, Entry
 from nas_steps.report.results import Results
-from nas_steps.retraining.contests import best_by_validation
 from nas_steps.scaling.effects import FEWEST_SEEDS
 
 ALPHA = 0.05
@@ -27,17 +26,17 @@ RULES = (
     f"interval without 0 and a Holm-adjusted p below {ALPHA}; else no difference was found. With fewer searches the "
     "sentence is about single networks.",
     "A claim about a network counts two errors: that of repeated trainings and that of a finite number of test images.",
-    "A win or a loss is refused if another recipe does not repeat it, or if it changes when each failed training "
-    "counts as one at chance level.",
+    "A win or a loss is refused if another recipe does not repeat it. It is also refused if it changes when each "
+    "failed training counts as one at chance level.",
     "If random search ran in several ways, a strategy beat or lost only if the comparisons with all of them say so.",
 )
 
 
 def outcome(row: Effect) -> Outcome:
-    """Judge an effect of the factorial by its seeds, interval and adjusted p-value."""
+    """Judge an effect of the factorial by the number of its units, its interval and adjusted p-value."""
     if row.difference is None:
         return "missing"
-    if row.seeds is None or row.seeds < FEWEST_SEEDS:
+    if row.seeds is None or row.seeds < (FEWEST_SEARCHES if row.unit == "search" else FEWEST_SEEDS):
         return "few"
     if row.low is None or row.high is None or row.p_holm is None:
         return "missing"
@@ -95,27 +94,36 @@ def failures_matter(row: Contest) -> bool:
 
 
 def networks(results: Results, strategy: str, random: str) -> Comparison | None:
-    """Find the comparison of the best network of a strategy with the best of random search within its budget.
+    """Find the comparison of a strategy's best network with that of random search of the same search seed and budget.
 
-    Validation accuracy chooses both. None if there is no such pair, as in a table, whose winners have no trainings.
+    None if there is no such pair, as in a table, whose winners have no trainings.
     """
-    if results.table is not None:
+    own = best(results, results.of_strategy(strategy))
+    if own is None or results.table is not None:
         return None
-    own = best(results.of_strategy(strategy))
-    named = {row["entry"] for row in results.opponents if (row["strategy"], row["random"]) == (strategy, random)}
-    winners = results.of_strategy(random)
-    theirs = best([one for one in winners if one.entry in named] if named - {""} else winners)
-    if own is None or theirs is None:
-        return None
-    pair = (own.entry, theirs.entry)
-    return next((row for row in results.comparisons if (row.entry, row.against) == pair), None)
+    seeds = {winner.entry: winner.search_seed for winner in results.winners}
+    named = {
+        row["entry"]
+        for row in results.opponents
+        if (row["strategy"], row["random"]) == (strategy, random) and row["search_seed"] == seeds.get(own.entry)
+    }
+    winners = [one for one in results.of_strategy(random) if one.entry in named]
+    theirs = best(results, winners or results.of_strategy(random))
+    pairs = {(row.entry, row.against): row for row in results.comparisons}
+    return None if theirs is None else pairs.get((own.entry, theirs.entry))
 
 
-def best(entries: Sequence[Entry]) -> Entry | None:
-    """Choose the entry of the highest validation accuracy; by test accuracy if no validation accuracy is known."""
-    valid, test = ({one.entry: getattr(one, key) for one in entries} for key in ("valid_mean", "test_mean"))
-    name, _ = best_by_validation(valid, {entry: value for entry, value in test.items() if value is not None})
-    return next((one for one in entries if one.entry == name), None)
+def best(results: Results, entries: Sequence[Entry]) -> Entry | None:
+    """Choose the entry of the highest validation accuracy, or else of the highest score in the ranking, or the first.
+
+    The test set chooses nothing.
+    """
+    scores = {winner.entry: winner.score for winner in results.winners}
+    for figures in ({one.entry: one.valid_mean for one in entries}, scores):
+        known = [one for one in entries if figures.get(one.entry) is not None]
+        if known:
+            return max(known, key=lambda one: figures[one.entry] or 0.0)
+    return next(iter(entries), None)
 
 
 def measured(row: Contest | Comparison | Effect) -> str:
@@ -143,8 +151,10 @@ def loss(row: Contest | Comparison) -> str:
 
 
 def between(row: Contest | Comparison) -> str:
-    """`between −2.2 and +2.1 points`; a difference without an interval is spelled with its note."""
+    """`between −2.2 and +2.1 points`; the difference alone if it has no interval, or one without a width."""
     if row.low is None or row.high is None:
+        return f"{numbers.points(row.difference, sign=True)} points, without an interval"
+    if row.low == row.high:
         return f"{numbers.points(row.difference, sign=True)} points"
     decimals = numbers.decimals_for(row.low, row.high)
     low, high = (numbers.points(end, decimals, sign=True) for end in (row.low, row.high))

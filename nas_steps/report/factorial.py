@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from nas_steps.report import numbers
-from nas_steps.report.evidence import ALPHA, Outcome, measured, outcome
+from nas_steps.report.evidence import ALPHA, FEWEST_SEARCHES, Outcome, measured, outcome
 from nas_steps.report.records import Cells, Effect
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence, Tone
@@ -15,28 +15,38 @@ LARGEST_MISMATCH = 0.05
 _READING: dict[Outcome, str] = {
     "beat": "more",
     "lost": "less",
-    "tie": "not told from 0",
+    "tie": "no effect found",
     "few": "too few seeds",
     "missing": "not measured",
 }
 
 RULES = (
-    "Every effect is a mean of differences of test accuracy, paired over training seeds, with the 95 % interval of a "
-    f"paired t test. It is claimed with at least {FEWEST_SEEDS} seeds, a Holm-adjusted p value below {ALPHA} (over all "
-    "rows of the table) and an interval that excludes 0.",
+    "Every effect is a mean of paired differences of test accuracy with the 95 % interval of a paired t test. A claim "
+    f"needs a Holm-adjusted p below {ALPHA} over all rows and an interval without 0. It needs {FEWEST_SEEDS} seeds; "
+    f"one that speaks of searches needs {FEWEST_SEARCHES} searches.",
     "The family's gain is the accuracy of the searched, scaled network less that of the other base unscaled. Its two "
-    "parts are averaged over both orders, search first or scaling first, and add up to it. Percentages are told "
-    "where the gain is claimed and neither part is below 0.",
-    "The random base is drawn anew for each seed, so that its intervals hold other draws, too; the searched one is the "
-    "winner of these searches, whose intervals hold training seeds alone. The triple of compound scaling was chosen "
-    "on the searched network, which may favour it.",
+    "parts are averaged over both orders, search first or scaling first, and add up to it. Percentages are given if "
+    "the gain is claimed and neither part is below 0.",
+    "The random base is drawn anew for each seed. If the unit is the network, the searched base is one network, whose "
+    "intervals hold training seeds alone. The triple of compound scaling was chosen on the searched network, which may "
+    "favour it.",
 )
 
-NAMES = {
+_NETWORK = {
     "searched": "the searched network",
     "random": "a random architecture",
     "hand_designed": "the hand-designed one",
 }
+_SEARCH = {
+    "searched": "the searches' networks",
+    "random": "random architectures",
+    "hand_designed": "the hand-designed one",
+}
+
+
+def _name(row: Effect, base: str = "") -> str:
+    """Name a base (or that of the row) as the unit of the effect asks: a network, or the networks of searches."""
+    return (_SEARCH if row.unit == "search" else _NETWORK)[base or row.base]
 
 
 def reading(row: Effect) -> str:
@@ -63,15 +73,15 @@ def gain(rows: Sequence[Effect], whole: Effect) -> Sentence:
     """Tell how much of the family's gain over a base came from search, and how much from scaling."""
     parts = {row.effect: row for row in rows if row.kind == "gain" and row.base == whole.base}
     search, scaling = parts["search"], parts["scaling"]
-    what = f"The family's gain over {NAMES[whole.base]} without scaling"
+    what = f"The family's gain over {_name(whole)} without scaling"
     result = reading(whole)
     if result == "not measured":
         return Sentence(f"{what}: no figure, {whole.note or 'a training is missing'}.", "warning")
     figures = f"{_figure(search)} from search and {_figure(scaling)} from scaling"
     if result == "too few seeds":
         return _too_few(what, whole, f", of it {figures}")
-    if result == "not told from 0":
-        return Sentence(f"{what} cannot be told from 0: {_figure(whole)}, of it {figures}; so no shares are told.")
+    if result == "no effect found":
+        return Sentence(f"{what}: no gain found, {_figure(whole)}, of it {figures}.")
     if result == "less":
         return Sentence(f"{what} is a loss: {_figure(whole)}, of it {figures}.", "loss")
     text = f"{what} is {_figure(whole)}: {figures}"
@@ -79,10 +89,10 @@ def gain(rows: Sequence[Effect], whole: Effect) -> Sentence:
         return Sentence(f"{text}.", "warning")
     if search.difference < 0 or scaling.difference < 0:
         against = "Search" if search.difference < 0 else "Scaling"
-        return Sentence(f"{text}. {against} took from what the other brought, so no shares are told.")
+        return Sentence(f"{text}. {against} took from what the other brought, so there are no shares.")
     text += f", that is {numbers.share(search.share, 0)} from search and {numbers.share(scaling.share, 0)} from scaling"
     unsure = [row.effect for row in (search, scaling) if reading(row) != "more"]
-    text += f". Alone, the part of {unsure[0]} cannot be told from 0." if len(unsure) == 1 else "."
+    text += f". Of {unsure[0]} alone no effect was found." if len(unsure) == 1 else "."
     return Sentence(text, "win")
 
 
@@ -109,9 +119,9 @@ def one_dimensional(results: Results) -> Iterator[Sentence]:
 def compared(row: Effect) -> Sentence:
     """Judge an effect of search, of compound scaling, or of both on each other."""
     if row.kind == "search":
-        who = f"Over all ways of scaling at matched MACs, the searched network against {NAMES[row.base]}"
+        who = f"Over all ways of scaling at matched MACs, {_name(row, 'searched')} against {_name(row)}"
     elif row.kind == "interaction":
-        who = f"What {row.way} scaling brings the searched network, against what it brings {NAMES[row.base]}"
+        who = f"What {row.way} scaling brings {_name(row, 'searched')}, against what it brings {_name(row)}"
     elif row.effect.endswith("minus none"):
         who = "Over all bases, compound scaling against none"
     else:
@@ -124,13 +134,14 @@ def compared(row: Effect) -> Sentence:
         return _too_few(who, row)
     tones: dict[str, Tone] = {"more": "win", "less": "loss"}
     words = {} if row.kind == "interaction" else {"more": "better", "less": "worse"}
-    word = words.get(result, result) if result in tones else "not told apart"
+    word = words.get(result, result) if result in tones else "no difference found"
     return Sentence(f"{who}: {word}, {_figure(row)}.", tones.get(result, "plain"))
 
 
 def _too_few(who: str, row: Effect, more: str = "") -> Sentence:
-    seeds = f"{numbers.plural(row.seeds or 0, 'seed')} of {FEWEST_SEEDS}"
-    return Sentence(f"{who}: too few seeds for a claim ({seeds}). Measured are {_figure(row)}{more}.", "warning")
+    unit, fewest = ("search", FEWEST_SEARCHES) if row.unit == "search" else ("seed", FEWEST_SEEDS)
+    had = f"{numbers.plural(row.seeds or 0, unit)} of {fewest}"
+    return Sentence(f"{who}: too few for a claim ({had}). Measured are {_figure(row)}{more}.", "warning")
 
 
 def _figure(row: Effect) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from nas_steps.report import numbers, signals
-from nas_steps.report.evidence import Standing, contests_of, signed, standing
+from nas_steps.report.evidence import Standing, between, contests_of, standing
 from nas_steps.report.records import Contest, Entry
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
@@ -18,9 +18,9 @@ RULES = (
     "The relative improvement divides the difference to the mean of uniformly drawn networks by that mean "
     "(Yang et al. 2020).",
     "The best baseline has the highest mean validation accuracy, so that the test set does not choose. If no baseline "
-    "has a validation accuracy, it is the best by test accuracy, and the page says so.",
-    "Sizes are not matched if networks exceed the budget of the baselines, or if the mean MACs of a strategy's "
-    f"networks and those of the best baseline differ by more than a factor of {signals.COST_FACTOR}.",
+    "has a validation accuracy, all baselines are opponents.",
+    "Sizes are not matched if networks exceed the budget of the baselines. Nor are they if the mean MACs of a "
+    f"strategy's networks differ from those of the best baseline by more than a factor of {signals.COST_FACTOR}.",
 )
 
 _ORDER: tuple[Standing, ...] = ("beat", "mixed", "recipe", "failures", "tie", "few", "lost", "missing")
@@ -29,7 +29,7 @@ _ANSWERS: dict[Standing, str] = {
     "recipe": "It depends on the recipe",
     "failures": "It depends on failed trainings",
     "lost": "No",
-    "few": "Not known from so few searches",
+    "few": "Not known (too few searches)",
     "missing": "Not known",
 }
 
@@ -48,16 +48,36 @@ def paid(results: Results) -> Sentence:
 
 
 def weighed(results: Results, strategy: str) -> Sentence:
-    """Weigh a strategy against random search, the mean of uniformly drawn networks, and the best baseline."""
+    """Weigh a strategy against random search, the mean of uniformly drawn networks, and the best baseline.
+
+    Intervals are in the forest plot. With too few searches the subject is the network, or the mean of the networks.
+    """
     rows = {role: contests_of(results, strategy, role) for role in ("random", "uniform", "baseline")}
-    judged = {role: standing(results, own) for role, own in rows.items()}
-    parts = [f"{signed(row)} against {random_search(results, row)}" for row in rows["random"]]
-    parts += [f"{signed(row)} against {drawn(row)}{_improvement(row)}" for row in rows["uniform"]]
-    parts += [f"{signed(row)} against {row.against}, the best baseline" for row in rows["baseline"]]
-    answer, tone = _answer(judged)
+    answer, tone = _answer({role: standing(results, own) for role, own in rows.items()})
+    parts = [
+        f"{_apart(row)} {opponent(results, row)}{_improvement(row)}"
+        for role, own in rows.items()
+        for row in own
+        if row.difference is not None
+    ]
     if not parts:
-        return Sentence(f"{answer}: {strategy} was compared with nothing.", "warning")
-    return Sentence(f"{answer}: {strategy} has {numbers.listed(parts)}.", tone)
+        return Sentence(f"{answer}: {strategy} has no figure to compare.", "warning")
+    return Sentence(f"{answer}: {_subject(results, strategy, rows['random'])} is {numbers.listed(parts)}.", tone)
+
+
+def _subject(results: Results, strategy: str, rows: list[Contest]) -> str:
+    if not rows or rows[0].outcome != "few" or results.table is not None:
+        return strategy
+    winners = results.of_strategy(strategy)
+    return f"the network {winners[0].entry}" if len(winners) == 1 else f"the mean of {strategy}'s networks"
+
+
+def _apart(row: Contest) -> str:
+    """`1.2 points above`, `0.5 points below`, `between −0.5 and +1.1 points from`, by the outcome."""
+    difference = row.difference or 0.0
+    if row.outcome == "tie" and row.low is not None and row.high is not None:
+        return f"{between(row)} from"
+    return f"{numbers.points(abs(difference))} points {'below' if difference < 0 else 'above'}"
 
 
 def _answer(judged: dict[str, Standing]) -> tuple[str, signals.Tone]:
@@ -65,10 +85,22 @@ def _answer(judged: dict[str, Standing]) -> tuple[str, signals.Tone]:
     if random == "beat":
         if judged["baseline"] == "lost":
             return "Not against the best baseline", "warning"
+        if judged["baseline"] == "mixed":
+            return "Not against every baseline", "warning"
         return ("Not against random networks", "warning") if judged["uniform"] == "lost" else ("Yes", "win")
     if random == "tie":
         return ("No more than random search" if judged["uniform"] == "beat" else "Not shown"), "plain"
     return _ANSWERS[random], "loss" if random == "lost" else "warning"
+
+
+def opponent(results: Results, row: Contest) -> str:
+    """Name the opponent of a comparison."""
+    if row.role == "random":
+        return random_search(results, row)
+    if row.role == "uniform":
+        return drawn(row)
+    several = len(contests_of(results, row.strategy, "baseline")) > 1
+    return row.against if several else f"{row.against}, the best baseline"
 
 
 def random_search(results: Results, row: Contest) -> str:
@@ -88,11 +120,10 @@ def drawn(row: Contest) -> str:
 
 
 def _improvement(row: Contest) -> str:
-    """` (relative improvement 3.4 % [2.0, 4.8])`; empty if it is not known."""
-    if row.relative_improvement is None:
+    """` (relative improvement 3.4 %)`; empty if it is not known, or too few searches have it."""
+    if row.relative_improvement is None or row.outcome == "few":
         return ""
-    interval = "" if row.ri_low is None else f" {numbers.interval(row.ri_low, row.ri_high, 1)}"
-    return f" (relative improvement {numbers.share(row.relative_improvement)}{interval})"
+    return f" (relative improvement {numbers.share(row.relative_improvement)})"
 
 
 def unmatched_sizes(results: Results) -> Iterator[Sentence]:
@@ -111,15 +142,23 @@ def unmatched_sizes(results: Results) -> Iterator[Sentence]:
         if above:
             text = f"Sizes were not matched: above the budget of the baselines ({what}) are {numbers.listed(above)}."
             yield Sentence(text, "warning")
-    for row in results.contests:
-        baseline = results.entry(row.against) if row.role == "baseline" else None
-        macs = [entry.macs for entry in results.of_strategy(row.strategy) if entry.macs is not None]
-        if baseline is None or not baseline.macs or not macs:
-            continue
-        times = sum(macs) / len(macs) / baseline.macs
-        if not signals.agree(times):
-            text = f"The networks of {row.strategy} have {numbers.ratio(times)} times the MACs of {row.against}: their"
-            yield Sentence(f"{text} difference is one of size, too.", "warning")
+    for name in dict.fromkeys(row.against for row in results.contests if row.role == "baseline"):
+        baseline = results.entry(name)
+        times = {
+            strategy: ratio
+            for strategy in results.strategies(searched=True)
+            if (ratio := _times(results, strategy, baseline)) is not None and not signals.agree(ratio)
+        }
+        if times:
+            text = f"The networks of {numbers.listed(list(times))} have"
+            each = numbers.listed([numbers.ratio(ratio) for ratio in times.values()])
+            yield Sentence(f"{text} {each} times the MACs of {name}: that difference is one of size, too.", "warning")
+
+
+def _times(results: Results, strategy: str, baseline: Entry | None) -> float | None:
+    """Divide the mean MACs of a strategy's networks by those of a baseline; None if one of them is not known."""
+    macs = [entry.macs for entry in results.of_strategy(strategy) if entry.macs is not None]
+    return sum(macs) / len(macs) / baseline.macs if macs and baseline is not None and baseline.macs else None
 
 
 def fitted(results: Results) -> Iterator[Sentence]:

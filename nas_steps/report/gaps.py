@@ -13,10 +13,8 @@ from nas_steps.report.signals import Sentence, chosen, collapsed_from, handed_on
 GAP = 0.10
 
 RULES = (
-    "The discretisation gap of a supernet is read in four steps of validation accuracy: with all operations mixed; "
-    "with the strongest operations alone and all that they inherited, batch norms' running statistics too; with these "
-    f"statistics re-estimated; and after training from scratch. A fall of more than {100 * GAP:.0f} points from the "
-    "first to the third is warned of: the supernet was not trained towards that network.",
+    "A discretisation gap is a fall of validation accuracy, from the whole supernet to its strongest operations alone, "
+    f"of more than {100 * GAP:.0f} points. Batch norms' statistics are re-estimated first.",
 )
 
 _GAPS = ("search", "epoch", "mixed", "inherited", "re_estimated", "retrained", "same_architecture", "parameter_free",
@@ -67,23 +65,16 @@ def _rows(results: Results) -> Iterator[dict[str, Any]]:
 
 
 def gap_sentences(results: Results, strategy: str) -> Iterator[Sentence]:
-    """Tell the gap of each search of a strategy, with a warning if it is wide."""
-    for row in _rows(results):
-        if row["search"].rpartition("-")[0] != strategy:
-            continue
-        mixed, re_estimated = row["mixed"], row["re_estimated"]
-        winner = "" if row["same_architecture"] == "yes" else " the winner, another one,"
-        accuracies = {
-            "with all operations mixed": mixed,
-            f"with {'the best scored' if mixed is None else 'the strongest'} alone, as inherited": row["inherited"],
-            "with statistics re-estimated": re_estimated,
-            f"after training{winner} from scratch": row["retrained"],
-        }
-        known = [f"{numbers.share(value)} {what}" for what, value in accuracies.items() if value is not None]
-        text = f"Validation accuracy of {row['search']}: {', '.join(known)}"
-        if mixed is not None and re_estimated is not None and mixed - re_estimated > GAP:
-            fall = numbers.points(mixed - re_estimated)
-            text += f". Choosing the strongest operations lost {fall} points: a discretisation gap"
-            yield Sentence(f"{text}.", "warning")
-        else:
-            yield Sentence(f"{text}.")
+    """Tell what choosing the strongest operations cost the searches of a strategy, with a warning if it was much."""
+    own = [row for row in _rows(results) if row["search"].rpartition("-")[0] == strategy]
+    pairs = [(row["mixed"], row["re_estimated"]) for row in own]
+    falls = [mixed - alone for mixed, alone in pairs if mixed is not None and alone is not None]
+    if not falls:
+        return
+    text = f"Keeping the strongest operations alone cost {strategy} {numbers.points(sum(falls) / len(falls))} points of"
+    text += " validation accuracy" + (" on average" if len(falls) > 1 else "")
+    wide = sum(fall > GAP for fall in falls)
+    if wide:
+        yield Sentence(f"{text}: a discretisation gap in {wide} of {numbers.plural(len(falls), 'search')}.", "warning")
+    else:
+        yield Sentence(f"{text}: no discretisation gap.")

@@ -9,9 +9,8 @@ from nas_steps.report.signals import Sentence
 LARGE_ERROR = 0.1
 
 RULE = (
-    "A latency that limited the search, or was one of its aims, was predicted from blocks that were measured once. "
-    "There is a warning if the predictions for whole random networks, measured beside them, were off by "
-    f"{100 * LARGE_ERROR:.0f} % or more in the mean."
+    "A latency that was a constraint or an objective was predicted from blocks that were measured once. A warning says "
+    f"that the predictions for whole random networks were off by {100 * LARGE_ERROR:.0f} % or more in the mean."
 )
 
 
@@ -39,7 +38,7 @@ def foretold(results: Results) -> list[Sentence]:
     if record is None:
         return []
     limit = results.config.search.constraints and results.config.search.constraints.latency_ms
-    asked = "Latency was an aim of the search" if limit is None else f"No network may take more than {limit:g} ms"
+    asked = "Latency was an objective" if limit is None else f"No network may take more than {limit:g} ms"
     validation = record["validation"]
     error, largest = (validation[f"{which}_error_percent"] / 100 for which in ("mean_absolute", "largest"))
     correlation = validation["rank_correlation"]

@@ -123,13 +123,18 @@ def scientific(value: float | None) -> str:
 
 
 def plural(number: int, one: str) -> str:
-    """`1 seed`, `3 seeds`."""
-    return f"{number:,} {one if number == 1 else one + 's'}"
+    """`1 seed`, `3 seeds`, `4 searches`."""
+    return f"{number:,} {one if number == 1 else one + ('es' if one.endswith('ch') else 's')}"
 
 
 def listed(names: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
+
+
+def shortened(names: list[str], most: int = 3) -> str:
+    """`a, b, c and 5 more`: at most `most` names, or one more if it is the last."""
+    return listed(names if len(names) <= most + 1 else [*names[:most], f"{len(names) - most} more"])
 
 
 def _digits(value: float) -> str:

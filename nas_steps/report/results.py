@@ -26,7 +26,6 @@ from nas_steps.report.records import (
     Winner,
 )
 from nas_steps.report.settings import ReportSettings
-from nas_steps.retraining.contests import best_by_validation
 from nas_steps.scaling.factorial import CELLS
 from nas_steps.scaling.family import FAMILY
 from nas_steps.spaces.cells.space import CellSpace
@@ -133,9 +132,10 @@ class Results:
     def best_of_kind(self, kind: str) -> tuple[Entry | None, bool]:
         """Choose the best entry of a kind, and say if validation accuracies chose it; None if no training ended."""
         own = [entry for entry in self.entries if entry.kind == kind and entry.test_mean is not None]
-        valid, test = ({entry.entry: getattr(entry, key) for entry in own} for key in ("valid_mean", "test_mean"))
-        name, by_validation = best_by_validation(valid, test)
-        return self.entry(name), by_validation
+        valid = [entry for entry in own if entry.valid_mean is not None]
+        if valid:
+            return max(valid, key=lambda entry: entry.valid_mean or 0.0), True
+        return max(own, key=lambda entry: entry.test_mean or 0.0, default=None), False
 
 
 def load_results(settings: ReportSettings, folder: str | Path, data: str | Path | None) -> Results:

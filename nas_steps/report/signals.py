@@ -66,7 +66,7 @@ def cost(results: Results, strategy: str) -> Iterator[Sentence]:
         text += f", {numbers.ratio(seconds / final)} times one final training ({numbers.seconds(final)})"
     for random in results.strategies(searched=False):
         if spent := matched_seconds(results, strategy, random):
-            text += f"; {random} within this budget took about {numbers.seconds(spent)}"
+            text += f"; {random} within this budget took {numbers.seconds(spent)}"
     yield Sentence(f"{text}.")
 
 
@@ -83,15 +83,10 @@ def opponents_of(results: Results, strategy: str, random: str) -> list[Cells]:
 
 
 def matched_seconds(results: Results, strategy: str, random: str) -> float | None:
-    """Average the seconds of random search within a strategy's budget: its share of evaluations, and its ranking."""
-    rows = opponents_of(results, strategy, random)
-    shares = [row["evaluations"] / row["of"] for row in rows if row["evaluations"] is not None and row["of"]]
-    costs = [row for row in results.search_costs if row.strategy == random]
-    searches = [row.search_seconds for row in costs if row.search_seconds is not None]
-    if not shares or not searches or len(searches) < len(costs):
-        return None
-    ranking = sum(row.ranking_seconds or 0.0 for row in costs) / len(costs)
-    return sum(shares) / len(shares) * sum(searches) / len(searches) + ranking
+    """Average the seconds of random search and its ranking within a strategy's budget; None if one was not measured."""
+    spent = [row.get("random_seconds") for row in opponents_of(results, strategy, random)]
+    known = [seconds for seconds in spent if seconds is not None]
+    return sum(known) / len(known) if known and len(known) == len(spent) else None
 
 
 def relative_cost(results: Results, strategy: str, random: str) -> float | None:
@@ -168,7 +163,7 @@ def collapses(results: Results) -> Iterator[Sentence]:
     ]
     if collapsed:
         cell = "normal cell" if space.inputs == 2 else "cell"
-        text = f"Collapsed: most kept edges of the final {cell} have no weights in {numbers.listed(collapsed)}."
+        text = f"Collapsed: most kept edges of the final {cell} have no weights in {numbers.shortened(collapsed)}."
         chance = numbers.share(free_by_chance(space), 0)
         yield Sentence(f"{text} A uniform draw would have {chance} on average.", "warning")
 
@@ -189,11 +184,11 @@ def undecided(results: Results) -> Iterator[Sentence]:
         if search.has_alphas and (entropy := chosen(search, "entropy")) is not None
     }
     named = [
-        f"{name} ({numbers.share(one, 0)})" for name, one in shares.items() if round(100 * one) >= UNDECIDED_PERCENT
+        f"{numbers.share(one, 0)} in {name}" for name, one in shares.items() if round(100 * one) >= UNDECIDED_PERCENT
     ]
     if named:
-        text = f"The alphas of {numbers.listed(named)} hardly decided: the percentage is their entropy's share of the"
-        yield Sentence(f"{text} largest possible one.", "warning")
+        text = "The alphas hardly decided: of the largest possible entropy they kept"
+        yield Sentence(f"{text} {numbers.shortened(named)}.", "warning")
 
 
 def free_by_chance(space: CellSpace) -> float:
@@ -293,8 +288,8 @@ def calibrated(results: Results) -> list[Sentence]:
         sentences.append(Sentence(f"There is no noise ceiling ({why}).{more}", "warning"))
     own = [name for name, one in results.config.search.strategies.items() if isinstance(one, Gradient | Enas)]
     if own:
-        text = "come from a supernet of its own" if len(own) == 1 else "come from supernets of their own"
-        text = f"The scores of {numbers.listed(own)} {text}, asked of no sample: how they rank is not told here."
+        text = "a supernet of its own" if len(own) == 1 else "supernets of their own"
+        text = f"The scores of {numbers.listed(own)} come from {text}: the sample says nothing of them."
         sentences.append(Sentence(text))
     return [*sentences, _enough(results.calibration)]
 
@@ -322,21 +317,32 @@ def _bracketed(value: float | None, low: float | None, high: float | None, decim
 
 
 def _enough(calibration: Mapping[str, Any]) -> Sentence:
-    """Tell if the shortlist is long enough."""
+    """Tell how likely the shortlist, with its number of seeds, holds a network within the tolerance of the best."""
     size, auto, why = calibration["shortlist"], calibration["given"] == "auto", calibration["why"]
     taken = f"The shortlist has {numbers.plural(size, 'candidate')} of each search"
-    taken += f", chosen by the sample: {why}." if auto else ", as the config says."
-    if calibration["enough"] is None:
-        unknown = "" if auto else why.partition("; ")[2]
-        what = f" Whether that is enough is not known: {unknown}." if unknown else ""
-        return Sentence(taken + what, "warning")
-    enough = _bracketed(calibration["enough"], calibration["enough_low"], calibration["enough_high"], 0)
+    if auto:
+        return Sentence(f"{taken}, chosen by the sample: {why}.", "plain" if _keeps(calibration) else "warning")
+    if calibration.get("within") is None:
+        unknown = why.partition("; ")[2]
+        return Sentence(f"{taken}.{f' Whether that is enough is not known: {unknown}.' if unknown else ''}", "warning")
+    ends = (100 * calibration["within_low"], 100 * calibration["within_high"])
+    chance = f"{numbers.share(calibration['within'], 0)} [{numbers.plain(ends[0], 0)}, {numbers.plain(ends[1], 0)}]"
+    seeds = numbers.plural(calibration["seeds"], "seed")
     text = (
-        f"To be within {numbers.points(calibration['tolerance'], 2)} points of the best of {calibration['candidates']} "
-        f"candidates with a probability of {numbers.share(calibration['assurance'], 0)}, the {enough} best scored must "
-        f"be trained (by the {calibration['read']}). {taken}"
+        f"{taken}. With {seeds} each, its pick is within {numbers.points(calibration['tolerance'], 2)} points of the "
+        f"best of {calibration['candidates']} candidates with a probability of {chance}."
     )
-    return Sentence(text, "warning" if size < min(calibration["enough"], calibration["candidates"]) else "plain")
+    best = calibration["best"]
+    if _keeps(calibration) or best is None:
+        return Sentence(text)
+    words = "Enough would be" if best["keeps"] else "No split is enough; the best is"
+    split = f"{numbers.plural(best['k'], 'candidate')} × {numbers.plural(best['seeds'], 'seed')}"
+    return Sentence(f"{text} {words} {split} ({numbers.share(best['within'], 0)}).", "warning")
+
+
+def _keeps(calibration: Mapping[str, Any]) -> bool:
+    within = calibration.get("within")
+    return within is not None and within >= calibration["assurance"] - 1e-12
 
 
 def failed_trainings(results: Results) -> str:
@@ -344,17 +350,19 @@ def failed_trainings(results: Results) -> str:
     bad = Counter((one.entry, one.status or "without status") for one in results.trainings if one.status != "ok")
     if not bad:
         return ""
-    named = numbers.listed([f"{number} of {entry} ({status})" for (entry, status), number in bad.items()])
+    named = numbers.shortened([f"{number} of {entry} ({status})" for (entry, status), number in bad.items()])
     trainings = numbers.plural(len(results.trainings), "final training")
     return f"{sum(bad.values())} of {trainings} failed: {named}."
 
 
 def failed_evaluations(results: Results) -> Iterator[Sentence]:
     """Count the evaluations of the searches that gave no score."""
-    counts = [(search.name, failed) for search in results.searches for failed in search.failures().items()]
-    lost = [f"{number} of {name} ({status})" for name, (status, number) in counts]
+    lost: Counter[str] = Counter()
+    for search in results.searches:
+        lost.update(search.failures())
     if lost:
-        yield Sentence(f"Evaluations during the searches that gave no score: {numbers.listed(lost)}.")
+        counts = numbers.listed([f"{number} {status}" for status, number in lost.items()])
+        yield Sentence(f"Evaluations of the searches that gave no score: {counts}.")
 
 
 def trade_off(results: Results) -> Iterator[Sentence]:

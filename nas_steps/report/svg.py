@@ -28,6 +28,9 @@ COLOURS = {
     "scaled": "#8a4fa3",
     "other": "#00796b",
     "spare": "#9c6b00",
+    "win": "#1b7340",
+    "loss": "#b3261e",
+    "warning": "#8a5a00",
 }
 #: the colours of searches, in turn
 CYCLE = ("searched", "scaled", "other", "spare", "baseline")

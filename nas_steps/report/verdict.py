@@ -13,7 +13,6 @@ from nas_steps.report.evidence import (
     by_recipe,
     contests_of,
     failures_matter,
-    flips,
     loss,
     measured,
     networks,
@@ -102,13 +101,29 @@ def head(results: Results) -> tuple[str, signals.Tone]:
         why = f" ({notes[0]})" if notes else ""
         return f"No verdict: no searched network has a figure beside random search{why}.", "warning"
     if set(judged.values()) <= {"few", "missing"}:
-        return _networks(results, [name for name, one in judged.items() if one == "few"]), "warning"
-    clauses = [*_alone(results, *judged.popitem())] if len(judged) == 1 else _several(results, judged)
+        return f"{_networks(results, [name for name, one in judged.items() if one == 'few'])}.", "warning"
     behind = [row for name in strategies for row in contests_of(results, name, "baseline")]
     behind = [row for row in behind if standing(results, [row]) == "lost"]
-    worst = _tone(results)
-    text = _joined([*clauses, *_behind(behind)])
-    return text, "warning" if behind and worst != "loss" else worst
+    if len(judged) == 1:
+        ((strategy, one),) = judged.items()
+        text = _joined([*_alone(results, strategy, one)])
+        # the subject of a win and a loss is the strategy already
+        lost = numbers.listed([_baseline(row) for row in behind])
+        text += f"{_AND.get(one, f'; {strategy} lost to')} {lost}" if behind else ""
+    else:
+        text = _joined([*_several(results, judged), *_behind(behind)])
+    tone = _tone(results)
+    return f"{text}.", "warning" if behind and tone != "loss" else tone
+
+
+#: a headline about networks tells at most this number of them apart
+MOST_CLAUSES = 2
+_AGAINST = "against random search"
+_AND: Mapping[Standing, str] = {"beat": ", but lost to", "lost": ", and to"}
+
+
+def _baseline(row: Contest) -> str:
+    return f"the baseline {row.against} by {loss(row)}"
 
 
 def _tone(results: Results) -> signals.Tone:
@@ -124,23 +139,32 @@ def _alone(results: Results, strategy: str, judged: Standing) -> Iterator[str]:
     """Yield the clauses of one strategy, with a clause for each random search."""
     rows = contests_of(results, strategy, "random")
     if judged == "recipe":
-        yield f"the verdict depends on the recipe: {', '.join(_by_recipe(results, rows))}"
+        yield from (f"the verdict depends on the recipe: {_by_recipe(results, row)}" for row in rows)
     elif judged == "failures":
-        yield from (f"no verdict on {strategy}: {_with_failures(row)}" for row in rows if failures_matter(row))
+        yield from (f"no verdict on {strategy}: {_with_failures(results, row)}" for row in rows if failures_matter(row))
     else:
         for row in rows:
-            yield _clause(row, gains.random_search(results, row) if row.matched == 0 else _whom(results, row))
+            yield _clause(row, _whom(results, row, budget=True)) + _despite_failures(results, row)
 
 
-def _whom(results: Results, row: Contest) -> str:
+def _despite_failures(results: Results, row: Contest) -> str:
+    """Qualify a win that failed trainings do not change."""
+    searches = numbers.plural(results.config.search.seeds, "search")
+    failed = f", although {row.failed} of its {searches} had failed trainings"
+    return failed if row.outcome == "beat" and row.failed else ""
+
+
+def _whom(results: Results, row: Contest, *, budget: bool = False) -> str:
+    """Name the random search; `budget` also says what it had if it had not the strategy's budget."""
+    if budget and row.matched == 0:
+        return gains.random_search(results, row)
     return "random search" if len(results.strategies(searched=False)) < 2 else row.against
 
 
 def _clause(row: Contest, whom: str) -> str:
     """Tell one comparison with its size."""
     if row.outcome == "beat":
-        failed = f", with {_failed(row)} counted, too" if row.failed else ""
-        return f"{row.strategy} beat {whom} by {measured(row)}{failed}"
+        return f"{row.strategy} beat {whom} by {measured(row)}"
     if row.outcome == "lost":
         return f"{row.strategy} lost to {whom} by {loss(row)}"
     if row.outcome == "tie":
@@ -150,36 +174,23 @@ def _clause(row: Contest, whom: str) -> str:
     return f"no figure of {row.strategy} against {whom}{f' ({row.note})' if row.note else ''}"
 
 
-def _failed(row: Contest) -> str:
-    return f"{row.failed} failed of {row.searches} searches"
-
-
-def _with_failures(row: Contest) -> str:
+def _with_failures(results: Results, row: Contest) -> str:
     """Tell both outcomes of a comparison that failed trainings change."""
-    whose = [f"{row.failed} of its {row.searches} searches" if row.failed else ""]
-    whose += [f"{row.against_failed} of the {row.against_searches} of {row.against}" if row.against_failed else ""]
+    whom = _whom(results, row)
+    whose = [f"{row.failed} of its {numbers.plural(results.config.search.seeds, 'search')}"] if row.failed else []
+    whose += [f"{row.against_failed} of those of {whom}"] if row.against_failed else []
     counted = replace(
         row, difference=row.failures_difference, low=row.failures_low, high=row.failures_high,
         outcome=row.failures_outcome,
     )  # fmt: skip
-    text = f"{numbers.listed([one for one in whose if one])} failed"
-    return f"{text}; without failures {_brief(row)}, with failures at chance level {_brief(counted)}"
+    text = f"{numbers.listed(whose)} had failed trainings. Without these {_clause(row, whom)}"
+    return f"{text}; with them at chance level {_clause(counted, whom)}"
 
 
-def _by_recipe(results: Results, rows: Sequence[Contest]) -> Iterator[str]:
-    """Yield the outcome under each recipe of the comparisons that another recipe changes."""
-    for row in rows:
-        if flips(recipes := by_recipe(results, row)):
-            named = [f"{_brief(other)} with {recipe}" for recipe, other in recipes.items()]
-            yield f"{row.strategy} against {_whom(results, row)}: {numbers.listed(named)}"
-
-
-def _brief(row: Contest) -> str:
-    """`beat by 1.2 points [0.4, 2.0]`, `no difference found [-2.2, 2.1]`."""
-    words = {"beat": f"beat it by {measured(row)}", "lost": f"lost by {loss(row)}"}
-    decimals = numbers.decimals_for(row.low, row.high)
-    tie = f"no difference found {numbers.interval(row.low, row.high, decimals)}"
-    return {**words, "tie": tie, "few": "too few searches"}.get(row.outcome, "no figure")
+def _by_recipe(results: Results, row: Contest) -> str:
+    """Tell the outcome under each recipe."""
+    whom = _whom(results, row)
+    return ", ".join(f"with {recipe} {_clause(other, whom)}" for recipe, other in by_recipe(results, row).items())
 
 
 def _several(results: Results, judged: Mapping[str, Standing]) -> Iterator[str]:
@@ -189,11 +200,11 @@ def _several(results: Results, judged: Mapping[str, Standing]) -> Iterator[str]:
         groups.setdefault(one, []).append(name)
     claims = [name for one in ("beat", "lost") for name in groups.get(one, ())]
     if not claims:
-        yield "against random search"
+        yield _AGAINST
     for place, name in enumerate(claims):
         for row in contests_of(results, name, "random"):
-            unmatched = gains.random_search(results, row) if row.matched == 0 else _whom(results, row)
-            yield _clause(row, unmatched if place == 0 or unmatched != "random search" else "it")
+            whom = _whom(results, row, budget=True)
+            yield _clause(row, "it" if place and whom == "random search" else whom) + _despite_failures(results, row)
     if ties := groups.get("tie"):
         ends = [abs(end or 0.0) for name in ties for row in contests_of(results, name, "random") for end in
                 (row.low, row.high)]  # fmt: skip
@@ -212,36 +223,55 @@ def _several(results: Results, judged: Mapping[str, Standing]) -> Iterator[str]:
 
 def _behind(rows: Sequence[Contest]) -> Iterator[str]:
     """Yield the losses to the best baseline with their sizes."""
-    if len(rows) < 3:
-        yield from (f"{row.strategy} lost to {row.against}, the best baseline, by {loss(row)}" for row in rows)
-        return
-    sizes = sorted(-(row.difference or 0.0) for row in rows)
-    names, by = numbers.listed([row.strategy for row in rows]), f"{numbers.points(sizes[0])} to"
-    yield f"{names} lost to {rows[0].against}, the best baseline, by {by} {numbers.points(sizes[-1])} points"
+    if len(rows) == 1:
+        yield f"{rows[0].strategy} lost to {_baseline(rows[0])}"
+    elif rows:
+        sizes = sorted(-(row.difference or 0.0) for row in rows)
+        names, by = numbers.listed([row.strategy for row in rows]), f"{numbers.points(sizes[0])} to"
+        yield f"{names} lost to the baseline {rows[0].against} by {by} {numbers.points(sizes[-1])} points"
 
 
 def _networks(results: Results, strategies: Sequence[str]) -> str:
-    """Make the headline of too few searches: its subject is the network."""
-    clauses, methods = [], []
-    for strategy in strategies:
-        for contest in contests_of(results, strategy, "random"):
-            methods.append(contest)
-            row = networks(results, strategy, contest.against)
-            if row is None:
-                whom = _whom(results, contest)
-                clauses.append(f"the winners of {strategy} have {signed(contest)} against those of {whom}")
-                continue
-            clauses.append(_of_networks(row))
-            baseline = next((one.against for one in contests_of(results, strategy, "baseline")), "")
-            lost = [one for one in results.comparisons if (one.entry, one.against) == (row.entry, baseline)]
-            clauses += [f"it lost to {baseline}, the best baseline, by {loss(one)}" for one in lost
-                        if one.outcome == "lost"]  # fmt: skip
-    sides = {(row.searches, row.against_searches) for row in methods}
+    """Make the headline of too few searches, without its end: its subject is the network."""
+    met = [(row, networks(results, name, row.against)) for name in strategies
+           for row in contests_of(results, name, "random")]  # fmt: skip
+    sides = {(row.searches or 0, row.against_searches or 0) for row, _ in met}
     word = "method" if len(strategies) == 1 else "methods"
-    if sides == {(1, 1)}:
-        return _joined([*clauses, f"one search each says nothing of the {word}"])
-    counts = numbers.listed([f"{own} against {theirs}" for own, theirs in sorted(sides)])
-    return _joined([*clauses, f"{counts} searches are too few to judge the {word}"])
+    end = f"one search each says nothing of the {word}"
+    if sides != {(1, 1)}:
+        counts = numbers.listed([f"{own} against {theirs}" for own, theirs in sorted(sides)])
+        end = f"{counts} searches are too few to judge the {word}"
+    if len(met) > MOST_CLAUSES:
+        return _joined([*_grouped([row for _, row in met if row is not None]), end])
+    clauses = []
+    for contest, row in met:
+        if row is None:
+            whom = _whom(results, contest)
+            clauses.append(f"the winners of {contest.strategy} have {signed(contest)} against those of {whom}")
+            continue
+        clauses.append(_of_networks(row))
+        baselines = {one.against for one in contests_of(results, contest.strategy, "baseline")}
+        lost = [one for one in results.comparisons if one.entry == row.entry and one.against in baselines]
+        clauses += [
+            f"{one.entry}'s network lost to the baseline {one.against} by {loss(one)}"
+            for one in lost
+            if one.outcome == "lost"
+        ]
+    return _joined([*clauses, end])
+
+
+def _grouped(rows: Sequence[Comparison]) -> Iterator[str]:
+    """Yield the networks by their outcome against those of random search."""
+    words = {
+        "beat": "the networks of {} beat those of random search",
+        "lost": "the networks of {} lost to those of random search",
+        "tie": "no difference found between the networks of {} and of random search",
+        "few": "too few trainings to judge the networks of {}",
+        "missing": "no figure of {}",
+    }
+    for outcome, text in words.items():
+        if names := [row.entry for row in rows if row.outcome == outcome]:
+            yield text.format(numbers.listed(names))
 
 
 def _of_networks(row: Comparison) -> str:
@@ -254,15 +284,14 @@ def _of_networks(row: Comparison) -> str:
         return f"no difference found between the networks of {row.entry} and {row.against}: {between(row)}"
     if row.difference is None:
         return f"the networks of {row.entry} and {row.against} have no difference to show ({row.note or 'no figure'})"
-    trained = f" from {row.seeds} trainings" if row.seeds else ""
-    return f"{row.entry}'s network has {signed(row)} against {row.against}'s{trained}, too few to judge it"
+    side = "below" if row.difference < 0 else "above"
+    trained = "one training each" if row.seeds == "1 against 1" else f"{row.seeds} trainings".strip()
+    apart = f"{numbers.points(abs(row.difference))} points {side} {row.against}'s"
+    return f"{row.entry}'s network is {apart} after {trained}, too few to judge it"
 
 
 def _joined(clauses: Sequence[str]) -> str:
-    """Join clauses to a sentence. A clause that ends the first with a colon has none behind it."""
+    """Join clauses to a sentence without its end; `against random search` introduces the others."""
     first, *rest = clauses
-    text = "; ".join([first, *rest])
-    if first == "against random search":
-        text = f"{first}: {'; '.join(rest)}"
-    starts = ("no ", "too ", "the ", "against ")
-    return f"{text[0].upper()}{text[1:]}." if text.startswith(starts) else f"{text}."
+    text = f"{first}: {'; '.join(rest)}" if first == _AGAINST else "; ".join(clauses)
+    return f"{text[0].upper()}{text[1:]}" if text.startswith(("no ", "too ", "the ", "against ")) else text

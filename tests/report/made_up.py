@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,12 @@ from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.intervals import holm
 from nas_steps.models.latency import agreement
 from nas_steps.provenance.files import read_csv, write_csv, write_json, write_text
+from nas_steps.provenance.settings import read_settings
 from nas_steps.ranking import calibrate, compare
 from nas_steps.ranking.pool import Member
 from nas_steps.ranking.settings import CalibrationSettings
-from nas_steps.report.results import Results
+from nas_steps.report.results import Results, load_results
+from nas_steps.report.settings import ReportSettings
 from nas_steps.scaling.effects import EFFECTS, effects
 from nas_steps.scaling.factorial import CELLS, gather_cells
 from nas_steps.spaces.cells.space import CellArchitecture
@@ -36,18 +39,8 @@ from nas_steps.spaces.declare import declared
 
 NAN = math.nan
 CHANCE = 0.1
-OPPONENTS = (
-    "strategy",
-    "search_seed",
-    "random",
-    "entry",
-    "evaluations",
-    "of",
-    "cost",
-    "random_cost",
-    "matched",
-    "note",
-)
+OPPONENTS = ("strategy", "search_seed", "random", "entry", "evaluations", "of", "cost", "random_cost", "matched",
+             "seconds", "random_seconds", "note")  # fmt: skip
 SEARCH_COSTS = ("strategy", "search_seed", "training_macs", "evaluations", "search_seconds", "ranking_seconds", "note")
 SUMMARY = ("entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged", "chance",
            "valid_mean", "test_mean", "test_std", "test_low", "test_high", "train_seconds")  # fmt: skip
@@ -347,6 +340,8 @@ def _opponents(config: Config, made: MadeUp) -> list[dict[str, Any]]:
                     {"strategy": name, "search_seed": seed, "random": random_name,
                      "entry": f"{random_name}{'.2' if other else ''}-{seed}", "evaluations": evaluations, "of": of,
                      "cost": wanted, "random_cost": had, "matched": int(made.matched),
+                     "seconds": made.seconds.get(name, 60.0) + 12.5,
+                     "random_seconds": made.seconds.get(random_name, 60.0) * (evaluations or 0) / (of or 1) + 12.5,
                      "note": "" if made.matched else "random search ended before"}
                 )  # fmt: skip
     return rows
@@ -475,12 +470,17 @@ def compare_networks(entries: list[dict[str, Any]], trained: Mapping[str, list[f
     rows = []
     for one in entries:
         for other in entries:
-            if one["kind"] == "searched" and other["kind"] != "searched":
+            if one["kind"] == "searched" and other["kind"] != "searched" and _meet(one, other):
                 ours, theirs = (_sound(trained[side["entry"]]) for side in (one, other))
                 head = {"entry": one["entry"], "strategy": one["strategy"], "against": other["entry"],
                         "role": other["kind"], "seeds": f"{len(ours)} against {len(theirs)}"}  # fmt: skip
                 rows.append({**head, **_welch(ours, theirs, fewest=2, few="1 training of a side has no spread")})
     return _adjusted(rows)
+
+
+def _meet(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Of random search's networks a search meets those of its own seed."""
+    return other["kind"] != "random" or str(one["search_seed"]) == str(other["search_seed"])
 
 
 def compare_searches(
@@ -701,6 +701,14 @@ def _export(folder: Path, entries: list[dict[str, Any]]) -> None:
     write_csv(folder / "export/exports.csv", rows, EXPORTS)
     write_csv(folder / "export/performance.csv", measured, PERFORMANCE)
     cost(folder / "export/cost.json", "export", 12.0)
+
+
+def loaded(made: MadeUp) -> Results:
+    """The results of a made-up tree, as the report reads them."""
+    with TemporaryDirectory() as place:
+        folder, settings = write(Path(place), made)
+        data = folder.parent / "data"
+        return load_results(read_settings(settings, ReportSettings), folder, data if data.is_dir() else None)
 
 
 def results_of(config: Config, *given: Any, **more: Any) -> Results:

@@ -50,13 +50,13 @@ def test_a_gain_is_split_in_points_and_shares() -> None:
     assert tone == "win"
 
 
-def test_a_part_that_cannot_be_told_from_nothing_is_named() -> None:
+def test_a_part_without_an_effect_is_named() -> None:
     both, search, scaling = gains(0.08, 0.002, 0.078)
     ((text, _),) = said(both, search, scaling)
-    assert "Alone, the part of search cannot be told from 0." in text
+    assert "Of search alone no effect was found." in text
 
 
-def test_where_one_part_took_from_the_other_no_shares_are_told() -> None:
+def test_if_one_part_took_from_the_other_there_are_no_shares() -> None:
     ((text, _),) = said(*gains(0.03, -0.02, 0.05))
     assert "Search took from what the other brought" in text
     assert "%" not in text
@@ -65,10 +65,10 @@ def test_where_one_part_took_from_the_other_no_shares_are_told() -> None:
 @pytest.mark.parametrize(
     ("changes", "words", "tone"),
     [
-        ({"half": 0.1}, "cannot be told from 0", "plain"),
-        ({"p_holm": 0.2}, "cannot be told from 0", "plain"),
-        ({"seeds": 2}, "too few seeds for a claim (2 seeds of 3)", "warning"),
-        ({"seeds": 1, "half": None, "p_holm": None}, "too few seeds for a claim (1 seed of 3)", "warning"),
+        ({"half": 0.1}, "no gain found", "plain"),
+        ({"p_holm": 0.2}, "no gain found", "plain"),
+        ({"seeds": 2}, "too few for a claim (2 seeds of 3)", "warning"),
+        ({"seeds": 1, "half": None, "p_holm": None}, "too few for a claim (1 seed of 3)", "warning"),
     ],
 )
 def test_a_gain_without_a_claim_has_no_shares(changes: dict[str, Any], words: str, tone: str) -> None:
@@ -100,9 +100,21 @@ def test_search_scaling_and_interaction_have_a_sentence_each() -> None:
     assert "the searched network against a random architecture: better" in texts[0]
     assert "against the hand-designed one: worse" in texts[1]
     assert "compound scaling against none: better" in texts[2]
-    assert "not told apart" in texts[3]
+    assert "no difference found" in texts[3]
     assert "brings the searched network, against what it brings a random architecture: more" in texts[4]
     assert tones == ("win", "loss", "win", "plain", "win")
+
+
+def test_the_subject_is_the_unit_of_the_effect() -> None:
+    ((network, _),) = said(effect("search", "searched minus random", 0.02, way="all", unit="network"))
+    assert "the searched network against a random architecture: better" in network
+    ((search, _),) = said(effect("search", "searched minus random", 0.02, way="all", unit="search"))
+    assert "the searches' networks against random architectures: better" in search
+    ((few, tone),) = said(effect("search", "searched minus random", 0.053, None, way="all", unit="search", seeds=1))
+    assert few.endswith("too few for a claim (1 search of 4). Measured are 5.3 points.")
+    assert tone == "warning"
+    gain = " ".join(text for text, _ in said(*gains(0.08, 0.02, 0.06, unit="search")))
+    assert "The family's gain over random architectures without scaling is 8.0 points" in gain
 
 
 def test_unmatched_cells_and_a_triple_of_one_dimension_are_cautioned() -> None:
@@ -124,9 +136,12 @@ def test_nothing_is_said_without_a_factorial() -> None:
     [
         ({}, "more"),
         ({"difference": -0.02}, "less"),
-        ({"half": 0.05}, "not told from 0"),
-        ({"p_holm": 0.06}, "not told from 0"),
+        ({"half": 0.05}, "no effect found"),
+        ({"p_holm": 0.06}, "no effect found"),
         ({"seeds": 2}, "too few seeds"),
+        ({"seeds": 3, "unit": "search"}, "too few seeds"),
+        ({"seeds": 4, "unit": "search"}, "more"),
+        ({"seeds": 3, "unit": "network"}, "more"),
         ({"difference": None}, "not measured"),
         ({"half": None}, "not measured"),
     ],

@@ -75,7 +75,7 @@ def test_missing_measurements_are_refused(tmp_path: Path) -> None:
         report(folder, settings)
 
 
-def test_an_aim_is_told_apart_from_a_limit() -> None:
+def test_an_objective_is_named_as_one() -> None:
     constrained = results({"largest_error_percent": 1.0, "mean_absolute_error_percent": 1.0})
     aimed = results_of(Config.model_validate(AIM), {}, {}, latency=constrained.latency)
-    assert foretold(aimed)[0].text.startswith("Latency was an aim of the search: one pass")
+    assert foretold(aimed)[0].text.startswith("Latency was an objective: one pass")

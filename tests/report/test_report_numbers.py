@@ -51,6 +51,9 @@ def spaced(text: str) -> str:
         (numbers.small(0.0001), "< 0.001"),
         (numbers.listed(["a", "b", "c"]), "a, b and c"),
         (numbers.plural(1, "seed"), "1 seed"),
+        (numbers.plural(4, "search"), "4 searches"),
+        (numbers.shortened(["a", "b", "c", "d"]), "a, b, c and d"),
+        (numbers.shortened(["a", "b", "c", "d", "e"]), "a, b, c and 2 more"),
     ],
 )
 def test_spelling(text: str, expected: str) -> None:

@@ -59,7 +59,7 @@ def test_few_in_the_same_order_are_no_claim(tau: float, ends: tuple[float, float
     told = ranking_of(Compared(NAME, "uniform sample", "all", "kendall", None, tau, 3, **found))
     assert "cannot be said to rank" in told.text
     assert "p 0.333" in told.text
-    assert "cannot be said to rank" in ranking(Agreement("darts", NAME, 3, tau, **found)).text
+    assert list(ranking(Agreement("darts", NAME, 3, tau, **found))) == []
 
 
 def test_the_score_is_told_beside_what_it_must_beat_and_what_it_is_worth(tmp_path: Path) -> None:
@@ -67,9 +67,8 @@ def test_the_score_is_told_beside_what_it_must_beat_and_what_it_is_worth(tmp_pat
     assert f"The score {NAME}" in told
     assert "What a score must beat, on the same architectures: parameters Kendall's tau" in told
     assert "MACs Kendall's tau" in told
-    assert "To be within 0.50 points of the best of 24 candidates with a probability of 95 %" in told
-    assert "The shortlist has 3 candidates of each search, as the config says." in told
-    assert "The scores of darts come from a supernet of its own, asked of no sample" in told
+    assert "The shortlist has 3 candidates of each search." in told
+    assert "The scores of darts come from a supernet of its own: the sample says nothing of them." in told
     assert "no noise ceiling" not in told
 
 
@@ -81,9 +80,41 @@ def test_the_chosen_length_is_told_with_its_reason(tmp_path: Path) -> None:
     assert "but ranking.most allows 1" in bounded
 
 
-def test_a_shortlist_that_is_too_short_is_warned_of(tmp_path: Path) -> None:
-    by_length = {length: calibrated(results(tmp_path, shortlist=length))[-1].tone for length in (1, 24)}
-    assert by_length == {1: "warning", 24: "plain"}
+BEST = {"k": 10, "seeds": 3, "within": 0.96, "keeps": True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "end", "tone"),
+    [
+        ({}, " Enough would be 10 candidates × 3 seeds (96 %).", "warning"),
+        (
+            {"best": {**BEST, "within": 0.8, "keeps": False}},
+            " No split is enough; the best is 10 candidates × 3 seeds (80 %).",
+            "warning",
+        ),
+        ({"within": 0.95}, "", "plain"),
+    ],
+)
+def test_the_shortlist_is_judged_by_candidates_and_seeds(changes: dict[str, Any], end: str, tone: str) -> None:
+    usual = {"shortlist": 3, "given": 3, "why": "the config says so", "candidates": 24, "seeds": 2, "tolerance": 0.005,
+             "assurance": 0.95, "within": 0.76, "within_low": 0.6, "within_high": 0.88, "best": BEST}  # fmt: skip
+    calibration = {**usual, **changes}
+    told = calibrated(results_of(Config(), {}, {}, calibration=calibration))[-1]
+    chance = "95 %" if "within" in changes else "76 %"
+    assert said([told]) == (
+        "The shortlist has 3 candidates of each search. With 2 seeds each, its pick is within 0.50 points of the best "
+        f"of 24 candidates with a probability of {chance} [60, 88].{end}"
+    )
+    assert told.tone == tone
+
+
+def test_a_shortlist_of_unknown_worth_says_why() -> None:
+    usual = {"shortlist": 3, "given": 3, "why": "the config says so; one training seed", "within": None}
+    told = calibrated(results_of(Config(), {}, {}, calibration={**usual, "assurance": 0.95}))[-1]
+    assert told.text == (
+        "The shortlist has 3 candidates of each search. Whether that is enough is not known: one training seed."
+    )
+    assert told.tone == "warning"
 
 
 def test_one_training_seed_is_no_noise_ceiling(tmp_path: Path) -> None:

@@ -1,213 +1,511 @@
-"""The verdict follows its printed rules, on outcomes made up by hand."""
+"""The verdict follows its printed rules, on outcomes made up by hand and on made-up files."""
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up import MadeUp, loaded, results_of
 
 from nas_steps.config.schema import Config
-from nas_steps.config.space import filled
-from nas_steps.report.evidence import combined, outcome
-from nas_steps.report.records import Agreement, Contest, Entry, HistoryRow, JobCost, Search, Training, Winner, record
+from nas_steps.report import cautions
+from nas_steps.report.evidence import FEWEST_SEARCHES, networks, standing
+from nas_steps.report.records import (
+    Agreement,
+    Comparison,
+    Contest,
+    Entry,
+    HistoryRow,
+    JobCost,
+    Search,
+    SearchCost,
+    Training,
+    Winner,
+)
 from nas_steps.report.results import Results
-from nas_steps.report.signals import collapsed_from, pareto
-from nas_steps.report.verdict import Verdict, baseline_to_meet, decide
-from nas_steps.retraining.contests import contests
-from nas_steps.retraining.summary import summarise
-from nas_steps.spaces.declare import declared
+from nas_steps.report.signals import collapsed_from, energy, pareto
+from nas_steps.report.verdict import Verdict, decide
+
+DARTS = {"search": {"seeds": 4, "strategies": {"random": {}, "darts": {}}}}
 
 
-def row(difference: float | None, half: float | None = 0.004, p: float | None = 0.01, **more: Any) -> Contest:
-    """darts against random with an interval of +- `half`."""
-    bounded = difference is not None and half is not None
-    low = difference - half if bounded else None  # type: ignore[operator]
-    high = difference + half if bounded else None  # type: ignore[operator]
-    usual = {"strategy": "darts", "against": "random", "role": "random", "pairs": 5}
-    return Contest(**{**usual, "difference": difference, "low": low, "high": high, "p_holm": p, **more})  # type: ignore[arg-type]
+def row(difference: float | None, half: float | None = 0.004, **more: Any) -> Contest:
+    """darts against random search with an interval of +- `half`; the outcome follows the interval."""
+    low, high = (None, None) if difference is None or half is None else (difference - half, difference + half)
+    outcome = "missing" if difference is None else "few" if low is None or high is None else "tie"
+    if low is not None and high is not None and not low <= 0 <= high:
+        outcome = "beat" if low > 0 else "lost"
+    usual = {"strategy": "darts", "against": "random", "role": "random", "searches": 4, "against_searches": 4,
+             "matched": 1, "difference": difference, "low": low, "high": high, "p_holm": 0.01,
+             "outcome": outcome}  # fmt: skip
+    return Contest(**{**usual, **more})
+
+
+def baseline(difference: float, half: float = 0.004, **more: Any) -> Contest:
+    return row(difference, half, **{"role": "baseline", "against": "resnet20", "against_searches": 1, **more})
+
+
+def uniform(difference: float, half: float = 0.004, **more: Any) -> Contest:
+    given = {"role": "uniform", "against": "uniform", "against_searches": 8, "relative_improvement": difference / 0.9}
+    return row(difference, half, **{**given, **more})
+
+
+def opponent(strategy: str = "darts", **more: Any) -> dict[str, Any]:
+    usual = {"strategy": strategy, "search_seed": 0, "random": "random", "entry": "random-0", "evaluations": 20,
+             "of": 20, "cost": 1e8, "random_cost": 1e8, "matched": 1, "seconds": 110.0,
+             "random_seconds": 100.0}  # fmt: skip
+    return {**usual, **more}
 
 
 def made(*rows: Contest, **more: Any) -> Results:
     """Results with one DARTS search, one of random search, one baseline."""
-    config = Config.model_validate({"search": {"strategies": {"random": {}, "darts": {}}}})
+    config = more.pop("config", Config.model_validate(DARTS))
     usual: dict[str, Any] = {
-        "config": config,
-        "space": declared(filled(config.space)),
         "meta": {},
-        "budget": {
-            "strategies": {
-                "random": {"kind": "random", "evaluations": 20, "training_macs": 1e8, "relative": 1.0},
-                "darts": {"kind": "darts", "evaluations": None, "training_macs": 1.02e8, "relative": 1.02},
-            }
-        },
+        "budget": {"strategies": {}},
         "searches": (Search("random", "random", 0), darts()),
         "entries": (
             Entry("random-0", "random", "random", macs=900, test_mean=0.95, valid_mean=0.95),
             Entry("darts-0", "searched", "darts", macs=1000, test_mean=0.96, valid_mean=0.96),
-            Entry("resnet20", "baseline", macs=4000, test_mean=0.97, valid_mean=0.97),
+            Entry("resnet20", "baseline", macs=1100, test_mean=0.97, valid_mean=0.97),
         ),
+        "winners": (Winner("random-0", "random", "random", 0, "x", 0.9), Winner("darts-0", "searched", "darts", 0)),
         "trainings": (Training("darts-0", "searched", 0, "ok", train_seconds=20.0),),
         "contests": rows,
-        "costs": (cost("random", 100.0), cost("darts", 110.0)),
-    }
-    return Results(**{**usual, **more})
+        "opponents": (opponent(),),
+        "search_costs": (SearchCost("random", 0, search_seconds=80.0, ranking_seconds=20.0),
+                         SearchCost("darts", 0, search_seconds=90.0, ranking_seconds=20.0)),
+    }  # fmt: skip
+    return results_of(config, **{**usual, **more})
 
 
 def darts(*history: HistoryRow) -> Search:
     return Search("darts", "darts", 0, history, trains_supernet=True, has_alphas=True)
 
 
-def cost(strategy: str, seconds: float) -> JobCost:
-    return JobCost("search", "cpu", seconds, seconds, 100.0, 0.0, search=f"{strategy}-0")
+def plain(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ").replace("\N{MINUS SIGN}", "-")
 
 
-def against(name: str, difference: float, **more: Any) -> Contest:
-    return row(difference, against=name, role="baseline", **more)
-
-
-def said(verdict: Verdict) -> str:
-    """All sentences as one text, with plain spaces."""
-    sentences = [one.text for strategy in verdict.strategies for one in strategy.sentences]
-    return " ".join([*sentences, *(one.text for one in verdict.general)]).replace("\N{NO-BREAK SPACE}", " ")
+def headline(*rows: Contest, **more: Any) -> str:
+    return plain(decide(made(*rows, **more)).headline)
 
 
 def warned(verdict: Verdict) -> list[str]:
-    return [one.text for strategy in verdict.strategies for one in strategy.sentences if one.tone == "warning"]
+    return [plain(one.text) for one in verdict.cautions]
 
 
-def test_a_clear_win_is_told_with_its_interval() -> None:
+def folded(verdict: Verdict) -> str:
+    sentences = [one.text for strategy in verdict.strategies for one in strategy.sentences]
+    return plain(" ".join([*sentences, *(one.text for one in verdict.general)]))
+
+
+# --------------------------------------------------------------------------------------------------- headlines
+
+
+def test_a_win_is_told_with_its_interval() -> None:
     verdict = decide(made(row(0.012, 0.008)))
     assert verdict.headline == "darts beat random search by 1.2 points [0.4, 2.0]."
-    assert verdict.tone == "win"
-    assert verdict.strategies[0].against_random == "beat"
-    assert "over 5 seeds (Holm-adjusted p 0.010)" in said(verdict)
+    assert (verdict.tone, verdict.strategies[0].against_random) == ("win", "beat")
 
 
-def test_a_win_over_random_that_loses_to_the_baseline_says_so_in_the_headline() -> None:
-    verdict = decide(made(row(0.012, 0.008), against("resnet20", -0.02)))
-    assert verdict.headline.endswith("but lost to the hand-designed resnet20.")
-    assert verdict.tone == "warning"
+def test_a_loss_has_its_size() -> None:
+    assert headline(row(-0.012, 0.008)) == "darts lost to random search by 1.2 points [0.4, 2.0]."
+    assert decide(made(row(-0.012, 0.008))).tone == "loss"
 
 
-def test_a_tie_is_no_win() -> None:
-    verdict = decide(made(row(0.003, 0.008, 0.4)))
-    assert verdict.headline == "The search did not beat random search."
-    assert "darts cannot be told from random search: difference 0.3 points [−0.5, 1.1] over 5 seeds" in said(verdict)
+def test_a_tie_is_no_loss() -> None:
+    expected = "No difference found between darts and random search: between -2.2 and +2.1 points."
+    assert headline(row(-0.0005, 0.0215)) == expected
+    assert decide(made(row(-0.0005, 0.0215))).tone == "plain"
 
 
-def test_a_loss_is_told() -> None:
-    verdict = decide(made(row(-0.012, 0.008)))
-    assert verdict.headline == "The search lost to random search."
-    assert "darts lost to random search: −1.2 points [−2.0, −0.4]" in said(verdict)
+def test_a_loss_to_the_best_baseline_is_in_the_headline_with_its_size() -> None:
+    lost = baseline(-0.02, 0.01)
+    by = "to the baseline resnet20 by 2.0 points [1.0, 3.0]."
+    assert headline(row(0.012, 0.008), lost) == f"darts beat random search by 1.2 points [0.4, 2.0], but lost {by}"
+    assert headline(row(-0.012, 0.008), lost) == f"darts lost to random search by 1.2 points [0.4, 2.0], and {by}"
+    assert headline(row(0.001, 0.008), lost).endswith(f"; darts lost {by}")
+    assert decide(made(row(0.012, 0.008), lost)).tone == "warning"
 
 
-def test_two_seeds_are_too_few_however_large_the_difference() -> None:
-    verdict = decide(made(row(0.3, None, None, pairs=2, note="2 of the 3 seeds that a claim needs")))
-    assert verdict.headline == "Too few seeds for a claim."
-    assert (
-        "The measured difference is 30.0 points over 2 seeds; 3 are needed, and 6 for one that assumes no distribution."
-        in said(verdict)
+def test_a_ceiling_is_a_tie() -> None:
+    """All accuracies the same: an interval without a width."""
+    same = row(0.0, 0.0, note="all accuracies are the same")
+    assert headline(same) == "No difference found between darts and random search: 0.0 points."
+    tie = replace(row(0.001), low=None, high=None, outcome="tie")
+    assert headline(tie) == "No difference found between darts and random search: +0.1 points, without an interval."
+
+
+def test_several_strategies_are_a_short_list() -> None:
+    config = Config.model_validate({"search": {"strategies": {"random": {}, "darts": {}, "evolution": {}, "enas": {}}}})
+    win, loss = row(0.012, 0.008), row(-0.012, 0.008, strategy="evolution")
+    tie = row(0.001, 0.008, strategy="enas")
+    assert headline(win, loss, tie, config=config) == (
+        "darts beat random search by 1.2 points [0.4, 2.0]; evolution lost to it by 1.2 points [0.4, 2.0]; "
+        "no difference found for enas (at most 0.9 points either way)."
     )
-    # nor do figures that the file has no business to give
-    assert outcome(row(0.3, 0.01, 0.001, pairs=2)) == "few"
+    few = replace(tie, low=None, high=None, outcome="few")
+    ties = [row(0.001, 0.008), row(0.002, 0.008, strategy="evolution")]
+    assert headline(*ties, few, baseline(-0.01), baseline(-0.02, strategy="evolution"), config=config) == (
+        "Against random search: no difference found for darts and evolution (at most 1.0 points either way); "
+        "too few searches to judge enas; darts and evolution lost to the baseline resnet20 by 1.0 to 2.0 points."
+    )
+
+
+def test_several_random_searches_must_agree() -> None:
+    win, tie, loss, missing = row(0.01), row(0.001, 0.005), row(-0.01), row(None)
+    judge = made()
+    assert standing(judge, [win, win]) == "beat"
+    assert standing(judge, [loss, loss]) == "lost"
+    assert standing(judge, [win, tie]) == standing(judge, [win, loss]) == standing(judge, [win, missing]) == "mixed"
+    assert standing(judge, [tie, missing]) == "tie"
+    assert standing(judge, []) == "missing"
+    config = Config.model_validate({"search": {"strategies": {"random": {}, "long": {"kind": "random"}, "darts": {}}}})
+    assert headline(win, replace(tie, against="long"), config=config) == (
+        "darts beat random by 1.0 points [0.6, 1.4]; no difference found between darts and long: between -0.4 and +0.6 "
+        "points."
+    )
+
+
+def test_without_figures_there_is_a_verdict_still() -> None:
+    missing = row(None, note="no sound training on one side")
+    trainings = tuple(Training("darts-0", "searched", seed, "diverged") for seed in range(3))
+    base = made(missing, trainings=trainings, search_costs=())
+    verdict = decide(replace(base, entries=tuple(replace(one, test_mean=None) for one in base.entries)))
+    assert verdict.headline == (
+        "No verdict: no searched network has a figure beside random search (no sound training on one side)."
+    )
+    assert verdict.paid.text == "Not known: darts has no figure to compare."
+    assert warned(verdict) == ["3 of 3 final trainings failed: 3 of darts-0 (diverged)."]
+    assert "What darts cost was not measured." in folded(verdict)
+
+
+def test_random_search_alone_has_no_verdict() -> None:
+    verdict = decide(made(config=Config.model_validate({"search": {"strategies": {"random": {"evaluations": 4}}}})))
+    assert verdict.headline == "Only random search was run, so there is no search to judge."
+    assert verdict.paid.text == "Only random search was run, so there is no other search to weigh."
+
+
+# ------------------------------------------------------------------------------------------------ few searches
+
+
+def compared(difference: float | None, half: float | None = 0.004, **more: Any) -> Comparison:
+    """The network of darts-0 against that of random-0."""
+    like = row(difference, half)
+    usual = {"entry": "darts-0", "strategy": "darts", "against": "random-0", "role": "random", "seeds": "3 against 3",
+             "difference": difference, "low": like.low, "high": like.high, "outcome": like.outcome}  # fmt: skip
+    return Comparison(**{**usual, **more})
+
+
+def one_search(*comparisons: Comparison, searches: int = 1, rows: tuple[Contest, ...] = (), **more: Any) -> Results:
+    few = row(0.0, None, searches=searches, against_searches=searches)
+    return made(few, *rows, comparisons=comparisons, **more)
 
 
 @pytest.mark.parametrize(
-    ("comparison", "expected"),
+    ("comparison", "words"),
     [
-        (row(0.01, 0.004, 0.04), "beat"),
-        (row(0.01, 0.004, 0.06), "tie"),  # the interval excludes 0, Holm's adjustment does not agree
-        (row(0.01, 0.012, 0.04), "tie"),  # the other way round
-        (row(-0.01, 0.004, 0.04), "lost"),
-        (row(0.0, 0.004, 1.0), "tie"),
-        (row(0.01, None, None, note="the difference is the same for every seed"), "missing"),
-        (row(None, pairs=0), "missing"),
+        (compared(0.053, 0.04), "darts-0's network beat random-0's by 5.3 points [1.3, 9.3]"),
+        (compared(-0.053, 0.04), "darts-0's network lost to random-0's by 5.3 points [1.3, 9.3]"),
+        (
+            compared(0.01, 0.04),
+            "No difference found between the networks of darts-0 and random-0: between -3.0 and +5.0 points",
+        ),
+        (
+            compared(0.053, None, seeds="1 against 1"),
+            "darts-0's network is 5.3 points above random-0's after one training each, too few to judge it",
+        ),
+        (
+            compared(None, note="no sound training"),
+            "The networks of darts-0 and random-0 have no difference to show (no sound training)",
+        ),
     ],
 )
-def test_a_claim_needs_both_the_interval_and_the_adjusted_p(comparison: Contest, expected: str) -> None:
-    assert outcome(comparison) == expected
+def test_one_search_speaks_of_the_network(comparison: Comparison, words: str) -> None:
+    verdict = decide(one_search(comparison))
+    assert plain(verdict.headline) == f"{words}; one search each says nothing of the method."
+    assert verdict.tone == "warning"
+    assert warned(verdict)[0] == "1 search a side cannot judge darts: run 4 or more (search.seeds)."
+    assert "cannot be told from 0" not in folded(verdict)
 
 
-def test_an_interval_that_excludes_zero_without_a_claim_is_explained() -> None:
-    assert "the interval alone, which excludes 0, is not enough" in said(decide(made(row(0.01, 0.004, 0.06))))
+def test_a_single_network_that_lost_to_the_baseline_says_so() -> None:
+    lost = compared(-0.02, 0.01, against="resnet20", role="baseline")
+    found = decide(one_search(compared(0.01, 0.04), lost, rows=(replace(baseline(-0.02), outcome="few"),)))
+    assert "; darts-0's network lost to the baseline resnet20 by 2.0 points [1.0, 3.0]; one search" in plain(
+        found.headline
+    )
 
 
-def test_several_ways_of_random_search_are_beaten_only_if_all_are() -> None:
-    win, tie, loss, missing = row(0.01), row(0.001, 0.005, 0.5), row(-0.01), row(None, pairs=0)
-    assert combined([win, win]) == "beat"
-    assert combined([loss, loss]) == "lost"
-    assert combined([win, tie]) == combined([win, loss]) == combined([win, missing]) == "mixed"
-    assert combined([tie, missing]) == "tie"
-    assert combined([]) == "missing"
-    verdict = decide(made(win, replace(tie, against="random_long")))
-    assert verdict.headline == "The search did not beat random search."
-    assert "its comparisons disagree. Of 2 comparisons: 1 won and 1 not told apart" in said(verdict)
+def test_three_searches_are_too_few_and_four_are_asked_for() -> None:
+    verdict = decide(one_search(compared(0.01, 0.04), searches=3))
+    assert verdict.headline.endswith("; 3 against 3 searches are too few to judge the method.")
+    assert warned(verdict)[0] == f"3 searches a side cannot judge darts: run {FEWEST_SEARCHES} or more (search.seeds)."
 
 
-def test_the_best_of_several_searches_is_labelled_and_stands_beside_the_mean() -> None:
-    base = made(row(0.01), row(0.01, of="best"))
-    more = Entry("darts-1", "searched", "darts", macs=1000, test_mean=0.98)
-    text = said(decide(replace(base, entries=(*base.entries, more))))
-    assert "winners of darts: 97.0 % in the mean of 2, 98.0 % for the best of 2" in text
-    assert "random search: 95.0 % in the mean of 1" in text
+def test_the_best_network_by_validation_meets_random_search_of_its_own_seed() -> None:
+    found = loaded(MadeUp(config=DARTS, searches=2))
+    found = replace(found, config=Config.model_validate({**DARTS, "search": {**DARTS["search"], "seeds": 2}}))
+    best = max(found.of_strategy("darts"), key=lambda one: one.valid_mean or 0)
+    comparison = networks(found, "darts", "random")
+    assert comparison is not None
+    assert (comparison.entry, comparison.against) == (best.entry, f"random-{best.entry[-1]}")
 
 
-def test_the_best_baseline_is_chosen_by_validation_and_not_by_test() -> None:
-    lucky = Entry("lucky", "baseline", test_mean=0.99, valid_mean=0.90)
-    steady = Entry("steady", "baseline", test_mean=0.96, valid_mean=0.95)
-    chosen, how = baseline_to_meet(made(entries=(lucky, steady)))
-    assert (chosen, how) == (steady, "best of 2 baselines by validation accuracy")
-    unjudged = tuple(replace(one, valid_mean=None) for one in (lucky, steady))
-    chosen, how = baseline_to_meet(made(entries=unjudged))
-    assert chosen == unjudged[0]
-    assert how.startswith("best of 2 baselines by test accuracy")
+def test_many_networks_are_grouped() -> None:
+    strategies = {"random": {}, **{name: {"kind": "evolution"} for name in "abc"}}
+    config = Config.model_validate({"search": {"strategies": strategies}})
+    rows = [row(0.0, None, strategy=name, searches=1, against_searches=1) for name in "abc"]
+    figures = {"a": 0.05, "b": -0.05, "c": 0.001}
+    comparisons = tuple(compared(figures[name], strategy=name, entry=f"{name}-0") for name in "abc")
+    entries = tuple(Entry(f"{name}-0", "searched", name, valid_mean=0.9) for name in "abc")
+    base = made(*rows, config=config, comparisons=comparisons)
+    opponents = tuple(opponent(name) for name in "abc")
+    found = decide(replace(base, entries=(*base.entries, *entries), opponents=opponents))
+    assert found.headline == (
+        "The networks of a-0 beat those of random search; the networks of b-0 lost to those of random search; no "
+        "difference found between the networks of c-0 and of random search; one search each says nothing of the "
+        "methods."
+    )
 
 
-def test_a_diverged_baseline_is_not_the_best_one() -> None:
-    lost = Entry("lost", "baseline", test_mean=None, valid_mean=None)
-    assert baseline_to_meet(made(entries=(lost,)))[0] is None
-    base = made(row(0.01))
-    entries = (*base.entries[:2], lost)
-    assert "no hand-designed baseline to be compared with" in said(decide(replace(base, entries=entries)))
+# --------------------------------------------------------------------------------------- refused: failures, recipe
 
 
-def test_cost_is_told_in_final_trainings() -> None:
-    text = said(decide(made(row(0.01))))
-    assert "took 1 min 50 s of job time, 5.5 times one final training (20.0 s)" in text
-    assert "random took 1 min 40 s, budgets in training multiply-accumulates 1.02 to 1." in text
+def test_a_win_that_failures_undo_is_refused() -> None:
+    found = row(0.02, 0.01, failed=2, against_failed=0, failures_difference=-0.1, failures_low=-0.5,
+                failures_high=0.3, failures_outcome="tie")  # fmt: skip
+    assert headline(found) == (
+        "No verdict on darts: 2 of its 4 searches had failed trainings. Without these darts beat random search by 2.0 "
+        "points [1.0, 3.0]; with them at chance level no difference found between darts and random search: between "
+        "-50.0 and +30.0 points."
+    )
+    verdict = decide(made(found))
+    assert verdict.strategies[0].against_random == "failures"
+    assert verdict.paid.text.startswith("It depends on failed trainings: ")
+
+
+def test_a_win_in_spite_of_failures_is_qualified() -> None:
+    found = row(0.02, 0.01, failed=1, failures_difference=0.015, failures_low=0.001, failures_high=0.029,
+                failures_outcome="beat")  # fmt: skip
+    expected = "darts beat random search by 2.0 points [1.0, 3.0], although 1 of its 4 searches had failed trainings."
+    assert headline(found) == expected
+
+
+def test_failures_are_counted_as_losses_beside_their_number() -> None:
+    trainings = (Training("darts-1", "searched", 0, "diverged"), Training("darts-1", "searched", 1, "ok"))
+    found = row(0.02, 0.01, failed=1, failures_difference=-0.1, failures_low=-0.5, failures_high=0.3)
+    assert warned(decide(made(found, trainings=trainings)))[0] == (
+        "1 of 2 final trainings failed: 1 of darts-1 (diverged). With failures at chance level: darts against random "
+        "-10.0 points [-50.0, 30.0]."
+    )
+
+
+@pytest.mark.parametrize(("other", "refused"), [(-0.02, True), (0.001, True), (0.03, False), (None, False)])
+def test_a_win_that_another_recipe_does_not_repeat_is_refused(other: float | None, refused: bool) -> None:
+    long = replace(row(other, 0.01), recipe="long")
+    verdict = decide(made(row(0.02, 0.01), recipe_contests=(replace(row(0.02, 0.01), recipe="main"), long)))
+    assert (verdict.strategies[0].against_random == "recipe") is refused
+    assert verdict.headline.startswith("The verdict depends on the recipe: ") is refused
+    assert any("changes with the recipe" in text for text in warned(verdict)) is refused
+
+
+def test_a_verdict_that_flips_names_both_outcomes() -> None:
+    long = replace(row(-0.02, 0.01), recipe="long")
+    agreement = ({"recipe": "main", "other": "long", "kendall_tau": -0.1},)
+    base = made(row(0.02, 0.01), recipe_contests=(long,), recipe_agreement=agreement)
+    verdict = decide(base)
+    assert verdict.headline == (
+        "The verdict depends on the recipe: with main darts beat random search by 2.0 points [1.0, 3.0], with long "
+        "darts lost to random search by 2.0 points [1.0, 3.0]."
+    )
+    assert warned(verdict)[0] == (
+        "The outcome of darts against random changes with the recipe; judge by the recipe that you will ship with. "
+        "Kendall's tau between recipes: main and long -0.10."
+    )
+
+
+# ---------------------------------------------------------------------------------------------- did searching pay?
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (
+            (row(0.012, 0.008), uniform(0.03), baseline(0.01)),
+            "Yes: darts is 1.2 points above random search of its budget, 3.0 points above the mean of 8 random "
+            "networks (relative improvement 3.3 %) and 1.0 points above resnet20, the best baseline.",
+        ),
+        (
+            (row(0.001, 0.008), uniform(0.03), baseline(-0.02)),
+            "No more than random search: darts is between -0.7 and +0.9 points from random search of its budget, 3.0 "
+            "points above the mean of 8 random networks (relative improvement 3.3 %) and 2.0 points below resnet20, "
+            "the best baseline.",
+        ),
+        ((row(0.012, 0.008), baseline(-0.02)), "Not against the best baseline: darts is 1.2 points above"),
+        ((row(0.012, 0.008), uniform(-0.02)), "Not against random networks: darts is 1.2 points above"),
+        ((row(-0.012, 0.008),), "No: darts is 1.2 points below random search of its budget."),
+        ((row(0.001, 0.008), uniform(0.001)), "Not shown: darts is between"),
+        (
+            (row(0.01, None, searches=1), uniform(0.02)),
+            "Not known (too few searches): the network darts-0 is 1.0 points",
+        ),
+        ((replace(row(0.012, 0.008), matched=None),), "Yes: darts is 1.2 points above random search."),
+    ],
+)
+def test_whether_searching_paid_weighs_three_opponents(rows: tuple[Contest, ...], expected: str) -> None:
+    assert plain(decide(made(*rows)).paid.text).startswith(expected)
+
+
+def test_no_budget_is_claimed_that_was_not_matched() -> None:
+    rows = (opponent(matched=0, random_cost=4e7),)
+    verdict = decide(made(row(0.012, 0.008, matched=0), opponents=rows))
+    everything = " ".join([verdict.headline, verdict.paid.text, *warned(verdict), folded(verdict)])
+    assert "of its budget" not in everything
+    assert verdict.headline == ("darts beat random search with 0.40 times its training MACs by 1.2 points [0.4, 2.0].")
+    expected = "Budgets were not matched: random had 0.40 times the training MACs of darts, which favours darts."
+    assert warned(verdict) == [expected]
+
+
+def test_the_best_of_several_strategies_is_weighed_and_the_others_fold() -> None:
+    config = Config.model_validate({"search": {"strategies": {"random": {}, "darts": {}, "evolution": {}}}})
+    verdict = decide(made(row(-0.012, 0.008), row(0.012, 0.008, strategy="evolution"), config=config))
+    assert verdict.paid.text.startswith("Yes: evolution is 1.2 points above")
+    by_name = {one.strategy: " ".join(sentence.text for sentence in one.sentences) for one in verdict.strategies}
+    assert "darts is 1.2 points below" in by_name["darts"]
+    assert "1.2 points" not in by_name["evolution"]
+
+
+def test_without_validation_accuracies_every_baseline_is_met() -> None:
+    rows = (row(0.012, 0.008), baseline(0.01), baseline(-0.02, against="wide"))
+    verdict = decide(made(*rows))
+    assert verdict.headline.endswith(", but lost to the baseline wide by 2.0 points [1.6, 2.4].")
+    assert verdict.paid.text.startswith("Not against every baseline: ")
+    assert "the best baseline" not in verdict.paid.text
+
+
+# ------------------------------------------------------------------------------------------------------- cautions
+
+
+def test_at_most_three_cautions_are_shown_in_the_order_of_the_rule() -> None:
+    history = (HistoryRow(1, parameter_free=1.0, entropy=1.6),)
+    base = one_search(compared(0.01, 0.04))
+    entries = (*base.entries[:2], replace(base.entries[2], macs=9000))
+    trainings = (*base.trainings, Training("darts-0", "searched", 1, "diverged"))
+    base = replace(
+        base, searches=(darts(*history),), opponents=(opponent(matched=0, random_cost=4e7),), trainings=trainings,
+        entries=entries, contests=(*base.contests, baseline(0.01)),
+    )  # fmt: skip
+    verdict = decide(base)
+    assert [text.partition(":")[0] for text in warned(verdict)] == [
+        "1 of 2 final trainings failed",
+        "1 search a side cannot judge darts",
+        "Budgets were not matched",
+    ]
+    rest = folded(verdict)
+    order = [rest.index(words) for words in ("times the MACs of resnet20", "Collapsed", "The alphas hardly decided")]
+    assert order == sorted(order)
+    assert len(cautions.ranked(base)) > cautions.SHOWN == 3
 
 
 @pytest.mark.parametrize(("seconds", "warns"), [(110.0, False), (149.0, False), (160.0, True), (60.0, True)])
 def test_seconds_that_belie_matched_macs_are_warned_of(seconds: float, warns: bool) -> None:
-    verdict = decide(made(row(0.01), costs=(cost("random", 100.0), cost("darts", seconds))))
-    assert any("Matched in multiply-accumulates, but not in time" in text for text in warned(verdict)) is warns
+    costs = (SearchCost("darts", 0, search_seconds=seconds - 20, ranking_seconds=20.0),)
+    told = warned(decide(made(row(0.01), search_costs=costs)))
+    assert any("matched in MACs, but not in time" in text for text in told) is warns
 
 
-def test_budgets_that_are_not_matched_are_warned_of() -> None:
-    base = made(row(0.01))
-    base.budget["strategies"]["darts"]["relative"] = 3.0
-    told = [text for text in warned(decide(base)) if "budgets were not matched" in text]
-    assert told == [
-        "The budgets were not matched: darts had 3.0 times the training multiply-accumulates of random, "
-        "which favours darts."
+def test_sizes_that_differ_are_warned_of() -> None:
+    base = made(row(0.01), baseline(0.01))
+    entries = (*base.entries[:2], replace(base.entries[2], macs=4000))
+    assert warned(decide(replace(base, entries=entries))) == [
+        "The networks of darts have 0.25 times the MACs of resnet20: that difference is one of size, too."
     ]
+    assert warned(decide(base)) == []
 
 
-@pytest.mark.parametrize(("free", "collapsed"), [(0.5, False), (0.74, False), (0.75, True), (1.0, True)])
-def test_collapse_is_warned_of_by_the_last_epoch(free: float, collapsed: bool) -> None:
-    history = (HistoryRow(1, parameter_free=1.0, entropy=1.6), HistoryRow(2, parameter_free=free, entropy=0.8))
-    searches = (Search("random", "random", 0), darts(*history))
-    told = " ".join(warned(decide(made(row(0.01), searches=searches))))
-    assert ("Collapsed" in told) is collapsed
-    assert "hardly decided" not in told
+def test_networks_above_the_budget_of_the_baselines_are_named() -> None:
+    raw = {**DARTS, "retrain": {"budget": {"macs": 950}}}
+    (told, *_) = warned(decide(made(row(0.01), config=Config.model_validate(raw))))
+    assert told == (
+        "Sizes were not matched: above the budget of the baselines (in numbers) are resnet20 (1.16 times the MACs) and "
+        "darts-0 (1.05 times the MACs)."
+    )
 
 
-def test_alphas_that_hardly_decided_are_warned_of() -> None:
-    searches = (Search("random", "random", 0), darts(HistoryRow(1, entropy=1.6)))
-    assert "hardly decided" in " ".join(warned(decide(made(row(0.01), searches=searches))))
+def test_a_training_at_chance_level_is_named() -> None:
+    verdict = decide(loaded(MadeUp(config=DARTS, by_chance={"darts-2": 1}, spread=0.0002)))
+    assert warned(verdict)[0] == (
+        "1 training ended at chance level: darts-2 with seed 0 (10.3 %). The mean of such a network is not that of a "
+        "trained one."
+    )
+
+
+def test_one_training_seed_is_a_caution() -> None:
+    config = Config.model_validate({**DARTS, "retrain": {"seeds": 1}})
+    (told,) = warned(decide(made(row(0.01), config=config)))
+    assert (
+        told
+        == "Each network was trained once: how far another training of it would differ is not known (retrain.seeds)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("entropy", "percent"), [(0.9498, "95 %"), (0.9451, "95 %"), (0.944, None), (0.3, None), (1.0, "100 %")]
+)
+def test_alphas_that_hardly_decided_are_flagged_by_the_printed_percentage(entropy: float, percent: str | None) -> None:
+    base = made(row(0.01))
+    largest = base.space.largest_entropy()  # type: ignore[union-attr]
+    told = warned(decide(replace(base, searches=(darts(HistoryRow(1, entropy=entropy * largest)),))))
+    expected = f"The alphas hardly decided: of the largest possible entropy they kept {percent} in darts-0."
+    assert told == ([] if percent is None else [expected])
+
+
+@pytest.mark.parametrize(("free", "collapsed"), [(0.5, False), (0.74, False), (0.746, True), (0.75, True), (1.0, True)])
+def test_collapse_is_judged_by_the_last_epoch(free: float, collapsed: bool) -> None:
+    history = (HistoryRow(1, parameter_free=1.0, entropy=1.0), HistoryRow(2, parameter_free=free, entropy=0.8))
+    told = warned(decide(made(row(0.01), searches=(darts(*history),))))
+    assert any(text.startswith("Collapsed") for text in told) is collapsed
+    assert len(told) == collapsed
+
+
+def test_a_collapse_is_dated() -> None:
+    shares = (0.9, 0.5, 0.75, 0.8, 1.0)
+    history = tuple(HistoryRow(epoch, parameter_free=share) for epoch, share in enumerate(shares, start=1))
+    assert collapsed_from(darts(*history)) == 3
+    (told,) = warned(decide(made(row(0.01), searches=(darts(*history),))))
+    assert "darts-0 (100 %, from epoch 3 on)" in told
+    ended = (*history[:4], replace(history[4], parameter_free=0.5))
+    assert collapsed_from(darts(*ended)) is None
+
+
+@pytest.mark.parametrize(("images", "warns"), [(360, True), (2000, False)])
+def test_few_validation_images_are_a_caution(images: int, warns: bool) -> None:
+    base = replace(made(row(0.01)), meta={"counts": {"valid": {"a": images}}})
+    expected = "Chance moves an accuracy on 360 validation images by ±1.8 points: choices by validation are no finer."
+    assert warned(decide(base)) == ([expected] if warns else [])
+
+
+def test_accuracies_near_the_ceiling_are_a_caution() -> None:
+    base = made(row(0.0, 0.001))
+    high = tuple(replace(one, test_mean=0.998) for one in base.entries)
+    (told,) = warned(decide(replace(base, entries=high)))
+    assert told == "The networks' mean test accuracy is 99.80 %: harder data are needed to tell strategies apart."
+
+
+# --------------------------------------------------------------------------------------------------------- folded
+
+
+def test_cost_counts_the_ranking_and_divides_by_trainings_of_the_same_kind() -> None:
+    text = folded(decide(made(row(0.01))))
+    assert (
+        "One search by darts took 1 min 50 s with its ranking, 5.5 times one final training (20.0 s); random within "
+        "this budget took 1 min 40 s."
+    ) in text
 
 
 @pytest.mark.parametrize(
@@ -216,34 +514,25 @@ def test_alphas_that_hardly_decided_are_warned_of() -> None:
         (Agreement("darts", "supernet", 8, 0.5, low=0.1, high=0.8), "ranks architectures as separate training does"),
         (Agreement("darts", "supernet", 8, 0.5, low=-0.1, high=0.8), "cannot be said to rank"),
         (Agreement("darts", "supernet", 8, -0.5, low=-0.8, high=-0.1), "the wrong way round"),
-        (Agreement("darts", "supernet", 2, note="2 architectures are too few"), "2 architectures are too few"),
         (Agreement("all", "supernet", 8, 0.2, low=-0.1, high=0.8), "of all strategies together cannot be said"),
+        (Agreement("darts", "supernet", 6, 0.5, low=0.1, high=0.8), None),
+        (Agreement("darts", "supernet", 3, 1.0, note="few architectures"), None),
     ],
 )
-def test_ranking_needs_an_interval_above_zero(line: Agreement, expected: str) -> None:
-    assert expected in said(decide(made(row(0.01), agreement=(line,))))
+def test_a_tau_of_fewer_than_seven_architectures_is_left_out(line: Agreement, expected: str | None) -> None:
+    text = folded(decide(made(row(0.01), agreement=(line,))))
+    assert ("tau" in text) is (expected is not None)
+    assert expected is None or expected in text
 
 
-def test_without_any_figure_there_is_a_verdict_still() -> None:
-    base = made(row(None, pairs=0, note="no pair of sound trainings"))
-    entries = tuple(replace(entry, test_mean=None, valid_mean=None) for entry in base.entries)
-    trainings = tuple(Training("darts-0", "searched", seed, "diverged") for seed in range(3))
-    verdict = decide(replace(base, entries=entries, trainings=trainings, costs=()))
-    assert verdict.headline == "No verdict: no searched network could be compared with random search."
-    assert "3 of 3 final trainings gave no figure: 3 of darts-0 (diverged)." in said(verdict)
-    assert "What darts cost was not measured." in said(verdict)
-
-
-def test_random_search_alone_has_no_verdict() -> None:
-    config = Config.model_validate({"search": {"strategies": {"random": {"evaluations": 4}}}})
-    assert decide(made(config=config)).headline == "Only random search was run, so there is no search to judge."
-
-
-def test_two_winning_strategies_are_both_named() -> None:
-    config = Config()
-    base = made(row(0.01), row(0.02, strategy="evolution"), config=config)
-    base.budget["strategies"]["evolution"] = base.budget["strategies"]["darts"]
-    assert decide(base).headline == "evolution and darts beat random search."
+def test_a_gap_is_one_sentence_a_strategy() -> None:
+    wide = decide(made(row(0.01), searches=(darts(HistoryRow(1, "a", 0.8, discrete_accuracy=0.65)),)))
+    assert (
+        "Keeping the strongest operations alone cost darts 15.0 points of validation accuracy: a discretisation gap in "
+        "1 of 1 search."
+    ) in folded(wide)
+    narrow = decide(made(row(0.01), searches=(darts(HistoryRow(1, "a", 0.8, discrete_accuracy=0.75)),)))
+    assert "cost darts 5.0 points of validation accuracy: no discretisation gap." in folded(narrow)
 
 
 def test_best_trade_offs_are_those_that_none_dominates() -> None:
@@ -255,234 +544,98 @@ def test_best_trade_offs_are_those_that_none_dominates() -> None:
     assert pareto([large, middle, same_size, unknown, small]) == [small, large]
 
 
-def test_every_rule_is_printed_with_the_verdict() -> None:
-    rules = " ".join(decide(made(row(0.01))).rules)
-    for word in ("Holm", "excludes 0", "validation", "collapsed", "Kendall", "trade-off", "factor of 1.5"):
-        assert word in rules
+def test_exact_ties_stay_on_the_front() -> None:
+    one, other = (Entry(name, "searched", macs=100, test_mean=0.90) for name in ("one", "other"))
+    third = Entry("third", "searched", macs=100, test_mean=0.90)
+    large = Entry("large", "baseline", macs=300, test_mean=0.95)
+    assert pareto([large, one, other, third]) == [one, other, third, large]
 
 
-# ---------------------------------------------------------------------- from trainings to sentences, all the way
+def job(began: float | None, seconds: float = 10.0, joules: float | None = 100.0, device: str = "a GPU") -> JobCost:
+    return JobCost("search", device, seconds, seconds, 0.0, 0.0, energy_joules=joules, began=began)
 
 
-def trained(accuracies: dict[str, list[float | None]], **more: Any) -> Results:
-    """Results of final trainings with these test accuracies by entry and seed; None for a diverged one. Kinds are told
-    by the names."""
-    kinds = {"darts": "searched", "evolution": "searched", "random": "random", "uniform": "uniform"}
-    records: list[dict[str, Any]] = [
-        {
-            "entry": name,
-            "kind": "largest" if name == "largest" else kinds.get(name.rpartition("-")[0], "baseline"),
-            "seed": seed,
-            "status": "diverged" if value is None else "ok",
-            "architecture": name,
-            "parameters": 1000,
-            "macs": 1000,
-            "valid_accuracy": value,
-            "test_accuracy": math.nan if value is None else value,
-            "test_loss": 0.1,
-            "test_images": 100,
-            "train_seconds": 20.0,
-        }
-        for name, values in accuracies.items()
-        for seed, value in enumerate(values)
-    ]
-    known = [{key: "" if one[key] is None else str(one[key]) for key in one} for one in records]
-    told = {
-        "trainings": tuple(record(Training, one) for one in known),
-        "entries": tuple(record(Entry, spelled(one)) for one in summarise(records)),
-        "contests": tuple(record(Contest, spelled(one)) for one in contests(records)),
-    }
-    return made(**{**told, **more})
+@pytest.mark.parametrize(
+    ("jobs", "expected"),
+    [
+        ([], (None, False)),
+        ([job(0.0, joules=None)], (None, False)),
+        ([job(0.0), job(10.0)], (200.0, False)),
+        ([job(0.0), job(9.0)], (200.0, True)),  # both counted the whole card
+        ([job(0.0, 30.0), job(5.0, 1.0), job(20.0)], (300.0, True)),
+        ([job(0.0), job(5.0, device="another GPU")], (200.0, False)),
+        ([job(0.0), job(None)], (200.0, True)),  # it cannot be told
+        ([job(0.0), job(5.0, joules=None)], (100.0, False)),
+    ],
+)
+def test_energy_of_a_shared_card_is_an_upper_bound(jobs: list[JobCost], expected: tuple[float | None, bool]) -> None:
+    assert energy(jobs) == expected
 
 
-def spelled(row: dict[str, Any]) -> dict[str, str]:
-    """A row as a CSV file has it: what is no number is empty."""
-    return {
-        key: "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value)
-        for key, value in row.items()
-    }
+def test_every_rule_is_printed_with_the_verdict_and_is_short() -> None:
+    rules = decide(made(row(0.01))).rules
+    for word in ("Holm", "at least 4 a side", "validation", "collapsed", "Kendall", "trade-off", "factor of 1.5",
+                 "recipe", "chance level", "relative improvement", "in this order"):  # fmt: skip
+        assert word in " ".join(rules), word
+    for rule in rules:
+        for sentence in re.split(r"(?<=[.;:]) ", rule):
+            assert len(sentence.split()) <= 25, sentence
 
 
-#: the noise of a training: around 0, with a standard deviation of half a point
-NOISE = [0.004, -0.003, 0.006, -0.007, 0.002, -0.002, 0.005, -0.005]
+# ------------------------------------------------------------------------------------ from files to the first screen
+
+CASES: dict[str, tuple[dict[str, Any], str]] = {
+    "win": ({"config": DARTS, "means": {"darts": 0.985}}, r"^darts beat random search by 2\.\d+ points \[.*\]\.$"),
+    "loss": ({"config": DARTS, "means": {"darts": 0.945}}, r"^darts lost to random search by 1\.\d+ points \["),
+    "tie": (
+        {"config": DARTS, "means": {"darts": 0.9625}},
+        r"^No difference found between darts and random search: betw",
+    ),
+    "one search": (
+        {"config": {"search": {**DARTS["search"], "seeds": 1}}},
+        r"one search each says nothing of the method",
+    ),
+    "failures": (
+        {"config": DARTS, "means": {"darts": 0.985}, "failed": {"darts-1": 2}},
+        r"^No verdict on darts: 1 of its 4 searches had failed trainings",
+    ),
+    "recipe": (
+        {"config": DARTS, "means": {"darts": 0.985}, "recipes": {"long": {"darts": 0.94}}},
+        r"^The verdict depends on the recipe: with main darts beat .*, with long darts lost",
+    ),
+    "nothing ended": ({"diverged": ["all"], "scaled": False, "tau": None}, r"^No verdict"),
+}
 
 
-def around(mean: float, seeds: int, turn: int = 0) -> list[float | None]:
-    return [mean + NOISE[(seed + turn) % len(NOISE)] for seed in range(seeds)]
-
-
-def usual(seeds: int = 8, darts: float = 0.95, **more: list[float | None]) -> dict[str, list[float | None]]:
-    """DARTS at `darts`, random search at 93 %, a uniform draw at 90 %, a baseline at 92 %."""
-    found = {
-        "darts-0": around(darts, seeds),
-        "random-0": around(0.93, seeds, 1),
-        "uniform-0": around(0.90, seeds, 2),
-        "resnet20": around(0.92, seeds, 3),
-    }
-    return {name: values for name, values in {**found, **more}.items() if values}
-
-
-def no_nan(verdict: Verdict) -> str:
-    text = f"{verdict.headline} {said(verdict)}"
+@pytest.mark.parametrize("name", CASES)
+def test_made_up_experiments_have_the_headline_that_they_earn(name: str) -> None:
+    changes, expected = CASES[name]
+    verdict = decide(loaded(MadeUp(**changes)))
+    assert re.search(expected, verdict.headline), verdict.headline
+    text = " ".join([verdict.headline, verdict.paid.text, *warned(verdict), folded(verdict)])
     assert not {"nan", "inf", "None"} & set(re.findall(r"[A-Za-z]+", text))
-    return text
+    assert len(verdict.cautions) <= cautions.SHOWN
 
 
-def test_a_clear_win_rests_on_effect_permutation_and_bootstrap() -> None:
-    verdict = decide(trained(usual()))
-    assert verdict.headline.startswith("darts beat random search by 2.0 points [")
-    text = no_nan(verdict)
-    assert "darts beat no search, a uniform draw: 5.0 points [" in text
-    assert "darts beat resnet20, the best of 1 baseline by validation accuracy" in text
-    assert re.search(
-        r"Behind it: \d+\.\d+ standard deviations of the paired differences, which are 0\.\d+ points", text
-    )
-    assert "sign-flip p 0.008; bootstrap interval [" in text
-    # eight seeds are enough for a claim that assumes no distribution
-    assert "rests on normally distributed differences" not in text
-    assert "darts searched once: how another search by it would end is not known." in text
-
-
-def test_a_win_of_three_seeds_says_that_no_permutation_test_could_confirm_it() -> None:
-    verdict = decide(trained(usual(3, darts=0.98)))
-    assert verdict.headline.startswith("darts beat random search by 5.")
-    told = [text for text in warned(verdict) if "rests on normally distributed differences" in text]
-    assert told
-    assert "But a claim from 3 seeds rests on normally distributed differences" in told[0]
-    assert "6 seeds could" in told[0]
-
-
-def test_a_tie_says_what_could_have_been_seen() -> None:
-    verdict = decide(trained(usual(darts=0.931)))
-    assert verdict.headline == "The search did not beat random search."
-    text = no_nan(verdict)
-    assert re.search(r"With this spread 8 seeds find a true difference of \d+\.\d points with 80 % power", text)
-    assert re.search(r"one of the measured 0\.1 points takes \d+ seeds", text)
-    assert (
-        "What darts gained over random search of its budget in 1 min 50 s of device time cannot be told from 0" in text
+def test_a_table_is_judged_by_its_searches(tmp_path: Path) -> None:
+    verdict = decide(loaded(MadeUp(config=table_config(tmp_path), means={"evolution": 0.97})))
+    assert re.match(r"evolution beat random search by 0\.\d+ points \[", verdict.headline)
+    assert verdict.paid.text.startswith("Yes: evolution is ")
+    assert "above random search with as many evaluations." in verdict.paid.text
+    assert "Nothing was trained" in verdict.rules[0]
+    few = decide(loaded(MadeUp(config=table_config(tmp_path), searches=3)))
+    assert re.match(
+        r"The winners of evolution have .* points against those of random search; 3 against 3", few.headline
     )
 
 
-def test_a_loss_is_told_with_what_it_cost() -> None:
-    verdict = decide(trained(usual(darts=0.91)))
-    assert verdict.headline == "The search lost to random search."
-    text = no_nan(verdict)
-    assert "In 1 min 50 s of device time darts lost 2.0 points over random search of its budget" in text
-    assert "darts gained 1.0 points over a uniform draw: 32.7 points a device-hour" in text
+def table_config(folder: Path) -> dict[str, Any]:
+    """A benchmark's table of a small space."""
+    from nas_steps.spaces.cells.presets import PRESETS
+    from nas_steps.spaces.protocol import members
 
-
-@pytest.mark.parametrize("seeds", [1, 2])
-def test_one_or_two_seeds_are_no_claim(seeds: int) -> None:
-    verdict = decide(trained(usual(seeds)))
-    assert verdict.headline == "Too few seeds for a claim."
-    text = no_nan(verdict)
-    assert f"over {seeds} seed" in text
-    assert "3 are needed, and 6 for one that assumes no distribution" in text
-
-
-def test_no_uniform_entry_is_told() -> None:
-    told = warned(decide(trained(usual(**{"uniform-0": []}))))
-    assert any("no uniformly drawn architecture was trained (retrain.uniform)" in text for text in told)
-
-
-def test_random_search_that_diverged_leaves_no_comparison() -> None:
-    verdict = decide(trained(usual(**{"random-0": [None] * 8})))
-    assert verdict.headline == "No verdict: no searched network could be compared with random search."
-    text = no_nan(verdict)
-    assert "darts against random search: no claim, no pair of sound trainings." in text
-    assert "8 of 32 final trainings gave no figure: 8 of random-0 (diverged)." in text
-
-
-def test_a_difference_that_is_the_same_for_every_seed_is_no_claim() -> None:
-    verdict = decide(trained(usual(**{"random-0": around(0.93, 8), "darts-0": around(0.95, 8)})))
-    assert "the difference is the same for every seed: its spread cannot be estimated" in no_nan(verdict)
-    assert verdict.tone == "warning"
-
-
-def test_the_largest_network_is_met_where_it_was_trained() -> None:
-    text = no_nan(decide(trained(usual(largest=around(0.97, 8, 5)))))
-    assert "darts lost to the space's largest network: −2.0 points" in text
-    assert "largest network" not in said(decide(trained(usual())))
-
-
-def test_several_searches_are_told_by_mean_and_by_best_and_over_searches() -> None:
-    more = {f"darts-{search}": around(0.95 + 0.002 * search, 8, search) for search in range(3)}
-    more |= {f"random-{search}": around(0.93 + 0.001 * search, 8, search + 3) for search in range(3)}
-    results = trained(usual(**more))
-    config = Config.model_validate({"search": {"seeds": 3, "strategies": {"random": {}, "darts": {}}}})
-    text = no_nan(decide(replace(results, config=config)))
-    assert re.search(r"mean of all winners: \+2\.\d points \[.*\]; best of 3 on each side, chosen by validation", text)
-    assert re.search(
-        r"Over searches \(3 against 3\): \[.*\] points, p .*: another search by darts may be expected", text
-    )
-    assert "another search by darts may do otherwise" not in text
-
-
-def test_two_strategies_share_holms_adjustment() -> None:
-    results = trained(usual(**{"evolution-0": around(0.95, 8, 4)}))
-    base = replace(results, config=Config())
-    base.budget["strategies"]["evolution"] = base.budget["strategies"]["darts"]
-    verdict = decide(base)
-    assert verdict.headline == "evolution and darts beat random search."
-    assert "sign-flip p 0.008 (Holm-adjusted 0.016)" in no_nan(verdict)
-
-
-# ------------------------------------------------------------------------------------------------- budgets
-
-
-def sized(budget: Any, **macs: int) -> str:
-    base = trained(usual())
-    raw = {"search": {"strategies": {"random": {}, "darts": {}}}, "retrain": {"budget": budget}}
-    names = {name.replace("_", "-"): size for name, size in macs.items()}
-    entries = tuple(replace(one, macs=names.get(one.entry, 900)) for one in base.entries)
-    winners = (Winner("random-0", "random", "random", 0, "x", 0.9), Winner("darts-0", "searched", "darts", 0, "y", 0.8))
-    return said(decide(replace(base, config=Config.model_validate(raw), entries=entries, winners=winners)))
-
-
-def test_entries_above_the_budget_of_the_baselines_are_named() -> None:
-    text = sized({"macs": 1000}, darts_0=1500, random_0=1000)
-    assert "Sizes were not matched: above the budget of the baselines (in numbers) are darts-0 (1.50 times the" in text
-    assert "random-0 (1.00 times" not in text
-    text = sized({"macs": 1000}, resnet20=4000)
-    assert "above the budget of the baselines (in numbers) are resnet20 (4.0 times the multiply-accumulates)" in text
-    assert "Sizes were not matched" not in sized({"macs": 1000})
-
-
-def test_the_winners_size_is_a_budget() -> None:
-    text = sized("winner", darts_0=1000, random_0=1000, resnet20=1300)
-    assert "above the budget of the baselines (the size of darts-0) are resnet20 (1.30 times" in text
-    assert "random-0 (1.00 times" not in text
-
-
-# --------------------------------------------------------------------------- the gap and the collapse monitor
-
-
-def searched(*history: HistoryRow) -> Results:
-    return trained(usual(), searches=(Search("random", "random", 0), darts(*history)))
-
-
-def test_the_gap_is_told_in_four_steps() -> None:
-    history = (
-        HistoryRow(1, "a", 0.5, discrete_accuracy=0.3, inherited_accuracy=0.2, chosen=0),
-        HistoryRow(2, "darts-0", 0.8, discrete_accuracy=0.65, inherited_accuracy=0.3, chosen=1),
-        HistoryRow(3, "b", 0.9, discrete_accuracy=0.9, inherited_accuracy=0.9, chosen=0),
-    )
-    verdict = decide(searched(*history))
-    told = [text for text in warned(verdict) if "discretisation gap" in text]
-    assert [text.replace("\N{NO-BREAK SPACE}", " ") for text in told] == [
-        "Validation accuracy of darts-0: 80.0 % with all operations mixed, 30.0 % with the strongest alone, as "
-        "inherited, 65.0 % with statistics re-estimated, 95.0 % after training from scratch. Choosing the strongest "
-        "operations lost 15.0 points: a discretisation gap."
-    ]
-    narrow = decide(searched(HistoryRow(1, "other", 0.8, discrete_accuracy=0.75)))
-    assert "95.0 % after training the winner, another one, from scratch." in said(narrow)
-    assert "a discretisation gap" not in said(narrow)
-
-
-def test_a_collapse_is_dated() -> None:
-    shares = (0.9, 0.5, 0.75, 0.8, 1.0)
-    history = tuple(HistoryRow(epoch, parameter_free=share) for epoch, share in enumerate(shares, start=1))
-    assert collapsed_from(darts(*history)) == 3
-    assert "darts-0 (100 %, from epoch 3 on)" in said(decide(searched(*history)))
-    ended = (*history[:4], replace(history[4], parameter_free=0.5))
-    assert collapsed_from(darts(*ended)) is None
+    names = map(str, members(PRESETS["nasbench201"].replace(nodes=2)))
+    (folder / "table.csv").write_text("\n".join(["architecture,few,all", *(f"{name},50,60" for name in names)]) + "\n")
+    estimator = {"kind": "table", "path": str(folder / "table.csv"), "search": "few", "report": "all"}
+    space = {"preset": "nasbench201", "nodes": 2}
+    return {"space": space, "search": {"strategies": {"random": {}, "evolution": {}}, "estimator": estimator}}
