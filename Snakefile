@@ -33,7 +33,6 @@ rule all:
     default_target: True
     input:
         plan.report,
-        every("export_entry", "model"),
         plan.manifest,
         session.lost,
 

@@ -63,8 +63,6 @@ def load(path: str | Path) -> tuple[list[str], onnxruntime.InferenceSession]:
         raise UserError(f"{path} is a folder; name an ONNX file, such as {Path(path) / 'model.onnx'}")
     if reason is not None:
         raise UserError(f"there is no model {path}" if reason == MISSING else f"the model {path} {reason}")
-    if not Path(path).stat().st_size:
-        raise UserError(f"{path} is empty: its training gave no model; check.json beside it says why")
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 (onnxruntime's exceptions have no common class of their own)

@@ -84,6 +84,7 @@ localrules:
     rank,
     compare,
     gather_retraining,
+    recommend,
     gather_family,
     gather_factorial,
     gather_exports,

@@ -1,17 +1,18 @@
 # ONNX files, checked against torch on test images.
-rule export_entry:
-    """Export one retrained entry: its training of best validation accuracy."""
+rule export_networks:
+    """Export the networks that recommended.json lists, each with a model card."""
     input:
         data=DATA("train", "valid", "test"),
-        trainings=lambda w: plan.trainings(w.entry),
+        trainings=every("retrain", "metrics"),
+        recommended=rules.recommend.output.recommended,
     output:
-        **step("export_entry").outputs,
+        **step("export_networks").outputs,
     log:
-        step("export_entry").log,
+        step("export_networks").log,
     resources:
         **EXPORTING,
     params:
-        **step("export_entry"),
+        **step("export_networks"),
     shell:
         RUN
 
@@ -36,8 +37,8 @@ rule export_scaled:
 rule gather_exports:
     """Make tables of all exported files: what they are, and how fast."""
     input:
-        checks=every("export_entry", "check") + every("export_scaled", "exports"),
-        performances=every("export_entry", "performance")
+        exports=every("export_networks", "exports") + every("export_scaled", "exports"),
+        performances=every("export_networks", "performance")
         + every("export_scaled", "performance"),
     output:
         **step("gather_exports").outputs,

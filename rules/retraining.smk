@@ -32,3 +32,23 @@ rule gather_retraining:
         **step("gather_retraining"),
     shell:
         RUN
+
+
+rule recommend:
+    """Recommend a network by validation figures, and list what is exported."""
+    input:
+        data=DATA("valid"),
+        trainings=every("retrain", "metrics"),
+        predictions=every("retrain", "predictions"),
+        summary=rules.gather_retraining.output.summary,
+        winners=plan.judged_by(),
+    output:
+        **step("recommend").outputs,
+    log:
+        step("recommend").log,
+    resources:
+        **GATHERING,
+    params:
+        **step("recommend"),
+    shell:
+        RUN

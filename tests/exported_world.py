@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nas_steps.data.store import Meta, load_split, read_meta
 from nas_steps.export.convert import Deployed
-from nas_steps.provenance.files import write_csv, write_json
+from nas_steps.provenance.files import read_json, write_csv, write_json
 from nas_steps.scaling.family import MEMBERS
 
 
@@ -49,19 +49,44 @@ def deployed(network: nn.Module, meta: Meta | None = None) -> Deployed:
     return Deployed(network, meta, meta.side).eval()
 
 
-def export(trainings: list[str], output: Path, step: str = "export_entry", **changes: Any) -> None:
-    """Run a step of the export; `export__tolerance=1` changes its settings."""
-    # the entry names the folder alone
-    entry = {"entry": output.name} if step == "export_entry" else {}
-    run(step, settings=settings(**changes)[step], data=prepared(), trainings=trainings, **entry, output=output)
+def export(trainings: list[str], output: Path, step: str = "export_networks", **changes: Any) -> None:
+    """Run a step of the export; `export__tolerance=1` changes its settings. The last network is recommended."""
+    more = {}
+    if step == "export_networks":
+        more["recommended"] = output / "recommended.json"
+        write_json(more["recommended"], recommended([read_json(path) for path in trainings]))
+    run(step, settings=settings(**changes)[step], data=prepared(), trainings=trainings, **more, output=output)
+
+
+def recommended(trainings: list[dict[str, Any]]) -> dict[str, Any]:
+    """recommended.json of one training a network, the last of which is recommended and the first an alternative."""
+    figures = {"test_accuracy": 0.75, "test_low": 0.625, "test_high": 0.875, "trainings": 2, "sound": 1}
+    rows = [
+        {key: metrics[key] for key in ("entry", "kind", "architecture", "seed", "valid_accuracy")}
+        | {"strategy": metrics["entry"].rpartition("-")[0], **figures}
+        for metrics in trainings
+    ]
+    return {
+        **rows[-1],
+        "rule": "The rule.",
+        "reason": "",
+        "alternatives": [{"role": "smaller", **rows[0]}] if len(rows) > 1 else [],
+        "considered": rows,
+        "export": [row["entry"] for row in rows],
+    }
+
+
+def line_of(folder: Path) -> dict[str, Any]:
+    """The first line of exports.json in `folder`."""
+    return read_json(folder / "exports.json")[0]
 
 
 @cache
 def exported(name: str) -> Path:
-    """The folder of an entry's export, made once a session."""
-    output = Path(ROOT.name) / "export" / name
+    """The folder of a network's files below the one of its exports.json, made once a session."""
+    output = Path(ROOT.name) / f"export-{name}"
     export([retrained(name, MIXED if name == "darts-0" else "")], output)
-    return output
+    return output / name
 
 
 @cache

@@ -15,6 +15,8 @@ from nas_steps.provenance.files import read_json
 from nas_steps.provenance.fingerprint import file_hash
 from nas_steps.training.devices import prepare
 
+#: the files of an exported network
+MODEL, CARD = "model.onnx", "README.md"
 Record = tuple[Path, dict[str, Any]]  # the folder of a training, its metrics.json
 
 
@@ -28,22 +30,29 @@ def records(paths: Sequence[str]) -> list[Record]:
     return [(Path(path).parent, read_json(path)) for path in paths]
 
 
-def export(
-    settings: ExportSettings, data: str, trainings: Sequence[Record], path: Path
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Write the ONNX file of the best training and, if wanted and accepted, its INT8 file beside it.
+def int8_file(path: Path) -> Path:
+    """Return where the INT8 file of the float32 file `path` lies."""
+    return path.with_name(f"{path.stem}_int8.onnx")
 
-    Return the line for the table of exports, and one of performance for each file. Without a sound training, or if
-    ONNX cannot hold the network, the line says so and there is no file.
-    """
-    int8_path = path.with_name(f"{path.stem}_int8.onnx")
-    for old in (path, int8_path):
+
+def remove(path: Path) -> None:
+    """Remove the float32 file `path` of an earlier run, and what lies beside it: its INT8 file and its card."""
+    for old in (path, int8_file(path), path.with_name(CARD)):
         old.unlink(missing_ok=True)
-    best = best_training(trainings)
-    if best is None:
-        return without_model(trainings[0][1]), []
+
+
+def export(
+    settings: ExportSettings, data: str, training: Record, path: Path, below: Path
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Write the ONNX file of a sound training and, if wanted and accepted, its INT8 file beside it.
+
+    Return the line for the table of exports, and one of performance for each file; files are named relative to the
+    folder `below`. If ONNX cannot hold the network, the line says so and there is no file.
+    """
     prepare("cpu", 1)
-    (folder, metrics), wanted, meta = best, settings.export, read_meta(data)
+    int8_path, name = int8_file(path), path.relative_to(below).as_posix()
+    remove(path)
+    (folder, metrics), wanted, meta = training, settings.export, read_meta(data)
     deployed = trained_network(metrics, folder / "weights.safetensors", meta)
     properties = described(metrics, meta, wanted.opset)
     test = some_of(load_split(data, "test"), wanted.images)
@@ -58,23 +67,26 @@ def export(
     int8: dict[str, Any] | None = None
     if wanted.int8.enabled and exact:
         int8 = export_int8(settings, data, path, int8_path, properties, metrics["train_on"])
+        int8 |= {"file": int8["file"] and int8_path.relative_to(below).as_posix()}
         print(f"{metrics['entry']} in INT8: {int8['status']}", flush=True)
     elif wanted.int8.enabled:
         int8 = {"status": "not quantised: its float32 file does not compute what torch does", "file": None}
     line = {
         "name": metrics["entry"],
-        "file": path.name,
+        "file": name,
         **{key: metrics[key] for key in ("kind", "seed", "parameters", "macs", "settings", "test_accuracy")},
         "status": "ok" if exact else f"differs by more than {wanted.tolerance:g}",
         "bytes": path.stat().st_size,
         "sha256": file_hash(path),
         "opset": wanted.opset,
         **check,
+        "properties": properties,
         "int8": int8,
     }
     made = {"float32": path} | ({"int8": int8_path} if int8 and int8["file"] else {})
     return line, [
-        {"name": metrics["entry"], "file": file.name, "precision": precision, "bytes": file.stat().st_size}
+        {"name": metrics["entry"], "file": file.relative_to(below).as_posix(), "precision": precision}
+        | {"bytes": file.stat().st_size}
         | measure(file, wanted.performance.repeats, wanted.performance.threads)
         for precision, file in made.items()
         if wanted.performance.repeats

@@ -1,6 +1,7 @@
 """The settings of the export."""
 
 from nas_steps.config.export import Export
+from nas_steps.config.recipe import Recipe
 from nas_steps.config.space import FilledSpace
 from nas_steps.provenance.settings import Settings
 
@@ -11,3 +12,9 @@ class ExportSettings(Settings):
     seed: int
     space: FilledSpace
     export: Export
+
+
+class NetworkExportSettings(ExportSettings):
+    """The same, and the recipe that model cards name."""
+
+    recipe: Recipe

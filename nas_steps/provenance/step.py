@@ -148,6 +148,11 @@ def trained(folder: str) -> dict[str, tuple[str, str]]:
             "epoch, learning_rate, train_loss, train_accuracy, valid_loss, valid_accuracy, seconds",
         ),
         "weights": (f"{folder}/weights.safetensors", "the state of the network"),
+        "predictions": (
+            f"{folder}/predictions.safetensors",
+            "by image: valid, test (int64 classes), valid_confidence, test_confidence (float32 softmax); empty if the "
+            "training did not end soundly, without valid if it trained on these images",
+        ),
         "cost": (f"{folder}/cost.json", COST),
     }
 

@@ -1,4 +1,4 @@
-"""Train by the recipe, read the test set once, write the record and the weights.
+"""Train by the recipe, read the test set once, write the record, the weights and the predictions.
 
 The only module that trains and opens the test set; searches and rankings do not use it."""
 
@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors.torch import load_file
 from torch import nn
 
@@ -23,7 +24,7 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
 from nas_steps.training.devices import describe
 from nas_steps.training.job import training_job
-from nas_steps.training.loop import evaluate
+from nas_steps.training.loop import evaluate, predict
 from nas_steps.training.networks import Images, Trained, load_images, train_network
 from nas_steps.training.progress import Progress
 from nas_steps.training.record import Entry, record, write
@@ -70,7 +71,7 @@ def final_job(
     side: int | None = None,
     warm: WarmStart | None = None,
 ) -> None:
-    """Train `entry` as `task` says, from the weights of `warm`; write metrics.json, history.csv, weights.safetensors.
+    """Train `entry` as `task` says, from the weights of `warm`; write the files of `record.write`.
 
     All entries of a repetition (`task.seed`) share a seed: they are compared in pairs, and B0 repeats the winner.
     """
@@ -109,18 +110,37 @@ def final_job(
         }
         if warm is not None:
             metrics["warm_start"] = warm.metrics["entry"]
+        judged = {} if images.valid is None else {"valid": images.valid}
         if trained.status == "ok":
-            metrics |= read_test(trained, task.data, images)
+            judged["test"] = test_images(task.data, images)
+            metrics |= read_test(trained, task.data, images, judged["test"])
         if job.writes:
             state = trained.model.state_dict()
-            tensors = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
-            write(task.folder, metrics, trained.history, tensors)
+            weights = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
+            write(task.folder, metrics, trained.history, weights, predictions(trained, judged))
 
 
-def read_test(trained: Trained, data: str | Path, images: Images) -> dict[str, Any]:
+def predictions(trained: Trained, judged: Mapping[str, DeviceImages]) -> dict[str, np.ndarray]:
+    """Return the classes of each split, `valid` and `test`, and their probabilities, `valid_confidence` and so on.
+
+    The order is that of the prepared images, the shape (images,). Nothing is returned of an unsound training.
+    """
+    found = {}
+    for name, images in judged.items() if trained.status == "ok" else ():
+        classes, confidence = predict(trained.model, images)
+        found |= {name: classes.numpy(), f"{name}_confidence": confidence.numpy()}
+    return found
+
+
+def test_images(data: str | Path, images: Images) -> DeviceImages:
+    """Open the test set, on the device and at the side of `images`."""
+    split, meta = load_split(data, "test"), images.meta
+    return DeviceImages(split.images, split.labels, meta.mean, meta.std, images.train.device, images.side)
+
+
+def read_test(trained: Trained, data: str | Path, images: Images, test: DeviceImages) -> dict[str, Any]:
     """Return the figures on the test set, and which file they come from."""
-    split, meta, file = load_split(data, "test"), images.meta, split_file(data, "test")
-    test = DeviceImages(split.images, split.labels, meta.mean, meta.std, images.train.device, images.side)
+    meta, file = images.meta, split_file(data, "test")
     loss, accuracy = evaluate(trained.model, test)
     return {
         "test_loss": loss,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,7 @@ from nas_steps.training.progress import Progress
 
 Batch = tuple[Tensor, Tensor]
 Row = dict[str, Any]
+Result = TypeVar("Result")
 
 EVALUATION_BATCH = 512
 
@@ -145,14 +146,37 @@ def evaluate(
     model: nn.Module, data: DeviceImages, logits: Callable[[Tensor], Tensor] | None = None
 ) -> tuple[float, float]:
     """Return mean cross-entropy and accuracy on `data`, by `logits` or `model`; the model's mode is as before."""
+    return _halved(lambda batch: _evaluate(model, data, logits or model, batch))
+
+
+def predict(model: nn.Module, data: DeviceImages) -> tuple[Tensor, Tensor]:
+    """Return the class (N,) int64 of each image and its softmax probability (N,) float32, on the CPU.
+
+    Each process that calls this predicts all images by itself; the model's mode is as before."""
+    return _halved(lambda batch: _predict(model, data, batch))
+
+
+def _halved(run: Callable[[int], Result]) -> Result:
+    """Return `run(batch size)`, with half the size as long as memory runs out."""
     batch = EVALUATION_BATCH
     while True:
         try:
-            return _evaluate(model, data, logits or model, batch)
+            return run(batch)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error) or batch == 1 or world().size > 1:
                 raise
         batch //= 2
+
+
+@torch.no_grad()
+def _predict(model: nn.Module, data: DeviceImages, batch: int) -> tuple[Tensor, Tensor]:
+    was_training = model.training
+    model.eval()
+    try:
+        likeliest = [model(images).float().softmax(1).max(1) for images, _ in data.batches(batch, shuffle=False)]
+    finally:
+        model.train(was_training)
+    return torch.cat([one.indices for one in likeliest]).cpu(), torch.cat([one.values for one in likeliest]).cpu()
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The record of a final training: metrics.json, history.csv, weights.safetensors. Imports no torch."""
+"""The files of a final training: metrics.json, history.csv, weights and predictions. Imports no torch."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -45,14 +45,19 @@ def record(entry: Entry, repetition: int) -> dict[str, Any]:
 
 def write_untrained(output: Path, entry: Entry, repetition: int, *, status: str, reason: str, **known: Any) -> None:
     """Write the files of a training that did not take place: a record with the reason, no epochs, no tensors."""
-    write(output, record(entry, repetition) | {"status": status, "reason": reason} | known, [], {})
+    write(output, record(entry, repetition) | {"status": status, "reason": reason} | known, [], {}, {})
 
 
 def write(
-    output: Path, metrics: Mapping[str, Any], history: Sequence[Mapping[str, Any]], tensors: Mapping[str, np.ndarray]
+    output: Path,
+    metrics: Mapping[str, Any],
+    history: Sequence[Mapping[str, Any]],
+    weights: Mapping[str, np.ndarray],
+    predictions: Mapping[str, np.ndarray],
 ) -> None:
-    """Write a training's three files; metrics.json, the record, comes last."""
+    """Write a training's four files; metrics.json, the record, comes last."""
     write_csv(output / "history.csv", ({key: row.get(key) for key in HISTORY} for row in history), HISTORY)
-    with atomic(output / "weights.safetensors") as temporary:
-        temporary.write_bytes(save(dict(tensors)))
+    for name, tensors in (("weights", weights), ("predictions", predictions)):
+        with atomic(output / f"{name}.safetensors") as temporary:
+            temporary.write_bytes(save(dict(tensors)))
     write_json(output / "metrics.json", metrics)

@@ -464,10 +464,10 @@ class Plan:
         needed = self.entries[entry] == "uniform" and constrained(self.config.search)
         return self.every("measure_blocks", "blocks") if needed else []
 
-    def trainings(self, entry: str) -> list[str]:
-        """Return the records of an entry's trainings."""
-        seeds = range(self.config.retrain.seeds)
-        return [self.file("retrain", "metrics", entry=entry, seed=seed) for seed in seeds]
+    def judged_by(self) -> list[str]:
+        """Return where the ranking's scores stand if no image is left to validate final trainings on."""
+        merged = self.config.retrain.train_on == "train+valid"
+        return [f"{self.folder}/ranking/winners.csv"] if merged else []
 
     def smaller(self, output: str, member: str, seed: str | int) -> list[str]:
         """Return an output of the training whose weights a member starts from; none if they are random."""
@@ -562,6 +562,7 @@ REPORTED = {
     "compare": ("estimators", "pool"),
     "rank_in_table": ("budget", "winners", "agreement"),
     "gather_retraining": ("retrained", "summary", "comparisons", "contests"),
+    "recommend": ("recommended",),
     "lookup": ("retrained", "summary", "comparisons", "contests"),
     "retrain": ("metrics",),
     "choose_scaling": ("chosen",),

@@ -472,7 +472,7 @@ POOL, SCORED = {"train_shortlist", "train_sample"}, {"evaluate", "score_sample"}
 @pytest.mark.parametrize(
     ("key", "value", "wanted"),
     [
-        ("retrain.recipe.epochs", 31, {"retrain", *MEMBERS}),
+        ("retrain.recipe.epochs", 31, {"retrain", "export_networks", *MEMBERS}),
         ("retrain.train_on", "train+valid", {"retrain", *MEMBERS}),
         ("retrain.seeds", 4, set()),
         ("retrain.baselines", ["resnet20", "resnet32"], set()),
@@ -499,7 +499,7 @@ POOL, SCORED = {"train_shortlist", "train_sample"}, {"evaluate", "score_sample"}
         ("scaling.warm_start", True, MEMBERS),
         ("scaling.dropout_growth", 0.1, MEMBERS),
         ("scaling.macs_tolerance", 0.5, {*GRID, *MEMBERS}),
-        ("export.tolerance", 0.1, {"export_entry", "export_scaled"}),
+        ("export.tolerance", 0.1, {"export_networks", "export_scaled"}),
         ("data.max_train", 100, {"data"}),
         ("shards", 3, set()),
         ("experiment", "other", set()),

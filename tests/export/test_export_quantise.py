@@ -23,7 +23,7 @@ from nas_steps.provenance.fingerprint import file_hash
 
 
 def step(**changes: Any) -> ExportSettings:
-    return settings_of(tiny_config(export__images=None, **changes), "export_entry", ExportSettings, ROOT.name)
+    return settings_of(tiny_config(export__images=None, **changes), "export_scaled", ExportSettings, ROOT.name)
 
 
 def accept(folder: Path, network: nn.Module, *, train_on: str = "train", **changes: Any) -> dict[str, Any]:

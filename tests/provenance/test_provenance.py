@@ -350,7 +350,7 @@ def writers() -> dict[str, Callable[[Path], object]]:
         "json": lambda folder: write_json(folder / "a.json", text),
         "csv": lambda folder: write_csv(folder / "a.csv", [{"a": text}], ["a"]),
         "state": lambda folder: save_state(folder / "state.safetensors", {"a": big, "b": 1}),
-        "record": lambda folder: record.write(folder, record.record(entry, 0), [], {"a": big}),
+        "record": lambda folder: record.write(folder, record.record(entry, 0), [], {"a": big}, {}),
         "supernet": lambda folder: write_weights(folder / "w.safetensors", torch.nn.Linear(100, 100)),  # type: ignore[arg-type]
         "data": lambda folder: prepare._write(dict.fromkeys(SPLITS, images), meta, folder),
         "onnx": lambda folder: convert.save(folder / "m.onnx", model, {"text": text}),

@@ -108,4 +108,4 @@ def test_only_trainings_that_end_an_experiment_have_the_test_files(tmp_path: Pat
         inputs = re.search(r"^ +input: (.*)$", block, flags=re.M)
         if rule and inputs and "test_" in inputs[1]:
             readers.add(rule[1])
-    assert readers == {"retrain", "train_member", "train_design", "export_entry", "export_scaled"}
+    assert readers == {"retrain", "train_member", "train_design", "export_networks", "export_scaled"}

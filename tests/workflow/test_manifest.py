@@ -146,9 +146,9 @@ def test_an_equal_copy_is_trusted_and_another_config_is_refused(copied: Path, co
     refused(
         copied,
         change(TINY, retrain__recipe__epochs=3),
-        "retrain (16 files): retrain.recipe.epochs: 2 -> 3",
-        "retrain resnet (4 files): retrain.recipe.epochs: 2 -> 3",
-        "train_member (12 files): retrain.recipe.epochs: 2 -> 3",
+        "retrain (20 files): retrain.recipe.epochs: 2 -> 3",
+        "retrain resnet (5 files): retrain.recipe.epochs: 2 -> 3",
+        "train_member (15 files): retrain.recipe.epochs: 2 -> 3",
         "python -m nas_steps.manifest --adopt results/tiny",
     )
     refused(copied, TINY, "gather_retraining (4 files): code of nas_steps.retraining.summary", root=copy_of_code)
@@ -172,7 +172,14 @@ def test_an_adopted_copy_has_nothing_to_do_and_then_reruns_what_is_stale(copied:
 def test_adopted_under_other_code_exactly_that_is_stale(copied: Path, copy_of_code: Path) -> None:
     scramble(copied)
     manifest(copied, "--adopt", RESULTS, root=copy_of_code)
-    assert jobs_to_run(copied, TINY, root=copy_of_code) == ["gather_retraining", "manifest", "report"]
+    assert jobs_to_run(copied, TINY, root=copy_of_code) == [
+        "export_networks",
+        "gather_exports",
+        "gather_retraining",
+        "manifest",
+        "recommend",
+        "report",
+    ]
     assert jobs_to_run(copied, TINY) == []  # and with the code that made them nothing is
 
 
@@ -262,7 +269,7 @@ def test_a_deleted_model_that_no_rule_declares_is_made_anew(known: Path, name: s
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     rules = {job.split()[0] for job in jobs_to_run(known, TINY)}
     assert rules == {"export_scaled", "gather_exports", "report", "manifest"} | (
-        {"export_entry"} if name == "." else set()
+        {"export_networks"} if name == "." else set()
     )
 
 

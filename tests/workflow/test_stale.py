@@ -22,66 +22,66 @@ STRATEGIES = TINY["search"]["strategies"]
 #: one row an edit, one column a rule, each cell the number of jobs that rerun; the first row counts all there are.
 #: The report reruns with any key: it prints the config.
 TABLE = """
-                                  | da bu pr ev ga dn| sh ts ra| sa tm sc ca cp| rt gr| dg tg ch me fa| ee es ge| rp ma
-all jobs                          |  1  1  3  3  2  1|  1  1  1|  1  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
-a comment and a docstring anywhere|  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-keys in another order             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-5e-2 for 0.05                     |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-a default written out             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-images touched                    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-images moved                      |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-images renamed                    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-files that are never read         |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-a class behind a link             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-device: cpu                       |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-data.unreadable                   |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-data.max_image_pixels             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-settings edited by hand           |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-another version of nas-steps      |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-help texts of the schema          |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-bounds of the schema, respelled   |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-another check of the schema       |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-a default of DrNAS                |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-a default of every recipe         |  .  .  1  3  2  .|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
-one more preset                   |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-one more kind of DARTS            |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-one more sampler                  |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-one more zero-cost proxy          |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-one more family of baselines      |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-the declarations' words           |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-code of the kind darts            |  .  .  .  .  .  1|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
-code of the sampler evolution     |  .  .  2  2  1  .|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
-code of the scaling's settings    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  1  1  1  3  1|  .  1  1|  1  1
-the report's template             |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-code of the summary of retraining |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  1|  .  .  .  .  .|  .  .  .|  1  1
-code of the step of retraining    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  6  1|  .  .  .  .  .|  6  .  1|  1  1
-code of an operation              |  .  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
-code of preparing data            |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
-another version of torch          |  .  .  1  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
-another version of torchvision    |  .  .  1  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
-another version of onnx           |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  6  1  1|  1  1
-one pixel of one image            |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
-one pixel behind a link           |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
-an image of that size and time    |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
-data.max_train                    |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1|  1  1  1  3  1|  6  1  1|  1  1
-search.estimator.learning_rate    |  .  .  1  3  2  .|  1  1  1|  .  .  1  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
-a key of darts                    |  .  .  .  .  .  1|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
-a key of evolution                |  .  .  2  2  1  .|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
-one more strategy                 |  .  1  1  1  1  1|  1  1  1|  .  .  .  1  1|  4  1|  1  1  1  3  1|  4  1  1|  1  1
-one more search seed              |  .  .  3  3  2  1|  1  1  1|  .  .  .  1  1|  7  1|  1  1  1  3  1|  7  1  1|  1  1
-one more round of evolution       |  .  1  2  2  2  .|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
-ranking.shortlist                 |  .  .  .  .  .  .|  1  1  1|  .  .  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
-ranking.recipe                    |  .  .  .  .  .  .|  .  1  1|  .  1  .  1  1|  3  1|  1  1  1  3  1|  3  1  1|  1  1
-ranking.uniform                   |  .  .  .  .  .  .|  .  .  .|  1  1  1  1  1|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-ranking.tolerance                 |  .  .  .  .  .  .|  .  .  .|  .  .  .  1  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-retrain.recipe                    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  6  1|  .  .  1  3  1|  6  1  1|  1  1
-one more training seed            |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  6  1|  .  .  .  .  .|  6  .  1|  1  1
-one more baseline                 |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  1  1|  .  .  .  .  .|  1  .  1|  1  1
-scaling.recipe                    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  1  1  1  3  1|  .  1  1|  1  1
-scaling.mac_budget                |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  1  3  1|  .  1  1|  1  1
-export.tolerance                  |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  6  1  1|  1  1
-an exported model deleted         |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  1  .  1|  1  1
-a final training's weights deleted|  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  1  1|  .  .  .  .  .|  1  .  1|  1  1
+                                | da bu pr ev ga dn| sh ts ra| sa tm sc ca cp| rt gr rc| dg tg ch me fa| en es ge| rp ma
+all jobs                        |  1  1  3  3  2  1|  1  1  1|  1  1  1  1  1|  6  1  1|  1  1  1  3  1|  1  1  1|  1  1
+comments and docstrings anywhere|  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+keys in another order           |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+5e-2 for 0.05                   |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+a default written out           |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+images touched                  |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+images moved                    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+images renamed                  |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+files that are never read       |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+a class behind a link           |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+device: cpu                     |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+data.unreadable                 |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+data.max_image_pixels           |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+settings edited by hand         |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+another version of nas-steps    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+help texts of the schema        |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+bounds of the schema, respelled |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+another check of the schema     |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+a default of DrNAS              |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+a default of every recipe       |  .  .  1  3  2  .|  1  1  1|  .  1  1  1  1|  6  1  1|  1  1  1  3  1|  1  1  1|  1  1
+one more preset                 |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+one more kind of DARTS          |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+one more sampler                |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+one more zero-cost proxy        |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+one more family of baselines    |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+the declarations' words         |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+code of the kind darts          |  .  .  .  .  .  1|  1  1  1|  .  .  .  1  1|  3  1  1|  1  1  1  3  1|  1  1  1|  1  1
+code of the sampler evolution   |  .  .  2  2  1  .|  1  1  1|  .  .  .  1  1|  3  1  1|  1  1  1  3  1|  1  1  1|  1  1
+code of the scaling's settings  |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1  1  3  1|  .  1  1|  1  1
+the report's template           |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+code of the retraining's summary|  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  1  1|  .  .  .  .  .|  1  .  1|  1  1
+code of the step of retraining  |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  6  1  1|  .  .  .  .  .|  1  .  1|  1  1
+code of an operation            |  .  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1  1|  1  1  1  3  1|  1  1  1|  1  1
+code of preparing data          |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1  1|  1  1  1  3  1|  1  1  1|  1  1
+another version of torch        |  .  .  1  3  2  1|  1  1  1|  .  1  1  1  1|  6  1  1|  1  1  1  3  1|  1  1  1|  1  1
+another version of torchvision  |  .  .  1  3  2  1|  1  1  1|  .  1  1  1  1|  6  1  1|  1  1  1  3  1|  1  1  1|  1  1
+another version of onnx         |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  1  1  1|  1  1
+one pixel of one image          |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1  1|  1  1  1  3  1|  1  1  1|  1  1
+one pixel behind a link         |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1  1|  1  1  1  3  1|  1  1  1|  1  1
+an image of that size and time  |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1  1|  1  1  1  3  1|  1  1  1|  1  1
+data.max_train                  |  1  1  2  3  2  1|  1  1  1|  .  1  1  1  1|  6  1  1|  1  1  1  3  1|  1  1  1|  1  1
+search.estimator.learning_rate  |  .  .  1  3  2  .|  1  1  1|  .  .  1  1  1|  3  1  1|  1  1  1  3  1|  1  1  1|  1  1
+a key of darts                  |  .  .  .  .  .  1|  1  1  1|  .  .  .  1  1|  3  1  1|  1  1  1  3  1|  1  1  1|  1  1
+a key of evolution              |  .  .  2  2  1  .|  1  1  1|  .  .  .  1  1|  3  1  1|  1  1  1  3  1|  1  1  1|  1  1
+one more strategy               |  .  1  1  1  1  1|  1  1  1|  .  .  .  1  1|  4  1  1|  1  1  1  3  1|  1  1  1|  1  1
+one more search seed            |  .  .  3  3  2  1|  1  1  1|  .  .  .  1  1|  7  1  1|  1  1  1  3  1|  1  1  1|  1  1
+one more round of evolution     |  .  1  2  2  2  .|  1  1  1|  .  .  .  1  1|  3  1  1|  1  1  1  3  1|  1  1  1|  1  1
+ranking.shortlist               |  .  .  .  .  .  .|  1  1  1|  .  .  .  1  1|  3  1  1|  1  1  1  3  1|  1  1  1|  1  1
+ranking.recipe                  |  .  .  .  .  .  .|  .  1  1|  .  1  .  1  1|  3  1  1|  1  1  1  3  1|  1  1  1|  1  1
+ranking.uniform                 |  .  .  .  .  .  .|  .  .  .|  1  1  1  1  1|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+ranking.tolerance               |  .  .  .  .  .  .|  .  .  .|  .  .  .  1  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+retrain.recipe                  |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  6  1  1|  .  .  1  3  1|  1  1  1|  1  1
+one more training seed          |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  6  1  1|  .  .  .  .  .|  1  .  1|  1  1
+one more baseline               |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  1  1  1|  .  .  .  .  .|  1  .  1|  1  1
+scaling.recipe                  |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1  1  3  1|  .  1  1|  1  1
+scaling.mac_budget              |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  1  3  1|  .  1  1|  1  1
+export.tolerance                |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  1  1  1|  1  1
+an exported model deleted       |  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  1  .  1|  1  1
+final training's weights deleted|  .  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  1  1  1|  .  .  .  .  .|  1  .  1|  1  1
 """
 RULES = {
     "da": "data",
@@ -100,12 +100,13 @@ RULES = {
     "cp": "compare",
     "rt": "retrain",
     "gr": "gather_retraining",
+    "rc": "recommend",
     "dg": "describe_grid",
     "tg": "train_grid",
     "ch": "choose_scaling",
     "me": "train_member",
     "fa": "gather_family",
-    "ee": "export_entry",
+    "en": "export_networks",
     "es": "export_scaled",
     "ge": "gather_exports",
     "rp": "report",
@@ -155,7 +156,7 @@ CODE = {
     "code of the kind darts": "nas_steps/search/darts/kinds/darts.py",
     "code of the sampler evolution": "nas_steps/search/samplers/evolution.py",
     "code of the scaling's settings": "nas_steps/scaling/settings.py",
-    "code of the summary of retraining": "nas_steps/retraining/summary.py",
+    "code of the retraining's summary": "nas_steps/retraining/summary.py",
     "code of the step of retraining": "nas_steps/retraining/steps/retrain.py",
     "code of an operation": "nas_steps/models/cells/operations.py",
     "code of preparing data": "nas_steps/data/prepare.py",
@@ -220,7 +221,7 @@ ONLY = {
             )
         ],
     },
-    "one more baseline": {"retrain": ["entry=resnet20, seed=0"], "export_entry": ["entry=resnet20"]},
+    "one more baseline": {"retrain": ["entry=resnet20, seed=0"]},
 }
 
 
@@ -269,7 +270,7 @@ def edit(name: str, finished: Path, copy: Path, tmp_path: Path) -> tuple[Abstrac
     """What an edit of files is, and the environment to look at it in."""
     modules = [file.relative_to(copy).as_posix() for file in sorted((copy / "nas_steps").rglob("*.py"))]
     images = finished / "images"
-    if name == "a comment and a docstring anywhere":
+    if name == "comments and docstrings anywhere":
         return code_edited(copy, modules, commented), {}
     if name == "the report's template":
         return code_edited(copy, ["nas_steps/report/page.html.j2"], lambda text: text + "<!-- new -->\n"), {}
@@ -302,7 +303,7 @@ def edit(name: str, finished: Path, copy: Path, tmp_path: Path) -> tuple[Abstrac
     if name == "settings edited by hand":
         name = read_json(finished / "results" / "tiny" / "manifest.json")["rules"]["retrain"]["settings"]
         return edited_by_hand(finished / "results" / "settings" / f"{name}.json"), {}
-    if name == "a final training's weights deleted":
+    if name == "final training's weights deleted":
         return deleted(finished / "results" / "tiny" / "retraining" / "darts-0-s0" / "weights.safetensors"), {}
     if name == "an exported model deleted":
         return deleted(finished / "results" / "tiny" / "export" / "darts-0" / "model.onnx"), {}
@@ -474,4 +475,4 @@ def test_another_shell_text_is_watched_too(finished: Path, copy: Path) -> None:
 
 def test_the_dry_run_says_why(finished: Path) -> None:
     result = snakemake(finished, CONFIGS["export.tolerance"], "--dry-run")
-    assert re.search(r"before: 'results/settings/export_entry-\w{16}\.json'", result.stdout + result.stderr)
+    assert re.search(r"before: 'results/settings/export_networks-\w{16}\.json'", result.stdout + result.stderr)

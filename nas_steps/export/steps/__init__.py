@@ -11,21 +11,20 @@ PERFORMANCE = "size, latency and memory of each file"
 STEPS = steps(
     "nas_steps.export",
     Step(
-        "export_entry",
-        "Export one retrained entry: its training of best validation accuracy.",
-        jobs={"entry": "entries"},
+        "export_networks",
+        "Export the networks that recommended.json lists, each with a model card.",
         when=("trains",),
         packages=CONVERTS,
-        takes=TAKES,
-        reads=READS,
+        takes={**TAKES, "recommended": "recommended.json"},
+        reads={**READS, "recipe": "retrain.recipe"},
         writes={
-            "model": (
-                "export/{entry}/model.onnx",
-                "the network; beside it model_int8.onnx if it was accepted: check.json names it and says why not",
+            "exports": (
+                "export/exports.json",
+                "a line a network: how its files agree with it, and their names and hashes: <entry>/model.onnx, "
+                "model_int8.onnx if it was accepted, README.md (the model card)",
             ),
-            "check": ("export/{entry}/check.json", "how the file agrees with the network; names and hashes"),
-            "performance": ("export/{entry}/performance.json", PERFORMANCE),
-            "cost": ("export/{entry}/cost.json", COST),
+            "performance": ("export/performance.json", PERFORMANCE),
+            "cost": ("export/cost.json", COST),
         },
     ),
     Step(
@@ -38,7 +37,7 @@ STEPS = steps(
         writes={
             "exports": (
                 "export/scaled/exports.json",
-                "check.json of each member that was trained; names <member>.onnx and <member>_int8.onnx and hashes",
+                "the same of each member that was trained: <member>.onnx and <member>_int8.onnx",
             ),
             "performance": ("export/scaled/performance.json", PERFORMANCE),
             "cost": ("export/scaled/cost.json", COST),
@@ -49,7 +48,7 @@ STEPS = steps(
         "Make tables of all exported files: what they are, and how fast.",
         when=("trains",),
         takes={
-            "checks+": "check.json of entries, exports.json of the family",
+            "exports+": "exports.json of the networks and of the family",
             "performances+": "performance.json beside each of them",
         },
         writes={

@@ -1,6 +1,6 @@
 """Export each member of the family that was trained."""
 
-from nas_steps.export.model import Record, export, records
+from nas_steps.export.model import Record, best_training, export, records, without_model
 from nas_steps.export.settings import ExportSettings
 from nas_steps.provenance.files import write_json
 from nas_steps.provenance.task import Task
@@ -12,8 +12,16 @@ def main(task: Task) -> None:
     members: dict[str, list[Record]] = {}
     for record in records(task.trainings):
         members.setdefault(record[1]["entry"], []).append(record)
-    exported = [
-        export(settings, task.data, trainings, task.folder / f"{name}.onnx") for name, trainings in members.items()
-    ]
-    write_json(task.output("performance"), [row for _, rows in exported for row in rows])
-    write_json(task.output("exports"), [line for line, _ in exported])
+    for old in task.folder.glob("*.onnx"):
+        old.unlink()
+    lines, performance = [], []
+    for name, trainings in members.items():
+        best = best_training(trainings)
+        if best is None:
+            lines.append(without_model(trainings[0][1]))
+            continue
+        line, speed = export(settings, task.data, best, task.folder / f"{name}.onnx", task.folder)
+        lines.append(line)
+        performance += speed
+    write_json(task.output("performance"), performance)
+    write_json(task.output("exports"), lines)

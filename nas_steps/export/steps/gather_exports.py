@@ -1,5 +1,6 @@
 """Make tables of all exported files: what they are, and how fast."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,20 +12,22 @@ from nas_steps.provenance.task import Task
 
 def main(task: Task) -> None:
     """Write exports.csv and performance.csv."""
-    write_csv(task.output("exports"), [placed(flat(line), folder) for line, folder in lines(task.checks)], EXPORTS)
-    rows = [placed({key: line.get(key) for key in PERFORMANCE}, folder) for line, folder in lines(task.performances)]
+    exports = [placed(flat(line), place) for line, place in lines(task.exports, task.folder)]
+    write_csv(task.output("exports"), exports, EXPORTS)
+    rows = [
+        placed({key: line[key] for key in PERFORMANCE}, place) for line, place in lines(task.performances, task.folder)
+    ]
     write_csv(task.output("performance"), rows, PERFORMANCE)
 
 
-def lines(paths: Sequence[str]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield each line of some JSON files with the name of its folder."""
-    for path in map(Path, paths):
-        found = read_json(path)
-        for line in found if isinstance(found, list) else [found]:
-            yield line, path.parent.name
+def lines(paths: Sequence[str], folder: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield each line of some JSON files, and where the file lies from `folder`."""
+    for path in paths:
+        for line in read_json(path):
+            yield line, os.path.relpath(os.path.dirname(path), folder)
 
 
-def placed(row: dict[str, Any], folder: str) -> dict[str, Any]:
+def placed(row: dict[str, Any], place: str) -> dict[str, Any]:
     """Name the row's files relative to the folder of the table."""
-    names = {key: f"{folder}/{row[key]}" for key in ("file", "int8_file") if row.get(key)}
+    names = {key: os.path.normpath(f"{place}/{row[key]}") for key in ("file", "int8_file") if row.get(key)}
     return row | names

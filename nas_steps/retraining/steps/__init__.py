@@ -64,6 +64,29 @@ STEPS = steps(
         writes=COMPARED,
     ),
     Step(
+        "recommend",
+        "Recommend a network by validation figures, and list what is exported.",
+        when=("trains",),
+        takes={
+            "data": "folder of the prepared data",
+            "trainings+": "metrics.json of all entries and seeds",
+            "predictions+": "predictions.safetensors beside each of them",
+            "summary": "summary.csv, for the test figures that are shown",
+            "winners?": "winners.csv, if final trainings learn the validation images, too",
+        },
+        writes={
+            "recommended": (
+                "recommended.json",
+                "entry (null: `reason` says why), kind, strategy, architecture, seed (of the training whose file is "
+                "meant), file, parameters, macs, trainings, sound, valid_accuracy, ranking_score, test_accuracy, "
+                "test_low, test_high; rule, judged_by (valid or ranking), behind_best (the most accurate one: entry, "
+                "difference, low, high on the validation images), alternatives (role, and the same figures), "
+                "considered (every network: the same figures, behind, behind_low, behind_high, may_be_best, note), "
+                "export (entries)",
+            ),
+        },
+    ),
+    Step(
         "lookup",
         "Look the searches' winners up in the benchmark's table, and compare the strategies.",
         when=("in_table",),

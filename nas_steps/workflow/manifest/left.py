@@ -12,7 +12,7 @@ from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_json, remember
 from nas_steps.workflow.manifest.compare import UNLISTED_LINE, changed_files, differences, read_manifest
 from nas_steps.workflow.manifest.trust import ADOPTING, contents_of, records, shortened
-from nas_steps.workflow.manifest.write import EXPORTED, MANIFEST, undeclared_files
+from nas_steps.workflow.manifest.write import EXPORTED, MANIFEST, missing_files
 from nas_steps.workflow.plan import Plan
 
 #: seconds between the end of a job and Snakemake's record of it, and between the clocks of two machines
@@ -86,11 +86,8 @@ class Left:
 
     def to_remake(self) -> list[str]:
         """Return the files whose jobs must run again: doubtful ones, and records of exports that lack a model."""
-        exported = [file for file in self.plan.lasting() if os.path.basename(file) in EXPORTED and os.path.isfile(file)]
-        models = {
-            file: [Path(file).with_name(model) for model in undeclared_files(read_json(file))] for file in exported
-        }
-        return [*self.doubtful, *(file for file in exported if not all(model.is_file() for model in models[file]))]
+        exported = [file for file in self.plan.lasting() if os.path.basename(file) == EXPORTED and os.path.isfile(file)]
+        return [*self.doubtful, *(file for file in exported if missing_files(file))]
 
     def lost(self) -> list[str]:
         """Return the missing files that a run has made, as the rules name them: as targets they are made anew."""

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from nas_steps.provenance.versions import version
 MANIFEST = "manifest.json"
 PACKAGES = ("torch", "torchvision", "numpy", "snakemake", "onnx", "onnxruntime")
 OWN_PACKAGE = "nas-steps"
-#: the files that name exported models
-EXPORTED = ("exports.json", "check.json")
+#: the file that names exported models
+EXPORTED = "exports.json"
 
 
 def write(folder: str | Path, settings: str | Path) -> dict[str, Any]:
@@ -50,20 +50,25 @@ def _described(file: Path) -> dict[str, Any]:
 
 
 def _undeclared(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
-    """Return the ONNX files that no rule declares: those of scaled members, and accepted INT8 files."""
+    """Return the files that no rule declares: exported models and their cards."""
     found: dict[str, str] = {}
     for name, by in files.items():
         beside, _, last = name.rpartition("/")
-        if beside.startswith("export/") and last in EXPORTED:
+        if last == EXPORTED:
             found |= {f"{beside}/{file}": by for file in undeclared_files(read_json(folder / name))}
     return found
 
 
-def undeclared_files(told: Any) -> list[str]:
-    """Return the models that an exports.json or check.json names, without its own folder."""
-    lines = told if isinstance(told, list) else [told]
-    files = [file for line in lines for file in (line.get("file"), (line.get("int8") or {}).get("file"))]
+def undeclared_files(exports: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the models and cards that an exports.json names, relative to its folder."""
+    files = [file for line in exports for file in (line["file"], (line["int8"] or {}).get("file"), line.get("card"))]
     return [file for file in files if file]
+
+
+def missing_files(exports: str | Path) -> list[str]:
+    """Return the models and cards that the file `exports`, an exports.json, names and that are gone."""
+    files = [Path(exports).parent / file for file in undeclared_files(read_json(exports))]
+    return [str(file) for file in files if not file.is_file()]
 
 
 def place(folder: str | Path, name: str) -> Path:

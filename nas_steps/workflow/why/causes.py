@@ -11,6 +11,7 @@ from nas_steps.provenance.changes import changed_modules, changed_versions
 from nas_steps.provenance.files import read_json
 from nas_steps.workflow.manifest.compare import config_changes
 from nas_steps.workflow.manifest.trust import records
+from nas_steps.workflow.manifest.write import EXPORTED, missing_files
 from nas_steps.workflow.plan import Plan
 from nas_steps.workflow.steps import STEPS
 from nas_steps.workflow.why.jobs import Job
@@ -42,6 +43,8 @@ class Causes:
         if record is not None:
             found += dict.fromkeys(self._changes(job, record))
         missing = [file for file in job.output if not os.path.exists(file)]
+        exports = [file for file in job.output if os.path.basename(file) == EXPORTED and os.path.isfile(file)]
+        missing += [file for one in exports for file in missing_files(one)]
         if record is None and missing and not found:
             found.append("new: it has never run here")
         elif record is not None and missing:

@@ -1,0 +1,214 @@
+"""The model card of an exported network: plain facts from the experiment's files, as Markdown."""
+
+import math
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from nas_steps.config.recipe import Recipe
+
+#: what a network is, by its kind
+KINDS = {
+    "searched": "the winner of a search by the strategy `{strategy}`",
+    "random": "the winner of the random search `{strategy}`",
+    "uniform": "an architecture that was drawn uniformly from the search space, without a search",
+    "largest": "the largest network of the search space",
+    "baseline": "a hand-designed network",
+}
+SPLITS = {"train": "training", "valid": "validation", "test": "test"}
+#: the columns of the table of files
+FILES = ("file", "precision", "bytes", "latency of 1 image", "latency of 32 images", "peak memory", "sha256")
+RUN = """\
+```python
+import json
+import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession("model.onnx")
+classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
+images = np.zeros((1, {channels}, {side}, {side}), np.uint8)  # your pixels, prepared as above
+(logits,) = session.run(None, {{"images": images}})
+print(classes[int(logits[0].argmax())])
+```"""
+
+
+def card(
+    network: Mapping[str, Any],
+    recommended: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    recipe: Recipe,
+    meta: Mapping[str, Any],
+    line: Mapping[str, Any],
+    performance: Sequence[Mapping[str, Any]],
+) -> str:
+    """Return the card. It is the same for the same files, measured latency and memory aside.
+
+    `network` is a row of `considered` in `recommended`, which is recommended.json; `metrics` is the record of the
+    exported training; `meta` is meta.json of the data; `line` and `performance` are the export's.
+    """
+    sections = {
+        "What it is": _what(network, recommended, metrics),
+        "Data": _data(metrics, meta),
+        "Training": _training(network, metrics, recipe),
+        "Accuracy": _accuracy(network, metrics, line),
+        "Files": _files(line, performance),
+        "Input and output": _input(line["properties"]),
+        "How to run it": _run(meta),
+        "Intended use and limits": _limits(meta),
+        "Licence": [
+            "nas-steps gives these weights no licence. They were learnt from the images above: the rights in those "
+            "images decide who may use the weights, and for what."
+        ],
+    }
+    text = "\n".join(f"\n## {title}\n\n" + "\n".join(lines) for title, lines in sections.items())
+    return f"# {network['entry']}\n\nAn image classifier of {len(meta['classes'])} classes.\n{text}\n"
+
+
+def _what(network: Mapping[str, Any], recommended: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
+    entry, chosen = network["entry"], recommended["entry"]
+    if entry == chosen:
+        role = f"It is the recommended network of its experiment. The rule: {recommended['rule']}"
+    elif chosen is None:
+        role = f"Its experiment recommends no network: {recommended['reason']}."
+    else:
+        roles = [one["role"] for one in recommended["alternatives"] if one["entry"] == entry]
+        as_what = f"; this is the alternative that is {' and '.join(roles)}" if roles else ""
+        role = f"Its experiment recommends another network, `{chosen}`{as_what}."
+    return [
+        f"- It is {KINDS[network['kind']].format(strategy=network['strategy'])}.",
+        f"- Architecture: `{network['architecture']}`",
+        f"- {metrics['parameters']:,} parameters; {metrics['macs']:,} multiply-accumulates (MACs) an image.",
+        f"- {role}",
+    ]
+
+
+def _data(metrics: Mapping[str, Any], meta: Mapping[str, Any]) -> list[str]:
+    channels, side, _ = meta["shape"]
+    test = metrics["test_file"]
+    return [
+        f"- Source: `{meta['source']}`, prepared as {'RGB' if channels == 3 else 'grey'} images of {side} x {side} "
+        "pixels.",
+        f"- Classes: {', '.join(f'`{name}`' for name in meta['classes'])}",
+        "- Images: "
+        + ", ".join(f"{sum(meta['counts'][name].values()):,} {word}" for name, word in SPLITS.items())
+        + ".",
+        f"- Checksum of the prepared data (sha256): `{meta['content']}`",
+        f"- The test images (`{test['name']}`, sha256 `{test['sha256']}`) were read after the training. They chose "
+        "nothing.",
+    ]
+
+
+def _training(network: Mapping[str, Any], metrics: Mapping[str, Any], recipe: Recipe) -> list[str]:
+    learnt = "the training and the validation images" if metrics["train_on"] == "train+valid" else "the training images"
+    return [
+        f"- It learnt {learnt}, on `{metrics['device']}`. This is seed {metrics['seed']} of "
+        f"{network['trainings']} trainings, {network['sound']} of them sound.",
+        f"- Recipe: {', '.join(f'{name} {_spelled(value)}' for name, value in recipe.model_dump().items())}.",
+        f"- All settings: `results/settings/retrain-{metrics['settings']}.json`.",
+    ]
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "(" + ", ".join(f"{name} {_spelled(one)}" for name, one in value.items()) + ")"
+    return "none" if value is None else str(value)
+
+
+def _accuracy(network: Mapping[str, Any], metrics: Mapping[str, Any], line: Mapping[str, Any]) -> list[str]:
+    rows = [
+        (
+            "test",
+            f"mean of {network['sound']} trainings",
+            _interval(*_of(network, "test_accuracy", "test_low", "test_high")),
+        ),
+        ("test", "this training, float32", _percent(metrics["test_accuracy"])),
+        ("validation", f"mean of {network['sound']} trainings", _percent(network["valid_accuracy"])),
+        ("validation", "this training, float32", _percent(metrics["valid_accuracy"])),
+    ]
+    int8 = line["int8"] or {}
+    if int8.get("file"):
+        rows.insert(
+            2, ("test", f"this training, INT8, on {int8['test_images']:,} images", _percent(int8["test_accuracy"]))
+        )
+    return [
+        *_table(("images", "of", "accuracy"), rows),
+        "",
+        f"The interval is a 95 % interval over trainings and test images ({metrics['test_images']:,}).",
+    ]
+
+
+def _of(row: Mapping[str, Any], *keys: str) -> list[Any]:
+    return [row[key] for key in keys]
+
+
+def _files(line: Mapping[str, Any], performance: Sequence[Mapping[str, Any]]) -> list[str]:
+    speed = {row["file"]: row for row in performance}
+    made = [("float32", line)] + ([("int8", line["int8"])] if (line["int8"] or {}).get("file") else [])
+    rows = []
+    for precision, one in made:
+        row = speed.get(one["file"], {})
+        cells = [_latency(row, batch) for batch in (1, 32)]
+        memory = f"{row['memory_32_mb']} MB" if row else "not measured"
+        name = PurePosixPath(one["file"]).name
+        rows.append((f"`{name}`", precision, f"{one['bytes']:,}", *cells, memory, f"`{one['sha256']}`"))
+    threads = sorted({row["threads"] for row in performance})
+    where = (
+        f"{' and '.join(map(str, threads))} CPU thread{'s' if threads != [1] else ''} of the machine that exported it"
+    )
+    measured = f"Latency is the median on {where} ({platform.machine()}), in brackets the middle half of the runs."
+    return [*_table(FILES, rows), *(["", measured] if performance else [])]
+
+
+def _latency(row: Mapping[str, Any], batch: int) -> str:
+    if not row:
+        return "not measured"
+    median, low, high = _of(row, *(f"latency_{batch}_{part}ms" for part in ("", "p25_", "p75_")))
+    return f"{median:.3g} ms [{low:.3g}, {high:.3g}]"
+
+
+def _input(properties: Mapping[str, Any]) -> list[str]:
+    return [
+        f"- Input `images`: {properties['input']}, any batch. The file normalises them itself.",
+        f"- To make them of a picture: {properties['resize']}.",
+        "- Output `logits`: float32, (batch, classes), in the order of the classes above.",
+    ]
+
+
+def _run(meta: Mapping[str, Any]) -> list[str]:
+    channels, side, _ = meta["shape"]
+    return [
+        "With nas-steps, which prepares pictures as the training images were prepared:",
+        "",
+        "```",
+        "python -m nas_steps.predict model.onnx PHOTO.jpg",
+        "```",
+        "",
+        "With onnxruntime alone:",
+        "",
+        RUN.format(channels=channels, side=side),
+    ]
+
+
+def _limits(meta: Mapping[str, Any]) -> list[str]:
+    return [
+        f"- It tells apart the {len(meta['classes'])} classes above. An image of anything else gets one of them, too.",
+        "- It was trained on these images and tested on held-out ones of the same source, and nowhere else. Its "
+        "accuracy on other images is unknown: measure it before you rely on it.",
+        "- Whether its probabilities are calibrated, and whether it serves groups of people or things equally well, "
+        "was not examined.",
+    ]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def _percent(share: float | None) -> str:
+    return "not measured" if share is None or math.isnan(share) else f"{100 * share:.2f} %"
+
+
+def _interval(share: float | None, low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return f"{_percent(share)}, without an interval"
+    return f"{_percent(share)} [{100 * low:.2f}, {100 * high:.2f}]"

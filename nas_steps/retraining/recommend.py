@@ -1,0 +1,261 @@
+"""Recommend a network by its validation figures alone: of those that may be the best, the cheapest. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from nas_steps.intervals import two_way_difference
+from nas_steps.retraining.summary import Metrics, by_entry, sound, strategy_of
+
+BY_VALID, BY_RANKING = "valid", "ranking"
+RULES = {
+    BY_VALID: "Among the networks whose mean validation accuracy cannot be told from the best one's (the 95 % interval "
+    "of the difference over trainings and images holds 0), the one with the fewest multiply-accumulates.",
+    BY_RANKING: "The final trainings learnt the validation images, so the ranking's validation accuracies choose: the "
+    "best ranked winner of the searches. Networks outside the ranking were not validated and are not considered.",
+}
+NONE_SOUND = {
+    BY_VALID: "every network has a training that diverged, is missing or is at chance level",
+    BY_RANKING: "every winner of the ranking has a training that diverged or is missing",
+}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The figures of a network that a choice may use. There is none of the test set among them.
+
+    `valid` is the validation accuracy of each sound training by seed, None without one; `correct` are booleans (sound
+    trainings, validation images), None if they were trained on; `score` is the ranking's accuracy, NaN without one.
+    """
+
+    entry: str
+    kind: str
+    strategy: str
+    architecture: str
+    parameters: int | None
+    macs: int | None
+    trainings: int
+    valid: Mapping[int, float | None]
+    correct: np.ndarray | None = None
+    score: float = math.nan
+
+    @property
+    def all_sound(self) -> bool:
+        return len(self.valid) == self.trainings
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the sound training of best validation accuracy, the lowest if none is known; None without one."""
+        return max(self.valid, key=lambda seed: (_known(self.valid[seed]), -seed), default=None)
+
+    @property
+    def valid_accuracy(self) -> float:
+        """The mean validation accuracy of the sound trainings; NaN if none is known."""
+        values = [value for value in self.valid.values() if value is not None]
+        return fmean(values) if values else math.nan
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """MACs, then parameters: the order of what is cheaper."""
+        return self.macs or 0, self.parameters or 0
+
+    @property
+    def file(self) -> str:
+        """The exported network, below the folder of the experiment."""
+        return f"export/{self.entry}/model.onnx"
+
+
+def _known(value: float | None) -> float:
+    return -math.inf if value is None or math.isnan(value) else value
+
+
+def candidates(
+    trainings: Sequence[Metrics],
+    correct: Mapping[tuple[str, int], np.ndarray],
+    scores: Mapping[str, float],
+    chance: float = 0.0,
+) -> list[Candidate]:
+    """Return a candidate for each entry that was to be trained, in the order given.
+
+    `correct` are booleans (validation images,) by entry and seed; `scores` are accuracies of the ranking by entry.
+    A training whose validation accuracy is not above `chance` counts as unsound, unless that is true of all.
+    """
+
+    def above(metrics: Metrics) -> bool:
+        return metrics["valid_accuracy"] is None or metrics["valid_accuracy"] > chance
+
+    learnt = any(above(metrics) for metrics in sound(trainings))
+    found = []
+    for name, mine in by_entry(trainings).items():
+        if mine[0]["status"] == "unneeded":
+            continue
+        ok = [metrics for metrics in sound(mine) if above(metrics) or not learnt]
+        first = (ok or mine)[0]
+        rows = [correct[name, metrics["seed"]] for metrics in ok if (name, metrics["seed"]) in correct]
+        found.append(
+            Candidate(
+                name,
+                first["kind"],
+                strategy_of(first),
+                **{key: first[key] for key in ("architecture", "parameters", "macs")},
+                trainings=len(mine),
+                valid={metrics["seed"]: metrics["valid_accuracy"] for metrics in ok},
+                correct=np.stack(rows) if rows else None,
+                score=scores.get(name, math.nan),
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen among candidates, by `judged_by`; `best` is the most accurate one.
+
+    `differences` are best minus each candidate that was compared, by entry: difference, low, high.
+    """
+
+    judged_by: str
+    chosen: Candidate | None = None
+    best: Candidate | None = None
+    differences: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    more_accurate: Candidate | None = None
+    smaller: Candidate | None = None
+    exported: tuple[str, ...] = ()
+
+    def accuracy(self, candidate: Candidate) -> float:
+        """Return the accuracy that the choice goes by; NaN if there is none."""
+        return _accuracy(candidate, self.judged_by)
+
+
+def _accuracy(candidate: Candidate, judged_by: str) -> float:
+    return candidate.valid_accuracy if judged_by == BY_VALID else candidate.score
+
+
+def choose(given: Sequence[Candidate], judged_by: str) -> Choice:
+    """Choose the network to recommend, its alternatives and what is exported.
+
+    A network with an unsound training is not considered. By the ranking, the best is chosen, since its images are no
+    longer there to compare on.
+    """
+    judged = [one for one in given if one.all_sound and not math.isnan(_accuracy(one, judged_by))]
+    if not judged:
+        return Choice(judged_by, exported=_of_each_kind(given, judged_by))
+    # of equals the cheaper, then the first
+    best = min(judged, key=lambda one: (-_accuracy(one, judged_by), one.size))
+    chosen, differences = best, {}
+    if judged_by == BY_VALID:
+        variance, df = pooled_variance(given)
+        differences = {
+            one.entry: two_way_difference(best.correct, one.correct, variance, df) for one in judged if one is not best
+        }
+        close = [one for one in judged if one is best or differences[one.entry]["low"] <= 0]
+        chosen = min(close, key=lambda one: (one.size, -one.valid_accuracy))
+    cheaper = [one for one in front(judged, judged_by) if one.size[0] < chosen.size[0]]
+    smaller = max(cheaper, key=lambda one: one.size, default=None)
+    more_accurate = best if best is not chosen else None
+    named = [one.entry for one in (chosen, more_accurate, smaller) if one is not None]
+    exported = tuple(dict.fromkeys([*named, *_of_each_kind(given, judged_by)]))
+    return Choice(judged_by, chosen, best, differences, more_accurate, smaller, exported)
+
+
+def pooled_variance(given: Sequence[Candidate]) -> tuple[float, int]:
+    """Return the variance of validation accuracies between trainings of one network, and its degrees of freedom.
+
+    Networks with two sound trainings or more count; NaN and 0 if there is none.
+    """
+    squares, df = 0.0, 0
+    for one in given:
+        if one.correct is not None and len(one.correct) > 1:
+            accuracies = one.correct.mean(axis=1)
+            squares += float(((accuracies - accuracies.mean()) ** 2).sum())
+            df += len(accuracies) - 1
+    return (squares / df, df) if df else (math.nan, 0)
+
+
+def front(given: Sequence[Candidate], judged_by: str) -> list[Candidate]:
+    """Return the candidates that no other one beats in accuracy or MACs without being worse in the other; ties stay."""
+
+    def beats(other: Candidate, one: Candidate) -> bool:
+        gains = (_accuracy(other, judged_by) - _accuracy(one, judged_by), one.size[0] - other.size[0])
+        return min(gains) >= 0 and max(gains) > 0
+
+    return [one for one in given if not any(beats(other, one) for other in given)]
+
+
+def _of_each_kind(given: Sequence[Candidate], judged_by: str) -> tuple[str, ...]:
+    """Return the best candidate of each kind with a sound training; the first of a kind that was not validated."""
+    best: dict[str, Candidate] = {}
+    for one in given:
+        if one.seed is None:
+            continue
+        before = best.get(one.kind)
+        if before is None or _merit(one, judged_by) > _merit(before, judged_by):
+            best[one.kind] = one
+    return tuple(one.entry for one in best.values())
+
+
+def _merit(one: Candidate, judged_by: str) -> tuple[bool, float]:
+    return one.all_sound, _known(_accuracy(one, judged_by))
+
+
+def recommendation(
+    given: Sequence[Candidate], choice: Choice, tests: Mapping[str, Mapping[str, float]]
+) -> dict[str, Any]:
+    """Return recommended.json: the choice, which is made, with the test figures of each network.
+
+    `tests` are test_accuracy, test_low and test_high by entry: they are shown, and chose nothing.
+    """
+    shown = {one.entry: _figures(one, tests.get(one.entry, {})) for one in given}
+    roles = {"more accurate": choice.more_accurate, "smaller": choice.smaller}
+    empty = dict.fromkeys(_figures(Candidate("", "", "", "", None, None, 0, {}), {}))
+    chosen, best = choice.chosen, choice.best
+    behind = None
+    if chosen is not None and best is not None and chosen is not best:
+        behind = {"entry": best.entry, **choice.differences[chosen.entry]}
+    return {
+        **(empty if chosen is None else shown[chosen.entry]),
+        "reason": NONE_SOUND[choice.judged_by] if chosen is None else "",
+        "rule": RULES[choice.judged_by],
+        "judged_by": choice.judged_by,
+        "behind_best": behind,
+        "alternatives": [{"role": role, **shown[one.entry]} for role, one in roles.items() if one is not None],
+        "considered": [{**shown[one.entry], **_compared(one, choice), "note": _note(one, choice)} for one in given],
+        "export": list(choice.exported),
+    }
+
+
+def _figures(one: Candidate, test: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        **{key: getattr(one, key) for key in ("entry", "kind", "strategy", "architecture", "seed")},
+        "file": None if one.seed is None else one.file,
+        **{key: getattr(one, key) for key in ("parameters", "macs", "trainings", "valid_accuracy")},
+        "sound": len(one.valid),
+        "ranking_score": one.score,
+        **{key: test.get(key, math.nan) for key in ("test_accuracy", "test_low", "test_high")},
+    }
+
+
+def _compared(one: Candidate, choice: Choice) -> dict[str, Any]:
+    """Return best minus this candidate on the validation images, and whether 0 is in the interval."""
+    found = choice.differences.get(one.entry)
+    if found is not None:
+        return {"behind": found["difference"], "behind_low": found["low"], "behind_high": found["high"]} | {
+            "may_be_best": found["low"] <= 0
+        }
+    empty = dict.fromkeys(("behind", "behind_low", "behind_high"))
+    return empty | {"may_be_best": choice.best is not None and one.entry == choice.best.entry}
+
+
+def _note(one: Candidate, choice: Choice) -> str:
+    """Say why a candidate was not considered; empty if it was."""
+    if not one.valid:
+        return "no sound training"
+    if not one.all_sound:
+        return f"{one.trainings - len(one.valid)} of {one.trainings} trainings diverged, or are at chance level"
+    return "not validated" if math.isnan(choice.accuracy(one)) else ""
