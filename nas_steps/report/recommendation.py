@@ -1,6 +1,6 @@
 """The first thing on the page: which network to take, with its figures and the next two alternatives."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nas_steps.report import numbers
@@ -15,7 +15,7 @@ ORIGINS = {
     "largest": "the largest of the space, without a search",
     "baseline": "hand-designed: the rule prefers it to every searched network",
 }
-TITLES = {"more accurate": "More accurate", "smaller": "Smaller"}
+INTERVAL = "with its 95 % interval over trainings and test images"
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,16 @@ def recommend(results: Results, links: Mapping[str, str]) -> Recommendation:
         reason = (chosen or {}).get("reason") or "No final training ended with an accuracy."
         return Recommendation("No network can be recommended", str(reason))
     card = _card(results, chosen, "Take this network", links)
-    others = [_card(results, one, TITLES[one["role"]], links, chosen) for one in chosen["alternatives"]]
+    others = [_card(results, one, title, links, chosen) for title, one in _alternatives(chosen["alternatives"])]
     return Recommendation(f"Take {card.entry}", str(chosen["rule"]), card, tuple(others), _behind(chosen))
+
+
+def _alternatives(found: Sequence[Cells]) -> list[tuple[str, Cells]]:
+    """Title the alternatives; one that has both roles is there once."""
+    by_entry: dict[str, list[Cells]] = {}
+    for one in found:
+        by_entry.setdefault(one["entry"], []).append(one)
+    return [(" and ".join(one["role"] for one in ones).capitalize(), ones[0]) for ones in by_entry.values()]
 
 
 def _behind(chosen: Cells) -> str:
@@ -81,11 +89,11 @@ def _card(results: Results, one: Cells, title: str, links: Mapping[str, str], ba
     """Make the card of a network; `base` is the recommended one, to which an alternative's size is compared."""
     entry, kind = str(one["entry"]), str(one["kind"])
     name = f"{entry}/model.onnx"
-    accuracy = numbers.interval(one["test_low"], one["test_high"])
-    facts = [Fact("Test accuracy", numbers.share(one["test_accuracy"]), accuracy)]
+    accuracy = numbers.interval(one["test_low"], one["test_high"], 1)
+    facts = [Fact(f"Test accuracy, {INTERVAL}", numbers.share(one["test_accuracy"]), accuracy)]
     for key, head, spell in (("parameters", "Parameters", numbers.macs), ("macs", "MACs", numbers.macs)):
         times = one[key] / base[key] if base is not None and one[key] and base[key] else None
-        facts.append(Fact(head, spell(one[key]), "" if times is None else f"× {numbers.ratio(times)}"))
+        facts.append(Fact(head, spell(one[key]), "" if times is None else f"×\N{NO-BREAK SPACE}{numbers.ratio(times)}"))
     facts += [fact for fact in (_latency(results, name),) if fact is not None]
     origin = ORIGINS[kind].format(strategy=one.get("strategy") or "the search")
     return Card(title, entry, kind, origin, tuple(facts), f"export/{name}", links.get(name, ""))

@@ -229,6 +229,8 @@ def retrained(results: Results) -> Table:
 _CONTESTS = ("strategy", "against", "role", "searches", "against_searches", "matched", "difference", "low", "high",
              "p_value", "p_holm", "outcome", "relative_improvement", "ri_low", "ri_high", "failed", "against_failed",
              "failures_difference", "failures_low", "failures_high", "failures_outcome", "note")  # fmt: skip
+
+
 def _contested() -> list[Column]:
     return [
         text("reading", "outcome"),

@@ -480,7 +480,7 @@ class Plan:
     def reported(self) -> list[str]:
         """Return all that the report reads, the costs aside: they come with these files."""
         ends = [f"{self.folder}/search/{name}-{seed}/history.csv" for name, seed in self.searches]
-        files = [*(self.data() if self.trains else []), *self.candidates(), *ends]
+        files = [*(self.data("test") if self.trains else []), *self.candidates(), *ends]
         for name, outputs in REPORTED.items():
             # blocks alone, which constraints need, tell nothing
             if name != "measure_blocks" or measured_latency(self.config.search) is not None:
@@ -564,7 +564,7 @@ REPORTED = {
     "gather_retraining": ("retrained", "summary", "comparisons", "contests"),
     "recommend": ("recommended",),
     "lookup": ("retrained", "summary", "comparisons", "contests"),
-    "retrain": ("metrics",),
+    "retrain": ("metrics", "predictions"),
     "choose_scaling": ("chosen",),
     "gather_family": ("family",),
     "gather_factorial": ("factorial", "effects"),

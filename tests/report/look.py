@@ -1,4 +1,4 @@
-"""Pictures of the page: `python tests/report/look.py FOLDER [CASE ...]` writes FOLDER/<case>-<width>.png by chromium."""
+"""Pictures of the page: `python tests/report/look.py FOLDER [CASE ...]` writes FOLDER/<case>-<width>.png."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any
 # the config of the tests' paths stands in pyproject.toml, which a script does not read
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from made_up import MadeUp, report, write  # noqa: E402
-from pictures import add_pictures  # noqa: E402
+from made_up import MadeUp, report, write
+from pictures import add_pictures
+from test_report_verdict import table_config
 
 WIDTHS = (1280, 400)
 #: height of a picture: the first screen, and the whole page
@@ -29,6 +30,7 @@ CASES: dict[str, dict[str, Any]] = {
     "recipe-flip": {"means": {"darts": 0.98}, "recipes": {"long": {"darts": 0.94}}},
     "nothing": {"diverged": ["all"], "scaled": False, "tau": None},
     "photos": {"classes": ["red fox", "grey wolf", "golden jackal", "raccoon dog"], "between": 0.004},
+    "table": {},
 }
 
 
@@ -53,7 +55,10 @@ def printed(page: Path, file: Path) -> None:
 
 def make(folder: Path, name: str) -> Path:
     """Write the made-up experiment of a case; return its page."""
-    results, settings = write(folder / name, MadeUp(**CASES[name]))
+    changes = CASES[name]
+    if name == "table":
+        changes = {"config": table_config(folder)}
+    results, settings = write(folder / name, MadeUp(**changes))
     if (results.parent / "data").is_dir():
         colour = name == "photos"
         add_pictures(results, 3 if colour else 1, 64 if colour else 8)
