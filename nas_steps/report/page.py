@@ -21,7 +21,7 @@ from nas_steps.report.columns import Table
 from nas_steps.report.forest import forest
 from nas_steps.report.mobile import draw_mobile
 from nas_steps.report.predictions import LARGEST_MATRIX, Tested
-from nas_steps.report.recommendation import ORIGINS, recommend
+from nas_steps.report.recommendation import Recommendation, recommend
 from nas_steps.report.results import Results
 from nas_steps.report.verdict import Verdict
 from nas_steps.spaces.cells.space import parse_architecture
@@ -41,6 +41,7 @@ def render(results: Results, made: Mapping[str, Table], verdict: Verdict, tested
     )
     config = results.config
     links = export_links(results, folder)
+    pick = recommend(results, links)
     small = tested is not None and len(tested.classes) <= LARGEST_MATRIX
     return environment.get_template("page.html.j2").render(
         # our own file: the only text, with the figures, that is not escaped
@@ -48,7 +49,7 @@ def render(results: Results, made: Mapping[str, Table], verdict: Verdict, tested
         config=config,
         config_yaml=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
         verdict=verdict,
-        pick=recommend(results, links),
+        pick=pick,
         tables=made,
         images=None if results.meta is None else images(results.meta, config.data),
         space=results.space,
@@ -56,7 +57,7 @@ def render(results: Results, made: Mapping[str, Table], verdict: Verdict, tested
         space_size=spelled_size(results.space.size()),
         results=results,
         estimated=estimated(results),
-        cells=drawn(results),
+        cells=drawn(results, pick),
         figures=all_figures(results),
         calibrated=signals.calibrated(results),
         chosen=dict(chosen(results.chosen or {})),
@@ -147,7 +148,7 @@ class Drawn:
     open: bool = False
 
 
-def drawn(results: Results) -> list[Drawn]:
+def drawn(results: Results, pick: Recommendation) -> list[Drawn]:
     """Draw the recommended network and the winners; it and the best ranked one of each strategy are `open`, the others
     fold."""
     winners = [winner for winner in results.winners if winner.kind != "baseline"]
@@ -156,10 +157,9 @@ def drawn(results: Results) -> list[Drawn]:
         best[winner.strategy] = winner.entry
     words = {entry: f"best ranked winner of {strategy}" for strategy, entry in best.items()}
     networks = {winner.entry: winner.architecture for winner in winners}
-    recommended = results.recommended or {}
-    if (entry := recommended.get("entry")) and recommended["kind"] != "baseline":
-        networks = {entry: str(recommended["architecture"])} | networks
-        words[entry] = f"recommended; {ORIGINS[recommended['kind']].format(strategy=recommended['strategy'])}"
+    if pick.card is not None and pick.architecture:
+        networks = {pick.card.entry: pick.architecture} | networks
+        words[pick.card.entry] = f"recommended; {pick.card.origin}"
     pictures = [replace(_drawing(*network), words=words.get(network[0], "")) for network in networks.items()]
     return [replace(one, open=bool(one.words)) for one in pictures]
 

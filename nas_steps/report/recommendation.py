@@ -44,7 +44,8 @@ class Card:
 class Recommendation:
     """The answer of the experiment.
 
-    `card` is None if no network can be recommended: `rule` then says why. `architecture` is set if there is no file.
+    `card` is None if no network can be recommended: `rule` then says why. `architecture` is empty if it has none, as
+    hand-designed networks.
     """
 
     answer: str
@@ -65,7 +66,8 @@ def recommend(results: Results, links: Mapping[str, str]) -> Recommendation:
         return Recommendation("No network can be recommended", str(reason))
     card = _card(results, chosen, "Take this network", links)
     others = [_card(results, one, title, links, chosen) for title, one in _alternatives(chosen["alternatives"])]
-    return Recommendation(f"Take {card.entry}", str(chosen["rule"]), card, tuple(others), _behind(chosen))
+    architecture = "" if card.kind == "baseline" else str(chosen["architecture"])
+    return Recommendation(f"Take {card.entry}", str(chosen["rule"]), card, tuple(others), _behind(chosen), architecture)
 
 
 def _alternatives(found: Sequence[Cells]) -> list[tuple[str, Cells]]:
@@ -119,8 +121,8 @@ def _of_table(results: Results) -> Recommendation:
     best = max(scored, key=_score)
     entry = results.entry(best.entry) or Entry(best.entry, best.kind)
     facts = [
-        Fact(results.table.search, numbers.share(best.score), "what the searches saw"),
-        Fact(results.table.report, numbers.share(entry.test_mean), "what is reported"),
+        Fact(f"{results.table.report}, the column that is reported", numbers.share(entry.test_mean)),
+        Fact(f"{results.table.search}, the column that searches saw", numbers.share(best.score)),
     ]
     if entry.parameters:
         facts.append(Fact("Parameters", numbers.macs(entry.parameters)))
@@ -128,7 +130,7 @@ def _of_table(results: Results) -> Recommendation:
         facts.append(Fact("MACs", numbers.macs(entry.macs)))
     origin = ORIGINS[best.kind].format(strategy=best.strategy)
     card = Card("Take this architecture", best.entry, best.kind, origin, tuple(facts))
-    rule = f"Of all searches' winners it has the best {results.table.search}, the column that searches saw."
+    rule = f"Of all searches' winners it has the best {results.table.search}; {results.table.report} chose nothing."
     return Recommendation(f"Take the architecture of {best.entry}", rule, card, architecture=best.architecture)
 
 
