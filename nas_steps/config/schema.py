@@ -26,6 +26,7 @@ from nas_steps.config.estimators import Table
 from nas_steps.config.export import Export
 from nas_steps.config.ranking import Ranking
 from nas_steps.config.recipe import Recipe
+from nas_steps.config.report import Report
 from nas_steps.config.retrain import Retrain
 from nas_steps.config.scaling import Scaling
 from nas_steps.config.search import Search
@@ -63,6 +64,7 @@ class Config(Section):
     retrain: Retrain = Field(default_factory=Retrain, description="Final trainings, the only readers of the test set.")
     scaling: Scaling = Field(default_factory=Scaling, description="Compound scaling of the winner.")
     export: Export = Field(default_factory=Export, description="ONNX files.")
+    report: Report = Field(default_factory=Report, description="The page that the experiment ends in.")
 
     @field_validator("experiment")
     @classmethod

@@ -23,6 +23,8 @@ KINDS = {
     "baseline": ("s", "baseline", "hand-designed"),
     "scaled": ("^", "scaled", "scaled family"),
 }
+#: of more networks in one figure, only the notable ones are named
+MOST_LABELS = 12
 _DASHED = (0, (4, 3))
 
 
@@ -107,25 +109,28 @@ def darts_curves(results: Results, prefix: str = "darts") -> str | None:
 
 
 def accuracy_against(results: Results, size: str, prefix: str = "size") -> str | None:
-    """Draw test accuracy against `parameters` or `macs` of entries and scaled family, with the Pareto line."""
+    """Draw test accuracy against `parameters` or `macs` of entries and scaled family, with the Pareto line.
+
+    A ring marks the recommended network. Of many networks only the notable ones have their names beside them.
+    """
     networks = [*results.entries, *results.members]
     shown = [one for one in networks if one.test_mean is not None and getattr(one, size)]
     if not shown:
         return None
     words = {"parameters": "parameters", "macs": "multiply-accumulates an image"}[size]
+    best = pareto([one for one in shown if one.kind != "scaled"])
+    named = _notable(results, shown, best)
     with style():
-        figure = new_figure(470, 400)
+        figure = new_figure(500, 420)
         axes = figure.add_subplot()
-        labels = []
         for kind, (mark, _, spelled) in KINDS.items():
             group = [one for one in shown if one.kind == kind]
             for one in group:
                 _marked(axes, getattr(one, size), one)
-                labels.append((float(getattr(one, size)), one.test_mean or 0.0, one.entry, _colour(kind)))
             if group:
                 axes.plot([], [], mark, color=_colour(kind), label=spelled)
         line: list[Segment] = []
-        if size == "macs" and len(best := pareto([one for one in shown if one.kind != "scaled"])) > 1:
+        if size == "macs" and len(best) > 1:
             corners = [(float(one.macs or 0), one.test_mean or 0.0) for one in best]
             for (start, y), (end, above) in pairwise(corners):
                 line += [((start, y), (end, y)), ((end, y), (end, above))]
@@ -133,14 +138,36 @@ def accuracy_against(results: Results, size: str, prefix: str = "size") -> str |
                 *zip(*corners, strict=True), where="post", color=COLOURS["muted"], linestyle=_DASHED, linewidth=1.1,
                 zorder=1, label="best trade-offs",
             )  # fmt: skip
-        _log_axis(axes, [label[0] for label in labels])
+        for one in shown:
+            if one.entry == (results.recommended or {}).get("entry"):
+                ring = {"mfc": "none", "mec": COLOURS["ink"], "mew": 1.6, "zorder": 4}
+                axes.plot([getattr(one, size)], [one.test_mean], "o", ms=14, **ring)
+                axes.plot([], [], "o", ms=10, label="recommended", **ring)
+        labels = [
+            (float(getattr(one, size)), one.test_mean or 0.0, one.entry, _colour(one.kind))
+            for one in shown
+            if one.entry in named
+        ]
+        _log_axis(axes, [float(getattr(one, size)) for one in shown])
         percent(axes.yaxis)
         axes.margins(y=0.14)
         axes.set(title=f"Accuracy against {words.split(' ')[0]}", xlabel=words, ylabel="test accuracy")
         figure.legend(loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.2)
         place_labels(axes, labels, [*_bars(shown, size), *line])
-        figures = "; ".join(f"{name} {numbers.share(y)} at {numbers.macs(x)}" for x, y, name, _ in labels)
+        figures = "; ".join(
+            f"{one.entry} {numbers.share(one.test_mean)} at {numbers.macs(getattr(one, size))}" for one in shown
+        )
         return inline_svg(figure, prefix, f"Test accuracy against {words}: {figures}")
+
+
+def _notable(results: Results, shown: Sequence[Entry], best: Sequence[Entry]) -> set[str]:
+    """Choose the networks whose names the figure has room for."""
+    if len(shown) <= MOST_LABELS:
+        return {one.entry for one in shown}
+    recommended = results.recommended or {}
+    names = [recommended.get("entry"), *(one["entry"] for one in recommended.get("alternatives") or ())]
+    names += [one.entry for one in (*best, *shown) if one in best or one.kind in ("baseline", "scaled", "largest")]
+    return {str(name) for name in names}
 
 
 def dots(results: Results, prefix: str = "dots") -> str | None:
@@ -149,13 +176,14 @@ def dots(results: Results, prefix: str = "dots") -> str | None:
     if not any(row.test_mean is not None for row in rows):
         return None
     with style():
-        figure = new_figure(900, 70 + 38 * len(rows))
+        figure = new_figure(900, 70 + (38 if len(rows) <= MOST_LABELS else 26) * len(rows))
+        size = 6.5 if len(rows) <= MOST_LABELS else 5
         axes = figure.add_subplot()
         for place, row in enumerate(rows):
             colour = _colour(row.kind)
             trainings = [one.test_accuracy for one in results.trainings if one.entry == row.entry]
             own = [accuracy for accuracy in trainings if accuracy is not None]
-            axes.plot(own, [place - 0.17] * len(own), "o", color=colour, ms=6.5, alpha=0.55, mew=0, zorder=2)
+            axes.plot(own, [place - 0.17] * len(own), "o", color=colour, ms=size, alpha=0.55, mew=0, zorder=2)
             if row.test_mean is None:
                 axes.annotate(
                     "no training ended with an accuracy", (0.01, place), xycoords=("axes fraction", "data"),
@@ -164,7 +192,7 @@ def dots(results: Results, prefix: str = "dots") -> str | None:
                 continue
             if row.test_low is not None and row.test_high is not None:
                 axes.plot([row.test_low, row.test_high], [place + 0.14] * 2, color=colour, linewidth=2, zorder=3)
-            axes.plot([row.test_mean], [place + 0.14], "|", color=colour, ms=13, mew=2.4, zorder=4)
+            axes.plot([row.test_mean], [place + 0.14], "|", color=colour, ms=2 * size, mew=2.4, zorder=4)
         axes.set_yticks(range(len(rows)), [row.entry for row in rows])
         for text, row in zip(axes.get_yticklabels(), rows, strict=True):
             text.set_color(_colour(row.kind))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from markupsafe import Markup
 from nas_steps.config.data import Data
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost
 from nas_steps.errors import UserError
-from nas_steps.report import factorial, figures, fronts, numbers, signals
+from nas_steps.report import factorial, figures, fronts, numbers, predictions, signals, tables, thumbnails
 from nas_steps.report.cells import draw_cell
 from nas_steps.report.columns import Table
+from nas_steps.report.forest import forest
 from nas_steps.report.mobile import draw_mobile
-from nas_steps.report.records import Winner
+from nas_steps.report.predictions import LARGEST_MATRIX, Tested
+from nas_steps.report.recommendation import Recommendation, recommend
 from nas_steps.report.results import Results
 from nas_steps.report.verdict import Verdict
 from nas_steps.spaces.cells.space import parse_architecture
@@ -30,35 +33,43 @@ CELL_TITLES = {"normal": "Normal cell", "reduce": "Reduction cell", "cell": "Cel
 SPLITS = ("train", "valid", "test")
 
 
-def render(results: Results, tables: Mapping[str, Table], verdict: Verdict, folder: Path) -> str:
+def render(results: Results, made: Mapping[str, Table], verdict: Verdict, tested: Tested | None, folder: Path) -> str:
     """Make the text of report.html, to be written into `folder`/report/."""
     loader = PackageLoader("nas_steps.report", ".")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     config = results.config
+    links = export_links(results, folder)
+    pick = recommend(results, links)
+    small = tested is not None and len(tested.classes) <= LARGEST_MATRIX
     return environment.get_template("page.html.j2").render(
         # our own file: the only text, with the figures, that is not escaped
         css=Markup(loader.get_source(environment, "style.css")[0]),
         config=config,
         config_yaml=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
         verdict=verdict,
-        tables=tables,
-        tiles=list(tiles(results)),
+        pick=pick,
+        tables=made,
         images=None if results.meta is None else images(results.meta, config.data),
         space=results.space,
         mobile=isinstance(results.space, MobileSpace),
         space_size=spelled_size(results.space.size()),
         results=results,
         estimated=estimated(results),
-        cells=drawn(results),
+        cells=drawn(results, pick),
         figures=all_figures(results),
         calibrated=signals.calibrated(results),
         chosen=dict(chosen(results.chosen or {})),
         timing=timing(results),
         factorial=factorial.sentences(results),
         factorial_rules=factorial.RULES,
-        links=export_links(results, folder),
+        tested=tested,
+        squares=predictions.matrix(tested) if tested is not None and small else [],
+        pairs=predictions.confused_pairs(made["confusion"]),
+        thumbnails=thumbnails.mistakes(tested, config.report.mistakes),
+        energy_note=tables.energy_note(results),
+        links=links,
         versions={package: _version(package) for package in PACKAGES},
         n=numbers,
     )
@@ -67,6 +78,7 @@ def render(results: Results, tables: Mapping[str, Table], verdict: Verdict, fold
 def all_figures(results: Results) -> dict[str, Markup | None]:
     """Draw every figure, by its name; None if there is nothing to draw."""
     drawings = {
+        "forest": forest(results),
         "sampling": figures.sampling_curves(results),
         "darts": figures.darts_curves(results),
         "fronts": fronts.fronts_figure(results),
@@ -74,24 +86,6 @@ def all_figures(results: Results) -> dict[str, Markup | None]:
         "family": figures.family_curve(results),
     } | {size: figures.accuracy_against(results, size, f"by-{size}") for size in ("parameters", "macs")}
     return {name: None if text is None else Markup(text) for name, text in drawings.items()}
-
-
-def tiles(results: Results) -> Iterator[dict[str, str]]:
-    """Make the figures at the top: one network of each kind, and the cost of everything."""
-    for kind, title in {"searched": "Searched", "random": "Random search", "baseline": "Hand-designed"}.items():
-        entry, _ = results.best_of_kind(kind)
-        if entry is not None:
-            spread = "" if entry.test_low is None else numbers.interval(entry.test_low, entry.test_high)
-            size = "" if entry.macs is None else f"{numbers.macs(entry.macs)} MACs"
-            note = " · ".join(filter(None, [entry.entry, spread, size]))
-            yield {"title": title, "figure": numbers.share(entry.test_mean), "note": note, "kind": kind}
-        elif kind != "baseline" or results.table is None:  # a table has no hand-designed networks
-            yield {"title": title, "figure": "no figure", "note": "none was trained to the end", "kind": kind}
-    total = sum(cost.seconds for cost in results.costs)
-    search = sum(cost.seconds for cost in results.costs if cost.stage == "search")
-    note = f"of all jobs, {numbers.seconds(search)} of it for searching" if results.costs else "no job left its cost"
-    figure = numbers.seconds(total) if results.costs else "not measured"
-    yield {"title": "Time", "figure": figure, "note": note, "kind": "time"}
 
 
 def estimated(results: Results) -> str:
@@ -141,35 +135,52 @@ def images(meta: Mapping[str, Any], data: Data) -> dict[str, Any]:
     }
 
 
-def drawn(results: Results) -> list[dict[str, Any]]:
-    """Draw the winners; the best ranked one of each strategy is `open`, the others fold."""
+@dataclass(frozen=True)
+class Drawn:
+    """A network's titled cells or stages as SVG; `problem` says why there are none. `words` follow its name."""
+
+    entry: str
+    architecture: str
+    cells: tuple[tuple[str, Markup], ...] = ()
+    genotype: str = ""
+    problem: str = ""
+    words: str = ""
+    open: bool = False
+
+
+def drawn(results: Results, pick: Recommendation) -> list[Drawn]:
+    """Draw the recommended network and the winners; it and the best ranked one of each strategy are `open`, the others
+    fold."""
     winners = [winner for winner in results.winners if winner.kind != "baseline"]
-    best: dict[str, Winner] = {}
-    for winner in winners:
-        before = best.get(winner.strategy, winner)
-        best[winner.strategy] = max(before, winner, key=lambda one: -1.0 if one.score is None else one.score)
-    return [{"winner": winner, "open": best[winner.strategy] is winner, **_drawing(winner)} for winner in winners]
+    best = {}
+    for winner in sorted(winners, key=lambda one: -1.0 if one.score is None else one.score):
+        best[winner.strategy] = winner.entry
+    words = {entry: f"best ranked winner of {strategy}" for strategy, entry in best.items()}
+    networks = {winner.entry: winner.architecture for winner in winners}
+    if pick.card is not None and pick.architecture:
+        networks = {pick.card.entry: pick.architecture} | networks
+        words[pick.card.entry] = f"recommended; {pick.card.origin}"
+    pictures = [replace(_drawing(*network), words=words.get(network[0], "")) for network in networks.items()]
+    return [replace(one, open=bool(one.words)) for one in pictures]
 
 
-def _drawing(winner: Winner) -> dict[str, Any]:
-    """Draw a winner: its titled `cells`, its `genotype` if it has one, and the `problem` if it cannot be drawn."""
-    if not winner.architecture:
-        return {"problem": "The search found no architecture that could be trained.", "cells": []}
+def _drawing(entry: str, text: str) -> Drawn:
+    if not text:
+        return Drawn(entry, text, problem="The search found no architecture that could be trained.")
     try:
-        if is_mobile(winner.architecture):
+        if is_mobile(text):
             title = "Stages of MBConv blocks"
-            drawing = draw_mobile(parse_mobile(winner.architecture), f"{title} of {winner.entry}")
-            return {"problem": "", "cells": [(title, Markup(drawing))]}
-        architecture = parse_architecture(winner.architecture)
+            drawing = draw_mobile(parse_mobile(text), f"{title} of {entry}")
+            return Drawn(entry, text, ((title, Markup(drawing)),))
+        architecture = parse_architecture(text)
     except UserError as error:
-        return {"problem": f"The architecture cannot be drawn: {error}", "cells": []}
+        return Drawn(entry, text, problem=f"The architecture cannot be drawn: {error}")
     cells = []
     for kind, cell in architecture.cells.items():
-        label = f"{CELL_TITLES[kind]} of {winner.entry}"
+        label = f"{CELL_TITLES[kind]} of {entry}"
         drawing = draw_cell(cell, label, architecture.inputs, architecture.concat[kind])
         cells.append((CELL_TITLES[kind], Markup(drawing)))
-    genotype = architecture.genotype()
-    return {"problem": "", "cells": cells, **({} if genotype is None else {"genotype": genotype})}
+    return Drawn(entry, text, tuple(cells), architecture.genotype() or "")
 
 
 def chosen(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -9,10 +9,12 @@ from nas_steps.ranking.rank import AGREEMENT
 from nas_steps.report import evidence, numbers
 from nas_steps.report.columns import Column, Table, figure, figures, known, text, texts
 from nas_steps.report.factorial import reading
+from nas_steps.report.forest import FOREST, forest_rows
 from nas_steps.report.fronts import fronts
 from nas_steps.report.gaps import gaps
 from nas_steps.report.latencies import latencies
 from nas_steps.report.names import TABLES
+from nas_steps.report.predictions import Tested, confusion, per_class
 from nas_steps.report.records import Cells, Compared, Comparison, Contest, JobCost
 from nas_steps.report.results import Results
 from nas_steps.report.signals import energy, one_training
@@ -64,13 +66,10 @@ _CEILINGS = _with_ends("ceiling", "halves")
 
 
 def search(results: Results) -> Table:
-    """One row a search: its budget, how it went, what it cost."""
+    """One row a search: its budget, and how it went."""
     rows = []
     for one in results.searches:
         budget = results.budget["strategies"].get(one.strategy, {})
-        spent = [cost for cost in results.costs if cost.search == one.name]
-        seconds = sum(cost.seconds for cost in spent) if spent else None
-        training = one_training(results, one.strategy)
         row = {
             "search": one.name,
             "strategy": one.strategy,
@@ -82,25 +81,18 @@ def search(results: Results) -> Table:
             "relative_to_random": budget.get("relative"),
             "candidates": one.candidates,
             "without_score": sum(one.failures().values()),
-            "jobs": len(spent),
-            "seconds": seconds,
-            "cpu_seconds": sum(cost.cpu_seconds for cost in spent) if spent else None,
-            "final_trainings": seconds / training if seconds is not None and training else None,
         }
         rows.append(row)
     columns = (
         *texts("search", "kind"),
         Column("evaluations", "evaluations", _evaluations),
-        figure("training_macs_per_image", "training MACs per image", numbers.macs),
+        known("training_macs_per_image", "training MACs per image", numbers.macs),
         figure("relative_to_random", "relative to random", numbers.ratio),
-        *figures(numbers.count, candidates="candidates passed on", without_score="without a score", jobs="jobs"),
-        *figures(numbers.seconds, seconds="time of all jobs", cpu_seconds="processor time"),
-        figure("final_trainings", "in final trainings", _times),
+        *figures(numbers.count, candidates="candidates passed on", without_score="without a score"),
     )
     keys = ("search", "strategy", "kind", "search_seed", "evaluations", "training_macs_per_image",
-            "relative_to_random", "candidates", "without_score", "jobs", "seconds", "cpu_seconds",
-            "final_trainings")  # fmt: skip
-    return Table("search", "Searches", keys, columns, rows)
+            "relative_to_random", "candidates", "without_score")  # fmt: skip
+    return Table("search", "Searches and their budgets", keys, columns, rows)
 
 
 def _evaluations(row: Cells) -> str:
@@ -234,41 +226,143 @@ def retrained(results: Results) -> Table:
     return Table("retrained", f"{what} in per cent, best test mean first", keys, columns, rows)
 
 
-def contests(results: Results) -> Table:
-    """One row for each strategy and opponent."""
-    columns = (
-        *texts("strategy", "reading", "against", "role"),
-        *figures(numbers.count, searches="searches", against_searches="of the other side"),
+_CONTESTS = ("strategy", "against", "role", "searches", "against_searches", "matched", "difference", "low", "high",
+             "p_value", "p_holm", "outcome", "relative_improvement", "ri_low", "ri_high", "failed", "against_failed",
+             "failures_difference", "failures_low", "failures_high", "failures_outcome", "note")  # fmt: skip
+
+
+def _contested() -> list[Column]:
+    return [
+        text("reading", "outcome"),
+        *texts("against", "role"),
+        Column("searches", "n", lambda row: f"{_units(row['searches'])} against {_units(row['against_searches'])}"),
+        Column("matched", "same budget", _same_budget, numeric=False),
         *_difference("difference, points"),
-        figure("p_holm", "p, Holm", numbers.small),
-        known("relative_improvement", "relative improvement", numbers.share),
-        *figures(numbers.count, failed="failed", against_failed="failed, other side"),
+        *figures(numbers.small, p_value="p", p_holm="p, Holm"),
+        known("relative_improvement", "relative improvement", lambda value: f"{numbers.points(value, sign=True)} %"),
+        Column("ri_low", "95 % interval, %", lambda row: _interval_if_known(row, "ri_"), optional=True),
+        Column("failed", "failed", _failed, optional=True),
+        Column("failures_difference", "with failures, points", _with_failures, optional=True),
+        text("note", "note"),
+    ]
+
+
+def _units(number: int | None) -> str:
+    return "0" if number is None else numbers.count(number)
+
+
+def _same_budget(row: Cells) -> str:
+    return {1: "yes", 0: "no"}.get(row["matched"], "")
+
+
+def _interval_if_known(row: Cells, prefix: str) -> str:
+    low, high = row[f"{prefix}low"], row[f"{prefix}high"]
+    return "" if low is None or high is None else numbers.interval(low, high)
+
+
+def _failed(row: Cells) -> str:
+    failed, other = row["failed"], row["against_failed"]
+    return f"{failed or 0} against {other or 0}" if failed or other else ""
+
+
+def _with_failures(row: Cells) -> str:
+    if not _failed(row) or row["failures_difference"] is None:
+        return ""
+    difference = numbers.points(row["failures_difference"], sign=True)
+    return " ".join(filter(None, (difference, _interval_if_known(row, "failures_"))))
+
+
+def contests(results: Results) -> Table:
+    """One row for each strategy and opponent, over searches."""
+    columns = (text("strategy", "strategy"), *_contested())
+    caption = "Strategies against their opponents; n counts searches (networks where no search chose them)"
+    return Table("contests", caption, _CONTESTS, columns, _judged(results.contests))
+
+
+def forest(results: Results) -> Table:
+    """One row for each line of the forest plot."""
+    columns = (
+        text("strategy", "strategy"),
+        text("opponent", "minus"),
+        Column("searches", "n", lambda row: f"{_units(row['searches'])} against {_units(row['against_searches'])}"),
+        Column("matched", "same budget", _same_budget, numeric=False),
+        *_difference("difference, points"),
+        text("standing", "outcome"),
         text("note", "note"),
     )
-    keys = ("strategy", "against", "role", "searches", "against_searches", "matched", "difference", "low", "high",
-            "p_value", "p_holm", "outcome", "relative_improvement", "ri_low", "ri_high", "failed", "against_failed",
-            "failures_difference", "failures_low", "failures_high", "failures_outcome", "reading",
-            "note")  # fmt: skip
-    caption = "Strategies, by their searches: what the verdict rests on"
-    return Table("contests", caption, keys, columns, _judged(results.contests))
+    return Table("forest", "The lines of the forest plot", FOREST, columns, forest_rows(results))
+
+
+def opponents(results: Results) -> Table:
+    """One row for each search and random search: what the search's own budget buys of random search."""
+    columns = (
+        Column("strategy", "search", lambda row: f"{row['strategy']}-{row['search_seed']}", numeric=False),
+        text("entry", "opponent", "none"),
+        Column("evaluations", "evaluations", lambda row: f"{_units(row['evaluations'])} of {_units(row['of'])}"),
+        figure("cost", "cost of the search", numbers.macs),
+        figure("random_cost", "cost of these evaluations", numbers.macs),
+        Column("matched", "same budget", _same_budget, numeric=False),
+        text("note", "note"),
+    )
+    keys = ("strategy", "search_seed", "random", "entry", "evaluations", "of", "cost", "random_cost", "matched", "note")
+    caption = "What each search met: random search within the search's own budget (costs: training MACs per image)"
+    return Table("opponents", caption, keys, columns, results.opponents)
 
 
 def comparisons(results: Results) -> Table:
-    """One row for each winner and other entry."""
+    """One row for each network and another."""
     columns = (
-        *texts("entry", "reading", "against", "role", "seeds"),
+        text("entry", "network"),
+        text("reading", "outcome"),
+        *texts("against", "role"),
+        text("seeds", "trainings"),
         *_difference("difference, points"),
         *figures(numbers.small, p_value="p", p_holm="p, Holm"),
         text("note", "note"),
     )
     keys = ("entry", "strategy", "against", "role", "seeds", "difference", "low", "high", "p_value", "p_holm",
-            "outcome", "reading", "note")  # fmt: skip
-    caption = "Searched networks against all others, by their trainings and test images"
+            "outcome", "note")  # fmt: skip
+    caption = "Networks against networks, over trainings and test images"
     return Table("comparisons", caption, keys, columns, _judged(results.comparisons))
 
 
 def _judged(rows: Sequence[Contest | Comparison]) -> list[dict[str, Any]]:
     return [vars(row) | {"reading": evidence.reading(row)} for row in rows]
+
+
+def recipes(results: Results) -> Table:
+    """One row for each recipe of training and network."""
+    columns = (
+        *texts("recipe", "entry", "kind"),
+        *figures(numbers.count, trainings="trainings", diverged="diverged"),
+        figure("test_mean", "test mean, %", numbers.points),
+        figure("test_std", "std", _hundredths),
+        _interval("test_"),
+    )
+    keys = ("recipe", "entry", "kind", "strategy", "trainings", "diverged", "test_mean", "test_std", "test_low",
+            "test_high")  # fmt: skip
+    return Table("recipes", "Networks by recipe of training", keys, columns, results.recipes)
+
+
+def recipe_contests(results: Results) -> Table:
+    """One row for each recipe, strategy and opponent."""
+    columns = (*texts("recipe", "strategy"), *_contested())
+    caption = "Strategies against their opponents, by recipe of training"
+    return Table("recipe_contests", caption, ("recipe", *_CONTESTS), columns, _judged(results.recipe_contests))
+
+
+def recipe_agreement(results: Results) -> Table:
+    """One row for each pair of recipes: whether they put the networks in the same order."""
+    columns = (
+        *texts("recipe", "other"),
+        figure("entries", "networks", numbers.count),
+        *_correlation("kendall_tau", "Kendall's tau", ""),
+        figure("p_value", "p", numbers.small),
+        text("note", "note"),
+    )
+    keys = ("recipe", "other", "entries", "kendall_tau", "low", "high", "p_value", "note")
+    caption = "Do two recipes of training put the networks in the same order?"
+    return Table("recipe_agreement", caption, keys, columns, results.recipe_agreement)
 
 
 def family(results: Results) -> Table:
@@ -455,19 +549,65 @@ def _sum(stage: str, spent: Sequence[JobCost]) -> dict[str, Any]:
 
 
 def _energy(row: Cells) -> str:
-    joules = row["energy_joules"]
-    if joules is None:
-        return "not told by this device"
-    bound = "; counted by each job on a shared card: an upper bound" if row["energy_shared"] else ""
-    return f"{joules / 3600:,.1f} Wh{bound}"
+    if row["energy_joules"] is None:
+        return "not measured by this device"
+    return f"{'at most ' if row['energy_shared'] else ''}{row['energy_joules'] / 3600:,.1f} Wh"
+
+
+def energy_note(results: Results) -> str:
+    """Tell why energies are upper bounds; empty if they are none."""
+    if not energy(results.costs)[1]:
+        return ""
+    return (
+        "A job's energy is that of its whole device. Jobs that ran at the same time may have shared one, so that their "
+        "sum is an upper bound."
+    )
+
+
+def search_costs(results: Results) -> Table:
+    """One row a search: its jobs, and what it took without the start of its processes."""
+    counted = {f"{one.strategy}-{one.search_seed}": one for one in results.search_costs}
+    rows = []
+    for one in results.searches:
+        spent = [cost for cost in results.costs if cost.search == one.name]
+        own = counted.get(one.name)
+        training = one_training(results, one.strategy)
+        row = {
+            "search": one.name,
+            "kind": one.kind,
+            "jobs": len(spent),
+            "job_seconds": sum(cost.seconds for cost in spent) if spent else None,
+            "cpu_seconds": sum(cost.cpu_seconds for cost in spent) if spent else None,
+            "search_seconds": own and own.search_seconds,
+            "ranking_seconds": own and own.ranking_seconds,
+            "final_trainings": own.seconds / training if own and own.seconds and training else None,
+            "note": own.note if own else "",
+        }
+        rows.append(row)
+    columns = (
+        *texts("search", "kind"),
+        figure("jobs", "jobs", numbers.count),
+        *figures(numbers.seconds, job_seconds="time of all jobs", cpu_seconds="processor time"),
+        known("search_seconds", "searching, without starts", numbers.seconds),
+        known("ranking_seconds", "ranking its candidates", numbers.seconds),
+        known("final_trainings", "both, in final trainings", _times),
+        text("note", "note"),
+    )
+    keys = ("search", "kind", "jobs", "job_seconds", "cpu_seconds", "search_seconds", "ranking_seconds",
+            "final_trainings", "note")  # fmt: skip
+    return Table("search_costs", "Cost of each search", keys, columns, rows)
 
 
 MAKERS = (
-    search, latencies, fronts, estimators, top, sufficiency, agreement, retrained, contests, comparisons, gaps, family,
-    factorial, effects, exports, performance, costs,
+    fronts, family, factorial, effects, costs, search_costs, contests, forest, opponents, retrained, comparisons,
+    recipe_agreement, recipe_contests, recipes, search, latencies, agreement, estimators, top, sufficiency, gaps,
+    exports, performance,
 )  # fmt: skip
+#: those of the recommended network's predictions
+OF_PREDICTIONS = (per_class, confusion)
 
 
-def all_tables(results: Results) -> dict[str, Table]:
+def all_tables(results: Results, tested: Tested | None) -> dict[str, Table]:
     """Make every table, by its name; one without rows is there too."""
-    return {name: make(results).without_empty() for name, make in zip(TABLES, MAKERS, strict=True)}
+    made = {make.__name__: make(results) for make in MAKERS} | {make.__name__: make(tested) for make in OF_PREDICTIONS}
+    return {name: made[name].without_empty() for name in TABLES}

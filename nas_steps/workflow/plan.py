@@ -502,7 +502,7 @@ class Plan:
 
     def reported(self) -> list[str]:
         """Return all that the report reads, the costs aside: they come with these files."""
-        files = [*(self.data() if self.trains else []), *self.candidates(), *self.histories()]
+        files = [*(self.data("test") if self.trains else []), *self.candidates(), *self.histories()]
         for name, outputs in REPORTED.items():
             # blocks alone, which constraints need, tell nothing
             if name != "measure_blocks" or measured_latency(self.config.search) is not None:
@@ -585,7 +585,7 @@ REPORTED = {
     "recommend": ("recommended",),
     "lookup": ("retrained", "summary", "comparisons", "contests"),
     "gather_recipes": ("recipes", "recipe_contests", "recipe_agreement"),
-    "retrain": ("metrics",),
+    "retrain": ("metrics", "predictions"),
     "choose_scaling": ("chosen",),
     "gather_family": ("family",),
     "gather_factorial": ("factorial", "effects"),

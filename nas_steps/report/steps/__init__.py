@@ -10,7 +10,7 @@ STEPS = steps(
     Step(
         "report",
         "Write the report of an experiment.",
-        takes={"data?": "folder of the prepared data; none if a table was searched in"},
+        takes={"data?": "folder of the prepared data, of which test images are shown; none if a table was searched in"},
         reads={
             "config": "",
             **SPACE,

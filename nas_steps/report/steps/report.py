@@ -3,6 +3,7 @@
 from nas_steps.provenance.files import write_csv, write_text
 from nas_steps.provenance.task import Task
 from nas_steps.report.page import render
+from nas_steps.report.predictions import load_tested
 from nas_steps.report.results import load_results
 from nas_steps.report.settings import ReportSettings
 from nas_steps.report.tables import all_tables
@@ -13,9 +14,10 @@ def main(task: Task) -> None:
     """Make the report of one experiment. Raises UserError if its results are not complete."""
     folder = task.folder.parent
     results = load_results(task.read_settings(ReportSettings), folder, task.data)
-    tables = all_tables(results)
+    tested = load_tested(results, folder, task.data)
+    tables = all_tables(results, tested)
     verdict = decide(results)
-    page = render(results, tables, verdict, folder)
+    page = render(results, tables, verdict, tested, folder)
     for table in tables.values():
         rows = [{key: row[key] for key in table.keys} for row in table.rows]
         write_csv(task.output(table.name), rows, table.keys)

@@ -1,0 +1,138 @@
+"""The first thing on the page: which network to take, with its figures and the next two alternatives."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nas_steps.report import numbers
+from nas_steps.report.records import Cells, Entry, Winner
+from nas_steps.report.results import Results
+
+#: what kind of network it is, in words that follow its name
+ORIGINS = {
+    "searched": "found by {strategy}",
+    "random": "found by random search",
+    "uniform": "drawn at random, without a search",
+    "largest": "the largest of the space, without a search",
+    "baseline": "hand-designed: the rule prefers it to every searched network",
+}
+INTERVAL = "with its 95 % interval over trainings and test images"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One figure of a network: what it is, its value, and what goes with it in small letters."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One network to take: its name, what it is, its file's address from the page ('' if there is none), its facts."""
+
+    title: str
+    entry: str
+    kind: str
+    origin: str
+    facts: tuple[Fact, ...]
+    file: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The answer of the experiment.
+
+    `card` is None if no network can be recommended: `rule` then says why. `architecture` is empty if it has none, as
+    hand-designed networks.
+    """
+
+    answer: str
+    rule: str
+    card: Card | None = None
+    alternatives: tuple[Card, ...] = ()
+    behind: str = ""
+    architecture: str = ""
+
+
+def recommend(results: Results, links: Mapping[str, str]) -> Recommendation:
+    """Say which network to take; `links` maps exported files to their addresses from the page."""
+    if results.table is not None:
+        return _of_table(results)
+    chosen = results.recommended
+    if chosen is None or not chosen.get("entry"):
+        reason = (chosen or {}).get("reason") or "No final training ended with an accuracy."
+        return Recommendation("No network can be recommended", str(reason))
+    card = _card(results, chosen, "Take this network", links)
+    others = [_card(results, one, title, links, chosen) for title, one in _alternatives(chosen["alternatives"])]
+    architecture = "" if card.kind == "baseline" else str(chosen["architecture"])
+    return Recommendation(f"Take {card.entry}", str(chosen["rule"]), card, tuple(others), _behind(chosen), architecture)
+
+
+def _alternatives(found: Sequence[Cells]) -> list[tuple[str, Cells]]:
+    """Title the alternatives; one that has both roles is there once."""
+    by_entry: dict[str, list[Cells]] = {}
+    for one in found:
+        by_entry.setdefault(one["entry"], []).append(one)
+    return [(" and ".join(one["role"] for one in ones).capitalize(), ones[0]) for ones in by_entry.values()]
+
+
+def _behind(chosen: Cells) -> str:
+    best = chosen.get("behind_best")
+    if best is None:
+        return ""
+    decimals = numbers.decimals_for(best["low"], best["high"])
+    figures = f"{numbers.points(best['difference'], decimals)} points {numbers.interval(best['low'], best['high'])}"
+    return f"On validation images it is {figures} behind the best, {best['entry']}."
+
+
+def _card(results: Results, one: Cells, title: str, links: Mapping[str, str], base: Cells | None = None) -> Card:
+    """Make the card of a network; `base` is the recommended one, to which an alternative's size is compared."""
+    entry, kind = str(one["entry"]), str(one["kind"])
+    name = f"{entry}/model.onnx"
+    accuracy = numbers.interval(one["test_low"], one["test_high"], 1)
+    facts = [Fact(f"Test accuracy, {INTERVAL}", numbers.share(one["test_accuracy"]), accuracy)]
+    for key, head, spell in (("parameters", "Parameters", numbers.macs), ("macs", "MACs", numbers.macs)):
+        times = one[key] / base[key] if base is not None and one[key] and base[key] else None
+        facts.append(Fact(head, spell(one[key]), "" if times is None else f"×\N{NO-BREAK SPACE}{numbers.ratio(times)}"))
+    facts += [fact for fact in (_latency(results, name),) if fact is not None]
+    origin = ORIGINS[kind].format(strategy=one.get("strategy") or "the search")
+    return Card(title, entry, kind, origin, tuple(facts), f"export/{name}", links.get(name, ""))
+
+
+def _latency(results: Results, file: str) -> Fact | None:
+    """Tell how long one image takes on this CPU; None if it was not measured."""
+    for row in results.performance:
+        if row["file"] == file and row["latency_1_ms"] is not None:
+            threads = numbers.plural(row["threads"] or 1, "CPU thread")
+            return Fact(
+                "Latency", f"{numbers.milliseconds(row['latency_1_ms'])}\N{NO-BREAK SPACE}ms", f"one image, {threads}"
+            )
+    return None
+
+
+def _of_table(results: Results) -> Recommendation:
+    """Recommend the winner that is best by the column that searches saw; nothing was trained, so there is no file."""
+    assert results.table is not None
+    scored = [winner for winner in results.winners if winner.score is not None and winner.architecture]
+    if not scored:
+        return Recommendation("No architecture can be recommended", "No search found an architecture with a score.")
+    best = max(scored, key=_score)
+    entry = results.entry(best.entry) or Entry(best.entry, best.kind)
+    facts = [
+        Fact(f"{results.table.report}, the column that is reported", numbers.share(entry.test_mean)),
+        Fact(f"{results.table.search}, the column that searches saw", numbers.share(best.score)),
+    ]
+    if entry.parameters:
+        facts.append(Fact("Parameters", numbers.macs(entry.parameters)))
+    if entry.macs:
+        facts.append(Fact("MACs", numbers.macs(entry.macs)))
+    origin = ORIGINS[best.kind].format(strategy=best.strategy)
+    card = Card("Take this architecture", best.entry, best.kind, origin, tuple(facts))
+    rule = f"Of all searches' winners it has the best {results.table.search}; {results.table.report} chose nothing."
+    return Recommendation(f"Take the architecture of {best.entry}", rule, card, architecture=best.architecture)
+
+
+def _score(winner: Winner) -> float:
+    return winner.score or 0.0
