@@ -258,17 +258,6 @@ def outcome(difference: float, p_holm: float) -> str:
     return "beat" if difference > 0 else "lost"
 
 
-def outcome(difference: float, p_holm: float) -> str:
-    """Judge a comparison: beat, lost, tie, few (no p-value: too few units for a claim) or missing (no difference)."""
-    if math.isnan(difference):
-        return "missing"
-    if math.isnan(p_holm):
-        return "few"
-    if p_holm >= ALPHA:
-        return "tie"
-    return "beat" if difference > 0 else "lost"
-
-
 def adjust(rows: Sequence[dict[str, Any]], family: Sequence[str], **targets: str) -> None:
     """Add Holm's adjustment of p-values over all rows with the same `family` columns: p_value="p_holm"."""
     names = [tuple(row[key] for key in family) for row in rows]

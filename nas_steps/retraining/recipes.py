@@ -51,9 +51,7 @@ def accuracies(trainings: ByRecipe) -> list[dict[str, Any]]:
 
 def judged(trainings: ByRecipe, opponents: Opponents | None = None) -> list[dict[str, Any]]:
     """Return the rows of `contests` of each recipe; `across` says if the outcome holds for all of them."""
-    rows = [
-        {"recipe": recipe, **row} for recipe, of_one in trainings.items() for row in contests(of_one, opponents)
-    ]
+    rows = [{"recipe": recipe, **row} for recipe, of_one in trainings.items() for row in contests(of_one, opponents)]
     return [{**row, "across": across} for row, across in zip(rows, _across(rows), strict=True)]
 
 

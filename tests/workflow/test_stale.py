@@ -22,67 +22,67 @@ STRATEGIES = TINY["search"]["strategies"]
 #: one row an edit, one column a rule, each cell the number of jobs that rerun; the first row counts all there are.
 #: The report reruns with any key: it prints the config.
 TABLE = """
-                                | da bu pr ev ga dn| mt sh ts ra| sa tm sc ca cp| rt gr rc| dg tg ch me fa| en es ge| rp ma
-all jobs                        |  1  1  3  3  2  1|  1  1  1  1|  1  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
-comments and docstrings anywhere|  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-keys in another order           |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-5e-2 for 0.05                   |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-a default written out           |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-images touched                  |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-images moved                    |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
-images renamed                  |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
-files that are never read       |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-a class behind a link           |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-device: cpu                     |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
-data.unreadable                 |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
-data.max_image_pixels           |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
-settings edited by hand         |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-another version of nas-steps    |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-help texts of the schema        |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-bounds of the schema, respelled |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-another check of the schema     |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-a default of DrNAS              |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-a default of every recipe       |  .  .  1  3  2  .|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
-one more preset                 |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-one more kind of DARTS          |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-one more sampler                |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-one more zero-cost proxy        |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-one more family of baselines    |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-the declarations' words         |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
-code of the kind darts          |  .  .  .  .  .  1|  1  1  1  1|  .  .  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
-code of the sampler evolution   |  .  .  2  2  1  .|  1  1  1  1|  .  .  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
-code of the scaling's settings  |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  1  1  1  3  1|  .  1  1|  1  1
-the report's template           |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
-code of the retraining's summary|  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  1  1|  .  .  .  .  .|  1  .  1|  1  1
-code of the step of retraining  |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  8  1  1|  .  .  .  .  .|  1  .  1|  1  1
-code of an operation            |  .  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
-code of preparing data          |  1  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
-another version of torch        |  .  .  1  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
-another version of torchvision  |  .  .  1  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
-another version of onnx         |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  1  1  1|  1  1
-one pixel of one image          |  1  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
-one pixel behind a link         |  1  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
-an image of that size and time  |  1  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
-data.max_train                  |  1  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
-search.estimator.learning_rate  |  .  .  1  3  2  .|  1  1  1  1|  .  .  1  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
-a key of darts                  |  .  .  .  .  .  1|  1  1  1  1|  .  .  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
-a key of evolution              |  .  .  2  2  1  .|  1  1  1  1|  .  .  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
-one more strategy               |  .  1  1  1  1  1|  1  1  1  1|  .  .  .  1  1|  7  1  1|  1  1  1  3  1|  1  1  1|  1  1
-one more search seed            |  .  .  3  3  2  1|  1  1  1  1|  .  .  .  1  1| 10  1  1|  1  1  1  3  1|  1  1  1|  1  1
-one more round of evolution     |  .  1  2  2  2  .|  1  1  1  1|  .  .  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
-ranking.shortlist               |  .  .  .  .  .  .|  .  1  1  1|  .  .  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
-ranking.recipe                  |  .  .  .  .  .  .|  .  .  1  1|  .  1  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
-ranking.uniform                 |  .  .  .  .  .  .|  .  .  .  .|  1  1  1  1  1|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
-ranking.tolerance               |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  1  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
-retrain.uniform                 |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  2  1  1|  .  .  .  .  .|  1  .  1|  1  1
-retrain.recipe                  |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  8  1  1|  .  .  1  3  1|  1  1  1|  1  1
-one more training seed          |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  8  1  1|  .  .  .  .  .|  1  .  1|  1  1
-one more baseline               |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  1  1  1|  .  .  .  .  .|  1  .  1|  1  1
-scaling.recipe                  |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  1  1  1  3  1|  .  1  1|  1  1
-scaling.mac_budget              |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  1  3  1|  .  1  1|  1  1
-export.tolerance                |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  1  1  1|  1  1
-an exported model deleted       |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  1  .  1|  1  1
-final training's weights deleted|  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  1  1  1|  .  .  .  .  .|  1  .  1|  1  1
+                             | da bu pr ev ga dn| mt sh ts ra| sa tm sc ca cp| rt gr rc| dg tg ch me fa| en es ge| rp ma
+all jobs                     |  1  1  3  3  2  1|  1  1  1  1|  1  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
+comments, docstrings anywhere|  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+keys in another order        |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+5e-2 for 0.05                |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+a default written out        |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+images touched               |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+images moved                 |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+images renamed               |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+files that are never read    |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+a class behind a link        |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+device: cpu                  |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+data.unreadable              |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+data.max_image_pixels        |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+settings edited by hand      |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+another version of nas-steps |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+help texts of the schema     |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+bounds of schema, respelled  |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+another check of the schema  |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+a default of DrNAS           |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+a default of every recipe    |  .  .  1  3  2  .|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
+one more preset              |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+one more kind of DARTS       |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+one more sampler             |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+one more zero-cost proxy     |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+one more family of baselines |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+the declarations' words      |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  .  .
+code of the kind darts       |  .  .  .  .  .  1|  1  1  1  1|  .  .  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
+code of the sampler evolution|  .  .  2  2  1  .|  1  1  1  1|  .  .  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
+code of scaling's settings   |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  1  1  1  3  1|  .  1  1|  1  1
+the report's template        |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+code of retraining's summary |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  1  1|  .  .  .  .  .|  1  .  1|  1  1
+code of retraining's step    |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  8  1  1|  .  .  .  .  .|  1  .  1|  1  1
+code of an operation         |  .  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
+code of preparing data       |  1  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
+another version of torch     |  .  .  1  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
+other version of torchvision |  .  .  1  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
+another version of onnx      |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  1  1  1|  1  1
+one pixel of one image       |  1  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
+one pixel behind a link      |  1  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
+image of that size and time  |  1  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
+data.max_train               |  1  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1  1|  1  1  1  3  1|  1  1  1|  1  1
+learning rate of evaluations |  .  .  1  3  2  .|  1  1  1  1|  .  .  1  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
+a key of darts               |  .  .  .  .  .  1|  1  1  1  1|  .  .  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
+a key of evolution           |  .  .  2  2  1  .|  1  1  1  1|  .  .  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
+one more strategy            |  .  1  1  1  1  1|  1  1  1  1|  .  .  .  1  1|  7  1  1|  1  1  1  3  1|  1  1  1|  1  1
+one more search seed         |  .  .  3  3  2  1|  1  1  1  1|  .  .  .  1  1| 10  1  1|  1  1  1  3  1|  1  1  1|  1  1
+one more round of evolution  |  .  1  2  2  2  .|  1  1  1  1|  .  .  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
+ranking.shortlist            |  .  .  .  .  .  .|  .  1  1  1|  .  .  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
+ranking.recipe               |  .  .  .  .  .  .|  .  .  1  1|  .  1  .  1  1|  5  1  1|  1  1  1  3  1|  1  1  1|  1  1
+ranking.uniform              |  .  .  .  .  .  .|  .  .  .  .|  1  1  1  1  1|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+ranking.tolerance            |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  1  .|  .  .  .|  .  .  .  .  .|  .  .  .|  1  1
+retrain.uniform              |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  2  1  1|  .  .  .  .  .|  1  .  1|  1  1
+retrain.recipe               |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  8  1  1|  .  .  1  3  1|  1  1  1|  1  1
+one more training seed       |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  8  1  1|  .  .  .  .  .|  1  .  1|  1  1
+one more baseline            |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  1  1  1|  .  .  .  .  .|  1  .  1|  1  1
+scaling.recipe               |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  1  1  1  3  1|  .  1  1|  1  1
+scaling.mac_budget           |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  1  3  1|  .  1  1|  1  1
+export.tolerance             |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  1  1  1|  1  1
+an exported model deleted    |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .  .|  .  .  .  .  .|  1  .  1|  1  1
+final weights deleted        |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  1  1  1|  .  .  .  .  .|  1  .  1|  1  1
 """
 RULES = {
     "da": "data",
@@ -135,7 +135,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "data.unreadable": change(TINY, data__unreadable="skip"),
     "data.max_image_pixels": change(TINY, data__max_image_pixels=64),
     "data.max_train": change(TINY, data__max_train=50),
-    "search.estimator.learning_rate": change(TINY, search__estimator__learning_rate=0.2),
+    "learning rate of evaluations": change(TINY, search__estimator__learning_rate=0.2),
     "a key of darts": change(TINY, search__strategies__darts__alpha_learning_rate=0.01),
     "a key of evolution": change(TINY, search__strategies__evolution__sample=2),
     "one more strategy": change(TINY, search__strategies__darts_long={"kind": "darts", "epochs": 2}),
@@ -158,16 +158,16 @@ CODE = {
     "another check of the schema": "nas_steps/config/checks.py",
     "code of the kind darts": "nas_steps/search/darts/kinds/darts.py",
     "code of the sampler evolution": "nas_steps/search/samplers/evolution.py",
-    "code of the scaling's settings": "nas_steps/scaling/settings.py",
-    "code of the retraining's summary": "nas_steps/retraining/summary.py",
-    "code of the step of retraining": "nas_steps/retraining/steps/retrain.py",
+    "code of scaling's settings": "nas_steps/scaling/settings.py",
+    "code of retraining's summary": "nas_steps/retraining/summary.py",
+    "code of retraining's step": "nas_steps/retraining/steps/retrain.py",
     "code of an operation": "nas_steps/models/cells/operations.py",
     "code of preparing data": "nas_steps/data/prepare.py",
 }
 #: what is written otherwise: file, pattern, replacement
 RESPELLED = {
     "help texts of the schema": ("nas_steps/config/*.py", r'description="', 'description="Other words. '),
-    "bounds of the schema, respelled": ("nas_steps/config/*.py", r"\b(gt|ge)=0\b", r"\1=0.0"),
+    "bounds of schema, respelled": ("nas_steps/config/*.py", r"\b(gt|ge)=0\b", r"\1=0.0"),
     "a default of DrNAS": ("nas_steps/config/strategies.py", r"(divergence_weight: float = Field\()1e-3", r"\g<1>2e-3"),
     "a default of every recipe": ("nas_steps/config/recipe.py", r"(label_smoothing: float = Field\()0\.0", r"\g<1>0.1"),
     "one more preset": (
@@ -187,7 +187,7 @@ ADDED = {
 VERSIONS = {
     "another version of nas-steps": "nas_steps",
     "another version of torch": "torch",
-    "another version of torchvision": "torchvision",
+    "other version of torchvision": "torchvision",
     "another version of onnx": "onnx",
 }
 #: which jobs, where only some of a rule's are new
@@ -276,7 +276,7 @@ def edit(name: str, finished: Path, copy: Path, tmp_path: Path) -> tuple[Abstrac
     """What an edit of files is, and the environment to look at it in."""
     modules = [file.relative_to(copy).as_posix() for file in sorted((copy / "nas_steps").rglob("*.py"))]
     images = finished / "images"
-    if name == "comments and docstrings anywhere":
+    if name == "comments, docstrings anywhere":
         return code_edited(copy, modules, commented), {}
     if name == "the report's template":
         return code_edited(copy, ["nas_steps/report/page.html.j2"], lambda text: text + "<!-- new -->\n"), {}
@@ -304,12 +304,12 @@ def edit(name: str, finished: Path, copy: Path, tmp_path: Path) -> tuple[Abstrac
         return added(images), {}
     if name in ("a class behind a link", "one pixel behind a link"):
         return linked(images / "3", tmp_path / "elsewhere", pixel="pixel" in name), {}
-    if name == "an image of that size and time":
+    if name == "image of that size and time":
         return swapped(images / "3" / "01.png", images / "4" / "01.png"), {}
     if name == "settings edited by hand":
         name = read_json(finished / "results" / "tiny" / "manifest.json")["rules"]["retrain"]["settings"]
         return edited_by_hand(finished / "results" / "settings" / f"{name}.json"), {}
-    if name == "final training's weights deleted":
+    if name == "final weights deleted":
         return deleted(finished / "results" / "tiny" / "retraining" / "darts-0-s0" / "weights.safetensors"), {}
     if name == "an exported model deleted":
         return deleted(finished / "results" / "tiny" / exported(finished)), {}

@@ -2,7 +2,7 @@
 
 from nas_steps.errors import known
 from nas_steps.provenance.task import Task
-from nas_steps.retraining.entries import KINDS, constraints_of, entry_of, missing, unneeded
+from nas_steps.retraining.entries import KINDS, constraints_of, entry_of, missing
 from nas_steps.training.settings import TrainingSettings
 
 
