@@ -22,66 +22,66 @@ STRATEGIES = TINY["search"]["strategies"]
 #: one row an edit, one column a rule, each cell the number of jobs that rerun; the first row counts all there are.
 #: The report reruns with any key: it prints the config.
 TABLE = """
-                                  | da bu pr ev ga dn| mt sh ts ra| sa tm sc ca cp| rt gr| dg tg ch me fa| ee es ge| rp ma
-all jobs                          |  1  1  3  3  2  1|  1  1  1  1|  1  1  1  1  1|  8  1|  1  1  1  3  1|  8  1  1|  1  1
-a comment and a docstring anywhere|  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-keys in another order             |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-5e-2 for 0.05                     |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-a default written out             |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-images touched                    |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-images moved                      |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-images renamed                    |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-files that are never read         |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-a class behind a link             |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-device: cpu                       |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-data.unreadable                   |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-data.max_image_pixels             |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-settings edited by hand           |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-another version of nas-steps      |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-help texts of the schema          |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-bounds of the schema, respelled   |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-another check of the schema       |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-a default of DrNAS                |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-a default of every recipe         |  .  .  1  3  2  .|  1  1  1  1|  .  1  1  1  1|  8  1|  1  1  1  3  1|  8  1  1|  1  1
-one more preset                   |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-one more kind of DARTS            |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-one more sampler                  |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-one more zero-cost proxy          |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-one more family of baselines      |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-the declarations' words           |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  .  .
-code of the kind darts            |  .  .  .  .  .  1|  1  1  1  1|  .  .  .  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
-code of the sampler evolution     |  .  .  2  2  1  .|  1  1  1  1|  .  .  .  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
-code of the scaling's settings    |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  1  1  1  3  1|  .  1  1|  1  1
-the report's template             |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-code of the summary of retraining |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  1|  .  .  .  .  .|  .  .  .|  1  1
-code of the step of retraining    |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  8  1|  .  .  .  .  .|  8  .  1|  1  1
-code of an operation              |  .  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1|  1  1  1  3  1|  8  1  1|  1  1
-code of preparing data            |  1  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1|  1  1  1  3  1|  8  1  1|  1  1
-another version of torch          |  .  .  1  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1|  1  1  1  3  1|  8  1  1|  1  1
-another version of torchvision    |  .  .  1  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1|  1  1  1  3  1|  8  1  1|  1  1
-another version of onnx           |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  8  1  1|  1  1
-one pixel of one image            |  1  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1|  1  1  1  3  1|  8  1  1|  1  1
-one pixel behind a link           |  1  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1|  1  1  1  3  1|  8  1  1|  1  1
-an image of that size and time    |  1  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1|  1  1  1  3  1|  8  1  1|  1  1
-data.max_train                    |  1  1  2  3  2  1|  1  1  1  1|  .  1  1  1  1|  8  1|  1  1  1  3  1|  8  1  1|  1  1
-search.estimator.learning_rate    |  .  .  1  3  2  .|  1  1  1  1|  .  .  1  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
-a key of darts                    |  .  .  .  .  .  1|  1  1  1  1|  .  .  .  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
-a key of evolution                |  .  .  2  2  1  .|  1  1  1  1|  .  .  .  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
-one more strategy                 |  .  1  1  1  1  1|  1  1  1  1|  .  .  .  1  1|  7  1|  1  1  1  3  1|  7  1  1|  1  1
-one more search seed              |  .  .  3  3  2  1|  1  1  1  1|  .  .  .  1  1| 11  1|  1  1  1  3  1| 11  1  1|  1  1
-one more round of evolution       |  .  1  2  2  2  .|  1  1  1  1|  .  .  .  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
-ranking.shortlist                 |  .  .  .  .  .  .|  .  1  1  1|  .  .  .  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
-ranking.recipe                    |  .  .  .  .  .  .|  .  .  1  1|  .  1  .  1  1|  5  1|  1  1  1  3  1|  5  1  1|  1  1
-ranking.uniform                   |  .  .  .  .  .  .|  .  .  .  .|  1  1  1  1  1|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-ranking.tolerance                 |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  1  .|  .  .|  .  .  .  .  .|  .  .  .|  1  1
-retrain.recipe                    |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  8  1|  .  .  1  3  1|  8  1  1|  1  1
-one more training seed            |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  8  1|  .  .  .  .  .|  8  .  1|  1  1
-one more baseline                 |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  1  1|  .  .  .  .  .|  1  .  1|  1  1
-scaling.recipe                    |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  1  1  1  3  1|  .  1  1|  1  1
-scaling.mac_budget                |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  1  3  1|  .  1  1|  1  1
-export.tolerance                  |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  8  1  1|  1  1
-an exported model deleted         |  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  .  .|  .  .  .  .  .|  1  .  1|  1  1
-a final training's weights deleted|  .  .  .  .  .  .|  .  .  .  .|  .  .  .  .  .|  1  1|  .  .  .  .  .|  1  .  1|  1  1
+                                  |da bu pr ev ga dn|mt sh ts ra|sa tm sc ca cp|rt gr|dg tg ch me fa|ee es ge|rp ma
+all jobs                          | 1  1  3  3  2  1| 1  1  1  1| 1  1  1  1  1| 8  1| 1  1  1  3  1| 8  1  1| 1  1
+a comment and a docstring anywhere| .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+keys in another order             | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+5e-2 for 0.05                     | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+a default written out             | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+images touched                    | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+images moved                      | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| 1  1
+images renamed                    | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| 1  1
+files that are never read         | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+a class behind a link             | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+device: cpu                       | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| 1  1
+data.unreadable                   | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| 1  1
+data.max_image_pixels             | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| 1  1
+settings edited by hand           | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+another version of nas-steps      | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+help texts of the schema          | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+bounds of the schema, respelled   | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+another check of the schema       | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+a default of DrNAS                | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+a default of every recipe         | .  .  1  3  2  .| 1  1  1  1| .  1  1  1  1| 8  1| 1  1  1  3  1| 8  1  1| 1  1
+one more preset                   | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+one more kind of DARTS            | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+one more sampler                  | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+one more zero-cost proxy          | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+one more family of baselines      | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+the declarations' words           | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| .  .
+code of the kind darts            | .  .  .  .  .  1| 1  1  1  1| .  .  .  1  1| 5  1| 1  1  1  3  1| 5  1  1| 1  1
+code of the sampler evolution     | .  .  2  2  1  .| 1  1  1  1| .  .  .  1  1| 5  1| 1  1  1  3  1| 5  1  1| 1  1
+code of the scaling's settings    | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| 1  1  1  3  1| .  1  1| 1  1
+the report's template             | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| .  .  .| 1  1
+code of the summary of retraining | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  1| .  .  .  .  .| .  .  .| 1  1
+code of the step of retraining    | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| 8  1| .  .  .  .  .| 8  .  1| 1  1
+code of an operation              | .  1  2  3  2  1| 1  1  1  1| .  1  1  1  1| 8  1| 1  1  1  3  1| 8  1  1| 1  1
+code of preparing data            | 1  1  2  3  2  1| 1  1  1  1| .  1  1  1  1| 8  1| 1  1  1  3  1| 8  1  1| 1  1
+another version of torch          | .  .  1  3  2  1| 1  1  1  1| .  1  1  1  1| 8  1| 1  1  1  3  1| 8  1  1| 1  1
+another version of torchvision    | .  .  1  3  2  1| 1  1  1  1| .  1  1  1  1| 8  1| 1  1  1  3  1| 8  1  1| 1  1
+another version of onnx           | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| 8  1  1| 1  1
+one pixel of one image            | 1  1  2  3  2  1| 1  1  1  1| .  1  1  1  1| 8  1| 1  1  1  3  1| 8  1  1| 1  1
+one pixel behind a link           | 1  1  2  3  2  1| 1  1  1  1| .  1  1  1  1| 8  1| 1  1  1  3  1| 8  1  1| 1  1
+an image of that size and time    | 1  1  2  3  2  1| 1  1  1  1| .  1  1  1  1| 8  1| 1  1  1  3  1| 8  1  1| 1  1
+data.max_train                    | 1  1  2  3  2  1| 1  1  1  1| .  1  1  1  1| 8  1| 1  1  1  3  1| 8  1  1| 1  1
+search.estimator.learning_rate    | .  .  1  3  2  .| 1  1  1  1| .  .  1  1  1| 5  1| 1  1  1  3  1| 5  1  1| 1  1
+a key of darts                    | .  .  .  .  .  1| 1  1  1  1| .  .  .  1  1| 5  1| 1  1  1  3  1| 5  1  1| 1  1
+a key of evolution                | .  .  2  2  1  .| 1  1  1  1| .  .  .  1  1| 5  1| 1  1  1  3  1| 5  1  1| 1  1
+one more strategy                 | .  1  1  1  1  1| 1  1  1  1| .  .  .  1  1| 7  1| 1  1  1  3  1| 7  1  1| 1  1
+one more search seed              | .  .  3  3  2  1| 1  1  1  1| .  .  .  1  1|11  1| 1  1  1  3  1|11  1  1| 1  1
+one more round of evolution       | .  1  2  2  2  .| 1  1  1  1| .  .  .  1  1| 5  1| 1  1  1  3  1| 5  1  1| 1  1
+ranking.shortlist                 | .  .  .  .  .  .| .  1  1  1| .  .  .  1  1| 5  1| 1  1  1  3  1| 5  1  1| 1  1
+ranking.recipe                    | .  .  .  .  .  .| .  .  1  1| .  1  .  1  1| 5  1| 1  1  1  3  1| 5  1  1| 1  1
+ranking.uniform                   | .  .  .  .  .  .| .  .  .  .| 1  1  1  1  1| .  .| .  .  .  .  .| .  .  .| 1  1
+ranking.tolerance                 | .  .  .  .  .  .| .  .  .  .| .  .  .  1  .| .  .| .  .  .  .  .| .  .  .| 1  1
+retrain.recipe                    | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| 8  1| .  .  1  3  1| 8  1  1| 1  1
+one more training seed            | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| 8  1| .  .  .  .  .| 8  .  1| 1  1
+one more baseline                 | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| 1  1| .  .  .  .  .| 1  .  1| 1  1
+scaling.recipe                    | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| 1  1  1  3  1| .  1  1| 1  1
+scaling.mac_budget                | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  1  3  1| .  1  1| 1  1
+export.tolerance                  | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| 8  1  1| 1  1
+an exported model deleted         | .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| .  .| .  .  .  .  .| 1  .  1| 1  1
+a final training's weights deleted| .  .  .  .  .  .| .  .  .  .| .  .  .  .  .| 1  1| .  .  .  .  .| 1  .  1| 1  1
 """
 RULES = {
     "da": "data",
