@@ -50,7 +50,7 @@ class Passes:
         monkeypatch.setattr(Supernet, "forward", counting)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas_steps.search.budget.DRAWS", 4)
 
@@ -94,7 +94,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_supernet_costs_the_passes_that_its_search_took(
-    images: Images, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few_draws: None
+    images: Images, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strategy = {"kind": kind, "epochs": 3, "batch_size": 20, **KINDS[kind]}
     config = tiny_config(search__strategies={"random": {"evaluations": 3}, "mine": strategy})
@@ -124,13 +124,13 @@ def test_a_supernet_costs_the_passes_that_its_search_took(
         assert found["strategies"]["mine"]["training_macs"] == pytest.approx(expected)
 
 
-def test_an_early_end_costs_less_than_what_was_counted_before(few_draws: None) -> None:
+def test_an_early_end_costs_less_than_what_was_counted_before() -> None:
     found = counted({"kind": "darts_plus", "epochs": 9, "batch_size": 20})["strategies"]["mine"]
     of_four = [{"status": "ok", "products": "", "drawn": ""}] * 4
     assert supernet(of_four, found["prices"]) == pytest.approx(found["training_macs"] * 4 / 9)
 
 
-def test_a_supernet_that_diverged_selects_nothing(few_draws: None) -> None:
+def test_a_supernet_that_diverged_selects_nothing() -> None:
     found = counted({"kind": "darts", "epochs": 2, "batch_size": 20, "selection": "perturbation"})
     prices = found["strategies"]["mine"]["prices"]
     history = [{"status": status, "products": "", "drawn": ""} for status in ("ok", "diverged")]
@@ -139,9 +139,7 @@ def test_a_supernet_that_diverged_selects_nothing(few_draws: None) -> None:
     assert supernet(history, prices) == 2 * prices["epoch"] + prices["selection"] > 5 * prices["epoch"]
 
 
-def test_enas_costs_its_rewards_and_its_last_scores_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few_draws: None
-) -> None:
+def test_enas_costs_its_rewards_and_its_last_scores_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     passes = Passes(monkeypatch)
     result = by_enas(PRESETS["small"])
     monkeypatch.undo()
@@ -202,7 +200,7 @@ def test_the_screening_of_a_round_is_shared_out_and_what_is_promoted_is_not_scre
     assert seconds(history, before=5) == pytest.approx([5 + 4, 5 + 8, 5 + 11, 5 + 14])
 
 
-def test_what_is_finished_is_counted_before_and_after(few_draws: None) -> None:
+def test_what_is_finished_is_counted_before_and_after() -> None:
     config = tiny_config(
         search__estimator={"kind": "extrapolation", "epochs": 20, "observe": 5, "finish": 3, "warmup_epochs": 0},
         search__strategies={"random": {"evaluations": 8, "rounds": 2}},
