@@ -88,14 +88,17 @@ def coverage(
 ) -> dict[str, float]:
     """How often each interval holds the world's figure."""
     tau, noise, tolerance, seeds = world
-    true = {"noise": noise, "spread": 1.0, "reliability": 1 / (1 + noise**2 / seeds), "kendall": tau}
+    true = {"noise": noise, "spread": 1.0, "reliability": 1 / (1 + noise**2 / seeds)}
     hits: dict[str, list[bool]] = defaultdict(list)
     for _ in range(repeats):
         scores, reference = drawn_sample(world, n, generator)
-        below = truth(scores, reference)
-        for name, value in true.items():
-            figure = getattr(below, name)
-            hits[name].append(figure.low <= value <= figure.high)
+        worlds = posterior(scores, reference, WORLDS)
+        reliable = worlds.spread**2 / (worlds.spread**2 + worlds.noise**2 / seeds)
+        for name, values in (("noise", worlds.noise), ("spread", worlds.spread), ("reliability", reliable)):
+            low, high = np.quantile(values, [0.025, 0.975])
+            hits[name].append(bool(low <= true[name] <= high))
+        tau_figure = truth(scores, reference).kendall
+        hits["kendall"].append(float(tau_figure.low or 0) <= tau <= float(tau_figure.high or 0))
         probability = from_sample(scores, reference, Choice(candidates, tolerance, (3,), seeds=seeds)).top[0].within
         hits["within"].append(float(probability.low or 0) <= reached <= float(probability.high or 0))
     return {name: float(np.mean(several)) for name, several in hits.items()}

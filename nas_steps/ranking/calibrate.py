@@ -90,7 +90,13 @@ def calibrate(
     by_sample = from_sample(scores, table, choice)
     by_pool = from_pool(scores, table, choice)[1]
     numbers = sorted({*range(1, MOST_SEEDS + 1), seeds})
-    reached = reach(posterior(scores, table, WORLDS, settings.seed), choice, most, numbers)
+    worlds = posterior(scores, table, WORLDS, settings.seed)
+    # resampled variances of few architectures cover less than 95 %: these have the worlds' intervals
+    means = worlds.spread**2 / np.maximum(worlds.spread**2 + worlds.noise**2 / seeds, np.finfo(float).tiny)
+    for name, values in (("noise", worlds.noise), ("spread", worlds.spread), ("reliability", means)):
+        low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+        record |= {f"{name}_low": float(min(low, record[name])), f"{name}_high": float(max(high, record[name]))}
+    reached = reach(worlds, choice, most, numbers)
     mean = reached.mean(0)
     own = mean[numbers.index(seeds)]
     size = (least_kept(own) or _closest(own)) if settings.shortlist == "auto" else given
