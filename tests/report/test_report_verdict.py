@@ -57,7 +57,7 @@ def uniform(difference: float, half: float = 0.004, **more: Any) -> Contest:
 def opponent(strategy: str = "darts", **more: Any) -> dict[str, Any]:
     usual = {"strategy": strategy, "search_seed": 0, "random": "random", "entry": "random-0", "evaluations": 20,
              "of": 20, "cost": 1e8, "random_cost": 1e8, "matched": 1, "seconds": 110.0,
-             "random_seconds": 100.0}  # fmt: skip
+             "random_seconds": 100.0, "note": ""}  # fmt: skip
     return {**usual, **more}
 
 
@@ -370,6 +370,21 @@ def test_no_budget_is_claimed_that_was_not_matched() -> None:
     assert verdict.headline == ("darts beat random search with 0.40 times its training MACs by 1.2 points [0.4, 2.0].")
     expected = "Budgets were not matched: random had 0.40 times the training MACs of darts, which favours darts."
     assert warned(verdict) == [expected]
+
+
+def test_an_unmatched_budget_without_costs_is_told_with_its_note() -> None:
+    note = "random search ended after 24 evaluations, this one after 30"
+    rows = (opponent(matched=0, cost=None, random_cost=None, note=note),)
+    verdict = decide(made(row(0.012, 0.008, matched=0), opponents=rows))
+    assert warned(verdict) == [f"Budgets of darts and random were not matched ({note})."]
+    assert "of its budget" not in verdict.paid.text
+
+
+def test_sentences_leave_p_values_to_the_tables() -> None:
+    """A comparison has one Holm-adjusted p: that of its row."""
+    verdict = decide(loaded(MadeUp(means={"darts": 0.985, "evolution": 0.98})))
+    text = " ".join([verdict.headline, verdict.paid.text, *warned(verdict), folded(verdict)])
+    assert not re.search(r"Holm|\bp [<0]|standard deviations|device-hour|power|sign-flip", text)
 
 
 def test_the_best_of_several_strategies_is_weighed_and_the_others_fold() -> None:
