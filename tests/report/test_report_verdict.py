@@ -157,6 +157,24 @@ def test_several_strategies_are_a_short_list() -> None:
     )
 
 
+def test_a_tie_whose_interval_excludes_0_names_the_adjustment() -> None:
+    tie = replace(row(0.005), outcome="tie", p_holm=0.06)
+    expected = (
+        "No difference found between darts and random search after Holm's adjustment: between +0.1 and +0.9 points."
+    )
+    assert headline(tie) == expected
+
+
+def test_losses_to_several_baselines_are_grouped_and_ties_may_lack_intervals() -> None:
+    config = Config.model_validate({"search": {"strategies": {"random": {}, "darts": {}, "evolution": {}}}})
+    ties = [replace(row(0.001, strategy=name), low=None, high=None, outcome="tie") for name in ("darts", "evolution")]
+    lost = [baseline(-0.01), baseline(-0.02, strategy="evolution"), baseline(-0.03, against="wide")]
+    assert headline(*ties, *lost, config=config) == (
+        "Against random search: no difference found for darts and evolution; darts and evolution lost to the baseline "
+        "resnet20 by 1.0 to 2.0 points; darts lost to the baseline wide by 3.0 points [2.6, 3.4]."
+    )
+
+
 def test_several_random_searches_must_agree() -> None:
     win, tie, loss, missing = row(0.01), row(0.001, 0.005), row(-0.01), row(None)
     judge = made()
