@@ -32,6 +32,8 @@ _ANSWERS: dict[Standing, str] = {
     "few": "Not known (too few searches)",
     "missing": "Not known",
 }
+#: what the sentence of a refused outcome is about
+_UNDER: dict[Standing, str] = {"recipe": "with the main recipe ", "failures": "without failed trainings "}
 
 
 def paid(results: Results) -> Sentence:
@@ -54,7 +56,8 @@ def weighed(results: Results, strategy: str) -> Sentence:
     too few searches the subject is the network, or the mean of the networks.
     """
     rows = {role: contests_of(results, strategy, role) for role in ("random", "uniform", "baseline")}
-    answer, tone = _answer({role: standing(results, own) for role, own in rows.items()})
+    judged = {role: standing(results, own) for role, own in rows.items()}
+    answer, tone = _answer(judged)
     parts = [
         f"{_apart(row)} {opponent(results, row)}{_improvement(row)}"
         for role, own in rows.items()
@@ -63,7 +66,8 @@ def weighed(results: Results, strategy: str) -> Sentence:
     ]
     if not parts:
         return Sentence(f"{answer}: {strategy} has no figure to compare.", "warning")
-    return Sentence(f"{answer}: {_subject(results, strategy, rows['random'])} {numbers.listed(parts)}.", tone)
+    under = _UNDER.get(judged["random"], "")
+    return Sentence(f"{answer}: {under}{_subject(results, strategy, rows['random'])} {numbers.listed(parts)}.", tone)
 
 
 def _subject(results: Results, strategy: str, rows: list[Contest]) -> str:

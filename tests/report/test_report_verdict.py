@@ -305,7 +305,7 @@ def test_a_win_that_failures_undo_is_refused() -> None:
     )
     verdict = decide(made(found))
     assert verdict.strategies[0].against_random == "failures"
-    assert verdict.paid.text.startswith("It depends on failed trainings: ")
+    assert verdict.paid.text.startswith("It depends on failed trainings: without failed trainings darts is above")
 
 
 def test_a_win_in_spite_of_failures_is_qualified() -> None:
@@ -342,6 +342,7 @@ def test_a_verdict_that_flips_names_both_outcomes() -> None:
         "The verdict depends on the recipe: with main darts beat random search by 2.0 points [1.0, 3.0], with long "
         "darts lost to random search by 2.0 points [1.0, 3.0]."
     )
+    assert verdict.paid.text.startswith("It depends on the recipe: with the main recipe darts is above random search")
     assert warned(verdict)[0] == (
         "The outcome of darts against random changes with the recipe; judge by the recipe that you will ship with. "
         "Kendall's tau between recipes: main and long -0.10."
