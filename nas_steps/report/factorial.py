@@ -23,8 +23,8 @@ _READING: dict[Outcome, str] = {
 
 RULES = (
     "Every effect is a mean of paired differences of test accuracy with the 95 % interval of a paired t test. A claim "
-    f"needs a Holm-adjusted p below {ALPHA} over all rows and an interval without 0. It needs {FEWEST['network']} seeds; "
-    f"one that speaks of searches needs {FEWEST['search']} searches.",
+    f"needs a Holm-adjusted p below {ALPHA} over all rows and an interval without 0. It needs "
+    f"{FEWEST['network']} seeds. One that speaks of searches needs {FEWEST['search']} searches.",
     "The family's gain is the accuracy of the searched, scaled network less that of the other base unscaled. Its two "
     "parts are averaged over both orders, search first or scaling first, and add up to it. Percentages are given if "
     "the gain is claimed and neither part is below 0.",

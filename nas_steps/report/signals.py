@@ -106,8 +106,10 @@ def unmatched(results: Results) -> Iterator[Sentence]:
                 text = f"Budgets were not matched: {random} had {numbers.ratio(relative)} times the training MACs of"
                 yield Sentence(f"{text} {strategy}, which favours {favoured}.", "warning")
                 continue
-            if any(row["matched"] == 0 for row in opponents_of(results, strategy, random)):
-                yield Sentence(f"Budgets of {strategy} and {random} were not matched.", "warning")
+            without = [row for row in opponents_of(results, strategy, random) if row["matched"] == 0]
+            if without:
+                why = next((f" ({row['note']})" for row in without if row["note"]), "")
+                yield Sentence(f"Budgets of {strategy} and {random} were not matched{why}.", "warning")
                 continue
             seconds, spent = mean_seconds(results, strategy), matched_seconds(results, strategy, random)
             if results.table is None and seconds and spent and not agree(seconds / spent):
