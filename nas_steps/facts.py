@@ -1,4 +1,4 @@
-"""Facts that both the schema and the steps know: of sources of images, and of learning curves."""
+"""Facts that both the schema and the steps know: of sources of images, learning curves, samples."""
 
 #: side in pixels and number of channels of the sources whose images all are alike
 NATIVE_SHAPE: dict[str, tuple[int, int]] = {
@@ -17,3 +17,5 @@ FOLDER_RESOLUTION = 32
 FEWEST_OBSERVED = 4
 #: curves that must be followed to their end before they say anything of the others' spread
 FEWEST_FINISHED = 3
+#: architectures without which a rank correlation has no interval, and nothing follows for a shortlist
+FEWEST_FOR_INTERVAL = 7

@@ -21,7 +21,10 @@ rule retrain:
 rule gather_retraining:
     """Summarise and compare all final trainings."""
     input:
+        data=DATA("test"),
         trainings=every("retrain", "metrics"),
+        predictions=every("retrain", "predictions"),
+        opponents=f"{plan.folder}/ranking/opponents.csv",
     output:
         **step("gather_retraining").outputs,
     log:

@@ -99,6 +99,7 @@ rule describe_designs:
     input:
         data=DATA(),
         chosen=rules.choose_scaling.output.chosen,
+        winners=rules.rank.output.winners,
         blocks=BLOCKS,
     output:
         **step("describe_designs").outputs,

@@ -33,6 +33,7 @@ rule lookup:
     """Look the searches' winners up in the benchmark's table, and compare the strategies."""
     input:
         winners=rules.rank_in_table.output.winners,
+        opponents=f"{plan.folder}/ranking/opponents.csv",
     output:
         **step("lookup").outputs,
     log:

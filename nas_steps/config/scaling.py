@@ -25,7 +25,8 @@ class Factorial(Section):
     enabled: bool = Field(False, description="Whether to train all bases x scalings x seeds.")
     bases: Annotated[list[Base], EachOnce] = Field(
         ["searched", "random", "hand_designed"],
-        description="What is scaled: the winner, a uniformly drawn architecture for each seed, a hand-designed one.",
+        description="What is scaled: the winner (of another search for each seed, if there are 4 or more), a uniformly "
+        "drawn architecture for each seed, a hand-designed one.",
     )
     scalings: Annotated[list[Way], EachOnce] = Field(
         ["none", "depth", "width", "resolution", "compound"],

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from nas_steps.facts import FEWEST_FOR_INTERVAL
 from nas_steps.intervals import expected_best, percentile_interval
 from nas_steps.provenance.seeds import derive_seed
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-#: the fewest pairs for a correlation, and for an interval that is not rough
-FEWEST_FOR_TAU, FEWEST_FOR_INTERVAL = 3, 10
+#: the fewest pairs for a correlation, and for an interval that is not rough; FEWEST_FOR_INTERVAL for one at all
+FEWEST_FOR_TAU, FEWEST_NOT_ROUGH = 3, 10
 RESAMPLES = 2000
 #: the most architectures whose pairs are compared at once, and numbers of other pools in memory
 DENSE, LAID_OUT = 1500, 1_000_000
@@ -96,7 +97,10 @@ def seed_means(reference: ArrayLike) -> Array:
 
 
 def correlation(truth: ArrayLike, scores: ArrayLike, measure: str) -> Figure:
-    """Measure Kendall's tau-b (`kendall`) or Spearman's rho (`spearman`) of two lists without NaN; ties are allowed."""
+    """Measure Kendall's tau-b (`kendall`) or Spearman's rho (`spearman`) of two lists without NaN; ties are allowed.
+
+    Fewer than FEWEST_FOR_INTERVAL architectures have no interval: a resample of so few repeats their few orders.
+    """
     first, second = ranks(truth), ranks(scores)
     n = len(first)
     if n < FEWEST_FOR_TAU:
@@ -105,8 +109,10 @@ def correlation(truth: ArrayLike, scores: ArrayLike, measure: str) -> Figure:
         if places.min() == places.max():
             return Figure(n, f"all {what} are equal, so there is no order to compare")
     (value,) = MEASURES[measure](first, second, np.ones((1, n)))
+    if n < FEWEST_FOR_INTERVAL:
+        return Figure(n, f"{n} architectures are too few for an interval", float(value))
     low, high = percentile_interval(MEASURES[measure](first, second, resamples(n)))
-    note = "" if n >= FEWEST_FOR_INTERVAL else "few architectures: the interval is rough"
+    note = "" if n >= FEWEST_NOT_ROUGH else "few architectures: the interval is rough"
     if low == high:
         note = "the two orders are the same in every resample: the interval has no width and is too narrow"
     return Figure(n, note, float(value), low, high)

@@ -4,8 +4,10 @@ import math
 from collections.abc import Iterator
 
 from nas_steps.report import evidence, gains, numbers, signals
+from nas_steps.report.records import Contest
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
+from nas_steps.retraining.comparison import FEWEST_SEARCHES
 
 #: the page shows this number of cautions above all else
 SHOWN = 3
@@ -80,7 +82,7 @@ def failures(results: Results) -> Iterator[Sentence]:
     yield Sentence(text + more, "warning")
 
 
-def _at_chance(row: evidence.Contest) -> str:
+def _at_chance(row: Contest) -> str:
     text = f"{numbers.points(row.failures_difference, sign=True)} points"
     return text if row.failures_low is None else f"{text} {numbers.interval(row.failures_low, row.failures_high)}"
 
@@ -92,7 +94,7 @@ def few_searches(results: Results) -> Iterator[Sentence]:
         names = numbers.listed(list(dict.fromkeys(row.strategy for row in few)))
         had = min(min(row.searches or 0, row.against_searches or 0) for row in few)
         text = f"{numbers.plural(had, 'search')} a side cannot judge {names}"
-        yield Sentence(f"{text}: run {evidence.FEWEST_SEARCHES} or more (search.seeds).", "warning")
+        yield Sentence(f"{text}: run {FEWEST_SEARCHES} or more (search.seeds).", "warning")
 
 
 def at_chance(results: Results) -> Iterator[Sentence]:

@@ -6,11 +6,9 @@ from typing import Literal
 from nas_steps.report import numbers
 from nas_steps.report.records import Comparison, Contest, Effect, Entry
 from nas_steps.report.results import Results
-from nas_steps.scaling.effects import FEWEST_SEEDS
+from nas_steps.retraining.comparison import ALPHA, FEWEST_SEARCHES
+from nas_steps.scaling.effects import FEWEST
 
-ALPHA = 0.05
-#: the fewest searches of each side for a claim about a strategy
-FEWEST_SEARCHES = 4
 #: the main recipe's name in files of several recipes
 MAIN = "main"
 
@@ -22,9 +20,9 @@ _CLAIMS = ("beat", "lost")
 _READING = {"tie": "no difference found", "missing": "no figure"}
 
 RULES = (
-    f"A claim about a strategy compares searches, at least {FEWEST_SEARCHES} a side. 'Beat' and 'lost' need a 95 % "
-    f"interval without 0 and a Holm-adjusted p below {ALPHA}; else no difference was found. With fewer searches the "
-    "sentence is about single networks.",
+    f"A claim about a strategy compares searches, at least {FEWEST_SEARCHES} a side. 'Beat' and 'lost' need a p below "
+    f"{ALPHA}, adjusted by Holm over the strategies; else no difference was found. With fewer searches the sentence is "
+    "about single networks.",
     "A claim about a network counts two errors: that of repeated trainings and that of a finite number of test images.",
     "A win or a loss is refused if another recipe does not repeat it. It is also refused if it changes when each "
     "failed training counts as one at chance level.",
@@ -36,7 +34,7 @@ def outcome(row: Effect) -> Outcome:
     """Judge an effect of the factorial by the number of its units, its interval and adjusted p-value."""
     if row.difference is None:
         return "missing"
-    if row.seeds is None or row.seeds < (FEWEST_SEARCHES if row.unit == "search" else FEWEST_SEEDS):
+    if row.seeds is None or row.seeds < FEWEST[row.unit or "network"]:
         return "few"
     if row.low is None or row.high is None or row.p_holm is None:
         return "missing"
@@ -148,6 +146,11 @@ def loss(row: Contest | Comparison) -> str:
     if row.difference is None or row.low is None or row.high is None:
         return f"{numbers.points(None if row.difference is None else -row.difference)} points"
     return f"{numbers.points(-row.difference, decimals)} points {numbers.interval(-row.high, -row.low, decimals)}"
+
+
+def adjusted(row: Contest | Comparison) -> str:
+    """` after Holm's adjustment` if a tie's interval excludes 0; else empty."""
+    return "" if row.low is None or row.high is None or row.low <= 0 <= row.high else " after Holm's adjustment"
 
 
 def between(row: Contest | Comparison) -> str:

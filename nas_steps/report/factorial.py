@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from nas_steps.report import numbers
-from nas_steps.report.evidence import ALPHA, FEWEST_SEARCHES, Outcome, measured, outcome
+from nas_steps.report.evidence import Outcome, measured, outcome
 from nas_steps.report.records import Cells, Effect
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence, Tone
-from nas_steps.scaling.effects import FEWEST_SEEDS
+from nas_steps.retraining.comparison import ALPHA
+from nas_steps.scaling.effects import FEWEST
 
 #: a cell is reported if it misses its MACs by a larger share
 LARGEST_MISMATCH = 0.05
@@ -22,8 +23,8 @@ _READING: dict[Outcome, str] = {
 
 RULES = (
     "Every effect is a mean of paired differences of test accuracy with the 95 % interval of a paired t test. A claim "
-    f"needs a Holm-adjusted p below {ALPHA} over all rows and an interval without 0. It needs {FEWEST_SEEDS} seeds; "
-    f"one that speaks of searches needs {FEWEST_SEARCHES} searches.",
+    f"needs a Holm-adjusted p below {ALPHA} over all rows and an interval without 0. It needs "
+    f"{FEWEST['network']} seeds. One that speaks of searches needs {FEWEST['search']} searches.",
     "The family's gain is the accuracy of the searched, scaled network less that of the other base unscaled. Its two "
     "parts are averaged over both orders, search first or scaling first, and add up to it. Percentages are given if "
     "the gain is claimed and neither part is below 0.",
@@ -139,8 +140,8 @@ def compared(row: Effect) -> Sentence:
 
 
 def _too_few(who: str, row: Effect, more: str = "") -> Sentence:
-    unit, fewest = ("search", FEWEST_SEARCHES) if row.unit == "search" else ("seed", FEWEST_SEEDS)
-    had = f"{numbers.plural(row.seeds or 0, unit)} of {fewest}"
+    unit = "search" if row.unit == "search" else "seed"
+    had = f"{numbers.plural(row.seeds or 0, unit)} of {FEWEST[row.unit or 'network']}"
     return Sentence(f"{who}: too few for a claim ({had}). Measured are {_figure(row)}{more}.", "warning")
 
 

@@ -106,8 +106,10 @@ def unmatched(results: Results) -> Iterator[Sentence]:
                 text = f"Budgets were not matched: {random} had {numbers.ratio(relative)} times the training MACs of"
                 yield Sentence(f"{text} {strategy}, which favours {favoured}.", "warning")
                 continue
-            if any(row["matched"] == 0 for row in opponents_of(results, strategy, random)):
-                yield Sentence(f"Budgets of {strategy} and {random} were not matched.", "warning")
+            without = [row for row in opponents_of(results, strategy, random) if row["matched"] == 0]
+            if without:
+                why = next((f" ({row['note']})" for row in without if row["note"]), "")
+                yield Sentence(f"Budgets of {strategy} and {random} were not matched{why}.", "warning")
                 continue
             seconds, spent = mean_seconds(results, strategy), matched_seconds(results, strategy, random)
             if results.table is None and seconds and spent and not agree(seconds / spent):
@@ -322,7 +324,7 @@ def _enough(calibration: Mapping[str, Any]) -> Sentence:
     taken = f"The shortlist has {numbers.plural(size, 'candidate')} of each search"
     if auto:
         return Sentence(f"{taken}, chosen by the sample: {why}.", "plain" if _keeps(calibration) else "warning")
-    if calibration.get("within") is None:
+    if calibration["within"] is None:
         unknown = why.partition("; ")[2]
         return Sentence(f"{taken}.{f' Whether that is enough is not known: {unknown}.' if unknown else ''}", "warning")
     ends = (100 * calibration["within_low"], 100 * calibration["within_high"])
@@ -341,7 +343,7 @@ def _enough(calibration: Mapping[str, Any]) -> Sentence:
 
 
 def _keeps(calibration: Mapping[str, Any]) -> bool:
-    within = calibration.get("within")
+    within = calibration["within"]
     return within is not None and within >= calibration["assurance"] - 1e-12
 
 

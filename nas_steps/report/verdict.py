@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from nas_steps.report import cautions, evidence, gains, gaps, latencies, numbers, signals
 from nas_steps.report.evidence import (
     Standing,
+    adjusted,
     between,
     by_recipe,
     contests_of,
@@ -168,7 +169,7 @@ def _clause(row: Contest, whom: str) -> str:
     if row.outcome == "lost":
         return f"{row.strategy} lost to {whom} by {loss(row)}"
     if row.outcome == "tie":
-        return f"no difference found between {row.strategy} and {whom}: {between(row)}"
+        return f"no difference found between {row.strategy} and {whom}{adjusted(row)}: {between(row)}"
     if row.outcome == "few":
         return f"too few searches to judge {row.strategy} against {whom}"
     return f"no figure of {row.strategy} against {whom}{f' ({row.note})' if row.note else ''}"
@@ -206,9 +207,10 @@ def _several(results: Results, judged: Mapping[str, Standing]) -> Iterator[str]:
             whom = _whom(results, row, budget=True)
             yield _clause(row, "it" if place and whom == "random search" else whom) + _despite_failures(results, row)
     if ties := groups.get("tie"):
-        ends = [abs(end or 0.0) for name in ties for row in contests_of(results, name, "random") for end in
-                (row.low, row.high)]  # fmt: skip
-        yield f"no difference found for {numbers.listed(ties)} (at most {numbers.points(max(ends))} points either way)"
+        rows = [row for name in ties for row in contests_of(results, name, "random")]
+        ends = [abs(end) for row in rows for end in (row.low, row.high) if end is not None]
+        most = f" (at most {numbers.points(max(ends))} points either way)" if ends else ""
+        yield f"no difference found for {numbers.listed(ties)}{most}"
     reasons: dict[Standing, str] = {
         "mixed": "the random searches disagree on {}",
         "recipe": "the outcome of {} depends on the recipe",
@@ -223,12 +225,14 @@ def _several(results: Results, judged: Mapping[str, Standing]) -> Iterator[str]:
 
 def _behind(rows: Sequence[Contest]) -> Iterator[str]:
     """Yield the losses to the best baseline with their sizes."""
-    if len(rows) == 1:
-        yield f"{rows[0].strategy} lost to {_baseline(rows[0])}"
-    elif rows:
-        sizes = sorted(-(row.difference or 0.0) for row in rows)
-        names, by = numbers.listed([row.strategy for row in rows]), f"{numbers.points(sizes[0])} to"
-        yield f"{names} lost to the baseline {rows[0].against} by {by} {numbers.points(sizes[-1])} points"
+    for against in dict.fromkeys(row.against for row in rows):
+        own = [row for row in rows if row.against == against]
+        if len(own) == 1:
+            yield f"{own[0].strategy} lost to {_baseline(own[0])}"
+            continue
+        sizes = sorted(-(row.difference or 0.0) for row in own)
+        by = f"{numbers.points(sizes[0])} to {numbers.points(sizes[-1])} points"
+        yield f"{numbers.listed([row.strategy for row in own])} lost to the baseline {against} by {by}"
 
 
 def _networks(results: Results, strategies: Sequence[str]) -> str:
@@ -281,7 +285,8 @@ def _of_networks(row: Comparison) -> str:
     if row.outcome == "lost":
         return f"{row.entry}'s network lost to {row.against}'s by {loss(row)}"
     if row.outcome == "tie":
-        return f"no difference found between the networks of {row.entry} and {row.against}: {between(row)}"
+        pair = f"{row.entry} and {row.against}{adjusted(row)}"
+        return f"no difference found between the networks of {pair}: {between(row)}"
     if row.difference is None:
         return f"the networks of {row.entry} and {row.against} have no difference to show ({row.note or 'no figure'})"
     side = "below" if row.difference < 0 else "above"

@@ -1,70 +1,261 @@
-"""Statistics of paired differences: one entry's accuracy minus another's after trainings with the same seed.
+"""Statistics of differences between accuracies: parts of variance, their interval and test.
 
-The interval is Student's t: up to 50 pairs no bootstrap covers better (`benchmarks/interval_coverage.py`). If the
-studentised bootstrap (Efron & Tibshirani 1993, section 12.5) or the sign-flip test (Fisher 1935) disagrees, the
-differences are not normal. Imports no torch.
+A difference has up to three errors:
+
+- searches: another run of a strategy ends in another network; the sample variance between its winners' means
+- trainings: another seed ends in another accuracy; the variance within entries, pooled over them (`Pool`)
+- test images: other images; the variance over images of the difference in correct predictions, from the predictions
+
+Nothing is paired over training seeds: no common effect of a seed was seen between architectures, and a paired test has
+2 degrees of freedom at 3 seeds. Pooled over 6 entries there are 12. The price is an assumption: the accuracies of all
+networks vary alike between trainings. Imports no torch.
 """
 
 import math
 from collections.abc import Sequence
-from functools import cache
-from itertools import product
-from statistics import fmean, stdev
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
-from scipy.optimize import brentq
-from scipy.special import ndtr
+from numpy.typing import ArrayLike
+from scipy.special import stdtr, stdtrit
 
-from nas_steps.intervals import holm, mean_interval, percentile_interval
-from nas_steps.provenance.seeds import derive_seed
+from nas_steps.intervals import CONFIDENCE, holm
 
-#: the fewest pairs for an interval, and for a studentised bootstrap, which covers too little below
-FEWEST_PAIRS, FEWEST_FOR_BOOTSTRAP = 3, 5
-#: up to this many pairs all sign flips are tried (65,536), beyond it FLIPS random ones
-EXACT_PAIRS = 16
-FLIPS = 100_000
-RESAMPLES = 10_000
 ALPHA = 0.05
-POWER = 0.80
-QUANTILES = 2000
-#: differences whose spread is below this are the same for every seed
-SAME = 1e-12
-
-#: the columns of `paired`, in shares of accuracy if nothing else is said
-PAIRED = (
-    "difference", "low", "high", "p_value", "bootstrap_low", "bootstrap_high", "p_flips", "least_p_flips", "spread",
-    "effect", "seeds_needed", "detectable", "note",
-)  # fmt: skip
+#: searches of a strategy, and of random search, that a claim about it needs
+FEWEST_SEARCHES = 4
+#: uniformly drawn networks that a claim needs
+FEWEST_NETWORKS = 2
+Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def paired(differences: Sequence[float]) -> dict[str, Any]:
-    """Return the mean of paired differences with its statistics; NaN if `note` says why.
+class Term(NamedTuple):
+    """A part of a difference's variance, and the degrees of freedom of its estimate: infinite if it is known."""
 
-    low, high: 95 % t interval; bootstrap_low, bootstrap_high: the studentised bootstrap one
-    p_value: of the two-sided paired t test
-    p_flips: of the two-sided sign-flip test; least_p_flips: the smallest possible for this number of pairs
-    spread: standard deviation of the differences; effect: Hedges' g, in such deviations
-    seeds_needed: pairs for 80 % power if this difference and spread are the true ones; infinite for none
-    detectable: the true difference that as many pairs with this spread show with 80 % power
+    variance: float | Array
+    df: float
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The variance of an accuracy between trainings of one network, pooled over networks with `df` in all.
+
+    `interaction`: the variance of a training's correctness on an image beyond the effects of the training and of the
+    image; 0 if no predictions are known.
     """
-    n = len(differences)
-    row: dict[str, Any] = dict.fromkeys(PAIRED, math.nan)
-    if not differences:
-        return row | {"note": "no pair of sound trainings"}
-    row |= {"difference": fmean(differences), "least_p_flips": 2.0 ** (1 - n)}
-    if n < FEWEST_PAIRS:
-        return row | {"note": f"{n} of the {FEWEST_PAIRS} seeds that a claim needs"}
-    if max(differences) - min(differences) < SAME:
-        return row | {"note": "the difference is the same for every seed: its spread cannot be estimated"}
-    interval = mean_interval(differences)
-    spread = interval["std"]
-    row |= {"low": interval["low"], "high": interval["high"], "spread": spread, "note": ""}
-    row |= zip(("bootstrap_low", "bootstrap_high"), studentised_interval(differences), strict=True)
-    row |= {"p_value": float(stats.ttest_1samp(differences, 0.0).pvalue), "p_flips": sign_flips(differences)}
-    row |= {"effect": hedges(differences), "seeds_needed": seeds_needed(row["difference"] / spread)}
-    return row | {"detectable": detectable(n) * spread}
+
+    variance: float
+    df: int
+    interaction: float
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: accuracies of its units, shape (..., n); leading axes are independent comparisons.
+
+    - `variance`, `df`: of one unit, of the same shape without n; NaN and 0 if it is unknown
+    - `source`: what the variance was estimated from; equal sources are one estimate
+    - `correct`: the share of a unit's trainings that are right on each image, shape (n, images); None if unknown
+    - `interaction`: of units and images, as in `Pool`
+    """
+
+    units: Array
+    variance: float | Array
+    df: float
+    source: str
+    correct: Array | None = None
+    interaction: float = 0.0
+
+    @property
+    def n(self) -> int:
+        return self.units.shape[-1]
+
+
+class Difference(NamedTuple):
+    """The first side's mean minus the second's with its 95 % interval and two-sided p-value; floats or arrays."""
+
+    difference: Any
+    low: Any
+    high: Any
+    p_value: Any
+
+
+#: the columns of a difference, in shares of accuracy
+FIGURES = Difference._fields
+
+
+def replicated(units: ArrayLike, correct: Array | None = None, source: str = "") -> Side:
+    """Return the side of several searches or networks: their own sample variance counts."""
+    values = np.asarray(units, dtype=float)
+    n = values.shape[-1]
+    variance = values.var(axis=-1, ddof=1) if n > 1 else np.full(values.shape[:-1], math.nan)
+    return Side(values, variance, n - 1, source, correct, _interaction(correct))
+
+
+def network(trainings: ArrayLike, pool: Pool | None, correct: Array | None = None, source: str = "pool") -> Side:
+    """Return the side of one network: its units are its trainings, whose variance is that of `pool`."""
+    values = np.asarray(trainings, dtype=float)
+    if pool is None:
+        return Side(values, math.nan, 0, source, correct)
+    return Side(values, pool.variance, pool.df, source, correct, pool.interaction)
+
+
+def has_images(first: Side, second: Side) -> bool:
+    """Return whether the predictions of both sides are known."""
+    return first.correct is not None and second.correct is not None
+
+
+def pooled(entries: Sequence[tuple[Sequence[float], Array | None]]) -> Pool | None:
+    """Pool the variance within entries (accuracies of one's trainings, and which images each has right).
+
+    None if no entry has two trainings.
+    """
+    squares = df = residuals = residual_df = 0.0
+    for accuracies, correct in entries:
+        n = np.shape(accuracies)[-1]
+        if n < 2:
+            continue
+        squares, df = squares + (n - 1) * np.var(accuracies, axis=-1, ddof=1), df + n - 1
+        if correct is not None:
+            residuals, residual_df = residuals + (n - 1) * _interaction(correct), residual_df + n - 1
+    if not df:
+        return None
+    return Pool(squares / df, int(df), residuals / residual_df if residual_df else 0.0)
+
+
+def _interaction(correct: Array | None) -> float:
+    """Return the residual variance of units and images after the effects of both."""
+    if correct is None or min(correct.shape) < 2:
+        return 0.0
+    rest = correct - correct.mean(axis=1, keepdims=True) - correct.mean(axis=0) + correct.mean()
+    return float((rest**2).sum() / ((correct.shape[0] - 1) * (correct.shape[1] - 1)))
+
+
+def contrast(first: Side, second: Side, ratio: float = 1.0) -> Difference:
+    """Return the mean of the first side minus `ratio` times that of the second.
+
+    Two sides of own variances and no images: Welch's (1947) test. A few searches against one network: see `interval`.
+    If the variance between units is unknown, images alone count. Without any spread the interval is a point if both
+    sides are equal; if not, it is unknown, and the p-value is that of the permutation test. NaN if no error is known.
+    """
+    difference = first.units.mean(axis=-1) - ratio * second.units.mean(axis=-1)
+    image = images_error(first, second, ratio)
+    terms = _between(first, second, ratio) + ([] if image is None else [image])
+    if not terms:
+        return Difference(difference, *[np.full(np.shape(difference), math.nan)] * 3)
+    # a spread of few searches beside a variance that is known well
+    cautious = "pool" in (first.source, second.source) and first.source != second.source
+    result = interval(difference, terms, cautious)
+    flat = sum(np.asarray(term.variance) for term in terms) == 0
+    same = flat & (np.abs(difference) < 1e-12)
+    permutation = min(1.0, 2 / math.comb(first.n + second.n, first.n))
+    low, high = (np.where(same, 0.0, np.where(flat, math.nan, end)) for end in (result.low, result.high))
+    p_value = np.where(same, 1.0, np.where(flat, permutation, result.p_value))
+    if np.ndim(difference):
+        return Difference(difference, low, high, p_value)
+    return Difference(float(difference), float(low), float(high), float(p_value))
+
+
+def _between(first: Side, second: Side, ratio: float) -> list[Term]:
+    """Return the variance of the difference that units cause; what has one source is one term; none if unknown."""
+    if not first.df and not second.df:
+        return []
+    if first.source == second.source:
+        variance = first.variance if first.df else second.variance
+        return [Term(variance * (1 / first.n + ratio**2 / second.n), max(first.df, second.df))]
+    return [Term(first.variance / first.n, first.df), Term(ratio**2 * second.variance / second.n, second.df)]
+
+
+def images_error(first: Side, second: Side | None = None, ratio: float = 1.0) -> Term | None:
+    """Return the variance of a difference that the finite test set causes; None without predictions.
+
+    The variance over images of the mean difference in correctness, over the number of images. The interaction of units
+    and images is in the variance between units already and is subtracted. The least is what one disagreement each way
+    leaves after adding half an image (Agresti & Min 2005): two networks that never disagree still have an error.
+    """
+    correct = first.correct
+    if correct is None or (second is not None and second.correct is None):
+        return None
+    per_image, interaction = correct.mean(axis=0), first.interaction / len(correct)
+    if second is not None and second.correct is not None:
+        per_image = per_image - ratio * second.correct.mean(axis=0)
+        interaction += ratio**2 * second.interaction / len(second.correct)
+    images = len(per_image)
+    variance = (float(per_image.var(ddof=1)) if images > 1 else 1.0) - interaction
+    return Term(max(variance / images, 1 / (images + 2) ** 2), math.inf)
+
+
+def interval(difference: Any, terms: Sequence[Term], cautious: bool = False) -> Difference:
+    """Return the 95 % interval and the p-value of a difference whose variance is a sum of parts.
+
+    Degrees of freedom by Satterthwaite (1946). He is liberal where a part with few of them is small by chance beside a
+    part with many: up to twice the level at 4 searches. If `cautious`, the critical value is the mean of the parts'
+    own, weighted by their variances (Cochran & Cox 1950). A part that is NaN leaves nothing known.
+    """
+    parts = [np.asarray(term.variance, dtype=float) for term in terms]
+    # an estimate without a degree of freedom is none
+    dfs = [term.df or math.nan for term in terms]
+    total = np.asarray(sum(parts), dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.sqrt(total)
+        ratio = np.abs(difference) / error
+        if cautious:
+            weights = [part / total for part in parts]
+            critical = _mean_quantile((1 + CONFIDENCE) / 2, weights, dfs)
+            p_value = _two_sided(ratio, weights, dfs)
+        else:
+            df = total**2 / sum(part**2 / own for part, own in zip(parts, dfs, strict=True))
+            critical, p_value = stdtrit(df, (1 + CONFIDENCE) / 2), 2 * stdtr(df, -ratio)
+    return Difference(difference, difference - critical * error, difference + critical * error, p_value)
+
+
+def _mean_quantile(level: float | Array, weights: Sequence[Array], dfs: Sequence[float]) -> Any:
+    """Return the weighted mean of Student's quantiles."""
+    return sum(weight * stdtrit(df, level) for weight, df in zip(weights, dfs, strict=True))
+
+
+def _two_sided(ratio: Array, weights: Sequence[Array], dfs: Sequence[float]) -> Any:
+    """Return the p-value at which the mean quantile is `ratio`, by bisection."""
+    low, high = np.zeros_like(ratio), np.ones_like(ratio)
+    for _ in range(50):
+        middle = (low + high) / 2
+        below = _mean_quantile(1 - middle / 2, weights, dfs) < ratio
+        low, high = np.where(below, low, middle), np.where(below, middle, high)
+    return np.where(np.isnan(ratio), math.nan, (low + high) / 2)
+
+
+def accuracy(side: Side) -> tuple[float, float]:
+    """Return the 95 % interval of one network's accuracy over trainings and test images, cut off at 0 and 1.
+
+    With predictions it is Agresti & Coull's (1998): two images that all trainings have right and two that all have
+    wrong are added, since the plain interval covers too little near 1. NaN if neither error is known.
+    """
+    mean, terms = float(side.units.mean()), []
+    if side.df:
+        terms.append(Term(side.variance / side.n, side.df))
+    if side.correct is not None:
+        per_image = np.concatenate([side.correct.mean(axis=0), [0.0, 0.0, 1.0, 1.0]])
+        variance = max(0.0, float(per_image.var()) - side.interaction / side.n)
+        mean = float(per_image.mean())
+        terms.append(Term(variance / len(per_image), math.inf))
+    if not terms:
+        return math.nan, math.nan
+    if all(term.variance == 0 for term in terms):
+        return mean, mean
+    found = interval(mean, terms)
+    return max(0.0, float(found.low)), min(1.0, float(found.high))
+
+
+def outcome(difference: float, p_holm: float) -> str:
+    """Judge a comparison: beat, lost, tie, few (no p-value: too few units for a claim) or missing (no difference)."""
+    if math.isnan(difference):
+        return "missing"
+    if math.isnan(p_holm):
+        return "few"
+    if p_holm >= ALPHA:
+        return "tie"
+    return "beat" if difference > 0 else "lost"
 
 
 def adjust(rows: Sequence[dict[str, Any]], family: Sequence[str], **targets: str) -> None:
@@ -75,99 +266,3 @@ def adjust(rows: Sequence[dict[str, Any]], family: Sequence[str], **targets: str
         for source, target in targets.items():
             for row, adjusted in zip(among, holm([row[source] for row in among]), strict=True):
                 row[target] = adjusted
-
-
-def caution(pairs: int, hypotheses: int = 1) -> str:
-    """Say what this number of pairs cannot show; empty if it is enough for a claim without assumptions."""
-    if pairs < FEWEST_PAIRS:
-        return f"too few seeds for a claim: {pairs} of {FEWEST_PAIRS}"
-    # the least p-value of the sign-flip test, times that of Holm's adjustment
-    least = hypotheses * 2.0 ** (1 - pairs)
-    if least < ALPHA:
-        return ""
-    needed = math.floor(math.log2(2 * hypotheses / ALPHA)) + 1
-    among = "" if hypotheses == 1 else f" among {hypotheses} comparisons"
-    return (
-        f"a claim from {pairs} seeds{among} rests on normally distributed differences: without that, no p-value can "
-        f"fall below {min(1.0, least):.2g}; {needed} seeds could"
-    )
-
-
-def sign_flips(differences: Sequence[float]) -> float:
-    """Return the two-sided sign-flip p-value: exact up to EXACT_PAIRS, else Monte Carlo (Phipson & Smyth 2010)."""
-    values = np.asarray(differences, dtype=float)
-    # equal sums must count as equal, whatever the order of adding
-    bar = abs(values.sum()) - 1e-9 * np.abs(values).sum()
-    if len(values) <= EXACT_PAIRS:
-        # the first sign stays: the mirrored pattern is as far from 0
-        signs = np.array(list(product((1.0, -1.0), repeat=len(values) - 1)))
-        return float(np.mean(np.abs(values[0] + signs @ values[1:]) >= bar))
-    generator = np.random.default_rng(derive_seed(0, "sign flips", len(values)))
-    signs = generator.choice((1.0, -1.0), (FLIPS, len(values)))
-    return float((1 + np.sum(np.abs(signs @ values) >= bar)) / (1 + FLIPS))
-
-
-def studentised_interval(differences: Sequence[float]) -> tuple[float, float]:
-    """Return the 95 % studentised bootstrap interval of the mean; NaN for fewer than FEWEST_FOR_BOOTSTRAP values."""
-    values = np.asarray(differences, dtype=float)
-    n = len(values)
-    if n < FEWEST_FOR_BOOTSTRAP:
-        return math.nan, math.nan
-    generator = np.random.default_rng(derive_seed(0, "bootstrap of differences", n))
-    samples = values[generator.integers(0, n, (RESAMPLES, n))]
-    spread = samples.std(axis=1, ddof=1)
-    # a sample of one value only has no spread
-    ratios = (samples.mean(axis=1) - values.mean())[spread > SAME] / spread[spread > SAME]
-    low, high = percentile_interval(ratios)
-    deviation = values.std(ddof=1)
-    return float(values.mean() - high * deviation), float(values.mean() - low * deviation)
-
-
-def hedges(differences: Sequence[float]) -> float:
-    """Return Hedges' g: mean over standard deviation of the paired differences, without its bias for few (1981)."""
-    half = (len(differences) - 1) / 2
-    correction = math.exp(math.lgamma(half) - math.lgamma(half - 0.5)) / math.sqrt(half)
-    return correction * fmean(differences) / stdev(differences)
-
-
-def power(pairs: int, effect: float) -> float:
-    """Return the power of the two-sided paired t test at a true `effect`, in standard deviations of the differences."""
-    shift = abs(effect) * math.sqrt(pairs)
-    # the mean over the measured standard deviation's quantiles: scipy's noncentral t is NaN for large effects
-    bar = stats.t.ppf(1 - ALPHA / 2, pairs - 1) * _deviations(pairs)
-    return float(np.mean(ndtr(shift - bar) + ndtr(-shift - bar)))
-
-
-@cache
-def _deviations(pairs: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return quantiles of the standard deviation of `pairs` standard normal values."""
-    places = (np.arange(QUANTILES) + 0.5) / QUANTILES
-    return np.sqrt(stats.chi2.ppf(places, pairs - 1) / (pairs - 1))
-
-
-def seeds_needed(effect: float) -> float:
-    """Return the fewest pairs with the power POWER at a true `effect` in deviations; infinite from a million on."""
-    if effect == 0:
-        return math.inf
-    # the normal test needs a little fewer than the t test, and has no degrees of freedom
-    pairs = max(2, math.floor((stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER)) ** 2 / effect**2))
-    while pairs < 1_000_000 and power(pairs, effect) < POWER:
-        pairs += 1
-    return float(pairs) if pairs < 1_000_000 else math.inf
-
-
-@cache
-def detectable(pairs: int) -> float:
-    """Return the smallest true effect, in standard deviations, that `pairs` show with the power POWER."""
-    return float(brentq(lambda effect: power(pairs, effect) - POWER, 0.0, 1000.0))
-
-
-def best_weights(fitness: Sequence[float], chosen: int) -> list[float]:
-    """Return each entry's probability to be the fittest of `chosen` random ones; of equals the earlier wins."""
-    n = len(fitness)
-    if not 1 <= chosen <= n:
-        raise ValueError(f"{chosen} of {n} entries cannot be drawn")
-    weights = [0.0] * n
-    for place, index in enumerate(sorted(range(n), key=lambda index: (fitness[index], -index))):
-        weights[index] = math.comb(place, chosen - 1) / math.comb(n, chosen)
-    return weights

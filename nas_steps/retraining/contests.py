@@ -1,130 +1,283 @@
-"""Compare each strategy with random search, no search, the largest network and the best baseline. Imports no torch."""
+"""Compare each strategy with random search, random networks, the largest network and baselines. Imports no torch.
+
+The unit of a strategy is the search: another search ends in another network. The accuracy of a search is the mean of
+its winner's sound trainings.
+"""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from scipy import stats
+import numpy as np
 
 from nas_steps.provenance.files import write_csv
 from nas_steps.retraining import summary
-from nas_steps.retraining.comparison import FEWEST_PAIRS, PAIRED, adjust, best_weights, paired
-from nas_steps.retraining.summary import Metrics, accuracies, by_entry, mean_of, sound, strategy_of, tested
+from nas_steps.retraining.comparison import (
+    FEWEST_NETWORKS,
+    FEWEST_SEARCHES,
+    FIGURES,
+    Array,
+    Difference,
+    Pool,
+    Side,
+    adjust,
+    contrast,
+    has_images,
+    outcome,
+    replicated,
+)
+from nas_steps.retraining.summary import (
+    NO_IMAGES,
+    Metrics,
+    chance_trainings,
+    correct_of,
+    mean_of,
+    needed,
+    pool_of,
+    side_of,
+    sound,
+    strategy_of,
+    tested,
+    unit_of,
+)
 
-SEARCHES = ("searches_low", "searches_high", "searches_p")
+FAILURES = ("failed", "against_failed", "failures_difference", "failures_low", "failures_high", "failures_outcome")
 CONTESTS = (
-    "strategy", "against", "role", "of", "k", "searches", "pairs", *PAIRED[:-1], "p_holm", "p_flips_holm", *SEARCHES,
-    "note",
+    "strategy", "against", "role", "searches", "against_searches", "matched", *FIGURES, "p_holm", "outcome",
+    "relative_improvement", "ri_low", "ri_high", *FAILURES, "note",
 )  # fmt: skip
 
-#: entry -> its sound trainings, of a strategy or an opponent
-Side = Mapping[str, Sequence[Metrics]]
+#: rows of opponents.csv
+Opponents = Iterable[Mapping[str, str]]
 
 
-def write_tables(trainings: Sequence[Metrics], folder: Path) -> None:
-    """Write retrained.csv, summary.csv, comparisons.csv and contests.csv into a folder."""
+@dataclass(frozen=True)
+class Opponent:
+    """What a strategy is compared with: `units` are networks with their trainings, an empty list for a search without
+    a network."""
+
+    against: str
+    role: str
+    units: Sequence[Sequence[Metrics]]
+    matched: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it is one network, whose units are its trainings."""
+        return self.role in ("largest", "baseline")
+
+    @property
+    def fewest(self) -> int:
+        return {"random": FEWEST_SEARCHES, "uniform": FEWEST_NETWORKS}.get(self.role, 1)
+
+
+def write_tables(
+    trainings: Sequence[Metrics],
+    folder: Path,
+    opponents: Opponents | None = None,
+    slots: Sequence[Metrics] = (),
+) -> None:
+    """Write retrained.csv, summary.csv, comparisons.csv and contests.csv into a folder.
+
+    `slots` are trainings that count in contests.csv alone.
+    """
+    trainings, rivals = needed(trainings), None if opponents is None else list(opponents)
     rows = [{key: metrics[key] for key in summary.RETRAINED} for metrics in trainings]
     write_csv(folder / "retrained.csv", rows, summary.RETRAINED)
     write_csv(folder / "summary.csv", summary.summarise(trainings), summary.SUMMARY)
-    write_csv(folder / "comparisons.csv", summary.compare(trainings), summary.COMPARISONS)
-    write_csv(folder / "contests.csv", contests(trainings), CONTESTS)
+    write_csv(folder / "comparisons.csv", summary.compare(trainings, rivals), summary.COMPARISONS)
+    write_csv(folder / "contests.csv", contests([*trainings, *slots], rivals), CONTESTS)
 
 
-def contests(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
-    """Return a row for each strategy, opponent and way to take several winners as one, paired over training seeds.
+def contests(trainings: Sequence[Metrics], opponents: Opponents | None = None) -> list[dict[str, Any]]:
+    """Return a row for each strategy and opponent; the columns are CONTESTS.
 
-    `mean` is the mean of all winners; `best` the expected test accuracy of the best of k winners by mean validation
-    accuracy, k being the smaller number of searches of both sides. Pairs speak of these winners when trained again.
-    searches_low, searches_high and searches_p speak of other searches: Welch's interval and test of the winners' means,
-    from FEWEST_PAIRS searches of both sides on, for `mean` only. Holm adjusts over rows of the same `role` and `of`.
+    - role random: the networks that `opponents` names, one for each search seed; without that table random search's own
+      winners, whatever they cost, and `matched` is empty
+    - role uniform: uniformly drawn networks, and the relative improvement over their mean (Yang et al. 2020)
+    - roles largest and baseline: one network, whose error is that of its trainings. The baseline is the best by
+      validation; without validation accuracies every baseline has a row.
+
+    Two groups of searches or networks are compared by Welch's test, to which the error of the test images is added.
+    Holm adjusts over the rows of a role. `failures_*` are the same figures with every failed training at chance level;
+    a search without a network fails, too.
     """
-    entries = by_entry(trainings)
-    sides: dict[tuple[str, str], list[str]] = {}
-    for name, mine in entries.items():
-        if mine[0]["kind"] in ("searched", "random", "uniform", "largest"):
-            sides.setdefault((mine[0]["kind"], strategy_of(mine[0])), []).append(name)
-    opponents = [
-        (strategy or kind, kind, names, "")
-        for role in ("random", "uniform", "largest")
-        for (kind, strategy), names in sides.items()
-        if kind == role
-    ]
-    baseline, remark = best_baseline(entries)
-    if baseline:
-        opponents.append((baseline, "baseline", [baseline], remark))
+    trainings = needed(trainings)
+    units: dict[str, list[Metrics]] = {}
+    for metrics in trainings:
+        units.setdefault(unit_of(metrics), []).append(metrics)
+    strategies: dict[str, list[list[Metrics]]] = {}
+    for mine in units.values():
+        if mine[0]["kind"] == "searched":
+            strategies.setdefault(strategy_of(mine[0]), []).append(mine)
+    pool, rivals = pool_of(trainings), None if opponents is None else list(opponents)
+    others = _other_opponents(units)
     rows = [
-        {"strategy": strategy, "against": against, "role": role}
-        | _contest(_sound(entries, names), _sound(entries, theirs), of, remark)
-        for (kind, strategy), names in sides.items()
-        if kind == "searched"
-        for against, role, theirs, remark in opponents
-        for of in ("mean", "best")
+        {"strategy": strategy, "against": opponent.against, "role": opponent.role} | _contest(mine, opponent, pool)
+        for strategy, mine in strategies.items()
+        for opponent in (*_random_searches(strategy, units, rivals), *others)
     ]
-    adjust(rows, ["of", "role"], p_value="p_holm", p_flips="p_flips_holm")
-    return rows
+    adjust(rows, ["role"], p_value="p_holm", failures_p="failures_p_holm")
+    for row in rows:
+        row["outcome"] = outcome(row["difference"], row["p_holm"])
+        row["failures_outcome"] = outcome(row["failures_difference"], row["failures_p_holm"])
+    return [{column: row[column] for column in CONTESTS} for row in rows]
 
 
-def best_baseline(entries: Side) -> tuple[str, str]:
-    """Return the best baseline, empty if none was trained, and a remark on how it was chosen."""
-    known = _sound(entries, [name for name, mine in entries.items() if mine[0]["kind"] == "baseline"])
-    valid = {name: mean_of(mine, "valid_accuracy") for name, mine in known.items()}
-    best, by_validation = best_by_validation(valid, {name: fmean(tested(mine)) for name, mine in known.items()})
-    return best, "" if by_validation else "the baseline was chosen by test accuracy"
+def best_baselines(baselines: Mapping[str, Sequence[Metrics]]) -> list[str]:
+    """Return the best by mean validation accuracy of its sound trainings; without such accuracies, all in question.
+
+    The test set chooses nothing.
+    """
+    known = {name: ok for name, mine in baselines.items() if (ok := sound(mine))}
+    valid = {name: mean_of(ok, "valid_accuracy") for name, ok in known.items()}
+    judged = {name: value for name, value in valid.items() if not math.isnan(value)}
+    return [max(judged, key=lambda name: judged[name])] if judged else list(known or baselines)
 
 
-def best_by_validation(valid: Mapping[str, float | None], test: Mapping[str, float]) -> tuple[str, bool]:
-    """Name the best by validation accuracy, by test accuracy if none is known; say as well which. Empty if none."""
-    judged = {name: value for name, value in valid.items() if value is not None and not math.isnan(value)}
-    figures = judged or test
-    return max(figures, key=lambda name: figures[name], default=""), bool(judged)
+def _random_searches(
+    strategy: str, units: Mapping[str, list[Metrics]], rivals: Sequence[Mapping[str, str]] | None
+) -> list[Opponent]:
+    if rivals is None:
+        whole: dict[str, list[list[Metrics]]] = {}
+        for name, mine in units.items():
+            if mine[0]["kind"] == "random" and "." not in name:
+                whole.setdefault(strategy_of(mine[0]), []).append(mine)
+        return [Opponent(name, "random", several) for name, several in whole.items()]
+    mine = [row for row in rivals if row["strategy"] == strategy]
+    found = []
+    for name in dict.fromkeys(row["random"] for row in mine):
+        rows = [row for row in mine if row["random"] == name]
+        matched = int(all(row["matched"] == "1" for row in rows))
+        notes = tuple(dict.fromkeys(row["note"] for row in rows if row["note"]))
+        found.append(Opponent(name, "random", [units.get(row["entry"], []) for row in rows], matched, notes))
+    return found
 
 
-def _sound(entries: Side, names: Sequence[str]) -> dict[str, list[Metrics]]:
-    return {name: ok for name in names if (ok := sound(entries[name]))}
+def _other_opponents(units: Mapping[str, list[Metrics]]) -> list[Opponent]:
+    kinds: dict[str, dict[str, list[Metrics]]] = {}
+    for name, mine in units.items():
+        kinds.setdefault(mine[0]["kind"], {})[name] = mine
+    found = [Opponent("uniform", "uniform", list(kinds["uniform"].values()))] if "uniform" in kinds else []
+    found += [Opponent(name, "largest", [mine]) for name, mine in kinds.get("largest", {}).items()]
+    baselines = kinds.get("baseline", {})
+    best = best_baselines(baselines)
+    remark = ("no validation accuracy to choose a baseline by",) if len(best) > 1 else ()
+    return found + [Opponent(name, "baseline", [baselines[name]], notes=remark) for name in best]
 
 
-def _contest(ours: Side, theirs: Side, of: str, remark: str) -> dict[str, Any]:
-    k = min(len(ours), len(theirs))
-    row: dict[str, Any] = {"of": of, "k": k, "searches": f"{len(ours)} against {len(theirs)}", "pairs": 0}
-    row |= dict.fromkeys(SEARCHES, math.nan)
-    weights = [_weights(side, k, of) for side in (ours, theirs)]
-    if k == 0:
-        row |= paired([])
-    elif any(weight is None for weight in weights):
-        row |= {**paired([]), "note": "not every winner has a validation accuracy to choose the best by"}
-    else:
-        mine, other = (_by_seed(side, weight or []) for side, weight in zip((ours, theirs), weights, strict=True))
-        differences = [mine[seed] - other[seed] for seed in sorted(mine.keys() & other.keys())]
-        row |= {"pairs": len(differences), **paired(differences)}
-        if of == "mean":
-            row |= _between_searches(ours, theirs)
-    return row | {"note": "; ".join(filter(None, (row["note"], remark)))}
+def _contest(mine: Sequence[Sequence[Metrics]], opponent: Opponent, pool: Pool | None) -> dict[str, Any]:
+    """Return a row without Holm's adjustment and without outcomes."""
+    ours, theirs = ([ok for unit in side if (ok := sound(unit))] for side in (mine, opponent.units))
+    figures = _figures(ours, theirs, opponent, pool)
+    failed = [sum(map(_failed, side)) for side in (mine, opponent.units)]
+    failures = figures
+    if any(failed):
+        all_ours, all_theirs = _with_failures(mine, opponent.units)
+        failures = _figures(all_ours, all_theirs, opponent, pool)
+    at_chance = sum(int(count) for unit in (*ours, *theirs) if (count := chance_trainings(unit)) > 0)
+    notes = [*figures.notes, *opponent.notes]
+    notes += (
+        [f"failed searches: {failed[0]} of {len(mine)}, {failed[1]} of {len(opponent.units)}"] if any(failed) else []
+    )
+    notes += [f"sound trainings at chance level: {at_chance}"] if at_chance else []
+    return {
+        "searches": len(ours),
+        "against_searches": len(theirs),
+        "matched": opponent.matched,
+        **figures.difference._asdict(),
+        **dict(zip(("relative_improvement", "ri_low", "ri_high"), figures.improvement, strict=True)),
+        **dict(zip(("failed", "against_failed"), failed, strict=True)),
+        **{f"failures_{key}": getattr(failures.difference, key) for key in ("difference", "low", "high")},
+        "failures_p": failures.difference.p_value,
+        "note": "; ".join(notes),
+    }
 
 
-def _weights(side: Side, k: int, of: str) -> list[float] | None:
-    """Return each winner's weight; None if the best cannot be chosen."""
-    if not side or k == 0:
-        return []
-    if of == "mean" or len(side) == 1:
-        return [1 / len(side)] * len(side)
-    fitness = [mean_of(mine, "valid_accuracy") for mine in side.values()]
-    return None if any(map(math.isnan, fitness)) else best_weights(fitness, k)
+@dataclass(frozen=True)
+class _Figures:
+    """A difference, the relative improvement with its interval, and notes. Without enough units the interval and the
+    p-value are NaN."""
+
+    difference: Difference
+    improvement: tuple[float, float, float] = (math.nan,) * 3
+    notes: tuple[str, ...] = ()
 
 
-def _by_seed(side: Side, weights: Sequence[float]) -> dict[int, float]:
-    """Return the weighted accuracy by training seed, for seeds with a sound training of every winner that counts."""
-    tables = [(weight, accuracies(mine)) for weight, mine in zip(weights, side.values(), strict=True) if weight > 0]
-    shared = set.intersection(*(set(table) for _, table in tables))
-    return {seed: math.fsum(weight * table[seed] for weight, table in tables) for seed in shared}
+def _figures(
+    ours: Sequence[Sequence[Metrics]], theirs: Sequence[Sequence[Metrics]], opponent: Opponent, pool: Pool | None
+) -> _Figures:
+    """Compare the sound trainings of two groups of units."""
+    if not ours or not theirs:
+        return _Figures(Difference(*[math.nan] * 4), notes=("no sound training on one side",))
+    first = _group(ours, "searches")
+    second = side_of(theirs[0], pool) if opponent.is_network else _group(theirs, "opponents")
+    if len(ours) < FEWEST_SEARCHES or len(theirs) < opponent.fewest:
+        difference = float(first.units.mean() - second.units.mean())
+        return _Figures(Difference(difference, *[math.nan] * 3), notes=(_too_few(len(ours), len(theirs), opponent),))
+    notes = [] if has_images(first, second) else [NO_IMAGES]
+    if opponent.is_network and not second.df:
+        # a search's spread holds that of trainings, and more
+        second = replace(first, units=second.units, correct=second.correct)
+        notes.append(f"{opponent.against} was trained once: its error is taken to be the spread of the searches")
+    found = contrast(first, second)
+    if math.isnan(found.low):
+        notes.append("no spread on either side: the p-value is that of the permutation test")
+    elif found.difference == found.low == found.high:
+        notes.append("all accuracies are the same")
+    improvement = _relative_improvement(first, second) if opponent.role == "uniform" else (math.nan,) * 3
+    return _Figures(found, improvement, tuple(notes))
 
 
-def _between_searches(ours: Side, theirs: Side) -> dict[str, float]:
-    """Return Welch's 95 % interval and p-value of the difference between the winners' mean accuracies."""
-    means = [[fmean(tested(mine)) for mine in side.values()] for side in (ours, theirs)]
-    if min(map(len, means)) < FEWEST_PAIRS or max(max(side) - min(side) for side in means) == 0:
-        return {}
-    test = stats.ttest_ind(*means, equal_var=False)
-    interval = test.confidence_interval(0.95)
-    return dict(zip(SEARCHES, map(float, (interval.low, interval.high, test.pvalue)), strict=True))
+def _too_few(ours: int, theirs: int, opponent: Opponent) -> str:
+    if opponent.role == "random":
+        return f"{ours} searches against {theirs}; a claim needs {FEWEST_SEARCHES} of each"
+    if opponent.role == "uniform":
+        return f"{ours} searches and {theirs} networks; a claim needs {FEWEST_SEARCHES} and {FEWEST_NETWORKS}"
+    return f"{ours} of the {FEWEST_SEARCHES} searches that a claim needs"
+
+
+def _group(units: Sequence[Sequence[Metrics]], source: str) -> Side:
+    """Return searches or networks as a side: the mean of each one's trainings."""
+    correct = [correct_of(unit) for unit in units]
+    known: list[Array] = [one.mean(axis=0) for one in correct if one is not None]
+    return replicated(
+        [fmean(tested(unit)) for unit in units],
+        np.stack(known) if len(known) == len(units) else None,
+        source,
+    )
+
+
+def _relative_improvement(first: Side, second: Side) -> tuple[float, float, float]:
+    """Return (first - second) / second of the means, and its interval by linearising the ratio (the delta method)."""
+    mean = float(second.units.mean())
+    if mean == 0:
+        return (math.nan,) * 3
+    ratio = float(first.units.mean()) / mean
+    around = contrast(first, second, ratio)
+    return ratio - 1, ratio - 1 + around.low / mean, ratio - 1 + around.high / mean
+
+
+def _failed(unit: Sequence[Metrics]) -> bool:
+    """Return whether a search has no network, or one with a training that did not end soundly."""
+    return not unit or any(metrics["status"] != "ok" for metrics in unit)
+
+
+def _with_failures(*sides: Sequence[Sequence[Metrics]]) -> list[list[list[Metrics]]]:
+    """Return all trainings as sound ones, the failed at chance level; NaN if the number of classes is unknown."""
+    everyone = [metrics for side in sides for unit in side for metrics in unit]
+    level = next((metrics["chance_level"] for metrics in everyone if metrics.get("chance_level")), math.nan)
+    images = next((metrics["test_images"] for metrics in everyone if metrics["test_images"]), None)
+    correct = next((one for metrics in everyone if (one := metrics.get("correct")) is not None), None)
+    constant = None if correct is None else np.full(len(correct), level)
+    failed = {"status": "ok", "test_accuracy": level, "test_images": images, "correct": constant, "chance_level": level}
+
+    def sound_or_chance(unit: Sequence[Metrics]) -> list[Metrics]:
+        whole = [metrics if metrics["status"] == "ok" else {**metrics, **failed} for metrics in unit]
+        return whole or [{"entry": "", **failed}]
+
+    return [[sound_or_chance(unit) for unit in side] for side in sides]

@@ -1,14 +1,18 @@
-"""Means, intervals and paired comparisons of final trainings. Imports no torch."""
+"""Means and intervals of final trainings, and comparisons of networks. Imports no torch."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from nas_steps.intervals import accuracy_interval
-from nas_steps.retraining.comparison import PAIRED, adjust, paired
+import numpy as np
+from scipy import stats
 
-#: the record of a training, as in metrics.json
+from nas_steps.intervals import CONFIDENCE, accuracy_interval, mean_interval
+from nas_steps.retraining import comparison
+from nas_steps.retraining.comparison import Array, Pool, Side, adjust, contrast, network, outcome, pooled
+
+#: the record of a training, as in metrics.json; `predictions.read_trainings` adds `correct` and `chance_level`
 Metrics = Mapping[str, Any]
 
 RETRAINED = (
@@ -16,42 +20,142 @@ RETRAINED = (
     "test_loss", "test_images", "train_seconds",
 )  # fmt: skip
 SUMMARY = (
-    "entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged", "valid_mean",
-    "test_mean", "test_std", "test_low", "test_high", "train_seconds",
+    "entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged", "chance", "valid_mean",
+    "test_mean", "test_std", "test_low", "test_high", "train_seconds", "note",
 )  # fmt: skip
-COMPARISONS = ("entry", "strategy", "against", "role", "pairs", *PAIRED[:-1], "p_holm", "note")
+COMPARISONS = (
+    "entry", "strategy", "against", "role", "seeds", "difference", "low", "high", "p_value", "p_holm", "outcome", "note"
+)  # fmt: skip
+#: the status of a job whose slot no search needs
+UNNEEDED = "unneeded"
+NO_IMAGES = "no predictions: the interval does not count the test set's size"
+NO_TRAININGS = "one training of each network: the interval counts test images alone"
 
 
 def summarise(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
-    """Return a row for each entry, in the order of first appearance. Diverged trainings are counted, not averaged."""
-    rows = []
+    """Return a row for each entry, in the order of first appearance. Diverged trainings are counted, not averaged.
+
+    The interval counts trainings, by their variance pooled over entries, and test images. An entry that stands for
+    several searches has the t interval of their own spread.
+    """
+    trainings = needed(trainings)
+    pool, rows = pool_of(trainings), []
     for name, mine in by_entry(trainings).items():
         ok = sound(mine)
         first = (ok or mine)[0]
         row = {"entry": name, "kind": first["kind"], "strategy": strategy_of(first)}
         row |= {key: first[key] for key in ("architecture", "parameters", "macs")}
         row |= {"trainings": len(ok), "diverged": sum(metrics["status"] == "diverged" for metrics in mine)}
-        row |= {f"test_{key}": value for key, value in accuracy_interval(tested(ok)).items()}
+        row |= {"chance": chance_trainings(ok), **_accuracy(ok, pool)}
         # an accuracy from a table took no time
         rows.append(row | {"valid_mean": mean_of(ok, "valid_accuracy"), "train_seconds": mean_of(ok, "train_seconds")})
     return rows
 
 
-def compare(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
-    """Compare each searched entry with each other one, paired over seeds; Holm adjusts within a role."""
-    entries = by_entry(trainings)
-    accuracy = {name: accuracies(mine) for name, mine in entries.items()}
+def _accuracy(ok: Sequence[Metrics], pool: Pool | None) -> dict[str, Any]:
+    """Return test_mean, test_std, test_low, test_high and note of an entry's sound trainings."""
+    if len({unit_of(metrics) for metrics in ok}) > 1:
+        found = {f"test_{key}": value for key, value in accuracy_interval(tested(ok)).items()}
+        return found | {"note": "the interval is over searches"}
+    figures = mean_interval(tested(ok))
+    row = {"test_mean": figures["mean"], "test_std": figures["std"], "test_low": math.nan, "test_high": math.nan}
+    if not ok:
+        return row | {"note": "no sound training"}
+    side = side_of(ok, pool)
+    low, high = comparison.accuracy(side)
+    notes = [NO_TRAININGS] if not side.df and side.correct is not None else []
+    notes += [] if side.correct is not None else [NO_IMAGES]
+    return row | {"test_low": low, "test_high": high, "note": "; ".join(notes)}
+
+
+def compare(trainings: Sequence[Metrics], opponents: Iterable[Mapping[str, str]] | None = None) -> list[dict[str, Any]]:
+    """Compare each searched network with the others, unpaired; Holm adjusts within a role.
+
+    The variance between trainings is pooled over entries: see `comparison`. Of random search's networks, each search
+    meets those that `opponents`, the rows of opponents.csv, names for its search seed; all of them without that table.
+    Without a variance between trainings nothing is claimed: the outcome is `few`. A table of strategies has no rows.
+    """
+    trainings = needed(trainings)
+    entries, pool = by_entry(trainings), pool_of(trainings)
+    if any(len({unit_of(metrics) for metrics in mine}) > 1 for mine in entries.values()):
+        return []
+    rivals = None
+    if opponents is not None:
+        rivals = {(f"{row['strategy']}-{row['search_seed']}", row["entry"]) for row in opponents}
     rows: list[dict[str, Any]] = []
     for name, mine in entries.items():
         for other, theirs in entries.items():
-            if mine[0]["kind"] != "searched" or theirs[0]["kind"] == "searched":
+            role = theirs[0]["kind"]
+            if mine[0]["kind"] != "searched" or role == "searched":
                 continue
-            seeds = sorted(accuracy[name].keys() & accuracy[other].keys())
-            head = {"entry": name, "strategy": strategy_of(mine[0]), "against": other, "role": theirs[0]["kind"]}
-            statistics = paired([accuracy[name][seed] - accuracy[other][seed] for seed in seeds])
-            rows.append({**head, "pairs": len(seeds), **statistics})
+            if role == "random" and rivals is not None and (name, other) not in rivals:
+                continue
+            head = {"entry": name, "strategy": strategy_of(mine[0]), "against": other, "role": role}
+            rows.append(head | _compared(sound(mine), sound(theirs), pool))
     adjust(rows, ["role"], p_value="p_holm")
+    for row in rows:
+        row["outcome"] = outcome(row["difference"], row["p_holm"])
     return rows
+
+
+def _compared(mine: Sequence[Metrics], theirs: Sequence[Metrics], pool: Pool | None) -> dict[str, Any]:
+    row = {"seeds": f"{len(mine)} against {len(theirs)}", **dict.fromkeys(comparison.FIGURES, math.nan)}
+    if not mine or not theirs:
+        return row | {"note": "no sound training of one of the two"}
+    first, second = side_of(mine, pool), side_of(theirs, pool)
+    notes = [] if comparison.has_images(first, second) else [NO_IMAGES]
+    found = contrast(first, second)._asdict()
+    if not first.df and not second.df:
+        notes = [NO_TRAININGS if comparison.has_images(first, second) else "one training of each network: no interval"]
+        found["p_value"] = math.nan
+    return row | found | {"note": "; ".join(notes)}
+
+
+def pool_of(trainings: Sequence[Metrics]) -> Pool | None:
+    """Pool the variance between sound trainings of one network over networks; those at chance level do not count."""
+    groups: dict[str, list[Metrics]] = {}
+    for metrics in sound(trainings):
+        groups.setdefault(unit_of(metrics), []).append(metrics)
+    return pooled([(tested(mine), correct_of(mine)) for mine in groups.values() if not chance_trainings(mine) > 0])
+
+
+def side_of(mine: Sequence[Metrics], pool: Pool | None) -> Side:
+    """Return one network's sound trainings as a side of a comparison.
+
+    If one of them is at chance level, the entries do not vary alike: the network's own variance counts.
+    """
+    if chance_trainings(mine) > 0 and len(mine) > 1:
+        pool = pooled([(tested(mine), correct_of(mine))])
+        return network(tested(mine), pool, correct_of(mine), source=unit_of(mine[0]))
+    return network(tested(mine), pool, correct_of(mine))
+
+
+def correct_of(trainings: Sequence[Metrics]) -> Array | None:
+    """Return which images each training has right, shape (trainings, images); None if one has no predictions."""
+    known = [one for metrics in trainings if (one := metrics.get("correct")) is not None]
+    return np.stack(known) if known and len(known) == len(trainings) else None
+
+
+def chance_trainings(ok: Sequence[Metrics]) -> float:
+    """Count the sound trainings at chance level: the exact 95 % interval of the accuracy holds 1 / classes or less.
+
+    NaN if the classes are unknown.
+    """
+    known = [metrics for metrics in ok if metrics.get("chance_level") and metrics["test_images"]]
+    return sum(map(_at_chance, known)) if known or not ok else math.nan
+
+
+def _at_chance(metrics: Metrics) -> bool:
+    """Clopper & Pearson's (1934) lower end is not above the chance level."""
+    images = metrics["test_images"]
+    right = round(metrics["test_accuracy"] * images)
+    low = float(stats.beta.ppf((1 - CONFIDENCE) / 2, right, images - right + 1)) if right else 0.0
+    return bool(low <= metrics["chance_level"])
+
+
+def needed(trainings: Sequence[Metrics]) -> list[Metrics]:
+    """Return all trainings but those of slots that no search needs."""
+    return [metrics for metrics in trainings if metrics["status"] != UNNEEDED]
 
 
 def by_entry(trainings: Sequence[Metrics]) -> dict[str, list[Metrics]]:
@@ -71,19 +175,20 @@ def tested(trainings: Sequence[Metrics]) -> list[float]:
     return [metrics["test_accuracy"] for metrics in trainings]
 
 
-def accuracies(trainings: Sequence[Metrics]) -> dict[int, float]:
-    """Return the test accuracy of the sound trainings by seed."""
-    return {metrics["seed"]: metrics["test_accuracy"] for metrics in sound(trainings)}
-
-
 def mean_of(trainings: Sequence[Metrics], key: str) -> float:
     """Return the mean of a figure over the trainings that have it; NaN if none has."""
     values = [metrics[key] for metrics in trainings if metrics[key] is not None]
     return fmean(values) if values else math.nan
 
 
+def unit_of(metrics: Metrics) -> str:
+    """Return the network of a record: `unit`, an entry of winners.csv, for lookups in a table, else its entry."""
+    return str(metrics.get("unit") or metrics["entry"])
+
+
 def strategy_of(metrics: Metrics) -> str:
-    """Return the record's strategy, or `darts` for the entry `darts-0`; empty for an entry without a search seed."""
+    """Return the record's strategy, or `darts` for the entry `darts-0` and `random` for `random.2-0`; empty for an
+    entry without a search."""
     if "strategy" in metrics:
         return str(metrics["strategy"])
-    return "" if metrics["kind"] in ("baseline", "largest") else metrics["entry"].rpartition("-")[0]
+    return "" if metrics["kind"] in ("baseline", "largest") else metrics["entry"].rpartition("-")[0].partition(".")[0]

@@ -18,7 +18,7 @@ from nas_steps.spaces.mobile.architectures import is_mobile
 from nas_steps.spaces.protocol import Space
 
 DESIGNS = (
-    "base", "scaling", "base_architecture", "base_width", *FACTORS, *DESIGN, *SIZE, "target_macs", "mismatch",
+    "base", "scaling", "search", "base_architecture", "base_width", *FACTORS, *DESIGN, *SIZE, "target_macs", "mismatch",
 )  # fmt: skip
 CELLS = (
     "base", "scaling", "architectures", *SIZE, "target_macs", "mismatch", "trainings", *TEST, "train_seconds", "status",
@@ -48,9 +48,18 @@ def base_architectures(
 
 
 def describe_designs(
-    factorial: Factorial, bases: Mapping[str, str], triple: Factors, network: Network, side: int, measure: Measure
+    factorial: Factorial,
+    bases: Mapping[str, str],
+    triple: Factors,
+    network: Network,
+    side: int,
+    measure: Measure,
+    search: str = "",
 ) -> list[dict[str, Any]]:
-    """Return every cell of the factorial with its real size. `side` is that of the stored images, in pixels."""
+    """Return every cell of the factorial with its real size. `side` is that of the stored images, in pixels.
+
+    `search` is the entry of the searched base if each repetition takes another search's winner.
+    """
     ways = paths(triple)
     budget = measure(Design(bases["searched"], network, side))[1]
     rows = []
@@ -65,7 +74,13 @@ def describe_designs(
             # without scaling there is nothing to solve
             wanted = measure(own)[1] if way == "none" else target
             solved = solve(own, ways[way], wanted, measure, factorial.channel_divisor)
-            row = {"base": name, "scaling": way, "base_architecture": architecture, "base_width": base_width}
+            row = {
+                "base": name,
+                "scaling": way,
+                "search": search,
+                "base_architecture": architecture,
+                "base_width": base_width,
+            }
             row |= {**asdict(solved.factors), **described(solved.design)}
             row |= {"parameters": solved.parameters, "macs": solved.macs}
             rows.append(row | {"target_macs": target, "mismatch": solved.macs / target - 1})

@@ -1,6 +1,6 @@
 """Find the architecture that is scaled, and count its scaled networks. Loads torch only to count."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ from nas_steps.scaling.compound import Design, Measure
 
 NO_WINNER = "there is no winner to scale: no shortlisted architecture could be trained"
 
+#: searches of one strategy that a claim about it needs
+FEWEST_SEARCHES = 4
+
 #: the columns of a design
 DESIGN = ("cells", "channels", "reductions", "side", "architecture")
 
@@ -20,6 +23,21 @@ def winner(ranked: str | Path) -> str:
     """Return the first architecture of ranked.csv; empty if none could be trained."""
     rows = read_csv(ranked)
     return rows[0]["architecture"] if rows and rows[0]["status"] == "ok" else ""
+
+
+def searches_of(architecture: str, winners: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Return the winners of all searches of the strategy that found `architecture`, by search seed.
+
+    `winners` are rows of winners.csv. Empty if fewer than FEWEST_SEARCHES searches have one: a few others would not
+    tell how the strategy varies. A searching strategy goes before random search, whose smaller budgets do not count.
+    """
+    whole = [row for row in winners if row["entry"] == f"{row['strategy']}-{row['search_seed']}"]
+    finders = [row for row in whole if row["architecture"] == architecture]
+    if not finders:
+        return []
+    strategy = min(finders, key=lambda row: row["kind"] == "random")["strategy"]
+    mine = sorted((row for row in whole if row["strategy"] == strategy), key=lambda row: int(row["search_seed"]))
+    return mine if len(mine) >= FEWEST_SEARCHES else []
 
 
 def measure(meta: Meta) -> Measure:

@@ -146,6 +146,21 @@ def test_a_correlation_that_cannot_be_had_says_why(truth: list[float], scores: l
         assert note in found.note
 
 
+@pytest.mark.parametrize("measure", ["kendall", "spearman"])
+def test_fewer_than_seven_have_no_interval(measure: str) -> None:
+    truth, scores = tied_pool(3, n=7, values=100)
+    few, enough = correlation(truth[:6], scores[:6], measure), correlation(truth, scores, measure)
+    assert few.value is not None
+    assert (few.low, few.high, few.note) == (None, None, "6 architectures are too few for an interval")
+    assert enough.low is not None
+    assert enough.low <= enough.value <= enough.high  # type: ignore[operator]
+    reference = np.random.default_rng(0).random((7, 1)) + 0.01 * np.random.default_rng(1).random((7, 2))
+    few_halves, halves_of_seven = (noise_ceiling(reference[:n], measure).halves for n in (6, 7))
+    assert (few_halves.low, halves_of_seven.low is None) == (None, False)
+    assert few_halves.value is not None
+    assert "too few for an interval" in few_halves.note
+
+
 def test_the_best_k_of_degenerate_pools() -> None:
     assert "fewer than k = 3" in top([0.1, 0.2], [1.0, 2.0], 3, "regret").note
     assert "nothing to choose" in top([0.1], [1.0], 1, "precision").note

@@ -16,8 +16,22 @@ from scipy import stats
 
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import write_csv
+from nas_steps.ranking.noise import posterior
 from nas_steps.ranking.steps import sufficiency as step
-from nas_steps.ranking.sufficiency import Choice, Simulated, _read, copula, empirical, from_pool, from_tau, pool
+from nas_steps.ranking.sufficiency import (
+    WORLDS,
+    Choice,
+    Simulated,
+    _read,
+    copula,
+    empirical,
+    from_pool,
+    from_sample,
+    from_tau,
+    least_kept,
+    pool,
+    reach,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 NASBENCH201 = ROOT.parent / "shared" / "data" / "nasbench201.csv.gz"
@@ -75,10 +89,125 @@ def test_every_figure_is_the_brute_force_one() -> None:
         beaten = sum(1.0 if value < line[0] else 0.5 if value == line[0] else 0.0 for value in others)
         assert found["percentile"][row] == pytest.approx(beaten / 149, abs=1e-12)
         assert found["regret"][row].tolist() == [max(line) - max(line[:k]) for k in (1, 4, 150)]
-        assert found["enough"][row] == next(k for k in range(1, 151) if max(line[:k]) >= max(line) - 3)
+        assert found["within"][row].tolist() == [max(line[:k]) >= max(line) - 3 for k in range(1, 151)]
         # the best 2 of 150, equal ones counted among them
         bar = sorted(line)[-2]
         assert found["needed_for_top"][row] == next(k for k in range(1, 151) if max(line[:k]) >= bar)
+
+
+def test_with_noise_the_best_measured_of_the_first_k_is_picked() -> None:
+    generator = np.random.default_rng(0)
+    accuracies = generator.integers(0, 40, (60, 30)).astype(float)
+    luck = 8 * generator.standard_normal((60, 30))
+    found = _read(accuracies, Choice(30, 3.0, (1, 4, 30)), luck)
+    for row, line in enumerate(accuracies.tolist()):
+        measured = (accuracies[row] + luck[row]).tolist()
+        picks = [line[measured.index(max(measured[:k]))] for k in range(1, 31)]
+        assert found["within"][row].tolist() == [pick >= max(line) - 3 for pick in picks]
+        assert found["regret"][row].tolist() == [max(line) - picks[k - 1] for k in (1, 4, 30)]
+
+
+def best_of(candidates: int) -> float:
+    """The expected largest of normal draws, by integration."""
+    grid = np.linspace(-9, 9, 20001)
+    density = candidates * stats.norm.pdf(grid) * stats.norm.cdf(grid) ** (candidates - 1)
+    return float(np.trapezoid(grid * density, grid))
+
+
+@pytest.mark.parametrize(("noise", "seeds"), [(0.5, 1), (1.0, 3), (2.0, 2)])
+def test_of_all_candidates_the_pick_is_worth_the_root_of_the_reliability(noise: float, seeds: int) -> None:
+    """The pick among all is the best of N by a measure whose correlation with the truth is that root."""
+    found = from_tau(0.4, Choice(20, ks=(1, 20), repeats=20000, seeds=seeds), spread=3, noise=3 * noise)
+    first, every = found.top
+    assert near(first.regret, 3 * (1 - math.sin(math.pi * 0.2)) * best_of(20))
+    assert near(every.regret, 3 * (1 - 1 / math.sqrt(1 + noise**2 / seeds)) * best_of(20))
+
+
+def test_of_two_trained_the_better_is_picked_by_the_arcsine_law() -> None:
+    found = from_tau(0.3, Choice(2, tolerance=0.0, ks=(1, 2), repeats=20000, seeds=2), noise=1.5)
+    wrong = math.acos(1 / math.sqrt(1 + 1.5**2 / 2)) / math.pi
+    assert near(found.top[1].within, 1 - wrong)
+    assert near(found.top[0].within, (1 + 0.3) / 2)
+
+
+def test_noise_without_end_is_a_random_choice_of_the_k() -> None:
+    found = from_tau(0.0, Choice(30, 0.4, ks=(1, 5, 30), repeats=20000), noise=1e6)
+    for top in found.top[1:]:
+        assert abs(top.within.value - found.top[0].within.value) <= 6 * top.within.error
+
+
+def test_more_seeds_are_never_worse_and_more_candidates_may_be() -> None:
+    by_seeds = [from_tau(0.7, Choice(25, 0.5, (1, 4, 25), seeds=s), noise=1.0) for s in (1, 2, 3, 5, 10)]
+    for place in (1, 2):
+        within = [found.top[place].within.value for found in by_seeds]
+        regrets = [found.top[place].regret.value for found in by_seeds]
+        assert within == sorted(within)
+        assert regrets == sorted(regrets, reverse=True)
+    # the pick of one trained does not depend on its accuracy
+    assert len({found.top[0].regret.value for found in by_seeds}) == 1
+    assert by_seeds[0].top[2].within.value < by_seeds[0].top[1].within.value - 0.02
+    assert math.isnan(by_seeds[0].enough.value)
+
+
+def test_the_least_that_is_kept() -> None:
+    assert least_kept([0.9, 0.95, 0.94]) == 2
+    assert least_kept([0.9, 0.94]) is None
+    assert least_kept([0.99]) == 1
+
+
+def measured(n: int, rho: float, noise: float, seeds: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    scores, other = generator.standard_normal((2, n))
+    accuracies = rho * scores + math.sqrt(1 - rho * rho) * other
+    return scores, accuracies[:, None] + noise * generator.standard_normal((n, seeds))
+
+
+def test_a_large_sample_foretells_as_the_truth_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas_steps.ranking.sufficiency.RESAMPLES", 2)  # no interval is checked
+    scores, reference = measured(20000, math.sin(math.pi * 0.25), 1.0, 2)
+    choice = Choice(25, 1.0, (1, 3, 10), 20000, seeds=2)
+    true = from_tau(0.5, choice, noise=1.0)
+    for found in (from_sample(scores, reference, choice), from_pool(scores, reference, choice)[0]):
+        assert found.tau == pytest.approx(0.5, abs=0.02)
+        for one, other in zip(found.top, true.top, strict=True):
+            assert one.within.value == pytest.approx(other.within.value, abs=0.02)
+            assert one.regret.value == pytest.approx(other.regret.value, abs=0.05)
+
+
+def test_noise_that_is_taken_for_spread_foretells_too_much() -> None:
+    """As it was: accuracies of one training each, as if they were expected ones."""
+    scores, reference = measured(400, 0.9, 1.5, 2)
+    choice = Choice(25, 1.0, (10, 25), seeds=2)
+    blind = from_pool(scores, reference.mean(1), choice, 0.0)[1]
+    seeing = from_pool(scores, reference, choice)[1]
+    assert blind.top[1].within.value == 1
+    assert seeing.top[1].within.value < 0.95
+
+
+def test_other_numbers_of_seeds_are_those_of_the_sample() -> None:
+    scores, reference = measured(20, 0.7, 0.8, 3)
+    choice = Choice(25, 2.0, (1, 2, 10), seeds=3)
+    found = from_sample(scores, reference, choice)
+    again = Choice(25, 2.0, (1, 2, 10), found.repeats)
+    reached = reach(posterior(scores, reference, WORLDS), again, 10, (1, 3, 9))
+    assert reached.shape == (WORLDS, 3, 10)
+    mean = reached.mean(0)
+    assert [mean[1, k - 1] for k in (1, 2, 10)] == pytest.approx([top.within.value for top in found.top], abs=1e-12)
+    assert (np.diff(mean, axis=0) >= -1e-12).all()
+    for top in found.top:
+        assert top.within.low <= top.within.value <= top.within.high  # type: ignore[operator]
+    assert found == from_sample(scores, reference, choice)
+
+
+def test_a_small_sample_promises_less() -> None:
+    """The same figures of a sample, seen on more architectures."""
+    scores, reference = measured(8, 0.9, 0.3, 2, seed=4)
+    choice = Choice(25, 0.6, (2,), seeds=2)
+    few = from_sample(scores, reference, choice)
+    many = from_sample(np.tile(scores, 8), np.tile(reference, (8, 1)), choice)
+    assert few.top[0].within.value < many.top[0].within.value - 0.02
+    widths = [found.top[0].within.high - found.top[0].within.low for found in (few, many)]  # type: ignore[operator]
+    assert widths[1] < widths[0] / 2
 
 
 def test_draws_of_the_copula_have_its_tau_and_distribution() -> None:
@@ -165,6 +294,8 @@ def test_many_candidates_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> 
         (0.2, {"ks": (11,)}, {}, "k is 11"),
         (0.2, {}, {"spread": -1.0}, "spread is -1.0"),
         (0.2, {"tolerance": math.inf}, {}, "tolerance is inf"),
+        (0.2, {}, {"noise": -0.1}, "noise is -0.1"),
+        (0.2, {"seeds": 0}, {}, "seeds is 0"),
         (0.2, {}, {"interval": (0.3, None)}, "does not lie in its interval"),
     ],
 )
@@ -229,6 +360,20 @@ def test_the_command_reads_a_pool(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "pool: tau" in told
     assert "40 architectures for 20 candidates" in told
     assert "\n     20  0.000 [0.000, 0.000]" in told
+    step.main(["--pool", str(tmp_path / "pool.csv"), "--candidates", "20", "--repeats", "200", "--noise", "0.5"])
+    noisy = capsys.readouterr().out
+    assert "\n     20  0.000" not in noisy
+
+
+def test_the_command_counts_noise_and_seeds(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--tau", "0.5", "--candidates", "25", "--noise", "1", "--k", "1", "4", "25"]
+    step.main(given)
+    once = capsys.readouterr().out
+    assert "No number of candidates trained once each gives a pick within 0.5 of the best of 25" in once
+    assert "4 comes closest" in once
+    assert "raise --seeds" in once
+    step.main([*given, "--seeds", "40"])
+    assert "best scored 40 times each" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -236,6 +381,8 @@ def test_the_command_reads_a_pool(tmp_path: Path, capsys: pytest.CaptureFixture[
     [
         (["--candidates", "10"], "give either --tau"),
         (["--tau", "2"], "tau is 2.0"),
+        (["--tau", "0.2", "--noise", "-1"], "noise is -1.0"),
+        (["--tau", "0.2", "--seeds", "0"], "seeds is 0"),
         (["--tau", "0.3", "--repeats", "5"], "--repeats is 5"),
         (["--pool", "empty.csv"], "no lines"),
         (["--pool", "other.csv"], "no column 'accuracy'"),

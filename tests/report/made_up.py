@@ -21,15 +21,17 @@ from nas_steps.config.schema import Config
 from nas_steps.config.search import measured_latency
 from nas_steps.config.space import filled
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
-from nas_steps.intervals import holm
 from nas_steps.models.latency import agreement
 from nas_steps.provenance.files import read_csv, write_csv, write_json, write_text
 from nas_steps.provenance.settings import read_settings
-from nas_steps.ranking import calibrate, compare
+from nas_steps.ranking import calibrate
+from nas_steps.ranking import compare as comparing
 from nas_steps.ranking.pool import Member
 from nas_steps.ranking.settings import CalibrationSettings
 from nas_steps.report.results import Results, load_results
 from nas_steps.report.settings import ReportSettings
+from nas_steps.retraining.contests import CONTESTS, contests
+from nas_steps.retraining.summary import COMPARISONS, RETRAINED, SUMMARY, compare
 from nas_steps.scaling.effects import EFFECTS, effects
 from nas_steps.scaling.factorial import CELLS, gather_cells
 from nas_steps.spaces.cells.space import CellArchitecture
@@ -42,13 +44,6 @@ CHANCE = 0.1
 OPPONENTS = ("strategy", "search_seed", "random", "entry", "evaluations", "of", "cost", "random_cost", "matched",
              "seconds", "random_seconds", "note")  # fmt: skip
 SEARCH_COSTS = ("strategy", "search_seed", "training_macs", "evaluations", "search_seconds", "ranking_seconds", "note")
-SUMMARY = ("entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged", "chance",
-           "valid_mean", "test_mean", "test_std", "test_low", "test_high", "train_seconds")  # fmt: skip
-COMPARISONS = ("entry", "strategy", "against", "role", "seeds", "difference", "low", "high", "p_value", "p_holm",
-               "outcome", "note")  # fmt: skip
-CONTESTS = ("strategy", "against", "role", "searches", "against_searches", "matched", "difference", "low", "high",
-            "p_value", "p_holm", "outcome", "relative_improvement", "ri_low", "ri_high", "failed", "against_failed",
-            "failures_difference", "failures_low", "failures_high", "failures_outcome", "note")  # fmt: skip
 RECIPES = ("recipe", "entry", "kind", "strategy", "trainings", "diverged", "test_mean", "test_std", "test_low",
            "test_high")  # fmt: skip
 BASELINES = {"resnet20": (272_474, 2_550_000), "mobilenet_v2_x0.5": (701_000, 1_100_000)}
@@ -350,7 +345,7 @@ def _opponents(config: Config, made: MadeUp) -> list[dict[str, Any]]:
 def _pool(folder: Path, config: Config, made: MadeUp) -> None:
     sampled = config.ranking.uniform
     compared, told, foretold = judged(sampled, "all" in made.diverged, score_name(config))
-    write_csv(folder / "estimators.csv", compared, compare.COLUMNS)
+    write_csv(folder / "estimators.csv", compared, comparing.COLUMNS)
     if sampled:
         write_csv(folder / "sufficiency.csv", foretold, calibrate.COLUMNS)
         write_json(folder / "calibration.json", told)
@@ -369,7 +364,7 @@ def judged(sampled: int, lost: bool, name: str, seeds: int = 2, **settings: Any)
         members.append(Member(f"a{place}", place < sampled, place >= sampled - 1, accuracies, *counts, scores))
     given = {"seed": 0, "estimator": name, "shortlist": 3, "tolerance": 0.005, "most": 10, **settings}
     told, foretold = calibrate.calibrate(members[:sampled], 24, CalibrationSettings(**given))
-    return compare.compare(members, [name], 5), told, foretold
+    return comparing.compare(members, [name], 5), told, foretold
 
 
 def _retraining(folder: Path, config: Config, made: MadeUp, entries: list[dict[str, Any]], dice: random.Random) -> None:
@@ -385,37 +380,45 @@ def _retraining(folder: Path, config: Config, made: MadeUp, entries: list[dict[s
         for name in ([] if in_table(config) else config.retrain.baselines)
     ]
     seeds = 1 if in_table(config) else config.retrain.seeds
-    trained = _trained(made, made.means, everything, seeds, dice)
-    retrained = []
     for place, entry in enumerate(everything):
-        name = entry["entry"]
-        parameters, macs = BASELINES.get(name, (70_000 + 9_000 * place, 800_000 + 170_000 * place))
+        parameters, macs = BASELINES.get(entry["entry"], (70_000 + 9_000 * place, 800_000 + 170_000 * place))
         entry |= {"parameters": parameters, "macs": macs, "train_seconds": 21.0 + place}
+    trained = _trained(made, made.means, everything, seeds, dice)
+    retrained = _records(made, everything, trained)
+    for place, entry in enumerate([] if in_table(config) else everything):
+        name = entry["entry"]
         for seed, accuracy in enumerate(trained[name]):
             lost = math.isnan(accuracy)
-            valid = accuracy - 0.003 if made.valid_known else NAN
-            retrained.append(
-                {"entry": name, "kind": entry["kind"], "seed": seed, "status": "diverged" if lost else "ok",
-                 "architecture": entry["architecture"], "parameters": parameters, "macs": macs, "valid_accuracy": valid,
-                 "test_accuracy": accuracy, "test_loss": 0.1, "test_images": 360, "train_seconds": 21.0 + place}
-            )  # fmt: skip
-            if in_table(config):
-                continue
             place_of = folder / f"retraining/{name}-s{seed}"
             tested = None if lost else {"name": "test_images.npy", "sha256": "cd" * 32}
             write_json(place_of / "metrics.json", {"entry": name, "seed": seed, "test_file": tested})
             cost(place_of / "cost.json", "retraining", 25.0 + place)
             _predictions(place_of / "predictions.safetensors", made, accuracy, config.retrain.train_on == "train")
-    columns = ("entry", "kind", "seed", "status", "architecture", "parameters", "macs", "valid_accuracy",
-               "test_accuracy", "test_loss", "test_images", "train_seconds")  # fmt: skip
-    write_csv(folder / "retraining/retrained.csv", retrained, columns)
     summary = [_summarised(made, entry, trained[entry["entry"]]) for entry in everything]
+    rivals = read_csv(folder / "ranking/opponents.csv")
+    write_csv(
+        folder / "retraining/retrained.csv", [{key: one[key] for key in RETRAINED} for one in retrained], RETRAINED
+    )
     write_csv(folder / "retraining/summary.csv", summary, SUMMARY)
-    write_csv(folder / "retraining/comparisons.csv", compare_networks(everything, trained), COMPARISONS)
-    write_csv(folder / "retraining/contests.csv", compare_searches(folder, everything, trained), CONTESTS)
+    write_csv(
+        folder / "retraining/comparisons.csv", [] if in_table(config) else compare(retrained, rivals), COMPARISONS
+    )
+    write_csv(folder / "retraining/contests.csv", contests(retrained, rivals), CONTESTS)
     if made.recipes:
         _recipes(folder, made, everything, seeds, trained, dice)
     _recommended(folder, made, summary)
+
+
+def _records(made: MadeUp, entries: list[dict[str, Any]], trained: Mapping[str, list[float]]) -> list[dict[str, Any]]:
+    """The records of final trainings, as metrics.json has them."""
+    return [
+        {**{key: entry[key] for key in ("entry", "kind", "strategy", "architecture", "parameters", "macs")},
+         "seed": seed, "status": "diverged" if math.isnan(accuracy) else "ok",
+         "valid_accuracy": accuracy - 0.003 if made.valid_known else NAN, "test_accuracy": accuracy, "test_loss": 0.1,
+         "test_images": 360, "train_seconds": entry["train_seconds"], "chance_level": CHANCE}
+        for entry in entries
+        for seed, accuracy in enumerate(trained[entry["entry"]])
+    ]  # fmt: skip
 
 
 def _trained(
@@ -462,65 +465,8 @@ def _summarised(made: MadeUp, entry: Mapping[str, Any], own: list[float]) -> dic
         "valid_mean": mean - 0.003 if made.valid_known else NAN,
         **{"test_mean": mean, "test_std": std, "test_low": low, "test_high": high},
         "train_seconds": entry["train_seconds"] if sound else NAN,
+        "note": "",
     }
-
-
-def compare_networks(entries: list[dict[str, Any]], trained: Mapping[str, list[float]]) -> list[dict[str, Any]]:
-    """Compare each searched network with each other one by Welch's test over their trainings."""
-    rows = []
-    for one in entries:
-        for other in entries:
-            if one["kind"] == "searched" and other["kind"] != "searched" and _meet(one, other):
-                ours, theirs = (_sound(trained[side["entry"]]) for side in (one, other))
-                head = {"entry": one["entry"], "strategy": one["strategy"], "against": other["entry"],
-                        "role": other["kind"], "seeds": f"{len(ours)} against {len(theirs)}"}  # fmt: skip
-                rows.append({**head, **_welch(ours, theirs, fewest=2, few="1 training of a side has no spread")})
-    return _adjusted(rows)
-
-
-def _meet(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Of random search's networks a search meets those of its own seed."""
-    return other["kind"] != "random" or str(one["search_seed"]) == str(other["search_seed"])
-
-
-def compare_searches(
-    folder: Path, entries: list[dict[str, Any]], trained: Mapping[str, list[float]]
-) -> list[dict[str, Any]]:
-    """Compare strategies with their opponents by Welch's test over the mean accuracies of networks."""
-    known = {entry["entry"]: entry for entry in entries}
-    means = {name: _mean(_sound(own)) for name, own in trained.items()}
-    counted = {name: _mean([CHANCE if math.isnan(one) else one for one in own]) for name, own in trained.items()}
-    baselines = [name for name, one in known.items() if one["kind"] == "baseline" and not math.isnan(means[name])]
-    uniform = [name for name, one in known.items() if one["kind"] == "uniform"]
-    opponents = read_csv(folder / "ranking/opponents.csv")
-    rows = []
-    for strategy in dict.fromkeys(one["strategy"] for one in entries if one["kind"] == "searched"):
-        ours = [name for name, one in known.items() if (one["kind"], one["strategy"]) == ("searched", strategy)]
-        sides: list[tuple[str, str, list[str], Any]] = []
-        for name in dict.fromkeys(row["random"] for row in opponents if row["strategy"] == strategy):
-            met = [row for row in opponents if (row["strategy"], row["random"]) == (strategy, name)]
-            sides.append(("random", name, [row["entry"] for row in met], min(int(row["matched"]) for row in met)))
-        sides += [("uniform", "uniform", uniform, "")] if uniform else []
-        best = max(baselines, key=lambda name: means[name], default="")
-        sides += [("baseline", best, [best], "")] if best else []
-        for role, against, theirs, matched in sides:
-            fewest = (4, 4 if role == "random" else 1)
-            values = [_sound([means[name] for name in side]) for side in (ours, theirs)]
-            row = {"strategy": strategy, "against": against, "role": role, "searches": len(ours),
-                   "against_searches": len(theirs), "matched": matched}  # fmt: skip
-            row |= _welch(*values, fewest=fewest, few="")
-            row["note"] = row["note"] or ("too few searches" if row["outcome"] == "few" else "")
-            with_failures = _welch(
-                *([counted[name] for name in side] for side in (ours, theirs)), fewest=fewest, few=""
-            )
-            row |= {f"failures_{key}": with_failures[key] for key in ("difference", "low", "high", "outcome")}
-            failed = [sum(any(map(math.isnan, trained[name])) for name in side) for side in (ours, theirs)]
-            row |= {"failed": failed[0], "against_failed": failed[1]}
-            if role == "uniform" and all(values):
-                ends = {"relative_improvement": "difference", "ri_low": "low", "ri_high": "high"}
-                row |= {key: row[name] / _mean(values[1]) for key, name in ends.items()}
-            rows.append(row)
-    return _adjusted(rows)
 
 
 def _recipes(
@@ -529,12 +475,13 @@ def _recipes(
 ) -> None:  # fmt: skip
     by_recipe = {"main": trained}
     by_recipe |= {name: _trained(made, means, entries, seeds, dice) for name, means in made.recipes.items()}
-    rows, contests, agreement = [], [], []
+    rows, judged_by, agreement = [], [], []
+    rivals = read_csv(folder / "ranking/opponents.csv")
     for recipe, accuracies in by_recipe.items():
         for entry in entries:
             row = _summarised(made, entry, accuracies[entry["entry"]])
             rows.append({"recipe": recipe, **{key: row[key] for key in RECIPES[1:]}})
-        contests += [{"recipe": recipe, **row} for row in compare_searches(folder, entries, accuracies)]
+        judged_by += [{"recipe": recipe, **row} for row in contests(_records(made, entries, accuracies), rivals)]
     names = [entry["entry"] for entry in entries]
     for recipe in made.recipes:
         means = [[_mean(_sound(by_recipe[one][name])) for name in names] for one in ("main", recipe)]
@@ -545,7 +492,7 @@ def _recipes(
              "note": ""}
         )  # fmt: skip
     write_csv(folder / "retraining/recipes.csv", rows, RECIPES)
-    write_csv(folder / "retraining/recipe_contests.csv", contests, ("recipe", *CONTESTS))
+    write_csv(folder / "retraining/recipe_contests.csv", judged_by, ("recipe", *CONTESTS))
     write_csv(folder / "retraining/recipe_agreement.csv", agreement, tuple(agreement[0]))
 
 
@@ -585,41 +532,6 @@ def _sound(values: Sequence[float]) -> list[float]:
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else NAN
-
-
-def _welch(ours: list[float], theirs: list[float], *, fewest: int | tuple[int, int], few: str) -> dict[str, Any]:
-    """Welch's interval and test of two sides; against a single value Student's."""
-    least = (fewest, fewest) if isinstance(fewest, int) else fewest
-    row: dict[str, Any] = {"difference": _mean(ours) - _mean(theirs), "low": NAN, "high": NAN, "p_value": NAN,
-                           "outcome": "few", "note": few}  # fmt: skip
-    if not ours or not theirs:
-        return row | {"outcome": "missing", "note": "no sound training of one side"}
-    if len(ours) < least[0] or len(theirs) < least[1]:
-        return row
-    if max(map(np.ptp, (ours, theirs))) == 0:
-        return row | {"low": row["difference"], "high": row["difference"], "p_value": 1.0, "outcome": "tie", "note": ""}
-    single = len(theirs) == 1
-    against = [one - theirs[0] for one in ours]
-    test = stats.ttest_1samp(against, 0.0) if single else stats.ttest_ind(ours, theirs, equal_var=False)
-    interval = test.confidence_interval(0.95)
-    return row | {"low": float(interval.low), "high": float(interval.high), "p_value": float(test.pvalue),
-                  "outcome": _outcome(float(interval.low), float(interval.high), float(test.pvalue)),
-                  "note": ""}  # fmt: skip
-
-
-def _outcome(low: float, high: float, p: float) -> str:
-    return "tie" if low <= 0 <= high or p >= 0.05 else "beat" if low > 0 else "lost"
-
-
-def _adjusted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add Holm's adjustment within each role."""
-    for role in {row["role"] for row in rows}:
-        mine = [row for row in rows if row["role"] == role]
-        for row, adjusted in zip(mine, holm([row["p_value"] for row in mine]), strict=True):
-            row["p_holm"] = adjusted
-            if row["outcome"] in ("beat", "lost", "tie"):
-                row["outcome"] = _outcome(row["low"], row["high"], adjusted)
-    return rows
 
 
 def _interval(values: list[float]) -> tuple[float, float, float, float]:

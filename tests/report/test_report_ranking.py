@@ -139,7 +139,7 @@ def test_where_every_training_diverged_that_is_the_reason(tmp_path: Path) -> Non
     sentences = calibrated(results(tmp_path, lost=True, shortlist="auto"))
     told = said(sentences)
     assert "without a sound training left out" in told
-    assert "nothing can be foretold" in told
+    assert "nothing can be predicted" in told
     assert "nan" not in told.lower().split()
 
 

@@ -12,7 +12,7 @@ from made_up import MadeUp, loaded, results_of
 
 from nas_steps.config.schema import Config
 from nas_steps.report import cautions
-from nas_steps.report.evidence import FEWEST_SEARCHES, networks, standing
+from nas_steps.report.evidence import networks, standing
 from nas_steps.report.records import (
     Agreement,
     Comparison,
@@ -28,6 +28,7 @@ from nas_steps.report.records import (
 from nas_steps.report.results import Results
 from nas_steps.report.signals import collapsed_from, energy, pareto
 from nas_steps.report.verdict import Verdict, decide
+from nas_steps.retraining.comparison import FEWEST_SEARCHES
 
 DARTS = {"search": {"seeds": 4, "strategies": {"random": {}, "darts": {}}}}
 
@@ -56,7 +57,7 @@ def uniform(difference: float, half: float = 0.004, **more: Any) -> Contest:
 def opponent(strategy: str = "darts", **more: Any) -> dict[str, Any]:
     usual = {"strategy": strategy, "search_seed": 0, "random": "random", "entry": "random-0", "evaluations": 20,
              "of": 20, "cost": 1e8, "random_cost": 1e8, "matched": 1, "seconds": 110.0,
-             "random_seconds": 100.0}  # fmt: skip
+             "random_seconds": 100.0, "note": ""}  # fmt: skip
     return {**usual, **more}
 
 
@@ -153,6 +154,24 @@ def test_several_strategies_are_a_short_list() -> None:
     assert headline(*ties, few, baseline(-0.01), baseline(-0.02, strategy="evolution"), config=config) == (
         "Against random search: no difference found for darts and evolution (at most 1.0 points either way); "
         "too few searches to judge enas; darts and evolution lost to the baseline resnet20 by 1.0 to 2.0 points."
+    )
+
+
+def test_a_tie_whose_interval_excludes_0_names_the_adjustment() -> None:
+    tie = replace(row(0.005), outcome="tie", p_holm=0.06)
+    expected = (
+        "No difference found between darts and random search after Holm's adjustment: between +0.1 and +0.9 points."
+    )
+    assert headline(tie) == expected
+
+
+def test_losses_to_several_baselines_are_grouped_and_ties_may_lack_intervals() -> None:
+    config = Config.model_validate({"search": {"strategies": {"random": {}, "darts": {}, "evolution": {}}}})
+    ties = [replace(row(0.001, strategy=name), low=None, high=None, outcome="tie") for name in ("darts", "evolution")]
+    lost = [baseline(-0.01), baseline(-0.02, strategy="evolution"), baseline(-0.03, against="wide")]
+    assert headline(*ties, *lost, config=config) == (
+        "Against random search: no difference found for darts and evolution; darts and evolution lost to the baseline "
+        "resnet20 by 1.0 to 2.0 points; darts lost to the baseline wide by 3.0 points [2.6, 3.4]."
     )
 
 
@@ -369,6 +388,21 @@ def test_no_budget_is_claimed_that_was_not_matched() -> None:
     assert verdict.headline == ("darts beat random search with 0.40 times its training MACs by 1.2 points [0.4, 2.0].")
     expected = "Budgets were not matched: random had 0.40 times the training MACs of darts, which favours darts."
     assert warned(verdict) == [expected]
+
+
+def test_an_unmatched_budget_without_costs_is_told_with_its_note() -> None:
+    note = "random search ended after 24 evaluations, this one after 30"
+    rows = (opponent(matched=0, cost=None, random_cost=None, note=note),)
+    verdict = decide(made(row(0.012, 0.008, matched=0), opponents=rows))
+    assert warned(verdict) == [f"Budgets of darts and random were not matched ({note})."]
+    assert "of its budget" not in verdict.paid.text
+
+
+def test_sentences_leave_p_values_to_the_tables() -> None:
+    """A comparison has one Holm-adjusted p: that of its row."""
+    verdict = decide(loaded(MadeUp(means={"darts": 0.985, "evolution": 0.98})))
+    text = " ".join([verdict.headline, verdict.paid.text, *warned(verdict), folded(verdict)])
+    assert not re.search(r"Holm|\bp [<0]|standard deviations|device-hour|power|sign-flip", text)
 
 
 def test_the_best_of_several_strategies_is_weighed_and_the_others_fold() -> None:

@@ -129,6 +129,20 @@ def test_differences_without_spread_are_told_not_tested() -> None:
     assert all("cannot be estimated" in row["note"] and math.isnan(row["p_value"]) for row in rows)
 
 
+def test_each_search_is_one_value_however_often_its_winner_is_scaled() -> None:
+    searches = {seed: f"darts-{seed % 4}" for seed in range(8)}
+    rows = effects(BASES, WAYS, trainings(additive, seeds=8), searches)
+    assert {(row["unit"], row["seeds"]) for row in rows} == {("search", 4)}
+    row = by_name(rows)["gain", "both", "random"]
+    single = [additive("searched", "compound", seed) - additive("random", "none", seed) for seed in range(8)]
+    known = stats.ttest_1samp([(single[seed] + single[seed + 4]) / 2 for seed in range(4)], 0.0)
+    assert (row["low"], row["high"]) == pytest.approx(tuple(known.confidence_interval(0.95)))
+    assert row["note"] == ""
+    few = effects(BASES, WAYS, trainings(additive, seeds=3), searches)
+    assert all(row["note"] == "3 of the 4 searches that a claim needs" for row in few)
+    assert {row["unit"] for row in effects(BASES, WAYS, trainings(additive))} == {"network"}
+
+
 def test_a_smaller_factorial_has_the_effects_that_it_can_have() -> None:
     rows = effects(("searched", "random"), ("none", "width"), trainings(additive))
     assert [(row["kind"], row["effect"]) for row in rows] == [

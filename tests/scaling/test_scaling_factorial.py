@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 from stepping import run
-from tiny_world import CONVOLUTION, MIXED, NETWORK, RECIPE, settings
+from tiny_world import CONVOLUTION, MIXED, NETWORK, POOLS, RECIPE, settings
 
 from nas_steps.config.load import load
 from nas_steps.config.scaling import Factorial
 from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.models.build import size
-from nas_steps.provenance.files import read_csv, read_json, write_json
+from nas_steps.provenance.files import read_csv, read_json, write_csv, write_json
+from nas_steps.ranking.rank import WINNERS
 from nas_steps.scaling.compound import Design, Factors
 from nas_steps.scaling.factorial import base_architectures, describe_designs, gather_cells
+from nas_steps.scaling.winner import searches_of
 from nas_steps.spaces.mobile import presets as mobile
 
 TRIPLE = Factors(1.2, 1.1, 1.15)
@@ -148,6 +150,34 @@ def through(tmp_path: Path, data: str, architecture: str | None) -> tuple[list[d
         output=tmp_path,
     )
     return read_csv(tmp_path / "factorial.csv"), read_csv(tmp_path / "effects.csv")
+
+
+def test_each_repetition_scales_the_winner_of_another_search_if_there_are_four(tmp_path: Path, data: str) -> None:
+    def found(strategy: str, seed: int, architecture: str, slot: str = "") -> dict[str, Any]:
+        kind = "random" if strategy == "random" else "searched"
+        row = {"entry": f"{strategy}{slot}-{seed}", "kind": kind, "strategy": strategy, "search_seed": seed}
+        return row | {"architecture": architecture, "score": 0.5}
+
+    networks = [MIXED, CONVOLUTION, POOLS, MIXED]
+    mine = [found("darts", seed, architecture) for seed, architecture in enumerate(networks)]
+    rows = [found("random", 0, CONVOLUTION), found("random", 0, CONVOLUTION, ".2"), *reversed(mine)]
+    write_csv(tmp_path / "winners.csv", rows, WINNERS)
+    assert [row["entry"] for row in searches_of(CONVOLUTION, read_csv(tmp_path / "winners.csv"))] == [
+        f"darts-{seed}" for seed in range(4)
+    ]
+    assert searches_of(CONVOLUTION, read_csv(tmp_path / "winners.csv")[:-1]) == []
+    write_json(tmp_path / "chosen.json", {"architecture": CONVOLUTION, "depth": 1.2, "width": 1.1, "resolution": 1.15})
+    given = {"settings": settings(scaling__factorial=WANTED)["describe_designs"], "data": data}
+    given |= {"chosen": tmp_path / "chosen.json", "winners": tmp_path / "winners.csv"}
+    for seed in (1, 2, 5):
+        run("describe_designs", **given, seed=seed, output=tmp_path)
+        designs = read_csv(tmp_path / f"designs-s{seed}.csv")
+        assert {row["search"] for row in designs} == {f"darts-{seed % 4}"}
+        plain = next(row for row in designs if (row["base"], row["scaling"]) == ("searched", "none"))
+        assert plain["architecture"] == networks[seed % 4]
+        # every base is matched to the winner of this repetition
+        assert {row["target_macs"] for row in designs if row["scaling"] == "none"} == {plain["macs"]}
+        assert plain["mismatch"] == "0.0"
 
 
 def test_the_random_base_keeps_the_limits_of_the_search(tmp_path: Path, data: str) -> None:

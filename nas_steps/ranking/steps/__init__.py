@@ -122,12 +122,16 @@ STEPS = steps(
         writes={
             "calibration": (
                 "ranking/calibration.json",
-                "the shortlist's length and why; tau on the sample, candidates of a search, how many are enough",
+                "the shortlist's length and why; tau on the sample, candidates of a search, how many are enough; "
+                "noise (of one training), spread (of expected accuracies), reliability (of a mean), true_tau (with "
+                "expected accuracies), within (the probability that the pick is within the tolerance), each with _low "
+                "and _high; best (the fewest trainings that suffice, else the best split into k and seeds), same_cost "
+                "(the best split of as many trainings)",
             ),
             "sufficiency": (
                 "ranking/sufficiency.csv",
-                "predictor, read (1: it decides), k, regret, regret_95, holds_top, enough, each with _low and _high; "
-                "tau, candidates",
+                "predictor, read (1: it decides), k, seeds (trainings of each), regret, regret_95, holds_top, within, "
+                "enough, each with _low and _high; tau (with expected accuracies), candidates",
             ),
         },
     ),

@@ -13,22 +13,25 @@ COMPARED = {
     ),
     "summary": (
         "retraining/summary.csv",
-        "one row an entry: entry, kind, strategy, architecture, parameters, macs, trainings, diverged, valid_mean, "
-        "test_mean, test_std, test_low, test_high, train_seconds (the mean of one training)",
+        "one row an entry: entry, kind, strategy, architecture, parameters, macs, trainings, diverged, chance (sound "
+        "trainings at chance level), valid_mean, test_mean, test_std, test_low, test_high (95 % over trainings and "
+        "test images; over searches in a table), train_seconds (the mean of one training), note",
     ),
     "comparisons": (
         "retraining/comparisons.csv",
-        "entry, strategy, against, role, pairs, difference, low, high (t interval), p_value (t test), bootstrap_low, "
-        "bootstrap_high (studentised, from 5 pairs), p_flips (sign-flip test), least_p_flips (the "
-        "smallest that so many "
-        "pairs can give), spread, effect (Hedges' g of the paired differences), seeds_needed (for 80 % power at this "
-        "effect; empty: a million or more), detectable (difference found with 80 % power), p_holm, note",
+        "network against network: entry, strategy, against, role, seeds (trainings of both), difference, low, high (95 "
+        "% over trainings and test images), p_value, p_holm (within the role), outcome (beat, lost, tie, few, "
+        "missing), note",
     ),
     "contests": (
         "retraining/contests.csv",
-        "strategies as a whole: strategy, against, role, of (mean: of all winners; best: of k, chosen by validation "
-        "accuracy), k, searches, pairs, the columns of comparisons.csv, p_holm and p_flips_holm (over the strategies), "
-        "searches_low, searches_high, searches_p (Welch), note",
+        "strategy against opponent: strategy, against, role (random, uniform, largest, baseline), searches, "
+        "against_searches (units of each side: searches, uniformly drawn networks, or 1 network), matched (1: random "
+        "search at the strategy's cost), difference, low, high (95 % over searches and test images), p_value, p_holm "
+        "(over the strategies, within the role), outcome (beat, lost, tie, few, missing), relative_improvement (over "
+        "the mean uniformly drawn network), ri_low, ri_high, failed, against_failed (searches with a failed training), "
+        "failures_difference, failures_low, failures_high, failures_outcome (with failed trainings at chance level), "
+        "note",
     ),
 }
 
@@ -60,7 +63,12 @@ STEPS = steps(
         "gather_retraining",
         "Summarise and compare all final trainings.",
         when=("trains",),
-        takes={"trainings+": "metrics.json of all entries and seeds"},
+        takes={
+            "data": "folder of the prepared data",
+            "trainings+": "metrics.json of all entries and seeds",
+            "predictions+": "predictions.safetensors of the same trainings",
+            "opponents": "opponents.csv: random search at each strategy's cost",
+        },
         writes=COMPARED,
     ),
     Step(
@@ -90,7 +98,11 @@ STEPS = steps(
         "lookup",
         "Look the searches' winners up in the benchmark's table, and compare the strategies.",
         when=("in_table",),
-        takes={"path": "the benchmark's CSV file", "winners": "winners.csv"},
+        takes={
+            "path": "the benchmark's CSV file",
+            "winners": "winners.csv",
+            "opponents": "opponents.csv: random search at each strategy's cost",
+        },
         reads={**TABLE, "kinds": Reads("search.strategies", derive.kinds, depth=1)},
         writes=COMPARED,
     ),

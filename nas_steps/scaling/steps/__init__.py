@@ -120,13 +120,15 @@ STEPS = steps(
         takes={
             **DATA,
             "chosen": "chosen.json: the winner and the triple",
+            "winners?": "winners.csv: with 4 or more searches each repetition scales another one's winner",
             "blocks?": "blocks.csv, if the search has constraints",
         },
         reads=FACTORIAL,
         writes={
             "designs": (
                 "scaling/factorial/designs-s{seed}.csv",
-                "base, scaling, base_architecture, base_width (that brought the base to the winner's "
+                "base, scaling, search (whose winner is scaled, if each repetition takes another), "
+                "base_architecture, base_width (that brought the base to the winner's "
                 "MACs), depth, width, "
                 "resolution, cells, channels, reductions, side, architecture, parameters, macs, target_macs, mismatch "
                 "(macs / target_macs - 1)",
@@ -162,8 +164,9 @@ STEPS = steps(
             ),
             "effects": (
                 "scaling/effects.csv",
-                "kind (search, scaling, interaction, gain), effect, base, way, seeds, difference, low, high (95 % t "
-                "interval), p_value, p_holm, share (of the gain, where its interval excludes 0), note",
+                "kind (search, scaling, interaction, gain), effect, base, way, unit (search: the searched bases are "
+                "winners of several searches; network: of one), seeds (searches if they are the unit), difference, "
+                "low, high (95 % t interval), p_value, p_holm, share (of the gain, where its interval excludes 0), note",
             ),
         },
     ),

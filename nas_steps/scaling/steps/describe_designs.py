@@ -3,12 +3,12 @@
 from typing import Any
 
 from nas_steps.data.store import read_meta
-from nas_steps.provenance.files import read_json, write_csv
+from nas_steps.provenance.files import read_csv, read_json, write_csv
 from nas_steps.provenance.task import Task
 from nas_steps.scaling.compound import Factors
 from nas_steps.scaling.factorial import DESIGNS, base_architectures, describe_designs
 from nas_steps.scaling.settings import FactorialSettings
-from nas_steps.scaling.winner import measure
+from nas_steps.scaling.winner import measure, searches_of
 from nas_steps.spaces.constraints import constrained_space
 from nas_steps.spaces.declare import declared
 
@@ -19,10 +19,14 @@ def main(task: Task) -> None:
     rows: list[dict[str, Any]] = []
     if chosen["architecture"]:
         meta = read_meta(task.data)
+        searches = searches_of(chosen["architecture"], read_csv(task.winners) if task.winners else [])
+        search = searches[task.seed % len(searches)] if searches else None
+        winner = chosen["architecture"] if search is None else search["architecture"]
         triple = Factors(chosen["depth"], chosen["width"], chosen["resolution"])
         side = meta.shape[-1]
         space = constrained_space(declared(settings.space), settings.constraints, task.blocks)
-        given = settings.factorial, chosen["architecture"], space, side
+        given = settings.factorial, winner, space, side
         bases = base_architectures(*given, seed=settings.seed, repetition=task.seed)
-        rows = describe_designs(settings.factorial, bases, triple, settings.network, side, measure(meta))
+        sized = triple, settings.network, side, measure(meta)
+        rows = describe_designs(settings.factorial, bases, *sized, "" if search is None else search["entry"])
     write_csv(task.output("designs"), rows, DESIGNS)

@@ -1,0 +1,39 @@
+"""Final trainings with the images that each has right. Imports no torch."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.numpy import load_file
+
+from nas_steps.data.store import load_split, read_meta
+from nas_steps.errors import UserError
+from nas_steps.provenance.files import read_json
+
+
+def read_trainings(
+    records: Iterable[str | Path], predictions: Iterable[str | Path], data: str | Path
+) -> list[Mapping[str, Any]]:
+    """Return the records of final trainings (metrics.json), each with two more keys.
+
+    correct: whether each test image is classified correctly (float64, shape (images,)); None without predictions
+    chance_level: 1 / classes
+
+    `predictions` are files predictions.safetensors, each in the folder of its record; `data` is the folder of the
+    prepared images. Raises UserError if a file does not have a prediction for each test image.
+    """
+    files = {Path(path).parent: Path(path) for path in predictions}
+    labels, chance = load_split(data, "test").labels, 1 / len(read_meta(data).classes)
+    trainings: list[Mapping[str, Any]] = []
+    for path in map(Path, records):
+        correct = None
+        if path.parent in files:
+            predicted = load_file(files[path.parent]).get("test")
+            if predicted is not None and predicted.shape != labels.shape:
+                raise UserError(
+                    f"{files[path.parent]} has predictions of {len(predicted)} test images, and there are "
+                    f"{len(labels)}; delete it and run snakemake again"
+                )
+            correct = None if predicted is None else (predicted == labels).astype(float)
+        trainings.append({**read_json(path), "correct": correct, "chance_level": chance})
+    return trainings
