@@ -1,13 +1,19 @@
 """How often nominal 95 % intervals hold the truth, by simulation.
 
-    python benchmarks/interval_coverage.py [--repeats 2000]
+    python -m benchmarks.interval_coverage [--repeats 2000] [--parts final correlations top ceilings differences]
+
+Final trainings: 4 searches of a strategy and of random search, 8 uniform networks and 4 baselines, trained once or
+twice, on 100 to 1,000 test images. A network is right on an image if a sum of normal effects is above 0: of the image,
+of the network, of both, of the training, and of training and image. So the true accuracies are known. `unequal`: the
+networks' variances between trainings differ up to sixteenfold. Accuracies, differences of two networks, and a
+strategy's differences from its opponents go through `summarise`, `compare` and `contests`.
 
 Rank correlations: pools of 20, 40 and 60 architectures from a Gaussian and from a heavy-tailed copula (Student's t with
 3 degrees of freedom), on the whole pool and on the half above its median, beside Fisher's z with the variances of
 Fieller, Hartley & Pearson (1957) and Bonett & Wright (2000). Precision and regret of the top k: how many other pools of
-the same size and kind have a figure within the interval. Mean differences over training seeds: t, studentised,
-percentile and BCa bootstrap, of normal and of skewed differences. With 2,000 repeats a printed figure has a standard
-error of 0.5 %.
+the same size and kind have a figure within the interval. Mean differences, as in the factorial: t, percentile and
+BCa bootstrap, of normal and of skewed differences. With 2,000 repeats a printed figure has a standard error of 0.5 %;
+a quarter of the repeats go to final trainings, top k and ceilings.
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ import argparse
 import math
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from scipy import stats
@@ -24,8 +31,9 @@ from nas_steps.intervals import mean_interval
 from nas_steps.ranking import correlation as ranking
 from nas_steps.ranking.correlation import agreement, precision, regret
 from nas_steps.ranking.noise import noise_ceiling
-from nas_steps.retraining import comparison
-from nas_steps.retraining.comparison import studentised_interval
+from nas_steps.retraining.contests import contests
+from nas_steps.retraining.summary import compare, summarise
+from nas_steps.training.record import Entry, record
 
 Generator = np.random.Generator
 Pool = tuple[np.ndarray, np.ndarray]
@@ -35,30 +43,44 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--repeats", type=int, default=2000)
     options.add_argument("--resamples", type=int, default=1000, help="of each bootstrap (the project's own is larger)")
+    options.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     given = options.parse_args()
-    ranking.RESAMPLES = comparison.RESAMPLES = given.resamples
-    generator = np.random.default_rng(0)
+    ranking.RESAMPLES = given.resamples
+    for part in given.parts:
+        PARTS[part](given.repeats, given.resamples, np.random.default_rng(0))
+
+
+def print_correlations(repeats: int, _resamples: int, generator: Generator) -> None:
     print("rank correlations, coverage in %")
     for tails in ("gaussian", "heavy"):
         for rho in (0.0, 0.4, 0.7, 0.9):
             for n in (20, 40, 60):
-                show(f"{tails} rho {rho} n {n}", correlations(tails, rho, n, given.repeats, generator))
+                show(f"{tails} rho {rho} n {n}", correlations(tails, rho, n, repeats, generator))
+
+
+def print_top(repeats: int, _resamples: int, generator: Generator) -> None:
     print("\nprecision and regret of the top k, other pools within the interval in %")
     for kind in ("gaussian", "heavy", *MARGINS):
         for rho in (0.4, 0.8):
             for n in (20, 60, 300):
-                show(f"{kind} rho {rho} n {n}", top_k(kind, rho, n, given.repeats // 4, generator))
+                show(f"{kind} rho {rho} n {n}", top_k(kind, rho, n, repeats // 4, generator))
+
+
+def print_ceilings(repeats: int, _resamples: int, generator: Generator) -> None:
     print("\nnoise ceiling of tau, Gaussian, noise as large as the differences, coverage in %")
     for n, seeds in ((30, 2), (30, 3), (60, 3), (60, 4)):
-        show(f"n {n}, {seeds} seeds", ceilings(n, seeds, given.repeats // 4, generator))
+        show(f"n {n}, {seeds} seeds", ceilings(n, seeds, repeats // 4, generator))
+
+
+def print_differences(repeats: int, resamples: int, generator: Generator) -> None:
     print("\nmean differences, coverage in %")
     for name, (draw, mean) in DIFFERENCES.items():
         for n in (3, 5, 10, 20, 30, 50):
-            show(f"{name} n {n}", differences(draw, mean, n, given.repeats, generator))
+            show(f"{name} n {n}", differences(draw, mean, n, repeats, resamples, generator))
 
 
 def show(what: str, covered: dict[str, float]) -> None:
-    print(f"  {what:<24}" + "  ".join(f"{name} {100 * share:.1f}" for name, share in covered.items()), flush=True)
+    print(f"  {what:<26}  " + "  ".join(f"{name} {100 * share:.1f}" for name, share in covered.items()), flush=True)
 
 
 def pool(tails: str, rho: float, n: int, generator: Generator) -> Pool:
@@ -149,17 +171,19 @@ DIFFERENCES: dict[str, tuple[Callable[[Generator, int], np.ndarray], float]] = {
 
 
 def differences(
-    draw: Callable[[Generator, int], np.ndarray], mean: float, n: int, repeats: int, generator: Generator
+    draw: Callable[[Generator, int], np.ndarray],
+    mean: float,
+    n: int,
+    repeats: int,
+    resamples: int,
+    generator: Generator,
 ) -> dict[str, float]:
     hits: dict[str, list[bool]] = defaultdict(list)
     for _ in range(repeats):
         values = draw(generator, n)
         by_t = mean_interval(values.tolist())
         hits["t"].append(by_t["low"] <= mean <= by_t["high"])
-        low, high = studentised_interval(values.tolist())
-        if not math.isnan(low):
-            hits["studentised"].append(low <= mean <= high)
-        resampled = values[generator.integers(0, n, (comparison.RESAMPLES, n))].mean(1)
+        resampled = values[generator.integers(0, n, (resamples, n))].mean(1)
         low, high = np.quantile(resampled, [0.025, 0.975])
         hits["percentile"].append(low <= mean <= high)
         low, high = np.quantile(resampled, bca_levels(values, resampled))
@@ -174,6 +198,75 @@ def bca_levels(values: np.ndarray, resampled: np.ndarray) -> np.ndarray:
     skew = (centred**3).sum() / (6 * (centred**2).sum() ** 1.5)
     ends = below + stats.norm.ppf([0.025, 0.975])
     return stats.norm.cdf(below + ends / (1 - skew * ends))
+
+
+#: standard deviations of the effects of image, network, network and image, training, and training and image
+IMAGE, NETWORK, NETWORK_IMAGE, TRAINING, TRAINING_IMAGE = 1.0, 0.05, 0.4, 0.03, 0.4
+SIDES = {"darts": ("searched", 4), "random": ("random", 4), "uniform": ("uniform", 8), "baseline": ("baseline", 4)}
+
+
+def print_final(repeats: int, _resamples: int, generator: Generator) -> None:
+    print("final trainings, coverage in %")
+    for images in (100, 300, 1000):
+        for seeds in (1, 2):
+            for level in (0.9, 0.98):
+                what = f"{images} images, seeds {seeds}, {level}"
+                show(what, final(images, seeds, level, repeats // 4, generator))
+    show("300, seeds 2, 0.9, unequal", final(300, 2, 0.9, repeats // 4, generator, unequal=True))
+
+
+def final(
+    images: int, seeds: int, level: float, repeats: int, generator: Generator, unequal: bool = False
+) -> dict[str, float]:
+    rest = IMAGE**2 + NETWORK_IMAGE**2 + TRAINING_IMAGE**2
+    mean = stats.norm.ppf(level) * math.sqrt(rest + TRAINING**2)
+    # what a network's effect and the spread of its trainings make its accuracy over all images and trainings
+    true = cache(lambda network, spread: float(stats.norm.cdf((mean + network) / math.sqrt(rest + spread**2))))
+    nodes, weights = np.polynomial.hermite_e.hermegauss(21)
+    spreads = TRAINING * np.array([0.5, 1.0, 2.0]) if unequal else np.array([TRAINING])
+    of_all = np.mean(
+        [stats.norm.cdf((mean + NETWORK * nodes) / math.sqrt(rest + spread**2)) for spread in spreads], axis=0
+    )
+    strategy = float(weights @ of_all / weights.sum())
+    hits: dict[str, list[bool]] = defaultdict(list)
+
+    def hold(name: str, low: float, high: float, value: float) -> None:
+        hits[name].append(low <= value <= high)
+
+    for _ in range(repeats):
+        image, trainings, truth = mean + IMAGE * generator.standard_normal(images), [], {}
+        for name, (kind, count) in SIDES.items():
+            for place in range(count):
+                entry = f"{name}-{place}" if kind != "baseline" else f"b{place}"
+                effect, spread = NETWORK * generator.standard_normal(), float(generator.choice(spreads))
+                of_images = image + effect + NETWORK_IMAGE * generator.standard_normal(images)
+                truth[entry] = true(float(effect), spread)
+                for seed in range(seeds):
+                    shift = spread * generator.standard_normal()
+                    correct = of_images + shift + TRAINING_IMAGE * generator.standard_normal(images) > 0
+                    known = {"status": "ok", "valid_accuracy": 0.5, "test_accuracy": float(correct.mean())}
+                    known |= {"test_images": images, "correct": correct.astype(float), "chance_level": 0.1}
+                    trainings.append(record(Entry(entry, kind, entry), seed) | known)
+        for row in summarise(trainings):
+            hold("accuracy", row["test_low"], row["test_high"], truth[row["entry"]])
+        for row in compare(trainings):
+            if row["role"] == "random":
+                hold("two networks", row["low"], row["high"], truth[row["entry"]] - truth[row["against"]])
+        for row in contests(trainings):
+            other = truth[row["against"]] if row["role"] == "baseline" else strategy
+            hold(f"strategy - {row['role']}", row["low"], row["high"], strategy - other)
+            if row["role"] == "uniform":
+                hold("relative improvement", row["ri_low"], row["ri_high"], 0.0)
+    return {name: float(np.mean(several)) for name, several in hits.items()}
+
+
+PARTS: dict[str, Callable[[int, int, Generator], None]] = {
+    "final": print_final,
+    "correlations": print_correlations,
+    "top": print_top,
+    "ceilings": print_ceilings,
+    "differences": print_differences,
+}
 
 
 if __name__ == "__main__":

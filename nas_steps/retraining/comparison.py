@@ -146,8 +146,11 @@ def contrast(first: Side, second: Side, ratio: float = 1.0) -> Difference:
         return Difference(difference, *[np.full(np.shape(difference), math.nan)] * 3)
     # a spread of few searches beside a variance that is known well
     cautious = "pool" in (first.source, second.source) and first.source != second.source
-    result = interval(difference, terms, cautious)
     flat = sum(np.asarray(term.variance) for term in terms) == 0
+    if image is not None and first.correct is not None and np.all(flat):
+        # half an image that each side alone has right (Agresti & Min 2005): networks that never disagree may elsewhere
+        terms, flat = [Term(1 / (first.correct.shape[1] + 2) ** 2, math.inf)], np.asarray(False)
+    result = interval(difference, terms, cautious)
     same = flat & (np.abs(difference) < 1e-12)
     permutation = min(1.0, 2 / math.comb(first.n + second.n, first.n))
     low, high = (np.where(same, 0.0, np.where(flat, math.nan, end)) for end in (result.low, result.high))
@@ -167,23 +170,19 @@ def _between(first: Side, second: Side, ratio: float) -> list[Term]:
     return [Term(first.variance / first.n, first.df), Term(ratio**2 * second.variance / second.n, second.df)]
 
 
-def images_error(first: Side, second: Side | None = None, ratio: float = 1.0) -> Term | None:
+def images_error(first: Side, second: Side, ratio: float = 1.0) -> Term | None:
     """Return the variance of a difference that the finite test set causes; None without predictions.
 
     The variance over images of the mean difference in correctness, over the number of images. The interaction of units
-    and images is in the variance between units already and is subtracted. The least is what one disagreement each way
-    leaves after adding half an image (Agresti & Min 2005): two networks that never disagree still have an error.
+    and images is in the variance between units already and is subtracted.
     """
-    correct = first.correct
-    if correct is None or (second is not None and second.correct is None):
+    if first.correct is None or second.correct is None:
         return None
-    per_image, interaction = correct.mean(axis=0), first.interaction / len(correct)
-    if second is not None and second.correct is not None:
-        per_image = per_image - ratio * second.correct.mean(axis=0)
-        interaction += ratio**2 * second.interaction / len(second.correct)
+    per_image = first.correct.mean(axis=0) - ratio * second.correct.mean(axis=0)
+    interaction = first.interaction / len(first.correct) + ratio**2 * second.interaction / len(second.correct)
     images = len(per_image)
     variance = (float(per_image.var(ddof=1)) if images > 1 else 1.0) - interaction
-    return Term(max(variance / images, 1 / (images + 2) ** 2), math.inf)
+    return Term(max(variance, 0.0) / images, math.inf)
 
 
 def interval(difference: Any, terms: Sequence[Term], cautious: bool = False) -> Difference:

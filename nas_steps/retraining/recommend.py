@@ -84,18 +84,18 @@ def candidates(
     """Return a candidate for each entry that was to be trained, in the order given.
 
     `correct` are booleans (validation images,) by entry and seed; `scores` are accuracies of the ranking by entry.
-    A training whose validation accuracy is not above `chance` counts as unsound, unless that is true of all.
+    A training whose validation accuracy is not above `chance` counts as unsound if another one of the network is.
     """
 
     def above(metrics: Metrics) -> bool:
         return metrics["valid_accuracy"] is None or metrics["valid_accuracy"] > chance
 
-    learnt = any(above(metrics) for metrics in sound(trainings))
     found = []
     for name, mine in by_entry(trainings).items():
         if mine[0]["status"] == "unneeded":
             continue
-        ok = [metrics for metrics in sound(mine) if above(metrics) or not learnt]
+        ok = sound(mine)
+        ok = list(filter(above, ok)) or ok
         first = (ok or mine)[0]
         rows = [correct[name, metrics["seed"]] for metrics in ok if (name, metrics["seed"]) in correct]
         found.append(

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy.special import betaincinv
 
 from nas_steps.intervals import CONFIDENCE, accuracy_interval, mean_interval
 from nas_steps.retraining import comparison
@@ -149,7 +149,7 @@ def _at_chance(metrics: Metrics) -> bool:
     """Clopper & Pearson's (1934) lower end is not above the chance level."""
     images = metrics["test_images"]
     right = round(metrics["test_accuracy"] * images)
-    low = float(stats.beta.ppf((1 - CONFIDENCE) / 2, right, images - right + 1)) if right else 0.0
+    low = float(betaincinv(right, images - right + 1, (1 - CONFIDENCE) / 2)) if right else 0.0
     return bool(low <= metrics["chance_level"])
 
 

@@ -125,7 +125,7 @@ def predictions(trained: Trained, judged: Mapping[str, DeviceImages]) -> dict[st
 
     The order is that of the prepared images, the shape (images,). Nothing is returned of an unsound training.
     """
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for name, images in judged.items() if trained.status == "ok" else ():
         classes, confidence = predict(trained.model, images)
         found |= {name: classes.numpy(), f"{name}_confidence": confidence.numpy()}

@@ -182,12 +182,13 @@ def trained(name: str, kind: str, seed: int, valid: float | None, **more: Any) -
     return record(Entry(name, kind, name), seed) | known | more
 
 
-def test_a_training_at_chance_level_is_unsound_unless_all_are() -> None:
+def test_a_training_at_chance_level_is_unsound_unless_all_of_its_network_are() -> None:
     trainings = [trained("a", "searched", seed, valid) for seed, valid in enumerate((0.11, 0.9))]
     correct = {("a", seed): right(0.5)[0] for seed in range(2)}
     (one,) = candidates(trainings, correct, {}, chance=0.12)
     assert (list(one.valid), one.all_sound) == ([1], False)
-    (one,) = candidates(trainings, correct, {}, chance=0.95)
+    other = trained("b", "random", 0, 0.99)
+    one, _ = candidates([*trainings, other], correct, {}, chance=0.95)
     assert (list(one.valid), one.all_sound) == ([0, 1], True)
 
 

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from tiny_workflow import ROOT, TINY, change, jobs_to_run, run_module, snakemake, write_config, write_images
+from tiny_workflow import ROOT, TINY, change, exported, jobs_to_run, run_module, snakemake, write_config, write_images
 
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_json, write_json
@@ -63,7 +63,7 @@ def test_every_file_is_listed_with_its_hash_and_what_made_it(finished: Path) -> 
     own = {name for name in found["files"] if not name.startswith("../data/")}
     assert own == {name for name in files if not name.startswith("logs/")} - {"manifest.json"}
     assert len(found["files"]) - len(own) == 7  # six arrays and meta.json
-    for name in ("export/darts-0/model.onnx", "export/scaled/B0.onnx", "retraining/darts-0-s0/weights.safetensors"):
+    for name in (exported(finished), "export/scaled/B0.onnx", "retraining/darts-0-s0/weights.safetensors"):
         listed, content = found["files"][name], (folder / name).read_bytes()
         assert (listed["sha256"], listed["bytes"]) == (hashlib.sha256(content).hexdigest(), len(content))
     rule = found["rules"][found["files"]["retraining/darts-0-s0/metrics.json"]["by"]]
@@ -90,7 +90,7 @@ def test_what_a_run_left_is_verified(finished: Path) -> None:
 
 
 def test_one_byte_a_file_that_is_gone_and_one_too_many_are_named(copied: Path) -> None:
-    model = copied / RESULTS / "export" / "darts-0" / "model.onnx"
+    model = copied / RESULTS / exported(copied)
     content = bytearray(model.read_bytes())
     content[100] ^= 1
     model.write_bytes(content)
@@ -104,7 +104,7 @@ def test_one_byte_a_file_that_is_gone_and_one_too_many_are_named(copied: Path) -
     assert wrong == sorted(
         [
             f"changed: ../data/{images.parent.name}/test_images.npy",
-            "changed: export/darts-0/model.onnx",
+            f"changed: {exported(copied)}",
             "changed: report/tables/costs.csv",
             "missing: ranking/ranked.csv",
             "not listed: search/old.csv",
@@ -263,14 +263,23 @@ def test_a_file_that_was_replaced_before_anybody_looked_is_made_anew(known: Path
     assert "rank" in {job.split()[0] for job in jobs_to_run(known, TINY)}
 
 
-@pytest.mark.parametrize("name", ["scaled/B0.onnx", "scaled", "."])
-def test_a_deleted_model_that_no_rule_declares_is_made_anew(known: Path, name: str) -> None:
-    path = known / RESULTS / "export" / name
+@pytest.mark.parametrize(
+    ("name", "jobs"),
+    [
+        ("export/scaled/B0.onnx", {"export_scaled"}),
+        ("export/scaled", {"export_scaled"}),
+        ("the recommended model", {"export_networks"}),
+        ("its card", {"export_networks"}),
+        ("export", {"export_scaled", "export_networks"}),
+    ],
+)
+def test_a_deleted_model_that_no_rule_declares_is_made_anew(known: Path, name: str, jobs: set[str]) -> None:
+    model = Path(exported(known))
+    named = {"the recommended model": model, "its card": model.with_name("README.md")}
+    path = known / RESULTS / named.get(name, Path(name))
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     rules = {job.split()[0] for job in jobs_to_run(known, TINY)}
-    assert rules == {"export_scaled", "gather_exports", "report", "manifest"} | (
-        {"export_networks"} if name == "." else set()
-    )
+    assert rules == {*jobs, "gather_exports", "report", "manifest"}
 
 
 def test_what_a_file_manager_leaves_among_the_results_is_no_result(known: Path) -> None:

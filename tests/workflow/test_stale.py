@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tiny_workflow import RECIPE, ROOT, TINY, change, finish, jobs_to_run, snakemake
+from tiny_workflow import RECIPE, ROOT, TINY, change, exported, finish, jobs_to_run, snakemake
 
 from nas_steps.provenance.files import read_json
 
@@ -306,7 +306,7 @@ def edit(name: str, finished: Path, copy: Path, tmp_path: Path) -> tuple[Abstrac
     if name == "final training's weights deleted":
         return deleted(finished / "results" / "tiny" / "retraining" / "darts-0-s0" / "weights.safetensors"), {}
     if name == "an exported model deleted":
-        return deleted(finished / "results" / "tiny" / "export" / "darts-0" / "model.onnx"), {}
+        return deleted(finished / "results" / "tiny" / exported(finished)), {}
     return nullcontext(), {}
 
 

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny_workflow import ROOT, TINY, change, run_module, write_config
+from tiny_workflow import ROOT, TINY, change, exported, run_module, write_config
 
 from nas_steps.provenance.files import read_json
 from nas_steps.workflow.why.costs import Estimate, spelled
@@ -94,7 +94,7 @@ def test_modules_of_the_code_are_named(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_gone_is_named(folder: Path) -> None:
-    file = folder / "results" / "tiny" / "export" / "darts-0" / "model.onnx"
+    file = folder / "results" / "tiny" / exported(folder)
     content, status = file.read_bytes(), file.stat()
     file.unlink()
     try:
@@ -102,7 +102,8 @@ def test_a_file_that_is_gone_is_named(folder: Path) -> None:
     finally:
         file.write_bytes(content)
         os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert re.search(r"^export_networks 1 .* missing: results/tiny/export/darts-0/model\.onnx$", told, flags=re.M)
+    missing = re.escape(f"missing: results/tiny/{exported(folder)}")
+    assert re.search(rf"^export_networks 1 .* {missing}$", told, flags=re.M)
 
 
 @pytest.mark.parametrize(

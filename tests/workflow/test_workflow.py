@@ -28,9 +28,16 @@ def without_seconds(path: Path) -> object:
 def test_every_stage_leaves_its_files(finished: Path) -> None:
     results = finished / "results" / "tiny"
     exports = {row["name"]: row for row in read_csv(results / "export" / "exports.csv")}
-    assert {"random-0", "evolution-0", "darts-0", "resnet20_x0.25", "mobilenet_v3_small_x0.5", "B0"} <= set(exports)
+    recommended = read_json(results / "recommended.json")
+    considered = {row["entry"] for row in recommended["considered"]}
+    assert {"random-0", "evolution-0", "darts-0", "resnet20_x0.25", "mobilenet_v3_small_x0.5"} <= considered
+    assert {*recommended["export"], "B0"} <= set(exports)
+    assert {row["kind"] for row in recommended["considered"]} == {
+        exports[name]["kind"] for name in recommended["export"]
+    }
+    assert (results / recommended["file"]).with_name("README.md").is_file()
     assert all(row["status"] in ("ok", "over budget") for row in exports.values())
-    assert float(exports["darts-0"]["largest_difference"]) < 1e-3
+    assert float(exports[recommended["entry"]]["largest_difference"]) < 1e-3
     family = {row["member"]: row for row in read_csv(results / "scaling" / "family.csv")}
     assert family["B0"]["status"] == "ok"
     assert set(family) == {"B0", "B1", "B2"}

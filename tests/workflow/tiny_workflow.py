@@ -14,6 +14,8 @@ import yaml
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from nas_steps.provenance.files import read_json
+
 ROOT = Path(__file__).resolve().parents[2]
 
 RECIPE = {"epochs": 2, "learning_rate": 0.05}
@@ -107,6 +109,11 @@ def snakemake(
         text=True,
         check=False,
     )
+
+
+def exported(folder: Path) -> str:
+    """The name of the recommended network's file, such as `export/darts-0/model.onnx`, in a finished folder."""
+    return str(read_json(folder / "results" / "tiny" / "recommended.json")["file"])
 
 
 def finish(folder: Path, config: dict[str, Any], *flags: str, **environment: str) -> str:

@@ -166,7 +166,7 @@ STEPS = steps(
                 "scaling/effects.csv",
                 "kind (search, scaling, interaction, gain), effect, base, way, unit (search: the searched bases are "
                 "winners of several searches; network: of one), seeds (searches if they are the unit), difference, "
-                "low, high (95 % t interval), p_value, p_holm, share (of the gain, where its interval excludes 0), note",
+                "low, high (95 % t interval), p_value, p_holm, share (of the gain if its interval excludes 0), note",
             ),
         },
     ),
