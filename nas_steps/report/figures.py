@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
@@ -140,8 +141,8 @@ def accuracy_against(results: Results, size: str, prefix: str = "size") -> str |
             )  # fmt: skip
         for one in shown:
             if one.entry == (results.recommended or {}).get("entry"):
-                ring = {"mfc": "none", "mec": COLOURS["ink"], "mew": 1.6, "zorder": 4}
-                axes.plot([getattr(one, size)], [one.test_mean], "o", ms=14, **ring)
+                ring: dict[str, Any] = {"mfc": "none", "mec": COLOURS["ink"], "mew": 1.6, "zorder": 4}
+                axes.plot([getattr(one, size)], [one.test_mean or 0.0], "o", ms=14, **ring)
                 axes.plot([], [], "o", ms=10, label="recommended", **ring)
         labels = [
             (float(getattr(one, size)), one.test_mean or 0.0, one.entry, _colour(one.kind))

@@ -62,8 +62,8 @@ def recommend(results: Results, links: Mapping[str, str]) -> Recommendation:
         return _of_table(results)
     chosen = results.recommended
     if chosen is None or not chosen.get("entry"):
-        reason = (chosen or {}).get("reason") or "No final training ended with an accuracy."
-        return Recommendation("No network can be recommended", str(reason))
+        reason = str((chosen or {}).get("reason") or "no final training ended with an accuracy")
+        return Recommendation("No network can be recommended", f"{reason[0].upper()}{reason[1:]}.")
     card = _card(results, chosen, "Take this network", links)
     others = [_card(results, one, title, links, chosen) for title, one in _alternatives(chosen["alternatives"])]
     architecture = "" if card.kind == "baseline" else str(chosen["architecture"])
@@ -130,7 +130,10 @@ def _of_table(results: Results) -> Recommendation:
         facts.append(Fact("MACs", numbers.macs(entry.macs)))
     origin = ORIGINS[best.kind].format(strategy=best.strategy)
     card = Card("Take this architecture", best.entry, best.kind, origin, tuple(facts))
-    rule = f"Of all searches' winners it has the best {results.table.search}; {results.table.report} chose nothing."
+    rule = (
+        f"Of all searches' winners it has the best figure in the column {results.table.search}; the column "
+        f"{results.table.report} played no part."
+    )
     return Recommendation(f"Take the architecture of {best.entry}", rule, card, architecture=best.architecture)
 
 

@@ -28,8 +28,10 @@ class Thumbnail:
 
 def mistakes(tested: Tested | None, most: int) -> list[Thumbnail]:
     """Make pictures of the most confident mistakes, at most `most`."""
+    if tested is None:
+        return []
     pictures = []
-    for image in [] if tested is None or most == 0 else tested.mistakes(most):
+    for image in tested.mistakes(most):
         true, predicted = (tested.classes[one[image]] for one in (tested.labels, tested.predicted))
         confidence = numbers.share(float(tested.confidence[image]))
         words = f"true: {true}, predicted: {predicted}, {confidence}"

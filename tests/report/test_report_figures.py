@@ -53,6 +53,22 @@ def test_a_figure_is_well_formed_with_ids_of_its_own(results: Results, name: str
     assert len(re.findall("https?://", svg)) == 1  # the namespace, no licence, no date
 
 
+def test_of_many_networks_the_notable_ones_are_named_and_the_recommended_has_a_ring(results: Results) -> None:
+    svg = figures.accuracy_against(results, "macs") or ""
+    assert len(results.entries) > figures.MOST_LABELS
+    recommended = results.recommended or {}
+    named = set(re.findall(r"<text[^>]*>([^<]+)</text>", svg))
+    others = [one["entry"] for one in recommended["alternatives"]]
+    assert {recommended["entry"], *others, "resnet20", "recommended"} <= named
+    assert "uniform-3" not in named
+    # the label for screen readers has all of them
+    assert all(f"{one.entry} {100 * (one.test_mean or 0):.1f}" in svg for one in results.entries)
+    nothing = replace(results, recommended=None, entries=results.entries[:5])
+    few = figures.accuracy_against(nothing, "macs") or ""
+    assert all(f">{one.entry}</text>" in few for one in nothing.entries)
+    assert ">recommended</text>" not in few
+
+
 def test_text_stays_text_and_colours_follow_the_theme(results: Results) -> None:
     svg = figures.dots(results) or ""
     for entry in results.entries:
