@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made_up import MadeUp, report, write
+from pictures import as_looked_up
 from safetensors.numpy import load_file, save_file
 from test_report_verdict import table_config
 
@@ -189,12 +190,18 @@ def test_a_recommended_baseline_is_called_hand_designed(tmp_path: Path) -> None:
 
 def test_a_table_has_an_architecture_instead_of_a_file(tmp_path: Path) -> None:
     config = table_config(tmp_path)
-    folder, page = made(tmp_path, config=config)
+    folder, settings = write(tmp_path, MadeUp(config=config))
+    as_looked_up(folder)
+    report(folder, settings)
+    page = read(folder)
     check_sound(page)
     winners = read_csv(folder / "ranking/winners.csv")
     best = max(winners, key=lambda row: float(row["score"]))
     assert f"Take the architecture of {best['entry']}" in page.text
-    first = page.source[: page.source.index("<nav")]
+    row = (best["strategy"], best["search_seed"])
+    reported = [one for one in read_csv(folder / "retraining/retrained.csv") if (one["entry"], one["seed"]) == row]
+    first = page.source[: page.source.index("<nav")].replace("\N{NO-BREAK SPACE}", " ")
+    assert f"{100 * float(reported[0]['test_accuracy']):.1f} %" in first
     assert f'<pre class="copy">{best["architecture"]}</pre>' in first
     for absent in ("Accuracy against cost", "Scaled family", "Classes and mistakes", "ONNX files"):
         assert absent not in page.text
