@@ -98,6 +98,7 @@ def _card(results: Results, one: Cells, title: str, links: Mapping[str, str], ba
         facts.append(Fact(head, spell(one[key]), "" if times is None else f"×\N{NO-BREAK SPACE}{numbers.ratio(times)}"))
     facts += [fact for fact in (_latency(results, name),) if fact is not None]
     origin = ORIGINS[kind].format(strategy=one.get("strategy") or "the search")
+    origin += " within the budget of a cheaper search" if kind == "random" and "." in entry else ""
     return Card(title, entry, kind, origin, tuple(facts), f"export/{name}", links.get(name, ""))
 
 
