@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from nas_steps.report import numbers, signals
-from nas_steps.report.evidence import Standing, between, contests_of, standing
+from nas_steps.report.evidence import Standing, contests_of, standing
 from nas_steps.report.records import Contest, Entry
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
@@ -32,6 +32,8 @@ _ANSWERS: dict[Standing, str] = {
     "few": "Not known (too few searches)",
     "missing": "Not known",
 }
+#: what the sentence of a refused outcome is about
+_UNDER: dict[Standing, str] = {"recipe": "with the main recipe ", "failures": "without failed trainings "}
 
 
 def paid(results: Results) -> Sentence:
@@ -50,10 +52,12 @@ def paid(results: Results) -> Sentence:
 def weighed(results: Results, strategy: str) -> Sentence:
     """Weigh a strategy against random search, the mean of uniformly drawn networks, and the best baseline.
 
-    Intervals are in the forest plot. With too few searches the subject is the network, or the mean of the networks.
+    The headline has the figures of random search and of a loss to a baseline, the forest plot has the intervals. With
+    too few searches the subject is the network, or the mean of the networks.
     """
     rows = {role: contests_of(results, strategy, role) for role in ("random", "uniform", "baseline")}
-    answer, tone = _answer({role: standing(results, own) for role, own in rows.items()})
+    judged = {role: standing(results, own) for role, own in rows.items()}
+    answer, tone = _answer(judged)
     parts = [
         f"{_apart(row)} {opponent(results, row)}{_improvement(row)}"
         for role, own in rows.items()
@@ -62,7 +66,8 @@ def weighed(results: Results, strategy: str) -> Sentence:
     ]
     if not parts:
         return Sentence(f"{answer}: {strategy} has no figure to compare.", "warning")
-    return Sentence(f"{answer}: {_subject(results, strategy, rows['random'])} is {numbers.listed(parts)}.", tone)
+    under = _UNDER.get(judged["random"], "")
+    return Sentence(f"{answer}: {under}{_subject(results, strategy, rows['random'])} {numbers.listed(parts)}.", tone)
 
 
 def _subject(results: Results, strategy: str, rows: list[Contest]) -> str:
@@ -73,11 +78,13 @@ def _subject(results: Results, strategy: str, rows: list[Contest]) -> str:
 
 
 def _apart(row: Contest) -> str:
-    """`1.2 points above`, `0.5 points below`, `between −0.5 and +1.1 points from`, by the outcome."""
-    difference = row.difference or 0.0
-    if row.outcome == "tie" and row.low is not None and row.high is not None:
-        return f"{between(row)} from"
-    return f"{numbers.points(abs(difference))} points {'below' if difference < 0 else 'above'}"
+    """`is above`, `shows no difference to`, `is 3.0 points above`: a figure if the headline does not have it."""
+    if row.outcome == "tie":
+        return "shows no difference to"
+    side = "below" if (row.difference or 0.0) < 0 else "above"
+    if (row.role, row.outcome) in (("random", "beat"), ("random", "lost"), ("baseline", "lost")):
+        return f"is {side}"
+    return f"is {numbers.points(abs(row.difference or 0.0))} points {side}"
 
 
 def _answer(judged: dict[str, Standing]) -> tuple[str, signals.Tone]:
@@ -120,8 +127,8 @@ def drawn(row: Contest) -> str:
 
 
 def _improvement(row: Contest) -> str:
-    """` (relative improvement 3.4 %)`; empty if it is not known, or too few searches have it."""
-    if row.relative_improvement is None or row.outcome == "few":
+    """` (relative improvement 3.4 %)`; empty if it is not known, or says nothing."""
+    if row.relative_improvement is None or row.outcome in ("few", "tie"):
         return ""
     return f" (relative improvement {numbers.share(row.relative_improvement)})"
 

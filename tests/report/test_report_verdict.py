@@ -305,7 +305,7 @@ def test_a_win_that_failures_undo_is_refused() -> None:
     )
     verdict = decide(made(found))
     assert verdict.strategies[0].against_random == "failures"
-    assert verdict.paid.text.startswith("It depends on failed trainings: ")
+    assert verdict.paid.text.startswith("It depends on failed trainings: without failed trainings darts is above")
 
 
 def test_a_win_in_spite_of_failures_is_qualified() -> None:
@@ -342,6 +342,7 @@ def test_a_verdict_that_flips_names_both_outcomes() -> None:
         "The verdict depends on the recipe: with main darts beat random search by 2.0 points [1.0, 3.0], with long "
         "darts lost to random search by 2.0 points [1.0, 3.0]."
     )
+    assert verdict.paid.text.startswith("It depends on the recipe: with the main recipe darts is above random search")
     assert warned(verdict)[0] == (
         "The outcome of darts against random changes with the recipe; judge by the recipe that you will ship with. "
         "Kendall's tau between recipes: main and long -0.10."
@@ -356,24 +357,32 @@ def test_a_verdict_that_flips_names_both_outcomes() -> None:
     [
         (
             (row(0.012, 0.008), uniform(0.03), baseline(0.01)),
-            "Yes: darts is 1.2 points above random search of its budget, 3.0 points above the mean of 8 random "
-            "networks (relative improvement 3.3 %) and 1.0 points above resnet20, the best baseline.",
+            "Yes: darts is above random search of its budget, is 3.0 points above the mean of 8 random networks "
+            "(relative improvement 3.3 %) and is 1.0 points above resnet20, the best baseline.",
         ),
         (
             (row(0.001, 0.008), uniform(0.03), baseline(-0.02)),
-            "No more than random search: darts is between -0.7 and +0.9 points from random search of its budget, 3.0 "
-            "points above the mean of 8 random networks (relative improvement 3.3 %) and 2.0 points below resnet20, "
-            "the best baseline.",
+            "No more than random search: darts shows no difference to random search of its budget, is 3.0 points above "
+            "the mean of 8 random networks (relative improvement 3.3 %) and is below resnet20, the best baseline.",
         ),
-        ((row(0.012, 0.008), baseline(-0.02)), "Not against the best baseline: darts is 1.2 points above"),
-        ((row(0.012, 0.008), uniform(-0.02)), "Not against random networks: darts is 1.2 points above"),
-        ((row(-0.012, 0.008),), "No: darts is 1.2 points below random search of its budget."),
-        ((row(0.001, 0.008), uniform(0.001)), "Not shown: darts is between"),
         (
-            (row(0.01, None, searches=1), uniform(0.02)),
-            "Not known (too few searches): the network darts-0 is 1.0 points",
+            (row(0.012, 0.008), baseline(-0.02)),
+            "Not against the best baseline: darts is above random search of its budget and is below resnet20, the best "
+            "baseline.",
         ),
-        ((replace(row(0.012, 0.008), matched=None),), "Yes: darts is 1.2 points above random search."),
+        ((row(0.012, 0.008), uniform(-0.02)), "Not against random networks: darts is above"),
+        ((row(-0.012, 0.008),), "No: darts is below random search of its budget."),
+        (
+            (row(0.001, 0.008), uniform(0.001)),
+            "Not shown: darts shows no difference to random search of its budget and shows no difference to the mean "
+            "of 8 random networks.",
+        ),
+        (
+            (row(0.01, None, searches=1), replace(uniform(-0.02), outcome="few")),
+            "Not known (too few searches): the network darts-0 is 1.0 points above random search of its budget and "
+            "is 2.0 points below the mean of 8 random networks.",
+        ),
+        ((replace(row(0.012, 0.008), matched=None),), "Yes: darts is above random search."),
     ],
 )
 def test_whether_searching_paid_weighs_three_opponents(rows: tuple[Contest, ...], expected: str) -> None:
@@ -408,10 +417,10 @@ def test_sentences_leave_p_values_to_the_tables() -> None:
 def test_the_best_of_several_strategies_is_weighed_and_the_others_fold() -> None:
     config = Config.model_validate({"search": {"strategies": {"random": {}, "darts": {}, "evolution": {}}}})
     verdict = decide(made(row(-0.012, 0.008), row(0.012, 0.008, strategy="evolution"), config=config))
-    assert verdict.paid.text.startswith("Yes: evolution is 1.2 points above")
+    assert verdict.paid.text.startswith("Yes: evolution is above")
     by_name = {one.strategy: " ".join(sentence.text for sentence in one.sentences) for one in verdict.strategies}
-    assert "darts is 1.2 points below" in by_name["darts"]
-    assert "1.2 points" not in by_name["evolution"]
+    assert "No: darts is below random search of its budget." in by_name["darts"]
+    assert "random search" not in by_name["evolution"]
 
 
 def test_without_validation_accuracies_every_baseline_is_met() -> None:
