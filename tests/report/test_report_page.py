@@ -24,6 +24,7 @@ from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_csv, read_json, write_json
 from nas_steps.report.names import TABLES
 from nas_steps.report.tables import MAKERS, OF_PREDICTIONS
+from nas_steps.workflow.plan import Plan
 
 VOID = {"meta", "link", "br", "img", "hr", "input", "path", "use", "rect", "circle"}
 HOSTILE = ["<script>alert(1)</script>", 'a"b', "{{ 7 * 7 }}", "ok & fine"]
@@ -225,6 +226,15 @@ def test_classes_and_mistakes_are_those_of_the_predictions(usual: Path) -> None:
         assert f'title="true: {row["true"]}, predicted: {row["predicted"]}, {row["images"]} {plural}"' in page.source
 
 
+def test_the_report_waits_for_the_test_images_and_the_predictions(tmp_path: Path) -> None:
+    plan = Plan({}, root=str(tmp_path))
+    files = {Path(file).name for file in plan.reported()}
+    assert {"test_images.npy", "test_labels.npy", "meta.json", "recommended.json"} <= files
+    assert not files & {"train_images.npy", "valid_images.npy"}
+    wanted = {plan.file("retrain", "predictions", **job) for job in plan.jobs("retrain")}
+    assert wanted <= set(plan.reported())
+
+
 def test_the_pictures_can_be_left_out(tmp_path: Path) -> None:
     _, page = made(tmp_path, config={"report": {"mistakes": 0}})
     assert page.pictures == []
@@ -268,7 +278,7 @@ def test_energy_of_jobs_that_may_share_a_card_is_an_upper_bound(tmp_path: Path) 
 def test_missing_figures_are_told_in_words(tmp_path: Path) -> None:
     folder, page = made(tmp_path, diverged=["darts-0"], config={"scaling": {"enabled": False}}, scaled=False)
     check_sound(page)
-    assert "no sound training of one side" in page.text
+    assert "no sound training" in page.text
     assert "final trainings failed: 3 of darts-0 (diverged)." in page.text
     assert "Scaling is switched off in this experiment" in page.text
     # a table without rows has a header still
