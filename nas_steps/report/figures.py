@@ -82,7 +82,8 @@ def darts_curves(results: Results, prefix: str = "darts") -> str | None:
                 dashes = ("-", "--", ":", "-.")[number // len(CYCLE) % 4]
                 drawn = "steps-post" if column == "parameter_free" else "default"
                 line, dots = _column(search, column), _column(search, "discrete_accuracy")
-                axes.plot(*line, color=colour, label=search.name, drawstyle=drawn, linestyle=dashes)
+                alone = "o" if len(line[0]) == 1 else ""  # no line shows a single epoch
+                axes.plot(*line, marker=alone, color=colour, label=search.name, drawstyle=drawn, linestyle=dashes)
                 if column == "score":
                     axes.plot(*dots, color=colour, linewidth=1, alpha=0.6, marker=".", ms=3)
             axes.set_title(title, fontsize=11)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nas_steps.report import numbers
-from nas_steps.report.records import Cells, Entry, Winner
+from nas_steps.report.records import Cells, Winner
 from nas_steps.report.results import Results
 
 #: what kind of network it is, in words that follow its name
@@ -98,6 +98,7 @@ def _card(results: Results, one: Cells, title: str, links: Mapping[str, str], ba
         facts.append(Fact(head, spell(one[key]), "" if times is None else f"×\N{NO-BREAK SPACE}{numbers.ratio(times)}"))
     facts += [fact for fact in (_latency(results, name),) if fact is not None]
     origin = ORIGINS[kind].format(strategy=one.get("strategy") or "the search")
+    origin += " within the budget of a cheaper search" if kind == "random" and "." in entry else ""
     return Card(title, entry, kind, origin, tuple(facts), f"export/{name}", links.get(name, ""))
 
 
@@ -115,21 +116,21 @@ def _latency(results: Results, file: str) -> Fact | None:
 def _of_table(results: Results) -> Recommendation:
     """Recommend the winner that is best by the column that searches saw; nothing was trained, so there is no file."""
     assert results.table is not None
-    scored = [winner for winner in results.winners if winner.score is not None and winner.architecture]
+    # a name with a dot is of random search within a smaller budget
+    whole = [winner for winner in results.winners if "." not in winner.entry]
+    scored = [winner for winner in whole if winner.score is not None and winner.architecture]
     if not scored:
         return Recommendation("No architecture can be recommended", "No search found an architecture with a score.")
     best = max(scored, key=_score)
-    entry = results.entry(best.entry) or Entry(best.entry, best.kind)
-    facts = [
-        Fact(f"{results.table.report}, the column that is reported", numbers.share(entry.test_mean)),
+    # a lookup has its strategy's name, and its search's seed
+    row = (best.strategy, best.search_seed)
+    reported = next((one.test_accuracy for one in results.trainings if (one.entry, one.seed) == row), None)
+    facts = (
+        Fact(f"{results.table.report}, the column that is reported", numbers.share(reported)),
         Fact(f"{results.table.search}, the column that searches saw", numbers.share(best.score)),
-    ]
-    if entry.parameters:
-        facts.append(Fact("Parameters", numbers.macs(entry.parameters)))
-    if entry.macs:
-        facts.append(Fact("MACs", numbers.macs(entry.macs)))
+    )
     origin = ORIGINS[best.kind].format(strategy=best.strategy)
-    card = Card("Take this architecture", best.entry, best.kind, origin, tuple(facts))
+    card = Card("Take this architecture", best.entry, best.kind, origin, facts)
     rule = (
         f"Of all searches' winners it has the best figure in the column {results.table.search}; the column "
         f"{results.table.report} played no part."

@@ -13,7 +13,7 @@ from typing import Any
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 from made_up import MadeUp, report, write
-from pictures import add_pictures
+from pictures import add_pictures, as_looked_up
 from test_report_verdict import table_config
 
 WIDTHS = (1280, 400)
@@ -62,6 +62,8 @@ def make(folder: Path, name: str) -> Path:
     if (results.parent / "data").is_dir():
         colour = name == "photos"
         add_pictures(results, 3 if colour else 1, 64 if colour else 8)
+    else:
+        as_looked_up(results)
     report(results, settings)
     return results / "report/report.html"
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
 
-from nas_steps.provenance.files import write_json
+from nas_steps.provenance.files import read_csv, write_csv, write_json
 from nas_steps.report.predictions import Tested
 
 PER_CLASS = 36
@@ -57,3 +58,11 @@ def add_pictures(folder: Path, channels: int = 1, side: int = 8) -> None:
         guesses, confidence = predicted(labels, len(meta["classes"]))
         file = folder / f"retraining/{recommended['entry']}-s{recommended['seed']}/predictions.safetensors"
         save_file({"test": guesses, "test_confidence": confidence}, file)
+
+
+def as_looked_up(folder: Path) -> None:
+    """Name the rows of retrained.csv as `lookup` does: by strategy, with the search's seed."""
+    file = folder / "retraining/retrained.csv"
+    rows = read_csv(file)
+    named = [(row, re.fullmatch(r"(\w+)-(\d+)", row["entry"])) for row in rows]
+    write_csv(file, [{**row, "entry": name[1], "seed": name[2]} for row, name in named if name], list(rows[0]))

@@ -69,6 +69,16 @@ def test_of_many_networks_the_notable_ones_are_named_and_the_recommended_has_a_r
     assert ">recommended</text>" not in few
 
 
+@pytest.mark.parametrize(("epochs", "dots"), [(1, 3), (2, 0)])
+def test_a_single_epoch_is_a_dot_in_each_panel(results: Results, epochs: int, dots: int) -> None:
+    """A line of one point would be invisible."""
+    search = next(search for search in results.searches if search.trains_supernet)
+    history = tuple(replace(row, discrete_accuracy=None) for row in search.history[:epochs])
+    svg = figures.darts_curves(replace(results, searches=(replace(search, history=history),))) or ""
+    marks = re.findall(r'<use [^>]*style="fill: var\(--searched', svg)
+    assert len(marks) == dots
+
+
 def test_text_stays_text_and_colours_follow_the_theme(results: Results) -> None:
     svg = figures.dots(results) or ""
     for entry in results.entries:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made_up import MadeUp, report, write
+from pictures import as_looked_up
 from safetensors.numpy import load_file, save_file
 from test_report_verdict import table_config
 
@@ -23,6 +24,7 @@ from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_csv, read_json, write_json
 from nas_steps.report.names import TABLES
 from nas_steps.report.tables import MAKERS, OF_PREDICTIONS
+from nas_steps.workflow.plan import Plan
 
 VOID = {"meta", "link", "br", "img", "hr", "input", "path", "use", "rect", "circle"}
 HOSTILE = ["<script>alert(1)</script>", 'a"b', "{{ 7 * 7 }}", "ok & fine"]
@@ -189,12 +191,18 @@ def test_a_recommended_baseline_is_called_hand_designed(tmp_path: Path) -> None:
 
 def test_a_table_has_an_architecture_instead_of_a_file(tmp_path: Path) -> None:
     config = table_config(tmp_path)
-    folder, page = made(tmp_path, config=config)
+    folder, settings = write(tmp_path, MadeUp(config=config))
+    as_looked_up(folder)
+    report(folder, settings)
+    page = read(folder)
     check_sound(page)
     winners = read_csv(folder / "ranking/winners.csv")
     best = max(winners, key=lambda row: float(row["score"]))
     assert f"Take the architecture of {best['entry']}" in page.text
-    first = page.source[: page.source.index("<nav")]
+    row = (best["strategy"], best["search_seed"])
+    reported = [one for one in read_csv(folder / "retraining/retrained.csv") if (one["entry"], one["seed"]) == row]
+    first = page.source[: page.source.index("<nav")].replace("\N{NO-BREAK SPACE}", " ")
+    assert f"{100 * float(reported[0]['test_accuracy']):.1f} %" in first
     assert f'<pre class="copy">{best["architecture"]}</pre>' in first
     for absent in ("Accuracy against cost", "Scaled family", "Classes and mistakes", "ONNX files"):
         assert absent not in page.text
@@ -216,6 +224,15 @@ def test_classes_and_mistakes_are_those_of_the_predictions(usual: Path) -> None:
     for row in rows:
         plural = "image" if row["images"] == "1" else "images"
         assert f'title="true: {row["true"]}, predicted: {row["predicted"]}, {row["images"]} {plural}"' in page.source
+
+
+def test_the_report_waits_for_the_test_images_and_the_predictions(tmp_path: Path) -> None:
+    plan = Plan({}, root=str(tmp_path))
+    files = {Path(file).name for file in plan.reported()}
+    assert {"test_images.npy", "test_labels.npy", "meta.json", "recommended.json"} <= files
+    assert not files & {"train_images.npy", "valid_images.npy"}
+    wanted = {plan.file("retrain", "predictions", **job) for job in plan.jobs("retrain")}
+    assert wanted <= set(plan.reported())
 
 
 def test_the_pictures_can_be_left_out(tmp_path: Path) -> None:
@@ -261,7 +278,7 @@ def test_energy_of_jobs_that_may_share_a_card_is_an_upper_bound(tmp_path: Path) 
 def test_missing_figures_are_told_in_words(tmp_path: Path) -> None:
     folder, page = made(tmp_path, diverged=["darts-0"], config={"scaling": {"enabled": False}}, scaled=False)
     check_sound(page)
-    assert "no sound training of one side" in page.text
+    assert "no sound training" in page.text
     assert "final trainings failed: 3 of darts-0 (diverged)." in page.text
     assert "Scaling is switched off in this experiment" in page.text
     # a table without rows has a header still
