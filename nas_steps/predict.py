@@ -1,6 +1,7 @@
-"""Classify images with an exported model: `python -m nas_steps.predict MODEL.onnx IMAGES...`.
+"""Classify images with an exported model: `python -m nas_steps.predict MODEL IMAGES...`.
 
-Takes float32 and INT8 files alike. Needs Pillow, NumPy and onnxruntime alone: no torch, no training data.
+MODEL is an ONNX file, float32 or INT8, or an experiment's folder, whose recommended network is taken. Needs Pillow,
+NumPy and onnxruntime alone: no torch, no training data.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import onnxruntime
 from nas_steps.data.layout import printable
 from nas_steps.data.photos import DEPTHS, TooLargeError, UnreadableError, decode
 from nas_steps.errors import UserError
+from nas_steps.provenance.files import read_json
 from nas_steps.provenance.regular import FOLDER, MISSING, irregular
 from nas_steps.provenance.task import parser, run
 
@@ -30,12 +32,12 @@ COLUMNS = ("image", "rank", "class", "probability")
 def main(arguments: Sequence[str]) -> None:
     """Print a line or an error for each image. Raises UserError at the end if there was an error."""
     options = parser(MODULE, __doc__ or "")
-    options.add_argument("model", help="an ONNX file of the export stage")
+    options.add_argument("model", help="an ONNX file of the export stage, or the folder of an experiment")
     options.add_argument("images", nargs="+", help="image files")
     options.add_argument("--top", type=_positive, default=3, help="how many classes to tell, the likeliest first")
     options.add_argument("--csv", metavar="FILE", help="also write them there: image, rank, class, probability")
     given = options.parse_args(arguments)
-    classes, session = load(given.model)
+    classes, session = load(recommended(given.model))
     rows: list[tuple[str, int, str, float]] = []
     failed = 0
     for path in given.images:
@@ -56,11 +58,28 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError(f"{failed} of {len(given.images)} images could not be classified; they are named above")
 
 
+def recommended(path: str | Path) -> Path:
+    """Return the recommended network's file if `path` is the folder of an experiment, else `path`.
+
+    Raises UserError if the experiment recommends none.
+    """
+    record = Path(path) / "recommended.json"
+    if irregular(record) is not None:
+        return Path(path)
+    choice = read_json(record)
+    if choice["entry"] is None:
+        raise UserError(f"{record} recommends no network: {choice['reason']}; name an ONNX file instead")
+    return Path(path) / choice["file"]
+
+
 def load(path: str | Path) -> tuple[list[str], onnxruntime.InferenceSession]:
     """Return the class names and a session of an exported model. Raises UserError for any other file."""
     reason = irregular(path)
     if reason == FOLDER:
-        raise UserError(f"{path} is a folder; name an ONNX file, such as {Path(path) / 'model.onnx'}")
+        raise UserError(
+            f"{path} is a folder without recommended.json; name the folder of an experiment that has ended, such as "
+            f"results/digits, or an ONNX file, such as {Path(path) / 'model.onnx'}"
+        )
     if reason is not None:
         raise UserError(f"there is no model {path}" if reason == MISSING else f"the model {path} {reason}")
     try:

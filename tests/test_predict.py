@@ -24,9 +24,10 @@ from nas_steps.data.store import Meta, load_split, read_meta
 from nas_steps.errors import UserError
 from nas_steps.export.convert import save, write_onnx
 from nas_steps.export.quantise import quantise
-from nas_steps.predict import load
+from nas_steps.predict import load, recommended
 from nas_steps.predict import main as predict
 from nas_steps.predict import predict as classify
+from nas_steps.provenance.files import write_json
 
 CLASSES = {"classes": [str(digit) for digit in range(10)]}
 
@@ -202,7 +203,7 @@ def test_what_is_no_model_of_ours_is_refused(model: Path, digit: Path, tmp_path:
             predict([str(path), str(digit)])
 
     refused(tmp_path / "none.onnx", "there is no model")
-    refused(tmp_path, r"is a folder; name an ONNX file, such as .*model\.onnx")
+    refused(tmp_path, r"is a folder without recommended\.json; .* or an ONNX file, such as .*model\.onnx")
     (tmp_path / "text.onnx").write_text("no model")
     refused(tmp_path / "text.onnx", "cannot be loaded as an ONNX model")
     for properties, words in (
@@ -264,3 +265,16 @@ def test_pillow_numpy_and_onnxruntime_are_enough(model: Path, digit: Path, tmp_p
     header, line = done.stdout.splitlines()
     assert header.startswith("$ python -m nas_steps.predict ")
     assert line.startswith(f"{digit}: {label} ")
+
+
+def test_the_folder_of_an_experiment_means_its_recommended_network(tmp_path: Path, model: Path, digit: Path) -> None:
+    target = tmp_path / "export" / "darts-1" / "model.onnx"
+    target.parent.mkdir(parents=True)
+    shutil.copy(model, target)
+    write_json(tmp_path / "recommended.json", {"entry": "darts-1", "file": "export/darts-1/model.onnx"})
+    assert recommended(tmp_path) == target
+    assert recommended(model) == model
+    predict([str(tmp_path), str(digit), "--top", "1"])
+    write_json(tmp_path / "recommended.json", {"entry": None, "file": None, "reason": "every training diverged"})
+    with pytest.raises(UserError, match=r"recommends no network: every training diverged; name an ONNX file"):
+        recommended(tmp_path)

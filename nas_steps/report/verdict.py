@@ -118,7 +118,7 @@ def head(results: Results) -> tuple[str, signals.Tone]:
 
 
 #: a headline about networks tells at most this number of them apart
-MOST_CLAUSES = 2
+MOST_CLAUSES = 1
 _AGAINST = "against random search"
 _AND: Mapping[Standing, str] = {"beat": ", but lost to", "lost": ", and to"}
 

@@ -60,7 +60,7 @@ def test_all_commands_are_known_to_the_tests() -> None:
         "make test",
         "python -m nas_steps.why config/config.yaml",
         "python -m nas_steps.manifest --check results/digits",
-        "python -m nas_steps.predict results/own_images/export/darts-0/model.onnx PHOTO.jpg",
+        "python -m nas_steps.predict results/own_images PHOTO.jpg",
         "python -m nas_steps.ranking --tau 0.4 --candidates 1000",
         "pip install -e '.[slurm]'",
         "pip install -e '.[generic]'",
