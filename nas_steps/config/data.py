@@ -47,8 +47,6 @@ class Data(Section):
         if self.valid + self.test >= 0.95:
             total = exact(self.valid + self.test)
             raise ValueError(f"valid + test is {total}: that leaves less than 5 % to train on; lower one of them")
-        if self.source == "npz" and self.path is None:
-            raise ValueError("source npz needs `path`, the .npz file; or add `--config images=PATH` to the command")
         if self.source == "digits" and self.path is not None:
             raise ValueError(f"source digits reads no path, but path is {self.path!r}; set source: folder or npz")
         return self

@@ -93,8 +93,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
-        if self.data.source == "folder" and self.data.path is None:
-            raise ValueError("data.source is folder, but none is named: add `--config images=PATH`, or set data.path")
+        # here, since the settings of the data step hold no path
+        if self.data.source in ("folder", "npz") and self.data.path is None:
+            problem = f"data.source is {self.data.source}, but no path is given"
+            raise ValueError(f"{problem}: add `--config images=PATH` to the command, or set data.path")
         space = declared(filled(self.space))
         search, estimator = self.search, self.search.estimator
         recipes = {"ranking.recipe": self.ranking.recipe} | self.retrain.all_recipes

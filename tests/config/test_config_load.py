@@ -169,7 +169,7 @@ def strategies(**given: Any) -> dict[str, Any]:
         ({"data": {"source": "folder"}}, "config", ["images=PATH", "data.path"]),
         ({"data": {"source": "folder", "path": "/no/where"}}, "data.path", ["no folder", "'/no/where'"]),
         ({"data": {"source": "npz", "path": "/no/where.npz"}}, "data.path", ["no file", "'/no/where.npz'"]),
-        ({"data": {"source": "npz"}}, "data", ["needs `path`"]),
+        ({"data": {"source": "npz"}}, "config", ["npz", "images=PATH", "data.path"]),
         ({"images": "a"}, "data", ["digits", "reads no path", "'a'"]),
         ({"images": "a", "data": {"source": "folder", "path": "b"}}, "config", ["'a'", "'b'", "give one of them"]),
         (strategies(evolution={"sample": 9}), "search.strategies.evolution", ["sample (9)", "population (8)"]),
