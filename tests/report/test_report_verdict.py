@@ -157,6 +157,34 @@ def test_several_strategies_are_a_short_list() -> None:
     )
 
 
+def many(number: int) -> tuple[Config, list[str]]:
+    names = [f"s{place}" for place in range(number)]
+    strategies = {"random": {}, **{name: {"kind": "evolution"} for name in names}}
+    return Config.model_validate({"search": {"strategies": strategies}}), names
+
+
+def test_the_headline_of_many_strategies_groups_wins_and_losses() -> None:
+    config, names = many(14)
+    differences = [0.01, 0.02, 0.03, 0.04, 0.05, -0.01, -0.01, -0.03, 0.001, 0.001, 0.001, 0.001, 0.001, 0.002]
+    rows = [row(one, strategy=name) for one, name in zip(differences, names, strict=True)]
+    rows[0] = replace(rows[0], failed=1, failures_outcome="beat")
+    behind = [baseline(-0.02, strategy=name) for name in names]
+    assert headline(*rows, *behind, config=config) == (
+        "s4, s3, s2 and 2 more beat random search by 1.0 to 5.0 points, although 1 of them had failed trainings; "
+        "s7, s5 and s6 lost to it by 1.0 to 3.0 points; no difference found for s8, s9, s10 and 3 more (at most 0.6 "
+        "points either way); s0, s1, s2 and 11 more lost to the baseline resnet20 by 2.0 points."
+    )
+
+
+def test_ties_of_several_strategies_name_the_adjustment_if_an_interval_excludes_0() -> None:
+    config, names = many(2)
+    ties = [row(0.001, strategy=names[0]), replace(row(0.005, strategy=names[1]), outcome="tie", p_holm=0.06)]
+    assert headline(*ties, config=config) == (
+        "Against random search: no difference found after Holm's adjustment for s0 and s1 (at most 0.9 points either "
+        "way)."
+    )
+
+
 def test_a_tie_whose_interval_excludes_0_names_the_adjustment() -> None:
     tie = replace(row(0.005), outcome="tie", p_holm=0.06)
     expected = (
@@ -286,9 +314,9 @@ def test_many_networks_are_grouped() -> None:
     opponents = tuple(opponent(name) for name in "abc")
     found = decide(replace(base, entries=(*base.entries, *entries), opponents=opponents))
     assert found.headline == (
-        "The networks of a-0 beat those of random search; the networks of b-0 lost to those of random search; no "
-        "difference found between the networks of c-0 and of random search; one search each says nothing of the "
-        "methods."
+        "The network a-0 beat that of random search by 5.0 points [4.6, 5.4]; the network b-0 lost to that of random "
+        "search by 5.0 points [4.6, 5.4]; no difference found between the network c-0 and that of random search; one "
+        "search each says nothing of the methods."
     )
 
 
