@@ -385,13 +385,13 @@ def test_a_verdict_that_flips_names_both_outcomes() -> None:
     [
         (
             (row(0.012, 0.008), uniform(0.03), baseline(0.01)),
-            "Yes: darts is above random search of its budget, is 3.0 points above the mean of 8 random networks "
-            "(relative improvement 3.3 %) and is 1.0 points above resnet20, the best baseline.",
+            "Yes: darts is above random search of its budget, the mean of 8 random networks (relative improvement "
+            "3.3 %) and resnet20, the best baseline.",
         ),
         (
             (row(0.001, 0.008), uniform(0.03), baseline(-0.02)),
-            "No more than random search: darts shows no difference to random search of its budget, is 3.0 points above "
-            "the mean of 8 random networks (relative improvement 3.3 %) and is below resnet20, the best baseline.",
+            "No more than random search: darts shows no difference to random search of its budget, is above the mean "
+            "of 8 random networks (relative improvement 3.3 %) and is below resnet20, the best baseline.",
         ),
         (
             (row(0.012, 0.008), baseline(-0.02)),
@@ -402,8 +402,11 @@ def test_a_verdict_that_flips_names_both_outcomes() -> None:
         ((row(-0.012, 0.008),), "No: darts is below random search of its budget."),
         (
             (row(0.001, 0.008), uniform(0.001)),
-            "Not shown: darts shows no difference to random search of its budget and shows no difference to the mean "
-            "of 8 random networks.",
+            "Not shown: darts shows no difference to random search of its budget and the mean of 8 random networks.",
+        ),
+        (
+            (row(0.0002, None, searches=1),),
+            "Not known (too few searches): the network darts-0 is 0.0 points from random search of its budget.",
         ),
         (
             (row(0.01, None, searches=1), replace(uniform(-0.02), outcome="few")),
@@ -415,6 +418,30 @@ def test_a_verdict_that_flips_names_both_outcomes() -> None:
 )
 def test_whether_searching_paid_weighs_three_opponents(rows: tuple[Contest, ...], expected: str) -> None:
     assert plain(decide(made(*rows)).paid.text).startswith(expected)
+
+
+def test_the_forest_plot_alone_has_the_figures_of_judged_comparisons() -> None:
+    """The plot chooses decimals by the interval: 0.04 points would be 0.0 elsewhere."""
+    found = made(row(0.012, 0.008), uniform(0.03), baseline(0.0004, 0.0003))
+    assert not re.search(r"\d points", decide(found).paid.text)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ((0.02, 0.03, -0.01), (0.012, 0.03, 0.01), "Yes: evolution"),
+        ((0.002, 0.001, 0.001), (-0.001, 0.03, 0.001), "No more than random search: evolution"),
+    ],
+)
+def test_the_strategy_with_the_better_answer_comes_before_the_larger_difference(
+    first: tuple[float, float, float], second: tuple[float, float, float], expected: str
+) -> None:
+    config = Config.model_validate({"search": {"strategies": {"random": {}, "darts": {}, "evolution": {}}}})
+    rows = []
+    for strategy, (random, drawn, hand_designed) in (("darts", first), ("evolution", second)):
+        given = {"strategy": strategy}
+        rows += [row(random, **given), uniform(drawn, **given), baseline(hand_designed, **given)]
+    assert decide(made(*rows, config=config)).paid.text.startswith(expected)
 
 
 def test_no_budget_is_claimed_that_was_not_matched() -> None:
@@ -497,6 +524,17 @@ def test_sizes_that_differ_are_warned_of() -> None:
         "The networks of darts have 0.25 times the MACs of resnet20: that difference is one of size, too."
     ]
     assert warned(decide(base)) == []
+
+
+def test_sizes_of_many_strategies_are_a_range() -> None:
+    config, names = many(5)
+    base = made(*[baseline(0.01, strategy=name) for name in names], config=config)
+    searched = [Entry(f"{name}-0", "searched", name, macs=200 * place) for place, name in enumerate(names, start=1)]
+    entries = (*searched, Entry("resnet20", "baseline", macs=4000))
+    assert (
+        "The networks of s0, s1, s2 and 2 more have 0.05 to 0.25 times the MACs of resnet20: that difference is one of "
+        "size, too."
+    ) in [plain(one.text) for one in cautions.ranked(replace(base, entries=entries))]
 
 
 def test_networks_above_the_budget_of_the_baselines_are_named() -> None:
