@@ -44,7 +44,7 @@ def paid(results: Results) -> Sentence:
     """Answer whether searching paid, for the strategy with the best outcome against random search."""
     strategies = results.strategies(searched=True)
     if not strategies:
-        return Sentence("Only random search was run, so there is no other search to weigh.")
+        return Sentence("Not known: add a strategy to search.strategies; its networks meet those of random search.")
 
     def rank(strategy: str) -> tuple[int, bool, float]:
         rows = contests_of(results, strategy, "random")

@@ -234,7 +234,7 @@ def test_without_figures_there_is_a_verdict_still() -> None:
 def test_random_search_alone_has_no_verdict() -> None:
     verdict = decide(made(config=Config.model_validate({"search": {"strategies": {"random": {"evaluations": 4}}}})))
     assert verdict.headline == "Only random search was run, so there is no search to judge."
-    assert verdict.paid.text == "Only random search was run, so there is no other search to weigh."
+    assert verdict.paid.text.startswith("Not known: add a strategy to search.strategies")
 
 
 # ------------------------------------------------------------------------------------------------ few searches
