@@ -29,7 +29,10 @@ class Fact:
 
 @dataclass(frozen=True)
 class Card:
-    """One network to take: its name, what it is, its file's address from the page ('' if there is none), its facts."""
+    """One network to take: its name, what it is, its facts; `file`, its address from the page, or why there is none.
+
+    `link` is empty if there is no file.
+    """
 
     title: str
     entry: str
@@ -38,6 +41,7 @@ class Card:
     facts: tuple[Fact, ...]
     file: str = ""
     link: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,15 @@ def _card(results: Results, one: Cells, title: str, links: Mapping[str, str], ba
     facts += [fact for fact in (_latency(results, name),) if fact is not None]
     origin = ORIGINS[kind].format(strategy=one.get("strategy") or "the search")
     origin += " within the budget of a cheaper search" if kind == "random" and "." in entry else ""
-    return Card(title, entry, kind, origin, tuple(facts), f"export/{name}", links.get(name, ""))
+    link = links.get(name, "")
+    missing = "" if link else _missing(results, entry)
+    return Card(title, entry, kind, origin, tuple(facts), f"export/{name}", link, missing)
+
+
+def _missing(results: Results, entry: str) -> str:
+    """Say why a network has no file: the reason that its export gave, such as an operator that ONNX lacks."""
+    status = next((row["status"] for row in results.exports if row["name"] == entry), "")
+    return status if status.startswith("not exported") else "was not exported"
 
 
 def _latency(results: Results, file: str) -> Fact | None:
