@@ -510,6 +510,7 @@ def _recommended(folder: Path, made: MadeUp, summary: list[dict[str, Any]]) -> N
         return {
             **{key: row[key] for key in ("entry", "kind", "strategy", "architecture", "parameters", "macs")},
             **{"seed": 0, "file": f"export/{name}/model.onnx", "valid_accuracy": row["valid_mean"]},
+            "sound": row["trainings"],
             **{"test_accuracy": row["test_mean"], "test_low": row["test_low"], "test_high": row["test_high"]},
         }
 

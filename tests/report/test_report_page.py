@@ -171,6 +171,7 @@ def test_the_first_screen_has_the_network_then_the_searches_then_at_most_three_c
     assert f"{100 * recommended['test_accuracy']:.1f} %" in shown
     assert f"[{100 * recommended['test_low']:.1f}, {100 * recommended['test_high']:.1f}]" in shown
     assert recommended["rule"] in shown
+    assert f"Test accuracy, mean of {recommended['sound']} trainings, with its 95 % interval" in shown
     assert f'href="../export/{recommended["entry"]}/model.onnx"' in shown
     for one in recommended["alternatives"]:
         assert one["entry"] in shown[shown.index('class="alternatives"') :]
