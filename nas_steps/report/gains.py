@@ -117,7 +117,7 @@ def opponent(results: Results, row: Contest) -> str:
     if row.role == "uniform":
         return drawn(row)
     several = len(contests_of(results, row.strategy, "baseline")) > 1
-    return row.against if several else f"{row.against}, the best baseline"
+    return row.against if several else f"the best baseline ({row.against})"
 
 
 def random_search(results: Results, row: Contest) -> str:

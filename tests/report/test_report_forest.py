@@ -26,7 +26,7 @@ def test_rows_are_the_comparisons_with_three_kinds_of_opponents(found: Results) 
     assert [(row["role"], row["opponent"], row["standing"]) for row in rows] == [
         ("random", "random search of its budget", "beat"),
         ("uniform", "the mean of 8 random networks", "beat"),
-        ("baseline", "resnet20, the best baseline", "lost"),
+        ("baseline", "the best baseline (resnet20)", "lost"),
     ]
     assert [(row["searches"], row["against_searches"]) for row in rows] == [(4, 4), (4, 8), (4, 1)]
     assert all(set(row) == set(FOREST) for row in rows)

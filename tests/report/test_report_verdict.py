@@ -386,17 +386,17 @@ def test_a_verdict_that_flips_names_both_outcomes() -> None:
         (
             (row(0.012, 0.008), uniform(0.03), baseline(0.01)),
             "Yes: darts is above random search of its budget, the mean of 8 random networks (relative improvement "
-            "3.3 %) and resnet20, the best baseline.",
+            "3.3 %) and the best baseline (resnet20).",
         ),
         (
             (row(0.001, 0.008), uniform(0.03), baseline(-0.02)),
             "No more than random search: darts shows no difference to random search of its budget, is above the mean "
-            "of 8 random networks (relative improvement 3.3 %) and is below resnet20, the best baseline.",
+            "of 8 random networks (relative improvement 3.3 %) and is below the best baseline (resnet20).",
         ),
         (
             (row(0.012, 0.008), baseline(-0.02)),
-            "Not against the best baseline: darts is above random search of its budget and is below resnet20, the best "
-            "baseline.",
+            "Not against the best baseline: darts is above random search of its budget and is below the best baseline "
+            "(resnet20).",
         ),
         ((row(0.012, 0.008), uniform(-0.02)), "Not against random networks: darts is above"),
         ((row(-0.012, 0.008),), "No: darts is below random search of its budget."),
