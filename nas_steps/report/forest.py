@@ -16,6 +16,8 @@ FOREST = (
 
 #: in CSS pixels: the drawing, and a row of it
 WIDTH, HEIGHT = 440, 42
+#: in characters: a strategy's name, and a name of an opponent with its figures
+LONGEST_NAME, LONGEST_LINE = 36, 64
 MINUS = "\N{MINUS SIGN}"
 ROLES = ("random", "uniform", "baseline")
 
@@ -73,10 +75,11 @@ def forest(results: Results, prefix: str = "forest") -> str | None:
         for line in lines:
             if isinstance(line, str):
                 place -= 28
-                _written(axes, place + 8, f"{line} minus ...", weight="bold", size=13)
+                _written(axes, place + 8, f"{_short(line)} minus ...", weight="bold", size=13)
                 continue
             place -= HEIGHT
-            _written(axes, place + 24, f"{line['opponent']}: {_figures(line)}")
+            figures = _figures(line)
+            _written(axes, place + 24, f"{_short(line['opponent'], LONGEST_LINE - len(figures))}: {figures}")
             mark = _MARKS[_mark(line)]
             colour = COLOURS[mark.colour]
             if line["low"] is not None and line["high"] is not None:
@@ -92,7 +95,8 @@ def forest(results: Results, prefix: str = "forest") -> str | None:
         axes.spines["left"].set_visible(False)
         axes.margins(x=0.06)
         axes.xaxis.set_major_formatter(lambda value, _: "0" if not value else f"{value:+g}".replace("-", MINUS))
-        axes.set_xlabel("points of test accuracy, with 95 % intervals")
+        intervals = ", with 95 % intervals" if any(row["low"] is not None for row in rows) else ""
+        axes.set_xlabel(f"points of test accuracy{intervals}")
         for name in used:
             mark = _MARKS[name]
             face = COLOURS[mark.colour] if mark.filled else COLOURS["surface"]
@@ -108,7 +112,14 @@ def _written(axes: Any, height: float, words: str, **more: Any) -> None:
     """Write a line of text at the left edge, at a height in the units of the y axis, on the colour of the page."""
     behind = {"facecolor": COLOURS["surface"], "edgecolor": "none", "pad": 1}
     given = {"fontsize": more.pop("size", 12), "va": "center", "zorder": 5, "bbox": behind, **more}
-    axes.annotate(words, (0, height), xycoords=("axes fraction", "data"), annotation_clip=False, **given)
+    note = axes.annotate(words, (0, height), xycoords=("axes fraction", "data"), annotation_clip=False, **given)
+    note.set_in_layout(False)  # a long name must not shrink the axes
+
+
+def _short(name: str, most: int = LONGEST_NAME) -> str:
+    """Cut the middle out of a long name; the words for screen readers have all of it."""
+    half = (most - 1) // 2
+    return name if len(name) <= most else f"{name[:half]}\N{HORIZONTAL ELLIPSIS}{name[-half:]}"
 
 
 def _mark(row: dict[str, Any]) -> str:

@@ -10,11 +10,13 @@ from nas_steps.report.signals import Sentence
 
 #: MACs above a budget by more than this share are no rounding
 SLACK = 0.001
+#: more ratios of sizes than this are told as a range
+MOST_RATIOS = 3
 
 RULES = (
     "Searching paid if a strategy beat random search and lost neither to the mean of uniformly drawn networks nor to "
     "the best baseline. Of several strategies the sentence is about the one with the best outcome against random "
-    "search, then the largest difference.",
+    "search, then against the other opponents, then the largest difference.",
     "The relative improvement divides the difference to the mean of uniformly drawn networks by that mean "
     "(Yang et al. 2020).",
     "The best baseline has the highest mean validation accuracy, so that the test set does not choose. If no baseline "
@@ -24,6 +26,8 @@ RULES = (
 )
 
 _ORDER: tuple[Standing, ...] = ("beat", "mixed", "recipe", "failures", "tie", "few", "lost", "missing")
+_ROLES = ("random", "uniform", "baseline")
+_YES, _NO_MORE = "Yes", "No more than random search"
 _ANSWERS: dict[Standing, str] = {
     "mixed": "Not against every random search",
     "recipe": "It depends on the recipe",
@@ -40,11 +44,13 @@ def paid(results: Results) -> Sentence:
     """Answer whether searching paid, for the strategy with the best outcome against random search."""
     strategies = results.strategies(searched=True)
     if not strategies:
-        return Sentence("Only random search was run, so there is no other search to weigh.")
+        return Sentence("Not known: add a strategy to search.strategies; its networks meet those of random search.")
 
-    def rank(strategy: str) -> tuple[int, float]:
+    def rank(strategy: str) -> tuple[int, bool, float]:
         rows = contests_of(results, strategy, "random")
-        return _ORDER.index(standing(results, rows)), -max((row.difference or 0.0 for row in rows), default=0.0)
+        largest = max((row.difference or 0.0 for row in rows), default=0.0)
+        judged = _judged(results, strategy)
+        return _ORDER.index(judged["random"]), _answer(judged)[0] not in (_YES, _NO_MORE), -largest
 
     return weighed(results, min(strategies, key=rank))
 
@@ -52,22 +58,25 @@ def paid(results: Results) -> Sentence:
 def weighed(results: Results, strategy: str) -> Sentence:
     """Weigh a strategy against random search, the mean of uniformly drawn networks, and the best baseline.
 
-    The headline has the figures of random search and of a loss to a baseline, the forest plot has the intervals. With
-    too few searches the subject is the network, or the mean of the networks.
+    The forest plot has the differences and their intervals. With too few searches the subject is the network, or the
+    mean of the networks, and the sentence has the differences, since nothing is claimed of them.
     """
-    rows = {role: contests_of(results, strategy, role) for role in ("random", "uniform", "baseline")}
-    judged = {role: standing(results, own) for role, own in rows.items()}
+    judged = _judged(results, strategy)
     answer, tone = _answer(judged)
-    parts = [
-        f"{_apart(row)} {opponent(results, row)}{_improvement(row)}"
-        for role, own in rows.items()
-        for row in own
-        if row.difference is not None
-    ]
+    parts: dict[str, list[str]] = {}
+    for role in _ROLES:
+        for row in contests_of(results, strategy, role):
+            if row.difference is not None:
+                parts.setdefault(_apart(row), []).append(f"{opponent(results, row)}{_improvement(row)}")
     if not parts:
         return Sentence(f"{answer}: {strategy} has no figure to compare.", "warning")
-    under = _UNDER.get(judged["random"], "")
-    return Sentence(f"{answer}: {under}{_subject(results, strategy, rows['random'])} {numbers.listed(parts)}.", tone)
+    subject = _UNDER.get(judged["random"], "") + _subject(results, strategy, contests_of(results, strategy, "random"))
+    told = numbers.listed([f"{apart} {numbers.listed(names)}" for apart, names in parts.items()])
+    return Sentence(f"{answer}: {subject} {told}.", tone)
+
+
+def _judged(results: Results, strategy: str) -> dict[str, Standing]:
+    return {role: standing(results, contests_of(results, strategy, role)) for role in _ROLES}
 
 
 def _subject(results: Results, strategy: str, rows: list[Contest]) -> str:
@@ -78,13 +87,14 @@ def _subject(results: Results, strategy: str, rows: list[Contest]) -> str:
 
 
 def _apart(row: Contest) -> str:
-    """`is above`, `shows no difference to`, `is 3.0 points above`: a figure if the headline does not have it."""
+    """`is above`, `shows no difference to`; `is 3.0 points above` if nothing is claimed."""
     if row.outcome == "tie":
         return "shows no difference to"
     side = "below" if (row.difference or 0.0) < 0 else "above"
-    if (row.role, row.outcome) in (("random", "beat"), ("random", "lost"), ("baseline", "lost")):
+    if row.outcome in ("beat", "lost"):
         return f"is {side}"
-    return f"is {numbers.points(abs(row.difference or 0.0))} points {side}"
+    size = numbers.points(abs(row.difference or 0.0))
+    return f"is {size} points {'from' if not float(size) else side}"
 
 
 def _answer(judged: dict[str, Standing]) -> tuple[str, signals.Tone]:
@@ -94,9 +104,9 @@ def _answer(judged: dict[str, Standing]) -> tuple[str, signals.Tone]:
             return "Not against the best baseline", "warning"
         if judged["baseline"] == "mixed":
             return "Not against every baseline", "warning"
-        return ("Not against random networks", "warning") if judged["uniform"] == "lost" else ("Yes", "win")
+        return ("Not against random networks", "warning") if judged["uniform"] == "lost" else (_YES, "win")
     if random == "tie":
-        return ("No more than random search" if judged["uniform"] == "beat" else "Not shown"), "plain"
+        return (_NO_MORE if judged["uniform"] == "beat" else "Not shown"), "plain"
     return _ANSWERS[random], "loss" if random == "lost" else "warning"
 
 
@@ -107,7 +117,7 @@ def opponent(results: Results, row: Contest) -> str:
     if row.role == "uniform":
         return drawn(row)
     several = len(contests_of(results, row.strategy, "baseline")) > 1
-    return row.against if several else f"{row.against}, the best baseline"
+    return row.against if several else f"the best baseline ({row.against})"
 
 
 def random_search(results: Results, row: Contest) -> str:
@@ -157,8 +167,10 @@ def unmatched_sizes(results: Results) -> Iterator[Sentence]:
             if (ratio := _times(results, strategy, baseline)) is not None and not signals.agree(ratio)
         }
         if times:
-            text = f"The networks of {numbers.listed(list(times))} have"
+            text = f"The networks of {numbers.shortened(list(times))} have"
             each = numbers.listed([numbers.ratio(ratio) for ratio in times.values()])
+            if len(times) > MOST_RATIOS:
+                each = f"{numbers.ratio(min(times.values()))} to {numbers.ratio(max(times.values()))}"
             yield Sentence(f"{text} {each} times the MACs of {name}: that difference is one of size, too.", "warning")
 
 

@@ -29,7 +29,10 @@ class Fact:
 
 @dataclass(frozen=True)
 class Card:
-    """One network to take: its name, what it is, its file's address from the page ('' if there is none), its facts."""
+    """One network to take: its name, what it is, its facts; `file`, its address from the page, or why there is none.
+
+    `link` is empty if there is no file.
+    """
 
     title: str
     entry: str
@@ -38,6 +41,7 @@ class Card:
     facts: tuple[Fact, ...]
     file: str = ""
     link: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,14 +96,23 @@ def _card(results: Results, one: Cells, title: str, links: Mapping[str, str], ba
     entry, kind = str(one["entry"]), str(one["kind"])
     name = f"{entry}/model.onnx"
     accuracy = numbers.interval(one["test_low"], one["test_high"], 1)
-    facts = [Fact(f"Test accuracy, {INTERVAL}", numbers.share(one["test_accuracy"]), accuracy)]
+    trained = f"mean of {one['sound']} trainings" if one["sound"] > 1 else "of one training"
+    facts = [Fact(f"Test accuracy, {trained}, {INTERVAL}", numbers.share(one["test_accuracy"]), accuracy)]
     for key, head, spell in (("parameters", "Parameters", numbers.macs), ("macs", "MACs", numbers.macs)):
         times = one[key] / base[key] if base is not None and one[key] and base[key] else None
         facts.append(Fact(head, spell(one[key]), "" if times is None else f"×\N{NO-BREAK SPACE}{numbers.ratio(times)}"))
     facts += [fact for fact in (_latency(results, name),) if fact is not None]
     origin = ORIGINS[kind].format(strategy=one.get("strategy") or "the search")
     origin += " within the budget of a cheaper search" if kind == "random" and "." in entry else ""
-    return Card(title, entry, kind, origin, tuple(facts), f"export/{name}", links.get(name, ""))
+    link = links.get(name, "")
+    missing = "" if link else _missing(results, entry)
+    return Card(title, entry, kind, origin, tuple(facts), f"export/{name}", link, missing)
+
+
+def _missing(results: Results, entry: str) -> str:
+    """Say why a network has no file: the reason that its export gave, such as an operator that ONNX lacks."""
+    status = next((row["status"] for row in results.exports if row["name"] == entry), "")
+    return status if status.startswith("not exported") else "was not exported"
 
 
 def _latency(results: Results, file: str) -> Fact | None:

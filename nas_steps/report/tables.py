@@ -165,10 +165,10 @@ def _hundredths(value: float | None) -> str:
 
 
 def sufficiency(results: Results) -> Table:
-    """One row for each predictor and k: what training the k best scored of a search's candidates costs."""
+    """One row for each predictor, k and number of seeds: what training the k best scored candidates costs."""
     columns = (
         Column("predictor", "foretold by", lambda row: f"{row['predictor']}{', read' if row['read'] else ''}", False),
-        figure("k", "k", numbers.count),
+        *figures(numbers.count, k="k", seeds="seeds"),
         figure("regret", "behind the best, points, mean", _hundredths),
         _interval("regret_", decimals=2),
         figure("regret_95", "not exceeded in 95 %", _hundredths),
@@ -460,9 +460,9 @@ def exports(results: Results) -> Table:
 
 
 def _loss(row: Cells) -> str:
-    """`0.4 ([-0.1, 0.9])`, in points."""
+    """`0.4 [-0.1, 0.9]`, in points."""
     loss, low, high = (row[key] for key in _with_ends("int8_test_loss"))
-    return numbers.NO_FIGURE if loss is None else f"{numbers.points(loss)} ({numbers.interval(low, high)})"
+    return numbers.NO_FIGURE if loss is None else f"{numbers.points(loss)} {numbers.interval(low, high)}"
 
 
 def performance(results: Results) -> Table:

@@ -119,6 +119,8 @@ def head(results: Results) -> tuple[str, signals.Tone]:
 
 #: a headline about networks tells at most this number of them apart
 MOST_CLAUSES = 1
+#: a headline about strategies tells at most this number of wins and losses one by one
+MOST_CLAIMS = 2
 _AGAINST = "against random search"
 _AND: Mapping[Standing, str] = {"beat": ", but lost to", "lost": ", and to"}
 
@@ -202,15 +204,12 @@ def _several(results: Results, judged: Mapping[str, Standing]) -> Iterator[str]:
     claims = [name for one in ("beat", "lost") for name in groups.get(one, ())]
     if not claims:
         yield _AGAINST
-    for place, name in enumerate(claims):
-        for row in contests_of(results, name, "random"):
-            whom = _whom(results, row, budget=True)
-            yield _clause(row, "it" if place and whom == "random search" else whom) + _despite_failures(results, row)
+    yield from _claims(results, [row for name in claims for row in contests_of(results, name, "random")])
     if ties := groups.get("tie"):
         rows = [row for name in ties for row in contests_of(results, name, "random")]
         ends = [abs(end) for row in rows for end in (row.low, row.high) if end is not None]
         most = f" (at most {numbers.points(max(ends))} points either way)" if ends else ""
-        yield f"no difference found for {numbers.listed(ties)}{most}"
+        yield f"no difference found{max(map(adjusted, rows), default='')} for {numbers.shortened(ties)}{most}"
     reasons: dict[Standing, str] = {
         "mixed": "the random searches disagree on {}",
         "recipe": "the outcome of {} depends on the recipe",
@@ -220,7 +219,32 @@ def _several(results: Results, judged: Mapping[str, Standing]) -> Iterator[str]:
     }
     for one, text in reasons.items():
         if names := groups.get(one):
-            yield text.format(numbers.listed(names))
+            yield text.format(numbers.shortened(names))
+
+
+def _claims(results: Results, rows: Sequence[Contest]) -> Iterator[str]:
+    """Yield wins and losses: each with its interval if they are few, or else grouped by outcome, with their range."""
+    groups: dict[tuple[str, ...], list[Contest]] = {}
+    for row in rows:
+        each = (row.strategy,) if len(rows) <= MOST_CLAIMS else ()
+        groups.setdefault((row.outcome, _whom(results, row, budget=True), *each), []).append(row)
+    for place, ((outcome, whom, *_), own) in enumerate(groups.items()):
+        called = "it" if place and whom == "random search" else whom
+        if len(own) == 1:
+            yield _clause(own[0], called) + _despite_failures(results, own[0])
+            continue
+        own.sort(key=lambda row: -abs(row.difference or 0.0))
+        did = "beat" if outcome == "beat" else "lost to"
+        failed = sum(bool(row.failed) for row in own) if outcome == "beat" else 0
+        although = f", although {failed} of them had failed trainings" if failed else ""
+        yield f"{numbers.shortened([row.strategy for row in own])} {did} {called} by {_sizes(own)}{although}"
+
+
+def _sizes(rows: Sequence[Contest | Comparison]) -> str:
+    """Spell the smallest and the largest difference, without sign: `0.4 to 1.6 points`."""
+    sizes = sorted(abs(row.difference or 0.0) for row in rows)
+    ends = dict.fromkeys(numbers.points(size) for size in (sizes[0], sizes[-1]))
+    return f"{' to '.join(ends)} points"
 
 
 def _behind(rows: Sequence[Contest]) -> Iterator[str]:
@@ -230,9 +254,8 @@ def _behind(rows: Sequence[Contest]) -> Iterator[str]:
         if len(own) == 1:
             yield f"{own[0].strategy} lost to {_baseline(own[0])}"
             continue
-        sizes = sorted(-(row.difference or 0.0) for row in own)
-        by = f"{numbers.points(sizes[0])} to {numbers.points(sizes[-1])} points"
-        yield f"{numbers.listed([row.strategy for row in own])} lost to the baseline {against} by {by}"
+        names = numbers.shortened([row.strategy for row in own])
+        yield f"{names} lost to the baseline {against} by {_sizes(own)}"
 
 
 def _networks(results: Results, strategies: Sequence[str]) -> str:
@@ -265,17 +288,22 @@ def _networks(results: Results, strategies: Sequence[str]) -> str:
 
 
 def _grouped(rows: Sequence[Comparison]) -> Iterator[str]:
-    """Yield the networks by their outcome against those of random search."""
-    words = {
-        "beat": "the networks of {} beat those of random search",
-        "lost": "the networks of {} lost to those of random search",
-        "tie": "no difference found between the networks of {} and of random search",
-        "few": "too few trainings to judge the networks of {}",
-        "missing": "no figure of {}",
-    }
-    for outcome, text in words.items():
-        if names := [row.entry for row in rows if row.outcome == outcome]:
-            yield text.format(numbers.listed(names))
+    """Yield the networks by their outcome against those of random search, wins and losses with their sizes."""
+    for outcome in ("beat", "lost", "tie", "few", "missing"):
+        own = [row for row in rows if row.outcome == outcome]
+        if not own:
+            continue
+        names = numbers.shortened([row.entry for row in own])
+        which, that = (f"the network {names}", "that") if len(own) == 1 else (f"the networks {names}", "those")
+        if outcome in ("beat", "lost"):
+            did = "beat" if outcome == "beat" else "lost to"
+            size = _sizes(own) if len(own) > 1 else measured(own[0]) if outcome == "beat" else loss(own[0])
+            yield f"{which} {did} {that} of random search by {size}"
+        elif outcome == "tie":
+            between_them = f"between {which} and {that} of random search"
+            yield f"no difference found{max(map(adjusted, own))} {between_them}"
+        else:
+            yield f"{'too few trainings to judge' if outcome == 'few' else 'no figure of'} {which}"
 
 
 def _of_networks(row: Comparison) -> str:

@@ -15,8 +15,8 @@ from nas_steps.retraining.summary import Metrics, by_entry, sound, strategy_of
 
 BY_VALID, BY_RANKING = "valid", "ranking"
 RULES = {
-    BY_VALID: "Among the networks whose mean validation accuracy cannot be told from the best one's (the 95 % interval "
-    "of the difference over trainings and images holds 0), the one with the fewest multiply-accumulates.",
+    BY_VALID: "Of the networks that may be the most accurate, the one with the fewest multiply-accumulates. A network "
+    "may be if the 95 % interval of its difference to the best validation accuracy holds 0.",
     BY_RANKING: "The final trainings learnt the validation images, so the ranking's validation accuracies choose: the "
     "best ranked winner of the searches. Networks outside the ranking were not validated and are not considered.",
 }

@@ -31,6 +31,7 @@ from nas_steps.ranking.settings import CalibrationSettings
 from nas_steps.report.results import Results, load_results
 from nas_steps.report.settings import ReportSettings
 from nas_steps.retraining.contests import CONTESTS, contests
+from nas_steps.retraining.recommend import BY_RANKING, BY_VALID, RULES
 from nas_steps.retraining.summary import COMPARISONS, RETRAINED, SUMMARY, compare
 from nas_steps.scaling.effects import EFFECTS, effects
 from nas_steps.scaling.factorial import CELLS, gather_cells
@@ -509,6 +510,7 @@ def _recommended(folder: Path, made: MadeUp, summary: list[dict[str, Any]]) -> N
         return {
             **{key: row[key] for key in ("entry", "kind", "strategy", "architecture", "parameters", "macs")},
             **{"seed": 0, "file": f"export/{name}/model.onnx", "valid_accuracy": row["valid_mean"]},
+            "sound": row["trainings"],
             **{"test_accuracy": row["test_mean"], "test_low": row["test_low"], "test_high": row["test_high"]},
         }
 
@@ -516,12 +518,12 @@ def _recommended(folder: Path, made: MadeUp, summary: list[dict[str, Any]]) -> N
     smaller = [row for row in known if row["macs"] < taken["macs"]]
     alternatives += [{"role": "smaller", **told(max(smaller, key=lambda row: row["test_mean"]))}] if smaller else []
     names = [taken["entry"], *(one["entry"] for one in alternatives)]
+    judged_by = BY_VALID if made.valid_known else BY_RANKING
     best = {"entry": behind["entry"], "difference": 0.001, "low": -0.004, "high": 0.006}
     write_json(
         folder / "recommended.json",
-        {**told(taken), "rule": "The cheapest of the networks that cannot be told from the best by validation.",
-         "judged_by": "valid" if made.valid_known else "ranking",
-         "behind_best": None if behind is taken else best, "alternatives": alternatives,
+        {**told(taken), "rule": RULES[judged_by], "judged_by": judged_by,
+         "behind_best": best if behind is not taken and made.valid_known else None, "alternatives": alternatives,
          "considered": [row["entry"] for row in known], "export": list(dict.fromkeys(names))},
     )  # fmt: skip
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from made_up import MadeUp, report, write
 
 pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium")
 
@@ -54,3 +56,27 @@ def test_a_page_that_asks_or_complains_would_be_noticed(usual: Path, tmp_path: P
     console, addresses = opened(tmp_path / "bad.html", tmp_path)
     assert any("trouble" in line for line in console)
     assert "http://example.invalid/x.png" in addresses
+
+
+#: a page in a frame as wide as a telephone, all details open; its title becomes the width of what can be scrolled
+PROBE = """<iframe src="report.html" style="border:0;width:400px;height:900px"></iframe><script>
+window.onload = () => {
+  const page = document.querySelector("iframe").contentDocument;
+  for (const one of page.querySelectorAll("details")) one.open = true;
+  document.title = page.documentElement.scrollWidth;
+}</script>"""
+
+
+def test_long_names_fit_into_a_narrow_page(tmp_path: Path) -> None:
+    name = "evolution_with_a_name_that_is_longer_than_a_telephone_is_wide"
+    strategies = {"random": {}, name: {"kind": "evolution"}}
+    classes = ["one_class_name_without_any_space_that_is_longer_than_a_telephone_is_wide", "<b>'other' & \"more\"</b>"]
+    results, settings = write(tmp_path, MadeUp(config={"search": {"strategies": strategies}}, classes=classes))
+    report(results, settings)
+    probe = results / "report/probe.html"
+    probe.write_text(PROBE, encoding="utf-8")
+    command = ["chromium", *OPTIONS, "--allow-file-access-from-files", f"--user-data-dir={tmp_path / 'profile'}"]
+    seen = subprocess.run([*command, probe.as_uri()], capture_output=True, text=True, timeout=60, check=True)
+    found = re.search(r"<title>(\d+)</title>", seen.stdout)
+    assert found is not None
+    assert int(found[1]) <= 400

@@ -26,7 +26,7 @@ def test_rows_are_the_comparisons_with_three_kinds_of_opponents(found: Results) 
     assert [(row["role"], row["opponent"], row["standing"]) for row in rows] == [
         ("random", "random search of its budget", "beat"),
         ("uniform", "the mean of 8 random networks", "beat"),
-        ("baseline", "resnet20, the best baseline", "lost"),
+        ("baseline", "the best baseline (resnet20)", "lost"),
     ]
     assert [(row["searches"], row["against_searches"]) for row in rows] == [(4, 4), (4, 8), (4, 1)]
     assert all(set(row) == set(FOREST) for row in rows)
@@ -62,6 +62,30 @@ def test_refused_outcomes_and_few_searches_have_marks_of_their_own(found: Result
     assert "refused: recipe or failures decide" in (forest(refused) or "")
     few = tuple(replace(row, outcome="few", low=None, high=None) for row in found.contests)
     assert "too few searches" in (forest(replace(found, contests=few)) or "")
+
+
+def test_without_intervals_the_axis_names_none(found: Results) -> None:
+    assert "with 95 % intervals" in (forest(found) or "")
+    few = tuple(replace(row, outcome="few", low=None, high=None) for row in found.contests)
+    assert "with 95 % intervals" not in (forest(replace(found, contests=few)) or "")
+
+
+def test_long_names_are_cut_and_leave_the_axes_their_width() -> None:
+    name = "evolution_with_a_name_that_is_longer_than_the_drawing_is_wide"
+
+    def axis(strategy: str) -> tuple[float, str]:
+        config = {"search": {"strategies": {"random": {}, strategy: {"kind": "evolution"}}}}
+        svg = forest(loaded(MadeUp(config=config, means={strategy: 0.98, "evolution": 0.98}))) or ""
+        ends = re.search(r'id="forest-patch_2">\s*<path d="M ([\d.]+) [\d.]+\s+L ([\d.]+)', svg)
+        assert ends is not None
+        left, right = map(float, ends.groups())
+        return right - left, svg
+
+    width, svg = axis(name)
+    assert width == axis("evolution")[0] > 400
+    words = ["".join(one.itertext()) for one in ET.fromstring(svg).iter() if one.tag.endswith("}text")]
+    assert "evolution_with_a_\N{HORIZONTAL ELLIPSIS}e_drawing_is_wide minus ..." in words
+    assert f"{name} minus random search" in (ET.fromstring(svg).get("aria-label") or "")
 
 
 def test_without_a_difference_there_is_no_drawing(found: Results) -> None:

@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save_file
 from test_report_verdict import table_config
 
 from nas_steps.errors import UserError
-from nas_steps.provenance.files import read_csv, read_json, write_json
+from nas_steps.provenance.files import read_csv, read_json, write_csv, write_json
 from nas_steps.report.names import TABLES
 from nas_steps.report.tables import MAKERS, OF_PREDICTIONS
 from nas_steps.workflow.plan import Plan
@@ -171,6 +171,7 @@ def test_the_first_screen_has_the_network_then_the_searches_then_at_most_three_c
     assert f"{100 * recommended['test_accuracy']:.1f} %" in shown
     assert f"[{100 * recommended['test_low']:.1f}, {100 * recommended['test_high']:.1f}]" in shown
     assert recommended["rule"] in shown
+    assert f"Test accuracy, mean of {recommended['sound']} trainings, with its 95 % interval" in shown
     assert f'href="../export/{recommended["entry"]}/model.onnx"' in shown
     for one in recommended["alternatives"]:
         assert one["entry"] in shown[shown.index('class="alternatives"') :]
@@ -187,6 +188,19 @@ def test_a_recommended_baseline_is_called_hand_designed(tmp_path: Path) -> None:
     assert "Hand-designed: the rule prefers it to every searched network" in page.text
     assert "export/resnet20/model.onnx (was not exported)" in page.text
     assert "recommended;" not in page.text
+
+
+def test_a_network_that_could_not_be_exported_says_why(tmp_path: Path) -> None:
+    folder, settings = write(tmp_path, MadeUp())
+    name = json.loads((folder / "recommended.json").read_text(encoding="utf-8"))["entry"]
+    rows = read_csv(folder / "export/exports.csv")
+    why = "not exported: ONNX lacks the operator aten::nothing"
+    write_csv(folder / "export/exports.csv", [{**row, "status": why} if row["name"] == name else row for row in rows],
+              tuple(rows[0]))  # fmt: skip
+    (folder / f"export/{name}/model.onnx").unlink()
+    report(folder, settings)
+    page = (folder / "report/report.html").read_text(encoding="utf-8")
+    assert f'<span class="file">export/{name}/model.onnx ({why})</span>' in page
 
 
 def test_a_table_has_an_architecture_instead_of_a_file(tmp_path: Path) -> None:

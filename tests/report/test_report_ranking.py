@@ -14,7 +14,7 @@ from nas_steps.provenance.files import read_csv, write_csv
 from nas_steps.report.records import Agreement, Compared, record
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence, calibrated, ranking, ranking_of
-from nas_steps.report.tables import estimators, top
+from nas_steps.report.tables import estimators, sufficiency, top
 
 NAME = "short_training"
 
@@ -152,6 +152,16 @@ def test_the_tables_have_a_row_for_each_estimator_pool_and_part(tmp_path: Path) 
     few = next(row for row in best.rows if row["k"] == 10)
     assert "fewer than k = 10" in few["note"]
     assert all(set(table.keys) <= set(row) for table in (correlations, best) for row in table.rows)
+
+
+def test_rows_of_the_sufficiency_table_can_be_told_apart(tmp_path: Path) -> None:
+    """A split of k candidates and more seeds has a row of its own."""
+    figures = ("regret", "regret_low", "regret_high", "regret_95", "regret_95_low", "regret_95_high", "holds_top",
+               "holds_top_low", "holds_top_high")  # fmt: skip
+    row = {"predictor": "copula", "read": 1, "k": 3} | dict.fromkeys(figures, 0.01)
+    rows = ({**row, "seeds": 2}, {**row, "seeds": 10})
+    spelled = [tuple(row) for row in sufficiency(replace(results(tmp_path), sufficiency=rows)).spelled()]
+    assert len(set(spelled)) == 2
 
 
 def test_a_page_without_a_sample_is_sound(tmp_path: Path) -> None:

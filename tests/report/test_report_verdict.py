@@ -157,6 +157,34 @@ def test_several_strategies_are_a_short_list() -> None:
     )
 
 
+def many(number: int) -> tuple[Config, list[str]]:
+    names = [f"s{place}" for place in range(number)]
+    strategies = {"random": {}, **{name: {"kind": "evolution"} for name in names}}
+    return Config.model_validate({"search": {"strategies": strategies}}), names
+
+
+def test_the_headline_of_many_strategies_groups_wins_and_losses() -> None:
+    config, names = many(14)
+    differences = [0.01, 0.02, 0.03, 0.04, 0.05, -0.01, -0.01, -0.03, 0.001, 0.001, 0.001, 0.001, 0.001, 0.002]
+    rows = [row(one, strategy=name) for one, name in zip(differences, names, strict=True)]
+    rows[0] = replace(rows[0], failed=1, failures_outcome="beat")
+    behind = [baseline(-0.02, strategy=name) for name in names]
+    assert headline(*rows, *behind, config=config) == (
+        "s4, s3, s2 and 2 more beat random search by 1.0 to 5.0 points, although 1 of them had failed trainings; "
+        "s7, s5 and s6 lost to it by 1.0 to 3.0 points; no difference found for s8, s9, s10 and 3 more (at most 0.6 "
+        "points either way); s0, s1, s2 and 11 more lost to the baseline resnet20 by 2.0 points."
+    )
+
+
+def test_ties_of_several_strategies_name_the_adjustment_if_an_interval_excludes_0() -> None:
+    config, names = many(2)
+    ties = [row(0.001, strategy=names[0]), replace(row(0.005, strategy=names[1]), outcome="tie", p_holm=0.06)]
+    assert headline(*ties, config=config) == (
+        "Against random search: no difference found after Holm's adjustment for s0 and s1 (at most 0.9 points either "
+        "way)."
+    )
+
+
 def test_a_tie_whose_interval_excludes_0_names_the_adjustment() -> None:
     tie = replace(row(0.005), outcome="tie", p_holm=0.06)
     expected = (
@@ -206,7 +234,7 @@ def test_without_figures_there_is_a_verdict_still() -> None:
 def test_random_search_alone_has_no_verdict() -> None:
     verdict = decide(made(config=Config.model_validate({"search": {"strategies": {"random": {"evaluations": 4}}}})))
     assert verdict.headline == "Only random search was run, so there is no search to judge."
-    assert verdict.paid.text == "Only random search was run, so there is no other search to weigh."
+    assert verdict.paid.text.startswith("Not known: add a strategy to search.strategies")
 
 
 # ------------------------------------------------------------------------------------------------ few searches
@@ -286,9 +314,9 @@ def test_many_networks_are_grouped() -> None:
     opponents = tuple(opponent(name) for name in "abc")
     found = decide(replace(base, entries=(*base.entries, *entries), opponents=opponents))
     assert found.headline == (
-        "The networks of a-0 beat those of random search; the networks of b-0 lost to those of random search; no "
-        "difference found between the networks of c-0 and of random search; one search each says nothing of the "
-        "methods."
+        "The network a-0 beat that of random search by 5.0 points [4.6, 5.4]; the network b-0 lost to that of random "
+        "search by 5.0 points [4.6, 5.4]; no difference found between the network c-0 and that of random search; one "
+        "search each says nothing of the methods."
     )
 
 
@@ -357,25 +385,28 @@ def test_a_verdict_that_flips_names_both_outcomes() -> None:
     [
         (
             (row(0.012, 0.008), uniform(0.03), baseline(0.01)),
-            "Yes: darts is above random search of its budget, is 3.0 points above the mean of 8 random networks "
-            "(relative improvement 3.3 %) and is 1.0 points above resnet20, the best baseline.",
+            "Yes: darts is above random search of its budget, the mean of 8 random networks (relative improvement "
+            "3.3 %) and the best baseline (resnet20).",
         ),
         (
             (row(0.001, 0.008), uniform(0.03), baseline(-0.02)),
-            "No more than random search: darts shows no difference to random search of its budget, is 3.0 points above "
-            "the mean of 8 random networks (relative improvement 3.3 %) and is below resnet20, the best baseline.",
+            "No more than random search: darts shows no difference to random search of its budget, is above the mean "
+            "of 8 random networks (relative improvement 3.3 %) and is below the best baseline (resnet20).",
         ),
         (
             (row(0.012, 0.008), baseline(-0.02)),
-            "Not against the best baseline: darts is above random search of its budget and is below resnet20, the best "
-            "baseline.",
+            "Not against the best baseline: darts is above random search of its budget and is below the best baseline "
+            "(resnet20).",
         ),
         ((row(0.012, 0.008), uniform(-0.02)), "Not against random networks: darts is above"),
         ((row(-0.012, 0.008),), "No: darts is below random search of its budget."),
         (
             (row(0.001, 0.008), uniform(0.001)),
-            "Not shown: darts shows no difference to random search of its budget and shows no difference to the mean "
-            "of 8 random networks.",
+            "Not shown: darts shows no difference to random search of its budget and the mean of 8 random networks.",
+        ),
+        (
+            (row(0.0002, None, searches=1),),
+            "Not known (too few searches): the network darts-0 is 0.0 points from random search of its budget.",
         ),
         (
             (row(0.01, None, searches=1), replace(uniform(-0.02), outcome="few")),
@@ -387,6 +418,30 @@ def test_a_verdict_that_flips_names_both_outcomes() -> None:
 )
 def test_whether_searching_paid_weighs_three_opponents(rows: tuple[Contest, ...], expected: str) -> None:
     assert plain(decide(made(*rows)).paid.text).startswith(expected)
+
+
+def test_the_forest_plot_alone_has_the_figures_of_judged_comparisons() -> None:
+    """The plot chooses decimals by the interval: 0.04 points would be 0.0 elsewhere."""
+    found = made(row(0.012, 0.008), uniform(0.03), baseline(0.0004, 0.0003))
+    assert not re.search(r"\d points", decide(found).paid.text)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ((0.02, 0.03, -0.01), (0.012, 0.03, 0.01), "Yes: evolution"),
+        ((0.002, 0.001, 0.001), (-0.001, 0.03, 0.001), "No more than random search: evolution"),
+    ],
+)
+def test_the_strategy_with_the_better_answer_comes_before_the_larger_difference(
+    first: tuple[float, float, float], second: tuple[float, float, float], expected: str
+) -> None:
+    config = Config.model_validate({"search": {"strategies": {"random": {}, "darts": {}, "evolution": {}}}})
+    rows = []
+    for strategy, (random, drawn, hand_designed) in (("darts", first), ("evolution", second)):
+        given = {"strategy": strategy}
+        rows += [row(random, **given), uniform(drawn, **given), baseline(hand_designed, **given)]
+    assert decide(made(*rows, config=config)).paid.text.startswith(expected)
 
 
 def test_no_budget_is_claimed_that_was_not_matched() -> None:
@@ -469,6 +524,17 @@ def test_sizes_that_differ_are_warned_of() -> None:
         "The networks of darts have 0.25 times the MACs of resnet20: that difference is one of size, too."
     ]
     assert warned(decide(base)) == []
+
+
+def test_sizes_of_many_strategies_are_a_range() -> None:
+    config, names = many(5)
+    base = made(*[baseline(0.01, strategy=name) for name in names], config=config)
+    searched = [Entry(f"{name}-0", "searched", name, macs=200 * place) for place, name in enumerate(names, start=1)]
+    entries = (*searched, Entry("resnet20", "baseline", macs=4000))
+    assert (
+        "The networks of s0, s1, s2 and 2 more have 0.05 to 0.25 times the MACs of resnet20: that difference is one of "
+        "size, too."
+    ) in [plain(one.text) for one in cautions.ranked(replace(base, entries=entries))]
 
 
 def test_networks_above_the_budget_of_the_baselines_are_named() -> None:

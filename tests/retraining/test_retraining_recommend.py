@@ -322,3 +322,9 @@ def test_the_recommended_network_is_exported_with_its_card(tmp_path: Path) -> No
     run("export_networks", settings=settings()["export_networks"], **made)
     assert read_json(tmp_path / "export" / "exports.json") == []
     assert not list((tmp_path / "export").glob("*/*.onnx"))
+
+
+@pytest.mark.parametrize("rule", RULES.values())
+def test_the_rule_is_in_short_sentences(rule: str) -> None:
+    """It is on the first screen of the report."""
+    assert all(len(sentence.split()) <= 25 for sentence in rule.split(". "))
