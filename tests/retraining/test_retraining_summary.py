@@ -22,8 +22,9 @@ from nas_steps.provenance.files import read_csv, read_json, write_csv, write_jso
 from nas_steps.ranking.rank import WINNERS
 from nas_steps.retraining.contests import write_tables
 from nas_steps.retraining.predictions import read_trainings
-from nas_steps.retraining.steps.lookup import is_slot, looked_up
+from nas_steps.retraining.steps.lookup import looked_up
 from nas_steps.retraining.summary import COMPARISONS, NO_IMAGES, NO_TRAININGS, compare, summarise
+from nas_steps.search.slots import slot_of
 from nas_steps.training.record import Entry, record
 
 
@@ -150,8 +151,8 @@ def test_lookups_of_a_table_are_compared_over_searches(tmp_path: Path) -> None:
         for name, several in values.items()
         for seed, value in enumerate(several)
     }
-    whole = looked_up([row for row in rows if not is_slot(row)], Benchmark(table))
-    slots = looked_up(filter(is_slot, rows), Benchmark(table))
+    whole = looked_up([row for row in rows if slot_of(row["entry"]) == 1], Benchmark(table))
+    slots = looked_up([row for row in rows if slot_of(row["entry"]) > 1], Benchmark(table))
     opponents = [
         {"strategy": "evolution", "search_seed": str(seed), "random": "random", "matched": "1", "note": ""}
         | {"entry": "random.2-0" if seed == 0 else f"random-{seed}"}
