@@ -111,11 +111,15 @@ def _compared(mine: Sequence[Metrics], theirs: Sequence[Metrics], pool: Pool | N
 
 
 def pool_of(trainings: Sequence[Metrics]) -> Pool | None:
-    """Pool the variance between sound trainings of one network over networks; those at chance level do not count."""
+    """Pool the variance between sound trainings of one network over networks; those at chance level do not count.
+
+    Entries of one network have the same trainings, which count once.
+    """
     groups: dict[str, list[Metrics]] = {}
     for metrics in sound(trainings):
         groups.setdefault(unit_of(metrics), []).append(metrics)
-    return pooled([(tested(mine), correct_of(mine)) for mine in groups.values() if not chance_trainings(mine) > 0])
+    networks = {network_of(mine[0]): mine for mine in reversed(groups.values())}
+    return pooled([(tested(mine), correct_of(mine)) for mine in networks.values() if not chance_trainings(mine) > 0])
 
 
 def side_of(mine: Sequence[Metrics], pool: Pool | None) -> Side:
@@ -183,6 +187,11 @@ def mean_of(trainings: Sequence[Metrics], key: str) -> float:
 def unit_of(metrics: Metrics) -> str:
     """Return the network of a record: `unit`, an entry of winners.csv, for lookups in a table, else its entry."""
     return str(metrics.get("unit") or metrics["entry"])
+
+
+def network_of(metrics: Metrics) -> str:
+    """Return the architecture of a record; lookups in a table have no trainings to share, so that each is its own."""
+    return unit_of(metrics) if "unit" in metrics else str(metrics.get("architecture") or metrics["entry"])
 
 
 def strategy_of(metrics: Metrics) -> str:
