@@ -49,6 +49,11 @@ def reading(row: Contest | Comparison) -> str:
     return few if row.outcome == "few" else _READING.get(row.outcome, row.outcome)
 
 
+def enough_searches(row: Contest) -> bool:
+    """Say if both sides have the searches that a claim needs; what is unknown then is the error of trainings."""
+    return min(row.searches or 0, row.against_searches or 0) >= FEWEST_SEARCHES
+
+
 def contests_of(results: Results, strategy: str, role: str) -> list[Contest]:
     """List the comparisons of a strategy with the opponents of a role."""
     return [row for row in results.contests if (row.strategy, row.role) == (strategy, role)]

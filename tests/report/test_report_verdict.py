@@ -266,6 +266,15 @@ def test_three_searches_are_too_few_and_four_are_asked_for() -> None:
     assert warned(verdict)[0] == f"3 searches a side cannot judge darts: run {FEWEST_SEARCHES} or more (search.seeds)."
 
 
+def test_enough_searches_that_end_in_one_network_ask_for_trainings_and_not_for_searches() -> None:
+    verdict = decide(one_search(compared(0.053, None, seeds="1 against 1"), searches=4))
+    assert verdict.headline.endswith("; searches that ended in one network, trained once, cannot judge the method.")
+    assert warned(verdict)[0] == (
+        "Searches ended in one network that was trained once, which cannot judge darts: train each network twice or "
+        "more (retrain.seeds)."
+    )
+
+
 def test_the_best_network_by_validation_meets_random_search_of_its_own_seed() -> None:
     found = loaded(MadeUp(config=DARTS, searches=2))
     found = replace(found, config=Config.model_validate({**DARTS, "search": {**DARTS["search"], "seeds": 2}}))
