@@ -146,6 +146,8 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
     folder, config, space = Path(folder), settings.config, declared(settings.space)
     seeds, strategies = range(config.search.seeds), config.search.strategies
     sampled, scaled = config.ranking.uniform > 0, config.scaling.enabled
+    # what an earlier config made may still be there
+    by_recipes = bool(config.retrain.recipes)
     latency, blocks = None, None
     if settings.latency is not None:
         latency = read_json(_there(folder / "search/latency.json"))
@@ -178,10 +180,10 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
         contests=_records(_there(retraining / "contests.csv"), Contest),
         opponents=_cells(ranking / "opponents.csv"),
         search_costs=_records(ranking / "search_costs.csv", SearchCost),
-        recommended=_json(folder / "recommended.json"),
-        recipes=_cells(retraining / "recipes.csv"),
-        recipe_contests=_records(retraining / "recipe_contests.csv", Contest),
-        recipe_agreement=_cells(retraining / "recipe_agreement.csv"),
+        recommended=None if data is None else _json(folder / "recommended.json"),
+        recipes=_cells(retraining / "recipes.csv") if by_recipes else (),
+        recipe_contests=_records(retraining / "recipe_contests.csv", Contest) if by_recipes else (),
+        recipe_agreement=_cells(retraining / "recipe_agreement.csv") if by_recipes else (),
         test_files=_test_files(retraining),
         chosen=_json(folder / "scaling/chosen.json") if scaled else None,
         family=_cells(folder / "scaling/family.csv", FAMILY) if scaled else (),

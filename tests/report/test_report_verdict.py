@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import MadeUp, loaded, results_of
+from made_up import MadeUp, loaded, results_of, write
+from stepping import settings_files
 
 from nas_steps.config.schema import Config
+from nas_steps.provenance.settings import read_settings
 from nas_steps.report import cautions
 from nas_steps.report.evidence import networks, standing
 from nas_steps.report.records import (
@@ -25,7 +27,8 @@ from nas_steps.report.records import (
     Training,
     Winner,
 )
-from nas_steps.report.results import Results
+from nas_steps.report.results import Results, load_results
+from nas_steps.report.settings import ReportSettings
 from nas_steps.report.signals import collapsed_from, energy, pareto
 from nas_steps.report.verdict import Verdict, decide
 from nas_steps.retraining.comparison import FEWEST_SEARCHES
@@ -667,6 +670,15 @@ def test_made_up_experiments_have_the_headline_that_they_earn(name: str) -> None
     text = " ".join([verdict.headline, verdict.paid.text, *warned(verdict), folded(verdict)])
     assert not {"nan", "inf", "None"} & set(re.findall(r"[A-Za-z]+", text))
     assert len(verdict.cautions) <= cautions.SHOWN
+
+
+def test_recipes_that_the_config_has_no_longer_do_not_refuse_a_verdict(tmp_path: Path) -> None:
+    made = MadeUp(config=DARTS, means={"darts": 0.985}, recipes={"long": {"darts": 0.94}})
+    folder, _ = write(tmp_path, made)
+    settings = settings_files(replace(made, recipes={}).validated(), tmp_path / "results")["report"]
+    found = load_results(read_settings(settings, ReportSettings), folder, tmp_path / "results/data")
+    assert (found.recipes, found.recipe_contests, found.recipe_agreement) == ((), (), ())
+    assert decide(found).headline.startswith("darts beat random search")
 
 
 def test_a_table_is_judged_by_its_searches(tmp_path: Path) -> None:
