@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterator
 
+from nas_steps.facts import FEWEST_SEARCHES
 from nas_steps.report import evidence, gains, numbers, signals
 from nas_steps.report.records import Contest
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
-from nas_steps.retraining.comparison import FEWEST_SEARCHES
 
 #: the page shows this number of cautions above all else
 SHOWN = 3

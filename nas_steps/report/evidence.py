@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from nas_steps.facts import FEWEST_SEARCHES
 from nas_steps.report import numbers
 from nas_steps.report.records import Comparison, Contest, Effect, Entry
 from nas_steps.report.results import Results
-from nas_steps.retraining.comparison import ALPHA, FEWEST_SEARCHES
+from nas_steps.retraining.comparison import ALPHA
 from nas_steps.scaling.effects import FEWEST
 
 #: the main recipe's name in files of several recipes

@@ -23,8 +23,6 @@ from scipy.special import stdtr, stdtrit
 from nas_steps.intervals import CONFIDENCE, holm
 
 ALPHA = 0.05
-#: searches of a strategy, and of random search, that a claim about it needs
-FEWEST_SEARCHES = 4
 #: uniformly drawn networks that a claim needs
 FEWEST_NETWORKS = 2
 Array = np.ndarray[Any, np.dtype[np.float64]]

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from nas_steps.facts import FEWEST_SEARCHES
 from nas_steps.provenance.files import write_csv
 from nas_steps.retraining import summary
 from nas_steps.retraining.comparison import (
     FEWEST_NETWORKS,
-    FEWEST_SEARCHES,
     FIGURES,
     Array,
     Difference,

@@ -12,6 +12,7 @@ from made_up import MadeUp, loaded, results_of, write
 from stepping import settings_files
 
 from nas_steps.config.schema import Config
+from nas_steps.facts import FEWEST_SEARCHES
 from nas_steps.provenance.settings import read_settings
 from nas_steps.report import cautions
 from nas_steps.report.evidence import networks, standing
@@ -31,7 +32,6 @@ from nas_steps.report.results import Results, load_results
 from nas_steps.report.settings import ReportSettings
 from nas_steps.report.signals import collapsed_from, energy, pareto
 from nas_steps.report.verdict import Verdict, decide
-from nas_steps.retraining.comparison import FEWEST_SEARCHES
 
 DARTS = {"search": {"seeds": 4, "strategies": {"random": {}, "darts": {}}}}
 
