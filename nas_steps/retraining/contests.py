@@ -247,9 +247,9 @@ def _figures(
 
 def _too_few(ours: int, theirs: int, opponent: Opponent) -> str:
     if opponent.role == "random":
-        return f"{ours} searches against {theirs}; a claim needs {FEWEST_SEARCHES} of each"
+        return f"searches: {ours} against {theirs}; a claim needs {FEWEST_SEARCHES} of each"
     if opponent.role == "uniform":
-        return f"{ours} searches and {theirs} networks; a claim needs {FEWEST_SEARCHES} and {FEWEST_NETWORKS}"
+        return f"searches: {ours}, networks: {theirs}; a claim needs {FEWEST_SEARCHES} and {FEWEST_NETWORKS}"
     return f"{ours} of the {FEWEST_SEARCHES} searches that a claim needs"
 
 

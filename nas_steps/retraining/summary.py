@@ -28,6 +28,7 @@ COMPARISONS = (
     "entry", "strategy", "against", "role", "seeds", "difference", "low", "high", "p_value", "p_holm", "outcome", "note"
 )  # fmt: skip
 NO_IMAGES = "no predictions: the interval does not count the test set's size"
+NO_INTERVAL = "neither a second training nor predictions: no interval"
 NO_TRAININGS = "one training of each network: the interval counts test images alone"
 
 
@@ -62,9 +63,10 @@ def _accuracy(ok: Sequence[Metrics], pool: Pool | None) -> dict[str, Any]:
         return row | {"note": "no sound training"}
     side = side_of(ok, pool)
     low, high = comparison.accuracy(side)
-    notes = [NO_TRAININGS] if not side.df and side.correct is not None else []
-    notes += [] if side.correct is not None else [NO_IMAGES]
-    return row | {"test_low": low, "test_high": high, "note": "; ".join(notes)}
+    note = "" if side.df else NO_TRAININGS
+    if side.correct is None:
+        note = NO_IMAGES if side.df else NO_INTERVAL
+    return row | {"test_low": low, "test_high": high, "note": note}
 
 
 def compare(trainings: Sequence[Metrics], opponents: Iterable[Mapping[str, str]] | None = None) -> list[dict[str, Any]]:

@@ -276,7 +276,7 @@ def test_three_searches_are_too_few_and_four_are_enough() -> None:
         if expected == "few":
             assert row["difference"] == pytest.approx(fmean(FOUR[:ours]) - fmean(far[:theirs]))
             assert all(math.isnan(row[key]) for key in ("low", "high", "p_value", "p_holm"))
-            assert row["note"] == f"{ours} searches against {theirs}; a claim needs 4 of each"
+            assert row["note"] == f"searches: {ours} against {theirs}; a claim needs 4 of each"
 
 
 def opponents(strategy: str, entries: list[str], matched: str = "1", note: str = "") -> list[dict[str, str]]:

@@ -23,7 +23,7 @@ from nas_steps.ranking.rank import WINNERS
 from nas_steps.retraining.contests import write_tables
 from nas_steps.retraining.predictions import read_trainings
 from nas_steps.retraining.steps.lookup import looked_up
-from nas_steps.retraining.summary import COMPARISONS, NO_IMAGES, NO_TRAININGS, compare, summarise
+from nas_steps.retraining.summary import COMPARISONS, NO_IMAGES, NO_INTERVAL, NO_TRAININGS, compare, summarise
 from nas_steps.search.slots import slot_of
 from nas_steps.training.record import Entry, record
 
@@ -91,6 +91,12 @@ def test_one_training_each_claims_nothing_and_counts_images_alone() -> None:
     (without,) = compare([one | {"correct": None} for one in trainings])
     assert (without["outcome"], without["difference"]) == ("few", pytest.approx(0.35))
     assert math.isnan(without["low"])
+
+
+def test_one_lookup_or_one_training_without_predictions_has_no_interval_and_says_so() -> None:
+    (row,) = summarise([metrics("resnet20", "baseline", 0, 0.9)])
+    assert math.isnan(row["test_low"])
+    assert row["note"] == NO_INTERVAL
 
 
 def test_each_network_meets_the_opponent_of_its_own_search() -> None:
