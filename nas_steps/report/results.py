@@ -85,10 +85,14 @@ class Results:
         estimator = self.config.search.estimator
         return estimator.proxy if isinstance(estimator, ZeroCost) else ""
 
-    @property
-    def scores_by_shared_weights(self) -> bool:
-        """Whether budgets count evaluations by a supernet."""
-        return isinstance(self.config.search.estimator, SharedWeights)
+    def matched_by_evaluations(self, strategy: str) -> bool:
+        """Say if a strategy's budget is a number of evaluations, which all cost alike: in a table, by shared weights.
+
+        A supernet of the strategy's own is matched in MACs.
+        """
+        shared = isinstance(self.config.search.estimator, SharedWeights)
+        own = isinstance(self.config.search.strategies[strategy], Gradient | Enas)
+        return self.table is not None or (shared and not own)
 
     @property
     def members(self) -> tuple[Entry, ...]:

@@ -14,7 +14,7 @@ from stepping import settings_files
 from nas_steps.config.schema import Config
 from nas_steps.facts import FEWEST_SEARCHES
 from nas_steps.provenance.settings import read_settings
-from nas_steps.report import cautions
+from nas_steps.report import cautions, gains
 from nas_steps.report.evidence import networks, standing
 from nas_steps.report.records import (
     Agreement,
@@ -670,6 +670,14 @@ def test_made_up_experiments_have_the_headline_that_they_earn(name: str) -> None
     text = " ".join([verdict.headline, verdict.paid.text, *warned(verdict), folded(verdict)])
     assert not {"nan", "inf", "None"} & set(re.findall(r"[A-Za-z]+", text))
     assert len(verdict.cautions) <= cautions.SHOWN
+
+
+def test_beside_shared_weights_a_supernet_of_its_own_is_matched_in_macs() -> None:
+    estimator = {"kind": "shared_weights", "supernet": {"sampling": "uniform"}}
+    search = {"estimator": estimator, "strategies": {"random": {}, "evolution": {}, "darts": {}}}
+    found = results_of(Config.model_validate({"search": search}), None, {})
+    own, shared = (gains.random_search(found, row(0.01, strategy=name)) for name in ("darts", "evolution"))
+    assert (own, shared) == ("random search of its budget", "random search with as many evaluations")
 
 
 def test_recipes_that_the_config_has_no_longer_do_not_refuse_a_verdict(tmp_path: Path) -> None:
