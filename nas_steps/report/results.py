@@ -133,14 +133,6 @@ class Results:
         supernets = sum(cost.seconds for cost in self.costs if cost.stage == "supernet") if shared else 0.0
         return (sum(spent) + supernets) / len(names)
 
-    def best_of_kind(self, kind: str) -> tuple[Entry | None, bool]:
-        """Choose the best entry of a kind, and say if validation accuracies chose it; None if no training ended."""
-        own = [entry for entry in self.entries if entry.kind == kind and entry.test_mean is not None]
-        valid = [entry for entry in own if entry.valid_mean is not None]
-        if valid:
-            return max(valid, key=lambda entry: entry.valid_mean or 0.0), True
-        return max(own, key=lambda entry: entry.test_mean or 0.0, default=None), False
-
 
 def load_results(settings: ReportSettings, folder: str | Path, data: str | Path | None) -> Results:
     """Read the folder of an experiment, and the meta.json of its prepared data, if there are some.
