@@ -28,11 +28,11 @@ from typing import Any
 
 import numpy as np
 
+from nas_steps.facts import FEWEST_SEARCHES
 from nas_steps.intervals import holm
 from nas_steps.provenance.files import write_text
 from nas_steps.retraining.comparison import (
     ALPHA,
-    FEWEST_SEARCHES,
     Array,
     contrast,
     network,

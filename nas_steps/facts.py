@@ -1,4 +1,4 @@
-"""Facts that both the schema and the steps know: of sources of images, learning curves, samples."""
+"""Facts that both the schema and the steps know: of sources of images, learning curves, searches, samples."""
 
 #: side in pixels and number of channels of the sources whose images all are alike
 NATIVE_SHAPE: dict[str, tuple[int, int]] = {
@@ -19,5 +19,7 @@ FEWEST_OBSERVED = 4
 FEWEST_FINISHED = 3
 #: images at once while batch norms are re-estimated, which counts in the cost of scoring
 CALIBRATION_BATCH = 128
+#: searches of one strategy, and of random search, that a claim about it needs
+FEWEST_SEARCHES = 4
 #: architectures without which a rank correlation has no interval, and nothing follows for a shortlist
 FEWEST_FOR_INTERVAL = 7

@@ -69,21 +69,3 @@ def expected_best(values: Sequence[float], chosen: int) -> float:
     ways = math.comb(len(values), chosen)
     ranked = enumerate(sorted(values)[chosen - 1 :], start=chosen - 1)
     return math.fsum(value * (math.comb(place, chosen - 1) / ways) for place, value in ranked)
-
-
-def two_way_difference(correct_a: Any, correct_b: Any, pooled_variance: float, df: int) -> dict[str, float]:
-    """Return the difference of two networks' mean accuracies and its 95 % interval over trainings and images.
-
-    `correct_a` and `correct_b` are booleans (trainings, images) of the same images. `pooled_variance` is the variance
-    of an accuracy between trainings of one network, with `df` degrees of freedom. The error is the sum of two
-    variances: that of the trainings, and that of the images' differences over their number. Student's t with `df`
-    gives the width, the normal distribution if `df` is 0: the variance of the trainings is then unknown and left out.
-    """
-    first, second = np.asarray(correct_a, dtype=float), np.asarray(correct_b, dtype=float)
-    by_image = first.mean(axis=0) - second.mean(axis=0)
-    variance = float(by_image.var(ddof=1)) / by_image.size if by_image.size > 1 else math.nan
-    if df:
-        variance += pooled_variance * (1 / len(first) + 1 / len(second))
-    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, df) if df else stats.norm.ppf((1 + CONFIDENCE) / 2)
-    difference, half = float(by_image.mean()), float(quantile) * math.sqrt(variance)
-    return {"difference": difference, "low": difference - half, "high": difference + half}

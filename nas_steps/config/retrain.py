@@ -46,7 +46,7 @@ class Retrain(Section):
         description="Further recipes by name, each `recipe` with the given keys changed, by which all entries are "
         "trained, too: does the verdict depend on the recipe?",
     )
-    seeds: int = Field(3, ge=1, description="Trainings of each entry; below 3 the report makes no claim.")
+    seeds: int = Field(3, ge=1, description="Trainings of each entry; one alone does not show how much they vary.")
     processes: Processes = 1
     baselines: Annotated[list[Annotated[str, Field(max_length=LONGEST_ENTRY)]], EachOnce] = Field(
         default_factory=lambda: ["resnet20", "mobilenet_v2_x0.5"],

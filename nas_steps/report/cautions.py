@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterator
 
+from nas_steps.facts import FEWEST_SEARCHES
 from nas_steps.report import evidence, gains, numbers, signals
 from nas_steps.report.records import Contest
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
-from nas_steps.retraining.comparison import FEWEST_SEARCHES
 
 #: the page shows this number of cautions above all else
 SHOWN = 3
@@ -89,12 +89,16 @@ def _at_chance(row: Contest) -> str:
 
 def few_searches(results: Results) -> Iterator[Sentence]:
     """Warn of strategies with too few searches for a claim."""
-    few = [row for row in results.contests if row.role == "random" and row.outcome == "few"]
+    unjudged = [row for row in results.contests if row.role == "random" and row.outcome == "few"]
+    few = [row for row in unjudged if not evidence.enough_searches(row)]
     if few:
         names = numbers.listed(list(dict.fromkeys(row.strategy for row in few)))
         had = min(min(row.searches or 0, row.against_searches or 0) for row in few)
         text = f"{numbers.plural(had, 'search')} a side cannot judge {names}"
         yield Sentence(f"{text}: run {FEWEST_SEARCHES} or more (search.seeds).", "warning")
+    if others := list(dict.fromkeys(row.strategy for row in unjudged if evidence.enough_searches(row))):
+        text = f"Searches ended in one network that was trained once, which cannot judge {numbers.listed(others)}"
+        yield Sentence(f"{text}: train each network twice or more (retrain.seeds).", "warning")
 
 
 def at_chance(results: Results) -> Iterator[Sentence]:

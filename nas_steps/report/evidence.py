@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from nas_steps.facts import FEWEST_SEARCHES
 from nas_steps.report import numbers
 from nas_steps.report.records import Comparison, Contest, Effect, Entry
 from nas_steps.report.results import Results
-from nas_steps.retraining.comparison import ALPHA, FEWEST_SEARCHES
+from nas_steps.retraining.comparison import ALPHA
 from nas_steps.scaling.effects import FEWEST
 
 #: the main recipe's name in files of several recipes
@@ -47,6 +48,11 @@ def reading(row: Contest | Comparison) -> str:
     """Spell an outcome for a table."""
     few = "too few searches" if isinstance(row, Contest) else "too few trainings"
     return few if row.outcome == "few" else _READING.get(row.outcome, row.outcome)
+
+
+def enough_searches(row: Contest) -> bool:
+    """Say if both sides have the searches that a claim needs; what is unknown then is the error of trainings."""
+    return min(row.searches or 0, row.against_searches or 0) >= FEWEST_SEARCHES
 
 
 def contests_of(results: Results, strategy: str, role: str) -> list[Contest]:

@@ -124,7 +124,7 @@ def random_search(results: Results, row: Contest) -> str:
     """Name the random search of a comparison with the budget that it had."""
     name = "random search" if len(results.strategies(searched=False)) < 2 else row.against
     if row.matched == 1:
-        evaluations = results.table is not None or results.scores_by_shared_weights
+        evaluations = results.matched_by_evaluations(row.strategy)
         return f"{name} {'with as many evaluations' if evaluations else 'of its budget'}"
     relative = signals.relative_cost(results, row.strategy, row.against)
     return name if relative is None else f"{name} with {numbers.ratio(relative)} times its training MACs"

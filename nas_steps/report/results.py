@@ -85,10 +85,14 @@ class Results:
         estimator = self.config.search.estimator
         return estimator.proxy if isinstance(estimator, ZeroCost) else ""
 
-    @property
-    def scores_by_shared_weights(self) -> bool:
-        """Whether budgets count evaluations by a supernet."""
-        return isinstance(self.config.search.estimator, SharedWeights)
+    def matched_by_evaluations(self, strategy: str) -> bool:
+        """Say if a strategy's budget is a number of evaluations, which all cost alike: in a table, by shared weights.
+
+        A supernet of the strategy's own is matched in MACs.
+        """
+        shared = isinstance(self.config.search.estimator, SharedWeights)
+        own = isinstance(self.config.search.strategies[strategy], Gradient | Enas)
+        return self.table is not None or (shared and not own)
 
     @property
     def members(self) -> tuple[Entry, ...]:
@@ -129,14 +133,6 @@ class Results:
         supernets = sum(cost.seconds for cost in self.costs if cost.stage == "supernet") if shared else 0.0
         return (sum(spent) + supernets) / len(names)
 
-    def best_of_kind(self, kind: str) -> tuple[Entry | None, bool]:
-        """Choose the best entry of a kind, and say if validation accuracies chose it; None if no training ended."""
-        own = [entry for entry in self.entries if entry.kind == kind and entry.test_mean is not None]
-        valid = [entry for entry in own if entry.valid_mean is not None]
-        if valid:
-            return max(valid, key=lambda entry: entry.valid_mean or 0.0), True
-        return max(own, key=lambda entry: entry.test_mean or 0.0, default=None), False
-
 
 def load_results(settings: ReportSettings, folder: str | Path, data: str | Path | None) -> Results:
     """Read the folder of an experiment, and the meta.json of its prepared data, if there are some.
@@ -146,6 +142,8 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
     folder, config, space = Path(folder), settings.config, declared(settings.space)
     seeds, strategies = range(config.search.seeds), config.search.strategies
     sampled, scaled = config.ranking.uniform > 0, config.scaling.enabled
+    # what an earlier config made may still be there
+    by_recipes = bool(config.retrain.recipes)
     latency, blocks = None, None
     if settings.latency is not None:
         latency = read_json(_there(folder / "search/latency.json"))
@@ -178,10 +176,10 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
         contests=_records(_there(retraining / "contests.csv"), Contest),
         opponents=_cells(ranking / "opponents.csv"),
         search_costs=_records(ranking / "search_costs.csv", SearchCost),
-        recommended=_json(folder / "recommended.json"),
-        recipes=_cells(retraining / "recipes.csv"),
-        recipe_contests=_records(retraining / "recipe_contests.csv", Contest),
-        recipe_agreement=_cells(retraining / "recipe_agreement.csv"),
+        recommended=None if data is None else _json(folder / "recommended.json"),
+        recipes=_cells(retraining / "recipes.csv") if by_recipes else (),
+        recipe_contests=_records(retraining / "recipe_contests.csv", Contest) if by_recipes else (),
+        recipe_agreement=_cells(retraining / "recipe_agreement.csv") if by_recipes else (),
         test_files=_test_files(retraining),
         chosen=_json(folder / "scaling/chosen.json") if scaled else None,
         family=_cells(folder / "scaling/family.csv", FAMILY) if scaled else (),

@@ -13,6 +13,7 @@ from nas_steps.report.evidence import (
     between,
     by_recipe,
     contests_of,
+    enough_searches,
     failures_matter,
     loss,
     measured,
@@ -268,6 +269,8 @@ def _networks(results: Results, strategies: Sequence[str]) -> str:
     if sides != {(1, 1)}:
         counts = numbers.listed([f"{own} against {theirs}" for own, theirs in sorted(sides)])
         end = f"{counts} searches are too few to judge the {word}"
+    if met and all(enough_searches(row) for row, _ in met):
+        end = f"searches that ended in one network, trained once, cannot judge the {word}"
     if len(met) > MOST_CLAUSES:
         return _joined([*_grouped([row for _, row in met if row is not None]), end])
     clauses = []

@@ -23,8 +23,6 @@ from scipy.special import stdtr, stdtrit
 from nas_steps.intervals import CONFIDENCE, holm
 
 ALPHA = 0.05
-#: searches of a strategy, and of random search, that a claim about it needs
-FEWEST_SEARCHES = 4
 #: uniformly drawn networks that a claim needs
 FEWEST_NETWORKS = 2
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -132,8 +130,8 @@ def _interaction(correct: Array | None) -> float:
     return float((rest**2).sum() / ((correct.shape[0] - 1) * (correct.shape[1] - 1)))
 
 
-def contrast(first: Side, second: Side, ratio: float = 1.0) -> Difference:
-    """Return the mean of the first side minus `ratio` times that of the second.
+def contrast(first: Side, second: Side, ratio: float = 1.0, more: Sequence[Term] = ()) -> Difference:
+    """Return the mean of the first side minus `ratio` times that of the second; `more` are further parts of variance.
 
     Two sides of own variances and no images: Welch's (1947) test. A few searches against one network: see `interval`.
     If the variance between units is unknown, images alone count. Without any spread the interval is a point if both
@@ -141,11 +139,11 @@ def contrast(first: Side, second: Side, ratio: float = 1.0) -> Difference:
     """
     difference = first.units.mean(axis=-1) - ratio * second.units.mean(axis=-1)
     image = images_error(first, second, ratio)
-    terms = _between(first, second, ratio) + ([] if image is None else [image])
+    terms = [*_between(first, second, ratio), *more, *([] if image is None else [image])]
     if not terms:
         return Difference(difference, *[np.full(np.shape(difference), math.nan)] * 3)
     # a spread of few searches beside a variance that is known well
-    cautious = "pool" in (first.source, second.source) and first.source != second.source
+    cautious = bool(more) or ("pool" in (first.source, second.source) and first.source != second.source)
     flat = sum(np.asarray(term.variance) for term in terms) == 0
     if image is not None and first.correct is not None and np.all(flat):
         # half an image that each side alone has right (Agresti & Min 2005): networks that never disagree may elsewhere

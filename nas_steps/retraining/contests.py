@@ -5,6 +5,7 @@ its winner's sound trainings.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,20 +14,22 @@ from typing import Any
 
 import numpy as np
 
+from nas_steps.facts import FEWEST_SEARCHES
 from nas_steps.provenance.files import write_csv
 from nas_steps.retraining import summary
 from nas_steps.retraining.comparison import (
     FEWEST_NETWORKS,
-    FEWEST_SEARCHES,
     FIGURES,
     Array,
     Difference,
     Pool,
     Side,
+    Term,
     adjust,
     contrast,
     has_images,
     outcome,
+    pooled,
     replicated,
 )
 from nas_steps.retraining.summary import (
@@ -36,6 +39,7 @@ from nas_steps.retraining.summary import (
     correct_of,
     mean_of,
     needed,
+    network_of,
     pool_of,
     side_of,
     sound,
@@ -49,6 +53,8 @@ CONTESTS = (
     "strategy", "against", "role", "searches", "against_searches", "matched", *FIGURES, "p_holm", "outcome",
     "relative_improvement", "ri_low", "ri_high", *FAILURES, "note",
 )  # fmt: skip
+
+SHARED = "searches that ended in one network share its trainings, whose error is added"
 
 #: rows of opponents.csv
 Opponents = Iterable[Mapping[str, str]]
@@ -102,7 +108,9 @@ def contests(trainings: Sequence[Metrics], opponents: Opponents | None = None) -
     - roles largest and baseline: one network, whose error is that of its trainings. The baseline is the best by
       validation; without validation accuracies every baseline has a row.
 
-    Two groups of searches or networks are compared by Welch's test, to which the error of the test images is added.
+    Two groups of searches or networks are compared by Welch's test, to which the error of the test images is added,
+    and that of trainings which searches share (`_shared`).
+
     Holm adjusts over the rows of a role. `failures_*` are the same figures with every failed training at chance level;
     a search without a network fails, too.
     """
@@ -224,20 +232,24 @@ def _figures(
         # a search's spread holds that of trainings, and more
         second = replace(first, units=second.units, correct=second.correct)
         notes.append(f"{opponent.against} was trained once: its error is taken to be the spread of the searches")
-    found = contrast(first, second)
-    if math.isnan(found.low):
+    shared = _shared(ours, [] if opponent.is_network else theirs, pool)
+    found = contrast(first, second, more=shared)
+    notes += [SHARED] if shared else []
+    if math.isnan(found.p_value):
+        notes.append("no two trainings of a network: their error is unknown")
+    elif math.isnan(found.low):
         notes.append("no spread on either side: the p-value is that of the permutation test")
     elif found.difference == found.low == found.high:
         notes.append("all accuracies are the same")
-    improvement = _relative_improvement(first, second) if opponent.role == "uniform" else (math.nan,) * 3
+    improvement = _relative_improvement(first, second, shared) if opponent.role == "uniform" else (math.nan,) * 3
     return _Figures(found, improvement, tuple(notes))
 
 
 def _too_few(ours: int, theirs: int, opponent: Opponent) -> str:
     if opponent.role == "random":
-        return f"{ours} searches against {theirs}; a claim needs {FEWEST_SEARCHES} of each"
+        return f"searches: {ours} against {theirs}; a claim needs {FEWEST_SEARCHES} of each"
     if opponent.role == "uniform":
-        return f"{ours} searches and {theirs} networks; a claim needs {FEWEST_SEARCHES} and {FEWEST_NETWORKS}"
+        return f"searches: {ours}, networks: {theirs}; a claim needs {FEWEST_SEARCHES} and {FEWEST_NETWORKS}"
     return f"{ours} of the {FEWEST_SEARCHES} searches that a claim needs"
 
 
@@ -252,13 +264,41 @@ def _group(units: Sequence[Sequence[Metrics]], source: str) -> Side:
     )
 
 
-def _relative_improvement(first: Side, second: Side) -> tuple[float, float, float]:
+def _shared(ours: Sequence[Sequence[Metrics]], theirs: Sequence[Sequence[Metrics]], pool: Pool | None) -> list[Term]:
+    """Return the variance of a difference that the spread of searches lacks, as some ended in one network.
+
+    A training depends on the network and the seed alone: such searches have one error of training, not one each. If
+    `twice` is the share of pairs within a side that share their trainings, and `both` that of pairs across the sides,
+    `twice` of both sides less 2 `both` times the variance of a network's mean is lacking. Without a second training of
+    any network the spread between networks, which is larger, takes its place; NaN if there is none.
+    """
+    counts = [Counter(network_of(unit[0]) for unit in side) for side in (ours, theirs)]
+    twice = sum(
+        sum(n * (n - 1) for n in side.values()) / (side.total() * (side.total() - 1))
+        for side in counts
+        if side.total() > 1
+    )
+    both = sum(n * counts[1][name] for name, n in counts[0].items()) / (counts[0].total() * max(1, counts[1].total()))
+    share = twice - 2 * both
+    if share <= 0:
+        return []
+    trainings = min(len(unit) for unit in (*ours, *theirs))
+    if pool is None:
+        networks = [{network_of(unit[0]): fmean(tested(unit)) for unit in side} for side in (ours, theirs)]
+        pool = pooled([(list(one.values()), None) for one in networks])
+        trainings = 1
+    if pool is None:
+        return [Term(math.nan, 0)]
+    return [Term(share * pool.variance / trainings, pool.df)]
+
+
+def _relative_improvement(first: Side, second: Side, shared: Sequence[Term]) -> tuple[float, float, float]:
     """Return (first - second) / second of the means, and its interval by linearising the ratio (the delta method)."""
     mean = float(second.units.mean())
     if mean == 0:
         return (math.nan,) * 3
     ratio = float(first.units.mean()) / mean
-    around = contrast(first, second, ratio)
+    around = contrast(first, second, ratio, shared)
     return ratio - 1, ratio - 1 + around.low / mean, ratio - 1 + around.high / mean
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from nas_steps.intervals import two_way_difference
-from nas_steps.retraining.summary import Metrics, by_entry, sound, strategy_of
+from nas_steps.retraining.comparison import Pool, Side, contrast, network, pooled
+from nas_steps.retraining.summary import Metrics, by_entry, needed, sound, strategy_of
 
 BY_VALID, BY_RANKING = "valid", "ranking"
 RULES = {
@@ -91,9 +91,7 @@ def candidates(
         return metrics["valid_accuracy"] is None or metrics["valid_accuracy"] > chance
 
     found = []
-    for name, mine in by_entry(trainings).items():
-        if mine[0]["status"] == "unneeded":
-            continue
+    for name, mine in by_entry(needed(trainings)).items():
         ok = sound(mine)
         ok = list(filter(above, ok)) or ok
         first = (ok or mine)[0]
@@ -150,10 +148,8 @@ def choose(given: Sequence[Candidate], judged_by: str) -> Choice:
     best = min(judged, key=lambda one: (-_accuracy(one, judged_by), one.size))
     chosen, differences = best, {}
     if judged_by == BY_VALID:
-        variance, df = pooled_variance(given)
-        differences = {
-            one.entry: two_way_difference(best.correct, one.correct, variance, df) for one in judged if one is not best
-        }
+        pool = pool_of(given)
+        differences = {one.entry: difference(best, one, pool) for one in judged if one is not best}
         close = [one for one in judged if one is best or differences[one.entry]["low"] <= 0]
         chosen = min(close, key=lambda one: (one.size, -one.valid_accuracy))
     cheaper = [one for one in front(judged, judged_by) if one.size[0] < chosen.size[0]]
@@ -164,18 +160,23 @@ def choose(given: Sequence[Candidate], judged_by: str) -> Choice:
     return Choice(judged_by, chosen, best, differences, more_accurate, smaller, exported)
 
 
-def pooled_variance(given: Sequence[Candidate]) -> tuple[float, int]:
-    """Return the variance of validation accuracies between trainings of one network, and its degrees of freedom.
+def pool_of(given: Sequence[Candidate]) -> Pool | None:
+    """Pool the variance of validation accuracies between trainings of one network; those of one network count once."""
+    networks = {one.architecture: one.correct for one in given if one.correct is not None}
+    return pooled([(correct.mean(axis=1), correct) for correct in networks.values()])
 
-    Networks with two sound trainings or more count; NaN and 0 if there is none.
-    """
-    squares, df = 0.0, 0
-    for one in given:
-        if one.correct is not None and len(one.correct) > 1:
-            accuracies = one.correct.mean(axis=1)
-            squares += float(((accuracies - accuracies.mean()) ** 2).sum())
-            df += len(accuracies) - 1
-    return (squares / df, df) if df else (math.nan, 0)
+
+def difference(first: Candidate, second: Candidate, pool: Pool | None) -> dict[str, float]:
+    """Return the difference of two networks' mean validation accuracies and its 95 % interval: `contrast` without p."""
+
+    def side(one: Candidate) -> Side:
+        # what is judged by validation has predictions of it
+        assert one.correct is not None
+        correct = one.correct.astype(float)
+        return network(correct.mean(axis=1), pool, correct)
+
+    found = contrast(side(first), side(second))
+    return {"difference": found.difference, "low": found.low, "high": found.high}
 
 
 def front(given: Sequence[Candidate], judged_by: str) -> list[Candidate]:

@@ -28,6 +28,7 @@ COMPARISONS = (
     "entry", "strategy", "against", "role", "seeds", "difference", "low", "high", "p_value", "p_holm", "outcome", "note"
 )  # fmt: skip
 NO_IMAGES = "no predictions: the interval does not count the test set's size"
+NO_INTERVAL = "neither a second training nor predictions: no interval"
 NO_TRAININGS = "one training of each network: the interval counts test images alone"
 
 
@@ -62,9 +63,10 @@ def _accuracy(ok: Sequence[Metrics], pool: Pool | None) -> dict[str, Any]:
         return row | {"note": "no sound training"}
     side = side_of(ok, pool)
     low, high = comparison.accuracy(side)
-    notes = [NO_TRAININGS] if not side.df and side.correct is not None else []
-    notes += [] if side.correct is not None else [NO_IMAGES]
-    return row | {"test_low": low, "test_high": high, "note": "; ".join(notes)}
+    note = "" if side.df else NO_TRAININGS
+    if side.correct is None:
+        note = NO_IMAGES if side.df else NO_INTERVAL
+    return row | {"test_low": low, "test_high": high, "note": note}
 
 
 def compare(trainings: Sequence[Metrics], opponents: Iterable[Mapping[str, str]] | None = None) -> list[dict[str, Any]]:
@@ -111,11 +113,15 @@ def _compared(mine: Sequence[Metrics], theirs: Sequence[Metrics], pool: Pool | N
 
 
 def pool_of(trainings: Sequence[Metrics]) -> Pool | None:
-    """Pool the variance between sound trainings of one network over networks; those at chance level do not count."""
+    """Pool the variance between sound trainings of one network over networks; those at chance level do not count.
+
+    Entries of one network have the same trainings, which count once.
+    """
     groups: dict[str, list[Metrics]] = {}
     for metrics in sound(trainings):
         groups.setdefault(unit_of(metrics), []).append(metrics)
-    return pooled([(tested(mine), correct_of(mine)) for mine in groups.values() if not chance_trainings(mine) > 0])
+    networks = {network_of(mine[0]): mine for mine in reversed(groups.values())}
+    return pooled([(tested(mine), correct_of(mine)) for mine in networks.values() if not chance_trainings(mine) > 0])
 
 
 def side_of(mine: Sequence[Metrics], pool: Pool | None) -> Side:
@@ -183,6 +189,11 @@ def mean_of(trainings: Sequence[Metrics], key: str) -> float:
 def unit_of(metrics: Metrics) -> str:
     """Return the network of a record: `unit`, an entry of winners.csv, for lookups in a table, else its entry."""
     return str(metrics.get("unit") or metrics["entry"])
+
+
+def network_of(metrics: Metrics) -> str:
+    """Return the architecture of a record; lookups in a table have no trainings to share, so that each is its own."""
+    return unit_of(metrics) if "unit" in metrics else str(metrics.get("architecture") or metrics["entry"])
 
 
 def strategy_of(metrics: Metrics) -> str:

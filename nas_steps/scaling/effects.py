@@ -7,9 +7,9 @@ from typing import Any
 
 from scipy import stats
 
+from nas_steps.facts import FEWEST_SEARCHES
 from nas_steps.intervals import holm, mean_interval
 from nas_steps.scaling.factorial import entry_name
-from nas_steps.scaling.winner import FEWEST_SEARCHES
 
 EFFECTS = (
     "kind", "effect", "base", "way", "unit", "seeds", "difference", "low", "high", "p_value", "p_holm", "share", "note"

@@ -7,13 +7,11 @@ from typing import Any
 
 from nas_steps.config.space import Network
 from nas_steps.data.store import Meta
+from nas_steps.facts import FEWEST_SEARCHES
 from nas_steps.provenance.files import read_csv
 from nas_steps.scaling.compound import Design, Measure
 
 NO_WINNER = "there is no winner to scale: no shortlisted architecture could be trained"
-
-#: searches of one strategy that a claim about it needs
-FEWEST_SEARCHES = 4
 
 #: the columns of a design
 DESIGN = ("cells", "channels", "reductions", "side", "architecture")

@@ -92,7 +92,11 @@ class MadeUp:
 
     def validated(self) -> Config:
         search = {"seeds": self.searches, **self.config.get("search", {})}
-        return Config.model_validate({**self.config, "search": search})
+        given = {**self.config, "search": search}
+        if self.recipes:
+            recipes = {name: {"epochs": 100 + number} for number, name in enumerate(self.recipes)}
+            given["retrain"] = {**self.config.get("retrain", {}), "recipes": recipes}
+        return Config.model_validate(given)
 
 
 def write(folder: Path, made: MadeUp) -> tuple[Path, Path]:

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import MadeUp, loaded, results_of
+from made_up import MadeUp, loaded, results_of, write
+from stepping import settings_files
 
 from nas_steps.config.schema import Config
-from nas_steps.report import cautions
+from nas_steps.facts import FEWEST_SEARCHES
+from nas_steps.provenance.settings import read_settings
+from nas_steps.report import cautions, gains
 from nas_steps.report.evidence import networks, standing
 from nas_steps.report.records import (
     Agreement,
@@ -25,10 +28,10 @@ from nas_steps.report.records import (
     Training,
     Winner,
 )
-from nas_steps.report.results import Results
+from nas_steps.report.results import Results, load_results
+from nas_steps.report.settings import ReportSettings
 from nas_steps.report.signals import collapsed_from, energy, pareto
 from nas_steps.report.verdict import Verdict, decide
-from nas_steps.retraining.comparison import FEWEST_SEARCHES
 
 DARTS = {"search": {"seeds": 4, "strategies": {"random": {}, "darts": {}}}}
 
@@ -292,6 +295,15 @@ def test_three_searches_are_too_few_and_four_are_asked_for() -> None:
     verdict = decide(one_search(compared(0.01, 0.04), searches=3))
     assert verdict.headline.endswith("; 3 against 3 searches are too few to judge the method.")
     assert warned(verdict)[0] == f"3 searches a side cannot judge darts: run {FEWEST_SEARCHES} or more (search.seeds)."
+
+
+def test_enough_searches_that_end_in_one_network_ask_for_trainings_and_not_for_searches() -> None:
+    verdict = decide(one_search(compared(0.053, None, seeds="1 against 1"), searches=4))
+    assert verdict.headline.endswith("; searches that ended in one network, trained once, cannot judge the method.")
+    assert warned(verdict)[0] == (
+        "Searches ended in one network that was trained once, which cannot judge darts: train each network twice or "
+        "more (retrain.seeds)."
+    )
 
 
 def test_the_best_network_by_validation_meets_random_search_of_its_own_seed() -> None:
@@ -724,6 +736,23 @@ def test_made_up_experiments_have_the_headline_that_they_earn(name: str) -> None
     text = " ".join([verdict.headline, verdict.paid.text, *warned(verdict), folded(verdict)])
     assert not {"nan", "inf", "None"} & set(re.findall(r"[A-Za-z]+", text))
     assert len(verdict.cautions) <= cautions.SHOWN
+
+
+def test_beside_shared_weights_a_supernet_of_its_own_is_matched_in_macs() -> None:
+    estimator = {"kind": "shared_weights", "supernet": {"sampling": "uniform"}}
+    search = {"estimator": estimator, "strategies": {"random": {}, "evolution": {}, "darts": {}}}
+    found = results_of(Config.model_validate({"search": search}), None, {})
+    own, shared = (gains.random_search(found, row(0.01, strategy=name)) for name in ("darts", "evolution"))
+    assert (own, shared) == ("random search of its budget", "random search with as many evaluations")
+
+
+def test_recipes_that_the_config_has_no_longer_do_not_refuse_a_verdict(tmp_path: Path) -> None:
+    made = MadeUp(config=DARTS, means={"darts": 0.985}, recipes={"long": {"darts": 0.94}})
+    folder, _ = write(tmp_path, made)
+    settings = settings_files(replace(made, recipes={}).validated(), tmp_path / "results")["report"]
+    found = load_results(read_settings(settings, ReportSettings), folder, tmp_path / "results/data")
+    assert (found.recipes, found.recipe_contests, found.recipe_agreement) == ((), (), ())
+    assert decide(found).headline.startswith("darts beat random search")
 
 
 def test_a_table_is_judged_by_its_searches(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from nas_steps.retraining.comparison import (
     pooled,
     replicated,
 )
-from nas_steps.retraining.contests import CONTESTS, best_baselines, contests
+from nas_steps.retraining.contests import CONTESTS, SHARED, best_baselines, contests
 from nas_steps.retraining.summary import NO_IMAGES, Metrics, by_entry
 from nas_steps.training.record import Entry, record
 
@@ -276,7 +276,7 @@ def test_three_searches_are_too_few_and_four_are_enough() -> None:
         if expected == "few":
             assert row["difference"] == pytest.approx(fmean(FOUR[:ours]) - fmean(far[:theirs]))
             assert all(math.isnan(row[key]) for key in ("low", "high", "p_value", "p_holm"))
-            assert row["note"] == f"{ours} searches against {theirs}; a claim needs 4 of each"
+            assert row["note"] == f"searches: {ours} against {theirs}; a claim needs 4 of each"
 
 
 def opponents(strategy: str, entries: list[str], matched: str = "1", note: str = "") -> list[dict[str, str]]:
@@ -469,3 +469,69 @@ def test_the_errors_of_images_widen_a_contest() -> None:
     width = (whole["high"] - whole["low"]) / 2
     both = math.sqrt(between + float((per_image[0] - per_image[1]).var(ddof=1)) / 150)
     assert width < stats.t.ppf(0.975, 3) * both
+
+
+# ------------------------------------------------------------------------------ searches that end in one network
+
+
+def found_networks(strategy: str, kind: str, names: str, accuracies: dict[str, Array]) -> list[dict[str, Any]]:
+    """The trainings of a search for each letter of `names`, by the network that it ended in."""
+    return [
+        metrics(f"{strategy}-{place}", kind, seed, accuracy) | {"architecture": name}
+        for place, name in enumerate(names)
+        for seed, accuracy in enumerate(accuracies[name])
+    ]
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize(("mine", "theirs"), [("AAAA", "BBBB"), ("AAAB", "CDEF"), ("AABB", "CCDD"), ("AAAB", "AACD")])
+def test_searches_that_end_in_one_network_share_its_training_noise(mine: str, theirs: str, seeds: int) -> None:
+    """All networks are alike, so that a claim is false; the trainings of one network are the same in each search."""
+    generator, runs = np.random.default_rng(0), 200
+    claims = 0
+    for _ in range(runs):
+        accuracies = {name: 0.9 + 0.003 * generator.standard_normal(seeds) for name in "ABCDEFGHIJ"}
+        trainings = found_networks("darts", "searched", mine, accuracies)
+        trainings += found_networks("random", "random", theirs, accuracies)
+        trainings += found_networks("resnet", "baseline", "GHIJ", accuracies)
+        claims += only(contests(trainings, None)[:1], "random")["outcome"] in ("beat", "lost")
+    # two standard errors above 5 %
+    assert claims / runs <= 0.08
+
+
+def test_one_network_trained_once_in_all_searches_claims_nothing() -> None:
+    accuracies = {"A": np.array([0.9]), "B": np.array([0.8])}
+    trainings = found_networks("darts", "searched", "AAAA", accuracies)
+    trainings += found_networks("random", "random", "BBBB", accuracies)
+    row = only(contests(trainings), "random")
+    assert (row["outcome"], row["difference"]) == ("few", pytest.approx(0.1))
+    assert "no two trainings of a network: their error is unknown" in row["note"]
+
+
+def test_both_sides_in_one_network_tie_and_their_error_cancels() -> None:
+    accuracies = {"A": np.array([0.9, 0.92]), "B": np.array([0.8, 0.83])}
+    trainings = found_networks("darts", "searched", "AAAA", accuracies)
+    trainings += found_networks("random", "random", "AAAA", accuracies)
+    row = only(contests(trainings), "random")
+    assert (row["outcome"], row["difference"], row["p_value"]) == ("tie", 0.0, 1.0)
+    assert SHARED not in row["note"]
+
+
+def test_the_error_of_a_shared_training_is_that_of_its_network() -> None:
+    accuracies = {name: np.array([0.8, 0.82]) + place / 100 for place, name in enumerate("ABCDE")}
+    trainings = found_networks("darts", "searched", "AAAA", accuracies)
+    trainings += found_networks("random", "random", "BCDE", accuracies)
+    row = only(contests(trainings), "random")
+    # five networks with 1 degree of freedom each: the entries of one network count once
+    parts = [(0.0, 3), (float(np.var([0.82, 0.83, 0.84, 0.85], ddof=1)) / 4, 3), (0.0002 / 2, 5)]
+    total = sum(variance for variance, _ in parts)
+    bar = sum(variance * stats.t.ppf(0.975, df) for variance, df in parts) / total
+    assert row["high"] - row["difference"] == pytest.approx(bar * math.sqrt(total))
+    assert SHARED in row["note"]
+
+
+def test_lookups_of_one_network_have_no_training_noise() -> None:
+    trainings = found_networks("darts", "searched", "AAAA", {"A": np.array([0.9])})
+    trainings += found_networks("random", "random", "BBBB", {"B": np.array([0.8])})
+    row = only(contests([{**one, "unit": one["entry"]} for one in trainings]), "random")
+    assert (row["outcome"], row["p_value"]) == ("beat", pytest.approx(2 / math.comb(8, 4)))

@@ -18,6 +18,7 @@ from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.models.build import size
 from nas_steps.provenance.files import read_csv, read_json, write_csv
+from nas_steps.ranking.opponents import OPPONENTS
 from nas_steps.ranking.rank import WINNERS
 from nas_steps.retraining import refusing
 from nas_steps.retraining.entries import entry_of, largest_cells, uniform
@@ -63,7 +64,7 @@ def test_the_uniform_entries_are_the_first_of_the_sample_that_judges_scores(
     assert sample == [uniform(step, number) for number in range(5)]
 
 
-def test_a_uniform_entry_that_the_space_lacks_is_not_needed(tmp_path: Path) -> None:
+def test_a_uniform_entry_that_the_space_lacks_is_not_needed(tmp_path: Path, data: str) -> None:
     """Two operations on each of three edges: eight architectures."""
     small = {"preset": "nasbench201", "nodes": 2, "operations": ["skip_connect", "nor_conv_1x1"]}
     given = {
@@ -79,7 +80,9 @@ def test_a_uniform_entry_that_the_space_lacks_is_not_needed(tmp_path: Path) -> N
     assert (tmp_path / "weights.safetensors").exists()
     # what is not needed is in no table
     gathered = tmp_path / "gathered"
-    run("gather_retraining", trainings=[tmp_path / "metrics.json"], output=gathered)
+    write_csv(tmp_path / "opponents.csv", [], OPPONENTS)
+    known = {"trainings": tmp_path / "metrics.json", "predictions": tmp_path / "predictions.safetensors"}
+    run("gather_retraining", data=data, **known, opponents=tmp_path / "opponents.csv", output=gathered)
     assert read_csv(gathered / "retrained.csv") == read_csv(gathered / "summary.csv") == []
 
 

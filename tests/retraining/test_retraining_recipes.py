@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.numpy import save_file
 from scipy import stats
 from stepping import run, settings_of
 from tiny_world import CONVOLUTION, prepared, settings, tiny_config
 
 from nas_steps.provenance.files import read_csv, read_json, write_csv, write_json
 from nas_steps.ranking.correlation import correlation
+from nas_steps.ranking.opponents import OPPONENTS
 from nas_steps.ranking.rank import WINNERS
 from nas_steps.retraining.recipes import accuracies, agreement, flipped
 from nas_steps.training.record import Entry, record
@@ -155,9 +157,10 @@ def test_equal_accuracies_have_no_order() -> None:
 # ------------------------------------------------------------------------------------------------ the steps
 
 
-def test_the_tables_of_two_recipes(tmp_path: Path) -> None:
+def test_the_tables_of_two_recipes(tmp_path: Path, data: str) -> None:
     """DARTS beats random search by the main recipe and loses by the other one, seed by seed."""
     files: dict[str, list[str]] = {"main": [], "b": []}
+    predictions: list[str] = []
     for recipe, gain in {"main": 0.1, "b": -0.1}.items():
         for entry, base in {"darts": 0.8, "random": 0.7, "uniform": 0.6}.items():
             for search in range(4):
@@ -168,10 +171,18 @@ def test_the_tables_of_two_recipes(tmp_path: Path) -> None:
                     folder = tmp_path / ("retraining" if recipe == "main" else f"retraining/recipes/{recipe}")
                     write_json(folder / f"{name}-s{seed}/metrics.json", metrics(name, accuracy, seed))
                     files[recipe].append(str(folder / f"{name}-s{seed}/metrics.json"))
+                    predictions.append(str(folder / f"{name}-s{seed}/predictions.safetensors"))
+                    save_file({}, predictions[-1])
     spare = metrics("uniform-4", math.nan, status="unneeded")
     write_json(tmp_path / "retraining/uniform-4-s0/metrics.json", spare)
     files["main"].append(str(tmp_path / "retraining/uniform-4-s0/metrics.json"))
-    run("gather_recipes", trainings=files["main"], others=files["b"], output=tmp_path / "out")
+    rivals = [
+        {"strategy": "darts", "search_seed": seed, "random": "random", "entry": f"random-{seed}", "matched": 1}
+        for seed in range(4)
+    ]
+    write_csv(tmp_path / "opponents.csv", rivals, OPPONENTS)
+    named = {"trainings": files["main"], "others": files["b"], "predictions": predictions}
+    run("gather_recipes", data=data, **named, opponents=tmp_path / "opponents.csv", output=tmp_path / "out")
     rows = read_csv(tmp_path / "out/recipes.csv")
     assert len(rows) == 2 * 12
     assert {(row["recipe"], row["trainings"]) for row in rows} == {("main", "3"), ("b", "3")}

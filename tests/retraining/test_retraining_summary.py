@@ -22,8 +22,9 @@ from nas_steps.provenance.files import read_csv, read_json, write_csv, write_jso
 from nas_steps.ranking.rank import WINNERS
 from nas_steps.retraining.contests import write_tables
 from nas_steps.retraining.predictions import read_trainings
-from nas_steps.retraining.steps.lookup import is_slot, looked_up
-from nas_steps.retraining.summary import COMPARISONS, NO_IMAGES, NO_TRAININGS, compare, summarise
+from nas_steps.retraining.steps.lookup import looked_up
+from nas_steps.retraining.summary import COMPARISONS, NO_IMAGES, NO_INTERVAL, NO_TRAININGS, compare, summarise
+from nas_steps.search.slots import slot_of
 from nas_steps.training.record import Entry, record
 
 
@@ -92,6 +93,12 @@ def test_one_training_each_claims_nothing_and_counts_images_alone() -> None:
     assert math.isnan(without["low"])
 
 
+def test_one_lookup_or_one_training_without_predictions_has_no_interval_and_says_so() -> None:
+    (row,) = summarise([metrics("resnet20", "baseline", 0, 0.9)])
+    assert math.isnan(row["test_low"])
+    assert row["note"] == NO_INTERVAL
+
+
 def test_each_network_meets_the_opponent_of_its_own_search() -> None:
     names = ["darts-0", "darts-1", "random-0", "random-1", "random.2-0"]
     kinds = {name: "searched" if name.startswith("darts") else "random" for name in names}
@@ -150,8 +157,8 @@ def test_lookups_of_a_table_are_compared_over_searches(tmp_path: Path) -> None:
         for name, several in values.items()
         for seed, value in enumerate(several)
     }
-    whole = looked_up([row for row in rows if not is_slot(row)], Benchmark(table))
-    slots = looked_up(filter(is_slot, rows), Benchmark(table))
+    whole = looked_up([row for row in rows if slot_of(row["entry"]) == 1], Benchmark(table))
+    slots = looked_up([row for row in rows if slot_of(row["entry"]) > 1], Benchmark(table))
     opponents = [
         {"strategy": "evolution", "search_seed": str(seed), "random": "random", "matched": "1", "note": ""}
         | {"entry": "random.2-0" if seed == 0 else f"random-{seed}"}
