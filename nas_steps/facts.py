@@ -23,3 +23,5 @@ CALIBRATION_BATCH = 128
 FEWEST_SEARCHES = 4
 #: architectures without which a rank correlation has no interval, and nothing follows for a shortlist
 FEWEST_FOR_INTERVAL = 7
+#: what retrain.recipe is called where it is compared with retrain.recipes
+MAIN_RECIPE = "main"

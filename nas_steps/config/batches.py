@@ -7,7 +7,7 @@ from nas_steps.config.data import Data
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, ZeroCost
 from nas_steps.config.ranking import Ranking, ranking_recipe
 from nas_steps.config.recipe import Recipe
-from nas_steps.config.retrain import Retrain
+from nas_steps.config.retrain import Retrain, all_recipes
 from nas_steps.config.scaling import Scaling
 from nas_steps.config.search import Search
 from nas_steps.config.space import Network
@@ -110,7 +110,7 @@ def _final_batches(
     what, key = "a network of the space (retrain.network)", "retrain.recipe"
     own = "ranking.recipe" if ranking.final_share is None else key
     yield _trained(own, ranking_recipe(ranking, retrain), what, stored, stride)
-    for one, recipe in retrain.all_recipes.items():
+    for one, recipe in all_recipes(retrain).items():
         yield _trained(one, recipe, what, stored, stride)
         for name in retrain.baselines if stored is not None else ():
             base = to_be_fitted(name) or name

@@ -9,10 +9,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.section import LONGEST_ENTRY, NAME, EachOnce, Natural, Processes, Section, with_names
 from nas_steps.config.space import Network
+from nas_steps.facts import MAIN_RECIPE
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 
-#: what the key `recipe` is called where it is compared with the others
-MAIN = "main"
 #: letters of a recipe's name, which a log's name has beside an entry's
 LONGEST_RECIPE = 40
 
@@ -78,13 +77,13 @@ class Retrain(Section):
     @field_validator("recipes")
     @classmethod
     def _differ(cls, value: dict[str, Recipe], info: ValidationInfo) -> dict[str, Recipe]:
-        if MAIN in value:
-            raise ValueError(f"{MAIN} is what retrain.recipe is called beside the others; rename it")
-        known = {MAIN: info.data["recipe"]} if "recipe" in info.data else {}
+        if MAIN_RECIPE in value:
+            raise ValueError(f"{MAIN_RECIPE} is what retrain.recipe is called beside the others; rename it")
+        known = {MAIN_RECIPE: info.data["recipe"]} if "recipe" in info.data else {}
         for name, recipe in value.items():
             for other, one in known.items():
                 if recipe == one:
-                    other = "retrain.recipe" if other == MAIN else other
+                    other = "retrain.recipe" if other == MAIN_RECIPE else other
                     raise ValueError(f"{name} is the same recipe as {other}; change a key, or leave it out")
             known[name] = recipe
         return value
@@ -109,11 +108,6 @@ class Retrain(Section):
             raise ValueError(f"baselines: {fitted[0]} takes its width from a budget, and there is none; set budget")
         return self
 
-    @property
-    def all_recipes(self) -> dict[str, Recipe]:
-        """The recipes by the keys that they are given by, the main one first."""
-        return {"retrain.recipe": self.recipe} | {f"retrain.recipes.{name}": one for name, one in self.recipes.items()}
-
 
 def _laid_over(whole: dict[str, Any], given: Any) -> Any:
     """Return `whole` with the keys of `given` changed; a section inside keeps the keys that are not given."""
@@ -121,3 +115,10 @@ def _laid_over(whole: dict[str, Any], given: Any) -> Any:
         return given
     inside = {key: _laid_over(whole[key], one) for key, one in given.items() if isinstance(whole.get(key), dict)}
     return {**whole, **given, **inside}
+
+
+def all_recipes(retrain: Retrain) -> dict[str, Recipe]:
+    """Return the recipes by the keys that they are given by, the main one first."""
+    return {"retrain.recipe": retrain.recipe} | {
+        f"retrain.recipes.{name}": one for name, one in retrain.recipes.items()
+    }

@@ -27,7 +27,7 @@ from nas_steps.config.export import Export
 from nas_steps.config.ranking import Ranking
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.report import Report
-from nas_steps.config.retrain import Retrain
+from nas_steps.config.retrain import Retrain, all_recipes
 from nas_steps.config.scaling import Scaling
 from nas_steps.config.search import Search
 from nas_steps.config.section import Natural, PathText, Positive, Section, Text, as_path
@@ -99,7 +99,7 @@ class Config(Section):
             raise ValueError(f"{problem}: add `--config images=PATH` to the command, or set data.path")
         space = declared(filled(self.space))
         search, estimator = self.search, self.search.estimator
-        recipes = {"ranking.recipe": self.ranking.recipe} | self.retrain.all_recipes
+        recipes = {"ranking.recipe": self.ranking.recipe} | all_recipes(self.retrain)
         recipes |= {"scaling.recipe": self.scaling.recipe}
         if isinstance(space, MobileSpace):
             check_skeleton(search, "search", space)

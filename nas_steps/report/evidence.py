@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from nas_steps.facts import FEWEST_SEARCHES
+from nas_steps.facts import FEWEST_SEARCHES, MAIN_RECIPE
 from nas_steps.report import numbers
 from nas_steps.report.records import Comparison, Contest, Effect, Entry
 from nas_steps.report.results import Results
 from nas_steps.retraining.comparison import ALPHA
 from nas_steps.scaling.effects import FEWEST
-
-#: the main recipe's name in files of several recipes
-MAIN = "main"
 
 Outcome = Literal["beat", "lost", "tie", "few", "missing"]
 #: an outcome, or the reason to refuse it: it changes with the random search, the recipe or the failed trainings
@@ -82,7 +79,7 @@ def by_recipe(results: Results, row: Contest) -> dict[str, Contest]:
         if (other.strategy, other.role) == (row.strategy, row.role)
         and (row.role == "baseline" or other.against == row.against)
     }
-    return {MAIN: row} | {recipe: other for recipe, other in same.items() if recipe != MAIN}
+    return {MAIN_RECIPE: row} | {recipe: other for recipe, other in same.items() if recipe != MAIN_RECIPE}
 
 
 def flips(recipes: dict[str, Contest]) -> bool:

@@ -176,8 +176,14 @@ def test_an_unused_slot_ends_at_once_and_says_so(tmp_path: Path) -> None:
     # a whole search without a network is another thing
     run("retrain", entry="random-1", output=tmp_path / "lost", **given)
     assert read_json(tmp_path / "lost/metrics.json")["status"] == "missing"
-    run("gather_retraining", trainings=[tmp_path / name / "metrics.json" for name in ("unused", "lost")],
-        output=tmp_path)  # fmt: skip
+    write_csv(tmp_path / "opponents.csv", [], ("strategy", "search_seed", "random", "entry", "matched", "note"))
+    folders = [tmp_path / name for name in ("unused", "lost")]
+    files = {
+        "trainings": [folder / "metrics.json" for folder in folders],
+        "predictions": [folder / "predictions.safetensors" for folder in folders],
+        "opponents": tmp_path / "opponents.csv",
+    }
+    run("gather_retraining", data=prepared(), output=tmp_path, **files)
     for name in ("retrained", "summary"):
         assert [row["entry"] for row in read_csv(tmp_path / f"{name}.csv")] == ["random-1"]
 
@@ -232,6 +238,6 @@ def test_in_a_table_the_number_of_evaluations_counts(tmp_path: Path) -> None:
         ("2", "", "5.0"),
     ]
     # the table of winners has a row a search, as before
-    run("lookup", settings=plan.settings("lookup"), path=table, winners=tmp_path / "out/ranking/winners.csv",
-        output=tmp_path / "out")  # fmt: skip
+    named = {name: tmp_path / f"out/ranking/{name}.csv" for name in ("winners", "opponents")}
+    run("lookup", settings=plan.settings("lookup"), path=table, output=tmp_path / "out", **named)
     assert [row["entry"] for row in read_csv(tmp_path / "out/retrained.csv")] == ["random", "evolution"]

@@ -25,6 +25,7 @@ CONFIGS = {
         search__screen={"proxy": "params"},
         retrain__budget={"macs": 1e9},
         ranking__shortlist="auto",
+        ranking__uniform=7,
     ),
     "several processes": change(
         DIGITS,
