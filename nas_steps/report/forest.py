@@ -11,7 +11,7 @@ from nas_steps.report.svg import COLOURS, inline_svg, new_figure, style
 #: the columns of `forest_rows`; differences are shares of test accuracy
 FOREST = (
     "strategy", "role", "opponent", "against", "searches", "against_searches", "matched", "difference", "low", "high",
-    "standing", "note",
+    "p_holm", "standing", "note",
 )  # fmt: skip
 
 #: in CSS pixels: the drawing, and a row of it
@@ -128,13 +128,15 @@ def _mark(row: dict[str, Any]) -> str:
 
 
 def _figures(row: dict[str, Any]) -> str:
-    """`+1.2 [0.4, 2.0], 4 v 4`."""
+    """`+1.2 [0.4, 2.0], 4 v 4`; with Holm's p if a tie's own interval excludes 0."""
     decimals = numbers.decimals_for(row["low"], row["high"])
     text = numbers.points(row["difference"], decimals, sign=True)
     if row["low"] is not None:
         text += f" {numbers.interval(row['low'], row['high'], decimals)}"
     counts = [row[key] for key in ("searches", "against_searches")]
-    return text if None in counts else f"{text}, {counts[0]} v {counts[1]}"
+    text += "" if None in counts else f", {counts[0]} v {counts[1]}"
+    excludes = row["low"] is not None and not row["low"] <= 0 <= row["high"]
+    return f"{text}, Holm p {numbers.small(row['p_holm'])}" if row["standing"] == "tie" and excludes else text
 
 
 def _spelled(row: dict[str, Any]) -> str:

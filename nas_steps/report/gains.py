@@ -8,6 +8,8 @@ from nas_steps.report.records import Contest, Entry
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
 
+#: a sentence names no more networks than this
+MOST_NAMED = 3
 #: MACs above a budget by more than this share are no rounding
 SLACK = 0.001
 #: more ratios of sizes than this are told as a range
@@ -150,14 +152,19 @@ def unmatched_sizes(results: Results) -> Iterator[Sentence]:
         limits, what = found
         units = {"macs": "MACs", "parameters": "parameters"}
         above = [
-            f"{entry.entry} ({numbers.ratio(size / limit)} times the {units[key]})"
+            (entry.entry, size / limit, units[key])
             for kind in ("baseline", "searched", "random", "uniform")
             for entry in results.entries
             for key, limit in limits.items()
             if entry.kind == kind and limit is not None and (size := getattr(entry, key) or 0) > limit * (1 + SLACK)
         ]
+        named = [f"{name} ({numbers.ratio(times)} times the {unit})" for name, times, unit in above]
+        if len(above) > MOST_NAMED:
+            name, times, unit = max(above, key=lambda one: one[1])
+            named = [f"{len({one[0] for one in above})} networks (the largest is {name}: {numbers.ratio(times)} times "
+                     f"the {unit})"]  # fmt: skip
         if above:
-            text = f"Sizes were not matched: above the budget of the baselines ({what}) are {numbers.listed(above)}."
+            text = f"Sizes were not matched: above the budget of the baselines ({what}) are {numbers.listed(named)}."
             yield Sentence(text, "warning")
     for name in dict.fromkeys(row.against for row in results.contests if row.role == "baseline"):
         baseline = results.entry(name)

@@ -16,6 +16,7 @@ from nas_steps.facts import FEWEST_SEARCHES
 from nas_steps.provenance.settings import read_settings
 from nas_steps.report import cautions, gains
 from nas_steps.report.evidence import networks, standing
+from nas_steps.report.forest import forest
 from nas_steps.report.records import (
     Agreement,
     Comparison,
@@ -556,6 +557,24 @@ def test_networks_above_the_budget_of_the_baselines_are_named() -> None:
         "Sizes were not matched: above the budget of the baselines (in numbers) are resnet20 (1.16 times the MACs) and "
         "darts-0 (1.05 times the MACs)."
     )
+
+
+def test_many_networks_above_the_budget_are_counted() -> None:
+    raw = {**DARTS, "retrain": {"budget": {"macs": 950}}}
+    base = made(row(0.01), config=Config.model_validate(raw))
+    more = tuple(Entry(f"uniform-{place}", "uniform", macs=1000 + 100 * place) for place in range(4))
+    (told, *_) = warned(decide(replace(base, entries=(*base.entries, *more))))
+    assert told == (
+        "Sizes were not matched: above the budget of the baselines (in numbers) are 6 networks (the largest is "
+        "uniform-3: 1.37 times the MACs)."
+    )
+
+
+def test_a_tie_whose_own_interval_excludes_0_shows_the_adjusted_p() -> None:
+    one = replace(row(0.01), low=0.002, high=0.018, p_holm=0.09, outcome="tie")
+    drawing = forest(made(one)) or ""
+    assert "Holm p 0.090" in drawing
+    assert "Holm p" not in (forest(made(replace(one, low=-0.002))) or "")
 
 
 def test_a_training_at_chance_level_is_named() -> None:
