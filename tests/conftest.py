@@ -22,6 +22,7 @@ LONG = (
     "test_factorial",
     "test_limits",
     "test_together",
+    "test_without_test_set",
 )
 
 

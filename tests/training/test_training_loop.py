@@ -331,9 +331,10 @@ def final(data: Path, output: Path, recipe: Recipe = RECIPE, **more: Any) -> dic
     return json.loads((output / "metrics.json").read_text())
 
 
-def test_a_final_training_reads_the_test_set_and_writes_three_files(data: Path, tmp_path: Path) -> None:
+def test_a_final_training_reads_the_test_set_and_writes_four_files(data: Path, tmp_path: Path) -> None:
     metrics = final(data, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.csv", "metrics.json", "weights.safetensors"]
+    names = ["history.csv", "metrics.json", "predictions.safetensors", "weights.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert metrics.keys() == record(ENTRY, 2).keys()
     assert (metrics["entry"], metrics["kind"], metrics["seed"], metrics["status"]) == ("mine", "searched", 2, "ok")
     assert metrics["test_images"] == 50
