@@ -146,7 +146,7 @@ def test_an_equal_copy_is_trusted_and_another_config_is_refused(copied: Path, co
     refused(
         copied,
         change(TINY, retrain__recipe__epochs=3),
-        "retrain (35 files): retrain.recipe.epochs: 2 -> 3",
+        "retrain (30 files): retrain.recipe.epochs: 2 -> 3",
         "retrain resnet (5 files): retrain.recipe.epochs: 2 -> 3",
         "train_member (15 files): retrain.recipe.epochs: 2 -> 3",
         "python -m nas_steps.manifest --adopt results/tiny",
