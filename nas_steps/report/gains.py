@@ -12,7 +12,7 @@ from nas_steps.report.signals import Sentence
 MOST_NAMED = 3
 #: MACs above a budget by more than this share are no rounding
 SLACK = 0.001
-#: more ratios of sizes than this are told as a range
+#: if there are more ratios of sizes than this, the sentence gives their range
 MOST_RATIOS = 3
 
 RULES = (

@@ -229,7 +229,7 @@ def handed_on(search: Search) -> HistoryRow:
 
 
 def ranking(row: Agreement, truth: str = "separate training") -> Iterator[Sentence]:
-    """Judge whether a search's score ranks architectures as `truth` does; of too few architectures nothing is told."""
+    """Judge whether a search's score ranks architectures as `truth` does; yield nothing for too few of them."""
     if (row.architectures or 0) < FEWEST_ARCHITECTURES:
         return
     whose = f"The score of {row.strategy}"

@@ -1,7 +1,7 @@
 """What a search really cost, from its history and the prices in budget.json. Imports no torch.
 
-All costs are training multiply-accumulates for each image of the training set. A search by evaluations is paid one by
-one, in the order of its history; a supernet is paid by epoch, as many as were trained.
+All costs are training multiply-accumulates for each image of the training set. A search by evaluations costs
+the sum of them, in the order of its history; a supernet costs the epochs that it trained.
 """
 
 from collections import Counter, defaultdict

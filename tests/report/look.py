@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-# the config of the tests' paths stands in pyproject.toml, which a script does not read
+# pytest reads the tests' paths from pyproject.toml; a script does not
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 from made_up import MadeUp, report, write

@@ -175,7 +175,7 @@ STEPS = steps(
             "shortlist": (
                 "ranking/shortlist.csv",
                 "index, architecture, strategy, kind, search_seed, search_rank, search_score, estimator, within (all: "
-                "among the best of the whole search; a number: of so many first evaluations)",
+                "among the best of the whole search; n: among the best of its first n evaluations)",
             )
         },
     ),
