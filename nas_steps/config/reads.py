@@ -7,7 +7,7 @@ from nas_steps.provenance.step import Reads
 
 SEED: Mapping[str, str | Reads] = {"seed": "seed"}
 SPACE: Mapping[str, str | Reads] = {"space": Reads("space", derive.space, depth=1)}
-COMPUTE: Mapping[str, str | Reads] = {**SEED, "threads": "threads"}
+COMPUTE: Mapping[str, str | Reads] = {**SEED, "threads": "threads", "metric": "metric"}
 CONSTRAINTS: Mapping[str, str | Reads] = {"constraints": Reads("search.constraints", derive.constraints, depth=1)}
 #: networks as they are searched, and as they are in the end
 SEARCHED: Mapping[str, str | Reads] = {**COMPUTE, **SPACE, "network": "search.network"}

@@ -11,6 +11,7 @@ from nas_steps.export.performance import measure
 from nas_steps.export.quantise import export_int8
 from nas_steps.export.settings import ExportSettings
 from nas_steps.export.tables import EXPORTS
+from nas_steps.metrics import figure_of
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.fingerprint import file_hash
 from nas_steps.training.devices import prepare
@@ -23,7 +24,7 @@ Record = tuple[Path, dict[str, Any]]  # the folder of a training, its metrics.js
 def best_training(records: Sequence[Record]) -> Record | None:
     """Return the sound training of best validation accuracy, the first if none is known; None without a sound one."""
     sound = [pair for pair in records if pair[1]["status"] == "ok"]
-    return max(sound, key=lambda pair: (pair[1]["valid_accuracy"] or 0.0, -pair[1]["seed"]), default=None)
+    return max(sound, key=lambda pair: (figure_of(pair[1], "valid") or 0.0, -pair[1]["seed"]), default=None)
 
 
 def records(paths: Sequence[str]) -> list[Record]:

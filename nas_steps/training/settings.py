@@ -3,6 +3,7 @@
 from nas_steps.config.constraints import Constraints
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.space import FilledSpace, Network
+from nas_steps.metrics import Metric
 from nas_steps.provenance.settings import Settings
 
 
@@ -11,6 +12,7 @@ class ComputeSettings(Settings):
 
     seed: int
     threads: int
+    metric: Metric = "accuracy"
 
 
 class TrainingSettings(ComputeSettings):

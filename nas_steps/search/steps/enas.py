@@ -28,8 +28,9 @@ def main(task: Task) -> None:
         images, space = load_images(task.data, job.device), declared(settings.space)
         assert images.valid is not None  # the controller learns from validation images
         torch.manual_seed(derive_seed(seed, "initialisation"))
-        shape = {"inputs": images.meta.shape[0], "classes": len(images.meta.classes)}
-        network = shared_network(space, settings.network, **shape, entangled=strategy.entangled)
+        shape: dict[str, Any] = {"inputs": images.meta.shape[0], "classes": len(images.meta.classes)}
+        shape |= {"entangled": strategy.entangled, "metric": settings.metric}
+        network = shared_network(space, settings.network, **shape)
         network = network.to(job.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         how: dict[str, Any] = {"seed": seed, "progress": progress, "checkpoint": job.checkpoints.of("enas")}
         result = enas(strategy, network, space, images.train, images.valid, **how)
