@@ -7,6 +7,7 @@ NumPy and onnxruntime alone: no torch, no training data.
 import argparse
 import csv
 import json
+import math
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -127,8 +128,19 @@ def predict(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarr
     except (UnreadableError, OSError) as error:
         raise UserError(f"{path} cannot be read as an image: {error}") from None
     (logits,) = session.run(None, {entry.name: np.ascontiguousarray(pixels[None])})
-    powers = np.exp(logits[0] - logits[0].max())
+    calibrated = logits[0] / temperature(session)
+    powers = np.exp(calibrated - calibrated.max())
     return powers / powers.sum()
+
+
+def temperature(session: onnxruntime.InferenceSession) -> float:
+    """Return what the logits are divided by, so that probabilities are calibrated; 1 if the file does not say."""
+    recorded = session.get_modelmeta().custom_metadata_map.get("temperature", "1")
+    try:
+        value = float(recorded)
+    except ValueError:
+        return 1.0
+    return value if 0 < value < math.inf else 1.0
 
 
 def _positive(text: str) -> int:

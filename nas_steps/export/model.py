@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from nas_steps.data.store import Meta, load_split, read_meta
-from nas_steps.export.check import compare, some_of
+from nas_steps.export.check import compare, fitted_temperature, some_of
 from nas_steps.export.convert import UnsupportedError, trained_network, write_onnx
 from nas_steps.export.performance import measure
 from nas_steps.export.quantise import export_int8
 from nas_steps.export.settings import ExportSettings
 from nas_steps.export.tables import EXPORTS
-from nas_steps.metrics import figure_of
+from nas_steps.metrics import ACCURACY, figure_of
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.fingerprint import file_hash
 from nas_steps.training.devices import prepare
@@ -55,11 +55,14 @@ def export(
     remove(path)
     (folder, metrics), wanted, meta = training, settings.export, read_meta(data)
     deployed = trained_network(metrics, folder / "weights.safetensors", meta)
-    properties = described(metrics, meta, wanted.opset)
+    # images that were trained on would say that every confidence is right
+    valid = some_of(load_split(data, "valid"), wanted.images) if metrics["train_on"] == "train" else None
+    heat = 1.0 if valid is None else fitted_temperature(deployed, valid)
+    properties = described(metrics, meta, wanted.opset) | {"temperature": heat}
     test = some_of(load_split(data, "test"), wanted.images)
     try:
         write_onnx(path, deployed, meta, wanted.opset, properties)
-        check = compare(path, deployed, test.images, test.labels)
+        check = compare(path, deployed, test.images, test.labels, heat)
     except UnsupportedError as error:
         path.unlink(missing_ok=True)
         print(f"{metrics['entry']} cannot be exported: {error}", flush=True)
@@ -97,6 +100,7 @@ def export(
 def described(metrics: Mapping[str, Any], meta: Meta, opset: int) -> dict[str, Any]:
     """Return the metadata of an ONNX file: all that is needed to use it, and its origin."""
     channels, side, _ = meta.shape
+    metric = metrics.get("metric") or ACCURACY
     resize = f"shorter side to {side} pixels (bicubic, antialiased), then the {side} x {side} centre"
     if metrics["side"] != side:
         resize += f"; the file itself enlarges that to {metrics['side']} x {metrics['side']} (bilinear)"
@@ -113,6 +117,7 @@ def described(metrics: Mapping[str, Any], meta: Meta, opset: int) -> dict[str, A
         "training_settings": metrics["settings"],
         "training_seed": metrics["seed"],
         "trained_on": metrics["train_on"],
+        **({} if metric == ACCURACY else {key: metrics[key] for key in ("metric", "valid_metric", "test_metric")}),
     }
 
 
