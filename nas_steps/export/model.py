@@ -18,6 +18,8 @@ from nas_steps.training.devices import prepare
 
 #: the files of an exported network
 MODEL, CARD = "model.onnx", "README.md"
+#: validation images that are enough for the temperature, a single number
+FITTED_ON = 5000
 Record = tuple[Path, dict[str, Any]]  # the folder of a training, its metrics.json
 
 
@@ -56,7 +58,7 @@ def export(
     (folder, metrics), wanted, meta = training, settings.export, read_meta(data)
     deployed = trained_network(metrics, folder / "weights.safetensors", meta)
     # images that were trained on would say that every confidence is right
-    valid = some_of(load_split(data, "valid"), wanted.images) if metrics["train_on"] == "train" else None
+    valid = some_of(load_split(data, "valid"), FITTED_ON) if metrics["train_on"] == "train" else None
     heat = 1.0 if valid is None else fitted_temperature(deployed, valid)
     properties = described(metrics, meta, wanted.opset) | {"temperature": heat}
     test = some_of(load_split(data, "test"), wanted.images)
