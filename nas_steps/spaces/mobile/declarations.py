@@ -43,6 +43,12 @@ def spelled(place: Place) -> tuple[str, ...]:
     return (str(place.kernel), exact(place.expansion), place.squeeze or "none")
 
 
+#: the key of the stem for the padding of strided convolutions, and its values, the default first
+PADDING, PADDINGS = "padding", ("symmetric", "same")
+#: fields of the stem that are no keys: `space.resolution` and `padding` say the same
+OF_STRINGS = ("side", "same")
+
+
 @dataclass(frozen=True)
 class Stage:
     """The choices of a stage: one or several values for each key.
@@ -135,14 +141,27 @@ def declared_stages(data: Any, activation: str) -> tuple[Stage, ...]:
 
 def declared_part(where: str, kind: type[Part], data: Any) -> Part:
     """Read the stem or head of plain data. Raises ValueError."""
-    return kind(**{key: _one(f"{where}.{key}", key, value) for key, value in _keys(where, data, kind).items()})
+    values = {key: _one(f"{where}.{key}", key, value) for key, value in _keys(where, data, kind).items()}
+    if kind is Stem:
+        values["same"] = values.pop(PADDING, PADDINGS[0]) == "same"
+    return kind(**values)
+
+
+def part_keys(part: Stem | Head) -> dict[str, Any]:
+    """Return the plain data that `declared_part` reads; the padding of strided convolutions only if it is `same`."""
+    values = dataclasses.asdict(part)
+    if isinstance(part, Stem):
+        values = {key: value for key, value in values.items() if key not in OF_STRINGS}
+        values |= {PADDING: "same"} if part.same else {}
+    return values
 
 
 _CHOICES = ("width", "depth", "stride", "activation", "kernel", "expansion", "squeeze", "operations")
 
 
 def _keys(where: str, data: Any, kind: type) -> dict[str, Any]:
-    names = [field.name for field in dataclasses.fields(kind)]
+    names = [field.name for field in dataclasses.fields(kind) if kind is not Stem or field.name not in OF_STRINGS]
+    names += [PADDING] if kind is Stem else []
     if not isinstance(data, Mapping):
         raise ValueError(f"{where} is {data!r}; keys are expected: {', '.join(names)}")
     for key in data:
@@ -171,6 +190,8 @@ def _one(where: str, key: str, value: Any) -> Any:
             return known("activation", SYNONYMS.get(str(value), str(value)), ACTIVATIONS)
         if key == "squeeze":
             return "none" if value in (0, None, "none") else _squeeze(str(value))
+        if key == PADDING:
+            return known("padding", str(value), PADDINGS)
         if key == "operations":
             return operation_name(parse_operation(str(value)))
     except ValueError as error:
