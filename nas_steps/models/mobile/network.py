@@ -71,6 +71,11 @@ def build_stem(stem: Stem, inputs: int) -> nn.Module:
     return nn.Sequential(*_convolution(inputs, stem.width, stem.kernel, stem.stride, stem), activation)
 
 
+def resized_stem(stem: Stem, inputs: int, side: int) -> nn.Module:
+    """Build a stem that first resizes its images to `side` pixels."""
+    return nn.Sequential(Resize(side), build_stem(stem, inputs))
+
+
 def build_last(head: Head, width: int, stem: Stem) -> nn.Module:
     """Build the convolution before the average for `width` input channels."""
     activation = ACTIVATIONS[stem.activation]

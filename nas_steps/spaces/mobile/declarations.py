@@ -19,6 +19,8 @@ from nas_steps.spaces.mobile.architectures import (
     parse_operation,
 )
 
+#: the choices of a layer, in the order of the decisions
+FACTORS = ("kernel", "expansion", "squeeze")
 #: a layer's operation, None for a layer left out
 Place = Operation | None
 Part = TypeVar("Part", Stem, Head)
@@ -33,6 +35,7 @@ FIELD_OF = {
     "hidden": "l",
     "dropout": "p",
     "epsilon": "eps",
+    "resolution": "i",
 }
 
 
@@ -137,6 +140,11 @@ def declared_stages(data: Any, activation: str) -> tuple[Stage, ...]:
         except ValueError as error:
             raise ValueError(f"{where}.{error}") from None
     return tuple(found)
+
+
+def declared_resolution(data: Any) -> tuple[int, ...]:
+    """Read the choices of the side, none for None; the smallest is the first. Raises ValueError."""
+    return () if data is None else _several("resolution", "resolution", data)
 
 
 def declared_part(where: str, kind: type[Part], data: Any) -> Part:
