@@ -18,7 +18,9 @@ from torchvision.ops.misc import SqueezeExcitation
 from nas_steps.errors import UserError
 from nas_steps.models.mobile.entangled import EntangledBlock, cut
 from nas_steps.models.mobile.network import MobileNetwork
-from nas_steps.models.mobile.supernet import STEM, LastStep, MobileSupernet
+from nas_steps.models.mobile.supernet import STEM, LastStep, MobileSupernet, step_name
+from nas_steps.models.resize import Resize
+from nas_steps.spaces.mobile.architectures import MobileArchitecture
 
 Importance = Literal["activation", "l1", "bn", "first"]
 #: nodes of the quadrature over a normal distribution
@@ -56,6 +58,8 @@ def start_supernet(supernet: MobileSupernet, weights: Mapping[str, Tensor], what
     """
     stages = len(supernet.space.stages)
     for name, module in supernet.modules_of.items():
+        if isinstance(module, Resize):
+            continue
         if isinstance(module, LastStep):
             prefix, module = f"features.{stages + 1}.", module.last
         elif name == STEM:
@@ -66,6 +70,20 @@ def start_supernet(supernet: MobileSupernet, weights: Mapping[str, Tensor], what
         part = module.largest if isinstance(module, EntangledBlock) else module
         mine = {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
         _copy(part.state_dict(), mine, what)
+
+
+def take_path(network: MobileNetwork, supernet: MobileSupernet, architecture: MobileArchitecture) -> None:
+    """Copy the weights of a supernet's path, the classifier's too, into the network of its architecture."""
+    last = supernet.step(supernet.path(architecture)[-1])
+    assert isinstance(last, LastStep)
+    stages = list(network.features.children())
+    stages[0].load_state_dict(supernet.step(STEM).state_dict())
+    stages[-1].load_state_dict(last.last.state_dict())
+    network.classifier.load_state_dict(last.classifier.state_dict())
+    for stage, layer, into, block in architecture.blocks():
+        name = step_name(stage, layer, into, block)
+        if name is not None:
+            list(stages[stage + 1].children())[layer].load_state_dict(supernet.step(name).state_dict())
 
 
 def last_linear(model: nn.Module) -> str:
