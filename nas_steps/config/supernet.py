@@ -35,7 +35,7 @@ def check_supernet(settings: SupernetTraining, space: Any) -> None:
     mobile = isinstance(space, MobileSpace)
     if settings.entangled and not mobile:
         raise ValueError(f"entangled is true, but space {space.name} has no blocks that could share; set false")
-    if settings.resolution is not None and mobile and settings.resolution < space.stride:
+    if settings.resolution is not None and mobile and not space.resolution and settings.resolution < space.stride:
         strides = f"the strides of space {space.name} divide the side by {space.stride}"
         raise ValueError(f"resolution is {settings.resolution}, but {strides}: no pixel would be left; raise it")
     try:
