@@ -1,5 +1,7 @@
 """Check the keys of several sections against each other. Each check raises ValueError."""
 
+from collections.abc import Mapping
+
 from nas_steps.config.batches import Space
 from nas_steps.config.data import Data, known_side
 from nas_steps.config.estimators import SharedWeights, ShortTraining, Table, rungs
@@ -155,10 +157,25 @@ def check_mobile(space: MobileSpace, data: Data, search: Search, recipes: dict[s
             problem = f"{key}.auxiliary_weight is {exact(recipe.auxiliary_weight)}"
             raise ValueError(f"{problem}, but networks of space {space.name} have no auxiliary head; set it to 0")
     own = getattr(search.estimator, "resolution", None)
-    for key, side in {"data.resolution": known_side(data), "search.estimator.resolution": own}.items():
+    sides = {"data.resolution": known_side(data), "search.estimator.resolution": own}
+    if space.resolution:
+        if isinstance(search.estimator, SharedWeights):
+            sides["search.estimator.supernet.resolution"] = search.estimator.supernet.resolution
+        check_resolution(space, sides)
+        return
+    for key, side in sides.items():
         if side is not None and side < space.stride:
             problem = f"{key} is {side}, but the strides of space {space.name} divide the side by {space.stride}"
             raise ValueError(f"{problem}: not a pixel is left; take larger images, or stem and stages of stride 1")
+
+
+def check_resolution(space: MobileSpace, sides: Mapping[str, int | None]) -> None:
+    """Refuse resolutions above the side of the images that the networks get, by key: they would only be enlarged."""
+    for key, side in sides.items():
+        if side is not None and side < max(space.resolution):
+            problem = f"space.resolution has {max(space.resolution)}, but networks get images of {side} pixels ({key})"
+            advice = f"raise {key}" if key == "data.resolution" else f"leave {key} out"
+            raise ValueError(f"{problem}, which would only be enlarged; {advice}, or take smaller resolutions")
 
 
 def check_skeleton(section: Search | Retrain, key: str, space: MobileSpace) -> None:

@@ -20,8 +20,9 @@ Json = dict[str, Any]
 
 
 def space(config: Config, _: str) -> Json:
-    """Return the space, filled from its preset."""
-    return filled(config.space).model_dump(mode="json")
+    """Return the space, filled from its preset. Without resolutions, there is no key for them."""
+    dump = filled(config.space).model_dump(mode="json")
+    return {key: value for key, value in dump.items() if key != "resolution" or value is not None}
 
 
 def constraints(config: Config, _: str = "") -> Json | None:

@@ -42,7 +42,7 @@ def check_supernet(settings: SupernetTraining, space: Any) -> None:
         raise ValueError(f"entangled is true, but space {space.name} has no blocks that could share; set false")
     if settings.kernels == "transform" and not settings.entangled:
         raise ValueError("kernels is transform, but blocks share no weights; set entangled: true")
-    if settings.resolution is not None and mobile and settings.resolution < space.stride:
+    if settings.resolution is not None and mobile and not space.resolution and settings.resolution < space.stride:
         strides = f"the strides of space {space.name} divide the side by {space.stride}"
         raise ValueError(f"resolution is {settings.resolution}, but {strides}: no pixel would be left; raise it")
     try:

@@ -41,8 +41,8 @@ class Weights(Section):
     importance: Literal["activation", "l1", "bn", "first"] = Field(
         "activation",
         description="Which channels a narrower slice keeps: those of the largest `activation` (its root mean square, "
-        "as the batch norm before it tells, times the norm of the weights that read it), `l1` norm of these weights "
-        "or scale of the batch norm (`bn`), or the `first`.",
+        "as the batch norm before it tells, times the norm of the weights that read it), `l1` norm of the weights "
+        "that make it or scale of its batch norm (`bn`), or the `first`.",
     )
     licence: Text | None = Field(None, description="Licence of the weights in a file, for the model card.")
 

@@ -107,9 +107,9 @@ def _holds(whole: Tensor | None, part: Tensor) -> bool:
 def sort_channels(network: MobileNetwork, importance: Importance) -> None:
     """Sort the channels within each block and between blocks, the most important first; the function stays.
 
-    - Expanded channels: `l1` is the norm of the weights that read them in the projection, `bn` the size of the
-      depthwise batch norm's scale. `activation` is the Euclidean norm of these weights times the root mean square of
-      what the channel holds, if the batch norm's outputs are normal with its shift and scale.
+    - Expanded channels: `l1` is the norm of the weights that make them in the expansion, `bn` the size of the
+      depthwise batch norm's scale. `activation` is the Euclidean norm of the weights that read the channel in the
+      projection, times the root mean square of what it holds if its batch norm's outputs are normal.
     - Channels between blocks, which have no activation: the size of the scale of the batch norms that write them,
       summed over the layers; by `l1` the norms of the convolutions that read them; by `activation` the product.
     - Channels within a squeeze-excitation follow the norm of the weights that read them.
@@ -146,7 +146,7 @@ def _sort_inside(block: MBConv, importance: Importance) -> None:
     if importance == "activation":
         scale = root_mean_square(*list(parts.depthwise)[1:3]) * parts.project[0].weight.pow(2).sum((0, 2, 3)).sqrt()
     elif importance == "l1":
-        scale = parts.project[0].weight.abs().sum((0, 2, 3))
+        scale = parts.expand[0].weight.abs().sum((1, 2, 3))
     else:
         scale = parts.depthwise[1].weight.abs()
     order = scale.argsort(descending=True, stable=True)
