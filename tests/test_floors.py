@@ -24,6 +24,7 @@ FLOOR = {
     "config": 4,
     "data": 5,
     "models": 5,
+    "pretrained": 6,
     "training": 6,
     "estimation": 7,
     "search": 8,
