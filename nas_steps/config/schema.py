@@ -21,6 +21,7 @@ from nas_steps.config.checks import (
     check_skeleton,
     check_strategies,
 )
+from nas_steps.config.colours import check_colours
 from nas_steps.config.data import Data, known_side
 from nas_steps.config.estimators import Table
 from nas_steps.config.export import Export
@@ -119,4 +120,6 @@ class Config(Section):
         trained = {"search.estimator": estimator} if isinstance(estimator, Recipe) else {}
         check_precision(recipes | trained, self.device)
         check_strategies(search, space)
+        trains = {"search": search, "ranking": self.ranking, "retrain": self.retrain, "scaling": self.scaling}
+        check_colours(trains, self.data)
         return self
