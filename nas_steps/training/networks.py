@@ -4,12 +4,14 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.space import Network
+from nas_steps.data.balance import class_weights
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import Meta, Split, load_split, merge, part_of, read_meta
 from nas_steps.models.build import build, size
@@ -108,7 +110,9 @@ def train_network(
     model = model.to(images.train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     synchronise(model)
     trained = Trained(model, counted.parameters, counted.macs)
-    learner = SupervisedLearner(model, recipe, images.train.steps(recipe.batch_size, shuffle=True), seed)
+    steps = images.train.steps(recipe.batch_size, shuffle=True)
+    weights = class_weights(images.train.labels, images.shape["classes"]) if recipe.balance == "weights" else None
+    learner = SupervisedLearner(model, recipe, steps, seed, weights)
 
     def end_of_epoch(_epoch: int) -> Row:
         row: Row = {"learning_rate": learner.rate}
@@ -118,7 +122,8 @@ def train_network(
 
     def batches(epoch: int, start: int) -> Iterator[Batch]:
         number = derive_seed(seed, "batches", epoch)
-        return images.train.batches(recipe.batch_size, augment=recipe.augment, shuffle=True, seed=number, start=start)
+        drawn: dict[str, Any] = {"shuffle": True, "balanced": recipe.balance == "sampling", "seed": number}
+        return images.train.batches(recipe.batch_size, augment=recipe.augment, **drawn, start=start)
 
     try:
         trained.history = fit(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nas_steps.config.recipe import Recipe
 from nas_steps.config.schema import Config
 from nas_steps.config.section import Augment
 
@@ -33,6 +34,14 @@ def test_an_empty_resized_crop_is_the_usual_one() -> None:
 def test_impossible_values_are_refused(given: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Augment.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    "key", [{"layer_decay": 0}, {"layer_decay": 1.1}, {"balance": "both"}, {"batch_norm": "no"}, {"cutmix": -1}]
+)
+def test_recipes_have_limits(key: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(key))):
+        Recipe.model_validate(key)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "mixup": {"mixup": 0.4},
     "randaugment": {"augment": {"randaugment": 2, "flip": True}},
     "ema": {"ema": 0.9},
+    "cutmix": {"cutmix": 1.0, "mixup": 0.4},
+    "resized crop": {"augment": {"resized_crop": {}, "jitter": {"brightness": 0.3, "contrast": 0.3}, "flip": True}},
+    "layer decay": {"layer_decay": 0.7, "ema": 0.9},
+    "weights": {"balance": "weights", "mixup": 0.2},
+    "sampling": {"balance": "sampling"},
+    "frozen": {"batch_norm": "frozen"},
     "all": {
         "mixup": 0.4,
         "ema": 0.9,
@@ -81,7 +87,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bits(
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
-@pytest.mark.parametrize("option", ["mixup", "randaugment", "ema"])
+@pytest.mark.parametrize("option", [option for option in OPTIONS if option != "all"])
 def test_an_option_changes_the_training(option: str) -> None:
     mine, plain = (train(Recipe(**PLAIN | more)).model.state_dict() for more in (OPTIONS[option], {}))
     assert mine.keys() == plain.keys()
