@@ -58,7 +58,7 @@ class Recipe(Optimisation):
         gt=0,
         le=1,
         description="Factor of the learning rate from each stage (or cell) to the one before; the classifier has the "
-        "full rate (Clark et al. 2020, section 3.1). For fine-tuning; 1: one rate for all.",
+        "full rate (Clark et al. 2020, section 3.1). 1: one rate for all, as for random initial weights.",
     )
     balance: Literal["none", "weights", "sampling"] = Field(
         "none",
@@ -67,8 +67,8 @@ class Recipe(Optimisation):
     )
     batch_norm: Literal["train", "frozen"] = Field(
         "train",
-        description="`frozen` normalises by the running statistics of the initial weights and leaves them as they are; "
-        "scale and shift still learn. For fine-tuning.",
+        description="`frozen` normalises by the statistics of pretrained weights and leaves them as they are; scale "
+        "and shift still learn. Random initial weights are trained as by `train`.",
     )
     # one kind more than what trains a supernet
     precision: Literal["float32", "bfloat16", "float16"] = Field(  # type: ignore[assignment]

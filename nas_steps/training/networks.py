@@ -100,16 +100,17 @@ def train_network(
 ) -> Trained:
     """Build `architecture` and train it by `recipe`; deterministic in `seed`, interrupted or not. `stop` is `fit`'s.
 
-    `initial` may change the initialised weights in place, on the CPU. Of a `probe` the last linear layer learns alone,
-    and batch norms keep their statistics. With `recipe.ema` the average is evaluated and
-    returned. Divergence is a status. Raises UserError for a precision that the device does not have."""
+    `initial` may change the initialised weights in place, on the CPU; it returns None if it left them. Random weights
+    learn without `layer_decay` and with batch norms of their own, whatever the recipe. Of a `probe` the last linear
+    layer learns alone, and batch norms keep their statistics. With `recipe.ema` the average is evaluated and returned.
+    Divergence is a status. Raises UserError for a precision that the device does not have."""
     check_precision(recipe, images.train.device)
     shape = {**images.shape, "side": images.side}
     counted = size(architecture, network, **shape)
     torch.manual_seed(derive_seed(seed, "initialisation"))
     model = build(architecture, network, **shape, auxiliary=recipe.auxiliary_weight > 0)
-    if initial is not None:
-        initial(model)
+    if initial is None or initial(model) is None:
+        recipe = recipe.model_copy(update={"layer_decay": 1.0, "batch_norm": "train"})
     if probe:
         freeze_all_but_the_last(model)
         recipe = recipe.model_copy(update={"batch_norm": "frozen"})
