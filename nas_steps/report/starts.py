@@ -18,7 +18,7 @@ RULE = (
 
 def brought(results: Results) -> Sentence | None:
     """Say it of the best ranked network; None if networks start from nothing."""
-    if not results.config.weights.given:
+    if results.config.weights.source == "none":
         return None
     pairs = [row for row in results.comparisons if row.role == "from_nothing"]
     # several searches may have ended in the network
@@ -50,4 +50,3 @@ def _searching(results: Results, first: Comparison | None) -> tuple[str, bool]:
     end = {"lost": ", a loss", "tie": ", no difference found", "few": ", too few trainings to judge"}
     text = f"searching brought {evidence.signed(best)} ({subject} against {best.against}, the pretrained network whole"
     return f"{text}{end.get(best.outcome, '')})", best.outcome == "lost"
-
