@@ -79,7 +79,7 @@ class Sizes:
         """Return the size of a hand-designed network, near enough; a fitted one has the mean's."""
         side = self.images.side
         if name.endswith("_probe"):
-            return self.baseline(name.removesuffix("_probe")) / 3  # nothing goes back through the backbone
+            return self.baseline(name.removesuffix("_probe")) / 3  # nothing goes back through a frozen backbone
         head, mark, tail = name.rpartition("_r")
         if mark and tail.isdigit():
             name, side = head, int(tail)
