@@ -116,7 +116,7 @@ class Forecast:
         if speed is not None:
             own = assumed * speed.factor if speed.assumed > 0 else speed.work_seconds / speed.jobs
             seconds = STARTING_SECONDS + speed.import_seconds / speed.jobs + own
-            return Total(1, work, seconds, seconds)
+            return Total(1, work, seconds, 0.0 if speed.of_a_probe else seconds)
         if rule in TRAINING_RULES:
             starting = IMPORT_SECONDS if assumed > 0 else PLAIN_SECONDS
             return Total(1, work, STARTING_SECONDS + starting + assumed / threads**0.5)

@@ -25,7 +25,7 @@ IMPORT_SECONDS = 4.0
 PLAIN_SECONDS = 1.0
 #: seconds that Snakemake and Python take for each job before its ledger begins
 STARTING_SECONDS = 0.4
-#: what stands for the rule of a training step that `nas_steps.start` measured
+#: how the rule of a training step begins that `nas_steps.start` measured
 PROBE = "probe"
 #: speeds that are kept
 MOST = 500
@@ -37,7 +37,7 @@ USUAL_SECONDS = {"budget": 6.0, "measure_blocks": 30.0, "export_networks": 25.0,
 class Speed:
     """What the jobs of a rule took: `assumed` seconds of their work by the constants above, and the measured ones.
 
-    `networks` says of which kind their networks are: cells or mobile.
+    `networks` says of which kind their networks are: cells or mobile. A probe belongs to no experiment.
     """
 
     rule: str
@@ -50,6 +50,11 @@ class Speed:
     work_seconds: float
     import_seconds: float
     at: float = 0.0
+
+    @property
+    def of_a_probe(self) -> bool:
+        """Whether it was measured apart from any experiment."""
+        return not self.experiment
 
     @property
     def factor(self) -> float:
@@ -89,13 +94,13 @@ class Speeds:
         own = [one for one in trained if one.experiment == experiment]
         if rule not in TRAINING_RULES:
             return None
-        probes = [one for one in alike if one.rule == PROBE]
+        probes = [one for one in alike if one.of_a_probe]
         return pooled(rule, own or trained or probes) if own or trained or probes else None
 
     @property
     def probed(self) -> bool:
         """Whether `nas_steps.start` has measured a training step here."""
-        return any(one.rule == PROBE for one in self.known)
+        return any(one.of_a_probe for one in self.known)
 
     def add(self, speeds: Iterable[Speed]) -> None:
         """Keep the speeds in the place of older ones of the same experiment, rule and device."""
