@@ -16,10 +16,11 @@ from nas_steps.config.load import load, read_yaml
 from nas_steps.config.weights import installed
 from nas_steps.errors import UserError
 from nas_steps.provenance.fingerprint import PACKAGE
+from nas_steps.spaces.mobile.efficientnet import LITE0
 from nas_steps.start import __main__ as start
 from nas_steps.start import machine as machines
 from nas_steps.start import photos, probe, templates
-from nas_steps.start.machine import LITE0, Machine
+from nas_steps.start.machine import Machine
 from nas_steps.start.sizing import Sizing
 from nas_steps.workflow.forecast.speeds import Speeds
 
@@ -75,7 +76,7 @@ def test_a_folder_becomes_a_config_that_is_valid_and_says_how_long(
     assert "measured seconds of a training step" in told
     raw = read_yaml("config/pets.yaml")
     config = load(raw)
-    assert (config.experiment, config.data.path, config.weights.given) == ("pets", str(path), False)
+    assert (config.experiment, config.data.path, config.weights.source) == ("pets", str(path), "none")
     assert set(config.search.strategies) == {"random", "evolution"}
     text = Path("config/pets.yaml").read_text(encoding="utf-8")
     assert text.startswith("# Written by python -m nas_steps.start for 85 photos of 3 classes")

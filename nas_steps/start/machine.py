@@ -9,20 +9,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from nas_steps.config.weights import PACKAGES, installed
+from nas_steps.config.weights import installed
 from nas_steps.errors import UserError
+from nas_steps.facts import WEIGHTS_PACKAGES
 from nas_steps.spaces.costs import Shape
 from nas_steps.spaces.mobile.architectures import parse_mobile
 from nas_steps.spaces.mobile.costs import count_architecture
+from nas_steps.spaces.mobile.efficientnet import LITE0
 from nas_steps.workflow.forecast.speeds import PROBE, Speed, assumed_seconds
 from nas_steps.workflow.forecast.work import TRAINING, Work
 from nas_steps.workflow.machine import cores, count_gpus
 
-#: EfficientNet-Lite0 (TensorFlow's models, efficientnet/lite)
-LITE0 = (
-    "stem_k3_s2_c32_eps0.001_relu6/mb_k3_e1_c16/mb_r2_k3_s2_e6_c24/mb_r2_k5_s2_e6_c40/mb_r3_k3_s2_e6_c80/"
-    "mb_r3_k5_e6_c112/mb_r4_k5_s2_e6_c192/mb_k3_e6_c320/head_c1280_p0.2"
-)
+#: photos of a step
 BATCH = 32
 #: seconds that the measurement may take, imports aside
 SECONDS = 8.0
@@ -102,4 +100,4 @@ def _measured(machine: Machine, sides: Sequence[int]) -> Machine:
 
 def missing_package() -> str:
     """Return the package that brings the pretrained weights."""
-    return PACKAGES["lite0"]
+    return WEIGHTS_PACKAGES["lite0"]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
+from nas_steps.config.recipe import Recipe
+from nas_steps.config.schema import Config
+from nas_steps.config.section import Augment
 from nas_steps.errors import exact
+from nas_steps.spaces.baselines import parse_baseline
 from nas_steps.start.machine import Machine
 from nas_steps.start.photos import Look
 
@@ -36,37 +41,39 @@ class Size:
         return max(self.sides)
 
 
-def lite(*numbers: int, sides: tuple[int, ...]) -> Size:
+def _size(*numbers: int, sides: tuple[int, ...]) -> Size:
     return Size(sides, *numbers)
 
 
 #: with pretrained weights, the most work first: supernet, evaluations, short, final, seeds, uniform, shortlist
 PRETRAINED = (
-    lite(12, 400, 6, 40, 3, 4, 4, sides=(128, 160, 192, 224)),
-    lite(8, 300, 5, 24, 3, 4, 4, sides=(128, 160, 192)),
-    lite(6, 300, 4, 16, 3, 4, 3, sides=(96, 128, 160)),
-    lite(5, 200, 3, 12, 3, 3, 3, sides=(96, 112, 128)),
-    lite(4, 200, 3, 10, 2, 3, 2, sides=(96, 112, 128)),
-    lite(3, 160, 2, 8, 2, 2, 2, sides=(96, 112, 128)),
-    lite(2, 120, 2, 6, 2, 2, 2, sides=(96, 112, 128)),
-    lite(2, 100, 1, 5, 1, 2, 2, sides=(96, 112, 128)),
-    lite(2, 100, 2, 6, 2, 2, 2, sides=(64, 80, 96)),
-    lite(2, 80, 1, 5, 1, 2, 2, sides=(64, 80, 96)),
-    lite(1, 60, 1, 4, 1, 1, 1, sides=(64, 80, 96)),
-    lite(1, 60, 1, 4, 1, 1, 1, sides=(48, 64)),
-    lite(1, 40, 1, 3, 1, 1, 1, sides=(48, 64)),
+    _size(12, 400, 6, 40, 3, 4, 4, sides=(128, 160, 224)),
+    _size(8, 300, 5, 24, 3, 4, 4, sides=(96, 128, 160)),
+    _size(6, 300, 4, 16, 3, 4, 3, sides=(96, 128, 160)),
+    _size(5, 200, 3, 12, 3, 3, 3, sides=(64, 96, 128)),
+    _size(4, 200, 3, 10, 2, 3, 2, sides=(64, 96, 128)),
+    _size(3, 160, 2, 8, 2, 2, 2, sides=(64, 96, 128)),
+    _size(2, 120, 2, 6, 2, 2, 2, sides=(64, 96, 128)),
+    _size(2, 100, 1, 5, 1, 2, 2, sides=(64, 96, 128)),
+    _size(2, 100, 2, 6, 2, 2, 2, sides=(64, 96)),
+    _size(2, 80, 1, 5, 1, 2, 2, sides=(64, 96)),
+    _size(1, 60, 1, 4, 1, 1, 1, sides=(64, 96)),
+    _size(1, 60, 1, 4, 1, 1, 1, sides=(64,)),
+    _size(1, 40, 1, 3, 1, 1, 1, sides=(64,)),
 )
 #: from nothing, the most work first: no supernet
 FROM_NOTHING = (
-    lite(0, 48, 10, 100, 3, 4, 3, sides=(64,)),
-    lite(0, 32, 8, 60, 3, 4, 3, sides=(64,)),
-    lite(0, 24, 6, 40, 3, 3, 2, sides=(64,)),
-    lite(0, 16, 5, 30, 2, 2, 2, sides=(64,)),
-    lite(0, 16, 5, 30, 2, 2, 2, sides=(48,)),
-    lite(0, 12, 4, 24, 2, 2, 2, sides=(48,)),
-    lite(0, 12, 4, 20, 2, 2, 2, sides=(32,)),
-    lite(0, 8, 3, 12, 1, 2, 1, sides=(32,)),
-    lite(0, 6, 2, 8, 1, 1, 1, sides=(32,)),
+    _size(0, 48, 10, 100, 3, 4, 3, sides=(64,)),
+    _size(0, 32, 8, 60, 3, 4, 3, sides=(64,)),
+    _size(0, 24, 6, 40, 3, 3, 2, sides=(64,)),
+    _size(0, 16, 5, 30, 2, 2, 2, sides=(64,)),
+    _size(0, 16, 5, 30, 2, 2, 2, sides=(48,)),
+    _size(0, 12, 4, 24, 2, 2, 2, sides=(48,)),
+    _size(0, 12, 4, 20, 2, 2, 2, sides=(32,)),
+    _size(0, 10, 3, 16, 2, 2, 2, sides=(32,)),
+    _size(0, 8, 3, 12, 2, 1, 1, sides=(32,)),
+    _size(0, 8, 3, 12, 1, 1, 1, sides=(32,)),
+    _size(0, 6, 2, 8, 1, 1, 1, sides=(32,)),
 )
 
 
@@ -91,7 +98,7 @@ def text(size: Size, look: Look, machine: Machine, experiment: str, latency_ms: 
     make = _pretrained if machine.pretrained else _from_nothing
     lines = [*(f"# {note}".rstrip() for note in notes), f"experiment: {_quoted(experiment)}", "seed: 0"]
     lines += ["shards: 1             # jobs of a round of candidates; more for several GPUs or a cluster"]
-    if look.unbalanced:
+    if look.unbalanced and "metric" in Config.model_fields:
         lines += [
             "metric: balanced_accuracy   # the mean over classes of the share that is recognised: the largest class",
             f"                            # has {look.imbalance:.1f} times the photos of the smallest",
@@ -140,19 +147,23 @@ def _strategies(size: Size) -> list[str]:
 
 def _pretrained(size: Size, latency_ms: float | None) -> list[str]:
     sides = ", ".join(map(str, size.sides))
-    augment = "{flip: true, resized_crop: {scale: [0.35, 1.0]}}"
-    smaller = sorted(size.sides)[:-1]
+    crop = ", resized_crop: {scale: [0.35, 1.0]}" if "resized_crop" in Augment.model_fields else ", crop: 12"
+    augment = f"{{flip: true{crop}}}"
+    decay = "layer_decay: 0.85, " if "layer_decay" in Recipe.model_fields else ""
+    # at least one rival reads fewer pixels
+    smaller = sorted(size.sides)[:-1] or [size.side * 3 // 4]
     baselines = ["efficientnet_lite0", *(f"efficientnet_lite0_r{side}" for side in smaller)]
-    baselines += ["efficientnet_lite0_probe"]
+    with suppress(ValueError):
+        baselines.append(f"{parse_baseline('efficientnet_lite0_probe')}")
 
     def recipe(epochs: int) -> list[str]:
         warmup = exact(round(min(1.0, 0.15 * epochs), 2))
         ema = f", ema: {0.99 if epochs >= 4 else 0.95}" if epochs >= 3 else ""
         return [
             "  recipe:",
-            f"    {{epochs: {epochs}, warmup_epochs: {warmup}, optimizer: adamw, learning_rate: 0.002, "
+            f"    {{epochs: {epochs}, warmup_epochs: {warmup}, optimizer: adamw, learning_rate: 0.003, "
             "weight_decay: 0.02,",
-            f"     layer_decay: 0.85, label_smoothing: 0.1{ema},",
+            f"     {decay}label_smoothing: 0.1{ema},",
             f"     augment: {augment}}}",
         ]
 

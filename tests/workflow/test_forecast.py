@@ -53,6 +53,8 @@ def test_a_mobile_architecture_is_counted_as_its_network() -> None:
         ("resnet20", 32, 0.02),
         ("resnet20_x0.5_d2", 32, 0.02),
         ("resnet18", 96, 0.02),
+        ("efficientnet_lite0_r96", 128, 0.02),
+        ("resnet18_r64", 96, 0.02),
         ("mobilenet_v2_x0.5", 64, 0.02),
         ("efficientnet_b0", 128, 0.02),
         ("mobilenet_v3_small_x0.5", 8, 0.5),

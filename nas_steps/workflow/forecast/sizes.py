@@ -77,21 +77,17 @@ class Sizes:
 
     def baseline(self, name: str) -> float:
         """Return the size of a hand-designed network, near enough; a fitted one has the mean's."""
-        side = self.images.side
         if name.endswith("_probe"):
             return self.baseline(name.removesuffix("_probe")) / 3  # nothing goes back through a frozen backbone
-        head, mark, tail = name.rpartition("_r")
-        if mark and tail.isdigit():
-            name, side = head, int(tail)
         if to_be_fitted(name) is not None:
             return self.candidate(final=True)
         baseline, family = parse_baseline(name), load_family(name)
+        side = baseline.side or self.images.side
+        keep = None if baseline.side else halvings(side)
         if family.spelled is not None:
-            network = fitted(family.spelled(baseline), halvings(side))
-            return count_architecture(network, self.shape(side))[1]
+            return count_architecture(fitted(family.spelled(baseline), keep), self.shape(side))[1]
         if baseline.base in STAGES:
             return _resnet(*STAGES[baseline.base], baseline, self.shape(side))
-        keep = halvings(side)
         # a network of five strides that keeps fewer of them has maps as of a larger image
         larger = 1 if keep is None else 2 ** max(0, 5 - keep)
         return PUBLISHED.get(baseline.base, 100e6) * (side * larger / 224) ** 2 * baseline.width**2 * baseline.depth
