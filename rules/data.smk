@@ -15,6 +15,8 @@ rule data:
         ),
     log:
         f"{plan.data_folder}/data.log",
+    # photos are decoded by all cores of the machine, or those of a cluster's job; the files are the same for any number
+    threads: workflow.cores or 4
     # what is hashed for the cache between workflows is the shell text and the params: no experiment is in them
     cache: CACHE
     resources:
@@ -29,4 +31,4 @@ rule data:
         settings=plan.settings("data"),
         code=plan.code("data"),
     shell:
-        "python -m nas_steps.data --settings {params.settings:q} {params.path} --output {params.folder:q} > {log:q} 2>&1"
+        "python -m nas_steps.data --settings {params.settings:q} {params.path} --threads {threads} --output {params.folder:q} > {log:q} 2>&1"

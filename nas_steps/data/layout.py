@@ -1,9 +1,10 @@
 """The split and class of each file of a folder or .zip, by its name; and how such files are opened."""
 
 import os
+import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -29,11 +30,11 @@ class Layout:
 
 @dataclass
 class Tree:
-    """A folder or .zip: its label, the relative POSIX names of its files, and how to open one of them."""
+    """A folder or .zip: its label, the relative POSIX names of its files, and how to open one, in any thread."""
 
     label: str
     names: list[str]
-    open: Callable[[str], IO[bytes]]
+    open: Callable[[str], AbstractContextManager[IO[bytes]]]
 
 
 #: a file with such a name is meant as an image, even if its content cannot be read as one
@@ -68,7 +69,24 @@ def opened(path: Path, leave_out: Path | None = None) -> Iterator[Tree]:
             raise UserError(f"data.path: {path} is a broken .zip ({error}); make it anew") from error
         with archive:
             members = _members(path, archive)
-            yield Tree(str(path), sorted(members), lambda name: archive.open(members[name]))
+            yield Tree(str(path), sorted(members), _Members(archive, members).open)
+
+
+class _Members:
+    """Opens members of an archive; what ZipFile counts while it opens and closes them is one thread's at a time."""
+
+    def __init__(self, archive: ZipFile, members: dict[str, str]) -> None:
+        self.archive, self.members, self.lock = archive, members, threading.Lock()
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        with self.lock:
+            stream = self.archive.open(self.members[name])
+        try:
+            yield stream
+        finally:
+            with self.lock:
+                stream.close()
 
 
 def arrange(names: Iterable[str], label: str) -> Layout:

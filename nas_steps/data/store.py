@@ -22,6 +22,7 @@ class Meta:
 
     `counts` is split -> class -> images; `shape` is (C, S, S); `mean` and `std` are per channel of train, scaled to 0
     to 1; `content` is a sha256 of all arrays; `checksums` is file -> sha256; `bits` is how many of 16 photos use.
+    `crop` and `fit` are how pictures became square (see `photos.square`).
     """
 
     classes: tuple[str, ...]
@@ -32,6 +33,8 @@ class Meta:
     content: str
     checksums: dict[str, str]
     bits: int = 16
+    crop: float = 1.0
+    fit: str = "crop"
 
     @property
     def side(self) -> int:
@@ -78,6 +81,8 @@ def read_meta(folder: str | Path) -> Meta:
             content=str(found["content"]),
             checksums={file: str(found["checksums"][file]) for file in files},
             bits=int(found.get("bits", 16)),
+            crop=float(found.get("crop", 1.0)),
+            fit=str(found.get("fit", "crop")),
         )
     except (KeyError, TypeError, ValueError) as error:
         problem = f"{type(error).__name__}: {error}"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_steps.data.store import Meta, load_split, read_meta
+from nas_steps.errors import exact
 from nas_steps.export.check import compare, some_of
 from nas_steps.export.convert import UnsupportedError, trained_network, write_onnx
 from nas_steps.export.performance import measure
@@ -96,7 +97,11 @@ def export(
 def described(metrics: Mapping[str, Any], meta: Meta, opset: int) -> dict[str, Any]:
     """Return the metadata of an ONNX file: all that is needed to use it, and its origin."""
     channels, side, _ = meta.shape
-    resize = f"shorter side to {side} pixels (bicubic, antialiased), then the {side} x {side} centre"
+    if meta.fit == "letterbox":
+        resize = f"longer side to {side} pixels (bicubic, antialiased), the rest black, the picture in the middle"
+    else:
+        shorter = exact(round(side / meta.crop, 1))
+        resize = f"shorter side to {shorter} pixels (bicubic, antialiased), then the {side} x {side} centre"
     if metrics["side"] != side:
         resize += f"; the file itself enlarges that to {metrics['side']} x {metrics['side']} (bilinear)"
     return {
@@ -105,6 +110,8 @@ def described(metrics: Mapping[str, Any], meta: Meta, opset: int) -> dict[str, A
         "input": f"uint8 pixels, (batch, {channels}, {side}, {side}), {'RGB' if channels == 3 else 'grey'}",
         "resize": resize,
         "bits": meta.bits,
+        "crop": meta.crop,
+        "fit": meta.fit,
         "precision": "float32",
         "opset": opset,
         **{key: metrics[key] for key in ("architecture", "test_accuracy", "test_images", "valid_accuracy")},
