@@ -9,7 +9,7 @@ from PIL import Image
 
 from nas_steps.config.data import Data
 from nas_steps.data.photos import square
-from nas_steps.data.rows import Rows
+from nas_steps.data.rows import Images
 from nas_steps.errors import UserError
 
 SMALLEST_SIDE = 4
@@ -22,7 +22,7 @@ class Labelled:
     `names` are those of files, if there are any; `digests` are fingerprints of the pixels, if they are known already.
     """
 
-    images: np.ndarray | Rows
+    images: Images
     labels: np.ndarray
     names: list[str] | None = None
     digests: list[bytes] | None = None

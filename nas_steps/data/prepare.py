@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from nas_steps.config.data import Data
 from nas_steps.data.arrays import Labelled, Source, check_classes
-from nas_steps.data.rows import Rows, chunks, take
+from nas_steps.data.rows import Images, Rows, chunks, take
 from nas_steps.data.settings import DataSettings
 from nas_steps.data.sources import read_source
 from nas_steps.data.splitting import Duplicates, deal, digests, find_duplicates, missing_shares, subsample
@@ -73,7 +73,7 @@ def _from_source(source: Source, settings: DataSettings, output: Path) -> dict[s
     return _write(splits, meta, output) | {"ignored": source.ignored}
 
 
-def statistics(images: np.ndarray | Rows) -> tuple[list[float], list[float]]:
+def statistics(images: Images) -> tuple[list[float], list[float]]:
     """Return mean and std by channel of uint8 (N, C, S, S), scaled to 0 to 1; exact, by counts of the 256 levels."""
     levels = np.arange(256) / 255
     counts = np.zeros((images.shape[1], 256), np.int64)
@@ -139,7 +139,7 @@ def _split(source: Source, settings: DataSettings) -> tuple[dict[str, Labelled],
     }
 
 
-def _save(file: BinaryIO, array: np.ndarray | Rows) -> str:
+def _save(file: BinaryIO, array: Images) -> str:
     """Write a .npy file as `np.save` does, images of a file some at a time; return its sha256."""
     stream = _Hashed(file)
     if isinstance(array, Rows):

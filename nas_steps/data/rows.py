@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterator
-from typing import IO, Any
+from collections.abc import Iterator, Sequence
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 
 #: bytes of images that are handled at once
 CHUNK = 8 * 2**20
+#: bytes of images that are copied into memory when splits are joined or thinned
+IN_MEMORY = 2**30
 
 
 class Rows:
@@ -97,19 +99,43 @@ def write_whole(number: int, content: bytes, offset: int) -> None:
         left, offset = left[count:], offset + count
 
 
-def rows_of(images: np.ndarray | Rows) -> np.ndarray | Rows:
+class Joined(Rows):
+    """The images of several files or arrays, one after the other."""
+
+    def __init__(self, parts: Sequence[Images], positions: np.ndarray | None = None) -> None:
+        self.parts = [rows_of(part) for part in parts]
+        self._ends = np.cumsum([len(part) for part in self.parts])
+        self._row = tuple(self.parts[0].shape[1:])
+        self._positions = np.arange(self._ends[-1]) if positions is None else positions
+
+    def take(self, chosen: np.ndarray) -> Joined:
+        return Joined(self.parts, self._positions[chosen])
+
+    def _read(self, positions: np.ndarray, out: np.ndarray) -> None:
+        which = np.searchsorted(self._ends, positions, side="right")
+        for number, part in enumerate(self.parts):
+            mine = np.flatnonzero(which == number)
+            if len(mine):
+                out[mine] = part[positions[mine] - (self._ends[number] - len(part))]
+
+
+#: images uint8 (N, C, S, S), in memory or in files
+Images: TypeAlias = np.ndarray | Rows
+
+
+def rows_of(images: Images) -> Images:
     """Return the rows of a mapped .npy file; any other array as it is."""
     if isinstance(images, np.memmap) and isinstance(images.base, mmap.mmap) and images.flags.c_contiguous:
         return Rows(open(str(images.filename), "rb"), images.shape, images.offset)
     return images
 
 
-def take(images: np.ndarray | Rows, chosen: np.ndarray) -> np.ndarray | Rows:
+def take(images: Images, chosen: np.ndarray) -> Images:
     """Return the chosen images: a copy of an array, but no more than the numbers of rows in a file."""
     return images.take(chosen) if isinstance(images, Rows) else images[chosen]
 
 
-def chunks(images: np.ndarray | Rows, limit: int = CHUNK) -> Iterator[np.ndarray]:
+def chunks(images: Images, limit: int = CHUNK) -> Iterator[np.ndarray]:
     """Yield the images in order, contiguous, some `limit` bytes at a time."""
     count = max(1, limit // max(1, images.nbytes // max(1, len(images))))
     for start in range(0, len(images), count):
