@@ -1,6 +1,7 @@
 """The split and class of each file of a folder or .zip, by its name; and how such files are opened."""
 
 import os
+import stat
 import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -48,7 +49,7 @@ EXTENSIONS = tuple(
 
 
 def named_as_image(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in EXTENSIONS
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 @contextmanager
@@ -56,7 +57,7 @@ def opened(path: Path, leave_out: Path | None = None) -> Iterator[Tree]:
     """Open the folder or .zip at `path`, without hidden files, `__MACOSX` and the folder `leave_out`."""
     if path.is_dir():
         files = visible_files(path, leave_out)
-        yield Tree(printable(os.fspath(path)), list(files), lambda name: _regular(path / files[name]).open("rb"))
+        yield Tree(printable(os.fspath(path)), list(files), lambda name: _open(os.path.join(path, files[name])))
     elif (reason := irregular(path)) is not None:
         raise UserError(f"data.path: {path} {reason} (seen from {Path.cwd()}); name a folder or a .zip of one")
     elif not is_zipfile(path):
@@ -93,7 +94,7 @@ def arrange(names: Iterable[str], label: str) -> Layout:
     """Sort file names into splits (or `train` alone) and classes. Raises UserError if folders contradict each other."""
     names = sorted(names)
     found = Layout(loose=[name for name in names if "/" not in name])
-    inner = {name: PurePosixPath(name).parts for name in names if "/" in name}
+    inner = {name: tuple(name.split("/")) for name in names if "/" in name}
     tops = {parts[0] for parts in inner.values()}
     # a folder around all others is skipped
     while len(tops) == 1 and any(len(parts) > 2 for parts in inner.values()):
@@ -138,10 +139,10 @@ def _put(found: Layout, split: str, folder: str, name: str) -> None:
     found.splits.setdefault(split, {}).setdefault(class_name, []).append(name)
 
 
-def _regular(file: Path) -> Path:
-    if file.exists() and not file.is_file():
+def _open(file: str) -> IO[bytes]:
+    if not stat.S_ISREG(os.stat(file).st_mode):
         raise OSError("it is a pipe, socket or device, no file")  # opening a pipe would wait for ever
-    return file
+    return open(file, "rb")
 
 
 def visible_files(folder: Path, leave_out: Path | None = None) -> dict[str, str]:
@@ -164,8 +165,8 @@ def _walk(folder: Path, leave_out: Path | None) -> Iterator[str]:
         raise UserError(f"{folder} cannot be listed ({error.strerror}); give yourself the right to read it")
 
     for base, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        relative = Path(base).relative_to(folder)
-        yield from ((relative / name).as_posix() for name in files)
+        relative = os.path.relpath(base, folder)
+        yield from (name if relative == os.curdir else f"{Path(relative).as_posix()}/{name}" for name in files)
         kept = []
         for name in sorted(folders):
             real = os.path.realpath(os.path.join(base, name))

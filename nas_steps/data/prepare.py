@@ -1,29 +1,26 @@
 """From a source to the files of all later steps: three splits and meta.json."""
 
 import hashlib
-import sys
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from nas_steps.config.data import Data
 from nas_steps.data.arrays import Labelled, Source, check_classes
-from nas_steps.data.rows import Images, Rows, chunks, take
+from nas_steps.data.rows import take
 from nas_steps.data.settings import DataSettings
 from nas_steps.data.sources import read_source
 from nas_steps.data.splitting import Duplicates, deal, digests, find_duplicates, missing_shares, subsample
 from nas_steps.data.store import META, SPLITS, split_file
+from nas_steps.data.writing import mean_and_std, save_images, save_labels
 from nas_steps.errors import UserError
-from nas_steps.provenance.files import Stream, atomic, write_json
+from nas_steps.provenance.files import atomic, write_json
 from nas_steps.provenance.seeds import derive_seed
 
 #: groups of duplicate files named in meta.json; all of them are counted
 GROUPS_NAMED = 50
-#: a channel that never varies would be divided by 0; one grey level of 255 is the smallest step there is
-SMALLEST_STD = 1 / 255
 
 
 def prepare(settings: DataSettings, output: Path, leave_out: Path | None = None, threads: int = 1) -> dict[str, Any]:
@@ -51,7 +48,6 @@ def _from_source(source: Source, settings: DataSettings, output: Path) -> dict[s
         seed = derive_seed(settings.seed, "subsample", name)
         chosen = subsample(part.labels, source.classes, getattr(settings.data, key), seed, key)
         splits[name] = Labelled(take(part.images, chosen), part.labels[chosen])
-    mean, std = statistics(splits["train"].images)
     meta = {
         "source": settings.data.source,
         "seed": settings.seed,
@@ -60,8 +56,6 @@ def _from_source(source: Source, settings: DataSettings, output: Path) -> dict[s
         "own_splits": sorted(source.splits, key=SPLITS.index) if len(source.splits) > 1 else [],
         "resolution": splits["train"].images.shape[2],
         "shape": list(splits["train"].images.shape[1:]),
-        "mean": mean,
-        "std": std,
         "converted": dict(source.converted),
         "skipped": source.skipped,
         "largest_image_pixels": source.largest,
@@ -71,29 +65,6 @@ def _from_source(source: Source, settings: DataSettings, output: Path) -> dict[s
         **duplicates,
     }
     return _write(splits, meta, output) | {"ignored": source.ignored}
-
-
-def statistics(images: Images) -> tuple[list[float], list[float]]:
-    """Return mean and std by channel of uint8 (N, C, S, S), scaled to 0 to 1; exact, by counts of the 256 levels."""
-    levels = np.arange(256) / 255
-    counts = np.zeros((images.shape[1], 256), np.int64)
-    for chunk in chunks(images):
-        for channel in range(len(counts)):
-            counts[channel] += _count(np.ascontiguousarray(chunk[:, channel]).ravel())
-    mean, std = [], []
-    for counted in counts:
-        shares = counted / np.sum(counted)
-        centre = float(shares @ levels)
-        mean.append(centre)
-        std.append(max(float(np.sqrt(shares @ (levels - centre) ** 2)), SMALLEST_STD))
-    return mean, std
-
-
-def _count(values: np.ndarray) -> np.ndarray:
-    """Count the 256 levels of uint8 (N,); two values at a time, which takes half as long."""
-    even = len(values) // 2 * 2
-    pairs = np.bincount(values[:even].view(np.uint16), minlength=1 << 16).reshape(256, 256)
-    return pairs.sum(0) + pairs.sum(1) + np.bincount(values[even:], minlength=256)
 
 
 def _counts(part: Labelled, classes: list[str]) -> dict[str, int]:
@@ -139,46 +110,25 @@ def _split(source: Source, settings: DataSettings) -> tuple[dict[str, Labelled],
     }
 
 
-def _save(file: BinaryIO, array: Images) -> str:
-    """Write a .npy file as `np.save` does, images of a file some at a time; return its sha256."""
-    stream = _Hashed(file)
-    if isinstance(array, Rows):
-        described = {"descr": "|u1", "fortran_order": False, "shape": array.shape}
-        np.lib.format.write_array_header_1_0(stream, described)
-        with tqdm(total=len(array), desc="writing images", unit="image", mininterval=2, file=sys.stderr) as progress:
-            for chunk in chunks(array):
-                stream.write(chunk.data)
-                progress.update(len(chunk))
-    else:
-        np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
-    return stream.hash.hexdigest()
-
-
-class _Hashed(Stream):
-    """A stream that hashes what is written to it."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file)
-        self.hash, self.pass_on = hashlib.sha256(), file.write
-        self.write = self._write
-
-    def _write(self, content: Any) -> int:
-        self.hash.update(content)
-        return self.pass_on(content)
-
-
 def _write(splits: dict[str, Labelled], meta: dict[str, Any], output: Path) -> dict[str, Any]:
-    """Write all files, meta.json last; if one fails, remove those already written."""
+    """Write all files, meta.json with mean and std of train last; if one fails, remove those already written."""
     checksums = {}
     output.mkdir(parents=True, exist_ok=True)
     (output / META).unlink(missing_ok=True)  # it describes files that are about to change
     with ExitStack() as undo:
+
+        def file(name: str, kind: str) -> AbstractContextManager[Path]:
+            path = split_file(output, name, kind)
+            undo.callback(path.unlink, missing_ok=True)
+            return atomic(path)
+
         for name, part in splits.items():
-            for kind, array in (("images", part.images), ("labels", part.labels)):
-                path = split_file(output, name, kind)
-                undo.callback(path.unlink, missing_ok=True)
-                with atomic(path) as temporary, temporary.open("wb") as file:
-                    checksums[path.name] = _save(file, array)
+            with file(name, "images") as temporary, temporary.open("wb") as stream:
+                checksums[f"{name}_images.npy"], counts = save_images(stream, part.images, f"{name} images")
+            with file(name, "labels") as temporary, temporary.open("wb") as stream:
+                checksums[f"{name}_labels.npy"] = save_labels(stream, part.labels)
+            if name == "train":
+                meta["mean"], meta["std"] = mean_and_std(counts)
         lines = "".join(f"{checksums[name]}  {name}\n" for name in sorted(checksums))
         meta = {**meta, "checksums": checksums, "content": hashlib.sha256(lines.encode()).hexdigest()}
         write_json(output / META, meta)

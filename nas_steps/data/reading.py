@@ -56,5 +56,6 @@ class Reader:
                 )
         except (UnreadableError, *CANNOT_OPEN) as error:
             return error
-        self.rows.write(row, photo.pixels)
-        return Found(photo.notes, photo.needs, photo.size, digest(photo.pixels))
+        content = photo.pixels.tobytes()
+        self.rows.write(row, content)
+        return Found(photo.notes, photo.needs, photo.size, digest(content))

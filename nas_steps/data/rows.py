@@ -77,9 +77,9 @@ class Rows:
             read_whole(number, flat[start * size : stop * size], self._offset + int(positions[start]) * size)
             start = stop
 
-    def write(self, position: int, image: np.ndarray) -> None:
-        """Write one image (C, S, S) at row `position` of the file."""
-        write_whole(self.file.fileno(), image.tobytes(), self._offset + position * self.row_bytes)
+    def write(self, position: int, content: bytes) -> None:
+        """Write the bytes of one image (C, S, S) at row `position` of the file."""
+        write_whole(self.file.fileno(), content, self._offset + position * self.row_bytes)
 
 
 def read_whole(number: int, into: memoryview, offset: int) -> None:
