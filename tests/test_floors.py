@@ -22,6 +22,7 @@ FLOOR = {
     "config": 4,
     "data": 5,
     "models": 5,
+    "pretrained": 6,
     "training": 6,
     "estimation": 7,
     "search": 8,
@@ -34,6 +35,7 @@ FLOOR = {
     "workflow": 12,
     "manifest": 13,
     "why": 13,
+    "start": 13,
 }
 MODULES = sorted(
     ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in PACKAGE.rglob("*.py")

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from nas_steps.config.data import Data
 from nas_steps.data.photos import square
-from nas_steps.data.rows import Images
+from nas_steps.data.rows import Images, OpenFile
 from nas_steps.errors import UserError
 
 SMALLEST_SIDE = 4
@@ -42,7 +42,7 @@ class Source:
     ignored: int = 0  # files or keys that are no images
     largest: int = 0  # pixels of the largest picture before it was resized
     bits: int = 16  # bits used by images that have 16 a value
-    scratch: IO[bytes] | None = None  # the file that holds the images, if they are not in memory
+    scratch: OpenFile | None = None  # the file that holds the images, if they are not in memory
 
     def close(self) -> None:
         """Close the file of the images, if there is one; nothing of it is left then."""

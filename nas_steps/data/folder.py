@@ -15,7 +15,7 @@ from nas_steps.data.estimate import foretell
 from nas_steps.data.layout import WANTED, Layout, Tree, arrange, named_as_image, opened, printable
 from nas_steps.data.photos import TooLargeError, is_image
 from nas_steps.data.reading import CANNOT_OPEN, Found, Reader
-from nas_steps.data.rows import Rows
+from nas_steps.data.rows import OpenFile, Rows
 from nas_steps.data.splitting import check_enough, missing_shares
 from nas_steps.errors import UserError
 from nas_steps.facts import FOLDER_RESOLUTION
@@ -49,7 +49,7 @@ def read_folder(data: Data, leave_out: Path | None = None, place: str | Path | N
         if place is not None:
             _check_enough(layout, source.classes, data)
             foretell(tree, layout, data, (channels, side), place, threads)
-        source.scratch = tempfile.TemporaryFile(buffering=0, dir=place)  # noqa: SIM115 (closed with the source)
+        source.scratch = OpenFile(tempfile.TemporaryFile(buffering=0, dir=place))  # noqa: SIM115 (it owns the file)
         count = sum(len(files) for classes in layout.splits.values() for files in classes.values())
         _decode(tree, layout, data, source, Rows(source.scratch, (count, channels, side, side)), threads)
     return source

@@ -64,6 +64,8 @@ def _from_source(source: Source, settings: DataSettings, output: Path) -> dict[s
         "fit": settings.data.fit,
         **duplicates,
     }
+    if settings.normalisation is not None:
+        meta["mean"], meta["std"] = settings.normalisation
     return _write(splits, meta, output) | {"ignored": source.ignored}
 
 
@@ -111,7 +113,7 @@ def _split(source: Source, settings: DataSettings) -> tuple[dict[str, Labelled],
 
 
 def _write(splits: dict[str, Labelled], meta: dict[str, Any], output: Path) -> dict[str, Any]:
-    """Write all files, meta.json with mean and std of train last; if one fails, remove those already written."""
+    """Write all files, then meta.json, with mean and std of train if it has none; if one fails, remove the others."""
     checksums = {}
     output.mkdir(parents=True, exist_ok=True)
     (output / META).unlink(missing_ok=True)  # it describes files that are about to change
@@ -127,7 +129,7 @@ def _write(splits: dict[str, Labelled], meta: dict[str, Any], output: Path) -> d
                 checksums[f"{name}_images.npy"], counts = save_images(stream, part.images, f"{name} images")
             with file(name, "labels") as temporary, temporary.open("wb") as stream:
                 checksums[f"{name}_labels.npy"] = save_labels(stream, part.labels)
-            if name == "train":
+            if name == "train" and "mean" not in meta:
                 meta["mean"], meta["std"] = mean_and_std(counts)
         lines = "".join(f"{checksums[name]}  {name}\n" for name in sorted(checksums))
         meta = {**meta, "checksums": checksums, "content": hashlib.sha256(lines.encode()).hexdigest()}

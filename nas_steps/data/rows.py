@@ -15,6 +15,21 @@ CHUNK = 8 * 2**20
 IN_MEMORY = 2**30
 
 
+class OpenFile:
+    """An open file that is closed with the last one who uses it, if not before."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def close(self) -> None:
+        self._file.close()
+
+    __del__ = close
+
+
 class Rows:
     """Images uint8 (N, C, S, S) in an open file, from byte `offset` on; reads as many as are asked for, no more.
 
@@ -26,9 +41,9 @@ class Rows:
     ndim = 4
 
     def __init__(
-        self, file: IO[bytes], shape: tuple[int, ...], offset: int = 0, positions: np.ndarray | None = None
+        self, file: OpenFile, shape: tuple[int, ...], offset: int = 0, positions: np.ndarray | None = None
     ) -> None:
-        self.file = file  # kept open as long as its rows are in use
+        self.file = file
         self._row, self._offset = shape[1:], offset
         self._positions = np.arange(shape[0]) if positions is None else positions
 
@@ -126,7 +141,7 @@ Images: TypeAlias = np.ndarray | Rows
 def rows_of(images: Images) -> Images:
     """Return the rows of a mapped .npy file; any other array as it is."""
     if isinstance(images, np.memmap) and isinstance(images.base, mmap.mmap) and images.flags.c_contiguous:
-        return Rows(open(str(images.filename), "rb"), images.shape, images.offset)
+        return Rows(OpenFile(open(str(images.filename), "rb")), images.shape, images.offset)
     return images
 
 

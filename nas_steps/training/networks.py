@@ -4,15 +4,18 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.space import Network
+from nas_steps.data.balance import class_weights
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import Meta, Split, load_split, merge, part_of, read_meta
 from nas_steps.models.build import build, size
+from nas_steps.models.mobile.slicing import last_linear
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.batch_norms import synchronise
 from nas_steps.training.checkpoint import Checkpoint
@@ -93,22 +96,30 @@ def train_network(
     checkpoint: Checkpoint | None = None,
     stop: Callable[[list[Row]], object] | None = None,
     initial: Callable[[nn.Module], object] | None = None,
+    probe: bool = False,
 ) -> Trained:
     """Build `architecture` and train it by `recipe`; deterministic in `seed`, interrupted or not. `stop` is `fit`'s.
 
-    `initial` may change the initialised weights in place, on the CPU. With `recipe.ema` the average is evaluated and
-    returned. Divergence is a status. Raises UserError for a precision that the device does not have."""
+    `initial` may change the initialised weights in place, on the CPU; it returns None if it left them. Random weights
+    learn without `layer_decay` and with batch norms of their own, whatever the recipe. Of a `probe` the last linear
+    layer learns alone, and batch norms keep their statistics. With `recipe.ema` the average is evaluated and returned.
+    Divergence is a status. Raises UserError for a precision that the device does not have."""
     check_precision(recipe, images.train.device)
     shape = {**images.shape, "side": images.side}
     counted = size(architecture, network, **shape)
     torch.manual_seed(derive_seed(seed, "initialisation"))
     model = build(architecture, network, **shape, auxiliary=recipe.auxiliary_weight > 0)
-    if initial is not None:
-        initial(model)
+    if initial is None or initial(model) is None:
+        recipe = recipe.model_copy(update={"layer_decay": 1.0, "batch_norm": "train"})
+    if probe:
+        freeze_all_but_the_last(model)
+        recipe = recipe.model_copy(update={"batch_norm": "frozen"})
     model = model.to(images.train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     synchronise(model)
     trained = Trained(model, counted.parameters, counted.macs)
-    learner = SupervisedLearner(model, recipe, images.train.steps(recipe.batch_size, shuffle=True), seed)
+    steps = images.train.steps(recipe.batch_size, shuffle=True)
+    weights = class_weights(images.train.labels, images.shape["classes"]) if recipe.balance == "weights" else None
+    learner = SupervisedLearner(model, recipe, steps, seed, weights)
 
     def end_of_epoch(_epoch: int) -> Row:
         row: Row = {"learning_rate": learner.rate}
@@ -118,7 +129,8 @@ def train_network(
 
     def batches(epoch: int, start: int) -> Iterator[Batch]:
         number = derive_seed(seed, "batches", epoch)
-        return images.train.batches(recipe.batch_size, augment=recipe.augment, shuffle=True, seed=number, start=start)
+        drawn: dict[str, Any] = {"shuffle": True, "balanced": recipe.balance == "sampling", "seed": number}
+        return images.train.batches(recipe.batch_size, augment=recipe.augment, **drawn, start=start)
 
     try:
         trained.history = fit(
@@ -138,3 +150,10 @@ def train_network(
         progress.skip(recipe.epochs - len(error.history))
     trained.model, trained.micro_batches = learner.evaluated, learner.micro_batches.count
     return trained
+
+
+def freeze_all_but_the_last(model: nn.Module) -> None:
+    """Let only the last linear layer of a network learn."""
+    last = last_linear(model)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.rpartition(".")[0] == last)

@@ -18,7 +18,7 @@ UNNEEDED = "unneeded"
 
 @dataclass(frozen=True)
 class Entry:
-    """What is trained. `kind`: searched, random, uniform, largest, baseline or scaled."""
+    """What is trained. `kind`: searched, random, uniform, largest, baseline, pretrained, from_nothing or scaled."""
 
     name: str
     kind: str
