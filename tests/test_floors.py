@@ -30,6 +30,7 @@ FLOOR = {
     "scaling": 10,
     "export": 10,
     "predict": 10,
+    "loading": 10,
     "report": 11,
     "workflow": 12,
     "manifest": 13,
