@@ -41,28 +41,40 @@ def card(
     meta: Mapping[str, Any],
     line: Mapping[str, Any],
     performance: Sequence[Mapping[str, Any]],
+    source: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the card. It is the same for the same files, measured latency and memory aside.
 
     `network` is a row of `considered` in `recommended`, which is recommended.json; `metrics` is the record of the
-    exported training; `meta` is meta.json of the data; `line` and `performance` are the export's.
+    exported training; `meta` is meta.json of the data; `line` and `performance` are the export's. `source` is
+    source.json of pretrained weights, which count if the training started from them.
     """
+    started = pretrained(metrics, source)
     sections = {
         "What it is": _what(network, recommended, metrics),
         "Data": _data(metrics, meta),
-        "Training": _training(network, metrics, recipe),
+        "Training": _training(network, metrics, recipe) + _start(started),
         "Accuracy": _accuracy(network, metrics, line),
         "Files": _files(line, performance),
-        "Input and output": _input(line["properties"]),
+        "Input and output": _input(line, meta, started),
         "How to run it": _run(meta),
         "Intended use and limits": _limits(meta),
-        "Licence": [
-            "nas-steps gives these weights no licence. They were learnt from the images above: the rights in those "
-            "images decide who may use the weights, and for what."
-        ],
+        "Licence": _licence(started),
     }
     text = "\n".join(f"\n## {title}\n\n" + "\n".join(lines) for title, lines in sections.items())
     return f"# {network['entry']}\n\nAn image classifier of {len(meta['classes'])} classes.\n{text}\n"
+
+
+def pretrained(metrics: Mapping[str, Any], source: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the facts of the pretrained weights that a training started from: source, url, licence, normalisation.
+
+    A fact is None if `source`, source.json of the weights, does not tell it. None if it started from random weights.
+    """
+    if not metrics.get("weights"):
+        return None
+    facts = source or {}
+    told = {key: facts.get(key) for key in ("url", "licence", "normalisation")}
+    return {"source": facts.get("source") or metrics["weights"], **told}
 
 
 def _what(network: Mapping[str, Any], recommended: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
@@ -109,6 +121,26 @@ def _training(network: Mapping[str, Any], metrics: Mapping[str, Any], recipe: Re
     ]
 
 
+def _start(started: Mapping[str, Any] | None) -> list[str]:
+    if started is None:
+        return []
+    place = f" ({started['url']})" if started["url"] else ""
+    return [f"- It started from pretrained weights: `{started['source']}`{place}."]
+
+
+def _licence(started: Mapping[str, Any] | None) -> list[str]:
+    images = "the rights in those images decide who may use the weights, and for what."
+    if started is None:
+        return [f"nas-steps gives these weights no licence. They were learnt from the images above: {images}"]
+    return [
+        "nas-steps gives these weights no licence. Two others count:",
+        "",
+        f"- They started from `{started['source']}`, whose licence is {started['licence'] or 'unknown'}. It holds for "
+        "what is made of those weights, too.",
+        f"- They went on learning from the images above: {images}",
+    ]
+
+
 def _spelled(value: Any) -> str:
     if isinstance(value, Mapping):
         return "(" + ", ".join(f"{name} {_spelled(one)}" for name, one in value.items()) + ")"
@@ -152,6 +184,10 @@ def _files(line: Mapping[str, Any], performance: Sequence[Mapping[str, Any]]) ->
         memory = f"{row['memory_32_mb']} MB" if row else "not measured"
         name = PurePosixPath(one["file"]).name
         rows.append((f"`{name}`", precision, f"{one['bytes']:,}", *cells, memory, f"`{one['sha256']}`"))
+    for made_of in line["formats"]:
+        for one in made_of["files"]:
+            name, unknown = PurePosixPath(one["file"]).name, ["not measured"] * 3
+            rows.append((f"`{name}`", made_of["format"], f"{one['bytes']:,}", *unknown, f"`{one['sha256']}`"))
     threads = sorted({row["threads"] for row in performance})
     where = (
         f"{' and '.join(map(str, threads))} CPU thread{'s' if threads != [1] else ''} of the machine that exported it"
@@ -167,12 +203,28 @@ def _latency(row: Mapping[str, Any], batch: int) -> str:
     return f"{median:.3g} ms [{low:.3g}, {high:.3g}]"
 
 
-def _input(properties: Mapping[str, Any]) -> list[str]:
-    return [
-        f"- Input `images`: {properties['input']}, any batch. The file normalises them itself.",
+def _input(line: Mapping[str, Any], meta: Mapping[str, Any], started: Mapping[str, Any] | None) -> list[str]:
+    properties, (channels, side, _) = line["properties"], meta["shape"]
+    normal = (started or {}).get("normalisation")
+    by = "" if normal is None else f" as the pretrained weights want it ({normalisation(normal)})"
+    lines = [
+        f"- Input `images`: {properties['input']}, any batch. The file normalises them itself{by}.",
         f"- To make them of a picture: {properties['resize']}.",
         "- Output `logits`: float32, (batch, classes), in the order of the classes above.",
     ]
+    for made_of in line["formats"]:
+        names = [f"`{PurePosixPath(one['file']).name}`" for one in made_of["files"]]
+        if names and made_of["format"] == "litert":
+            lines.append(f"- {names[0]} takes one image at a time, (1, {side}, {side}, {channels}): channels last.")
+        elif names:
+            lines.append(f"- {' and '.join(names)} have the same input and output.")
+    return lines
+
+
+def normalisation(normal: Mapping[str, Any]) -> str:
+    """Spell a normalisation of pixels from 0 to 1: `imagenet: mean 0.485 0.456 0.406, std 0.229 0.224 0.225`."""
+    mean, std = (" ".join(f"{value:.6g}" for value in normal[key]) for key in ("mean", "std"))
+    return f"{normal['name']}: mean {mean}, std {std}"
 
 
 def _run(meta: Mapping[str, Any]) -> list[str]:

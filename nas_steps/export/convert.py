@@ -34,6 +34,7 @@ class Deployed(nn.Module):
         super().__init__()
         self.network = network
         self.side = side
+        self.shape = meta.shape
         self.resized = side != meta.shape[-1]
         self.register_buffer("mean", torch.tensor(meta.mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(meta.std).view(1, -1, 1, 1))

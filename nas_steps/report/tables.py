@@ -456,6 +456,8 @@ def exports(results: Results) -> Table:
             figure("int8_test_accuracy", "INT8 test accuracy", numbers.share),
             Column("int8_test_loss", "points lost by INT8 on test (95 %)", _loss),
         ]
+    if any(row.get("formats") for row in results.exports):
+        columns.append(text("formats", "other formats"))
     return Table("exports", "ONNX files, checked in onnxruntime against torch", EXPORTS, columns, results.exports)
 
 

@@ -21,6 +21,7 @@ from nas_steps.config.walk import nearest_key
 from nas_steps.data.content import content_fingerprint, same_outcome
 from nas_steps.errors import UserError
 from nas_steps.estimation.table import check_table
+from nas_steps.export.packages import packages_of
 from nas_steps.provenance.fingerprint import code_fingerprint, module_hashes
 from nas_steps.provenance.settings import write_settings
 from nas_steps.provenance.step import Step, cardinality, common_folder, expand
@@ -146,7 +147,8 @@ class Plan:
         """Return the packages whose version shapes a step's numbers (by one strategy), as text."""
         step = STEPS[name]
         kind = self.config.search.strategies[strategy].kind if strategy and step.kind_packages else ""
-        return describe_versions((*step.packages, *step.kind_packages.get(kind, ())))
+        formats = packages_of(self.config.export.formats) if "export" in step.reads else ()
+        return describe_versions((*step.packages, *step.kind_packages.get(kind, ()), *formats))
 
     def options(self, step: Step, wildcards: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a job is told besides its settings and files."""
@@ -491,6 +493,10 @@ class Plan:
         """Return where the ranking's scores stand if no image is left to validate final trainings on."""
         merged = self.config.retrain.train_on == "train+valid"
         return [f"{self.folder}/ranking/winners.csv"] if merged else []
+
+    def pretrained(self, output: str) -> list[str]:
+        """Return an output of the step that reads pretrained weights; none if the experiment has no such step."""
+        return self.every("weights", output) if "weights" in STEPS else []
 
     def smaller(self, output: str, member: str, seed: str | int) -> list[str]:
         """Return an output of the training whose weights a member starts from; none if they are random."""
