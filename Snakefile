@@ -10,6 +10,10 @@ include: "rules/common.smk"
 if plan.trains:
 
     include: "rules/data.smk"
+
+    if plan.pretrains:
+
+        include: "rules/weights.smk"
     include: "rules/search.smk"
 
     if plan.one_shot:

@@ -3,6 +3,7 @@ rule supernet:
     """Train the supernet that all strategies of a search seed share."""
     input:
         data=DATA("train"),
+        weights=plan.pretrained(),
     output:
         **step("supernet").outputs,
     log:

@@ -20,6 +20,7 @@ rule train_sample:
     """Train a share of the uniform sample as the shortlist is trained."""
     input:
         data=DATA("train", "valid"),
+        weights=plan.pretrained(),
         proposals=rules.sample.output.sample,
     output:
         **step("train_sample").outputs,
@@ -60,6 +61,7 @@ else:
         """Score a share of the uniform sample as the search scores."""
         input:
             data=DATA("train", "valid"),
+            weights=plan.pretrained(),
             proposals=rules.sample.output.sample,
         output:
             **step("score_sample").outputs,
@@ -78,6 +80,7 @@ rule screen_sample:
     """Score a share of the uniform sample by the screen's proxy."""
     input:
         data=DATA("train", "valid"),
+        weights=plan.pretrained(),
         proposals=rules.sample.output.sample,
     output:
         **step("screen_sample").outputs,
@@ -155,6 +158,7 @@ rule train_shortlist:
     """Train a share of the shortlist anew; what is in the sample, too, is trained once."""
     input:
         data=DATA("train", "valid"),
+        weights=plan.pretrained(),
         proposals=rules.shortlist.output.shortlist,
     output:
         **step("train_shortlist").outputs,

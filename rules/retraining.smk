@@ -3,6 +3,7 @@ rule retrain:
     """Train one entry by the final recipe and test it once."""
     input:
         data=DATA("train", "valid", "test"),
+        weights=plan.pretrained(),
         winners=lambda w: plan.winners(w.entry),
         blocks=lambda w: plan.drawn_within(w.entry),
     output:
@@ -61,6 +62,7 @@ rule retrain_by_recipe:
     """Train one entry by a further recipe and test it once."""
     input:
         data=DATA("train", "valid", "test"),
+        weights=plan.pretrained(),
         winners=lambda w: plan.winners(w.entry),
         blocks=lambda w: plan.drawn_within(w.entry),
     output:

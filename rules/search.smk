@@ -75,6 +75,7 @@ rule evaluate:
     """Score a share of a round's architectures."""
     input:
         data=DATA("train", "valid"),
+        weights=plan.pretrained(),
         proposals=(
             rules.screen.output.screened
             if plan.screens
@@ -136,6 +137,7 @@ rule enas:
     """Train a controller by REINFORCE over shared weights; keep the best architectures that it draws."""
     input:
         data=DATA("train", "valid"),
+        weights=plan.pretrained(),
     output:
         **step("enas").outputs,
     log:

@@ -15,9 +15,6 @@ def neighbours(space: Any, architecture: Any) -> list[Any]:
             for kind, node, position, others in space._sites(architecture)
             for other in others
         ]
-    chosen = space._read(architecture)
     return [
-        space.made([*chosen[:number], other, *chosen[number + 1 :]])
-        for number, others in space._sites(chosen)
-        for other in others
+        space._changed(architecture, site, other) for site, others in space._mutations(architecture) for other in others
     ]

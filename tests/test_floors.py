@@ -22,6 +22,7 @@ FLOOR = {
     "config": 4,
     "data": 5,
     "models": 5,
+    "pretrained": 6,
     "training": 6,
     "estimation": 7,
     "search": 8,

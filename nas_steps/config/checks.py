@@ -11,6 +11,7 @@ from nas_steps.config.search import Search, constrained, needs_costs
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import SAMPLING, Enas, Gradient, PcDarts, Random
 from nas_steps.config.supernet import check_supernet
+from nas_steps.config.weights import Weights, pretrained_network
 from nas_steps.errors import UserError, exact
 from nas_steps.facts import FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
@@ -156,3 +157,20 @@ def check_skeleton(section: Search | Retrain, key: str, space: MobileSpace) -> N
     if section.network != type(section).model_fields["network"].get_default(call_default_factory=True):
         problem = f"{key}.network stacks cells, but space {space.name} is mobile"
         raise ValueError(f"{problem} and has its own skeleton (space.stem, space.stages, space.head); leave it out")
+
+
+def check_weights(weights: Weights, space: Space, data: Data, scaling: Scaling) -> None:
+    """Refuse pretrained weights that networks of the space cannot start from."""
+    if not weights.given:
+        return
+    if not isinstance(space, MobileSpace):
+        problem = f"weights is {weights.source}, but space {space.name} has cells, of which there are no such weights"
+        raise ValueError(f"{problem}; start from space.preset efficientnet_lite, or set weights: none")
+    native = NATIVE_SHAPE.get(data.source, (0, 3))[1] if data.channels == "auto" else data.channels
+    if native != 3:
+        problem = f"weights is {weights.source}, which reads 3 channels, but the images of data are grey (1 channel)"
+        raise ValueError(f"{problem}; set data.channels: 3, which repeats the grey values, or weights: none")
+    if scaling.enabled:
+        problem = f"weights is {weights.source}, but scaling.enabled is true: a larger network than the pretrained one"
+        raise ValueError(f"{problem} is no slice of it; set scaling.enabled: false, or weights: none")
+    pretrained_network(weights, space)

@@ -8,7 +8,11 @@ from nas_steps.config.schema import Config
 from nas_steps.config.search import measured_latency
 from nas_steps.config.space import filled
 from nas_steps.config.strategies import SUPERNET_KINDS, Random
+from nas_steps.config.weights import IMAGENET, NORMALISATIONS
+from nas_steps.config.weights import pretrained_network as network_of
 from nas_steps.spaces.constraints import given
+from nas_steps.spaces.declare import declared
+from nas_steps.spaces.mobile.space import MobileSpace
 
 #: the value of a path in settings: an option of the command gives the path itself
 ELSEWHERE = "(given by an option)"
@@ -108,3 +112,43 @@ def matched(config: Config, name: str) -> bool:
     """Return whether a strategy is random search whose cost is matched to the others'."""
     one = config.search.strategies[name]
     return isinstance(one, Random) and one.evaluations == "auto"
+
+
+def weights(config: Config, _: str) -> Json | None:
+    """Return what networks start from, if that is not nothing."""
+    given = config.weights
+    if not given.given:
+        return None
+    return {"source": weights_source(config), "importance": given.importance, "normalisation": given.normalised_by}
+
+
+def weights_source(config: Config, _: str = "") -> str:
+    """Return the name of the weights' source; of a file, whose path is an option, that it is one."""
+    return "file" if config.weights.is_file else config.weights.source
+
+
+def weights_version(config: Config, _: str) -> str:
+    """Return the version of the package that carries the weights; empty for a file."""
+    return config.weights.version()
+
+
+def normalised_by(config: Config, _: str = "") -> str:
+    """Return the name of the normalisation of pixels."""
+    return config.weights.normalised_by
+
+
+def normalisation(config: Config, _: str) -> list[list[float]] | None:
+    """Return mean and std by channel, scaled to 0 to 1; None for those of the training images."""
+    found = NORMALISATIONS.get(config.weights.normalised_by)
+    return None if found is None else [list(one) for one in found]
+
+
+def pretrained_network(config: Config, _: str = "") -> str | None:
+    """Return the network whose weights the space's architectures start from."""
+    space = declared(filled(config.space))
+    return network_of(config.weights, space) if config.weights.given and isinstance(space, MobileSpace) else None
+
+
+def pretrained_baselines(config: Config, _: str) -> list[str]:
+    """Return the hand-designed networks that torchvision may have weights of."""
+    return list(config.retrain.baselines) if config.weights.source == IMAGENET else []

@@ -20,6 +20,7 @@ from nas_steps.config.checks import (
     check_ranking,
     check_skeleton,
     check_strategies,
+    check_weights,
 )
 from nas_steps.config.data import Data, known_side
 from nas_steps.config.estimators import Table
@@ -32,6 +33,7 @@ from nas_steps.config.scaling import Scaling
 from nas_steps.config.search import Search
 from nas_steps.config.section import Natural, PathText, Positive, Section, Text, as_path
 from nas_steps.config.space import Space, check_network, filled
+from nas_steps.config.weights import Weights, as_weights
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.space import MobileSpace
 
@@ -59,6 +61,7 @@ class Config(Section):
     shards: Positive = Field(2, description="Jobs per round, whatever the number of candidates.")
     data: Data = Field(default_factory=Data, description="Images.")
     space: Space = Field(default_factory=Space, description="What is searched.")
+    weights: Weights = Field(default_factory=Weights, description="Pretrained weights that networks start from.")
     search: Search = Field(default_factory=Search, description="How it is searched.")
     ranking: Ranking = Field(default_factory=Ranking, description="Training the shortlist anew to rank it.")
     retrain: Retrain = Field(default_factory=Retrain, description="Final trainings, the only readers of the test set.")
@@ -72,6 +75,11 @@ class Config(Section):
         if value.lower() in SHARED_FOLDERS:
             raise ValueError(f"results/{value} is for what experiments share; choose another name")
         return value
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _source_is_text(cls, value: Any) -> Any:
+        return as_weights(value)
 
     @model_validator(mode="before")
     @classmethod
@@ -108,6 +116,7 @@ class Config(Section):
         else:
             check_network(search.network, space, "search.network")
             check_network(self.retrain.network, space, "retrain.network")
+        check_weights(self.weights, space, self.data, self.scaling)
         check_names(search, self.retrain)
         check_estimator(search, space)
         check_constraints(search, self.data, space, self.retrain.network)

@@ -14,7 +14,7 @@ from nas_steps.spaces.cells.operations import OPERATIONS
 from nas_steps.spaces.cells.presets import DECLARED as CELLS
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.declare import OF_CELLS, OF_MOBILE, cell_space
-from nas_steps.spaces.mobile.declarations import Stage
+from nas_steps.spaces.mobile.declarations import Stage, part_keys
 from nas_steps.spaces.mobile.presets import DECLARED as MOBILE
 from nas_steps.spaces.mobile.space import MobileSpace
 
@@ -48,7 +48,9 @@ class Space(Section):
     )
     none_is_choice: bool | None = Field(None, description="Whether an edge may be `none`; null: if all edges are kept.")
     stem: dict[str, Any] | None = Field(
-        None, description="Mobile: `width`, `kernel`, `stride`, `activation` of the first layer."
+        None,
+        description="Mobile: `width`, `kernel`, `stride`, `activation` of the first layer; `epsilon` of batch norms; "
+        "`padding` of convolutions of stride 2: `symmetric` or TensorFlow's `same`.",
     )
     stages: list[dict[str, Any]] | None = Field(
         None,
@@ -103,7 +105,7 @@ def filled(space: Space) -> Space:
         preset = MOBILE[space.preset]
         given |= {key: {**preset[key], **given.get(key, {})} for key in ("stem", "head")}
         mobile = MobileSpace.declare(space.preset, {**preset, **given})
-        stem, head = dataclasses.asdict(mobile.stem), dataclasses.asdict(mobile.head)
+        stem, head = part_keys(mobile.stem), part_keys(mobile.head)
         stages = [_stage(stage, mobile.stem.activation) for stage in mobile.stages]
         return space.model_copy(update={"stem": stem, "stages": stages, "head": head})
     if "edges" in given:

@@ -42,7 +42,7 @@ def prepare(settings: DataSettings, output: Path, leave_out: Path | None = None)
         seed = derive_seed(settings.seed, "subsample", name)
         chosen = subsample(part.labels, source.classes, getattr(settings.data, key), seed, key)
         splits[name] = Labelled(part.images[chosen], part.labels[chosen])
-    mean, std = statistics(splits["train"].images)
+    mean, std = settings.normalisation or statistics(splits["train"].images)
     meta = {
         "source": settings.data.source,
         "seed": settings.seed,

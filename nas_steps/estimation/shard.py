@@ -5,6 +5,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.estimation.proposals import Proposal
 from nas_steps.estimation.settings import EstimationSettings
+from nas_steps.models.pretrained import Pretrained
 from nas_steps.provenance.files import write_json
 from nas_steps.provenance.fingerprint import fingerprint
 from nas_steps.provenance.kinds import of_kind
@@ -31,13 +33,17 @@ CACHED = ("ok", "diverged", "undefined")
 
 @dataclass(frozen=True)
 class Shard:
-    """The context of an estimator: scores are for the `stage` search or ranking, in its repetition `seed`."""
+    """The context of an estimator: scores are for the `stage` search or ranking, in its repetition `seed`.
+
+    Trainings begin with the weights of `start`.
+    """
 
     settings: EstimationSettings
     data: str
     stage: str
     seed: int
     job: Job
+    start: Pretrained | None = None
 
     def seed_of(self, architecture: str, repetition: int = 0) -> int:
         """Derive an architecture's seed, which depends neither on shard nor round nor strategy."""
@@ -87,6 +93,8 @@ class TrainingEstimator(Estimator):
         """Train the network of a proposal; `how` is the progress, checkpoint and stop of `train_network`."""
         architecture, network = proposal.architecture, self.shard.settings.network
         seed = self.shard.seed_of(architecture, repetition)
+        if (start := self.shard.start) is not None:
+            how["initial"] = partial(start.start, architecture=architecture)
         trained = train_network(architecture, network, settings, self.images, seed=seed, **how)
         self.shard.job.learnt_in(trained.micro_batches)
         return trained

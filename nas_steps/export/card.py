@@ -15,6 +15,8 @@ KINDS = {
     "uniform": "an architecture that was drawn uniformly from the search space, without a search",
     "largest": "the largest network of the search space",
     "baseline": "a hand-designed network",
+    "pretrained": "a pretrained network, fine-tuned whole",
+    "from_nothing": "the searches' winner, trained from nothing",
 }
 SPLITS = {"train": "training", "valid": "validation", "test": "test"}
 #: the columns of the table of files

@@ -7,7 +7,7 @@ from torch import nn
 
 from nas_steps.models.cells.networks import CellNetwork, StagedNetwork
 from nas_steps.models.cells.operations import build_operation
-from nas_steps.models.mobile.network import MobileNetwork, build_block, build_stem
+from nas_steps.models.mobile.network import MobileNetwork, build_block, build_stem, resized_stem
 from nas_steps.models.mobile.supernet import LastStep
 from nas_steps.spaces.cells.costs import BASE, CellBlocks
 from nas_steps.spaces.costs import Blocks, Shape, divided
@@ -43,16 +43,25 @@ def whole(blocks: Blocks, architecture: Architecture, shape: Shape) -> nn.Module
 
 def _mobile(blocks: MobileBlocks, name: str, shape: Shape) -> Module:
     stem, head = blocks.space.stem, blocks.space.head
-    if name == STEM:
-        return Module(name, lambda: build_stem(stem, shape.inputs), shape.inputs, shape.side)
-    place, block = blocks.by_name[name]
+    short, side = blocks.without_side(name, shape)
+    if short == STEM:
+
+        def first() -> nn.Module:
+            return build_stem(stem, shape.inputs) if short == name else resized_stem(stem, shape.inputs, side)
+
+        # images come with their own side, whatever they are resized to
+        return Module(name, first, shape.inputs, shape.side)
+    place, block = blocks.by_name[short]
+    at = divided(side, place.divided)
+    # blocks of several resolutions are the same module if their maps are equally large
+    key = name if short == name else f"c{place.into}-{block or 'head'}@{at}"
 
     def build() -> nn.Module:
         if block is None:
             return LastStep(head, place.into, shape.classes, stem)
         return build_block(block, place.into, stem)
 
-    return Module(name, build, place.into, divided(shape.side, place.divided))
+    return Module(key, build, place.into, at)
 
 
 def _edge(operation: str, channels: int, side: int, stride: int) -> Module:

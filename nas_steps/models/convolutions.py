@@ -36,6 +36,27 @@ class Conv2d(nn.Conv2d):
         return super().forward(x)
 
 
+class SameConv2d(Conv2d):
+    """A convolution with TensorFlow's 'same' padding: the side is divided by the stride and rounded up.
+
+    The padding depends on the side; of an odd number of pixels, the larger half is on the right and below.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, *, groups: int = 1) -> None:
+        super().__init__(inputs, outputs, kernel, stride, 0, groups=groups, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        (height, width), (kernel, _), (stride, _) = x.shape[-2:], self.kernel_size, self.stride
+        down, across = (same_padding(int(size), kernel, stride) for size in (height, width))
+        return super().forward(F.pad(x, (*across, *down)) if any((*across, *down)) else x)
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Return the pixels of padding before and behind a row of `size` pixels."""
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
 def may_corrupt(convolution: nn.Conv2d) -> bool:
     """Return whether the fault concerns the convolution's kernel, stride and channels."""
     return (

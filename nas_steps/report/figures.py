@@ -22,6 +22,8 @@ KINDS = {
     "uniform": ("p", "other", "uniform draw"),
     "largest": ("P", "spare", "largest of the space"),
     "baseline": ("s", "baseline", "hand-designed"),
+    "pretrained": ("X", "win", "pretrained, whole"),
+    "from_nothing": ("v", "muted", "winner from nothing"),
     "scaled": ("^", "scaled", "scaled family"),
 }
 #: of more networks in one figure, only the notable ones are named

@@ -1,4 +1,4 @@
-"""The forest plot: each strategy minus random search, the mean of random networks and the best baseline."""
+"""The forest plot: each strategy minus random search, random networks, the best baseline, the pretrained network."""
 
 from dataclasses import dataclass
 from html import escape
@@ -19,7 +19,7 @@ WIDTH, HEIGHT = 440, 42
 #: in characters: a strategy's name, and a name of an opponent with its figures
 LONGEST_NAME, LONGEST_LINE = 36, 64
 MINUS = "\N{MINUS SIGN}"
-ROLES = ("random", "uniform", "baseline")
+ROLES = ("random", "uniform", "baseline", "pretrained")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ RULES = (
 )
 
 _ORDER: tuple[Standing, ...] = ("beat", "mixed", "recipe", "failures", "tie", "few", "lost", "missing")
-_ROLES = ("random", "uniform", "baseline")
+_ROLES = ("random", "uniform", "baseline", "pretrained")
 _YES, _NO_MORE = "Yes", "No more than random search"
 _ANSWERS: dict[Standing, str] = {
     "mixed": "Not against every random search",
@@ -104,6 +104,8 @@ def _answer(judged: dict[str, Standing]) -> tuple[str, signals.Tone]:
     if random == "beat":
         if judged["baseline"] == "lost":
             return "Not against the best baseline", "warning"
+        if judged["pretrained"] == "lost":
+            return "Not against the pretrained network", "warning"
         if judged["baseline"] == "mixed":
             return "Not against every baseline", "warning"
         return ("Not against random networks", "warning") if judged["uniform"] == "lost" else (_YES, "win")
@@ -118,6 +120,8 @@ def opponent(results: Results, row: Contest) -> str:
         return random_search(results, row)
     if row.role == "uniform":
         return drawn(row)
+    if row.role == "pretrained":
+        return f"the pretrained network ({row.against})"
     several = len(contests_of(results, row.strategy, "baseline")) > 1
     return row.against if several else f"the best baseline ({row.against})"
 

@@ -14,6 +14,8 @@ ORIGINS = {
     "uniform": "drawn at random, without a search",
     "largest": "the largest of the space, without a search",
     "baseline": "hand-designed: the rule prefers it to every searched network",
+    "pretrained": "pretrained and fine-tuned whole: the rule prefers it to every searched slice",
+    "from_nothing": "the searches' winner, trained from nothing",
 }
 INTERVAL = "with its 95 % interval over trainings and test images"
 

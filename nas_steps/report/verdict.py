@@ -6,7 +6,7 @@ Differences are shares of test accuracy: 0.01 is one point.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nas_steps.report import cautions, evidence, gains, gaps, latencies, numbers, signals
+from nas_steps.report import cautions, evidence, gains, gaps, latencies, numbers, signals, starts
 from nas_steps.report.evidence import (
     Standing,
     adjusted,
@@ -55,6 +55,8 @@ class Verdict:
     strategies: tuple[StrategyVerdict, ...]
     general: tuple[Sentence, ...]
     rules: tuple[str, ...]
+    #: what pretraining and what searching brought; None if networks start from nothing
+    origin: Sentence | None = None
 
 
 def decide(results: Results) -> Verdict:
@@ -81,8 +83,11 @@ def decide(results: Results) -> Verdict:
     rules: tuple[str, ...] = (_RULE_OF_TRAININGS if results.table is None else _RULE_OF_A_TABLE, *RULES)
     if results.latency is not None:
         rules += (latencies.RULE,)
+    origin = starts.brought(results)
+    if origin is not None:
+        rules += (starts.RULE,)
     shown = tuple(ranked[: cautions.SHOWN])
-    return Verdict(headline, tone, paid, shown, tuple(strategies), tuple(general), rules)
+    return Verdict(headline, tone, paid, shown, tuple(strategies), tuple(general), rules, origin)
 
 
 def largest(row: Contest) -> Sentence:
@@ -104,7 +109,8 @@ def head(results: Results) -> tuple[str, signals.Tone]:
         return f"No verdict: no searched network has a figure beside random search{why}.", "warning"
     if set(judged.values()) <= {"few", "missing"}:
         return f"{_networks(results, [name for name, one in judged.items() if one == 'few'])}.", "warning"
-    behind = [row for name in strategies for row in contests_of(results, name, "baseline")]
+    rivals = ("baseline", "pretrained")
+    behind = [row for name in strategies for role in rivals for row in contests_of(results, name, role)]
     behind = [row for row in behind if standing(results, [row]) == "lost"]
     if len(judged) == 1:
         ((strategy, one),) = judged.items()
@@ -123,11 +129,13 @@ MOST_CLAUSES = 1
 #: a headline about strategies tells at most this number of wins and losses one by one
 MOST_CLAIMS = 2
 _AGAINST = "against random search"
+#: what one network is called that strategies meet
+WORDS = {"baseline": "baseline", "pretrained": "pretrained network"}
 _AND: Mapping[Standing, str] = {"beat": ", but lost to", "lost": ", and to"}
 
 
 def _baseline(row: Contest) -> str:
-    return f"the baseline {row.against} by {loss(row)}"
+    return f"the {WORDS[row.role]} {row.against} by {loss(row)}"
 
 
 def _tone(results: Results) -> signals.Tone:
@@ -256,7 +264,7 @@ def _behind(rows: Sequence[Contest]) -> Iterator[str]:
             yield f"{own[0].strategy} lost to {_baseline(own[0])}"
             continue
         names = numbers.shortened([row.strategy for row in own])
-        yield f"{names} lost to the baseline {against} by {_sizes(own)}"
+        yield f"{names} lost to the {WORDS[own[0].role]} {against} by {_sizes(own)}"
 
 
 def _networks(results: Results, strategies: Sequence[str]) -> str:
@@ -280,10 +288,12 @@ def _networks(results: Results, strategies: Sequence[str]) -> str:
             clauses.append(f"the winners of {contest.strategy} have {signed(contest)} against those of {whom}")
             continue
         clauses.append(_of_networks(row))
-        baselines = {one.against for one in contests_of(results, contest.strategy, "baseline")}
+        rivals = [*contests_of(results, contest.strategy, "baseline")]
+        rivals += contests_of(results, contest.strategy, "pretrained")
+        baselines = {one.against for one in rivals}
         lost = [one for one in results.comparisons if one.entry == row.entry and one.against in baselines]
         clauses += [
-            f"{one.entry}'s network lost to the baseline {one.against} by {loss(one)}"
+            f"{one.entry}'s network lost to the {WORDS[one.role]} {one.against} by {loss(one)}"
             for one in lost
             if one.outcome == "lost"
         ]

@@ -74,7 +74,7 @@ class Opponent:
     @property
     def is_network(self) -> bool:
         """Whether it is one network, whose units are its trainings."""
-        return self.role in ("largest", "baseline")
+        return self.role in ("largest", "baseline", "pretrained")
 
     @property
     def fewest(self) -> int:
@@ -105,8 +105,9 @@ def contests(trainings: Sequence[Metrics], opponents: Opponents | None = None) -
     - role random: the networks that `opponents` names, one for each search seed; without that table random search's own
       winners, whatever they cost, and `matched` is empty
     - role uniform: uniformly drawn networks, and the relative improvement over their mean (Yang et al. 2020)
-    - roles largest and baseline: one network, whose error is that of its trainings. The baseline is the best by
-      validation; without validation accuracies every baseline has a row.
+    - roles largest, baseline and pretrained: one network, whose error is that of its trainings. Of the hand-designed
+      networks, and of the pretrained network at several resolutions and its probe, the best by validation is met that
+      keeps the searches' constraints; without validation accuracies each has a row.
 
     Two groups of searches or networks are compared by Welch's test, to which the error of the test images is added,
     and that of trainings which searches share (`_shared`).
@@ -172,10 +173,14 @@ def _other_opponents(units: Mapping[str, list[Metrics]]) -> list[Opponent]:
         kinds.setdefault(mine[0]["kind"], {})[name] = mine
     found = [Opponent("uniform", "uniform", list(kinds["uniform"].values()))] if "uniform" in kinds else []
     found += [Opponent(name, "largest", [mine]) for name, mine in kinds.get("largest", {}).items()]
-    baselines = kinds.get("baseline", {})
-    best = best_baselines(baselines)
-    remark = ("no validation accuracy to choose a baseline by",) if len(best) > 1 else ()
-    return found + [Opponent(name, "baseline", [baselines[name]], notes=remark) for name in best]
+    for role in ("baseline", "pretrained"):
+        # a network that breaks the constraints of the searches is no rival
+        kept = {name: mine for name, mine in kinds.get(role, {}).items() if mine[0].get("constraints") != "broken"}
+        best = best_baselines(kept)
+        which = {"baseline": "baseline", "pretrained": "resolution"}[role]
+        remark = (f"no validation accuracy to choose a {which} by",) if len(best) > 1 else ()
+        found += [Opponent(name, role, [kept[name]], notes=remark) for name in best]
+    return found
 
 
 def _contest(mine: Sequence[Sequence[Metrics]], opponent: Opponent, pool: Pool | None) -> dict[str, Any]:

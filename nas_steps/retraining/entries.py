@@ -12,6 +12,7 @@ from nas_steps.data.store import read_meta
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import number, read_csv
 from nas_steps.retraining.fitting import Constraints, measure, refuse_larger, widest
+from nas_steps.retraining.rivals import pretrained_entry
 from nas_steps.search.slots import slot_of
 from nas_steps.search.uniform import draw
 from nas_steps.spaces.baselines import to_be_fitted
@@ -25,8 +26,8 @@ from nas_steps.training.settings import TrainingSettings
 if TYPE_CHECKING:
     from nas_steps.models.count import Size
 
-#: kinds of entries: the first two come from a search, the others wait for none
-KINDS = ("searched", "random", "uniform", "largest", "baseline")
+#: kinds of entries: the first two come from a search; of the others only the last waits for one
+KINDS = ("searched", "random", "uniform", "largest", "baseline", "pretrained", "from_nothing")
 
 
 def entry_of(
@@ -38,12 +39,18 @@ def entry_of(
     winners: str | None = None,
     constraints: Constraints | None = None,
     costs: str | None = None,
+    weights: str | None = None,
 ) -> Entry:
     """Return the entry called `name`; its architecture is empty if there is none to train.
 
-    `winners` is winners.csv; `costs` is blocks.csv, for a uniform draw within the searches' constraints. Raises
-    UserError for a baseline above the budget `constraints`.
+    `winners` is winners.csv; `costs` is blocks.csv, for the searches' constraints; `weights` are the pretrained ones.
+    Raises UserError for a baseline above the budget `constraints`.
     """
+    if kind == "pretrained":
+        return Entry(name, kind, pretrained_entry(name, settings, weights or "", costs))
+    if kind == "from_nothing":
+        winner = best_searched(winners or "")
+        return Entry(name, kind, "" if winner is None else winner["architecture"])
     if kind == "uniform":
         return Entry(name, kind, uniform(settings, int(name.rpartition("-")[2]), costs))
     if kind == "largest":
@@ -148,6 +155,10 @@ def missing(entry: Entry) -> tuple[str, str]:
         return UNNEEDED, "the space has no more architectures that are not isomorphic to the uniform entries before"
     if entry.kind == "random" and slot_of(entry.name) > 1:
         return UNNEEDED, "within this budget random search had found nothing that no other entry is"
+    if entry.kind == "pretrained":
+        return UNNEEDED, "at this resolution it does not keep the constraints of the searches"
+    if entry.kind == "from_nothing":
+        return "missing", "the searches have no winner"
     if entry.kind == "baseline":
         return "missing", "it cannot be made as small as the winner of the searches, or there is none (see the log)"
     return "missing", "none of the architectures that this search proposed could be trained"

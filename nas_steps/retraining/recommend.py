@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nas_steps.retraining.comparison import Pool, Side, contrast, network, pooled
-from nas_steps.retraining.summary import Metrics, by_entry, needed, sound, strategy_of
+from nas_steps.retraining.summary import Metrics, by_entry, needed, network_of, sound, strategy_of
 
 BY_VALID, BY_RANKING = "valid", "ranking"
 RULES = {
@@ -32,6 +32,7 @@ class Candidate:
 
     `valid` is the validation accuracy of each sound training by seed, None without one; `correct` are booleans (sound
     trainings, validation images), None if they were trained on; `score` is the ranking's accuracy, NaN without one.
+    `constraints` says whether it keeps those of the searches: kept, broken, unknown; None if there are none.
     """
 
     entry: str
@@ -44,6 +45,7 @@ class Candidate:
     valid: Mapping[int, float | None]
     correct: np.ndarray | None = None
     score: float = math.nan
+    constraints: str | None = None
 
     @property
     def all_sound(self) -> bool:
@@ -59,6 +61,16 @@ class Candidate:
         """The mean validation accuracy of the sound trainings; NaN if none is known."""
         values = [value for value in self.valid.values() if value is not None]
         return fmean(values) if values else math.nan
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is known to keep the searches' constraints."""
+        return self.constraints not in ("broken", "unknown")
+
+    @property
+    def network(self) -> str:
+        """What trainings are shared by: the architecture, unless the network starts or learns as no other one."""
+        return network_of({key: getattr(self, key) for key in ("entry", "kind", "architecture")})
 
     @property
     def size(self) -> tuple[int, int]:
@@ -106,6 +118,7 @@ def candidates(
                 valid={metrics["seed"]: metrics["valid_accuracy"] for metrics in ok},
                 correct=np.stack(rows) if rows else None,
                 score=scores.get(name, math.nan),
+                constraints=first.get("constraints"),
             )
         )
     return found
@@ -138,10 +151,10 @@ def _accuracy(candidate: Candidate, judged_by: str) -> float:
 def choose(given: Sequence[Candidate], judged_by: str) -> Choice:
     """Choose the network to recommend, its alternatives and what is exported.
 
-    A network with an unsound training is not considered. By the ranking, the best is chosen, since its images are no
-    longer there to compare on.
+    A network with an unsound training is not considered, nor one that breaks the searches' constraints or may do so.
+    By the ranking, the best is chosen, since its images are no longer there to compare on.
     """
-    judged = [one for one in given if one.all_sound and not math.isnan(_accuracy(one, judged_by))]
+    judged = [one for one in given if one.all_sound and one.fits and not math.isnan(_accuracy(one, judged_by))]
     if not judged:
         return Choice(judged_by, exported=_of_each_kind(given, judged_by))
     # of equals the cheaper, then the first
@@ -162,7 +175,7 @@ def choose(given: Sequence[Candidate], judged_by: str) -> Choice:
 
 def pool_of(given: Sequence[Candidate]) -> Pool | None:
     """Pool the variance of validation accuracies between trainings of one network; those of one network count once."""
-    networks = {one.architecture: one.correct for one in given if one.correct is not None}
+    networks = {one.network: one.correct for one in given if one.correct is not None}
     return pooled([(correct.mean(axis=1), correct) for correct in networks.values()])
 
 
@@ -259,4 +272,6 @@ def _note(one: Candidate, choice: Choice) -> str:
         return "no sound training"
     if not one.all_sound:
         return f"{one.trainings - len(one.valid)} of {one.trainings} trainings diverged, or are at chance level"
+    if not one.fits:
+        return "it breaks the constraints" if one.constraints == "broken" else "what it costs on the device is unknown"
     return "not validated" if math.isnan(choice.accuracy(one)) else ""

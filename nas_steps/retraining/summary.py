@@ -11,7 +11,7 @@ from scipy.special import betaincinv
 from nas_steps.intervals import CONFIDENCE, accuracy_interval, mean_interval
 from nas_steps.retraining import comparison
 from nas_steps.retraining.comparison import Array, Pool, Side, adjust, contrast, network, outcome, pooled
-from nas_steps.training.record import UNNEEDED
+from nas_steps.training.record import PROBE, UNNEEDED
 
 #: the record of a training, as in metrics.json; `predictions.read_trainings` adds `correct` and `chance_level`
 Metrics = Mapping[str, Any]
@@ -90,6 +90,8 @@ def compare(trainings: Sequence[Metrics], opponents: Iterable[Mapping[str, str]]
             if mine[0]["kind"] != "searched" or role == "searched":
                 continue
             if role == "random" and rivals is not None and (name, other) not in rivals:
+                continue
+            if role == "from_nothing" and mine[0]["architecture"] != theirs[0]["architecture"]:
                 continue
             head = {"entry": name, "strategy": strategy_of(mine[0]), "against": other, "role": role}
             rows.append(head | _compared(sound(mine), sound(theirs), pool))
@@ -193,7 +195,11 @@ def unit_of(metrics: Metrics) -> str:
 
 def network_of(metrics: Metrics) -> str:
     """Return the architecture of a record; lookups in a table have no trainings to share, so that each is its own."""
-    return unit_of(metrics) if "unit" in metrics else str(metrics.get("architecture") or metrics["entry"])
+    if "unit" in metrics:
+        return unit_of(metrics)
+    alone = metrics.get("kind") == "from_nothing" or metrics["entry"] == PROBE
+    # a network that starts or learns in another way than all others has trainings of its own
+    return metrics["entry"] if alone else str(metrics.get("architecture") or metrics["entry"])
 
 
 def strategy_of(metrics: Metrics) -> str:
@@ -201,4 +207,6 @@ def strategy_of(metrics: Metrics) -> str:
     entry without a search."""
     if "strategy" in metrics:
         return str(metrics["strategy"])
-    return "" if metrics["kind"] in ("baseline", "largest") else metrics["entry"].rpartition("-")[0].partition(".")[0]
+    if metrics["kind"] in ("baseline", "largest", "pretrained", "from_nothing"):
+        return ""
+    return metrics["entry"].rpartition("-")[0].partition(".")[0]

@@ -16,6 +16,7 @@ from nas_steps.models.blocks import modules, whole
 from nas_steps.models.latency import Pass, agreement, medians, onnxruntime_pass, settle, torch_pass
 from nas_steps.spaces.cells.costs import BASE
 from nas_steps.spaces.costs import Blocks, Shape
+from nas_steps.spaces.mobile.costs import STEM
 from nas_steps.spaces.protocol import Space
 
 #: number of whole networks that predictions are fitted to, and of further ones that they are compared with
@@ -104,7 +105,9 @@ def fitted(
     Modules are not as fast within a network as alone, and a network is called once (`call`). Mobile blocks are
     multiplied by the median factor of the networks; cells are fitted by a line whose constant is the base.
     """
-    first = next(iter(latencies))  # all networks have it
+    first = next(iter(latencies))
+    # all networks have the first block, or one of the stems if they resize their images
+    starts = [name for name in latencies if name == first or name.endswith(f"-{STEM}")]
     if BASE not in latencies:
         factor = statistics.median(one / (total + call) for one, total in zip(networks, sums, strict=True))
         added = factor * call
@@ -113,7 +116,7 @@ def fitted(
         # noise can make the slope negative
         factor = slope if slope > 0 else 1.0
         added = max(0.0, statistics.fmean(networks) - factor * statistics.fmean(sums))
-    return {name: factor * value + (added if name == first else 0.0) for name, value in latencies.items()}
+    return {name: factor * value + (added if name in starts else 0.0) for name, value in latencies.items()}
 
 
 def _sums(blocks: Blocks, latencies: Mapping[str, float], architectures: Sequence[Any]) -> list[float]:

@@ -3,11 +3,11 @@
 The only module that trains and opens the test set; searches and rankings do not use it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from safetensors.torch import load_file
@@ -62,6 +62,16 @@ class WarmStart:
         return inherit(model, smaller)
 
 
+class Start(Protocol):
+    """Weights that a network starts from."""
+
+    def key(self) -> str:
+        """Return their checksum."""
+
+    def start(self, model: nn.Module, architecture: str) -> str | None:
+        """Copy them into `model`, on the CPU; return their name, None if they have nothing for `architecture`."""
+
+
 def final_job(
     task: Task,
     entry: Entry,
@@ -70,17 +80,31 @@ def final_job(
     network: Network | None = None,
     side: int | None = None,
     warm: WarmStart | None = None,
+    start: Start | None = None,
+    probe: bool = False,
+    more: Callable[[Trained], Mapping[str, Any]] | None = None,
 ) -> None:
-    """Train `entry` as `task` says, from the weights of `warm`; write the files of `record.write`.
+    """Train `entry` as `task` says, from the weights of `warm` or `start`; write the files of `record.write`.
 
-    All entries of a repetition (`task.seed`) share a seed: they are compared in pairs, and B0 repeats the winner.
+    All entries of a repetition (`task.seed`) share a seed: they are compared in pairs, and B0 repeats the winner. Of a
+    `probe` the last linear layer learns alone. `more` adds keys to the record.
     """
     what = {"architecture": entry.architecture, "network": network, "side": side, "seed": task.seed}
+    started: list[str | None] = []
+    initial: Callable[[nn.Module], object] | None = None
     if warm is not None:
         what["warm start"] = warm.key()
+    elif start is not None:
+        what["weights"] = start.key()
+
+        def initial(model: nn.Module) -> None:
+            started.append(start.start(model, entry.architecture))
+
     network = network or settings.network
     with training_job(task, settings, processes=settings.processes, **what) as job:
         images = load_images(task.data, job.device, side=side, merged=settings.train_on == "train+valid")
+        if warm is not None:
+            initial = partial(warm.apply, shape=images.shape)
         with Progress(settings.recipe.epochs, f"{entry.name}, seed {task.seed}") as progress:
             trained = train_network(
                 entry.architecture,
@@ -90,7 +114,8 @@ def final_job(
                 seed=derive_seed(settings.seed, "retraining", task.seed),
                 progress=progress,
                 checkpoint=job.checkpoints.of("training"),
-                initial=None if warm is None else partial(warm.apply, shape=images.shape),
+                initial=initial,
+                probe=probe,
             )
         job.learnt_in(trained.micro_batches)
         metrics = record(entry, task.seed) | {
@@ -110,6 +135,10 @@ def final_job(
         }
         if warm is not None:
             metrics["warm_start"] = warm.metrics["entry"]
+        if started:
+            metrics["weights"] = started[0]
+        if more is not None:
+            metrics |= more(trained)
         judged = {} if images.valid is None else {"valid": images.valid}
         if trained.status == "ok":
             judged["test"] = test_images(task.data, images)

@@ -58,7 +58,8 @@ class Job:
 
     def identity(self) -> dict[str, str]:
         """Return what a number that is computed here depends on, apart from `what` of the job."""
-        same = {part: self.key[part]() for part in ("settings", "data", "code", "torch", "versions")}
+        parts = ("settings", "data", "code", "torch", "versions", "weights")
+        same = {part: self.key[part]() for part in parts if part in self.key}
         return same | {"device": describe(self.device), "threads": str(self.threads)}
 
     @property

@@ -13,6 +13,7 @@ from nas_steps.config.space import Network
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import Meta, Split, load_split, merge, part_of, read_meta
 from nas_steps.models.build import build, size
+from nas_steps.models.mobile.slicing import last_linear
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.batch_norms import synchronise
 from nas_steps.training.checkpoint import Checkpoint
@@ -93,10 +94,12 @@ def train_network(
     checkpoint: Checkpoint | None = None,
     stop: Callable[[list[Row]], object] | None = None,
     initial: Callable[[nn.Module], object] | None = None,
+    probe: bool = False,
 ) -> Trained:
     """Build `architecture` and train it by `recipe`; deterministic in `seed`, interrupted or not. `stop` is `fit`'s.
 
-    `initial` may change the initialised weights in place, on the CPU. With `recipe.ema` the average is evaluated and
+    `initial` may change the initialised weights in place, on the CPU. Of a `probe` the last linear layer learns alone,
+    and batch norms keep their statistics. With `recipe.ema` the average is evaluated and
     returned. Divergence is a status. Raises UserError for a precision that the device does not have."""
     check_precision(recipe, images.train.device)
     shape = {**images.shape, "side": images.side}
@@ -105,6 +108,9 @@ def train_network(
     model = build(architecture, network, **shape, auxiliary=recipe.auxiliary_weight > 0)
     if initial is not None:
         initial(model)
+    if probe:
+        freeze_all_but_the_last(model)
+        recipe = recipe.model_copy(update={"batch_norm": "frozen"})
     model = model.to(images.train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     synchronise(model)
     trained = Trained(model, counted.parameters, counted.macs)
@@ -138,3 +144,10 @@ def train_network(
         progress.skip(recipe.epochs - len(error.history))
     trained.model, trained.micro_batches = learner.evaluated, learner.micro_batches.count
     return trained
+
+
+def freeze_all_but_the_last(model: nn.Module) -> None:
+    """Let only the last linear layer of a network learn."""
+    last = last_linear(model)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.rpartition(".")[0] == last)

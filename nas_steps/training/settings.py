@@ -7,10 +7,14 @@ from nas_steps.provenance.settings import Settings
 
 
 class ComputeSettings(Settings):
-    """The settings of every training. The device is an option of the command and is written to the results."""
+    """The settings of every training. The device is an option of the command and is written to the results.
+
+    `weights` names the pretrained weights that networks start from: source, importance, normalisation.
+    """
 
     seed: int
     threads: int
+    weights: dict[str, str] | None = None
 
 
 class TrainingSettings(ComputeSettings):

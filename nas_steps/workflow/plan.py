@@ -26,9 +26,11 @@ from nas_steps.provenance.fingerprint import code_fingerprint, module_hashes
 from nas_steps.provenance.settings import write_settings
 from nas_steps.provenance.step import Step, cardinality, common_folder, expand
 from nas_steps.provenance.versions import describe_versions
+from nas_steps.retraining.rivals import rival_names
 from nas_steps.search.slots import slot_entry, slots
 from nas_steps.spaces.baselines import family_of, to_be_fitted
-from nas_steps.spaces.declare import declared_cells
+from nas_steps.spaces.declare import declared, declared_cells
+from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.workflow.steps import STEPS
 
 #: keys of the data that count only if they lead to other data
@@ -82,6 +84,7 @@ class Plan:
         self._values: dict[tuple[str, str], dict[str, Any]] = {}
         self._code: dict[tuple[str, ...], str] = {}
         self.content = self._content_of_files()
+        self.weights_content = self._content_of_weights()
         self.tolerance = ""
         self.data_folder = self._data_folder()
         estimator = self.config.search.estimator
@@ -101,6 +104,7 @@ class Plan:
         variant = variant if step.by else ""
         if (step.name, variant) not in self._values:
             given = {"content": self.content, "tolerance": self.tolerance, "config": self.dump}
+            given |= {"weights_content": self.weights_content}
             values = {
                 name: given[name] if source.path == "" else source.of(self.config, self.dump, variant)
                 for name, source in step.sources().items()
@@ -159,6 +163,8 @@ class Plan:
         if entry in self.config.retrain.baselines:
             known["family"] = family_of(entry)
             known |= {} if budget is None else {"macs": budget.macs, "parameters": budget.parameters}
+        if step.name == "weights":
+            known["family"] = family_of(str(derive.pretrained_network(self.config)))
         if "factorial" in step.reads and wildcards.get("base", "hand_designed") == "hand_designed":
             known["family"] = family_of(self.config.scaling.factorial.hand_designed)
         names = [cardinality(option)[0] for option in step.options]
@@ -183,7 +189,8 @@ class Plan:
             if option == "data" and given:
                 given = [os.path.dirname(given[0])]
             if option == "path":
-                words.append(f"--path={self.table}")
+                path = self.config.weights.source if name == "weights" else self.table
+                words += [f"--path={path}"] if name != "weights" or self.config.weights.is_file else []
             elif given:
                 words += [f"--{option}", *(given if mark in ("*", "+") else given[-1:])]
         if step.device:
@@ -210,6 +217,11 @@ class Plan:
         path = data.path if data.source in ("folder", "npz") else None
         path = path if self.table is None else self.table
         return "" if path is None else content_fingerprint(path, f"{self.store}/file_hashes.json", self.root)
+
+    def _content_of_weights(self) -> str:
+        """Return a fingerprint of the user's file of pretrained weights; empty if there is none."""
+        source, known = self.config.weights, f"{self.store}/file_hashes.json"
+        return content_fingerprint(source.source, known, self.root) if source.is_file else ""
 
     def _data_folder(self) -> str:
         """Return where the prepared data lie: `results/data/<source>-<fingerprint of their settings>`.
@@ -291,6 +303,15 @@ class Plan:
     @property
     def trains(self) -> bool:
         return self.table is None
+
+    @property
+    def pretrains(self) -> bool:
+        """Whether networks start from pretrained weights."""
+        return self.config.weights.given
+
+    def pretrained(self, output: str = "source") -> list[str]:
+        """Return the pretrained weights that networks start from, or the `facts` about them; none from nothing."""
+        return self.every("weights", output)
 
     @property
     def one_shot(self) -> bool:
@@ -474,19 +495,23 @@ class Plan:
         kinds |= {f"uniform-{number}": "uniform" for number in range(retrain.uniform)}
         if retrain.largest:
             kinds["largest"] = "largest"
-        return kinds | dict.fromkeys(retrain.baselines, "baseline")
+        kinds |= dict.fromkeys(retrain.baselines, "baseline")
+        space = declared(filled(self.config.space))
+        if self.pretrains and isinstance(space, MobileSpace):
+            kinds |= rival_names(space.resolution)
+        return kinds
 
     def winners(self, entry: str) -> list[str]:
         """Return where an entry's architecture stands, or what it is fitted to; the others wait for no search."""
         budget = self.config.retrain.budget
         fitted = budget is not None and budget.winner and to_be_fitted(entry) is not None
-        if self.entries[entry] in ("searched", "random") or fitted:
+        if self.entries[entry] in ("searched", "random", "from_nothing") or fitted:
             return [f"{self.folder}/ranking/winners.csv"]
         return []
 
     def drawn_within(self, entry: str) -> list[str]:
-        """Return what a uniform draw needs to keep the constraints of the searches; none if there are none."""
-        needed = self.entries[entry] == "uniform" and constrained(self.config.search)
+        """Return what the constraints of the searches are judged by; none if there are none, or a search kept them."""
+        needed = self.entries[entry] not in ("searched", "random") and constrained(self.config.search)
         return self.every("measure_blocks", "blocks") if needed else []
 
     def judged_by(self) -> list[str]:

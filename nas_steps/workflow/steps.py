@@ -2,6 +2,7 @@
 
 from nas_steps.data.steps import STEPS as DATA
 from nas_steps.export.steps import STEPS as EXPORT
+from nas_steps.pretrained.steps import STEPS as PRETRAINED
 from nas_steps.provenance.step import Step, steps
 from nas_steps.ranking.steps import STEPS as RANKING
 from nas_steps.report.steps import STEPS as REPORT
@@ -18,4 +19,14 @@ MANIFEST = steps(
         writes={"manifest": ("manifest.json", "every file above: bytes, sha256, what it was made with")},
     ),
 )
-STEPS: dict[str, Step] = {**DATA, **SEARCH, **RANKING, **RETRAINING, **SCALING, **EXPORT, **REPORT, **MANIFEST}
+STEPS: dict[str, Step] = {
+    **DATA,
+    **PRETRAINED,
+    **SEARCH,
+    **RANKING,
+    **RETRAINING,
+    **SCALING,
+    **EXPORT,
+    **REPORT,
+    **MANIFEST,
+}

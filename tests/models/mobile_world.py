@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from nas_steps.models.mobile.entangled import EntangledBlock
 from nas_steps.models.mobile.supernet import STEM, LastStep, MobileSupernet
+from nas_steps.models.resize import Resize
 from nas_steps.spaces.mobile.presets import PRESETS
 from nas_steps.spaces.mobile.space import MobileArchitecture, MobileSpace
 
@@ -23,7 +24,22 @@ CHOICES = MobileSpace.declare(
         "head": {"width": 16, "hidden": 12, "dropout": 0.5},
     },
 )
-SMALL = {"nasbench_macro": PRESETS["nasbench_macro"], "mobile_small": PRESETS["mobile_small"], "choices": CHOICES}
+#: paths that resize the images of 16 pixels, and pad as TensorFlow
+RESIZING = MobileSpace.declare(
+    "resizing",
+    {
+        "stem": {"width": 8, "stride": 2, "activation": "relu", "padding": "same"},
+        "stages": [{"width": 8, "kernel": [3, 5], "expansion": [2, 4], "depth": [1, 2], "stride": [1, 2]}],
+        "head": {"width": 16},
+        "resolution": [12, 16],
+    },
+)
+SMALL = {
+    "nasbench_macro": PRESETS["nasbench_macro"],
+    "mobile_small": PRESETS["mobile_small"],
+    "choices": CHOICES,
+    "resizing": RESIZING,
+}
 
 
 def trained(space: MobileSpace, *, entangled: bool = False) -> MobileSupernet:
@@ -47,6 +63,8 @@ def inherited(supernet: MobileSupernet, architecture: MobileArchitecture) -> dic
     for name in supernet.path(architecture):
         owner, operation = supernet.steps[name]
         module = supernet.modules_of[owner]
+        if isinstance(module, Resize):
+            continue
         if isinstance(module, LastStep):
             found |= module.last.state_dict(prefix=f"features.{len(architecture.stages) + 1}.")
             found |= module.classifier.state_dict(prefix="classifier.")

@@ -11,7 +11,9 @@ from mobile_world import SMALL, inherited, trained
 from nas_steps.errors import UserError
 from nas_steps.models.mobile.entangled import EntangledBlock
 from nas_steps.models.mobile.network import MobileNetwork
+from nas_steps.models.mobile.prefix import SharedPrefixes
 from nas_steps.models.mobile.supernet import MobileSupernet
+from nas_steps.models.resize import Resize
 from nas_steps.spaces.mobile.architectures import Block, Operation
 from nas_steps.spaces.mobile.space import MobileSpace
 
@@ -60,6 +62,20 @@ def test_a_shorter_stage_shares_its_layers_with_a_longer_one() -> None:
     short, long = (supernet.path(space.parse(text.format(mb))) for mb in ("mb", "mb_r3"))
     assert long[:3] == short[:3]
     assert long[5:] == short[3:]
+
+
+def test_paths_of_different_resolutions_share_weights_but_no_beginning() -> None:
+    space = SMALL["resizing"]
+    supernet = trained(space).eval()
+    text = "stem_k3_s2_c8_i{}_tf_relu/mb_k3_e2_c8/head_c16"
+    one, other = (space.parse(text.format(side)) for side in (12, 16))
+    assert supernet.path(one)[0] == "i12"
+    assert supernet.path(one)[1:] == supernet.path(other)[1:]
+    assert len(SharedPrefixes(supernet, [one, other])) == 2 * len(supernet.path(one))
+    images = torch.randn(2, 1, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(supernet(images, one), supernet(Resize(12)(images), one))
+        assert not torch.allclose(supernet(images, one), supernet(images, other), atol=1e-3)
 
 
 def test_layers_that_are_left_out_are_no_steps() -> None:

@@ -30,8 +30,18 @@ NETWORK = Network(channels=2, cells=3)
 BLOCKS = MobileSpace.declare(
     "blocks", {"stem": {"width": 8, "stride": 2}, "stages": [{"width": 8, "kernel": [3, 5]}], "head": {"width": 8}}
 )
+#: the same at two resolutions; the maps of one are as large behind the first stage as those of the other before
+RESIZED = MobileSpace.declare(
+    "resized",
+    {
+        "stem": {"width": 8, "stride": 2},
+        "stages": [{"width": 8, "kernel": [3, 5], "stride": [1, 2]}],
+        "head": {"width": 8},
+        "resolution": [8, 16],
+    },
+)
 CELLS = CellSpace("edges", ("skip_connect", "nor_conv_1x1"), nodes=1)
-SPACES: dict[str, Space] = {"mobile": BLOCKS, "cells": CELLS}
+SPACES: dict[str, Space] = {"mobile": BLOCKS, "resized": RESIZED, "cells": CELLS}
 
 
 @pytest.fixture(autouse=True)
@@ -63,9 +73,10 @@ def test_every_part_has_a_latency(space: Space, runtime: str, capsys: pytest.Cap
     assert "predicted against measured: mean absolute error" in printed
 
 
-def test_parts_in_a_row_compute_what_the_network_computes() -> None:
-    architecture = BLOCKS.decode([1])
-    parts = blocks_of(BLOCKS)
+@pytest.mark.parametrize("space", [BLOCKS, RESIZED], ids=["mobile", "resized"])
+def test_parts_in_a_row_compute_what_the_network_computes(space: MobileSpace) -> None:
+    architecture = space.largest()
+    parts = blocks_of(space)
     network = whole(parts, architecture, SHAPE).eval()
     rows = [module for name in parts.of(architecture) for module in modules(parts, name, SHAPE)]
     x = torch.randn(2, 1, 8, 8)
@@ -80,6 +91,19 @@ def test_parts_in_a_row_compute_what_the_network_computes() -> None:
         assert x.shape[1:] == (row.channels, row.side, row.side)
         x = one(x)
     assert torch.equal(x, expected)
+
+
+def test_blocks_of_two_resolutions_are_measured_once_if_their_maps_are_equally_large() -> None:
+    parts = blocks_of(RESIZED)
+    placed = {name: modules(parts, name, SHAPE) for name in parts.names()}
+    keys = {name: one.key for name, (one,) in placed.items()}
+    assert keys["i8-head-c8@2"] == keys["i16-head-c8@4"] != keys["i16-head-c8@2"]
+    assert keys["i8-stem"] != keys["i16-stem"]
+    for one in (one for several in placed.values() for one in several):
+        same = [other for several in placed.values() for other in several if other.key == one.key]
+        assert {(other.channels, other.side, str(other.build())) for other in same} == {
+            (one.channels, one.side, str(one.build()))
+        }
 
 
 def test_edges_are_placed_as_in_the_network() -> None:
@@ -110,6 +134,9 @@ def test_mobile_parts_are_fitted_by_a_factor() -> None:
     found = fitted({"stem": 1.0, "block": 2.0}, [3.0, 5.0, 7.0], [7.0, 11.0, 99.0], call=0.5)
     assert found["block"] == pytest.approx(4.0)
     assert found["stem"] + found["block"] == pytest.approx(7.0)
+    # each network has one of the stems
+    both = fitted({"i8-stem": 1.0, "i8-block": 2.0, "i16-stem": 1.0}, [3.0, 5.0], [7.0, 11.0], call=0.5)
+    assert both["i8-stem"] == both["i16-stem"] == pytest.approx(found["stem"])
 
 
 def test_cells_are_fitted_by_a_line_whose_constant_is_the_base() -> None:

@@ -27,12 +27,25 @@ MOBILE = MobileSpace.declare(
         "head": {"width": 16, "hidden": 12},
     },
 )
+#: 48 architectures at three resolutions
+RESOLUTIONS = MobileSpace.declare(
+    "resolutions",
+    {
+        "stem": {"width": 8, "stride": 2, "activation": "relu", "padding": "same"},
+        "stages": [
+            {"width": [8, 12], "depth": [1, 2], "stride": 2},
+            {"width": 12, "depth": [1, 2], "kernel": [3, 5], "by": "stage"},
+        ],
+        "head": {"width": 16},
+        "resolution": [16, 25, 32],
+    },
+)
 #: 81 architectures
 CELLS = CellSpace("pairs", ("skip_connect", "max_pool_3x3", "nor_conv_1x1"), nodes=1, edges_per_node=None)
 ONE_INPUT = CellSpace(
     "one input", ("none", "skip_connect", "nor_conv_3x3"), nodes=3, inputs=1, edges_per_node=None, none_is_choice=True
 )
-SPACES: dict[str, Space] = {"mobile": MOBILE, "cells": CELLS, "one input": ONE_INPUT}
+SPACES: dict[str, Space] = {"mobile": MOBILE, "resolutions": RESOLUTIONS, "cells": CELLS, "one input": ONE_INPUT}
 
 
 def table(space: Space) -> CostTable:

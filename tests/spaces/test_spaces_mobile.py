@@ -21,8 +21,9 @@ from nas_steps.spaces.mobile.space import MobileArchitecture, MobileSpace, parse
 SMALL = "stem_k3_c16_relu/mb_k3_e2_c16/mb_k3_s2_e2_c24/mb_k3_s2_e2_c48/head_c192"
 
 
-def declared(*stages: dict[str, Any], **stem: Any) -> MobileSpace:
-    return MobileSpace.declare("tiny", {"stem": {"width": 8} | stem, "stages": list(stages), "head": {"width": 16}})
+def declared(*stages: dict[str, Any], resolution: Any = None, **stem: Any) -> MobileSpace:
+    parts = {"stem": {"width": 8} | stem, "stages": list(stages), "head": {"width": 16}}
+    return MobileSpace.declare("tiny", {**parts, "resolution": resolution})
 
 
 # small enough to be listed: settings of whole stages, layers that choose, layers left out, all of them named
@@ -33,6 +34,8 @@ TINY = {
         {"width": 8, "depth": 3, "kernel": [3, 5], "skip": True}, {"width": 16, "squeeze": ["none", "se0.5"]}
     ),
     "stage": declared({"width": 8, "depth": [2, 3], "kernel": [3, 7], "squeeze": ["se0.25", "hse0.25"], "by": "stage"}),
+    "sides": declared({"width": [8, 12], "depth": [1, 2]}, {"width": 16, "stride": 2}, resolution=[48, 32, 40]),
+    "one side": declared({"width": [8, 12], "depth": [1, 2]}, resolution=24),
     "named": declared({"width": 16, "depth": 2, "stride": 2, "operations": ["id", "k3_e3", "k5_e6_se0.25"]}),
 }
 SPACES = {**PRESETS, **TINY}
@@ -69,6 +72,8 @@ def anything(random: Random) -> MobileArchitecture:
         random.choice((1, 2)),
         random.choice(("silu", "relu", "relu6", "hswish")),
         random.choice((1e-5, 1e-3, 0.1 + 0.2)),
+        random.choice((0, 0, 1024)),
+        random.random() < 0.3,
     )
     stages = []
     for _ in range(random.randint(1, 3)):
@@ -89,6 +94,8 @@ def test_whatever_is_printed_is_read_back() -> None:
     random = Random(0)
     for _ in range(2000):
         architecture = anything(random)
+        if 0 < architecture.stem.side < architecture.stride:
+            continue
         assert parse_mobile(str(architecture)) == architecture
         assert str(parse_mobile(f" {architecture}\n")) == str(architecture)
 
@@ -111,6 +118,15 @@ def test_fields_in_any_order_and_blocks_one_by_one_are_one_string() -> None:
         canonical.replace("stem_k3_s2_c16_silu", "stem_k3_s2_c16"),
     ):
         assert str(parse_mobile(text)) == canonical
+
+
+def test_the_side_and_the_padding_are_fields_of_the_stem() -> None:
+    text = SMALL.replace("c16_relu", "c16_eps0.001_i96_tf_relu", 1)
+    architecture = parse_mobile(text)
+    assert (architecture.stem.side, architecture.stem.same) == (96, True)
+    assert str(architecture) == text
+    assert str(parse_mobile(text.replace("eps0.001_i96_tf", "tf_i96_eps1e-3"))) == text
+    assert (parse_mobile(SMALL).stem.side, parse_mobile(SMALL).stem.same) == (0, False)
 
 
 def test_runs_are_undone_only_where_blocks_differ() -> None:
@@ -141,6 +157,14 @@ def test_runs_are_undone_only_where_blocks_differ() -> None:
         (SMALL.replace("head_c192", "head_c192_relu"), ["the head has the stem's activation"]),
         (SMALL.replace("head_c192", "head"), ["head needs c"]),
         (SMALL.replace("stem_k3", "stem_gelu_k3"), ["'gelu' is no field of stem", "silu, relu, relu6, hswish"]),
+        (SMALL.replace("stem_k3", "stem_i2_k3"), ["i must be a whole number from 4 to 1024, not 2", "at character 6"]),
+        (SMALL.replace("stem_k3", "stem_tf_tf_k3"), ["tf is given twice", "at character 9"]),
+        (SMALL.replace("stem_k3", "stem_tf1_k3"), ["'tf1' is no field of stem", "tf without one"]),
+        (
+            SMALL.replace("mb_k3_e2", "mb_tf_k3_e2"),
+            ["'tf' is no field of mb", "its fields are r, k, s, e, c, se, hse,"],
+        ),
+        (SMALL.replace("stem_k3_", "stem_k3_s2_i4_"), ["i4 is too small: the strides divide the side by 8"]),
     ],
 )
 def test_a_bad_string_is_refused_in_words(text: str, words: list[str]) -> None:
@@ -212,11 +236,70 @@ def test_a_space_that_cannot_be_searched_is_refused_in_words(stage: Any, words: 
         ({**DECLARED["mobile_small"], "stages": "mb"}, "a list of stages is expected"),
         ({**DECLARED["mobile_small"], "stem": {"width": 8, "stride": 4}}, "stem.stride is 4"),
         ({**DECLARED["mobile_small"], "head": {"width": 8, "dropout": 1}}, "head.dropout is 1"),
+        ({**DECLARED["mobile_small"], "stem": {"width": 8, "padding": "sam"}}, "unknown padding 'sam'; did you mean"),
+        ({**DECLARED["mobile_small"], "stem": {"width": 8, "side": 96}}, "stem: unknown key 'side'"),
     ],
 )
 def test_a_declaration_without_its_parts_is_refused_in_words(data: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
         MobileSpace.declare("broken", data)
+
+
+def test_the_resolution_is_one_more_choice() -> None:
+    space = TINY["sides"]
+    assert space.resolution == (32, 40, 48)
+    assert space.size() == 3 * 4
+    found = Counter(one.stem.side for one in everything(space))
+    assert found == {32: 4, 40: 4, 48: 4}
+    assert (space.smallest().stem.side, space.largest().stem.side) == (32, 48)
+    assert space.sites().counts[0] == 3
+    decision = space.decision([])
+    assert decision is not None
+    assert (decision.kind, decision.options) == ("resolution", ("32", "40", "48"))
+    # two networks, although all their blocks are the same
+    one, other = (space.parse(f"stem_k3_s2_c8_i{side}_silu/mb_k3_e1_c8/mb_k3_s2_e1_c16/head_c16") for side in (32, 48))
+    assert space.identity(one) != space.identity(other)
+    only = TINY["one side"]
+    assert {one.stem.side for one in everything(only)} == {24}
+
+
+def test_a_space_of_one_network_may_choose_its_resolution() -> None:
+    space = declared({"width": 8}, resolution=[32, 64])
+    assert [str(one).split("/")[0] for one in everything(space)] == ["stem_k3_s2_c8_i64_silu", "stem_k3_s2_c8_i32_silu"]
+
+
+@pytest.mark.parametrize(
+    ("resolution", "words"),
+    [
+        ([64, 4], "resolution has 4, but the strides of stem and stages divide the side by 8"),
+        ([64, 64], "resolution: something stands twice in [64, 64]"),
+        ([], "resolution is empty"),
+        ([64, 2048], "resolution is 2048; it must be a whole number from 4 to 1024"),
+        ([64, "96px"], "resolution is '96px'"),
+    ],
+)
+def test_a_resolution_that_is_none_is_refused_in_words(resolution: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        declared({"width": [8, 12], "stride": 2}, {"width": 16, "stride": 2}, resolution=resolution)
+
+
+def test_an_architecture_of_another_resolution_is_refused_in_words() -> None:
+    text = "stem_k3_s2_c8{}_silu/mb_k3_e1_c8/mb_k3_s2_e1_c16/head_c16"
+    for side, words in (("_i36", "to 36 pixels, the space's do so to 32 or 40 or 48"), ("", "images not at all,")):
+        with pytest.raises(UserError, match=words):
+            TINY["sides"].parse(text.format(side))
+    with pytest.raises(UserError, match="to 96 pixels, the space's do so not at all"):
+        PRESETS["mobile_small"].parse(SMALL.replace("c16_relu", "c16_i96_relu", 1))
+
+
+def test_the_padding_is_that_of_all_architectures() -> None:
+    stages = {"width": 8, "kernel": [3, 5]}
+    same, symmetric = declared(stages, padding="same"), declared(stages, padding="symmetric")
+    assert symmetric == declared(stages)
+    one = same.sample(Random(0))
+    assert str(one).startswith("stem_k3_s2_c8_tf_silu/")
+    with pytest.raises(UserError, match="its stem is not the space's, stem_k3_s2_c8_silu"):
+        symmetric.check(one)
 
 
 @pytest.mark.parametrize(

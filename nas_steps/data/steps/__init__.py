@@ -1,5 +1,6 @@
 """The declaration of the step that prepares the data."""
 
+from nas_steps.config import derive
 from nas_steps.config.reads import CONTENT, SEED
 from nas_steps.provenance.step import COST, Reads, Step, steps
 
@@ -22,6 +23,7 @@ STEPS = steps(
             **CONTENT,
             "data": Reads("data", leave_out=("path", "unreadable", "max_image_pixels")),
             "tolerance": "",
+            "normalisation": Reads("weights", derive.normalisation),
         },
         writes={
             **ARRAYS,

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from nas_steps.config.estimators import ShortTraining
 from nas_steps.estimation.estimates import write_estimates
@@ -23,6 +24,7 @@ def main(task: Task) -> None:
         task.cost.device = ""  # none was used
         return
     from nas_steps.estimation.shard import Shard, estimates_of
+    from nas_steps.models.pretrained import pretrained
     from nas_steps.training.job import training_job
 
     if settings.share is not None and isinstance(settings.estimator, ShortTraining):
@@ -31,8 +33,11 @@ def main(task: Task) -> None:
     # the sample is scored as in search seed 0
     stage, seed = STAGES.get(task.step.name, "search"), getattr(task.given, "seed", 0)
     asked = canonical_json([asdict(one) for one in mine])
-    with training_job(task, settings, task.output("estimates"), stage=stage, proposals=asked, seed=seed) as job:
+    start = pretrained(task.weights)
+    started: dict[str, Any] = {} if start is None else {"weights": start.key()}
+    what: dict[str, Any] = {"stage": stage, "proposals": asked, "seed": seed} | started
+    with training_job(task, settings, task.output("estimates"), **what) as job:
         # the settings lie in results/settings
         root = Path(task.given.settings).resolve().parent.parent
-        shard = Shard(settings, task.data, stage, seed, job)
+        shard = Shard(settings, task.data, stage, seed, job, start)
         write_estimates(task.output("estimates"), estimates_of(shard, mine, root))

@@ -42,7 +42,7 @@ class EntangledBlock(nn.Module):
     def part(self, operation: Operation) -> dict[str, Tensor]:
         """Return the state dict of the block with `operation`, as views of the shared tensors."""
         whole = dict(self.largest.named_parameters()) | dict(self.largest.named_buffers())
-        return {name: _cut(whole[name], one.shape) for name, one in self.small[operation].state_dict().items()}
+        return {name: cut(whole[name], one.shape) for name, one in self.small[operation].state_dict().items()}
 
     def alone(self, operation: Operation) -> nn.Module:
         """Build the block with `operation` with a copy of its weights."""
@@ -57,8 +57,8 @@ class EntangledBlock(nn.Module):
         return functional_call(self.small[operation].train(self.training), self.part(operation), (x,))
 
 
-def _cut(tensor: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return the first channels and a kernel's centre."""
+def cut(tensor: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return a view: the first channels and a kernel's centre."""
     for dimension, size in enumerate(shape):
         start = (tensor.shape[dimension] - size) // 2 if dimension >= 2 else 0
         tensor = tensor.narrow(dimension, start, size)

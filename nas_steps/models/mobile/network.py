@@ -9,21 +9,26 @@ from torchvision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 from torchvision.ops.stochastic_depth import StochasticDepth
 
 from nas_steps.errors import UserError
-from nas_steps.models.convolutions import Conv2d
+from nas_steps.models.convolutions import Conv2d, SameConv2d
 from nas_steps.models.hand_designed import BATCH_NORM_MOMENTUM
+from nas_steps.models.resize import Resize
 from nas_steps.spaces.mobile.architectures import Block, Head, MobileArchitecture, Stem, parse_mobile
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"silu": nn.SiLU, "relu": nn.ReLU, "relu6": nn.ReLU6, "hswish": nn.Hardswish}
 
 
 class MobileNetwork(nn.Module):
-    """(N, inputs, side, side) -> logits (N, classes); `drop_path` grows with depth (Huang et al. 2016, section 3)."""
+    """(N, inputs, side, side) -> logits (N, classes); `drop_path` grows with depth (Huang et al. 2016, section 3).
+
+    If the stem has a side, images are first resized to it.
+    """
 
     def __init__(self, architecture: MobileArchitecture, *, inputs: int, classes: int) -> None:
         super().__init__()
         stem, head = architecture.stem, architecture.head
         stages: list[list[nn.Module]] = [[] for _ in architecture.stages]
         width = stem.width
+        self.resize = Resize(stem.side) if stem.side else nn.Identity()
         for number, _, into, block in architecture.blocks():
             stages[number].append(build_block(block, into, stem))
             width = block.width
@@ -47,13 +52,13 @@ class MobileNetwork(nn.Module):
             module.p = probability * index / len(depths)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.avgpool(self.features(x)).flatten(1))
+        return self.classifier(self.avgpool(self.features(self.resize(x))).flatten(1))
 
 
 def build_mobile(text: str, *, inputs: int, classes: int, side: int) -> MobileNetwork:
     """Build a mobile architecture for images of (inputs, side, side). Raises UserError if they have too few pixels."""
     architecture = parse_mobile(text)
-    if side < architecture.stride:
+    if not architecture.stem.side and side < architecture.stride:
         raise UserError(
             f"{architecture}: its strides divide the side by {architecture.stride}, but the images have {side} pixels; "
             "take larger images, or a stem or stages of stride 1"
@@ -64,6 +69,11 @@ def build_mobile(text: str, *, inputs: int, classes: int, side: int) -> MobileNe
 def build_stem(stem: Stem, inputs: int) -> nn.Module:
     activation = ACTIVATIONS[stem.activation](inplace=True)
     return nn.Sequential(*_convolution(inputs, stem.width, stem.kernel, stem.stride, stem), activation)
+
+
+def resized_stem(stem: Stem, inputs: int, side: int) -> nn.Module:
+    """Build a stem that first resizes its images to `side` pixels."""
+    return nn.Sequential(Resize(side), build_stem(stem, inputs))
 
 
 def build_last(head: Head, width: int, stem: Stem) -> nn.Module:
@@ -97,10 +107,14 @@ def build_block(block: Block, width: int, stem: Stem) -> nn.Module:
         return _squeeze(operation.squeeze, width, expanded, block.activation)
 
     made = MBConv(config, 0.0, norm, squeeze)
-    if block.activation != "silu":
-        for layer in made.block:
-            if isinstance(layer, Conv2dNormActivation) and len(layer) == 3:
-                layer[2] = ACTIVATIONS[block.activation](inplace=True)
+    for layer in made.block:
+        if not isinstance(layer, Conv2dNormActivation):
+            continue
+        if block.activation != "silu" and len(layer) == 3:
+            layer[2] = ACTIVATIONS[block.activation](inplace=True)
+        if stem.same and layer[0].stride != (1, 1):
+            one = layer[0]
+            layer[0] = SameConv2d(one.in_channels, one.out_channels, operation.kernel, block.stride, groups=one.groups)
     return made
 
 
@@ -119,6 +133,8 @@ def initialise(network: nn.Module) -> None:
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int, stem: Stem) -> tuple[nn.Module, nn.Module]:
     """Build a convolution and its norm; torchvision's block cannot have another class of convolution."""
+    if stem.same and stride > 1:
+        return SameConv2d(inputs, outputs, kernel, stride), _norm(stem)(outputs)
     return Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), _norm(stem)(outputs)
 
 

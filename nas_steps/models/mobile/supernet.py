@@ -13,10 +13,11 @@ from torchvision.models.efficientnet import MBConvConfig
 
 from nas_steps.models.mobile.entangled import EntangledBlock
 from nas_steps.models.mobile.network import build_block, build_classifier, build_last, build_stem, initialise
+from nas_steps.models.resize import Resize
 from nas_steps.spaces.mobile.architectures import Block, Head, Operation, Stem
 from nas_steps.spaces.mobile.space import MobileArchitecture, MobileSpace
 
-#: the first step of every path
+#: the first step of every path, or the second if images are resized
 STEM = "stem"
 
 
@@ -36,7 +37,8 @@ class LastStep(nn.Module):
 class MobileSupernet(nn.Module):
     """(N, inputs, side, side) and an architecture of `space` -> logits (N, classes).
 
-    An architecture is a path: the stem, a block for each layer (by its input channels) that is no identity, the head.
+    An architecture is a path: the resizing of its images, if the space has resolutions, the stem, a block for each
+    layer (by its input channels) that is no identity, the head. Weights are shared by all resolutions.
     """
 
     def __init__(self, space: MobileSpace, *, inputs: int, classes: int, entangled: bool = False) -> None:
@@ -45,6 +47,9 @@ class MobileSupernet(nn.Module):
         self.modules_of = nn.ModuleDict({STEM: build_stem(space.stem, inputs)})
         #: by the step's name, the name of its module, and its operation if the module is entangled
         self.steps: dict[str, tuple[str, Operation | None]] = {STEM: (STEM, None)}
+        for side in space.resolution:
+            self.steps[resize_name(side)] = (resize_name(side), None)
+            self.modules_of[resize_name(side)] = Resize(side)
         groups: dict[str, list[tuple[int, Block]]] = {}
         for number, layer, into, block in _reachable(space):
             name = step_name(number, layer, into, block)
@@ -67,10 +72,15 @@ class MobileSupernet(nn.Module):
         initialise(self)
 
     def path(self, architecture: MobileArchitecture) -> list[str]:
-        """Name an architecture's steps; equal beginnings compute the same. Raises UserError for another space's."""
+        """Name an architecture's steps; equal beginnings compute the same, and those of two resolutions differ at once.
+
+        Raises UserError for another space's.
+        """
         names = [step_name(*place) for place in self.space.check(architecture).blocks()]
         width = architecture.stages[-1][-1].width
-        return [STEM, *(name for name in names if name is not None), f"head-c{width}"]
+        side = architecture.stem.side
+        first = [resize_name(side), STEM] if side else [STEM]
+        return [*first, *(name for name in names if name is not None), f"head-c{width}"]
 
     def step(self, name: str) -> nn.Module:
         """Copy a step."""
@@ -87,6 +97,11 @@ class MobileSupernet(nn.Module):
             module = self.modules_of[owner]
             x = module(x) if operation is None else module(x, operation)
         return x
+
+
+def resize_name(side: int) -> str:
+    """Name the step that resizes images to `side` pixels."""
+    return f"i{side}"
 
 
 def step_name(stage: int, layer: int, into: int, block: Block) -> str | None:

@@ -9,6 +9,7 @@ from nas_steps.provenance.versions import TRAINS
 
 ESTIMATORS = "nas_steps.estimation.estimators"
 DATA = {"data": "folder of the prepared data"}
+WEIGHTS = {"weights?": "source.safetensors: the pretrained weights that networks start from"}
 PROXY = "nas_steps.estimation.proxies.{estimator[proxy]}"
 SHARD = {"shard": "shards"}
 ESTIMATES = (
@@ -60,7 +61,7 @@ def scoring(name: str, summary: str, file: str, **more: Any) -> Step:
         module="nas_steps.estimation.steps.evaluate",
         packages=TRAINS,
         device=True,
-        takes={**DATA, "proposals": "CSV file with index and architecture"},
+        takes={**DATA, **WEIGHTS, "proposals": "CSV file with index and architecture"},
         options={"shards": "number of shares"},
         **more,
     )

@@ -52,6 +52,7 @@ def training(name: str, summary: str, folder: str, **more: Any) -> Step:
         device=True,
         takes={
             "data": "folder of the prepared data",
+            "weights?": "source.safetensors: the pretrained weights that networks start from",
             "winners?": "winners.csv: a searched entry's architecture, or what a baseline is to match",
             "blocks?": "blocks.csv, for a uniform draw within constraints",
         },

@@ -1,9 +1,18 @@
 """Train one entry by the final recipe and test it once."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from nas_steps.errors import known
 from nas_steps.provenance.task import Task
+from nas_steps.retraining.constrained import keeps
 from nas_steps.retraining.entries import KINDS, constraints_of, entry_of, missing
+from nas_steps.training.record import PROBE
 from nas_steps.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from nas_steps.training.networks import Trained
 
 
 def main(task: Task) -> None:
@@ -17,6 +26,7 @@ def main(task: Task) -> None:
         winners=task.winners,
         constraints=constraints_of(task.macs, task.parameters),
         costs=task.blocks,
+        weights=task.weights,
     )
     if not entry.architecture:
         from nas_steps.training.record import write_untrained
@@ -25,6 +35,14 @@ def main(task: Task) -> None:
         write_untrained(task.folder, entry, task.seed, status=status, reason=reason)
         return
 
+    from nas_steps.models.pretrained import pretrained
     from nas_steps.training.final import final_job
 
-    final_job(task, entry, settings)
+    def more(trained: Trained) -> dict[str, str]:
+        judged = keeps(entry.architecture, settings, task.blocks, trained.parameters, trained.macs)
+        # a search keeps its constraints
+        judged = "kept" if entry.kind in ("searched", "random") and settings.constraints else judged
+        return {} if judged is None else {"constraints": judged}
+
+    start = None if entry.kind == "from_nothing" else pretrained(task.weights)
+    final_job(task, entry, settings, start=start, probe=entry.name == PROBE, more=more)

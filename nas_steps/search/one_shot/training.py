@@ -141,11 +141,17 @@ def train_supernet(
     seed: int,
     progress: Progress,
     checkpoint: Checkpoint | None = None,
+    initial: Callable[[nn.Module], None] | None = None,
 ) -> tuple[SharedNetwork, list[Row], int]:
-    """Return the trained supernet, a row for each epoch, and the micro-batches of a batch. Raises DivergedError."""
+    """Return the trained supernet, a row for each epoch, and the micro-batches of a batch. Raises DivergedError.
+
+    `initial` may change the initialised supernet in place, on the CPU.
+    """
     supernet, space = settings.supernet, declared(settings.space)
     torch.manual_seed(derive_seed(seed, "initialisation"))
     network = shared_network(space, settings.network, inputs=inputs, classes=classes, entangled=supernet.entangled)
+    if initial is not None:
+        initial(network.supernet)
     network = network.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     synchronise(network)
     paths = sampling(supernet.sampling, space, seed=derive_seed(seed, "paths"), between=supernet.between)

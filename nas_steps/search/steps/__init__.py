@@ -34,6 +34,7 @@ ENDS = {
     ),
 }
 DATA = {"data": "folder of the prepared data"}
+WEIGHTS = {"weights?": "source.safetensors: the pretrained weights that networks start from"}
 ON_DEVICE: Any = {"packages": TRAINS, "device": True}
 COSTS = {"blocks?": "blocks.csv, if there are constraints or latency is an objective"}
 
@@ -144,7 +145,7 @@ STEPS = steps(
         when=("trains",),
         kinds=("nas_steps.estimation.estimators.{estimator[kind]}", "nas_steps.estimation.proxies.{estimator[proxy]}"),
         **ON_DEVICE,
-        takes={**DATA, "proposals": "CSV file with index and architecture"},
+        takes={**DATA, **WEIGHTS, "proposals": "CSV file with index and architecture"},
         options={"shards": "number of shares"},
         reads=SHARED,
         writes={
@@ -192,7 +193,7 @@ STEPS = steps(
         jobs={"strategy": "enas", "seed": "search_seeds"},
         when=("trains",),
         **ON_DEVICE,
-        takes=DATA,
+        takes={**DATA, **WEIGHTS},
         reads={**SEARCHED, **STRATEGY},
         writes={**ENDS, "cost": (f"{FOLDER}/cost.json", COST)},
     ),
@@ -203,7 +204,7 @@ STEPS = steps(
         jobs={"seed": "search_seeds"},
         when=("one_shot",),
         **ON_DEVICE,
-        takes=DATA,
+        takes={**DATA, **WEIGHTS},
         reads={**SEARCHED, "supernet": "search.estimator.supernet"},
         writes={
             "weights": (f"{SUPERNET}/weights.safetensors", "the weights that all architectures share, by their names"),

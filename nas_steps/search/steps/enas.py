@@ -13,6 +13,7 @@ from nas_steps.spaces.declare import declared
 def main(task: Task) -> None:
     import torch
 
+    from nas_steps.models.pretrained import pretrained
     from nas_steps.search.enas import enas
     from nas_steps.search.one_shot.networks import shared_network
     from nas_steps.training.job import training_job
@@ -20,9 +21,11 @@ def main(task: Task) -> None:
     from nas_steps.training.progress import Progress
 
     settings = task.read_settings(EnasSettings)
+    start = pretrained(task.weights)
+    started: dict[str, Any] = {} if start is None else {"weights": start.key()}
     strategy, seed = settings.strategy, derive_seed(settings.seed, "search", task.strategy, task.seed)
     with (
-        training_job(task, settings, strategy=task.strategy, seed=task.seed) as job,
+        training_job(task, settings, strategy=task.strategy, seed=task.seed, **started) as job,
         Progress(strategy.epochs, "supernet and controller") as progress,
     ):
         images, space = load_images(task.data, job.device), declared(settings.space)
@@ -30,6 +33,8 @@ def main(task: Task) -> None:
         torch.manual_seed(derive_seed(seed, "initialisation"))
         shape = {"inputs": images.meta.shape[0], "classes": len(images.meta.classes)}
         network = shared_network(space, settings.network, **shape, entangled=strategy.entangled)
+        if start is not None:
+            start.start_supernet(network.supernet)
         network = network.to(job.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         how: dict[str, Any] = {"seed": seed, "progress": progress, "checkpoint": job.checkpoints.of("enas")}
         result = enas(strategy, network, space, images.train, images.valid, **how)

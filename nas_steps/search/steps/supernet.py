@@ -14,6 +14,7 @@ HISTORY = ("epoch", "learning_rate", "paths", "train_loss", "train_accuracy", "s
 def main(task: Task) -> None:
     """Write the weights and the history. Raises UserError if the training diverges."""
     from nas_steps.data.store import read_meta
+    from nas_steps.models.pretrained import pretrained
     from nas_steps.search.one_shot.scoring import write_weights
     from nas_steps.search.one_shot.training import train_supernet, training_images
     from nas_steps.training.job import training_job
@@ -21,9 +22,10 @@ def main(task: Task) -> None:
     from nas_steps.training.progress import Progress
 
     settings = task.read_settings(SupernetSettings)
-    supernet = settings.supernet
+    supernet, start = settings.supernet, pretrained(task.weights)
+    started: dict[str, Any] = {} if start is None else {"weights": start.key()}
     with (
-        training_job(task, settings, processes=supernet.processes, seed=task.seed) as job,
+        training_job(task, settings, processes=supernet.processes, seed=task.seed, **started) as job,
         Progress(supernet.epochs, "supernet") as progress,
     ):
         meta, drawn = read_meta(task.data), derive_seed(settings.seed, "images")
@@ -31,6 +33,8 @@ def main(task: Task) -> None:
         seed = derive_seed(settings.seed, "supernet", task.seed)
         how: dict[str, Any] = {"inputs": meta.shape[0], "classes": len(meta.classes), "seed": seed}
         how |= {"progress": progress, "checkpoint": job.checkpoints.of("supernet")}
+        if start is not None:
+            how["initial"] = start.start_supernet
         try:
             network, rows, micro_batches = train_supernet(settings, images, **how)
         except DivergedError as error:

@@ -14,7 +14,9 @@ EfficientNet-B0 (Tan & Le 2019, table 1) is, on one line::
   al. 2019, section 5.3): a share of the expanded channels, a multiple of 8, a hard sigmoid.
 - A block has the stem's activation unless it names one: silu, relu, relu6 or hswish.
 - `id` is a layer left out. If it changes the shape (`id_s2_c64`), it is a strided 1x1 convolution and a batch norm.
-- `stem` is a convolution; `eps` is the epsilon of all batch norms (default 1e-5).
+- `stem` is a convolution; `eps` is the epsilon of all batch norms (default 1e-5). With `i96` the network first resizes
+  its images to 96 x 96 pixels (bilinear, antialiased); without, it takes any side. With `tf` all convolutions of
+  stride 2 have TensorFlow's 'same' padding, which is larger on the right and below; without, it is symmetric.
 - `head` is a 1x1 convolution to `c` channels, the average, an optional linear layer to `l` units with the stem's
   activation, dropout with probability `p` (default 0) and the classifier.
 
@@ -40,11 +42,13 @@ BLOCKS = ("mb", "id")
 
 #: fields of each part in printed order, and its required fields
 FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "stem": (("k", "s", "c", "eps"), ("k", "c")),
+    "stem": (("k", "s", "c", "eps", "i", "tf"), ("k", "c")),
     "mb": (("r", "k", "s", "e", "c", "se", "hse"), ("k", "e", "c")),
     "id": (("r", "s", "c"), ()),
     "head": (("c", "l", "p"), ("c",)),
 }
+#: fields without a number
+FLAGS = ("tf",)
 #: lowest and highest value of each field, which is a whole number if its limits are
 LIMITS: dict[str, tuple[float, float]] = {
     "r": (1, 200),
@@ -57,6 +61,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "hse": (0.001, 1.0),
     "p": (0.0, 0.99),
     "eps": (1e-12, 1.0),
+    "i": (4, 1024),
 }
 
 
@@ -95,11 +100,19 @@ class Block:
 
 @dataclass(frozen=True)
 class Stem:
+    """The first layer, and what holds for the whole network.
+
+    `side` is the side in pixels that images are first resized to, 0 for none. With `same`, strided convolutions have
+    TensorFlow's 'same' padding.
+    """
+
     width: int
     kernel: int = 3
     stride: int = 2
     activation: str = "silu"
     epsilon: float = EPSILON
+    side: int = 0
+    same: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,7 +155,9 @@ class MobileArchitecture:
         stem = self.stem
         stride = "" if stem.stride == 1 else f"_s{stem.stride}"
         epsilon = "" if stem.epsilon == EPSILON else f"_eps{exact(stem.epsilon)}"
-        return f"stem_k{stem.kernel}{stride}_c{stem.width}{epsilon}_{stem.activation}"
+        side = f"_i{stem.side}" if stem.side else ""
+        same = "_tf" if stem.same else ""
+        return f"stem_k{stem.kernel}{stride}_c{stem.width}{epsilon}{side}{same}_{stem.activation}"
 
     def _head(self) -> str:
         head = self.head
@@ -189,6 +204,8 @@ def parse_mobile(text: str) -> MobileArchitecture:
         stride=int(first.numbers.get("s", 1)),
         activation=first.activation or Stem.activation,
         epsilon=first.numbers.get("eps", EPSILON),
+        side=int(first.numbers.get("i", 0)),
+        same="tf" in first.numbers,
     )
     width = stem.width
     stages = []
@@ -202,7 +219,10 @@ def parse_mobile(text: str) -> MobileArchitecture:
     if last.activation:
         raise last.error("the head has the stem's activation; leave it out here")
     head = Head(int(last.numbers["c"]), int(last.numbers.get("l", 0)), last.numbers.get("p", 0.0))
-    return MobileArchitecture(stem, tuple(stages), head)
+    made = MobileArchitecture(stem, tuple(stages), head)
+    if 0 < stem.side < made.stride:
+        raise first.error(f"i{stem.side} is too small: the strides divide the side by {made.stride}; raise it")
+    return made
 
 
 def is_mobile(text: str) -> bool:
@@ -279,9 +299,16 @@ class _Part:
             self.activation = activation
             return
         fields = FIELDS[self.name][0]
+        if piece in FLAGS and piece in fields:
+            if piece in self.numbers:
+                raise self.error(f"{piece} is given twice", at, piece)
+            self.numbers[piece] = 1
+            return
         match = re.fullmatch(r"([a-z]+)(\d+\.?\d*(?:e-?\d+)?|\.\d+)", piece)
-        if match is None or match[1] not in fields:
-            words = f"{piece!r} is no field of {self.name}; its fields are {', '.join(fields)}, each with a number"
+        if match is None or match[1] not in fields or match[1] in FLAGS:
+            numbers, flags = ([one for one in fields if (one in FLAGS) == kind] for kind in (False, True))
+            words = f"{piece!r} is no field of {self.name}; its fields are {', '.join(numbers)}, each with a number"
+            words += f", {', '.join(flags)} without one" if flags else ""
             raise self.error(f"{words}, and an activation of {', '.join(ACTIVATIONS)}", at, piece)
         field, value = match[1], float(match[2])
         low, high = LIMITS[field]

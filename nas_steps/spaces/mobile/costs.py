@@ -1,6 +1,7 @@
 """Count mobile architectures block by block, as `nas_steps.models.mobile.network` builds them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 from operator import itemgetter
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from nas_steps.spaces.mobile.efficientnet import multiple_of
 from nas_steps.spaces.mobile.space import MobileArchitecture, MobileSpace, Stage
 
 STEM = "stem"
+#: a price, and the blocks of each stage
+Way = tuple[float, tuple[tuple[Block, ...], ...]]
 
 
 class Place(NamedTuple):
@@ -21,12 +24,15 @@ class Place(NamedTuple):
 
 
 class MobileBlocks:
-    """The stem, the blocks and the head; equal blocks at equal places have one name, as `c16@2-k3_e6_s2_c24_silu`."""
+    """The stem, the blocks and the head; equal blocks at equal places have one name, as `c16@2-k3_e6_s2_c24_silu`.
+
+    In a space with resolutions, a name begins with one of them: `i96-stem`, `i96-c16@2-k3_e6_s2_c24_silu`.
+    """
 
     def __init__(self, space: MobileSpace) -> None:
         self.space = space
         self.start = Place(space.stem.width, space.stem.stride)
-        #: by name, a place and its block, None for the head
+        #: by name without the resolution, a place and its block, None for the head
         self.by_name: dict[str, tuple[Place, Block | None]] = {}
         places = {self.start}
         for stage in space.stages:
@@ -47,48 +53,66 @@ class MobileBlocks:
             if (name := _name(place, block)) is not None:
                 names.append(name)
             place = _behind(place, block)
-        return [*names, _head_name(place)]
+        return [_at(architecture.stem.side, name) for name in (*names, _head_name(place))]
 
     def names(self) -> list[str]:
-        return [STEM, *self.by_name]
+        return [_at(side, name) for side in self.space.sides for name in (STEM, *self.by_name)]
+
+    def without_side(self, name: str, shape: Shape) -> tuple[str, int]:
+        """Split a block's name into that without the resolution, and the side of the images that its stem gets."""
+        resolution, separator, rest = name.partition("-")
+        if separator and resolution.startswith("i"):
+            return rest, int(resolution.removeprefix("i"))
+        return name, shape.side
 
     def count(self, name: str, shape: Shape) -> tuple[int, int]:
         stem, head = self.space.stem, self.space.head
+        name, side = self.without_side(name, shape)
         if name == STEM:
             weights = shape.inputs * stem.kernel**2 * stem.width
-            return weights + 2 * stem.width, weights * divided(shape.side, stem.stride) ** 2
+            return weights + 2 * stem.width, weights * divided(side, stem.stride) ** 2
         place, block = self.by_name[name]
         if block is not None:
-            return _count_block(place, block, shape.side)
+            return _count_block(place, block, side)
         last = place.into * head.width
         linear = [(head.width, head.hidden), (head.hidden, shape.classes)] if head.hidden else []
         weights = sum(one * other for one, other in linear or [(head.width, shape.classes)])
         biases = head.hidden + shape.classes
-        return last + 2 * head.width + weights + biases, last * divided(shape.side, place.divided) ** 2 + weights
+        return last + 2 * head.width + weights + biases, last * divided(side, place.divided) ** 2 + weights
 
     def cheapest(self, price: Callable[[str], float]) -> MobileArchitecture:
-        """Find the cheapest way to each width and side by dynamic programming over the stages."""
+        """Find the cheapest way at each resolution to each width and side by dynamic programming over the stages."""
+        ways = [(self._cheapest_at(side, price), side) for side in self.space.sides]
+        (_, stages), side = min(ways, key=lambda way: way[0][0])
+        return MobileArchitecture(replace(self.space.stem, side=side), stages, self.space.head)
+
+    def _cheapest_at(self, side: int, price: Callable[[str], float]) -> Way:
+        """Return the least price at one resolution, and its stages."""
 
         def cost(place: Place, block: Block) -> float:
             name = _name(place, block)
-            return 0.0 if name is None else price(name)
+            return 0.0 if name is None else price(_at(side, name))
 
-        best: dict[Place, tuple[float, tuple[tuple[Block, ...], ...]]] = {self.start: (price(STEM), ())}
+        best: dict[Place, Way] = {self.start: (price(_at(side, STEM)), ())}
         for stage in self.space.stages:
-            after: dict[Place, tuple[float, tuple[tuple[Block, ...], ...]]] = {}
+            after: dict[Place, Way] = {}
             for place, (before, stages) in best.items():
                 for total, blocks in _cheapest_ways(stage, place, cost):
                     behind = _behind(place, blocks[0])
                     if behind not in after or before + total < after[behind][0]:
                         after[behind] = (before + total, (*stages, blocks))
             best = after
-        ways = [(total + price(_head_name(place)), stages) for place, (total, stages) in best.items()]
-        _, stages = min(ways, key=itemgetter(0))
-        return MobileArchitecture(self.space.stem, stages, self.space.head)
+        ways = [(total + price(_at(side, _head_name(place))), stages) for place, (total, stages) in best.items()]
+        return min(ways, key=itemgetter(0))
 
     def _add(self, place: Place, block: Block) -> None:
         if (name := _name(place, block)) is not None:
             self.by_name[name] = (place, block)
+
+
+def _at(side: int, name: str) -> str:
+    """Name a block at a resolution, if there is one."""
+    return f"i{side}-{name}" if side else name
 
 
 def _name(place: Place, block: Block) -> str | None:

@@ -19,6 +19,8 @@ from nas_steps.spaces.mobile.architectures import (
     parse_operation,
 )
 
+#: the choices of a layer, in the order of the decisions
+FACTORS = ("kernel", "expansion", "squeeze")
 #: a layer's operation, None for a layer left out
 Place = Operation | None
 Part = TypeVar("Part", Stem, Head)
@@ -33,6 +35,7 @@ FIELD_OF = {
     "hidden": "l",
     "dropout": "p",
     "epsilon": "eps",
+    "resolution": "i",
 }
 
 
@@ -41,6 +44,12 @@ def spelled(place: Place) -> tuple[str, ...]:
     if place is None:
         return ("id", "", "")
     return (str(place.kernel), exact(place.expansion), place.squeeze or "none")
+
+
+#: the key of the stem for the padding of strided convolutions, and its values, the default first
+PADDING, PADDINGS = "padding", ("symmetric", "same")
+#: fields of the stem that are no keys: `space.resolution` and `padding` say the same
+OF_STRINGS = ("side", "same")
 
 
 @dataclass(frozen=True)
@@ -133,16 +142,34 @@ def declared_stages(data: Any, activation: str) -> tuple[Stage, ...]:
     return tuple(found)
 
 
+def declared_resolution(data: Any) -> tuple[int, ...]:
+    """Read the choices of the side, none for None; the smallest is the first. Raises ValueError."""
+    return () if data is None else _several("resolution", "resolution", data)
+
+
 def declared_part(where: str, kind: type[Part], data: Any) -> Part:
     """Read the stem or head of plain data. Raises ValueError."""
-    return kind(**{key: _one(f"{where}.{key}", key, value) for key, value in _keys(where, data, kind).items()})
+    values = {key: _one(f"{where}.{key}", key, value) for key, value in _keys(where, data, kind).items()}
+    if kind is Stem:
+        values["same"] = values.pop(PADDING, PADDINGS[0]) == "same"
+    return kind(**values)
+
+
+def part_keys(part: Stem | Head) -> dict[str, Any]:
+    """Return the plain data that `declared_part` reads; the padding of strided convolutions only if it is `same`."""
+    values = dataclasses.asdict(part)
+    if isinstance(part, Stem):
+        values = {key: value for key, value in values.items() if key not in OF_STRINGS}
+        values |= {PADDING: "same"} if part.same else {}
+    return values
 
 
 _CHOICES = ("width", "depth", "stride", "activation", "kernel", "expansion", "squeeze", "operations")
 
 
 def _keys(where: str, data: Any, kind: type) -> dict[str, Any]:
-    names = [field.name for field in dataclasses.fields(kind)]
+    names = [field.name for field in dataclasses.fields(kind) if kind is not Stem or field.name not in OF_STRINGS]
+    names += [PADDING] if kind is Stem else []
     if not isinstance(data, Mapping):
         raise ValueError(f"{where} is {data!r}; keys are expected: {', '.join(names)}")
     for key in data:
@@ -171,6 +198,8 @@ def _one(where: str, key: str, value: Any) -> Any:
             return known("activation", SYNONYMS.get(str(value), str(value)), ACTIVATIONS)
         if key == "squeeze":
             return "none" if value in (0, None, "none") else _squeeze(str(value))
+        if key == PADDING:
+            return known("padding", str(value), PADDINGS)
         if key == "operations":
             return operation_name(parse_operation(str(value)))
     except ValueError as error:

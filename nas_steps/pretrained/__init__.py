@@ -1,0 +1,1 @@
+"""Pretrained weights: from their sources to one file that networks start from."""

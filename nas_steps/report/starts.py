@@ -1,0 +1,53 @@
+"""What pretrained weights brought, and what searching among their slices brought, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nas_steps.report import evidence
+from nas_steps.report.records import Comparison, Contest
+from nas_steps.report.results import Results
+from nas_steps.report.signals import Sentence
+
+RULE = (
+    "What pretraining brought is the searches' best ranked network minus the same network trained from nothing by the "
+    "same recipe. What searching brought is that network, or the strategy, minus the pretrained network fine-tuned "
+    "whole at the resolution that keeps the constraints and validates best."
+)
+
+
+def brought(results: Results) -> Sentence | None:
+    """Say it of the best ranked network; None if networks start from nothing."""
+    if not results.config.weights.given:
+        return None
+    pairs = [row for row in results.comparisons if row.role == "from_nothing"]
+    # several searches may have ended in the network
+    first = pairs[0] if pairs else None
+    pretraining = "Pretraining: no figure"
+    if first is not None and first.difference is not None:
+        pretraining = f"Pretraining brought {evidence.signed(first)} ({first.entry} against itself from nothing)"
+    searching, lost = _searching(results, first)
+    return Sentence(f"{pretraining}; {searching}.", "warning" if lost else "plain")
+
+
+def _searching(results: Results, first: Comparison | None) -> tuple[str, bool]:
+    """Tell the best outcome against the whole pretrained network; the second value says whether it is a loss."""
+    contests = [row for row in results.contests if row.role == "pretrained" and row.difference is not None]
+    judged = [row for row in contests if row.outcome != "few"]
+    rows: Sequence[Contest | Comparison] = judged
+    if not judged:
+        against = {row.against for row in contests}
+        rows = [
+            row
+            for row in results.comparisons
+            if row.role == "pretrained" and row.against in against and (first is None or row.entry == first.entry)
+        ]
+    rows = [row for row in rows if row.difference is not None]
+    if not rows:
+        return "searching: no figure beside the pretrained network", True
+    best = max(rows, key=lambda row: row.difference or 0.0)
+    subject = best.strategy if isinstance(best, Contest) else best.entry
+    end = {"lost": ", a loss", "tie": ", no difference found", "few": ", too few trainings to judge"}
+    text = f"searching brought {evidence.signed(best)} ({subject} against {best.against}, the pretrained network whole"
+    return f"{text}{end.get(best.outcome, '')})", best.outcome == "lost"
+
