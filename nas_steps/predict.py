@@ -8,6 +8,7 @@ printed at the end. Needs Pillow, NumPy and onnxruntime alone: no torch, no trai
 import argparse
 import csv
 import json
+import math
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -189,12 +190,20 @@ def probabilities(session: onnxruntime.InferenceSession, images: np.ndarray) -> 
 
     Logits are divided by the temperature that calibrates them, if the file has one.
     """
-    recorded = session.get_modelmeta().custom_metadata_map.get("temperature", "null")
     (logits,) = session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(images)})
-    if recorded != "null":
-        logits = logits / float(recorded)
+    logits = logits / temperature(session)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
+
+
+def temperature(session: onnxruntime.InferenceSession) -> float:
+    """Return what the logits are divided by, so that probabilities are calibrated; 1 if the file does not say."""
+    recorded = session.get_modelmeta().custom_metadata_map.get("temperature", "1")
+    try:
+        value = float(recorded)
+    except ValueError:
+        return 1.0
+    return value if 0 < value < math.inf else 1.0
 
 
 def pixels_of(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarray:

@@ -127,7 +127,11 @@ def _start(started: Mapping[str, Any] | None) -> list[str]:
     if started is None:
         return []
     place = f" ({started['url']})" if started["url"] else ""
-    return [f"- It started from pretrained weights: `{started['source']}`{place}."]
+    return [f"- It started from pretrained weights: {_named(started)}{place}."]
+
+
+def _named(started: Mapping[str, Any]) -> str:
+    return "a file of the user's" if started["source"] == "file" else f"`{started['source']}`"
 
 
 def _licence(started: Mapping[str, Any] | None) -> list[str]:
@@ -137,7 +141,7 @@ def _licence(started: Mapping[str, Any] | None) -> list[str]:
     return [
         "nas-steps gives these weights no licence. Two others count:",
         "",
-        f"- They started from `{started['source']}`, whose licence is {started['licence'] or 'unknown'}. It holds for "
+        f"- They started from {_named(started)}, whose licence is {started['licence'] or 'unknown'}. It holds for "
         "what is made of those weights, too.",
         f"- They went on learning from the images above: {images}",
     ]
@@ -208,7 +212,7 @@ def _latency(row: Mapping[str, Any], batch: int) -> str:
 def _input(line: Mapping[str, Any], meta: Mapping[str, Any], started: Mapping[str, Any] | None) -> list[str]:
     properties, (channels, side, _) = line["properties"], meta["shape"]
     normal = (started or {}).get("normalisation")
-    by = "" if normal is None else f" as the pretrained weights want it ({normalisation(normal)})"
+    by = f" ({normalisation(normal, meta['mean'], meta['std'])})" if normal else ""
     lines = [
         f"- Input `images`: {properties['input']}, any batch. The file normalises them itself{by}.",
         f"- To make them of a picture: {properties['resize']}.",
@@ -223,10 +227,13 @@ def _input(line: Mapping[str, Any], meta: Mapping[str, Any], started: Mapping[st
     return lines
 
 
-def normalisation(normal: Mapping[str, Any]) -> str:
-    """Spell a normalisation of pixels from 0 to 1: `imagenet: mean 0.485 0.456 0.406, std 0.229 0.224 0.225`."""
-    mean, std = (" ".join(f"{value:.6g}" for value in normal[key]) for key in ("mean", "std"))
-    return f"{normal['name']}: mean {mean}, std {std}"
+def normalisation(normal: Mapping[str, Any], mean: Iterable[float], std: Iterable[float]) -> str:
+    """Spell a normalisation of pixels from 0 to 1: `imagenet: mean 0.485 0.456 0.406, std 0.229 0.224 0.225`.
+
+    `normal` has its name; of `data`, mean and std are those of the training images.
+    """
+    means, stds = (" ".join(f"{value:.6g}" for value in values) for values in (mean, std))
+    return f"{normal['name']}: mean {means}, std {stds}"
 
 
 def _run(meta: Mapping[str, Any]) -> list[str]:

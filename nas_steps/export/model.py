@@ -134,17 +134,18 @@ def described(
         "training_settings": metrics["settings"],
         "training_seed": metrics["seed"],
         "trained_on": metrics["train_on"],
-        **_weights(metrics, source),
+        **_weights(metrics, meta, source),
     }
 
 
-def _weights(metrics: Mapping[str, Any], source: Mapping[str, Any] | None) -> dict[str, str]:
+def _weights(metrics: Mapping[str, Any], meta: Meta, source: Mapping[str, Any] | None) -> dict[str, str]:
     """Return the metadata about the pretrained weights that a training started from; none if there were none."""
     started = pretrained(metrics, source)
     if started is None:
         return {}
     normal = started["normalisation"]
-    told = {"": started["source"], "_licence": started["licence"], "_normalisation": normal and normalisation(normal)}
+    spelled = normal and normalisation(normal, meta.mean, meta.std)
+    told = {"": started["source"], "_licence": started["licence"], "_normalisation": spelled}
     return {f"weights{name}": value for name, value in told.items() if value}
 
 

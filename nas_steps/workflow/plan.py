@@ -519,10 +519,6 @@ class Plan:
         merged = self.config.retrain.train_on == "train+valid"
         return [f"{self.folder}/ranking/winners.csv"] if merged else []
 
-    def pretrained(self, output: str) -> list[str]:
-        """Return an output of the step that reads pretrained weights; none if the experiment has no such step."""
-        return self.every("weights", output) if "weights" in STEPS else []
-
     def smaller(self, output: str, member: str, seed: str | int) -> list[str]:
         """Return an output of the training whose weights a member starts from; none if they are random."""
         if not self.config.scaling.warm_start or int(member) == 0:

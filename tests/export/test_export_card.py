@@ -97,7 +97,7 @@ SOURCE = {
     "source": "lite0",
     "url": "https://example.org/lite0",
     "licence": "Apache-2.0",
-    "normalisation": {"name": "lite", "mean": [127 / 255] * 3, "std": [128 / 255] * 3},
+    "normalisation": {"name": "lite"},
 }
 
 
@@ -120,8 +120,9 @@ def test_a_card_and_its_files_name_the_pretrained_weights_that_the_network_start
     assert "- It started from pretrained weights: `lite0` (https://example.org/lite0)." in found
     assert "- They started from `lite0`, whose licence is Apache-2.0." in found
     assert "- They went on learning from the images above: the rights in those images decide" in found
-    spelled = "lite: mean 0.498039 0.498039 0.498039, std 0.501961 0.501961 0.501961"
-    assert f"normalises them itself as the pretrained weights want it ({spelled})" in found
+    meta = read_meta(prepared())
+    spelled = f"lite: mean {meta.mean[0]:.6g}, std {meta.std[0]:.6g}"
+    assert f"The file normalises them itself ({spelled})." in found
     for name in ("model.onnx", "model_int8.onnx"):
         told = properties_of(tmp_path / "resnet20" / name)
         assert (told["weights"], told["weights_licence"], told["weights_normalisation"]) == (
@@ -129,6 +130,12 @@ def test_a_card_and_its_files_name_the_pretrained_weights_that_the_network_start
             "Apache-2.0",
             spelled,
         )
+
+
+def test_weights_of_a_file_are_called_so(tmp_path: Path) -> None:
+    write_json(tmp_path / "source.json", SOURCE | {"source": "file", "url": "", "licence": "unknown"})
+    export([pretrained_copy(tmp_path / "training")], tmp_path, source=tmp_path / "source.json")
+    assert "- It started from pretrained weights: a file of the user's.\n" in text(tmp_path / "resnet20")
 
 
 def test_pretrained_weights_without_facts_are_named_and_their_licence_is_unknown(tmp_path: Path) -> None:
