@@ -94,6 +94,7 @@ class Loaded:
     """A trained network: `model`, in evaluation mode, takes what `preprocess` returns, stacked, and returns logits.
 
     `classes` are the names of the logits; `architecture` is the network's string; `metrics` is the training's record.
+    `temperature` is what its export divides the logits by, so that probabilities are calibrated; 1 without an export.
     """
 
     model: nn.Module
@@ -101,10 +102,14 @@ class Loaded:
     classes: tuple[str, ...]
     architecture: str
     metrics: Mapping[str, Any] = field(repr=False)
+    temperature: float = 1.0
 
     @torch.no_grad()
     def predict(self, picture: Picture) -> dict[str, float]:
-        """Return the probability of each class, the likeliest first. The model is in evaluation mode meanwhile."""
+        """Return the calibrated probability of each class, the likeliest first.
+
+        The model is in evaluation mode meanwhile. Once it has learnt on, its temperature is an old one.
+        """
         device = next((one.device for one in self.model.parameters()), torch.device("cpu"))
         trains = self.model.training
         self.model.eval()
@@ -112,7 +117,7 @@ class Loaded:
             logits = self.model(self.preprocess(picture)[None].to(device))[0]
         finally:
             self.model.train(trains)
-        shares = logits.double().softmax(0).tolist()
+        shares = (logits.double() / self.temperature).softmax(0).tolist()
         return dict(sorted(zip(self.classes, shares, strict=True), key=lambda pair: -pair[1]))
 
 
@@ -128,7 +133,8 @@ def load(path: str | Path, entry: str | None = None, seed: int | None = None) ->
         raise UserError(f"the weights {folder / WEIGHTS} {reason}; copy the whole folder of the training")
     meta = _meta_of(folder, metrics)
     model = saved_network(metrics, folder / WEIGHTS, inputs=meta.shape[0], classes=len(meta.classes))
-    return Loaded(model, Preprocess(meta, metrics["side"]), meta.classes, metrics["architecture"], metrics)
+    preprocess, heat = Preprocess(meta, metrics["side"]), _temperature(folder, metrics)
+    return Loaded(model, preprocess, meta.classes, metrics["architecture"], metrics, heat)
 
 
 _WANTED = (
@@ -162,6 +168,15 @@ def training_of(path: Path, entry: str | None = None, seed: int | None = None) -
     if seed is None:
         raise UserError(f"no training of {entry} ended soundly, says {record}; choose another entry")
     return experiment / "retraining" / f"{entry}-s{seed}"
+
+
+def _temperature(folder: Path, metrics: Mapping[str, Any]) -> float:
+    """Return the temperature of the exported file of this training; 1 if it was not exported."""
+    exports = folder.resolve().parents[1] / "export" / "exports.json"
+    for line in read_json(exports) if irregular(exports) is None else ():
+        if (line["name"], line["seed"]) == (metrics["entry"], metrics["seed"]):
+            return float(line.get("temperature") or 1)
+    return 1.0
 
 
 def _meta_of(folder: Path, metrics: Mapping[str, Any]) -> Meta:

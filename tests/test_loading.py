@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -22,7 +23,10 @@ import nas_steps
 from nas_steps.data.photos import decode
 from nas_steps.data.store import Meta, load_split
 from nas_steps.errors import UserError
+from nas_steps.export.convert import save
 from nas_steps.loading import MAX_PIXELS, Preprocess
+from nas_steps.predict import load as load_onnx
+from nas_steps.predict import predict
 from nas_steps.provenance.files import read_json, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -99,6 +103,23 @@ def test_of_several_prepared_data_the_manifest_names_the_right_one(experiment: P
     assert nas_steps.load(str(experiment)).preprocess.meta.mean == (0.125,)
 
 
+def test_probabilities_are_those_of_the_exported_file(experiment: Path, tmp_path: Path) -> None:
+    """With its temperature; a training that was not exported has none."""
+    file = tmp_path / "digit.png"
+    Image.fromarray(np.array(load_split(prepared(), "test").images[0, 0])).save(file)
+    lines = [{"name": "darts-0", "seed": 0, "temperature": 2.5}, {"name": None, "seed": None}]
+    write_json(experiment / "export" / "exports.json", lines)
+    onnx_file = onnx.load(exported("darts-0") / "model.onnx")
+    told = {one.key: one.value for one in onnx_file.metadata_props} | {"temperature": 2.5}
+    save(tmp_path / "warm.onnx", onnx_file, told)
+    classes, session = load_onnx(tmp_path / "warm.onnx")
+    found = nas_steps.load(str(experiment)).predict(file)
+    expected = dict(zip(classes, predict(session, file).tolist(), strict=True))
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert list(found) == sorted(found, key=lambda name: -found[name])
+    assert nas_steps.load(str(experiment), entry="resnet20").temperature == 1
+
+
 def test_a_picture_is_prepared_as_the_training_s_were(tmp_path: Path) -> None:
     """As a path, a Pillow image and an array, upright by EXIF; the side of the network may be another one."""
     pixels = np.random.default_rng(0).integers(0, 256, (30, 44, 3), np.uint8)
@@ -164,7 +185,7 @@ def test_the_lines_of_the_page_go_on_training(
 def test_the_page_names_what_there_is(experiment: Path) -> None:
     network = nas_steps.load(str(experiment))
     attributes = re.findall(r"^\| `(\w+)(?:\(picture\))?` \|", PAGE, flags=re.M)
-    assert len(attributes) == 6
+    assert len(attributes) == 7
     assert all(hasattr(network, name) for name in attributes)
 
 
