@@ -13,7 +13,8 @@ from nas_steps.config.search import Search
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import Enas, Gradient
 from nas_steps.facts import NATIVE_CLASSES
-from nas_steps.spaces.baselines import load_family, parse_baseline, scalable, to_be_fitted
+from nas_steps.spaces.baselines import parse_baseline, side_of, to_be_fitted
+from nas_steps.spaces.baselines import stride_of as stride_of_baseline
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.costs import divided
 from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
@@ -72,24 +73,25 @@ def stride_of(space: Space, network: Network) -> int:
     return 4
 
 
+def smallest_side(space: Space, side: int | None) -> int | None:
+    """Return the smallest side that networks of a space reduce images of `side` pixels to; None if it is unknown."""
+    return min(space.resolution) if isinstance(space, MobileSpace) and space.resolution else side
+
+
 def baseline_stride(name: str, side: int) -> int:
     """Return by what a hand-designed or spelt-out network divides the side of images of `side` pixels."""
     if is_mobile(name):
         return parse_mobile(name).stride
-    if is_mobile(found := scalable(name, side)):
-        return parse_mobile(found).stride
-    stride = load_family(name).stride
-    # the others are torchvision's, and are fitted so that some pixels are left
-    return 1 if stride is None else stride(parse_baseline(name), side)
+    return stride_of_baseline(parse_baseline(name), side)
 
 
 def _search_batches(search: Search, space: Space, stored: int | None) -> Iterator[Batch]:
     stride, estimator = stride_of(space, search.network), search.estimator
     if isinstance(estimator, ShortTraining | Extrapolation):
-        side = estimator.resolution or stored
+        side = smallest_side(space, estimator.resolution or stored)
         yield _trained("search.estimator", estimator, "a candidate (search.network)", side, stride)
     if isinstance(estimator, SharedWeights):
-        side = estimator.supernet.resolution or stored
+        side = smallest_side(space, estimator.supernet.resolution or stored)
         sizes = {"supernet.batch_size": estimator.supernet.batch_size}
         sizes["calibration_images"] = estimator.calibration_images or 2  # 0: there are none
         for key, images in sizes.items():
@@ -100,7 +102,8 @@ def _search_batches(search: Search, space: Space, stored: int | None) -> Iterato
             if isinstance(one, Enas):
                 sizes |= {"reward_images": one.reward_images, "calibration_images": one.calibration_images or 2}
             for key, images in sizes.items():
-                yield Batch(f"search.strategies.{name}.{key}", images, "its supernet", stored, stride)
+                side = smallest_side(space, stored)
+                yield Batch(f"search.strategies.{name}.{key}", images, "its supernet", side, stride)
 
 
 def _final_batches(
@@ -108,27 +111,31 @@ def _final_batches(
 ) -> Iterator[Batch]:
     stride = stride_of(space, retrain.network)
     what, key = "a network of the space (retrain.network)", "retrain.recipe"
+    seen = smallest_side(space, stored)
     own = "ranking.recipe" if ranking.final_share is None else key
-    yield _trained(own, ranking_recipe(ranking, retrain), what, stored, stride)
+    yield _trained(own, ranking_recipe(ranking, retrain), what, seen, stride)
     for one, recipe in all_recipes(retrain).items():
-        yield _trained(one, recipe, what, stored, stride)
+        yield _trained(one, recipe, what, seen, stride)
         for name in retrain.baselines if stored is not None else ():
-            base = to_be_fitted(name) or name
-            yield Batch(f"{one}.batch_size", recipe.batch_size, name, stored, baseline_stride(base, stored or 1))
+            yield _hand_designed(one, recipe, to_be_fitted(name) or name, stored or 1)
     if not scaling.enabled:
         return
     grid = triples(scaling.factors, scaling.depth, scaling.width, scaling.resolution, scaling.tolerance)
-    side = None if stored is None else round(stored * min(factor for _, _, factor in grid))
+    side = None if seen is None else round(seen * min(factor for _, _, factor in grid))
     yield _trained("scaling.recipe", scaling.recipe, "a network of the grid", side, stride)
     factorial = scaling.factorial
     if factorial.enabled:
         recipe = retrain.recipe
         if factorial.recipe is not None:
             key, recipe = "scaling.factorial.recipe", factorial.recipe
-        yield _trained(key, recipe, "a base of the factorial", stored, stride)
+        yield _trained(key, recipe, "a base of the factorial", seen, stride)
         if "hand_designed" in factorial.bases and stored is not None:
-            name = factorial.hand_designed
-            yield Batch(f"{key}.batch_size", recipe.batch_size, name, stored, baseline_stride(name, stored))
+            yield _hand_designed(key, recipe, factorial.hand_designed, stored)
+
+
+def _hand_designed(key: str, recipe: Recipe, name: str, stored: int) -> Batch:
+    side = (parse_mobile(name).stem.side or stored) if is_mobile(name) else side_of(name, stored)
+    return Batch(f"{key}.batch_size", recipe.batch_size, name, side, baseline_stride(name, stored))
 
 
 def _trained(key: str, recipe: Recipe, what: str, side: int | None, stride: int) -> Batch:

@@ -1,5 +1,7 @@
 """Check the keys of several sections against each other. Each check raises ValueError."""
 
+from collections.abc import Mapping
+
 from nas_steps.config.batches import Space
 from nas_steps.config.data import Data, known_side
 from nas_steps.config.estimators import SharedWeights, ShortTraining, Table, rungs
@@ -11,7 +13,7 @@ from nas_steps.config.search import Search, constrained, needs_costs
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import SAMPLING, Enas, Gradient, PcDarts, Random
 from nas_steps.config.supernet import check_supernet
-from nas_steps.config.weights import Weights, pretrained_network
+from nas_steps.config.weights import Weights, pretrained_network, pretrains
 from nas_steps.errors import UserError, exact
 from nas_steps.facts import FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
@@ -117,6 +119,15 @@ def check_constraints(search: Search, data: Data, space: Space, network: Network
         raise ValueError(str(error)) from None
 
 
+def check_start(retrain: Retrain, search: Search, space: Space) -> None:
+    """Refuse to start final trainings from a supernet that is not there."""
+    if retrain.start != "supernet":
+        return
+    if not isinstance(space, MobileSpace) or not isinstance(search.estimator, SharedWeights):
+        problem = "retrain.start is supernet, but only a mobile space with search.estimator shared_weights has one"
+        raise ValueError(f"{problem}; choose these, or set retrain.start: weights")
+
+
 def check_factorial(scaling: Scaling, data: Data) -> None:
     """Refuse a hand-designed base that is too deep for the images, if their side is known."""
     side, text = known_side(data), scaling.factorial.hand_designed
@@ -146,10 +157,25 @@ def check_mobile(space: MobileSpace, data: Data, search: Search, recipes: dict[s
             problem = f"{key}.auxiliary_weight is {exact(recipe.auxiliary_weight)}"
             raise ValueError(f"{problem}, but networks of space {space.name} have no auxiliary head; set it to 0")
     own = getattr(search.estimator, "resolution", None)
-    for key, side in {"data.resolution": known_side(data), "search.estimator.resolution": own}.items():
+    sides = {"data.resolution": known_side(data), "search.estimator.resolution": own}
+    if space.resolution:
+        if isinstance(search.estimator, SharedWeights):
+            sides["search.estimator.supernet.resolution"] = search.estimator.supernet.resolution
+        check_resolution(space, sides)
+        return
+    for key, side in sides.items():
         if side is not None and side < space.stride:
             problem = f"{key} is {side}, but the strides of space {space.name} divide the side by {space.stride}"
             raise ValueError(f"{problem}: not a pixel is left; take larger images, or stem and stages of stride 1")
+
+
+def check_resolution(space: MobileSpace, sides: Mapping[str, int | None]) -> None:
+    """Refuse resolutions above the side of the images that the networks get, by key: they would only be enlarged."""
+    for key, side in sides.items():
+        if side is not None and side < max(space.resolution):
+            problem = f"space.resolution has {max(space.resolution)}, but networks get images of {side} pixels ({key})"
+            advice = f"raise {key}" if key == "data.resolution" else f"leave {key} out"
+            raise ValueError(f"{problem}, which would only be enlarged; {advice}, or take smaller resolutions")
 
 
 def check_skeleton(section: Search | Retrain, key: str, space: MobileSpace) -> None:
@@ -161,7 +187,7 @@ def check_skeleton(section: Search | Retrain, key: str, space: MobileSpace) -> N
 
 def check_weights(weights: Weights, space: Space, data: Data, scaling: Scaling) -> None:
     """Refuse pretrained weights that networks of the space cannot start from."""
-    if not weights.given:
+    if not pretrains(weights):
         return
     if not isinstance(space, MobileSpace):
         problem = f"weights is {weights.source}, but space {space.name} has cells, of which there are no such weights"

@@ -61,11 +61,21 @@ class Space(Section):
     head: dict[str, Any] | None = Field(
         None, description="Mobile: `width` of the last convolution, `hidden` layer, `dropout`."
     )
+    resolution: list[int] | None = Field(
+        None,
+        description="Mobile: sides in pixels, at most the stored one. One more choice: each architecture first resizes "
+        "its images to one of them. Null: networks take the stored side.",
+    )
 
     @field_validator("preset")
     @classmethod
     def _known_preset(cls, value: str) -> str:
         return known("preset", value, (*CELLS, *MOBILE))
+
+    @field_validator("resolution", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return [value] if isinstance(value, int) else value
 
     @field_validator("operations", mode="before")
     @classmethod
@@ -107,7 +117,8 @@ def filled(space: Space) -> Space:
         mobile = MobileSpace.declare(space.preset, {**preset, **given})
         stem, head = part_keys(mobile.stem), part_keys(mobile.head)
         stages = [_stage(stage, mobile.stem.activation) for stage in mobile.stages]
-        return space.model_copy(update={"stem": stem, "stages": stages, "head": head})
+        resolution = list(mobile.resolution) or None
+        return space.model_copy(update={"stem": stem, "stages": stages, "head": head, "resolution": resolution})
     if "edges" in given:
         given.setdefault("nodes", len(given["edges"]))
     cells = cell_space(space.preset, **{**CELLS[space.preset], **given})

@@ -40,11 +40,18 @@ def measure(inputs: int, classes: int, side: int) -> Measure:
     return counted
 
 
+def with_width(base: str, width: float) -> str:
+    """Name a baseline by its width, also if that is 1: `mobilenet_v2_x0.37_r96` of `mobilenet_v2_r96`."""
+    side = parse_baseline(base).side
+    suffix = f"_r{side}" if side else ""
+    return f"{base.removesuffix(suffix)}_x{width:g}{suffix}"
+
+
 def widest(base: str, constraints: Constraints, counted: Measure) -> str:
     """Give `base` the largest width within the constraints: `mobilenet_v2_x0.37`. Raises UserError if none is."""
 
     def name(hundredths: int) -> str:
-        return f"{base}_x{hundredths / 100:g}"
+        return with_width(base, hundredths / 100)
 
     low, high = 1, HUNDREDTHS
     if not constraints.holds(*(least := counted(name(low)))):
@@ -67,5 +74,5 @@ def refuse_larger(names: Sequence[str], constraints: Constraints, counted: Measu
         )
         raise UserError(
             f"retrain.baselines: the budget is {constraints}, but {sizes}; raise retrain.budget, or let the width be "
-            f"fitted to it by the name {parse_baseline(names[0]).base}_auto"
+            f"fitted to it by the name {parse_baseline(names[0])._replace(width=1.0, depth=1.0)}_auto"
         )

@@ -10,11 +10,12 @@ from nas_steps.errors import UserError
 from nas_steps.facts import NATIVE_CLASSES, NATIVE_SHAPE
 from nas_steps.provenance.files import read_json, remember
 from nas_steps.provenance.fingerprint import code_fingerprint, fingerprint
-from nas_steps.retraining.fitting import Constraints, refuse_larger, widest
+from nas_steps.retraining.fitting import Constraints, refuse_larger, widest, with_width
 from nas_steps.spaces.baselines import family_of, to_be_fitted
 
 COUNTING = "nas_steps.retraining.steps.count"
-NARROWEST = "{}_x0.01"
+#: the width of the narrowest network
+NARROWEST = 0.01
 
 
 def check_baselines(config: Config, store: str | Path) -> None:
@@ -27,7 +28,7 @@ def check_baselines(config: Config, store: str | Path) -> None:
     plain = [name for name in config.retrain.baselines if to_be_fitted(name) is None]
     refuse_larger(plain, constraints, sizes.__getitem__)
     for name in config.retrain.baselines:
-        if (base := to_be_fitted(name)) is not None and not constraints.holds(*sizes[NARROWEST.format(base)]):
+        if (base := to_be_fitted(name)) is not None and not constraints.holds(*sizes[with_width(base, NARROWEST)]):
             widest(base, constraints, sizes.__getitem__)  # which says why it cannot
 
 
@@ -42,7 +43,9 @@ def known_shape(config: Config) -> tuple[int, int, int] | None:
 
 def _counted(baselines: list[str], shape: tuple[int, int, int], store: Path) -> dict[str, tuple[int, int]]:
     """Return (parameters, MACs) by name; of a baseline to be fitted, those of the narrowest network."""
-    names = sorted({name if (base := to_be_fitted(name)) is None else NARROWEST.format(base) for name in baselines})
+    names = sorted(
+        {name if (base := to_be_fitted(name)) is None else with_width(base, NARROWEST) for name in baselines}
+    )
     families = [f"nas_steps.models.baselines.{family_of(name)}" for name in names]
     content = {"names": names, "shape": list(shape), "code": code_fingerprint(COUNTING, *families)}
     path = store / f"baselines-{fingerprint(content)}.json"

@@ -1,4 +1,9 @@
-"""Hand-designed networks by torchvision's names and factors: `resnet20_x2_d1.5` is twice as wide, 1.5 times as deep."""
+"""Hand-designed networks by torchvision's names and factors: `resnet20_x2_d1.5` is twice as wide, 1.5 times as deep.
+
+Networks of ImageNet are fitted to small images: below 96 pixels they lose their first strides, so that maps of 4 pixels
+or more are left. They are other networks then, with the same weights, and ImageNet's weights do not fit them.
+`mobilenet_v2_r96` keeps all strides as published and first resizes its images to 96 x 96 pixels instead.
+"""
 
 import math
 import re
@@ -10,27 +15,34 @@ from typing import NamedTuple
 from nas_steps.errors import exact, known
 from nas_steps.provenance.kinds import of_kind
 from nas_steps.spaces import families
-from nas_steps.spaces.mobile.architectures import MobileArchitecture
+from nas_steps.spaces.mobile.architectures import LIMITS, MobileArchitecture
 
 #: side below which a network loses its first strides
 SMALL_IMAGE = 96
+#: by what networks of ImageNet divide the side of their images
+IMAGENET_STRIDE = 32
 #: smallest side of a fitted network's last feature map
 LAST_SIDE = 4
 WIDEST, DEEPEST = 8.0, 64.0
+SMALLEST_SIDE, LARGEST_SIDE = map(int, LIMITS["i"])
 #: a factor, as `exact` spells it
 NUMBER = r"\d+(?:\.\d+)?(?:e-\d+)?"
 
 
 class Baseline(NamedTuple):
-    """A hand-designed network with factors of width and depth (each stage's blocks are rounded up)."""
+    """A hand-designed network with factors of width and depth (each stage's blocks are rounded up).
+
+    `side` is the side in pixels that images are first resized to, 0 for none; then all strides are kept.
+    """
 
     base: str
     width: float = 1.0
     depth: float = 1.0
+    side: int = 0
 
     def __str__(self) -> str:
-        suffixes = (("x", self.width), ("d", self.depth))
-        return "_".join([self.base, *(f"{letter}{exact(value)}" for letter, value in suffixes if value != 1)])
+        factors = [f"{letter}{exact(value)}" for letter, value in (("x", self.width), ("d", self.depth)) if value != 1]
+        return "_".join([self.base, *factors, *([f"r{self.side}"] if self.side else [])])
 
 
 @dataclass(frozen=True)
@@ -42,9 +54,9 @@ class Family:
     deepens: bool = True
     #: networks that compound scaling may start from
     scalable: tuple[str, ...] = ()
-    #: makes the mobile architecture with all its strides
+    #: makes the mobile architecture with all its strides, for images of any side
     spelled: Callable[[Baseline], MobileArchitecture] | None = None
-    #: returns the divisor of the images' side of a network that is not fitted to them
+    #: returns the divisor of the images' side; without it and `spelled`, networks are fitted to all images
     stride: Callable[[Baseline, int], int] | None = None
 
 
@@ -70,16 +82,26 @@ def scalable_names() -> list[str]:
 
 
 def to_be_fitted(name: str) -> str | None:
-    """Return `mobilenet_v2` of `mobilenet_v2_auto`, None for other names. Raises ValueError for an unknown network."""
-    return _known(name.removesuffix("_auto")) if name.endswith("_auto") else None
+    """Return `mobilenet_v2` of `mobilenet_v2_auto` and `mobilenet_v2_r96` of `mobilenet_v2_r96_auto`, None for others.
+
+    Raises ValueError for an unknown network, or one whose factors are given.
+    """
+    if not name.endswith("_auto"):
+        return None
+    base = name.removesuffix("_auto")
+    baseline = parse_baseline(base)
+    return base if (baseline.width, baseline.depth) == (1, 1) else _known(base)
 
 
 def parse_baseline(name: str) -> Baseline:
-    """Split `mobilenet_v2_x0.5_d2` into ("mobilenet_v2", 0.5, 2.0).
+    """Split `mobilenet_v2_x0.5_d2_r96` into ("mobilenet_v2", 0.5, 2.0, 96).
 
-    Raises ValueError for an unknown name, a width outside (0, 8] or a depth outside [1, 64].
+    Raises ValueError for an unknown name, a width outside (0, 8], a depth outside [1, 64] or a side outside [4, 1024]
+    or below the network's strides.
     """
-    match = re.fullmatch(rf"(?P<base>.+?)(?:_x(?P<width>{NUMBER}))?(?:_d(?P<depth>{NUMBER}))?", name)
+    match = re.fullmatch(
+        rf"(?P<base>.+?)(?:_x(?P<width>{NUMBER}))?(?:_d(?P<depth>{NUMBER}))?(?:_r(?P<side>\d+))?", name
+    )
     base = _known(match["base"] if match else name)
     width, depth = (float(match[part] or 1) if match else 1.0 for part in ("width", "depth"))
     if not 0 < width <= WIDEST:
@@ -88,7 +110,27 @@ def parse_baseline(name: str) -> Baseline:
         raise ValueError(f"baseline {name!r}: the depth factor must be from 1 to {exact(DEEPEST)}")
     if depth > 1 and not load_family(base).deepens:
         raise ValueError(f"baseline {name!r}: {base} has no depth factor; those with one are the others")
-    return Baseline(base, width, depth)
+    baseline = Baseline(base, width, depth)
+    if match and match["side"] is not None:
+        baseline = baseline._replace(side=int(match["side"]))
+        least = max(SMALLEST_SIDE, stride_of(baseline, baseline.side))
+        if not least <= baseline.side <= LARGEST_SIDE:
+            of = f"{LARGEST_SIDE}; the strides divide it" if least > SMALLEST_SIDE else f"{LARGEST_SIDE}"
+            raise ValueError(f"baseline {name!r}: the side must be from {least} to {of}")
+    return baseline
+
+
+def stride_of(baseline: Baseline, side: int) -> int:
+    """Return by what a network divides the side of images of `side` pixels; 1 if it is fitted to any images."""
+    family = load_family(baseline.base)
+    if family.spelled is not None:
+        return fitted(family.spelled(baseline), strides_kept(baseline, side)).stride
+    return 1 if family.stride is None else family.stride(baseline, side)
+
+
+def side_of(name: str, side: int) -> int:
+    """Return the side in pixels that a baseline's first layer sees of images of `side` pixels."""
+    return parse_baseline(name).side or side
 
 
 def _known(base: str) -> str:
@@ -96,8 +138,13 @@ def _known(base: str) -> str:
 
 
 def halvings(side: int) -> int | None:
-    """Return the number of strides that a network keeps for images of `side` pixels; None for all."""
+    """Return the number of strides that are left for images of `side` pixels; None for all."""
     return None if side >= SMALL_IMAGE else max(0, int(math.log2(side / LAST_SIDE)))
+
+
+def strides_kept(baseline: Baseline, side: int) -> int | None:
+    """Return the number of strides that a network keeps for images of `side` pixels; None for all."""
+    return None if baseline.side else halvings(side)
 
 
 def scalable(name: str, side: int) -> str:
@@ -107,7 +154,10 @@ def scalable(name: str, side: int) -> str:
     """
     baseline = parse_baseline(name)
     spelled = load_family(name).spelled
-    return name if spelled is None else str(fitted(spelled(baseline), halvings(side)))
+    if spelled is None:
+        return name
+    found = fitted(spelled(baseline), strides_kept(baseline, side))
+    return str(replace(found, stem=replace(found.stem, side=baseline.side)))
 
 
 def fitted(architecture: MobileArchitecture, keep: int | None) -> MobileArchitecture:

@@ -8,13 +8,13 @@ from nas_steps.spaces.mobile.space import MobileSpace
 
 #: keys of the section for a space of cells and for a mobile one
 OF_CELLS = ("inputs", "nodes", "edges", "operations", "edges_per_node", "concat", "none_is_choice")
-OF_MOBILE = ("stem", "stages", "head")
+OF_MOBILE = ("stem", "stages", "head", "resolution")
 
 
 def declared(keys: Any) -> CellSpace | MobileSpace:
     """Build the space of a section that `nas_steps.config.space.filled` filled. Raises ValueError."""
     given = {key: value for key in (*OF_CELLS, *OF_MOBILE) if (value := getattr(keys, key)) is not None}
-    if given.keys() == set(OF_MOBILE):
+    if {"stem", "stages", "head"} <= given.keys():
         return MobileSpace.declare(keys.preset, given)
     if {"inputs", "nodes", "operations", "edges_per_node"} <= given.keys():
         return cell_space(keys.preset, **given)

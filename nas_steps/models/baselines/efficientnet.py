@@ -1,4 +1,6 @@
-"""torchvision's EfficientNet-B0."""
+"""torchvision's EfficientNet-B0 to B7."""
+
+from functools import partial
 
 from torch import nn
 from torchvision.models import EfficientNet
@@ -6,8 +8,11 @@ from torchvision.models.efficientnet import MBConvConfig
 
 from nas_steps.models.hand_designed import fit
 from nas_steps.spaces.baselines import Baseline
+from nas_steps.spaces.families.efficientnet import EPSILONS
+from nas_steps.spaces.mobile.architectures import EPSILON
+from nas_steps.spaces.mobile.efficientnet import PUBLISHED
 
-#: expansion, kernel, stride, input and output channels, layers of each stage: Tan & Le 2019, table 1
+#: expansion, kernel, stride, input and output channels, layers of each stage of B0: Tan & Le 2019, table 1
 STAGES = (
     (1, 3, 1, 32, 16, 1),
     (6, 3, 2, 16, 24, 2),
@@ -20,5 +25,9 @@ STAGES = (
 
 
 def build(baseline: Baseline, *, inputs: int, classes: int, side: int) -> nn.Module:
-    stages = [MBConvConfig(*row, width_mult=baseline.width, depth_mult=baseline.depth) for row in STAGES]
-    return fit(EfficientNet(stages, dropout=0.2, num_classes=classes), inputs, side)
+    own = PUBLISHED[baseline.base]
+    factors = {"width_mult": own.width * baseline.width, "depth_mult": own.depth * baseline.depth}
+    norm = partial(nn.BatchNorm2d, eps=EPSILONS.get(baseline.base, EPSILON))
+    stages = [MBConvConfig(*row, **factors) for row in STAGES]
+    model = EfficientNet(stages, dropout=own.dropout, num_classes=classes, norm_layer=norm)
+    return fit(model, baseline, inputs, side)

@@ -14,4 +14,4 @@ STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3,
 def build(baseline: Baseline, *, inputs: int, classes: int, side: int) -> nn.Module:
     rows = [[t, c, round_layers(n, baseline.depth), s] for t, c, n, s in STAGES]
     model = MobileNetV2(num_classes=classes, width_mult=baseline.width, inverted_residual_setting=rows)
-    return fit(model, inputs, side)
+    return fit(model, baseline, inputs, side)

@@ -9,4 +9,4 @@ from nas_steps.spaces.baselines import Baseline
 
 def build(baseline: Baseline, *, inputs: int, classes: int, side: int) -> nn.Module:
     make = mobilenet_v3_small if baseline.base == "mobilenet_v3_small" else mobilenet_v3_large
-    return fit(make(num_classes=classes, width_mult=baseline.width), inputs, side)
+    return fit(make(num_classes=classes, width_mult=baseline.width), baseline, inputs, side)

@@ -5,7 +5,7 @@ from torchvision.models import resnet18
 from torchvision.models.resnet import BasicBlock
 
 from nas_steps.models.convolutions import Conv2d
-from nas_steps.models.hand_designed import fit
+from nas_steps.models.hand_designed import fit, resized_first
 from nas_steps.spaces.baselines import Baseline
 from nas_steps.spaces.families.resnet import STAGES, with_small_stem
 from nas_steps.spaces.mobile.efficientnet import round_layers
@@ -38,8 +38,8 @@ class ResNet(nn.Module):
 
 def build(baseline: Baseline, *, inputs: int, classes: int, side: int) -> nn.Module:
     if not with_small_stem(baseline, side):
-        return fit(resnet18(num_classes=classes), inputs, side)
+        return fit(resnet18(num_classes=classes), baseline, inputs, side)
     blocks, channels = STAGES[baseline.base]
     deeper = [round_layers(count, baseline.depth) for count in blocks]
     wider = [max(1, round(width * baseline.width)) for width in channels]
-    return ResNet(deeper, wider, inputs=inputs, classes=classes)
+    return resized_first(ResNet(deeper, wider, inputs=inputs, classes=classes), baseline.side)

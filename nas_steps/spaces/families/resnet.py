@@ -1,6 +1,6 @@
 """ResNets: blocks and channels of each stage (He et al. 2016, section 4.2 for CIFAR, table 1 for ImageNet)."""
 
-from nas_steps.spaces.baselines import SMALL_IMAGE, Baseline, Family
+from nas_steps.spaces.baselines import IMAGENET_STRIDE, SMALL_IMAGE, Baseline, Family
 
 STAGES: dict[str, tuple[list[int], list[int]]] = {
     "resnet20": ([3, 3, 3], [16, 32, 64]),
@@ -11,13 +11,19 @@ STAGES: dict[str, tuple[list[int], list[int]]] = {
 
 
 def with_small_stem(baseline: Baseline, side: int) -> bool:
-    """Whether the network has the stem of CIFAR: all but the plain ResNet-18 on images of ImageNet's size."""
-    return baseline != Baseline("resnet18") or side < SMALL_IMAGE
+    """Whether the network has the stem of CIFAR: all but the plain ResNet-18 on images of ImageNet's size.
+
+    A side of its own counts as ImageNet's size: `resnet18_r64` is the published network.
+    """
+    plain = baseline._replace(side=0) == Baseline("resnet18")
+    return not plain or (side < SMALL_IMAGE and not baseline.side)
 
 
 def stride(baseline: Baseline, side: int) -> int:
     """By what a network divides the side of its images; 1 for torchvision's own, which is fitted to them."""
-    return 2 ** (len(STAGES[baseline.base][0]) - 1) if with_small_stem(baseline, side) else 1
+    if with_small_stem(baseline, side):
+        return 2 ** (len(STAGES[baseline.base][0]) - 1)
+    return IMAGENET_STRIDE if baseline.side else 1
 
 
 FAMILY = Family(tuple(STAGES), scalable=("resnet20", "resnet32", "resnet56"), stride=stride)

@@ -36,6 +36,18 @@ B0 = (
     "mb_r3_k3_s2_e6_c80_se0.25/mb_r3_k5_e6_c112_se0.25/mb_r4_k5_s2_e6_c192_se0.25/mb_k3_e6_c320_se0.25/head_c1280_p0.2"
 )
 
+#: EfficientNet-Lite0 (Liu 2020, TensorFlow's code): B0 without squeeze-excitation, with ReLU6
+LITE0 = (
+    "stem_k3_s2_c32_eps0.001_relu6/mb_k3_e1_c16/mb_r2_k3_s2_e6_c24/mb_r2_k5_s2_e6_c40/mb_r3_k3_s2_e6_c80/"
+    "mb_r3_k5_e6_c112/mb_r4_k5_s2_e6_c192/mb_k3_e6_c320/head_c1280_p0.2"
+)
+#: likewise
+PUBLISHED_LITE: dict[str, Scaling] = {
+    "efficientnet_lite0": Scaling(1.0, 1.0, 224, 0.2),
+    "efficientnet_lite1": Scaling(1.0, 1.1, 240, 0.2),
+    "efficientnet_lite2": Scaling(1.1, 1.2, 260, 0.3),
+}
+
 #: alpha, beta and gamma of EfficientNet (section 4)
 PAPERS_TRIPLE = (1.2, 1.1, 1.15)
 
@@ -74,6 +86,13 @@ def scaled(architecture: MobileArchitecture, *, width: float, depth: float, divi
         tuple(stages),
         replace(head, width=wider(head.width), hidden=head.hidden and wider(head.hidden)),
     )
+
+
+def scaled_lite(architecture: MobileArchitecture, *, width: float, depth: float) -> MobileArchitecture:
+    """Scale as EfficientNet-Lite: the stem, the head and the number of layers of the first and last stage stay."""
+    first, *between, last = scaled(architecture, width=width, depth=depth).stages
+    first, last = first[: len(architecture.stages[0])], last[: len(architecture.stages[-1])]
+    return replace(architecture, stages=(first, *between, last))
 
 
 def round_channels(channels: int, factor: float, divisor: int = 8) -> int:

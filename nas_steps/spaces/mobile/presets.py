@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from nas_steps.spaces.mobile.architectures import parse_mobile
+from nas_steps.spaces.mobile.declarations import part_keys
+from nas_steps.spaces.mobile.efficientnet import B0, LITE0
 from nas_steps.spaces.mobile.space import MobileSpace
 
 #: a declared space: {"stem": {...}, "stages": [{...}, ...], "head": {...}}
@@ -90,6 +93,25 @@ _SMALL: Declared = {
     "head": {"width": 192},
 }
 
+
+def _slices(of: str) -> Declared:
+    """Declare the slices of EfficientNet-B0 or -Lite0: smaller kernels, expansions and depths, equal widths.
+
+    The largest is the whole network, so that its weights fit all others. A stage chooses for all of its layers.
+    """
+    whole = parse_mobile(of)
+    stages = []
+    for stage in whole.stages:
+        operation, layers = stage[0].operation, len(stage)
+        assert operation is not None
+        choices: dict[str, Any] = {"by": "stage", "width": stage[0].width, "stride": stage[0].stride}
+        choices |= {"depth": [one for one in range(layers - 2, layers + 1) if one > 0]}
+        choices |= {"kernel": [one for one in (3, 5) if one <= operation.kernel]}
+        choices |= {"expansion": [one for one in (3, 4, 6) if one <= operation.expansion] or [1]}
+        stages.append(choices | {"squeeze": operation.squeeze or "none"})
+    return {"stem": part_keys(whole.stem), "stages": stages, "head": part_keys(whole.head)}
+
+
 DECLARED: dict[str, Declared] = {
     "mnasnet": _MNASNET,
     "efficientnet": _MNASNET,
@@ -97,6 +119,8 @@ DECLARED: dict[str, Declared] = {
     "ofa_mbv3": _OFA,
     "nasbench_macro": _MACRO,
     "mobile_small": _SMALL,
+    "efficientnet_lite": _slices(LITE0),
+    "efficientnet_b0": _slices(B0),
 }
 
 PRESETS: dict[str, MobileSpace] = {name: MobileSpace.declare(name, keys) for name, keys in DECLARED.items()}
