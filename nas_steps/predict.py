@@ -196,16 +196,6 @@ def probabilities(session: onnxruntime.InferenceSession, images: np.ndarray) -> 
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def temperature(session: onnxruntime.InferenceSession) -> float:
-    """Return what the logits are divided by, so that probabilities are calibrated; 1 if the file does not say."""
-    recorded = session.get_modelmeta().custom_metadata_map.get("temperature", "1")
-    try:
-        value = float(recorded)
-    except ValueError:
-        return 1.0
-    return value if 0 < value < math.inf else 1.0
-
-
 def pixels_of(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarray:
     """Return an image file as the network takes it: uint8 (channels, side, side). Raises UserError if it cannot be."""
     _, channels, side, _ = session.get_inputs()[0].shape
@@ -227,6 +217,16 @@ def pixels_of(session: onnxruntime.InferenceSession, path: str | Path) -> np.nda
         ) from None
     except (UnreadableError, OSError) as error:
         raise UserError(f"{path} cannot be read as an image: {error}") from None
+
+
+def temperature(session: onnxruntime.InferenceSession) -> float:
+    """Return what the logits are divided by, so that probabilities are calibrated; 1 if the file does not say."""
+    recorded = session.get_modelmeta().custom_metadata_map.get("temperature", "1")
+    try:
+        value = float(recorded)
+    except ValueError:
+        return 1.0
+    return value if 0 < value < math.inf else 1.0
 
 
 def _positive(text: str) -> int:

@@ -17,6 +17,8 @@ FLOOR = {
     "errors": 1,
     "facts": 1,
     "intervals": 1,
+    "metrics": 1,
+    "calibration": 1,
     "provenance": 2,
     "spaces": 3,
     "config": 4,

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from nas_steps.calibration import BINS
 from nas_steps.config.recipe import Recipe
+from nas_steps.metrics import ACCURACY, WORDS
 
 #: what a network is, by its kind
 KINDS = {
@@ -57,6 +59,7 @@ def card(
         "Data": _data(metrics, meta),
         "Training": _training(network, metrics, recipe) + _start(started),
         "Accuracy": _accuracy(network, metrics, line),
+        "Classes and calibration": _classes(metrics, meta, line),
         "Files": _files(line, performance),
         "Input and output": _input(line, meta, started),
         "How to run it": _run(meta),
@@ -154,7 +157,7 @@ def _spelled(value: Any) -> str:
 
 
 def _accuracy(network: Mapping[str, Any], metrics: Mapping[str, Any], line: Mapping[str, Any]) -> list[str]:
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             "test",
             f"mean of {network['sound']} trainings",
@@ -169,10 +172,46 @@ def _accuracy(network: Mapping[str, Any], metrics: Mapping[str, Any], line: Mapp
         rows.insert(
             2, ("test", f"this training, INT8, on {int8['test_images']:,} images", _percent(int8["test_accuracy"]))
         )
+    metric = metrics.get("metric") or ACCURACY
+    if metric != ACCURACY:
+        interval = _interval(*_of(network, "test_metric", "test_low", "test_high"))
+        more = (
+            interval, _percent(metrics["test_metric"]), *(["not measured"] if int8.get("file") else []),
+            _percent(network["valid_metric"]), _percent(metrics["valid_metric"]),
+        )  # fmt: skip
+        rows[0] = (*rows[0][:2], _percent(network["test_accuracy"]))
+        rows = [(*row[:2], figure, row[2]) for row, figure in zip(rows, more, strict=True)]
     return [
-        *_table(("images", "of", "accuracy"), rows),
+        *_table(("images", "of", *([] if metric == ACCURACY else [WORDS[metric]]), "accuracy"), rows),
         "",
         f"The interval is a 95 % interval over trainings and test images ({metrics['test_images']:,}).",
+    ]
+
+
+def _classes(metrics: Mapping[str, Any], meta: Mapping[str, Any], line: Mapping[str, Any]) -> list[str]:
+    """Give the recall of each class, and how far the probabilities can be trusted."""
+    counts = meta["counts"]["test"]
+    rows = [
+        (f"`{name}`", f"{counts.get(name, 0):,}", "no image" if recall is None else _percent(recall))
+        for name, recall in zip(meta["classes"], line["recall"], strict=True)
+    ]
+    before, after = line["calibration_error"], line["calibrated_error"]
+    if metrics["train_on"] == "train":
+        text = (
+            f"Expected calibration error on {line['images']:,} test images: {_percent(before)} as it is, "
+            f"{_percent(after)} with its logits divided by the temperature {line['temperature']:.3f}. The temperature "
+            "was fitted on validation images (Guo et al. 2017); the file's metadata have it, and `nas_steps.predict` "
+            "divides by it."
+        )
+    else:
+        text = (
+            f"Expected calibration error on {line['images']:,} test images: {_percent(before)}. The temperature is 1: "
+            "the network learnt the validation images, too, so that none were left to fit it on."
+        )
+    return [
+        *_table(("class", "test images", "recall"), rows),
+        "",
+        f"{text} The error is over {BINS} bins of as many images each, by rising confidence.",
     ]
 
 
@@ -256,8 +295,8 @@ def _limits(meta: Mapping[str, Any]) -> list[str]:
         f"- It tells apart the {len(meta['classes'])} classes above. An image of anything else gets one of them, too.",
         "- It was trained on these images and tested on held-out ones of the same source, and nowhere else. Its "
         "accuracy on other images is unknown: measure it before you rely on it.",
-        "- Whether its probabilities are calibrated, and whether it serves groups of people or things equally well, "
-        "was not examined.",
+        "- Its probabilities are calibrated on images like these alone. Whether it serves groups of people or things "
+        "equally well, classes aside, was not examined.",
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from nas_steps.data.store import Meta, load_split, read_meta
 from nas_steps.export.card import normalisation, pretrained
-from nas_steps.export.check import compare, some_of
+from nas_steps.export.check import compare, fitted_temperature, some_of
 from nas_steps.export.convert import UnsupportedError, trained_network, write_onnx
 from nas_steps.export.formats import export_format
 from nas_steps.export.packages import FORMATS
@@ -14,6 +14,7 @@ from nas_steps.export.performance import measure
 from nas_steps.export.quantise import export_int8
 from nas_steps.export.settings import ExportSettings
 from nas_steps.export.tables import EXPORTS
+from nas_steps.metrics import ACCURACY, figure_of
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.fingerprint import file_hash
 from nas_steps.training.devices import prepare
@@ -22,13 +23,15 @@ from nas_steps.training.devices import prepare
 MODEL, CARD = "model.onnx", "README.md"
 #: test images that files of further formats are compared on, at most
 COMPARED = 256
+#: validation images that are enough for the temperature, a single number
+FITTED_ON = 5000
 Record = tuple[Path, dict[str, Any]]  # the folder of a training, its metrics.json
 
 
 def best_training(records: Sequence[Record]) -> Record | None:
     """Return the sound training of best validation accuracy, the first if none is known; None without a sound one."""
     sound = [pair for pair in records if pair[1]["status"] == "ok"]
-    return max(sound, key=lambda pair: (pair[1]["valid_accuracy"] or 0.0, -pair[1]["seed"]), default=None)
+    return max(sound, key=lambda pair: (figure_of(pair[1], "valid") or 0.0, -pair[1]["seed"]), default=None)
 
 
 def records(paths: Sequence[str]) -> list[Record]:
@@ -66,11 +69,14 @@ def export(
     remove(path)
     (folder, metrics), wanted, meta = training, settings.export, read_meta(data)
     deployed = trained_network(metrics, folder / "weights.safetensors", meta)
-    properties = described(metrics, meta, wanted.opset, source)
+    # images that were trained on would say that every confidence is right
+    valid = some_of(load_split(data, "valid"), FITTED_ON) if metrics["train_on"] == "train" else None
+    heat = 1.0 if valid is None else fitted_temperature(deployed, valid)
+    properties = described(metrics, meta, wanted.opset, source) | {"temperature": heat}
     test = some_of(load_split(data, "test"), wanted.images)
     try:
         write_onnx(path, deployed, meta, wanted.opset, properties)
-        check = compare(path, deployed, test.images, test.labels)
+        check = compare(path, deployed, test.images, test.labels, heat)
     except UnsupportedError as error:
         path.unlink(missing_ok=True)
         print(f"{metrics['entry']} cannot be exported: {error}", flush=True)
@@ -118,6 +124,7 @@ def described(
 ) -> dict[str, Any]:
     """Return the metadata of an ONNX file: all that is needed to use it, and its origin."""
     channels, side, _ = meta.shape
+    metric = metrics.get("metric") or ACCURACY
     resize = f"shorter side to {side} pixels (bicubic, antialiased), then the {side} x {side} centre"
     if metrics["side"] != side:
         resize += f"; the file itself enlarges that to {metrics['side']} x {metrics['side']} (bilinear)"
@@ -135,6 +142,7 @@ def described(
         "training_seed": metrics["seed"],
         "trained_on": metrics["train_on"],
         **_weights(metrics, meta, source),
+        **({} if metric == ACCURACY else {key: metrics[key] for key in ("metric", "valid_metric", "test_metric")}),
     }
 
 

@@ -6,8 +6,8 @@ from typing import Any
 EXPORTS = (
     "name", "file", "kind", "status", "seed", "parameters", "macs", "bytes", "images", "largest_difference",
     "top1_agreement", "test_accuracy", "opset", "int8_status", "int8_file", "int8_bytes", "int8_valid_loss",
-    "int8_test_accuracy", "int8_test_loss", "int8_test_loss_low", "int8_test_loss_high",
-    "formats",
+    "int8_test_accuracy", "int8_test_loss", "int8_test_loss_low", "int8_test_loss_high", "temperature",
+    "calibration_error", "calibrated_error", "formats",
 )  # fmt: skip
 PERFORMANCE = (
     "name", "file", "precision", "bytes", "threads", "repeats_1", "latency_1_ms", "latency_1_p25_ms",

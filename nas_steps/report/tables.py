@@ -206,7 +206,7 @@ def retrained(results: Results) -> Table:
         rows.append(vars(entry).copy())
         for seed in seeds:
             one = trainings.get((entry.entry, seed))
-            rows[-1][f"test_seed_{seed}"] = one.test_accuracy if one else None
+            rows[-1][f"test_seed_{seed}"] = one.figure if one else None
             rows[-1][f"status_seed_{seed}"] = one.status if one else "not trained"
     columns = (
         *texts("entry", "kind"),

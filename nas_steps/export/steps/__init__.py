@@ -61,7 +61,9 @@ STEPS = steps(
                 "export/exports.csv",
                 "name, file, kind, status, seed, parameters, macs, bytes, images, largest_difference, top1_agreement, "
                 "test_accuracy, opset; int8_status, int8_file, int8_bytes, int8_valid_loss, int8_test_accuracy, "
-                "int8_test_loss, int8_test_loss_low, int8_test_loss_high; formats",
+                "int8_test_loss, int8_test_loss_low, int8_test_loss_high; temperature (fitted on validation images), "
+                "calibration_error, calibrated_error (expected, on test images: without and with the temperature); "
+                "formats",
             ),
             "performance": (
                 "export/performance.csv",
