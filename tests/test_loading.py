@@ -136,6 +136,7 @@ def test_a_picture_is_prepared_as_the_training_s_were(tmp_path: Path) -> None:
     assert torch.allclose(found, expected, atol=1e-5)
     with Image.open(tmp_path / "turned.png") as opened:
         assert torch.equal(preprocess(opened), found)
+        assert torch.equal(preprocess(opened.convert("RGB")), found)  # as torchvision's ImageFolder hands it over
     assert torch.equal(preprocess(np.rot90(pixels, 3)), found)
     assert torch.equal(preprocess(pixels[..., :1]), preprocess(Image.fromarray(pixels[..., 0])))
     assert preprocess(picture.convert("CMYK")).shape == (3, 16, 16)
