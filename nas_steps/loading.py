@@ -53,7 +53,8 @@ class Preprocess:
         try:
             with _stream(picture) as stream:
                 # the very code that read the training images
-                return decode(stream, side, channels, MAX_PIXELS, self.meta.bits).pixels
+                meta = self.meta
+                return decode(stream, side, channels, MAX_PIXELS, meta.bits, crop=meta.crop, fit=meta.fit).pixels
         except (UnreadableError, OSError) as error:
             raise UserError(f"{name} cannot be read as an image: {error}") from None
 

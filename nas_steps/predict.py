@@ -205,12 +205,13 @@ def pixels_of(session: onnxruntime.InferenceSession, path: str | Path) -> np.nda
     if reason is not None:
         raise UserError(f"there is no image {path}" if reason == MISSING else f"{path} {reason}")
     # how many bits of 16 the training photos used, if they had 16 a value
-    recorded = session.get_modelmeta().custom_metadata_map.get("bits", "")
-    bits = next((bits for bits in DEPTHS if recorded == str(bits)), 16)
+    recorded = session.get_modelmeta().custom_metadata_map
+    bits = next((bits for bits in DEPTHS if recorded.get("bits") == str(bits)), 16)
+    crop, fit = float(recorded.get("crop", 1.0)), recorded.get("fit", "crop")
     try:
         with Path(path).open("rb") as stream:
             # the very code that read the training images
-            return decode(stream, side, channels, MAX_PIXELS, bits).pixels
+            return decode(stream, side, channels, MAX_PIXELS, bits, crop=crop, fit=fit).pixels
     except TooLargeError as error:
         raise UserError(
             f"{path} has {error.width} x {error.height} pixels, more than are decoded ({MAX_PIXELS:,}); shrink it"

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +126,8 @@ def test_a_picture_is_prepared_as_the_training_s_were(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (30, 44, 3), np.uint8)
     picture, exif = Image.fromarray(pixels), Image.Exif()
     exif[274] = 6
-    picture.save(tmp_path / "turned.png", exif=exif)
+    picture_of = tmp_path / "turned.png"
+    picture.save(picture_of, exif=exif)
     meta = Meta(("a", "b"), {}, (3, 16, 16), (0.5, 0.4, 0.3), (0.25, 0.2, 0.1), "", {})
     preprocess = pickle.loads(pickle.dumps(Preprocess(meta, 16)))
     with (tmp_path / "turned.png").open("rb") as stream:
@@ -134,6 +136,10 @@ def test_a_picture_is_prepared_as_the_training_s_were(tmp_path: Path) -> None:
     found = preprocess(tmp_path / "turned.png")
     assert (found.dtype, found.shape) == (torch.float32, (3, 16, 16))
     assert torch.allclose(found, expected, atol=1e-5)
+    for changes in ({"crop": 0.5}, {"fit": "letterbox"}):
+        with (tmp_path / "turned.png").open("rb") as stream:
+            pixels_of = decode(stream, 16, 3, MAX_PIXELS, **changes).pixels  # type: ignore[arg-type]
+        assert np.array_equal(Preprocess(replace(meta, **changes), 16).pixels(picture_of), pixels_of)  # type: ignore[arg-type]
     with Image.open(tmp_path / "turned.png") as opened:
         assert torch.equal(preprocess(opened), found)
         assert torch.equal(preprocess(opened.convert("RGB")), found)  # as torchvision's ImageFolder hands it over

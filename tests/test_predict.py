@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -20,9 +21,13 @@ from PIL import Image
 from tiny_world import prepared
 from torch import Tensor, nn
 
-from nas_steps.data.store import Meta, load_split, read_meta
+from nas_steps.config.data import Data
+from nas_steps.data.prepare import prepare
+from nas_steps.data.settings import DataSettings
+from nas_steps.data.store import SPLITS, Meta, load_split, read_meta
 from nas_steps.errors import UserError
 from nas_steps.export.convert import save, write_onnx
+from nas_steps.export.model import described
 from nas_steps.export.quantise import quantise
 from nas_steps.predict import load, recommended
 from nas_steps.predict import main as predict
@@ -75,6 +80,31 @@ def test_classes_are_printed_the_likeliest_first(model: Path, digit: Path, capsy
     first, second = np.argsort(-expected)[:2]
     out = printed(capsys, model, digit, "--top", 2)
     assert out == f"{digit}: {first} {100 * expected[first]:.1f} %, {second} {100 * expected[second]:.1f} %\n"
+
+
+@pytest.mark.parametrize("keys", [{}, {"crop": 0.8}, {"fit": "letterbox"}])
+def test_a_picture_is_prepared_as_training_prepared_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: dict[str, Any]
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 40, 60, 3), np.uint8)
+    for index, image in enumerate(pixels):
+        (tmp_path / "photos" / "ab"[index % 2]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "photos" / "ab"[index % 2] / f"{index}.png")
+    data = Data(source="folder", path=str(tmp_path / "photos"), resolution=16, **keys)
+    prepare(DataSettings(seed=0, data=data), tmp_path / "data")
+    stored = [image for name in SPLITS for image in load_split(tmp_path / "data", name).images]
+    meta = read_meta(tmp_path / "data")
+    metrics = dict.fromkeys(("entry", "architecture", "settings", "seed", "train_on", "valid_accuracy"), "")
+    properties = described({**metrics, "side": 16, "test_accuracy": 1.0, "test_images": 2}, meta, 18)
+    words = "longer side to 16 pixels" if keys.get("fit") else f"shorter side to {20 if keys else 16} pixels"
+    assert properties["resize"].startswith(words)
+    write_onnx(tmp_path / "model.onnx", deployed(Brightness(), meta), meta, 18, properties)
+    _, session = load(tmp_path / "model.onnx")
+    given: list[np.ndarray] = []
+    monkeypatch.setattr(session, "run", lambda _names, feed: given.extend(feed["images"]) or [np.zeros((1, 2))])
+    for file in sorted((tmp_path / "photos").rglob("*.png")):
+        classify(session, file)
+    assert {image.tobytes() for image in given} == {image.tobytes() for image in stored}
 
 
 def test_exported_files_of_both_precisions_are_used(digit: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_steps.data.store import Meta, load_split, read_meta
+from nas_steps.errors import exact
 from nas_steps.export.card import normalisation, pretrained
 from nas_steps.export.check import compare, fitted_temperature, some_of
 from nas_steps.export.convert import UnsupportedError, trained_network, write_onnx
@@ -81,9 +82,9 @@ def export(
         path.unlink(missing_ok=True)
         print(f"{metrics['entry']} cannot be exported: {error}", flush=True)
         return without_model({**metrics, "status": f"not exported: {error}"}), []
-    exact = check["largest_difference"] <= wanted.tolerance
+    agrees = check["largest_difference"] <= wanted.tolerance
     int8: dict[str, Any] | None = None
-    if wanted.int8.enabled and exact:
+    if wanted.int8.enabled and agrees:
         int8 = export_int8(settings, data, path, int8_path, properties, metrics["train_on"])
         int8 |= {"file": int8["file"] and int8_path.relative_to(below).as_posix()}
         print(f"{metrics['entry']} in INT8: {int8['status']}", flush=True)
@@ -100,7 +101,7 @@ def export(
         "name": metrics["entry"],
         "file": name,
         **{key: metrics[key] for key in ("kind", "seed", "parameters", "macs", "settings", "test_accuracy")},
-        "status": "ok" if exact else f"differs by more than {wanted.tolerance:g}",
+        "status": "ok" if agrees else f"differs by more than {wanted.tolerance:g}",
         "bytes": path.stat().st_size,
         "sha256": file_hash(path),
         "opset": wanted.opset,
@@ -125,7 +126,11 @@ def described(
     """Return the metadata of an ONNX file: all that is needed to use it, and its origin."""
     channels, side, _ = meta.shape
     metric = metrics.get("metric") or ACCURACY
-    resize = f"shorter side to {side} pixels (bicubic, antialiased), then the {side} x {side} centre"
+    if meta.fit == "letterbox":
+        resize = f"longer side to {side} pixels (bicubic, antialiased), the rest black, the picture in the middle"
+    else:
+        shorter = exact(round(side / meta.crop, 1))
+        resize = f"shorter side to {shorter} pixels (bicubic, antialiased), then the {side} x {side} centre"
     if metrics["side"] != side:
         resize += f"; the file itself enlarges that to {metrics['side']} x {metrics['side']} (bilinear)"
     return {
@@ -134,6 +139,8 @@ def described(
         "input": f"uint8 pixels, (batch, {channels}, {side}, {side}), {'RGB' if channels == 3 else 'grey'}",
         "resize": resize,
         "bits": meta.bits,
+        "crop": meta.crop,
+        "fit": meta.fit,
         "precision": "float32",
         "opset": opset,
         **{key: metrics[key] for key in ("architecture", "test_accuracy", "test_images", "valid_accuracy")},
