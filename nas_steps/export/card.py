@@ -295,8 +295,8 @@ def _limits(meta: Mapping[str, Any]) -> list[str]:
         f"- It tells apart the {len(meta['classes'])} classes above. An image of anything else gets one of them, too.",
         "- It was trained on these images and tested on held-out ones of the same source, and nowhere else. Its "
         "accuracy on other images is unknown: measure it before you rely on it.",
-        "- Its probabilities are calibrated on images like these alone. Whether it serves groups of people or things "
-        "equally well, classes aside, was not examined.",
+        "- How far its probabilities hold on other images is unknown, too. Whether it serves groups of people or "
+        "things equally well, classes aside, was not examined.",
     ]
 
 
