@@ -154,6 +154,68 @@ def test_predictions_are_written_as_csv_with_all_digits(
     assert sum(float(row["probability"]) for row in rows) == pytest.approx(1)
 
 
+def photos(folder: Path) -> Path:
+    """Red and blue pictures in folders of these names, one of them wrong, and others beside them."""
+    for name, colour_of in {
+        "red/1.png": (200, 50, 20),
+        "red/2.png": (20, 50, 200),
+        "red/old/3.jpg": (210, 40, 20),
+        "blue/4.png": (20, 50, 200),
+        "other/5.png": (200, 50, 20),
+        "6.png": (20, 50, 200),
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (30, 20), colour_of).save(folder / name)
+    shutil.copy(folder / "blue" / "4.png", folder / "blue" / "without_suffix")
+    (folder / "red" / "notes.txt").write_text("no picture")
+    (folder / ".hidden.png").write_text("no picture")
+    return folder
+
+
+@pytest.mark.parametrize("batch", [1, 2, 32])
+def test_all_pictures_of_a_folder_are_classified_and_counted_by_their_subfolders(
+    colour: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], batch: int
+) -> None:
+    folder, table = photos(tmp_path / "photos"), tmp_path / "found.csv"
+    *lines, last = printed(capsys, colour, folder, "--batch", batch, "--top", 1, "--csv", table).splitlines()
+    names = ["6.png", "blue/4.png", "blue/without_suffix", "other/5.png", "red/1.png", "red/2.png", "red/old/3.jpg"]
+    assert [line.partition(": ")[0] for line in lines] == [str(folder / name) for name in names]
+    assert last == "accuracy: 80.0 %, 4 of 5 images in folders named by classes"
+    with table.open(newline="", encoding="utf-8") as file:
+        found = [(row["class"], row["label"]) for row in csv.DictReader(file)]
+    expected = [("blue", ""), ("blue", "blue"), ("blue", "blue"), ("red", ""), ("red", "red"), ("blue", "red")]
+    assert found == [*expected, ("red", "red")]
+
+
+def test_a_folder_of_one_class_is_labelled_and_files_are_not(
+    colour: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = photos(tmp_path / "photos")
+    out = printed(capsys, colour, folder / "blue", folder / "red" / "1.png")
+    assert out.splitlines()[-1] == "accuracy: 100.0 %, 2 of 2 images in folders named by classes"
+    assert "accuracy" not in printed(capsys, colour, folder / "other", folder / "red" / "1.png")
+
+
+def test_unreadable_pictures_of_a_folder_are_named_and_left_out(
+    colour: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = photos(tmp_path / "photos")
+    (folder / "red" / "1.png").write_text("no picture")
+    with pytest.raises(UserError, match="1 of 7 images could not be classified"):
+        predict([str(colour), str(folder)])
+    out, told = capsys.readouterr()
+    assert out.splitlines()[-1] == "accuracy: 75.0 %, 3 of 4 images in folders named by classes"
+    assert told.startswith(f"error: {folder / 'red' / '1.png'} cannot be read as an image")
+
+
+def test_the_temperature_of_a_file_calibrates_its_probabilities(model: Path, digit: Path, tmp_path: Path) -> None:
+    plain = classify(load(model)[1], digit)
+    for told, power in ((2.0, 0.5), (None, 1.0)):
+        save(tmp_path / "warm.onnx", onnx.load(model), {**CLASSES, "temperature": told})
+        expected = plain**power / (plain**power).sum()
+        assert classify(load(tmp_path / "warm.onnx")[1], digit) == pytest.approx(expected, rel=1e-4)
+
+
 # ------------------------------------------------------------------------------------- what cannot be used
 
 
@@ -184,7 +246,7 @@ def test_other_images_are_classified_where_some_cannot_be(
     text, half, folder, none, large = told.splitlines()
     assert text.startswith(f"error: {tmp_path / 'text.png'} cannot be read as an image: its content is of no known")
     assert half.startswith(f"error: {tmp_path / 'half.png'} cannot be read as an image: ")
-    assert folder == f"error: {tmp_path / 'folder'} is a folder; name the images in it, such as {tmp_path}/folder/*.jpg"
+    assert folder == f"error: {tmp_path / 'folder'} is a folder without a picture"
     assert none == f"error: there is no image {tmp_path / 'none.png'}"
     assert large.endswith("bomb.png has 40000 x 40000 pixels, more than are decoded (200,000,000); shrink it")
     assert len((tmp_path / "found.csv").read_text().splitlines()) == 1 + 2 * 3
@@ -256,7 +318,7 @@ def test_a_number_of_classes_that_is_none_is_refused(
 ) -> None:
     with pytest.raises(SystemExit):
         predict([str(model), str(digit), f"--top={top}"])
-    assert f"{top!r} is no number of classes; give 1 or more" in capsys.readouterr().err
+    assert f"{top!r} is no number; give 1 or more" in capsys.readouterr().err
 
 
 #: imports as if nothing else were installed than what the module's documentation names, and what these need

@@ -16,6 +16,7 @@ from nas_steps.config.supernet import check_supernet
 from nas_steps.config.weights import Weights, pretrained_network, pretrains
 from nas_steps.errors import UserError, exact
 from nas_steps.facts import FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE
+from nas_steps.metrics import ACCURACY
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 from nas_steps.spaces.constraints import blocks_of, smallest_within
 from nas_steps.spaces.costs import Shape, counted
@@ -78,6 +79,13 @@ def check_estimator(search: Search, space: Space) -> None:
             if isinstance(one, Random) and one.rounds < wanted:
                 problem = f"search.strategies.{name}.rounds is {one.rounds}"
                 raise ValueError(f"{problem}, but search.estimator.halving has {wanted} rungs; set {wanted} or more")
+
+
+def check_metric(metric: str, search: Search) -> None:
+    """Refuse a metric of predictions if a table's columns are the figures."""
+    if metric != ACCURACY and isinstance(search.estimator, Table):
+        problem = f"metric is {metric}, but search.estimator is a table, whose columns are the figures"
+        raise ValueError(f"{problem}; leave metric out, and name columns by search.estimator.search and report")
 
 
 def check_strategies(search: Search, space: Space) -> None:

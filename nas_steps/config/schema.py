@@ -14,6 +14,7 @@ from nas_steps.config.checks import (
     check_constraints,
     check_estimator,
     check_factorial,
+    check_metric,
     check_mobile,
     check_names,
     check_precision,
@@ -36,6 +37,7 @@ from nas_steps.config.search import Search
 from nas_steps.config.section import Natural, PathText, Positive, Section, Text, as_path
 from nas_steps.config.space import Space, check_network, filled
 from nas_steps.config.weights import Weights, as_weights
+from nas_steps.metrics import Metric
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.space import MobileSpace
 
@@ -61,6 +63,12 @@ class Config(Section):
     )
     threads: Positive = Field(1, description="CPU threads of a training, which change the last bits of results.")
     shards: Positive = Field(2, description="Jobs per round, whatever the number of candidates.")
+    metric: Metric = Field(
+        "accuracy",
+        description="What searches, rankings and the recommendation go by, and what the report compares. "
+        "`balanced_accuracy` (the mean recall of the classes) and `macro_f1` (their mean F1) count a rare class like a "
+        "frequent one.",
+    )
     data: Data = Field(default_factory=Data, description="Images.")
     space: Space = Field(default_factory=Space, description="What is searched.")
     weights: Weights = Field(default_factory=Weights, description="Pretrained weights that networks start from.")
@@ -121,6 +129,7 @@ class Config(Section):
         check_weights(self.weights, space, self.data, self.scaling)
         check_names(search, self.retrain)
         check_estimator(search, space)
+        check_metric(self.metric, search)
         check_constraints(search, self.data, space, self.retrain.network)
         check_start(self.retrain, search, space)
         check_factorial(self.scaling, self.data)

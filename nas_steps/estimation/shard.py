@@ -87,6 +87,7 @@ class TrainingEstimator(Estimator):
         super().__init__(shard)
         seed = derive_seed(shard.settings.seed, "part of the training images")
         options = {"side": self.settings.resolution, "share": self.settings.images, "seed": seed}
+        options["metric"] = shard.settings.metric
         self.images = load_images(shard.data, shard.job.device, **options)
 
     def train(self, proposal: Proposal, settings: Training, repetition: int = 0, **how: Any) -> Trained:

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from nas_steps.calibration import BINS
 from nas_steps.config.recipe import Recipe
+from nas_steps.metrics import ACCURACY, WORDS
 
 #: what a network is, by its kind
 KINDS = {
@@ -43,28 +45,41 @@ def card(
     meta: Mapping[str, Any],
     line: Mapping[str, Any],
     performance: Sequence[Mapping[str, Any]],
+    source: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the card. It is the same for the same files, measured latency and memory aside.
 
     `network` is a row of `considered` in `recommended`, which is recommended.json; `metrics` is the record of the
-    exported training; `meta` is meta.json of the data; `line` and `performance` are the export's.
+    exported training; `meta` is meta.json of the data; `line` and `performance` are the export's. `source` is
+    source.json of pretrained weights, which count if the training started from them.
     """
+    started = pretrained(metrics, source)
     sections = {
         "What it is": _what(network, recommended, metrics),
         "Data": _data(metrics, meta),
-        "Training": _training(network, metrics, recipe),
+        "Training": _training(network, metrics, recipe) + _start(started),
         "Accuracy": _accuracy(network, metrics, line),
+        "Classes and calibration": _classes(metrics, meta, line),
         "Files": _files(line, performance),
-        "Input and output": _input(line["properties"]),
+        "Input and output": _input(line, meta, started),
         "How to run it": _run(meta),
         "Intended use and limits": _limits(meta),
-        "Licence": [
-            "nas-steps gives these weights no licence. They were learnt from the images above: the rights in those "
-            "images decide who may use the weights, and for what."
-        ],
+        "Licence": _licence(started),
     }
     text = "\n".join(f"\n## {title}\n\n" + "\n".join(lines) for title, lines in sections.items())
     return f"# {network['entry']}\n\nAn image classifier of {len(meta['classes'])} classes.\n{text}\n"
+
+
+def pretrained(metrics: Mapping[str, Any], source: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the facts of the pretrained weights that a training started from: source, url, licence, normalisation.
+
+    A fact is None if `source`, source.json of the weights, does not tell it. None if it started from random weights.
+    """
+    if not metrics.get("weights"):
+        return None
+    facts = source or {}
+    told = {key: facts.get(key) for key in ("url", "licence", "normalisation")}
+    return {"source": facts.get("source") or metrics["weights"], **told}
 
 
 def _what(network: Mapping[str, Any], recommended: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
@@ -111,6 +126,30 @@ def _training(network: Mapping[str, Any], metrics: Mapping[str, Any], recipe: Re
     ]
 
 
+def _start(started: Mapping[str, Any] | None) -> list[str]:
+    if started is None:
+        return []
+    place = f" ({started['url']})" if started["url"] else ""
+    return [f"- It started from pretrained weights: {_named(started)}{place}."]
+
+
+def _named(started: Mapping[str, Any]) -> str:
+    return "a file of the user's" if started["source"] == "file" else f"`{started['source']}`"
+
+
+def _licence(started: Mapping[str, Any] | None) -> list[str]:
+    images = "the rights in those images decide who may use the weights, and for what."
+    if started is None:
+        return [f"nas-steps gives these weights no licence. They were learnt from the images above: {images}"]
+    return [
+        "nas-steps gives these weights no licence. Two others count:",
+        "",
+        f"- They started from {_named(started)}, whose licence is {started['licence'] or 'unknown'}. It holds for "
+        "what is made of those weights, too.",
+        f"- They went on learning from the images above: {images}",
+    ]
+
+
 def _spelled(value: Any) -> str:
     if isinstance(value, Mapping):
         return "(" + ", ".join(f"{name} {_spelled(one)}" for name, one in value.items()) + ")"
@@ -118,7 +157,7 @@ def _spelled(value: Any) -> str:
 
 
 def _accuracy(network: Mapping[str, Any], metrics: Mapping[str, Any], line: Mapping[str, Any]) -> list[str]:
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             "test",
             f"mean of {network['sound']} trainings",
@@ -133,10 +172,46 @@ def _accuracy(network: Mapping[str, Any], metrics: Mapping[str, Any], line: Mapp
         rows.insert(
             2, ("test", f"this training, INT8, on {int8['test_images']:,} images", _percent(int8["test_accuracy"]))
         )
+    metric = metrics.get("metric") or ACCURACY
+    if metric != ACCURACY:
+        interval = _interval(*_of(network, "test_metric", "test_low", "test_high"))
+        more = (
+            interval, _percent(metrics["test_metric"]), *(["not measured"] if int8.get("file") else []),
+            _percent(network["valid_metric"]), _percent(metrics["valid_metric"]),
+        )  # fmt: skip
+        rows[0] = (*rows[0][:2], _percent(network["test_accuracy"]))
+        rows = [(*row[:2], figure, row[2]) for row, figure in zip(rows, more, strict=True)]
     return [
-        *_table(("images", "of", "accuracy"), rows),
+        *_table(("images", "of", *([] if metric == ACCURACY else [WORDS[metric]]), "accuracy"), rows),
         "",
         f"The interval is a 95 % interval over trainings and test images ({metrics['test_images']:,}).",
+    ]
+
+
+def _classes(metrics: Mapping[str, Any], meta: Mapping[str, Any], line: Mapping[str, Any]) -> list[str]:
+    """Give the recall of each class, and how far the probabilities can be trusted."""
+    counts = meta["counts"]["test"]
+    rows = [
+        (f"`{name}`", f"{counts.get(name, 0):,}", "no image" if recall is None else _percent(recall))
+        for name, recall in zip(meta["classes"], line["recall"], strict=True)
+    ]
+    before, after = line["calibration_error"], line["calibrated_error"]
+    if metrics["train_on"] == "train":
+        text = (
+            f"Expected calibration error on {line['images']:,} test images: {_percent(before)} as it is, "
+            f"{_percent(after)} with its logits divided by the temperature {line['temperature']:.3f}. The temperature "
+            "was fitted on validation images (Guo et al. 2017); the file's metadata have it, and `nas_steps.predict` "
+            "divides by it."
+        )
+    else:
+        text = (
+            f"Expected calibration error on {line['images']:,} test images: {_percent(before)}. The temperature is 1: "
+            "the network learnt the validation images, too, so that none were left to fit it on."
+        )
+    return [
+        *_table(("class", "test images", "recall"), rows),
+        "",
+        f"{text} The error is over {BINS} bins of as many images each, by rising confidence.",
     ]
 
 
@@ -154,6 +229,10 @@ def _files(line: Mapping[str, Any], performance: Sequence[Mapping[str, Any]]) ->
         memory = f"{row['memory_32_mb']} MB" if row else "not measured"
         name = PurePosixPath(one["file"]).name
         rows.append((f"`{name}`", precision, f"{one['bytes']:,}", *cells, memory, f"`{one['sha256']}`"))
+    for made_of in line["formats"]:
+        for one in made_of["files"]:
+            name, unknown = PurePosixPath(one["file"]).name, ["not measured"] * 3
+            rows.append((f"`{name}`", made_of["format"], f"{one['bytes']:,}", *unknown, f"`{one['sha256']}`"))
     threads = sorted({row["threads"] for row in performance})
     where = (
         f"{' and '.join(map(str, threads))} CPU thread{'s' if threads != [1] else ''} of the machine that exported it"
@@ -169,12 +248,31 @@ def _latency(row: Mapping[str, Any], batch: int) -> str:
     return f"{median:.3g} ms [{low:.3g}, {high:.3g}]"
 
 
-def _input(properties: Mapping[str, Any]) -> list[str]:
-    return [
-        f"- Input `images`: {properties['input']}, any batch. The file normalises them itself.",
+def _input(line: Mapping[str, Any], meta: Mapping[str, Any], started: Mapping[str, Any] | None) -> list[str]:
+    properties, (channels, side, _) = line["properties"], meta["shape"]
+    normal = (started or {}).get("normalisation")
+    by = f" ({normalisation(normal, meta['mean'], meta['std'])})" if normal else ""
+    lines = [
+        f"- Input `images`: {properties['input']}, any batch. The file normalises them itself{by}.",
         f"- To make them of a picture: {properties['resize']}.",
         "- Output `logits`: float32, (batch, classes), in the order of the classes above.",
     ]
+    for made_of in line["formats"]:
+        names = [f"`{PurePosixPath(one['file']).name}`" for one in made_of["files"]]
+        if names and made_of["format"] == "litert":
+            lines.append(f"- {names[0]} takes one image at a time, (1, {side}, {side}, {channels}): channels last.")
+        elif names:
+            lines.append(f"- {' and '.join(names)} have the same input and output.")
+    return lines
+
+
+def normalisation(normal: Mapping[str, Any], mean: Iterable[float], std: Iterable[float]) -> str:
+    """Spell a normalisation of pixels from 0 to 1: `imagenet: mean 0.485 0.456 0.406, std 0.229 0.224 0.225`.
+
+    `normal` has its name; of `data`, mean and std are those of the training images.
+    """
+    means, stds = (" ".join(f"{value:.6g}" for value in values) for values in (mean, std))
+    return f"{normal['name']}: mean {means}, std {stds}"
 
 
 def _run(meta: Mapping[str, Any]) -> list[str]:
@@ -197,8 +295,8 @@ def _limits(meta: Mapping[str, Any]) -> list[str]:
         f"- It tells apart the {len(meta['classes'])} classes above. An image of anything else gets one of them, too.",
         "- It was trained on these images and tested on held-out ones of the same source, and nowhere else. Its "
         "accuracy on other images is unknown: measure it before you rely on it.",
-        "- Whether its probabilities are calibrated, and whether it serves groups of people or things equally well, "
-        "was not examined.",
+        "- How far its probabilities hold on other images is unknown, too. Whether it serves groups of people or "
+        "things equally well, classes aside, was not examined.",
     ]
 
 

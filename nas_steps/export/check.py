@@ -10,6 +10,7 @@ import onnxruntime
 import torch
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NotImplementedByRuntime
 
+from nas_steps.calibration import calibration_error, confidences, temperature
 from nas_steps.data.store import Split
 from nas_steps.export.convert import INPUT, Deployed, UnsupportedError
 
@@ -49,10 +50,22 @@ def classes_of(session: onnxruntime.InferenceSession, images: np.ndarray) -> np.
     return np.concatenate([session.run(None, {INPUT: batch})[0].argmax(1) for batch in batches(images, BATCH)])
 
 
-def compare(path: str | Path, deployed: Deployed, images: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Compare torch and onnxruntime on `images` (N, channels, side, side) uint8, in batches and singly."""
+def fitted_temperature(deployed: Deployed, valid: Split) -> float:
+    """Fit the temperature to torch's logits of validation images."""
+    with torch.no_grad():
+        found = [deployed(torch.from_numpy(batch)).numpy() for batch in batches(valid.images, BATCH)]
+    return temperature(np.concatenate(found), valid.labels)
+
+
+def compare(
+    path: str | Path, deployed: Deployed, images: np.ndarray, labels: np.ndarray, heat: float = 1.0
+) -> dict[str, Any]:
+    """Compare torch and onnxruntime on `images` (N, channels, side, side) uint8, in batches and singly.
+
+    The expected calibration errors are onnxruntime's, plain and with its logits divided by the temperature `heat`."""
     session = open_session(path)
     largest, same, right = 0.0, 0, 0
+    answers: list[np.ndarray] = []
     for number, batch in enumerate(batches(images, BATCH)):
         (theirs,) = session.run(None, {INPUT: batch})
         with torch.no_grad():
@@ -63,12 +76,23 @@ def compare(path: str | Path, deployed: Deployed, images: np.ndarray, labels: np
                 largest = max(largest, difference(logits[None], session.run(None, {INPUT: single})[0]))
         same += int((ours.argmax(1) == theirs.argmax(1)).sum())
         right += int((theirs.argmax(1) == labels[number * BATCH : (number + 1) * BATCH]).sum())
+        answers.append(theirs)
+    whole = np.concatenate(answers)
+    hits = whole.argmax(1) == labels
     return {
         "images": len(images),
         "single_images": min(SINGLE, len(images)),
         "largest_difference": largest,
         "top1_agreement": same / len(images),
         "onnx_accuracy": right / len(images),
+        "temperature": heat,
+        "calibration_error": calibration_error(confidences(whole), hits),
+        "calibrated_error": calibration_error(confidences(whole, heat), hits),
+        # of each class: the images that are named right, or None if there is none of it
+        "recall": [
+            float(hits[labels == number].mean()) if (labels == number).any() else None
+            for number in range(whole.shape[1])
+        ],
     }
 
 

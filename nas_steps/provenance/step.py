@@ -150,7 +150,8 @@ def trained(folder: str) -> dict[str, tuple[str, str]]:
         "metrics": (f"{folder}/metrics.json", "the record of a training, see below"),
         "history": (
             f"{folder}/history.csv",
-            "epoch, learning_rate, train_loss, train_accuracy, valid_loss, valid_accuracy, seconds",
+            "epoch, learning_rate, train_loss, train_accuracy, valid_loss, valid_accuracy, seconds; by another "
+            "`metric` than accuracy also valid_metric",
         ),
         "weights": (f"{folder}/weights.safetensors", "the state of the network"),
         "predictions": (

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from nas_steps.facts import FEWEST_SEARCHES
+from nas_steps.metrics import ACCURACY
 from nas_steps.report import evidence, gains, numbers, signals
 from nas_steps.report.records import Contest
 from nas_steps.report.results import Results
@@ -105,11 +106,9 @@ def at_chance(results: Results) -> Iterator[Sentence]:
     """Name the trainings that ended at chance level: the lowest of an entry that counts any."""
     named = []
     for entry in results.entries:
-        own = [one for one in results.trainings if one.entry == entry.entry and one.test_accuracy is not None]
-        own.sort(key=lambda one: one.test_accuracy or 0.0)
-        named += [
-            f"{one.entry} with seed {one.seed} ({numbers.share(one.test_accuracy)})" for one in own[: entry.chance or 0]
-        ]
+        own = [one for one in results.trainings if one.entry == entry.entry and one.figure is not None]
+        own.sort(key=lambda one: one.figure or 0.0)
+        named += [f"{one.entry} with seed {one.seed} ({numbers.share(one.figure)})" for one in own[: entry.chance or 0]]
     if named:
         trainings = f"{numbers.plural(len(named), 'training')} ended at chance level: {numbers.shortened(named)}"
         yield Sentence(f"{trainings}. The mean of such a network is not that of a trained one.", "warning")
@@ -137,7 +136,11 @@ def few_validation_images(results: Results) -> Iterator[Sentence]:
     if not counts or not known:
         return
     images, accuracy = sum(counts.values()), max(known)
-    error = 1.96 * math.sqrt(accuracy * (1 - accuracy) / images)
+    worth = images
+    if results.config.metric != ACCURACY and min(counts.values()):
+        # a mean over classes is as exact as an accuracy on so many images
+        worth = len(counts) ** 2 / sum(1 / count for count in counts.values())
+    error = 1.96 * math.sqrt(accuracy * (1 - accuracy) / worth)
     if error > LARGE_ERROR:
         text = (
             f"Chance moves an accuracy on {numbers.count(images)} validation images by ±{numbers.points(error)} points"

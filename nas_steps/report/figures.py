@@ -185,7 +185,7 @@ def dots(results: Results, prefix: str = "dots") -> str | None:
         axes = figure.add_subplot()
         for place, row in enumerate(rows):
             colour = _colour(row.kind)
-            trainings = [one.test_accuracy for one in results.trainings if one.entry == row.entry]
+            trainings = [one.figure for one in results.trainings if one.entry == row.entry]
             own = [accuracy for accuracy in trainings if accuracy is not None]
             axes.plot(own, [place - 0.17] * len(own), "o", color=colour, ms=size, alpha=0.55, mew=0, zorder=2)
             if row.test_mean is None:

@@ -1,6 +1,7 @@
 """The page: figures, tables and sentences in one self-contained HTML file."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -15,6 +16,7 @@ from markupsafe import Markup
 from nas_steps.config.data import Data
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost
 from nas_steps.errors import UserError
+from nas_steps.metrics import ACCURACY, in_words
 from nas_steps.report import factorial, figures, fronts, numbers, predictions, signals, tables, thumbnails
 from nas_steps.report.cells import draw_cell
 from nas_steps.report.columns import Table
@@ -31,6 +33,8 @@ from nas_steps.spaces.mobile.space import MobileSpace
 PACKAGES = ("nas-steps", "torch", "torchvision", "snakemake", "numpy", "scipy", "pandas", "onnx", "onnxruntime")
 CELL_TITLES = {"normal": "Normal cell", "reduce": "Reduction cell", "cell": "Cell"}
 SPLITS = ("train", "valid", "test")
+#: parts of the page that no words are changed in
+VERBATIM = re.compile(r"(<style>.*?</style>|<pre.*?</pre>|<code>.*?</code>|<!--plain-->.*?<!--/plain-->)", re.DOTALL)
 
 
 def render(results: Results, made: Mapping[str, Table], verdict: Verdict, tested: Tested | None, folder: Path) -> str:
@@ -43,7 +47,7 @@ def render(results: Results, made: Mapping[str, Table], verdict: Verdict, tested
     links = export_links(results, folder)
     pick = recommend(results, links)
     small = tested is not None and len(tested.classes) <= LARGEST_MATRIX
-    return environment.get_template("page.html.j2").render(
+    page = environment.get_template("page.html.j2").render(
         # our own file: the only text, with the figures, that is not escaped
         css=Markup(loader.get_source(environment, "style.css")[0]),
         config=config,
@@ -65,6 +69,7 @@ def render(results: Results, made: Mapping[str, Table], verdict: Verdict, tested
         factorial=factorial.sentences(results),
         factorial_rules=factorial.RULES,
         tested=tested,
+        calibration=predictions.calibration(tested, results),
         squares=predictions.matrix(tested) if tested is not None and small else [],
         pairs=predictions.confused_pairs(made["confusion"]),
         thumbnails=thumbnails.mistakes(tested, config.report.mistakes),
@@ -73,6 +78,18 @@ def render(results: Results, made: Mapping[str, Table], verdict: Verdict, tested
         versions={package: _version(package) for package in PACKAGES},
         n=numbers,
     )
+    return spoken(page, config.metric)
+
+
+def spoken(page: str, metric: str) -> str:
+    """Return the page in the words of the experiment's metric, codes and plain accuracies aside.
+
+    The page is written for accuracy, and is left as it is then. Comments `plain` surround what is accuracy indeed.
+    """
+    if metric == ACCURACY:
+        return page
+    parts = VERBATIM.split(page)
+    return "".join(part if place % 2 else in_words(part, metric) for place, part in enumerate(parts))
 
 
 def all_figures(results: Results) -> dict[str, Markup | None]:

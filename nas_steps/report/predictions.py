@@ -9,6 +9,7 @@ import numpy as np
 from safetensors.numpy import load_file
 from scipy.stats import binomtest
 
+from nas_steps.calibration import BINS, calibration_error
 from nas_steps.data.store import load_split, read_meta
 from nas_steps.errors import UserError
 from nas_steps.report import numbers
@@ -49,6 +50,11 @@ class Tested:
     def right(self) -> int:
         return int(np.trace(self.counts))
 
+    @property
+    def calibration_error(self) -> float:
+        """The expected calibration error of the softmax probabilities."""
+        return calibration_error(self.confidence, self.predicted == self.labels)
+
     def mistakes(self, most: int) -> list[int]:
         """List the images that were classed wrongly, the most confident first, at most `most`."""
         wrong = np.flatnonzero(self.predicted != self.labels)
@@ -76,6 +82,26 @@ def load_tested(results: Results, folder: str | Path, data: str | Path | None) -
     if not len(predicted) == len(confidence) == len(split):
         raise UserError(f"{path} is of {len(predicted)} images, but {data} has {len(split)} test images")
     return Tested(entry, seed, classes, split.images, split.labels, predicted.astype(np.int64), confidence)
+
+
+def calibration(tested: Tested | None, results: Results) -> str:
+    """Tell the expected calibration error of the network as it is, and with its file's temperature; empty without."""
+    if tested is None or not len(tested.labels):
+        return ""
+    text = (
+        f"Its probabilities are off by {numbers.points(tested.calibration_error)} points in the mean (expected "
+        f"calibration error, {BINS} bins of as many images each)"
+    )
+    file = f"{tested.entry}/model.onnx"
+    row = next((row for row in results.exports if row["file"] == file), None)
+    if row is None or row.get("temperature") is None or row.get("calibrated_error") is None:
+        return f"{text}."
+    if row["temperature"] == 1 and results.config.retrain.train_on != "train":
+        return f"{text}; no validation images are left to calibrate them on."
+    return (
+        f"{text}; by {numbers.points(row['calibrated_error'])} points in the exported file, whose temperature "
+        f"{numbers.plain(row['temperature'])} was fitted on validation images."
+    )
 
 
 def per_class(tested: Tested | None) -> Table:

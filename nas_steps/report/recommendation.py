@@ -99,7 +99,13 @@ def _card(results: Results, one: Cells, title: str, links: Mapping[str, str], ba
     name = f"{entry}/model.onnx"
     accuracy = numbers.interval(one["test_low"], one["test_high"], 1)
     trained = f"mean of {one['sound']} trainings" if one["sound"] > 1 else "of one training"
-    facts = [Fact(f"Test accuracy, {trained}, {INTERVAL}", numbers.share(one["test_accuracy"]), accuracy)]
+    facts = [
+        Fact(
+            f"Test accuracy, {trained}, {INTERVAL}",
+            numbers.share(one.get("test_metric", one["test_accuracy"])),
+            accuracy,
+        )
+    ]
     for key, head, spell in (("parameters", "Parameters", numbers.macs), ("macs", "MACs", numbers.macs)):
         times = one[key] / base[key] if base is not None and one[key] and base[key] else None
         facts.append(Fact(head, spell(one[key]), "" if times is None else f"×\N{NO-BREAK SPACE}{numbers.ratio(times)}"))

@@ -83,6 +83,12 @@ class Training:
     status: str
     test_accuracy: float | None = None
     train_seconds: float | None = None
+    test_metric: float | None = None  # of another metric than accuracy
+
+    @property
+    def figure(self) -> float | None:
+        """The test figure by the experiment's metric."""
+        return self.test_accuracy if self.test_metric is None else self.test_metric
 
 
 @dataclass(frozen=True, kw_only=True)

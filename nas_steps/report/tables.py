@@ -206,7 +206,7 @@ def retrained(results: Results) -> Table:
         rows.append(vars(entry).copy())
         for seed in seeds:
             one = trainings.get((entry.entry, seed))
-            rows[-1][f"test_seed_{seed}"] = one.test_accuracy if one else None
+            rows[-1][f"test_seed_{seed}"] = one.figure if one else None
             rows[-1][f"status_seed_{seed}"] = one.status if one else "not trained"
     columns = (
         *texts("entry", "kind"),
@@ -456,6 +456,8 @@ def exports(results: Results) -> Table:
             figure("int8_test_accuracy", "INT8 test accuracy", numbers.share),
             Column("int8_test_loss", "points lost by INT8 on test (95 %)", _loss),
         ]
+    if any(row.get("formats") for row in results.exports):
+        columns.append(text("formats", "other formats"))
     return Table("exports", "ONNX files, checked in onnxruntime against torch", EXPORTS, columns, results.exports)
 
 

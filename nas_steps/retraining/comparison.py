@@ -6,6 +6,9 @@ A difference has up to three errors:
 - trainings: another seed ends in another accuracy; the variance within entries, pooled over them (`Pool`)
 - test images: other images; the variance over images of the difference in correct predictions, from the predictions
 
+With another metric than accuracy, an image's contribution to the metric takes the place of whether it is right: their
+mean is the figure, and their variance gives its error to first order (`metrics.contributions`).
+
 Nothing is paired over training seeds: no common effect of a seed was seen between architectures, and a paired test has
 2 degrees of freedom at 3 seeds. Pooled over 6 entries there are 12. The price is an assumption: the accuracies of all
 networks vary alike between trainings. Imports no torch.
@@ -21,6 +24,7 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtr, stdtrit
 
 from nas_steps.intervals import CONFIDENCE, holm
+from nas_steps.metrics import Smoothing
 
 ALPHA = 0.05
 #: uniformly drawn networks that a claim needs
@@ -54,8 +58,10 @@ class Side:
 
     - `variance`, `df`: of one unit, of the same shape without n; NaN and 0 if it is unknown
     - `source`: what the variance was estimated from; equal sources are one estimate
-    - `correct`: the share of a unit's trainings that are right on each image, shape (n, images); None if unknown
+    - `correct`: the share of a unit's trainings that are right on each image, or the mean contribution of the image to
+      their metric, shape (n, images); None if unknown
     - `interaction`: of units and images, as in `Pool`
+    - `worth`: the most that one image can change a figure, in images; 1 for accuracy
     """
 
     units: Array
@@ -64,6 +70,7 @@ class Side:
     source: str
     correct: Array | None = None
     interaction: float = 0.0
+    worth: float = 1.0
 
     @property
     def n(self) -> int:
@@ -83,20 +90,22 @@ class Difference(NamedTuple):
 FIGURES = Difference._fields
 
 
-def replicated(units: ArrayLike, correct: Array | None = None, source: str = "") -> Side:
+def replicated(units: ArrayLike, correct: Array | None = None, source: str = "", worth: float = 1.0) -> Side:
     """Return the side of several searches or networks: their own sample variance counts."""
     values = np.asarray(units, dtype=float)
     n = values.shape[-1]
     variance = values.var(axis=-1, ddof=1) if n > 1 else np.full(values.shape[:-1], math.nan)
-    return Side(values, variance, n - 1, source, correct, _interaction(correct))
+    return Side(values, variance, n - 1, source, correct, _interaction(correct), worth)
 
 
-def network(trainings: ArrayLike, pool: Pool | None, correct: Array | None = None, source: str = "pool") -> Side:
+def network(
+    trainings: ArrayLike, pool: Pool | None, correct: Array | None = None, source: str = "pool", worth: float = 1.0
+) -> Side:
     """Return the side of one network: its units are its trainings, whose variance is that of `pool`."""
     values = np.asarray(trainings, dtype=float)
     if pool is None:
-        return Side(values, math.nan, 0, source, correct)
-    return Side(values, pool.variance, pool.df, source, correct, pool.interaction)
+        return Side(values, math.nan, 0, source, correct, worth=worth)
+    return Side(values, pool.variance, pool.df, source, correct, pool.interaction, worth)
 
 
 def has_images(first: Side, second: Side) -> bool:
@@ -147,7 +156,8 @@ def contrast(first: Side, second: Side, ratio: float = 1.0, more: Sequence[Term]
     flat = sum(np.asarray(term.variance) for term in terms) == 0
     if image is not None and first.correct is not None and np.all(flat):
         # half an image that each side alone has right (Agresti & Min 2005): networks that never disagree may elsewhere
-        terms, flat = [Term(1 / (first.correct.shape[1] + 2) ** 2, math.inf)], np.asarray(False)
+        image_error = max(first.worth, second.worth) / (first.correct.shape[1] + 2)
+        terms, flat = [Term(image_error**2, math.inf)], np.asarray(False)
     result = interval(difference, terms, cautious)
     same = flat & (np.abs(difference) < 1e-12)
     permutation = min(1.0, 2 / math.comb(first.n + second.n, first.n))
@@ -222,16 +232,22 @@ def _two_sided(ratio: Array, weights: Sequence[Array], dfs: Sequence[float]) -> 
     return np.where(np.isnan(ratio), math.nan, (low + high) / 2)
 
 
-def accuracy(side: Side) -> tuple[float, float]:
+def accuracy(side: Side, smoothing: Smoothing | None = None) -> tuple[float, float]:
     """Return the 95 % interval of one network's accuracy over trainings and test images, cut off at 0 and 1.
 
     With predictions it is Agresti & Coull's (1998): two images that all trainings have right and two that all have
-    wrong are added, since the plain interval covers too little near 1. NaN if neither error is known.
+    wrong are added, since the plain interval covers too little near 1. Of another metric, `smoothing` says what as many
+    images add, spread evenly over the classes. NaN if neither error is known.
     """
     mean, terms = float(side.units.mean()), []
     if side.df:
         terms.append(Term(side.variance / side.n, side.df))
-    if side.correct is not None:
+    if side.correct is not None and smoothing is not None:
+        per_image = side.correct.mean(axis=0)
+        plain = (float(per_image.var()) - side.interaction / side.n) / len(per_image)
+        mean += smoothing.shift
+        terms.append(Term(max(0.0, plain + smoothing.variance), math.inf))
+    elif side.correct is not None:
         per_image = np.concatenate([side.correct.mean(axis=0), [0.0, 0.0, 1.0, 1.0]])
         variance = max(0.0, float(per_image.var()) - side.interaction / side.n)
         mean = float(per_image.mean())

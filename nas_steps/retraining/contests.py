@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from nas_steps.facts import FEWEST_SEARCHES
+from nas_steps.metrics import metric_of
 from nas_steps.provenance.files import write_csv
 from nas_steps.retraining import summary
 from nas_steps.retraining.comparison import (
@@ -37,7 +38,6 @@ from nas_steps.retraining.summary import (
     Metrics,
     chance_trainings,
     correct_of,
-    mean_of,
     needed,
     network_of,
     pool_of,
@@ -46,6 +46,8 @@ from nas_steps.retraining.summary import (
     strategy_of,
     tested,
     unit_of,
+    validated,
+    worth_of,
 )
 
 FAILURES = ("failed", "against_failed", "failures_difference", "failures_low", "failures_high", "failures_outcome")
@@ -92,8 +94,8 @@ def write_tables(
     `slots` are trainings that count in contests.csv alone.
     """
     trainings, rivals = needed(trainings), None if opponents is None else list(opponents)
-    rows = [{key: metrics[key] for key in summary.RETRAINED} for metrics in trainings]
-    write_csv(folder / "retrained.csv", rows, summary.RETRAINED)
+    columns = summary.retrained_columns(metric_of(trainings))
+    write_csv(folder / "retrained.csv", [{key: metrics[key] for key in columns} for metrics in trainings], columns)
     write_csv(folder / "summary.csv", summary.summarise(trainings), summary.SUMMARY)
     write_csv(folder / "comparisons.csv", summary.compare(trainings, rivals), summary.COMPARISONS)
     write_csv(folder / "contests.csv", contests([*trainings, *slots], rivals), CONTESTS)
@@ -143,7 +145,7 @@ def best_baselines(baselines: Mapping[str, Sequence[Metrics]]) -> list[str]:
     The test set chooses nothing.
     """
     known = {name: ok for name, mine in baselines.items() if (ok := sound(mine))}
-    valid = {name: mean_of(ok, "valid_accuracy") for name, ok in known.items()}
+    valid = {name: validated(ok) for name, ok in known.items()}
     judged = {name: value for name, value in valid.items() if not math.isnan(value)}
     return [max(judged, key=lambda name: judged[name])] if judged else list(known or baselines)
 
@@ -266,6 +268,7 @@ def _group(units: Sequence[Sequence[Metrics]], source: str) -> Side:
         [fmean(tested(unit)) for unit in units],
         np.stack(known) if len(known) == len(units) else None,
         source,
+        max(map(worth_of, units)),
     )
 
 
@@ -319,7 +322,8 @@ def _with_failures(*sides: Sequence[Sequence[Metrics]]) -> list[list[list[Metric
     images = next((metrics["test_images"] for metrics in everyone if metrics["test_images"]), None)
     correct = next((one for metrics in everyone if (one := metrics.get("correct")) is not None), None)
     constant = None if correct is None else np.full(len(correct), level)
-    failed = {"status": "ok", "test_accuracy": level, "test_images": images, "correct": constant, "chance_level": level}
+    failed = {"status": "ok", "test_images": images, "correct": constant, "chance_level": level}
+    failed |= dict.fromkeys(("test_accuracy", "test_metric"), level)
 
     def sound_or_chance(unit: Sequence[Metrics]) -> list[Metrics]:
         whole = [metrics if metrics["status"] == "ok" else {**metrics, **failed} for metrics in unit]

@@ -4,29 +4,34 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors.numpy import load_file
 
 from nas_steps.data.store import load_split, read_meta
 from nas_steps.errors import UserError
+from nas_steps.metrics import ACCURACY, contributions, smoothing, worth_of_an_image
 from nas_steps.provenance.files import read_json
 
 
 def read_trainings(
     records: Iterable[str | Path], predictions: Iterable[str | Path], data: str | Path
 ) -> list[Mapping[str, Any]]:
-    """Return the records of final trainings (metrics.json), each with two more keys.
+    """Return the records of final trainings (metrics.json), each with more keys.
 
-    correct: whether each test image is classified correctly (float64, shape (images,)); None without predictions
+    correct: whether each test image is classified correctly, or its contribution to the experiment's metric (float64,
+        shape (images,)); None without predictions
     chance_level: 1 / classes
+    smoothing, image_worth: of another metric than accuracy with predictions, see `metrics`
 
     `predictions` are files predictions.safetensors, each in the folder of its record; `data` is the folder of the
     prepared images. Raises UserError if a file does not have a prediction for each test image.
     """
     files = {Path(path).parent: Path(path) for path in predictions}
-    labels, chance = load_split(data, "test").labels, 1 / len(read_meta(data).classes)
+    labels, classes = load_split(data, "test").labels, len(read_meta(data).classes)
     trainings: list[Mapping[str, Any]] = []
     for path in map(Path, records):
-        correct = None
+        metrics, more = read_json(path), dict[str, Any]()
+        metric, correct = metrics.get("metric") or ACCURACY, None
         if path.parent in files:
             predicted = load_file(files[path.parent]).get("test")
             if predicted is not None and predicted.shape != labels.shape:
@@ -34,6 +39,9 @@ def read_trainings(
                     f"{files[path.parent]} has predictions of {len(predicted)} test images, and there are "
                     f"{len(labels)}; delete it and run snakemake again"
                 )
-            correct = None if predicted is None else (predicted == labels).astype(float)
-        trainings.append({**read_json(path), "correct": correct, "chance_level": chance})
+            correct = None if predicted is None else contributions(metric, predicted, labels, classes)
+            if predicted is not None and metric != ACCURACY:
+                worth = worth_of_an_image(metric, np.bincount(labels, minlength=classes))
+                more = {"smoothing": smoothing(metric, predicted, labels, classes), "image_worth": worth}
+        trainings.append({**metrics, "correct": correct, "chance_level": 1 / classes, **more})
     return trainings

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from nas_steps.metrics import ACCURACY, figure_of, in_words
 from nas_steps.retraining.comparison import Pool, Side, contrast, network, pooled
-from nas_steps.retraining.summary import Metrics, by_entry, needed, network_of, sound, strategy_of
+from nas_steps.retraining.summary import Metrics, by_entry, mean_of, needed, network_of, sound, strategy_of
 
 BY_VALID, BY_RANKING = "valid", "ranking"
 RULES = {
@@ -30,8 +31,9 @@ NONE_SOUND = {
 class Candidate:
     """The figures of a network that a choice may use. There is none of the test set among them.
 
-    `valid` is the validation accuracy of each sound training by seed, None without one; `correct` are booleans (sound
-    trainings, validation images), None if they were trained on; `score` is the ranking's accuracy, NaN without one.
+    `valid` is the validation figure, by the experiment's metric, of each sound training by seed, None without one;
+    `correct` are the images' contributions to it (sound trainings, validation images), for accuracy 1 if right, None if
+    they were trained on; `score` is the ranking's figure, NaN without one; `valid_accuracy` is the mean accuracy.
     `constraints` says whether it keeps those of the searches: kept, broken, unknown; None if there are none.
     """
 
@@ -46,6 +48,8 @@ class Candidate:
     correct: np.ndarray | None = None
     score: float = math.nan
     constraints: str | None = None
+    valid_accuracy: float = math.nan
+    worth: float = 1.0
 
     @property
     def all_sound(self) -> bool:
@@ -53,12 +57,12 @@ class Candidate:
 
     @property
     def seed(self) -> int | None:
-        """The seed of the sound training of best validation accuracy, the lowest if none is known; None without one."""
+        """The seed of the sound training of best validation figure, the lowest if none is known; None without one."""
         return max(self.valid, key=lambda seed: (_known(self.valid[seed]), -seed), default=None)
 
     @property
-    def valid_accuracy(self) -> float:
-        """The mean validation accuracy of the sound trainings; NaN if none is known."""
+    def figure(self) -> float:
+        """The mean validation figure of the sound trainings; NaN if none is known."""
         values = [value for value in self.valid.values() if value is not None]
         return fmean(values) if values else math.nan
 
@@ -92,15 +96,18 @@ def candidates(
     correct: Mapping[tuple[str, int], np.ndarray],
     scores: Mapping[str, float],
     chance: float = 0.0,
+    worth: float = 1.0,
 ) -> list[Candidate]:
     """Return a candidate for each entry that was to be trained, in the order given.
 
-    `correct` are booleans (validation images,) by entry and seed; `scores` are accuracies of the ranking by entry.
-    A training whose validation accuracy is not above `chance` counts as unsound if another one of the network is.
+    `correct` are contributions (validation images,) by entry and seed; `scores` are figures of the ranking by entry;
+    `worth` is the most that one image can change a figure, in images. A training whose validation figure is not above
+    `chance` counts as unsound if another one of the network is.
     """
 
     def above(metrics: Metrics) -> bool:
-        return metrics["valid_accuracy"] is None or metrics["valid_accuracy"] > chance
+        known = figure_of(metrics, "valid")
+        return known is None or known > chance
 
     found = []
     for name, mine in by_entry(needed(trainings)).items():
@@ -115,10 +122,12 @@ def candidates(
                 strategy_of(first),
                 **{key: first[key] for key in ("architecture", "parameters", "macs")},
                 trainings=len(mine),
-                valid={metrics["seed"]: metrics["valid_accuracy"] for metrics in ok},
+                valid={metrics["seed"]: figure_of(metrics, "valid") for metrics in ok},
                 correct=np.stack(rows) if rows else None,
                 score=scores.get(name, math.nan),
                 constraints=first.get("constraints"),
+                valid_accuracy=mean_of(ok, "valid_accuracy"),
+                worth=worth,
             )
         )
     return found
@@ -145,7 +154,7 @@ class Choice:
 
 
 def _accuracy(candidate: Candidate, judged_by: str) -> float:
-    return candidate.valid_accuracy if judged_by == BY_VALID else candidate.score
+    return candidate.figure if judged_by == BY_VALID else candidate.score
 
 
 def choose(given: Sequence[Candidate], judged_by: str) -> Choice:
@@ -164,7 +173,7 @@ def choose(given: Sequence[Candidate], judged_by: str) -> Choice:
         pool = pool_of(given)
         differences = {one.entry: difference(best, one, pool) for one in judged if one is not best}
         close = [one for one in judged if one is best or differences[one.entry]["low"] <= 0]
-        chosen = min(close, key=lambda one: (one.size, -one.valid_accuracy))
+        chosen = min(close, key=lambda one: (one.size, -one.figure))
     cheaper = [one for one in front(judged, judged_by) if one.size[0] < chosen.size[0]]
     smaller = max(cheaper, key=lambda one: one.size, default=None)
     more_accurate = best if best is not chosen else None
@@ -180,13 +189,13 @@ def pool_of(given: Sequence[Candidate]) -> Pool | None:
 
 
 def difference(first: Candidate, second: Candidate, pool: Pool | None) -> dict[str, float]:
-    """Return the difference of two networks' mean validation accuracies and its 95 % interval: `contrast` without p."""
+    """Return the difference of two networks' mean validation figures and its 95 % interval: `contrast` without p."""
 
     def side(one: Candidate) -> Side:
         # what is judged by validation has predictions of it
         assert one.correct is not None
         correct = one.correct.astype(float)
-        return network(correct.mean(axis=1), pool, correct)
+        return network(correct.mean(axis=1), pool, correct, worth=one.worth)
 
     found = contrast(side(first), side(second))
     return {"difference": found.difference, "low": found.low, "high": found.high}
@@ -219,11 +228,12 @@ def _merit(one: Candidate, judged_by: str) -> tuple[bool, float]:
 
 
 def recommendation(
-    given: Sequence[Candidate], choice: Choice, tests: Mapping[str, Mapping[str, float]]
+    given: Sequence[Candidate], choice: Choice, tests: Mapping[str, Mapping[str, float]], metric: str = ACCURACY
 ) -> dict[str, Any]:
     """Return recommended.json: the choice, which is made, with the test figures of each network.
 
-    `tests` are test_accuracy, test_low and test_high by entry: they are shown, and chose nothing.
+    `tests` are test_accuracy, test_metric, and test_low and test_high of the latter, by entry: shown, they chose
+    nothing.
     """
     shown = {one.entry: _figures(one, tests.get(one.entry, {})) for one in given}
     roles = {"more accurate": choice.more_accurate, "smaller": choice.smaller}
@@ -235,7 +245,8 @@ def recommendation(
     return {
         **(empty if chosen is None else shown[chosen.entry]),
         "reason": NONE_SOUND[choice.judged_by] if chosen is None else "",
-        "rule": RULES[choice.judged_by],
+        "rule": in_words(RULES[choice.judged_by], metric),
+        "metric": metric,
         "judged_by": choice.judged_by,
         "behind_best": behind,
         "alternatives": [{"role": role, **shown[one.entry]} for role, one in roles.items() if one is not None],
@@ -249,9 +260,10 @@ def _figures(one: Candidate, test: Mapping[str, float]) -> dict[str, Any]:
         **{key: getattr(one, key) for key in ("entry", "kind", "strategy", "architecture", "seed")},
         "file": None if one.seed is None else one.file,
         **{key: getattr(one, key) for key in ("parameters", "macs", "trainings", "valid_accuracy")},
+        "valid_metric": one.figure,
         "sound": len(one.valid),
         "ranking_score": one.score,
-        **{key: test.get(key, math.nan) for key in ("test_accuracy", "test_low", "test_high")},
+        **{key: test.get(key, math.nan) for key in ("test_accuracy", "test_metric", "test_low", "test_high")},
     }
 
 

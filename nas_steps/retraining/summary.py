@@ -10,17 +10,20 @@ from scipy.special import betaincinv
 
 from nas_steps.facts import PROBE
 from nas_steps.intervals import CONFIDENCE, accuracy_interval, mean_interval
+from nas_steps.metrics import ACCURACY, Smoothing, figure_of
 from nas_steps.retraining import comparison
 from nas_steps.retraining.comparison import Array, Pool, Side, adjust, contrast, network, outcome, pooled
 from nas_steps.training.record import UNNEEDED
 
-#: the record of a training, as in metrics.json; `predictions.read_trainings` adds `correct` and `chance_level`
+#: the record of a training, as in metrics.json, and what `predictions.read_trainings` adds
 Metrics = Mapping[str, Any]
 
 RETRAINED = (
     "entry", "kind", "seed", "status", "architecture", "parameters", "macs", "valid_accuracy", "test_accuracy",
     "test_loss", "test_images", "train_seconds",
 )  # fmt: skip
+#: more columns of a training by another metric than accuracy
+BY_METRIC = ("valid_metric", "test_metric")
 SUMMARY = (
     "entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged", "chance", "valid_mean",
     "test_mean", "test_std", "test_low", "test_high", "train_seconds", "note",
@@ -49,7 +52,7 @@ def summarise(trainings: Sequence[Metrics]) -> list[dict[str, Any]]:
         row |= {"trainings": len(ok), "diverged": sum(metrics["status"] == "diverged" for metrics in mine)}
         row |= {"chance": chance_trainings(ok), **_accuracy(ok, pool)}
         # an accuracy from a table took no time
-        rows.append(row | {"valid_mean": mean_of(ok, "valid_accuracy"), "train_seconds": mean_of(ok, "train_seconds")})
+        rows.append(row | {"valid_mean": validated(ok), "train_seconds": mean_of(ok, "train_seconds")})
     return rows
 
 
@@ -63,11 +66,16 @@ def _accuracy(ok: Sequence[Metrics], pool: Pool | None) -> dict[str, Any]:
     if not ok:
         return row | {"note": "no sound training"}
     side = side_of(ok, pool)
-    low, high = comparison.accuracy(side)
+    low, high = comparison.accuracy(side, smoothing_of(ok))
     note = "" if side.df else NO_TRAININGS
     if side.correct is None:
         note = NO_IMAGES if side.df else NO_INTERVAL
     return row | {"test_low": low, "test_high": high, "note": note}
+
+
+def retrained_columns(metric: str) -> tuple[str, ...]:
+    """Return the columns of retrained.csv."""
+    return RETRAINED if metric == ACCURACY else (*RETRAINED, *BY_METRIC)
 
 
 def compare(trainings: Sequence[Metrics], opponents: Iterable[Mapping[str, str]] | None = None) -> list[dict[str, Any]]:
@@ -134,19 +142,34 @@ def side_of(mine: Sequence[Metrics], pool: Pool | None) -> Side:
     """
     if chance_trainings(mine) > 0 and len(mine) > 1:
         pool = pooled([(tested(mine), correct_of(mine))])
-        return network(tested(mine), pool, correct_of(mine), source=unit_of(mine[0]))
-    return network(tested(mine), pool, correct_of(mine))
+        return network(tested(mine), pool, correct_of(mine), unit_of(mine[0]), worth_of(mine))
+    return network(tested(mine), pool, correct_of(mine), worth=worth_of(mine))
 
 
 def correct_of(trainings: Sequence[Metrics]) -> Array | None:
-    """Return which images each training has right, shape (trainings, images); None if one has no predictions."""
+    """Return which images each training has right, or their contributions to another metric (trainings, images).
+
+    None if one has no predictions.
+    """
     known = [one for metrics in trainings if (one := metrics.get("correct")) is not None]
     return np.stack(known) if known and len(known) == len(trainings) else None
 
 
-def chance_trainings(ok: Sequence[Metrics]) -> float:
-    """Count the sound trainings at chance level: the exact 95 % interval of the accuracy holds 1 / classes or less.
+def worth_of(trainings: Sequence[Metrics]) -> float:
+    """Return the most that one test image can change the figure, in images."""
+    return max((metrics["image_worth"] for metrics in trainings if metrics.get("image_worth")), default=1.0)
 
+
+def smoothing_of(trainings: Sequence[Metrics]) -> Smoothing | None:
+    """Return the mean of what the interval of another metric adds; None for accuracy."""
+    known = [one for metrics in trainings if (one := metrics.get("smoothing")) is not None]
+    return Smoothing(*map(fmean, zip(*known, strict=True))) if known else None
+
+
+def chance_trainings(ok: Sequence[Metrics]) -> float:
+    """Count the sound trainings at chance level: the 95 % interval of the figure holds 1 / classes or less.
+
+    That of an accuracy is exact, that of another metric the interval of a single training.
     NaN if the classes are unknown.
     """
     known = [metrics for metrics in ok if metrics.get("chance_level") and metrics["test_images"]]
@@ -155,6 +178,10 @@ def chance_trainings(ok: Sequence[Metrics]) -> float:
 
 def _at_chance(metrics: Metrics) -> bool:
     """Clopper & Pearson's (1934) lower end is not above the chance level."""
+    smoothing, contributions = metrics.get("smoothing"), metrics.get("correct")
+    if smoothing is not None and contributions is not None:
+        side = network([figure_of(metrics, "test")], None, contributions[None])
+        return comparison.accuracy(side, smoothing)[0] <= metrics["chance_level"]
     images = metrics["test_images"]
     right = round(metrics["test_accuracy"] * images)
     low = float(betaincinv(right, images - right + 1, (1 - CONFIDENCE) / 2)) if right else 0.0
@@ -180,7 +207,14 @@ def sound(trainings: Sequence[Metrics]) -> list[Metrics]:
 
 
 def tested(trainings: Sequence[Metrics]) -> list[float]:
-    return [metrics["test_accuracy"] for metrics in trainings]
+    """Return the test figures by the experiment's metric."""
+    return [figure_of(metrics, "test") for metrics in trainings]
+
+
+def validated(trainings: Sequence[Metrics]) -> float:
+    """Return the mean of the known validation figures by the experiment's metric; NaN if there is none."""
+    values = [value for metrics in trainings if (value := figure_of(metrics, "valid")) is not None]
+    return fmean(values) if values else math.nan
 
 
 def mean_of(trainings: Sequence[Metrics], key: str) -> float:

@@ -9,6 +9,7 @@ from scipy import stats
 
 from nas_steps.facts import FEWEST_SEARCHES
 from nas_steps.intervals import holm, mean_interval
+from nas_steps.metrics import figure_of
 from nas_steps.scaling.factorial import entry_name
 
 EFFECTS = (
@@ -47,7 +48,7 @@ def effects(
     A repetition counts if every cell of an effect has a sound training; Holm's adjustment is over all rows.
     """
     sound = [metrics for metrics in trainings if metrics["status"] == "ok"]
-    accuracy = {(metrics["entry"], metrics["seed"]): float(metrics["test_accuracy"]) for metrics in sound}
+    accuracy = {(metrics["entry"], metrics["seed"]): float(figure_of(metrics, "test")) for metrics in sound}
     seeds = sorted({metrics["seed"] for metrics in trainings})
     unit = "search" if searches else "network"
     units = len({searches[seed] for seed in seeds} if searches else seeds)

@@ -10,6 +10,7 @@ import numpy as np
 from nas_steps.config.scaling import Scaling
 from nas_steps.errors import UserError
 from nas_steps.intervals import accuracy_interval
+from nas_steps.metrics import figure_of
 from nas_steps.scaling.compound import Design, Factors, Measure, scale, triples
 from nas_steps.scaling.winner import DESIGN, described
 from nas_steps.spaces.mobile.efficientnet import PUBLISHED
@@ -118,7 +119,7 @@ def _sized(factors: Factors, design: Design, measure: Measure) -> dict[str, Any]
 
 
 def gather_family(members: Sequence[Mapping[str, str]], trainings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the members with their test accuracy and the measured or predicted seconds of a training."""
+    """Return the members with their test accuracy, or other metric, and the seconds of one training."""
     rows, seconds = [], []
     for member in members:
         mine = [metrics for metrics in trainings if metrics["entry"] == member["member"]]
@@ -133,7 +134,7 @@ def gather_family(members: Sequence[Mapping[str, str]], trainings: Sequence[Mapp
 
 def tested(sound: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the number of sound trainings and the columns TEST of their accuracy."""
-    test = accuracy_interval([metrics["test_accuracy"] for metrics in sound])
+    test = accuracy_interval([figure_of(metrics, "test") for metrics in sound])
     return {"trainings": len(sound), **{f"test_{key}": value for key, value in test.items()}}
 
 

@@ -16,6 +16,7 @@ from nas_steps.config.strategies import Enas
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.data.batches import DeviceImages
 from nas_steps.models.single import single_values_in_words
+from nas_steps.models.tally import Tally
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.controller import Controller
 from nas_steps.search.darts.discretise import parameter_free, skips
@@ -72,12 +73,16 @@ class EnasLearner(OneShotLearner):
         return loss_and_hits
 
     def learn_policy(self, seed: int) -> None:
-        """Reward architectures by their accuracy on one batch of validation images (Pham et al. 2018, section 2.2)."""
+        """Reward architectures by their accuracy on one batch of validation images (Pham et al. 2018, section 2.2).
+
+        Another metric is a mean over the classes in the batch."""
         drawn = self.policy.draw(self.enas.controller_batch, seed)
         images, labels = next(iter(self.valid.batches(self.enas.reward_images, shuffle=True, seed=seed)))
         with own_statistics(self.network), torch.no_grad(), single_values_in_words("reward_images"):
-            hits = torch.stack([(self.network(images, one).argmax(1) == labels).sum() for one in drawn])
-        self.policy.controller.learn(drawn, (hits.double() / len(labels)).tolist())
+            tallies = [Tally(self.network.metric) for _ in drawn]
+            for tally, one in zip(tallies, drawn, strict=True):
+                tally.add(self.network(images, one), labels)
+        self.policy.controller.learn(drawn, [tally.value() for tally in tallies])
 
     def state(self) -> State:
         controller = self.policy.controller

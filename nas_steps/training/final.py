@@ -24,8 +24,8 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
 from nas_steps.training.devices import describe
 from nas_steps.training.job import training_job
-from nas_steps.training.loop import evaluate, predict
-from nas_steps.training.networks import Images, Trained, load_images, train_network
+from nas_steps.training.loop import judge, predict
+from nas_steps.training.networks import JUDGED, Images, Trained, load_images, train_network
 from nas_steps.training.progress import Progress
 from nas_steps.training.record import Entry, record, write
 from nas_steps.training.settings import TrainingSettings
@@ -103,7 +103,8 @@ def final_job(
 
     network = network or settings.network
     with training_job(task, settings, processes=settings.processes, **what) as job:
-        images = load_images(task.data, job.device, side=side, merged=settings.train_on == "train+valid")
+        merged, metric = settings.train_on == "train+valid", settings.metric
+        images = load_images(task.data, job.device, side=side, merged=merged, metric=metric)
         if warm is not None:
             initial = partial(warm.apply, shape=images.shape)
         with Progress(settings.recipe.epochs, f"{entry.name}, seed {task.seed}") as progress:
@@ -129,7 +130,9 @@ def final_job(
             "parameters": trained.parameters,
             "macs": trained.macs,
             "side": images.side,
-            **{name: trained.last(name) for name in ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")},
+            **{name: trained.last(name) for name in ("train_loss", "train_accuracy")},
+            **{f"valid_{name}": trained.last(f"valid_{name}") for name in JUDGED},
+            "metric": settings.metric,
             "batch_parts": trained.micro_batches,
             "train_seconds": round(trained.seconds, 3),
             "device": describe(job.device),
@@ -171,10 +174,9 @@ def test_images(data: str | Path, images: Images) -> DeviceImages:
 def read_test(trained: Trained, data: str | Path, images: Images, test: DeviceImages) -> dict[str, Any]:
     """Return the figures on the test set, and which file they come from."""
     meta, file = images.meta, split_file(data, "test")
-    loss, accuracy = evaluate(trained.model, test)
+    judged = judge(trained.model, test, images.metric)
     return {
-        "test_loss": loss,
-        "test_accuracy": accuracy,
+        **{f"test_{name}": figure for name, figure in zip(JUDGED, judged, strict=True)},
         "test_images": len(test),
         "test_file": {"name": file.name, "sha256": meta.checksums[file.name]},
     }

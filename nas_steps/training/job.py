@@ -14,6 +14,8 @@ import torch
 
 from nas_steps import STARTED
 from nas_steps.data.store import read_meta
+from nas_steps.errors import UserError
+from nas_steps.metrics import ACCURACY, undefined
 from nas_steps.provenance.fingerprint import PACKAGE, code_fingerprint
 from nas_steps.provenance.ledger import Cost
 from nas_steps.provenance.task import Task
@@ -83,6 +85,8 @@ def training_job(
     The number of CPU threads is a setting, since it changes the last digits."""
     cost = task.cost
     cost.loaded()
+    if settings.metric != ACCURACY and (problem := undefined_on(task.data, settings.metric)):
+        raise UserError(problem)
     key: dict[str, Callable[[], str]] = {
         "settings": lambda: hashlib.sha256(Path(task.given.settings).read_bytes()).hexdigest(),
         "data": lambda: read_meta(task.data).content,
@@ -107,6 +111,12 @@ def training_job(
         cost.peak_gpu_memory_mb = peak_gpu_memory_mb(found)
         after = joules(found)
         cost.energy_joules = None if before is None or after is None else round(after - before, 1)
+
+
+def undefined_on(data: str | Path, metric: str) -> str:
+    """Say why the metric is undefined on the prepared images; empty if it is defined."""
+    meta = read_meta(data)
+    return undefined(metric, meta.counts, meta.classes)
 
 
 def _code(task: Task) -> str:

@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas_steps.data.batches import DeviceImages
+from nas_steps.metrics import ACCURACY
+from nas_steps.models.tally import Tally
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.checkpoint import Checkpoint, Interrupted, Interrupts, State
 from nas_steps.training.distributed import world
@@ -142,11 +144,29 @@ def _state(position: Position, learner: Learner) -> State:
     return {"learner": learner.state(), "position": vars(position), "random": random_state()}
 
 
+class Judged(NamedTuple):
+    """A network's figures on some images: mean cross-entropy, accuracy, and the experiment's metric."""
+
+    loss: float
+    accuracy: float
+    value: float
+
+
 def evaluate(
     model: nn.Module, data: DeviceImages, logits: Callable[[Tensor], Tensor] | None = None
 ) -> tuple[float, float]:
     """Return mean cross-entropy and accuracy on `data`, by `logits` or `model`; the model's mode is as before."""
-    return _halved(lambda batch: _evaluate(model, data, logits or model, batch))
+    return judge(model, data, logits=logits)[:2]
+
+
+def judge(
+    model: nn.Module,
+    data: DeviceImages,
+    metric: str = ACCURACY,
+    logits: Callable[[Tensor], Tensor] | None = None,
+) -> Judged:
+    """Evaluate on `data`, by `logits` or `model`; the model's mode is as before."""
+    return _halved(lambda batch: _judge(model, data, metric, logits or model, batch))
 
 
 def predict(model: nn.Module, data: DeviceImages) -> tuple[Tensor, Tensor]:
@@ -180,17 +200,18 @@ def _predict(model: nn.Module, data: DeviceImages, batch: int) -> tuple[Tensor, 
 
 
 @torch.no_grad()
-def _evaluate(model: nn.Module, data: DeviceImages, logits: Callable, batch: int) -> tuple[float, float]:
-    was_training, processes = model.training, world()
-    loss = correct = torch.zeros((), device=data.device)
+def _judge(model: nn.Module, data: DeviceImages, metric: str, logits: Callable, batch: int) -> Judged:
+    was_training, processes, tally = model.training, world(), Tally(metric)
+    loss = torch.zeros((), device=data.device)
     model.eval()
     try:
         for number, (images, labels) in enumerate(data.batches(batch, shuffle=False)):
             if number % processes.size == processes.rank:
                 answers = logits(images).float()
                 loss = loss + F.cross_entropy(answers, labels, reduction="sum")
-                correct = correct + (answers.argmax(1) == labels).sum()
+                tally.add(answers, labels)
     finally:
         model.train(was_training)
-    loss, correct = processes.sum(loss, correct)
-    return loss.item() / len(data), correct.item() / len(data)
+    (loss,) = processes.sum(loss)
+    tally.add_up(processes.sum, processes.largest, data.device)
+    return Judged(loss.item() / len(data), tally.accuracy(len(data)), tally.value(len(data)))

@@ -14,14 +14,18 @@ from nas_steps.config.space import Network
 from nas_steps.data.balance import class_weights
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import Meta, Split, load_split, merge, part_of, read_meta
+from nas_steps.metrics import ACCURACY
 from nas_steps.models.build import build, size
 from nas_steps.models.mobile.slicing import last_linear
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.batch_norms import synchronise
 from nas_steps.training.checkpoint import Checkpoint
-from nas_steps.training.loop import Batch, DivergedError, Row, evaluate, fit
+from nas_steps.training.loop import Batch, DivergedError, Row, fit, judge
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import SupervisedLearner, check_precision
+
+#: the figures of `judge` as columns of a split
+JUDGED = ("loss", "accuracy", "metric")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Images:
     train: DeviceImages
     valid: DeviceImages | None
     side: int
+    #: by which networks are judged on the validation images
+    metric: str = ACCURACY
 
     @property
     def shape(self) -> dict[str, int]:
@@ -47,6 +53,7 @@ def load_images(
     merged: bool = False,
     share: float = 1.0,
     seed: int = 0,
+    metric: str = ACCURACY,
 ) -> Images:
     """Read the data at `side` pixels or its own; `merged` joins train and valid, `share` of a class is drawn."""
     meta = read_meta(folder)
@@ -60,7 +67,7 @@ def load_images(
     def on_device(split: Split) -> DeviceImages:
         return DeviceImages(split.images, split.labels, meta.mean, meta.std, device, side)
 
-    return Images(meta, on_device(train), None if merged else on_device(valid), side)
+    return Images(meta, on_device(train), None if merged else on_device(valid), side, metric)
 
 
 @dataclass
@@ -124,7 +131,8 @@ def train_network(
     def end_of_epoch(_epoch: int) -> Row:
         row: Row = {"learning_rate": learner.rate}
         if images.valid is not None:
-            row["valid_loss"], row["valid_accuracy"] = evaluate(learner.evaluated, images.valid)
+            judged = judge(learner.evaluated, images.valid, images.metric)
+            row |= {f"valid_{name}": figure for name, figure in zip(JUDGED, judged, strict=True)}
         return row
 
     def batches(epoch: int, start: int) -> Iterator[Batch]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
+from nas_steps.metrics import ACCURACY
 from nas_steps.provenance.files import atomic, write_csv, write_json
 
 HISTORY = ("epoch", "learning_rate", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "seconds")
@@ -39,6 +40,8 @@ def record(entry: Entry, repetition: int) -> dict[str, Any]:
         "reason": "",
         **dict.fromkeys(("settings", "train_on", "network", "parameters", "macs", "side")),
         **{f"{part}_{name}": math.nan for part in ("train", "valid", "test") for name in ("loss", "accuracy")},
+        # of the experiment's metric, which is named if the training took place
+        **{"metric": None, "valid_metric": math.nan, "test_metric": math.nan},
         **dict.fromkeys(("test_images", "test_file", "batch_parts")),
         "train_seconds": 0.0,
         "device": None,
@@ -58,7 +61,8 @@ def write(
     predictions: Mapping[str, np.ndarray],
 ) -> None:
     """Write a training's four files; metrics.json, the record, comes last."""
-    write_csv(output / "history.csv", ({key: row.get(key) for key in HISTORY} for row in history), HISTORY)
+    columns = (*HISTORY, *(["valid_metric"] if metrics.get("metric") not in (None, ACCURACY) else []))
+    write_csv(output / "history.csv", ({key: row.get(key) for key in columns} for row in history), columns)
     for name, tensors in (("weights", weights), ("predictions", predictions)):
         with atomic(output / f"{name}.safetensors") as temporary:
             temporary.write_bytes(save(dict(tensors)))

@@ -14,6 +14,10 @@ holds the two together. `results/README.md` says how to read the files.
 Files lie below `results/<experiment>/`, those of the step `data` below `results/data/<source>-<fingerprint>/`, where
 experiments share them. A step runs again if a key of the config that it reads, its code, a version of its packages or a
 file that it takes has changed. Each step is a command: `python -m nas_steps.<stage> <step> --help`.
+
+If the experiment's `metric` is not accuracy, then scores, the ranking's accuracies, the histories of searches, and the
+means, intervals and differences of final trainings are of the metric. `valid_accuracy`, `test_accuracy` and the figures
+of ONNX files are accuracies always.
 """
 
 

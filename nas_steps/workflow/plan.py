@@ -22,6 +22,7 @@ from nas_steps.config.weights import is_file, pretrains
 from nas_steps.data.content import content_fingerprint, same_outcome
 from nas_steps.errors import UserError
 from nas_steps.estimation.table import check_table
+from nas_steps.export.packages import packages_of
 from nas_steps.provenance.fingerprint import code_fingerprint, module_hashes
 from nas_steps.provenance.settings import write_settings
 from nas_steps.provenance.step import Step, cardinality, common_folder, expand
@@ -151,7 +152,8 @@ class Plan:
         """Return the packages whose version shapes a step's numbers (by one strategy), as text."""
         step = STEPS[name]
         kind = self.config.search.strategies[strategy].kind if strategy and step.kind_packages else ""
-        return describe_versions((*step.packages, *step.kind_packages.get(kind, ())))
+        formats = packages_of(self.config.export.formats) if "export" in step.reads else ()
+        return describe_versions((*step.packages, *step.kind_packages.get(kind, ()), *formats))
 
     def options(self, step: Step, wildcards: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a job is told besides its settings and files."""

@@ -18,6 +18,7 @@ from nas_steps.config.schema import Config
 from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.training.checkpoint import Checkpoint
+from nas_steps.training.loop import evaluate
 from nas_steps.training.networks import Trained, load_images, train_network
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import SupervisedLearner, averaged
@@ -181,7 +182,7 @@ def test_what_is_evaluated_and_returned_is_the_average() -> None:
     trained = train(Recipe(**PLAIN | {"ema": 0.97}))
     images = load_images(prepared(), CPU)
     assert images.valid is not None
-    loss, accuracy = networks.evaluate(trained.model, images.valid)
+    loss, accuracy = evaluate(trained.model, images.valid)
     assert (trained.last("valid_loss"), trained.last("valid_accuracy")) == (loss, accuracy)
     plain = train(Recipe(**PLAIN))
     # learning itself is untouched by being averaged

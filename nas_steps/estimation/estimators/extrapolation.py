@@ -17,7 +17,7 @@ from nas_steps.training.progress import Progress
 
 
 class Extrapolations(TrainingEstimator):
-    """Scores by the validation accuracy that `observe` epochs predict for the last epoch.
+    """Scores by the validation accuracy, or other metric, that `observe` epochs predict for the last epoch.
 
     A training ends early if its probability of beating the incumbent, the best of earlier rounds, falls below
     `stop_below`. A `whole` proposal is trained to its end; its prediction error corrects later predictions.
@@ -34,7 +34,7 @@ class Extrapolations(TrainingEstimator):
 
         def prediction(history: Sequence[Row]) -> Prediction:
             if len(history) not in predicted:
-                curve = [row["valid_accuracy"] for row in history]
+                curve = [row["valid_metric"] for row in history]
                 plain = extrapolate(curve, settings.epochs, schedule="cosine")
                 predicted[len(history)] = calibrated(plain, proposal.residuals) if proposal.residuals else plain
             return predicted[len(history)]
@@ -54,7 +54,7 @@ class Extrapolations(TrainingEstimator):
             return estimate
         end = prediction(trained.history[: settings.observe])
         if proposal.whole:
-            return replace(estimate, score=trained.last("valid_accuracy"), predicted=end.mean)
+            return replace(estimate, score=trained.last("valid_metric"), predicted=end.mean)
         if epochs < settings.observe:
             progress.skip(settings.observe - epochs)
             probability = end.probability_above(incumbent or 0.0)

@@ -13,7 +13,9 @@ from nas_steps.training.progress import Progress
 
 
 class ShortTrainings(TrainingEstimator):
-    """Scores by the last epoch's validation accuracy, the mean over those of `seeds` trainings that did not diverge.
+    """Scores by the last epoch's validation accuracy, or other metric.
+
+    The score is the mean over those of `seeds` trainings that did not diverge.
 
     Each rung of successive halving trains from the beginning, with a learning rate that falls to 0 at its end.
     """
@@ -37,7 +39,7 @@ class ShortTrainings(TrainingEstimator):
     def _trained(self, proposal: Proposal, repetition: int, progress: Progress, checkpoint: Checkpoint) -> Estimate:
         recipe = self.settings.model_copy(update={"epochs": proposal.epochs or self.settings.epochs})
         trained = self.train(proposal, recipe, repetition, progress=progress, checkpoint=checkpoint)
-        return estimate_of(proposal, trained, trained.last("valid_accuracy"))
+        return estimate_of(proposal, trained, trained.last("valid_metric"))
 
 
 def mean(trainings: list[Estimate]) -> Estimate:

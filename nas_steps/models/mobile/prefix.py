@@ -20,8 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from nas_steps.metrics import ACCURACY
 from nas_steps.models.mobile.supernet import MobileSupernet
 from nas_steps.models.single import single_values_in_words
+from nas_steps.models.tally import Tally
 from nas_steps.spaces.mobile.space import MobileArchitecture
 
 #: mean and variance of each of a step's batch norms
@@ -158,20 +160,16 @@ def evaluate_paths(
     batches: Iterable[tuple[Tensor, Tensor]],
     *,
     calibration: Sequence[Tensor] = (),
+    metric: str = ACCURACY,
 ) -> list[float]:
-    """Return the accuracies on batches of images (B, C, side, side) and labels (B,); see `SharedPrefixes`."""
+    """Return the metrics on batches of images (B, C, side, side) and labels (B,); see `SharedPrefixes`."""
     shared = SharedPrefixes(supernet, architectures, calibration=calibration)
-    correct: list[Tensor | int] = [0] * len(architectures)
-    seen = 0
+    tallies = [Tally(metric) for _ in architectures]
     for images, labels in batches:
-        seen += len(labels)
         for paths, logits in shared.logits(images):
-            hits = (logits.argmax(1) == labels).sum()
             for index in paths:
-                correct[index] = correct[index] + hits
-    if seen == 0:
-        raise ValueError("no images to evaluate on")
-    return [int(hits) / seen for hits in correct]
+                tallies[index].add(logits, labels)
+    return [tally.value() for tally in tallies]
 
 
 def _normalised(step: nn.Module) -> list[Any]:

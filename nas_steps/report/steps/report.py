@@ -1,5 +1,6 @@
 """Write `report/tables/*.csv`, and last `report/report.html`, from the files of all other stages."""
 
+from nas_steps.metrics import in_words
 from nas_steps.provenance.files import write_csv, write_text
 from nas_steps.provenance.task import Task
 from nas_steps.report.page import render
@@ -22,5 +23,5 @@ def main(task: Task) -> None:
         rows = [{key: row[key] for key in table.keys} for row in table.rows]
         write_csv(task.output(table.name), rows, table.keys)
     write_text(task.output("report"), page)
-    print(verdict.headline)
+    print(in_words(verdict.headline, results.config.metric))
     print(f"report: {task.output('report')}")

@@ -11,7 +11,8 @@ COMPARED = {
     "retrained": (
         "retraining/retrained.csv",
         "one row a training: entry, kind, seed, status, architecture, parameters, macs, valid_accuracy, test_accuracy, "
-        "test_loss, test_images, train_seconds",
+        "test_loss, test_images, train_seconds; by another `metric` than accuracy also valid_metric, test_metric, "
+        "which all other tables are of",
     ),
     "summary": (
         "retraining/summary.csv",
@@ -113,8 +114,9 @@ STEPS = steps(
             "recommended": (
                 "recommended.json",
                 "entry (null: `reason` says why), kind, strategy, architecture, seed (of the training whose file is "
-                "meant), file, parameters, macs, trainings, sound, valid_accuracy, ranking_score, test_accuracy, "
-                "test_low, test_high; rule, judged_by (valid or ranking), behind_best (the most accurate one: entry, "
+                "meant), file, parameters, macs, trainings, sound, valid_accuracy, valid_metric, ranking_score, "
+                "test_accuracy, test_metric (by the experiment's `metric`), test_low, test_high (of test_metric); "
+                "metric, rule, judged_by (valid or ranking), behind_best (the most accurate one: entry, "
                 "difference, low, high on the validation images), alternatives (role, and the same figures), "
                 "considered (every network: the same figures, behind, behind_low, behind_high, may_be_best, note), "
                 "export (entries)",

@@ -7,46 +7,61 @@ import numpy as np
 from safetensors.numpy import load_file
 from scipy import stats
 
-from nas_steps.data.store import load_split
+from nas_steps.data.store import load_split, read_meta
+from nas_steps.metrics import ACCURACY, chance, contributions, metric_of, worth_of_an_image
 from nas_steps.provenance.files import number, read_csv, read_json, write_json
 from nas_steps.provenance.task import Task
 from nas_steps.retraining.recommend import BY_RANKING, BY_VALID, candidates, choose, recommendation
-from nas_steps.retraining.summary import Metrics, sound
+from nas_steps.retraining.summary import Metrics, by_entry, mean_of, sound
 
 
 def main(task: Task) -> None:
     """Write recommended.json."""
     trainings = [read_json(path) for path in task.trainings]
     merged = any(metrics["train_on"] == "train+valid" for metrics in trainings)
-    labels = load_split(task.data, "valid").labels
-    correct = {} if merged else validated(trainings, task.predictions, labels)
+    metric, labels, classes = metric_of(trainings), load_split(task.data, "valid").labels, read_meta(task.data).classes
+    correct = {} if merged else validated(trainings, task.predictions, labels, metric, len(classes))
     scores = {row["entry"]: number(row["score"]) for row in (read_csv(task.winners) if merged else ())}
-    given = candidates(trainings, correct, scores, chance_level(labels))
+    counts = np.bincount(labels, minlength=len(classes))
+    worth = worth_of_an_image(metric, counts)
+    given = candidates(trainings, correct, scores, chance_level(counts, metric), worth)
     choice = choose(given, BY_RANKING if merged else BY_VALID)
     # from here on nothing is chosen
+    of_entry = by_entry(trainings)
     tests = {
-        row["entry"]: {"test_accuracy": number(row["test_mean"])}
+        row["entry"]: {"test_metric": number(row["test_mean"])}
+        | {"test_accuracy": mean_of(sound(of_entry.get(row["entry"], [])), "test_accuracy")}
         | {key: number(row[key]) for key in ("test_low", "test_high")}
         for row in read_csv(task.summary)
     }
-    write_json(task.output("recommended"), recommendation(given, choice, tests))
+    if metric == ACCURACY:
+        tests = {entry: test | {"test_accuracy": test["test_metric"]} for entry, test in tests.items()}
+    write_json(task.output("recommended"), recommendation(given, choice, tests, metric))
 
 
-def chance_level(labels: np.ndarray) -> float:
-    """Return the accuracy that naming the most frequent class exceeds by luck in 5 % of the cases.
+def chance_level(counts: np.ndarray, metric: str = ACCURACY) -> float:
+    """Return the figure that blind guesses exceed by luck in 5 % of the cases, given images by class (classes,).
 
-    `labels` has the shape (images,)."""
-    share = np.bincount(labels).max() / len(labels)
-    return float(stats.binom.ppf(0.95, len(labels), share)) / len(labels)
+    Of accuracy the guess is the most frequent class."""
+    if metric != ACCURACY:
+        return chance(counts, float(stats.norm.ppf(0.95)))
+    images = int(counts.sum())
+    return float(stats.binom.ppf(0.95, images, counts.max() / images)) / images
 
 
 def validated(
-    trainings: Sequence[Metrics], predictions: Sequence[str | Path], labels: np.ndarray
+    trainings: Sequence[Metrics],
+    predictions: Sequence[str | Path],
+    labels: np.ndarray,
+    metric: str = ACCURACY,
+    classes: int = 0,
 ) -> dict[tuple[str, int], np.ndarray]:
-    """Return which validation images each sound training gets right (images,), by entry and seed.
+    """Return what each validation image contributes to the metric of each sound training (images,), by entry and seed.
+
+    For accuracy that is 1 if the training gets it right.
 
     `predictions` are the files beside the records `trainings`, in their order; `labels` has the shape (images,).
     """
     files = {(metrics["entry"], metrics["seed"]): path for metrics, path in zip(trainings, predictions, strict=True)}
     known = [(metrics["entry"], metrics["seed"]) for metrics in sound(trainings)]
-    return {key: load_file(files[key])["valid"] == labels for key in known}
+    return {key: contributions(metric, load_file(files[key])["valid"], labels, classes) for key in known}

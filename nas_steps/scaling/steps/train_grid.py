@@ -36,13 +36,13 @@ def main(task: Task) -> None:
                 design.architecture,
                 design.network,
                 settings.recipe,
-                load_images(task.data, job.device, side=design.side),
+                load_images(task.data, job.device, side=design.side, metric=settings.metric),
                 seed=derive_seed(settings.seed, "scaling grid"),
                 progress=progress,
                 checkpoint=checkpoint,
             )
             job.learnt_in(trained.micro_batches)
-            score = {"index": row["index"], "score": trained.last("valid_accuracy"), "status": trained.status}
+            score = {"index": row["index"], "score": trained.last("valid_metric"), "status": trained.status}
             score |= {"reason": trained.reason, "seconds": round(trained.seconds, 3)}
             finished.add(score, of=checkpoint)
         write_csv(task.output("scores"), finished.rows, family.GRID)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nas_steps.config.strategies import Gradient
 from nas_steps.data.batches import DeviceImages
+from nas_steps.metrics import ACCURACY
 from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.provenance.kinds import of_kind
@@ -18,7 +19,7 @@ from nas_steps.search.darts.discretise import most_likely
 from nas_steps.search.darts.perturbation import select
 from nas_steps.training.batch_norms import same_statistics
 from nas_steps.training.distributed import world
-from nas_steps.training.loop import Batch, Learner, Row, evaluate
+from nas_steps.training.loop import Batch, Learner, Row, judge
 from nas_steps.training.micro_batches import Loss, MicroBatches
 from nas_steps.training.supervised import cosine
 
@@ -45,6 +46,8 @@ class DartsLearner(Learner):
         self.generator = torch.Generator()
         #: 0 in the first epoch, 1 in the last
         self.progress = 0.0
+        #: by which mixes and candidates are judged
+        self.metric = ACCURACY
         #: architectures that were drawn and scored in the end
         self.drawn = 0
         self.micro_batches = MicroBatches(supernet)
@@ -124,12 +127,16 @@ class DartsLearner(Learner):
         with torch.no_grad():
             around = self.expected().around
         supernet = self.supernet
-        best = select(supernet, Mix(weights, None, around), lambda left: accuracy(supernet, left, valid)[1], tune, seed)
-        fitness = accuracy(supernet, supernet.discrete(best), valid, fresh=True)[1]
+        best = select(supernet, Mix(weights, None, around), self.judge(valid), tune, seed)
+        fitness = self.judge(valid, fresh=True)(supernet.discrete(best))
         others = [candidate for candidate in likely if candidate[0] != str(best)]
         return [(str(best), fitness, "perturbation"), *others][: self.settings.candidates]
 
     # ----------------------------------------------------------------------------------------------- of all kinds
+
+    def judge(self, valid: DeviceImages, *, fresh: bool = False) -> Callable[[Mix], float]:
+        """Return the function that judges a mix by `metric` on validation images."""
+        return lambda mix: accuracy(self.supernet, mix, valid, fresh=fresh, metric=self.metric)[1]
 
     def begin(self, epoch: int, batch: int, valid: Iterator[Batch]) -> None:
         """Go on with batch `batch` (from 0) of `epoch` (from 1); alphas learn from `valid`."""
@@ -196,8 +203,10 @@ def learn_only(parameters: list[nn.Parameter], *, frozen: list[nn.Parameter]) ->
         parameter.requires_grad_(False)
 
 
-def accuracy(supernet: Supernet, mix: Mix, data: DeviceImages, *, fresh: bool = False) -> tuple[float, float]:
-    """Return mean loss and accuracy of a supernet under a mix; the supernet is as before.
+def accuracy(
+    supernet: Supernet, mix: Mix, data: DeviceImages, *, fresh: bool = False, metric: str = ACCURACY
+) -> tuple[float, float]:
+    """Return mean loss and accuracy, or the other metric, of a supernet under a mix; the supernet is as before.
 
     `fresh` norms by the statistics of the images at hand: the running ones do not fit a mix of a few operations
     (Bender et al. 2018, section 3.3)."""
@@ -209,4 +218,5 @@ def accuracy(supernet: Supernet, mix: Mix, data: DeviceImages, *, fresh: bool = 
 
     # several processes share the batches out, and each batch has statistics of its own
     with same_statistics(supernet), world().apart():
-        return evaluate(supernet, data, logits)
+        judged = judge(supernet, data, metric, logits)
+    return judged.loss, judged.value

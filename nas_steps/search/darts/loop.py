@@ -56,6 +56,7 @@ def darts(
     supernet = supernet.to(train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     synchronise(supernet)
     learner = kind(supernet, strategy, derive_seed(seed, "relaxation"))
+    learner.metric = settings.metric
 
     def batches(epoch: int, start: int) -> Iterator[Batch]:
         # batches of the alphas are drawn anew in each epoch, so that an epoch depends on its number alone
@@ -93,7 +94,9 @@ def darts(
 
 
 def _epoch_row(learner: DartsLearner, valid: DeviceImages, epoch: int) -> Row:
-    """Return what an epoch leaves behind. Raises DivergedError if an alpha is no number."""
+    """Return what an epoch leaves behind. Raises DivergedError if an alpha is no number.
+
+    Its accuracies are the experiment's metric."""
     supernet = learner.supernet
     alphas = {kind: values.detach().cpu().tolist() for kind, values in supernet.alphas.items()}
     if not all(torch.isfinite(values).all() for values in learner.alphas):
@@ -101,7 +104,7 @@ def _epoch_row(learner: DartsLearner, valid: DeviceImages, epoch: int) -> Row:
     learner.reseed(epoch, 0)
     with torch.no_grad():
         expected = learner.expected()
-    loss, supernet_accuracy = accuracy(supernet, expected, valid)
+    loss, supernet_accuracy = accuracy(supernet, expected, valid, metric=learner.metric)
     mix = {kind: weights.cpu().tolist() for kind, weights in expected.weights.items()}
     architecture = most_likely(supernet.space, mix, 1)[0][0]
     discrete = supernet.discrete(architecture)
@@ -111,8 +114,8 @@ def _epoch_row(learner: DartsLearner, valid: DeviceImages, epoch: int) -> Row:
         "alphas": alphas,
         "mix": mix,
         "architecture": str(architecture),
-        "inherited_accuracy": accuracy(supernet, discrete, valid)[1],
-        "discrete_accuracy": accuracy(supernet, discrete, valid, fresh=True)[1],
+        "inherited_accuracy": learner.judge(valid)(discrete),
+        "discrete_accuracy": learner.judge(valid, fresh=True)(discrete),
         "entropy": sum(map(entropy, mix.values())) / len(mix),
         "parameter_free": {kind: parameter_free(cell) for kind, cell in architecture.cells.items()},
         "skips": skips(architecture),

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from nas_steps.config.space import Network
 from nas_steps.config.supernet import SupernetTraining
+from nas_steps.metrics import ACCURACY
 from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.models.mobile.prefix import evaluate_paths
 from nas_steps.models.mobile.supernet import MobileSupernet
 from nas_steps.models.single import single_values_in_words
+from nas_steps.models.tally import Tally
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.spaces.protocol import Architecture
@@ -28,11 +30,11 @@ CACHED = 4096
 
 
 class SharedNetwork(nn.Module, ABC):
-    """A supernet, seen as one network for each architecture of its space."""
+    """A supernet, seen as one network for each architecture of its space; `metric` judges them."""
 
-    def __init__(self, supernet: nn.Module) -> None:
+    def __init__(self, supernet: nn.Module, metric: str = ACCURACY) -> None:
         super().__init__()
-        self.supernet = supernet
+        self.supernet, self.metric = supernet, metric
 
     @abstractmethod
     def forward(self, x: Tensor, architecture: Architecture) -> Tensor:
@@ -46,8 +48,10 @@ class SharedNetwork(nn.Module, ABC):
     def accuracies(
         self, architectures: Sequence[Architecture], batches: Batches, *, calibration: Sequence[Tensor] = ()
     ) -> list[float]:
-        """Compute the accuracy of each architecture, in evaluation mode. On `calibration`, batches of normalised
-        training images (B, C, side, side), batch norms are re-estimated for each (Guo et al. 2020, section 3.4)."""
+        """Compute the accuracy, or the other metric, of each architecture, in evaluation mode.
+
+        On `calibration`, batches of normalised training images (B, C, side, side), batch norms are re-estimated for
+        each (Guo et al. 2020, section 3.4)."""
 
 
 class MobilePaths(SharedNetwork):
@@ -64,7 +68,7 @@ class MobilePaths(SharedNetwork):
     def accuracies(
         self, architectures: Sequence[Architecture], batches: Batches, *, calibration: Sequence[Tensor] = ()
     ) -> list[float]:
-        return evaluate_paths(self.supernet, architectures, batches(), calibration=calibration)
+        return evaluate_paths(self.supernet, architectures, batches(), calibration=calibration, metric=self.metric)
 
 
 class CellPaths(SharedNetwork):
@@ -73,8 +77,8 @@ class CellPaths(SharedNetwork):
 
     supernet: Supernet
 
-    def __init__(self, supernet: Supernet) -> None:
-        super().__init__(supernet.requires_grad_(True))
+    def __init__(self, supernet: Supernet, metric: str = ACCURACY) -> None:
+        super().__init__(supernet.requires_grad_(True), metric)
         for alpha in supernet.architecture():
             alpha.requires_grad_(False)
         self._mix = lru_cache(maxsize=CACHED)(self._uncached_mix)
@@ -103,14 +107,10 @@ class CellPaths(SharedNetwork):
 
     def _accuracy(self, architecture: Architecture, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
         self.eval()
-        correct: Tensor | int = 0
-        seen = 0
+        tally = Tally(self.metric)
         for images, labels in batches:
-            correct = correct + (self(images, architecture).argmax(1) == labels).sum()
-            seen += len(labels)
-        if seen == 0:
-            raise ValueError("no images to evaluate on")
-        return int(correct) / seen
+            tally.add(self(images, architecture), labels)
+        return tally.value()
 
     def _estimate(self, architecture: Architecture, calibration: Sequence[Tensor]) -> None:
         """Set the running statistics of what the architecture uses to the averages over the batches."""
@@ -128,21 +128,28 @@ class CellPaths(SharedNetwork):
         return self.supernet.discrete(architecture)
 
 
-def sharing(settings: SupernetTraining) -> dict[str, bool]:
+def sharing(settings: SupernetTraining) -> dict[str, Any]:
     """Return how blocks share weights: options of `shared_network`."""
     return {"entangled": settings.entangled, "transform": settings.kernels == "transform"}
 
 
 def shared_network(
-    space: Any, network: Network, *, inputs: int, classes: int, entangled: bool = False, transform: bool = False
+    space: Any,
+    network: Network,
+    *,
+    inputs: int,
+    classes: int,
+    entangled: bool = False,
+    transform: bool = False,
+    metric: str = ACCURACY,
 ) -> SharedNetwork:
     """Build a supernet, of cells in the skeleton `network`, initialised from torch's random numbers. `entangled` shares
     weights among blocks that differ in kernel and expansion alone. Raises ValueError if the space has no such blocks.
     """
     if isinstance(space, MobileSpace):
         shape = {"inputs": inputs, "classes": classes}
-        return MobilePaths(MobileSupernet(space, **shape, entangled=entangled, transform=transform))
+        return MobilePaths(MobileSupernet(space, **shape, entangled=entangled, transform=transform), metric)
     assert isinstance(space, CellSpace)
     if entangled:
         raise ValueError(f"space {space.name} has cells, which have no blocks to entangle")
-    return CellPaths(Supernet(space, network, inputs=inputs, classes=classes))
+    return CellPaths(Supernet(space, network, inputs=inputs, classes=classes), metric)

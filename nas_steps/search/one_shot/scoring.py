@@ -46,7 +46,8 @@ class Scorer:
         """Load the supernet's weights from a file. Raises UserError if they are not this space's."""
         meta, estimator, supernet = read_meta(data), settings.estimator, settings.estimator.supernet
         shape: dict[str, Any] = {"inputs": meta.shape[0], "classes": len(meta.classes)}
-        network = shared_network(declared(settings.space), settings.network, **shape, **sharing(supernet))
+        how: dict[str, Any] = {**shape, **sharing(supernet), "metric": settings.metric}
+        network = shared_network(declared(settings.space), settings.network, **how)
         read_weights(network, weights)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         valid, train = load_split(data, "valid"), load_split(data, "train")
@@ -63,7 +64,7 @@ class Scorer:
         self._shape = {"network": settings.network, **shape, "side": meta.side}
 
     def __call__(self, architectures: Sequence[Architecture]) -> list[float]:
-        """Compute the accuracy of each, with batch norms re-estimated if there are calibration images."""
+        """Compute the accuracy of each, or other metric, with batch norms re-estimated on the calibration images."""
         new = {str(one): one for one in architectures if str(one) not in self.known}
         if new:
             accuracies = self.network.accuracies(list(new.values()), self._batches, calibration=self.calibration)

@@ -205,6 +205,7 @@ STEPS = steps(
         when=("one_shot",),
         **ON_DEVICE,
         takes={**DATA, **WEIGHTS},
+        # the metric, too, which no class may leave undefined
         reads={**SEARCHED, "supernet": "search.estimator.supernet"},
         writes={
             "weights": (f"{SUPERNET}/weights.safetensors", "the weights that all architectures share, by their names"),

@@ -32,7 +32,8 @@ def main(task: Task) -> None:
         assert images.valid is not None  # the controller learns from validation images
         torch.manual_seed(derive_seed(seed, "initialisation"))
         shape: dict[str, Any] = {"inputs": images.meta.shape[0], "classes": len(images.meta.classes)}
-        network = shared_network(space, settings.network, **shape, entangled=strategy.entangled)
+        shape |= {"entangled": strategy.entangled, "metric": settings.metric}
+        network = shared_network(space, settings.network, **shape)
         if start is not None:
             start.start_supernet(network.supernet)
         network = network.to(job.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

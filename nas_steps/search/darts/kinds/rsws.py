@@ -9,7 +9,7 @@ from nas_steps.config.strategies import Rsws
 from nas_steps.data.batches import DeviceImages
 from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.search.darts.learner import Candidate, DartsLearner, Weights, accuracy
+from nas_steps.search.darts.learner import Candidate, DartsLearner, Weights
 from nas_steps.spaces.cells.space import CellArchitecture
 
 
@@ -38,8 +38,8 @@ class Learner(DartsLearner):
             architecture = space.sample(random)
             drawn.setdefault(str(architecture), architecture)
         self.drawn = len(drawn)
+        judged = self.judge(valid, fresh=True)
         scored: list[Candidate] = [
-            (name, accuracy(self.supernet, self.supernet.discrete(one), valid, fresh=True)[1], "shared_weights")
-            for name, one in drawn.items()
+            (name, judged(self.supernet.discrete(one)), "shared_weights") for name, one in drawn.items()
         ]
         return sorted(scored, key=lambda candidate: -candidate[1])[: self.settings.candidates]
