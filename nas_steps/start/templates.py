@@ -177,6 +177,8 @@ def _pretrained(size: Size, latency_ms: float | None) -> list[str]:
         "search:",
         "  estimator:          # all slices are trained together, then scored by the shared weights",
         "    kind: shared_weights",
+        "    calibration_images: 256",
+        "    valid_images: 400",
         "    supernet:",
         f"      {{sampling: sandwich, entangled: true, epochs: {size.supernet}, warmup_epochs: "
         f"{exact(round(min(1.0, 0.2 * size.supernet), 2))}, optimizer: adamw,",
