@@ -8,9 +8,7 @@ from typing import Any
 
 import yaml
 
-from nas_steps.config.recipe import Recipe
 from nas_steps.config.schema import Config
-from nas_steps.config.section import Augment
 from nas_steps.errors import exact
 from nas_steps.spaces.baselines import parse_baseline
 from nas_steps.start.machine import Machine
@@ -147,9 +145,7 @@ def _strategies(size: Size) -> list[str]:
 
 def _pretrained(size: Size, latency_ms: float | None) -> list[str]:
     sides = ", ".join(map(str, size.sides))
-    crop = ", resized_crop: {scale: [0.35, 1.0]}" if "resized_crop" in Augment.model_fields else ", crop: 12"
-    augment = f"{{flip: true{crop}}}"
-    decay = "layer_decay: 0.85, " if "layer_decay" in Recipe.model_fields else ""
+    augment = "{flip: true, resized_crop: {scale: [0.35, 1.0]}}"
     # at least one rival reads fewer pixels
     smaller = sorted(size.sides)[:-1] or [size.side * 3 // 4]
     baselines = ["efficientnet_lite0", *(f"efficientnet_lite0_r{side}" for side in smaller)]
@@ -163,7 +159,7 @@ def _pretrained(size: Size, latency_ms: float | None) -> list[str]:
             "  recipe:",
             f"    {{epochs: {epochs}, warmup_epochs: {warmup}, optimizer: adamw, learning_rate: 0.003, "
             "weight_decay: 0.02,",
-            f"     {decay}label_smoothing: 0.1{ema},",
+            f"     layer_decay: 0.85, label_smoothing: 0.1{ema},",
             f"     augment: {augment}}}",
         ]
 
