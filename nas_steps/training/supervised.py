@@ -29,10 +29,15 @@ def cosine(peak: float, done: float, *, warmup: float = 0.0, floor: float = 0.0)
     return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
 
 
+def learning(model: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters that are not frozen."""
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
     """Return two groups: weights with weight decay, biases and batch norms without (He et al. 2019)."""
-    weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    weights = [parameter for parameter in learning(model) if parameter.ndim > 1]
+    others = [parameter for parameter in learning(model) if parameter.ndim <= 1]
     return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
@@ -42,6 +47,8 @@ def layered_groups(model: nn.Module, weight_decay: float, layer_decay: float) ->
     The learning rate of a group is that of the recipe times its `rate`, `layer_decay` to the power of the depth."""
     by_depth: dict[int, dict[bool, list[nn.Parameter]]] = {}
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         both = by_depth.setdefault(depth_of(name, model), {True: [], False: []})
         both[parameter.ndim > 1].append(parameter)
     return [
@@ -128,7 +135,7 @@ class SupervisedLearner(Learner):
             freeze_statistics(self.model)
         if recipe.mixup or recipe.cutmix:
             images, labels = self._mixed(images, labels)
-        learnt = self.micro_batches.backward(list(self.model.parameters()), images, labels, self._loss)
+        learnt = self.micro_batches.backward(learning(self.model), images, labels, self._loss)
         self.scaler.unscale_(self.optimizer)
         if recipe.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), recipe.gradient_clip)
