@@ -33,6 +33,7 @@ FLOOR = {
     "predict": 10,
     "report": 11,
     "workflow": 12,
+    "latency": 13,
     "manifest": 13,
     "why": 13,
     "start": 13,
