@@ -199,7 +199,10 @@ def test_every_shipped_config_has_an_estimate(tmp_path: Path, file: Path) -> Non
         raw["images"] = str(tmp_path / "a.npz")
     plan = planned(tmp_path, raw)
     told = told_of(plan, all_jobs(plan), "cpu", 2)
-    assert told[0].startswith("Estimate for ")
+    assert told[0].startswith("Profile of the space ")
+    assert sum(line.startswith("Estimate for ") for line in told) == 1
+    later = told_of(plan, [job for job in all_jobs(plan) if job[0] == "retrain"], "cpu", 2)
+    assert later[0].startswith("Estimate for ")
     assert told[-1].startswith("Time: ")
     images = images_of(plan)
     assert images is not None
@@ -225,6 +228,7 @@ def test_a_dry_run_says_how_long_it_takes(tmp_path: Path) -> None:
     told = snakemake(tmp_path, TINY, "--dry-run")
     assert told.returncode == 0
     assert "Estimate for results/tiny: 60 training images of 8 x 8 pixels" in told.stdout
+    assert "Profile of the space small: " in told.stdout
     assert told.stdout.rstrip().rpartition("\n")[2].startswith("Time: unknown until a run here has measured it; about ")
     quiet = snakemake(tmp_path, TINY, "--dry-run", "--quiet")
     assert quiet.returncode == 0
