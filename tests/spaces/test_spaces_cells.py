@@ -392,10 +392,10 @@ def test_one_edge_a_node_is_a_space_too() -> None:
 
 
 def test_baselines_names() -> None:
-    assert parse_baseline("mobilenet_v2_x0.5") == ("mobilenet_v2", 0.5, 1.0)
-    assert parse_baseline("resnet20_x2") == ("resnet20", 2.0, 1.0)
-    assert parse_baseline("resnet20_x2_d1.25") == ("resnet20", 2.0, 1.25)
-    assert [parse_baseline(name) for name in BASELINES] == [(name, 1.0, 1.0) for name in BASELINES]
+    assert parse_baseline("mobilenet_v2_x0.5") == ("mobilenet_v2", 0.5, 1.0, 0)
+    assert parse_baseline("resnet20_x2") == ("resnet20", 2.0, 1.0, 0)
+    assert parse_baseline("resnet20_x2_d1.25") == ("resnet20", 2.0, 1.25, 0)
+    assert [parse_baseline(name) for name in BASELINES] == [(name, 1.0, 1.0, 0) for name in BASELINES]
     for name in (*BASELINES, "resnet20_x0.3333333333333333", "resnet20_d2", "efficientnet_b0_x1.1_d1.2"):
         assert str(parse_baseline(name)) == name
     for wrong, words in (
