@@ -36,6 +36,7 @@ FLOOR = {
     "loading": 10,
     "report": 11,
     "workflow": 12,
+    "latency": 13,
     "manifest": 13,
     "why": 13,
     "start": 13,

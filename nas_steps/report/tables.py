@@ -13,6 +13,7 @@ from nas_steps.report.forest import FOREST, forest_rows
 from nas_steps.report.fronts import fronts
 from nas_steps.report.gaps import gaps
 from nas_steps.report.latencies import latencies
+from nas_steps.report.limits import constraints
 from nas_steps.report.names import TABLES
 from nas_steps.report.predictions import Tested, confusion, per_class
 from nas_steps.report.records import Cells, Compared, Comparison, Contest, JobCost
@@ -601,9 +602,9 @@ def search_costs(results: Results) -> Table:
 
 
 MAKERS = (
-    fronts, family, factorial, effects, costs, search_costs, contests, forest, opponents, retrained, comparisons,
-    recipe_agreement, recipe_contests, recipes, search, latencies, agreement, estimators, top, sufficiency, gaps,
-    exports, performance,
+    constraints, fronts, family, factorial, effects, costs, search_costs, contests, forest, opponents, retrained,
+    comparisons, recipe_agreement, recipe_contests, recipes, search, latencies, agreement, estimators, top,
+    sufficiency, gaps, exports, performance,
 )  # fmt: skip
 #: those of the recommended network's predictions
 OF_PREDICTIONS = (per_class, confusion)
