@@ -11,7 +11,7 @@ NATIVE_SHAPE: dict[str, tuple[int, int]] = {
 #: and their classes
 NATIVE_CLASSES: dict[str, int] = {"digits": 10, "cifar10": 10, "cifar100": 100, "fashion_mnist": 10, "svhn": 10}
 #: side in pixels of the stored images of a folder, unless data.resolution says another one
-FOLDER_RESOLUTION = 32
+FOLDER_RESOLUTION = 128
 
 #: epochs without which a curve cannot be extrapolated: they tell two linear parameters and the noise apart
 FEWEST_OBSERVED = 4

@@ -1,7 +1,8 @@
 """Classify images with an exported model: `python -m nas_steps.predict MODEL IMAGES...`.
 
-MODEL is an ONNX file, float32 or INT8, or an experiment's folder, whose recommended network is taken. Needs Pillow,
-NumPy and onnxruntime alone: no torch, no training data.
+MODEL is an ONNX file, float32 or INT8, or an experiment's folder, whose recommended network is taken. IMAGES are files
+and folders, of which all pictures are taken, sorted. If their subfolders have the names of classes, the accuracy is
+printed at the end. Needs Pillow, NumPy and onnxruntime alone: no torch, no training data.
 """
 
 import argparse
@@ -9,16 +10,18 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
 
-from nas_steps.data.layout import printable
-from nas_steps.data.photos import DEPTHS, TooLargeError, UnreadableError, decode
+from nas_steps.data.layout import named_as_image, printable, visible_files
+from nas_steps.data.photos import DEPTHS, TooLargeError, UnreadableError, decode, is_image
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.regular import FOLDER, MISSING, irregular
@@ -27,36 +30,108 @@ from nas_steps.provenance.task import parser, run
 MODULE = "nas_steps.predict"
 #: a larger image is not decoded
 MAX_PIXELS = 200_000_000
-COLUMNS = ("image", "rank", "class", "probability")
+#: images that the network gets at once
+BATCH = 32
+COLUMNS = ("image", "rank", "class", "probability", "label")
+
+
+class Picture(NamedTuple):
+    """An image file, and the class that its folder names; empty if it names none."""
+
+    path: str
+    label: str = ""
 
 
 def main(arguments: Sequence[str]) -> None:
     """Print a line or an error for each image. Raises UserError at the end if there was an error."""
     options = parser(MODULE, __doc__ or "")
     options.add_argument("model", help="an ONNX file of the export stage, or the folder of an experiment")
-    options.add_argument("images", nargs="+", help="image files")
+    options.add_argument("images", nargs="+", help="image files, and folders of them")
     options.add_argument("--top", type=_positive, default=3, help="how many classes to tell, the likeliest first")
-    options.add_argument("--csv", metavar="FILE", help="also write them there: image, rank, class, probability")
+    options.add_argument("--batch", type=_positive, default=BATCH, help="images that the network gets at once")
+    options.add_argument("--csv", metavar="FILE", help=f"also write them there: {', '.join(COLUMNS)}")
     given = options.parse_args(arguments)
     classes, session = load(recommended(given.model))
-    rows: list[tuple[str, int, str, float]] = []
-    failed = 0
-    for path in given.images:
-        try:
-            probabilities = predict(session, path)
-        except UserError as error:
-            failed += 1
-            print(f"error: {error}", file=sys.stderr)
-            continue
-        name = printable(path)
-        best = np.argsort(-probabilities, kind="stable")[: given.top]
-        print(f"{name}: " + ", ".join(f"{classes[index]} {100 * probabilities[index]:.1f} %" for index in best))
-        rows += [(name, rank, classes[one], float(probabilities[one])) for rank, one in enumerate(best, start=1)]
+    rows: list[tuple[str, int, str, float, str]] = []
+    tried = failed = labelled = right = 0
+    pictures = found_in(given.images, classes)
+    while group := list(islice(pictures, given.batch)):
+        tried += len(group)
+        for picture, shares in classified(session, group):
+            if isinstance(shares, UserError):
+                failed += 1
+                print(f"error: {shares}", file=sys.stderr)
+                continue
+            name = printable(picture.path)
+            best = np.argsort(-shares, kind="stable")[: given.top]
+            print(f"{name}: " + ", ".join(f"{classes[index]} {100 * shares[index]:.1f} %" for index in best))
+            labelled += bool(picture.label)
+            right += picture.label == classes[best[0]]
+            rows += [
+                (name, rank, classes[one], float(shares[one]), picture.label) for rank, one in enumerate(best, start=1)
+            ]
+    if labelled:
+        print(f"accuracy: {100 * right / labelled:.1f} %, {right} of {labelled} images in folders named by classes")
     if given.csv:
         with Path(given.csv).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
     if failed:
-        raise UserError(f"{failed} of {len(given.images)} images could not be classified; they are named above")
+        raise UserError(f"{failed} of {tried} images could not be classified; they are named above")
+
+
+def found_in(paths: Sequence[str], classes: Sequence[str]) -> Iterator[Picture]:
+    """Yield the images that are named, and all pictures of each folder, sorted by name.
+
+    The innermost folder that has the name of a class labels a picture; the folder that is named counts, too. What is
+    neither named nor made as a picture is left out. Hidden files are, too.
+    """
+    for path in paths:
+        if irregular(path) != FOLDER:
+            yield Picture(path)
+            continue
+        folder, empty = Path(path), True
+        for name, spelt in visible_files(folder).items():
+            file = folder / spelt
+            if named_as_image(name) or _is_image(file):
+                empty = False
+                around = [folder.resolve().name, *PurePosixPath(name).parts[:-1]]
+                named = [_class_name(one) for one in around if _class_name(one) in classes]
+                yield Picture(str(file), named[-1] if named else "")
+        if empty:
+            yield Picture(path)
+
+
+def _class_name(folder: str) -> str:
+    """Return the name of the class of a folder, as the preparation of the data makes it."""
+    return printable(unicodedata.normalize("NFC", folder))
+
+
+def _is_image(file: Path) -> bool:
+    if irregular(file) is not None:
+        return False
+    try:
+        with file.open("rb") as stream:
+            return is_image(stream)
+    except OSError:
+        return False
+
+
+def classified(
+    session: onnxruntime.InferenceSession, pictures: Sequence[Picture]
+) -> list[tuple[Picture, np.ndarray | UserError]]:
+    """Return the probabilities (classes,) of each picture, or why it cannot be read; the network gets them at once."""
+    read: list[np.ndarray | UserError] = []
+    for picture in pictures:
+        try:
+            read.append(pixels_of(session, picture.path))
+        except UserError as error:
+            read.append(error)
+    stacked = [pixels for pixels in read if not isinstance(pixels, UserError)]
+    shares = iter(probabilities(session, np.stack(stacked)) if stacked else ())
+    return [
+        (picture, one if isinstance(one, UserError) else next(shares))
+        for picture, one in zip(pictures, read, strict=True)
+    ]
 
 
 def recommended(path: str | Path) -> Path:
@@ -107,30 +182,42 @@ def load(path: str | Path) -> tuple[list[str], onnxruntime.InferenceSession]:
 
 def predict(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarray:
     """Return the probabilities (classes,) of one image file. Raises UserError if it cannot be read."""
-    entry = session.get_inputs()[0]
-    _, channels, side, _ = entry.shape
+    return probabilities(session, pixels_of(session, path)[None])[0]
+
+
+def probabilities(session: onnxruntime.InferenceSession, images: np.ndarray) -> np.ndarray:
+    """Return the probabilities (N, classes) of images (N, channels, side, side) uint8.
+
+    Logits are divided by the temperature that calibrates them, if the file has one.
+    """
+    (logits,) = session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(images)})
+    logits = logits / temperature(session)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def pixels_of(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarray:
+    """Return an image file as the network takes it: uint8 (channels, side, side). Raises UserError if it cannot be."""
+    _, channels, side, _ = session.get_inputs()[0].shape
     reason = irregular(path)
     if reason == FOLDER:
-        raise UserError(f"{path} is a folder; name the images in it, such as {Path(path) / '*.jpg'}")
+        raise UserError(f"{path} is a folder without a picture")
     if reason is not None:
         raise UserError(f"there is no image {path}" if reason == MISSING else f"{path} {reason}")
     # how many bits of 16 the training photos used, if they had 16 a value
-    recorded = session.get_modelmeta().custom_metadata_map.get("bits", "")
-    bits = next((bits for bits in DEPTHS if recorded == str(bits)), 16)
+    recorded = session.get_modelmeta().custom_metadata_map
+    bits = next((bits for bits in DEPTHS if recorded.get("bits") == str(bits)), 16)
+    crop, fit = float(recorded.get("crop", 1.0)), recorded.get("fit", "crop")
     try:
         with Path(path).open("rb") as stream:
             # the very code that read the training images
-            pixels = decode(stream, side, channels, MAX_PIXELS, bits).pixels
+            return decode(stream, side, channels, MAX_PIXELS, bits, crop=crop, fit=fit).pixels
     except TooLargeError as error:
         raise UserError(
             f"{path} has {error.width} x {error.height} pixels, more than are decoded ({MAX_PIXELS:,}); shrink it"
         ) from None
     except (UnreadableError, OSError) as error:
         raise UserError(f"{path} cannot be read as an image: {error}") from None
-    (logits,) = session.run(None, {entry.name: np.ascontiguousarray(pixels[None])})
-    calibrated = logits[0] / temperature(session)
-    powers = np.exp(calibrated - calibrated.max())
-    return powers / powers.sum()
 
 
 def temperature(session: onnxruntime.InferenceSession) -> float:
@@ -145,7 +232,7 @@ def temperature(session: onnxruntime.InferenceSession) -> float:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of classes; give 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; give 1 or more")
     return int(text)
 
 

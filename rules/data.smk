@@ -17,6 +17,8 @@ rule data:
         f"{plan.data_folder}/data.log",
     # what is hashed for the cache between workflows is the shell text and the params: no experiment is in them
     cache: CACHE
+    # photos are decoded by all cores of the machine, or those of a cluster's job; the files are the same for any number
+    threads: workflow.cores or 4
     resources:
         mem_mb=4000,
         runtime=240,
@@ -29,4 +31,4 @@ rule data:
         settings=plan.settings("data"),
         code=plan.code("data"),
     shell:
-        "python -m nas_steps.data --settings {params.settings:q} {params.path} --output {params.folder:q} > {log:q} 2>&1"
+        "python -m nas_steps.data --settings {params.settings:q} {params.path} --threads {threads} --output {params.folder:q} > {log:q} 2>&1"

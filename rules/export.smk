@@ -5,6 +5,7 @@ rule export_networks:
         data=DATA("train", "valid", "test"),
         trainings=every("retrain", "metrics"),
         recommended=rules.recommend.output.recommended,
+        source=plan.pretrained("facts"),
     output:
         **step("export_networks").outputs,
     log:
@@ -22,6 +23,7 @@ rule export_scaled:
     input:
         data=DATA("train", "valid", "test"),
         trainings=every("train_member", "metrics"),
+        source=plan.pretrained("facts"),
     output:
         **step("export_scaled").outputs,
     log:

@@ -16,6 +16,23 @@ rule measure_blocks:
         RUN
 
 
+rule profile_space:
+    """Tell what the space's networks cost, and how many of them keep the constraints."""
+    input:
+        data=DATA(),
+        blocks=BLOCKS,
+    output:
+        **step("profile_space").outputs,
+    log:
+        step("profile_space").log,
+    resources:
+        **COUNTING,
+    params:
+        **step("profile_space"),
+    shell:
+        RUN
+
+
 rule budget:
     """Count each strategy's training cost and match random search to it."""
     input:

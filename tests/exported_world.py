@@ -49,9 +49,14 @@ def deployed(network: nn.Module, meta: Meta | None = None) -> Deployed:
     return Deployed(network, meta, meta.side).eval()
 
 
-def export(trainings: list[str], output: Path, step: str = "export_networks", **changes: Any) -> None:
-    """Run a step of the export; `export__tolerance=1` changes its settings. The last network is recommended."""
-    more = {}
+def export(
+    trainings: list[str], output: Path, step: str = "export_networks", source: Path | None = None, **changes: Any
+) -> None:
+    """Run a step of the export; `export__tolerance=1` changes its settings. The last network is recommended.
+
+    `source` is source.json of pretrained weights.
+    """
+    more: dict[str, Any] = {"source": source}
     if step == "export_networks":
         more["recommended"] = output / "recommended.json"
         write_json(more["recommended"], recommended([read_json(path) for path in trainings]))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -20,9 +21,13 @@ from PIL import Image
 from tiny_world import prepared
 from torch import Tensor, nn
 
-from nas_steps.data.store import Meta, load_split, read_meta
+from nas_steps.config.data import Data
+from nas_steps.data.prepare import prepare
+from nas_steps.data.settings import DataSettings
+from nas_steps.data.store import SPLITS, Meta, load_split, read_meta
 from nas_steps.errors import UserError
 from nas_steps.export.convert import save, write_onnx
+from nas_steps.export.model import described
 from nas_steps.export.quantise import quantise
 from nas_steps.predict import load, recommended
 from nas_steps.predict import main as predict
@@ -77,6 +82,31 @@ def test_classes_are_printed_the_likeliest_first(model: Path, digit: Path, capsy
     assert out == f"{digit}: {first} {100 * expected[first]:.1f} %, {second} {100 * expected[second]:.1f} %\n"
 
 
+@pytest.mark.parametrize("keys", [{}, {"crop": 0.8}, {"fit": "letterbox"}])
+def test_a_picture_is_prepared_as_training_prepared_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: dict[str, Any]
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 40, 60, 3), np.uint8)
+    for index, image in enumerate(pixels):
+        (tmp_path / "photos" / "ab"[index % 2]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "photos" / "ab"[index % 2] / f"{index}.png")
+    data = Data(source="folder", path=str(tmp_path / "photos"), resolution=16, **keys)
+    prepare(DataSettings(seed=0, data=data), tmp_path / "data")
+    stored = [image for name in SPLITS for image in load_split(tmp_path / "data", name).images]
+    meta = read_meta(tmp_path / "data")
+    metrics = dict.fromkeys(("entry", "architecture", "settings", "seed", "train_on", "valid_accuracy"), "")
+    properties = described({**metrics, "side": 16, "test_accuracy": 1.0, "test_images": 2}, meta, 18)
+    words = "longer side to 16 pixels" if keys.get("fit") else f"shorter side to {20 if keys else 16} pixels"
+    assert properties["resize"].startswith(words)
+    write_onnx(tmp_path / "model.onnx", deployed(Brightness(), meta), meta, 18, properties)
+    _, session = load(tmp_path / "model.onnx")
+    given: list[np.ndarray] = []
+    monkeypatch.setattr(session, "run", lambda _names, feed: given.extend(feed["images"]) or [np.zeros((1, 2))])
+    for file in sorted((tmp_path / "photos").rglob("*.png")):
+        classify(session, file)
+    assert {image.tobytes() for image in given} == {image.tobytes() for image in stored}
+
+
 def test_exported_files_of_both_precisions_are_used(digit: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("model.onnx", "model_int8.onnx"):
         assert printed(capsys, exported("resnet20") / name, digit).count(" %") == 3
@@ -124,6 +154,68 @@ def test_predictions_are_written_as_csv_with_all_digits(
     assert sum(float(row["probability"]) for row in rows) == pytest.approx(1)
 
 
+def photos(folder: Path) -> Path:
+    """Red and blue pictures in folders of these names, one of them wrong, and others beside them."""
+    for name, colour_of in {
+        "red/1.png": (200, 50, 20),
+        "red/2.png": (20, 50, 200),
+        "red/old/3.jpg": (210, 40, 20),
+        "blue/4.png": (20, 50, 200),
+        "other/5.png": (200, 50, 20),
+        "6.png": (20, 50, 200),
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (30, 20), colour_of).save(folder / name)
+    shutil.copy(folder / "blue" / "4.png", folder / "blue" / "without_suffix")
+    (folder / "red" / "notes.txt").write_text("no picture")
+    (folder / ".hidden.png").write_text("no picture")
+    return folder
+
+
+@pytest.mark.parametrize("batch", [1, 2, 32])
+def test_all_pictures_of_a_folder_are_classified_and_counted_by_their_subfolders(
+    colour: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], batch: int
+) -> None:
+    folder, table = photos(tmp_path / "photos"), tmp_path / "found.csv"
+    *lines, last = printed(capsys, colour, folder, "--batch", batch, "--top", 1, "--csv", table).splitlines()
+    names = ["6.png", "blue/4.png", "blue/without_suffix", "other/5.png", "red/1.png", "red/2.png", "red/old/3.jpg"]
+    assert [line.partition(": ")[0] for line in lines] == [str(folder / name) for name in names]
+    assert last == "accuracy: 80.0 %, 4 of 5 images in folders named by classes"
+    with table.open(newline="", encoding="utf-8") as file:
+        found = [(row["class"], row["label"]) for row in csv.DictReader(file)]
+    expected = [("blue", ""), ("blue", "blue"), ("blue", "blue"), ("red", ""), ("red", "red"), ("blue", "red")]
+    assert found == [*expected, ("red", "red")]
+
+
+def test_a_folder_of_one_class_is_labelled_and_files_are_not(
+    colour: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = photos(tmp_path / "photos")
+    out = printed(capsys, colour, folder / "blue", folder / "red" / "1.png")
+    assert out.splitlines()[-1] == "accuracy: 100.0 %, 2 of 2 images in folders named by classes"
+    assert "accuracy" not in printed(capsys, colour, folder / "other", folder / "red" / "1.png")
+
+
+def test_unreadable_pictures_of_a_folder_are_named_and_left_out(
+    colour: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = photos(tmp_path / "photos")
+    (folder / "red" / "1.png").write_text("no picture")
+    with pytest.raises(UserError, match="1 of 7 images could not be classified"):
+        predict([str(colour), str(folder)])
+    out, told = capsys.readouterr()
+    assert out.splitlines()[-1] == "accuracy: 75.0 %, 3 of 4 images in folders named by classes"
+    assert told.startswith(f"error: {folder / 'red' / '1.png'} cannot be read as an image")
+
+
+def test_the_temperature_of_a_file_calibrates_its_probabilities(model: Path, digit: Path, tmp_path: Path) -> None:
+    plain = classify(load(model)[1], digit)
+    for told, power in ((2.0, 0.5), (None, 1.0)):
+        save(tmp_path / "warm.onnx", onnx.load(model), {**CLASSES, "temperature": told})
+        expected = plain**power / (plain**power).sum()
+        assert classify(load(tmp_path / "warm.onnx")[1], digit) == pytest.approx(expected, rel=1e-4)
+
+
 # ------------------------------------------------------------------------------------- what cannot be used
 
 
@@ -154,7 +246,7 @@ def test_other_images_are_classified_where_some_cannot_be(
     text, half, folder, none, large = told.splitlines()
     assert text.startswith(f"error: {tmp_path / 'text.png'} cannot be read as an image: its content is of no known")
     assert half.startswith(f"error: {tmp_path / 'half.png'} cannot be read as an image: ")
-    assert folder == f"error: {tmp_path / 'folder'} is a folder; name the images in it, such as {tmp_path}/folder/*.jpg"
+    assert folder == f"error: {tmp_path / 'folder'} is a folder without a picture"
     assert none == f"error: there is no image {tmp_path / 'none.png'}"
     assert large.endswith("bomb.png has 40000 x 40000 pixels, more than are decoded (200,000,000); shrink it")
     assert len((tmp_path / "found.csv").read_text().splitlines()) == 1 + 2 * 3
@@ -226,7 +318,7 @@ def test_a_number_of_classes_that_is_none_is_refused(
 ) -> None:
     with pytest.raises(SystemExit):
         predict([str(model), str(digit), f"--top={top}"])
-    assert f"{top!r} is no number of classes; give 1 or more" in capsys.readouterr().err
+    assert f"{top!r} is no number; give 1 or more" in capsys.readouterr().err
 
 
 #: imports as if nothing else were installed than what the module's documentation names, and what these need

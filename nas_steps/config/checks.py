@@ -121,8 +121,9 @@ def check_constraints(search: Search, data: Data, space: Space, network: Network
     side, channels = NATIVE_SHAPE.get(data.source, (FOLDER_RESOLUTION, 3) if data.source == "folder" else (1, 1))
     channels = channels if data.channels == "auto" else data.channels
     shape = Shape(channels, data.resolution or side, NATIVE_CLASSES.get(data.source, 2))
+    batch = search.constraints.latency.batch if search.constraints else 1
     try:
-        smallest_within(counted(blocks_of(space, network), shape), counted_ones, space.name)
+        smallest_within(counted(blocks_of(space, network), shape, batch), counted_ones, space.name)
     except UserError as error:
         raise ValueError(str(error)) from None
 

@@ -27,7 +27,20 @@ class Data(Section):
         None,
         ge=4,
         le=1024,
-        description=f"Side of the stored square images; null: the source's ({FOLDER_RESOLUTION} for `folder`).",
+        description=f"Side of the stored square images; null: the source's ({FOLDER_RESOLUTION} for `folder`, which is "
+        "refused if its photos have less than half of that).",
+    )
+    crop: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Share of the shorter side that the centre crop keeps: that side is resized to resolution / crop. "
+        "0.875 is usual for photos whose margins say little.",
+    )
+    fit: Literal["crop", "letterbox"] = Field(
+        "crop",
+        description="What becomes of pictures that are not square: `crop` keeps the centre; `letterbox` keeps all (the "
+        "longer side is resized to resolution, the rest is black).",
     )
     channels: Annotated[Literal["auto", 1, 3], Digits] = Field(
         "auto", description="1 (grey) or 3 (RGB); `auto`: the source's own, RGB for `folder`."
@@ -47,6 +60,8 @@ class Data(Section):
         if self.valid + self.test >= 0.95:
             total = exact(self.valid + self.test)
             raise ValueError(f"valid + test is {total}: that leaves less than 5 % to train on; lower one of them")
+        if self.fit == "letterbox" and self.crop != 1:
+            raise ValueError(f"fit letterbox keeps the whole picture, but crop is {exact(self.crop)}; leave crop out")
         if self.source == "digits" and self.path is not None:
             raise ValueError(f"source digits reads no path, but path is {self.path!r}; set source: folder or npz")
         return self

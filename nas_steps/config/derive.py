@@ -31,9 +31,15 @@ def constraints(config: Config, _: str = "") -> Json | None:
 
 
 def latency(config: Config, _: str) -> Json | None:
-    """Return how latency is measured, if it is a constraint or an objective."""
+    """Return how latency is measured, if it is a constraint or an objective; without a table of what was measured."""
     measured = measured_latency(config.search)
-    return None if measured is None else measured.model_dump(mode="json")
+    return None if measured is None else measured.model_dump(mode="json", exclude={"table"})
+
+
+def batch(config: Config, _: str) -> int | None:
+    """Return the images of one forward pass, which share its memory, if there are more than one."""
+    constraints = config.search.constraints
+    return None if constraints is None or constraints.latency.batch == 1 else constraints.latency.batch
 
 
 def estimator_name(config: Config, _: str = "") -> str:

@@ -1,6 +1,8 @@
 """The export of final networks: the key `export`."""
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, field_validator
 
 from nas_steps.config.section import Natural, Positive, Section
 
@@ -30,3 +32,15 @@ class Export(Section):
     images: Positive | None = Field(None, description="Test images to compare on; null: all.")
     int8: Int8 = Field(default_factory=Int8, description="Quantised files.")
     performance: Performance = Field(default_factory=Performance, description="Latency and memory.")
+    formats: list[Literal["openvino", "litert"]] = Field(
+        default_factory=list,
+        description="Further files of each network: `openvino` (`pip install -e '.[openvino]'`), `litert` (TensorFlow "
+        "Lite; `.[litert]`).",
+    )
+
+    @field_validator("formats")
+    @classmethod
+    def _once(cls, formats: list[str]) -> list[str]:
+        if len(set(formats)) < len(formats):
+            raise ValueError(f"{', '.join(formats)}: name each format once")
+        return formats

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from nas_steps.config.estimators import ESTIMATORS, Table
 from nas_steps.config.renamed import in_old_names, with_new_names, with_numbers
 from nas_steps.config.schema import Config
+from nas_steps.config.search import measured_latency
 from nas_steps.config.strategies import STRATEGIES
 from nas_steps.config.truth import Place, misplaced
 from nas_steps.config.walk import alternatives, below
@@ -175,6 +176,10 @@ def load(raw: Mapping[str, Any], origin: str = "config", *, warn: bool = True) -
     estimator = config.search.estimator
     if isinstance(estimator, Table):
         _check_path("search.estimator.path", estimator.path, "file", "path of the benchmark's table", origin)
+    latency = measured_latency(config.search)
+    if latency is not None and latency.table is not None:
+        wanted = "latency.csv that the kit of `python -m nas_steps.latency kit` wrote on the device"
+        _check_path("search.constraints.latency.table", latency.table, "file", wanted, origin)
     return config
 
 

@@ -19,4 +19,5 @@ _START = {"supernet": Reads("search.estimator.supernet", derive.inherited, depth
 RETRAINED: Mapping[str, str | Reads] = {**FINAL, **_RETRAIN, **_START}
 #: what only the plan knows: the fingerprint of the user's files
 CONTENT: Mapping[str, str | Reads] = {"content": ""}
+LATENCY_TABLE: Mapping[str, str | Reads] = {"table_content": ""}
 TABLE: Mapping[str, str | Reads] = {**SPACE, **CONTENT, "table": Reads("search.estimator", derive.table, depth=1)}

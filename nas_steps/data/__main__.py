@@ -20,6 +20,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--leave-out", type=Path, help="a folder among the images that is none of them")
     options.add_argument("--unreadable", choices=["refuse", "skip"], help="what to do with what cannot be read")
     options.add_argument("--max-image-pixels", type=int, help="the largest picture that is decoded")
+    options.add_argument("--threads", type=int, default=1, help="threads that read photos; the result is the same")
     options.add_argument("--output", required=True, type=Path, help="folder to write to")
     given = options.parse_args(arguments)
     settings = read_settings(given.settings, DataSettings)
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str]) -> None:
     data = settings.data.model_copy(update=changed)
     print(f"seed {settings.seed}, source {settings.data.source}", flush=True)
     with measured(given.output / "cost.json", "data", "data") as cost:
-        meta = prepare(settings.model_copy(update={"data": data}), given.output, given.leave_out)
+        meta = prepare(settings.model_copy(update={"data": data}), given.output, given.leave_out, max(1, given.threads))
         cost.extra = {"source": meta["source"], "content": meta["content"]}
     sizes = ", ".join(f"{sum(counts.values())} {name}" for name, counts in meta["counts"].items())
     named = f" ({', '.join(meta['classes'])})" if len(meta["classes"]) <= CLASSES_NAMED else ""

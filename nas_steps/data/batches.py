@@ -14,8 +14,10 @@ from nas_steps.data.balance import balanced_order
 from nas_steps.data.jitter import check_channels, draw_factors, jittered
 from nas_steps.data.randaugment import draw, rand_augment
 from nas_steps.data.resized_crop import draw_boxes, resized_crop
+from nas_steps.data.rows import Images, rows_of
+from nas_steps.data.streaming import raw_batches
 
-#: images larger than this stay memory-mapped when training on a CPU (or MPS, whose memory is the machine's)
+#: images larger than this stay in their file when training on a CPU (or MPS, whose memory is the machine's)
 CPU_LIMIT = 2 * 2**30
 #: the share of a GPU's free memory that images may take
 GPU_SHARE = 0.25
@@ -25,12 +27,13 @@ class DeviceImages:
     """Images uint8 (N, C, S, S) and labels int64 (N,) for training or evaluation on `device`.
 
     `mean` and `std` are per channel, of values scaled to 0 to 1. Images that fit (CPU_LIMIT, GPU_SHARE) are moved to
-    the device once, others batch by batch. Batches are resized to `side`, after augmentation.
+    the device once. Others are read batch by batch, ahead of their use; the batches are the same. Batches are resized
+    to `side`, after augmentation.
     """
 
     def __init__(
         self,
-        images: np.ndarray,
+        images: Images,
         labels: np.ndarray,
         mean: Sequence[float],
         std: Sequence[float],
@@ -44,7 +47,7 @@ class DeviceImages:
         self.device = torch.device(device)
         self._stored_side = images.shape[2]
         self.side = side or self._stored_side
-        self._mapped = images
+        self._mapped = rows_of(images)
         stays = fits(images.nbytes, self.device)
         self._resident = torch.from_numpy(np.array(images)).to(self.device) if stays else None
         self._labels = torch.from_numpy(np.array(labels, np.int64)).to(self.device)
@@ -97,11 +100,8 @@ class DeviceImages:
             order = torch.randperm(len(self), generator=generator) if shuffle else torch.arange(len(self))
         numbers = Numbers.draw(len(self), self._stored_side, augment, generator)
         there, numbers = order.to(self.device), numbers.to(self.device)
-        for first, stop in batch_bounds(len(self), batch_size, shuffle=shuffle)[start:]:
-            if self._resident is not None:
-                raw = self._resident[there[first:stop]]
-            else:
-                raw = torch.from_numpy(self._mapped[order[first:stop].numpy()]).to(self.device)
+        bounds = batch_bounds(len(self), batch_size, shuffle=shuffle)[start:]
+        for (first, stop), raw in zip(bounds, self._raw(order, there, bounds), strict=True):
             part = numbers.part(first, stop)
             raw = shift_and_flip(raw, augment.crop, part)
             if part.boxes is not None:
@@ -116,6 +116,13 @@ class DeviceImages:
             if self.side != self._stored_side:
                 images = F.interpolate(images, size=(self.side, self.side), mode="bilinear", antialias=True)
             yield images.contiguous(memory_format=torch.channels_last), self._labels[there[first:stop]]
+
+    def _raw(self, order: torch.Tensor, there: torch.Tensor, bounds: list[tuple[int, int]]) -> Iterator[torch.Tensor]:
+        """Return the images of each batch, uint8 on the device; `there` is `order` on the device."""
+        if self._resident is None:
+            return raw_batches(self._mapped, [order[first:stop].numpy() for first, stop in bounds], self.device)
+        resident = self._resident
+        return (resident[there[first:stop]] for first, stop in bounds)
 
 
 class Numbers(NamedTuple):

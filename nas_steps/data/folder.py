@@ -1,31 +1,36 @@
-"""Folders and .zip files of photos, one subfolder a class, read into arrays one photo at a time."""
+"""Folders and .zip files of photos, one subfolder a class, read into a file that has no name, never into memory."""
 
 import os
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from tqdm import tqdm
 
 from nas_steps.config.data import Data
-from nas_steps.data.arrays import Labelled, Source
+from nas_steps.data.arrays import Labelled, Source, check_classes
+from nas_steps.data.estimate import foretell
 from nas_steps.data.layout import WANTED, Layout, Tree, arrange, named_as_image, opened, printable
-from nas_steps.data.photos import TooLargeError, UnreadableError, decode, is_image
+from nas_steps.data.photos import TooLargeError, is_image
+from nas_steps.data.reading import CANNOT_OPEN, Found, Reader
+from nas_steps.data.rows import OpenFile, Rows
+from nas_steps.data.splitting import check_enough, missing_shares
 from nas_steps.errors import UserError
 from nas_steps.facts import FOLDER_RESOLUTION
 
 #: unreadable files after which the reading stops; all of them are named at once
 NAMED_AT_ONCE = 10
-#: a dangling link, no right to read it, a member that is encrypted or damaged
-_CANNOT_OPEN = (OSError, RuntimeError, BadZipFile)
 
 
-def read_folder(data: Data, leave_out: Path | None = None) -> Source:
+def read_folder(data: Data, leave_out: Path | None = None, place: str | Path | None = None, threads: int = 1) -> Source:
     """Decode every image below `data.path`, sorted by relative name; `leave_out` as in `opened`.
 
-    Raises UserError for a wrong layout before decoding, and then for unreadable files, NAMED_AT_ONCE at most.
+    The result is the same for any number of `threads`. Pixels go to a file without a name, which is gone as soon as it
+    is closed, whatever ends this process. It is in `place`, the folder of the arrays to come; None is that of temporary
+    files, and leaves out what is said and refused of an experiment's photos. Raises UserError for a wrong layout, too
+    few photos or too small a disk before decoding, and then for unreadable files, NAMED_AT_ONCE at most.
     """
     if data.path is None:
         raise UserError("data.source is folder, but data.path names none; set it to a folder or a .zip of one")
@@ -39,65 +44,79 @@ def read_folder(data: Data, leave_out: Path | None = None) -> Source:
                 raise UserError(f"{tree.label} holds {loose}; {WANTED}: put it into the subfolder of its class")
         source = Source([], {}, ignored=len(tree.names) - len(images))
         source.classes = _agreed_classes(tree, layout)
-        _decode(tree, layout, data, source)
+        check_classes(source.classes, data)
+        side, channels = data.resolution or FOLDER_RESOLUTION, 1 if data.channels == 1 else 3
+        if place is not None:
+            _check_enough(layout, source.classes, data)
+            foretell(tree, layout, data, (channels, side), place, threads)
+        source.scratch = OpenFile(tempfile.TemporaryFile(buffering=0, dir=place))  # noqa: SIM115 (it owns the file)
+        count = sum(len(files) for classes in layout.splits.values() for files in classes.values())
+        _decode(tree, layout, data, source, Rows(source.scratch, (count, channels, side, side)), threads)
     return source
 
 
-def _decode(tree: Tree, layout: Layout, data: Data, source: Source) -> None:
-    side = data.resolution or FOLDER_RESOLUTION
-    channels = 1 if data.channels == 1 else 3
+def _check_enough(layout: Layout, classes: list[str], data: Data) -> None:
+    """Raise UserError if a class has too few files to be dealt out, before any is decoded."""
+    shares = missing_shares(layout.splits, data.valid, data.test)
+    if len(shares) > 1:
+        check_enough([len(layout.splits["train"][name]) for name in classes], classes, shares)
+
+
+def _decode(tree: Tree, layout: Layout, data: Data, source: Source, rows: Rows, threads: int) -> None:
+    """Decode all photos into `rows`, one row each in the order of the splits and names, and note what they were."""
     deep: list[_Deep] = []
-    total = sum(len(files) for classes in layout.splits.values() for files in classes.values())
-    with tqdm(total=total, desc="reading images", unit="image", mininterval=2, file=sys.stderr) as progress:
+    reader = Reader(tree, data, rows)
+    first = 0
+    with tqdm(total=len(rows), desc="reading images", unit="image", mininterval=2, file=sys.stderr) as progress:
         for split, classes in layout.splits.items():
             files = sorted((name, label) for label, key in enumerate(source.classes) for name in classes[key])
-            images = _empty((len(files), channels, side, side))
-            labels = np.empty(len(files), np.int64)
-            names: list[str] = []
-            for name, label in files:
+            kept: list[int] = []
+            names, digests = [], []
+            for index, found in enumerate(reader.read([name for name, _ in files], first, threads)):
                 progress.update()
-                try:
-                    with tree.open(name) as stream:
-                        photo = decode(stream, side, channels, data.max_image_pixels)
-                except (UnreadableError, *_CANNOT_OPEN) as error:
-                    _add_unreadable(tree, data, source, name, error)
+                if isinstance(found, Exception):
+                    _add_unreadable(tree, data, source, files[index][0], found)
                     continue
-                source.largest = max(source.largest, photo.size)
-                images[len(names)], labels[len(names)] = photo.pixels, label
-                if photo.needs:
-                    deep.append(_Deep(name, images[len(names)], photo.notes, photo.needs))
+                source.largest = max(source.largest, found.size)
+                if found.needs:
+                    deep.append(_Deep(files[index][0], first + index, split, len(kept), found))
                 else:
-                    source.converted.update(photo.notes)
-                names.append(printable(name))
-            source.splits[split] = Labelled(images[: len(names)], labels[: len(names)], names)
+                    source.converted.update(found.notes)
+                kept.append(index)
+                names.append(printable(files[index][0]))
+                digests.append(found.digest)
+            labels = np.array([files[index][1] for index in kept], np.int64)
+            images = rows.take(first + np.array(kept, np.int64))
+            source.splits[split] = Labelled(images, labels, names, digests)
+            first += len(files)
     if source.skipped and data.unreadable == "refuse":
         raise _unreadable(tree, source)
-    _scale(tree, deep, data, source)
+    _scale(tree, deep, reader, source)
 
 
 @dataclass
 class _Deep:
-    """An image of 16 bits a value: its file, its place among all pixels, its conversions, and the bits it needs."""
+    """An image of 16 bits a value: its file, its row, its split and its number there, and how it was read."""
 
     name: str
-    place: np.ndarray
-    notes: list[str]
-    needs: int
+    row: int
+    split: str
+    index: int
+    found: Found
 
 
-def _scale(tree: Tree, deep: list[_Deep], data: Data, source: Source) -> None:
+def _scale(tree: Tree, deep: list[_Deep], reader: Reader, source: Source) -> None:
     """Read images of 16 bits again if none of them uses all 16, so that all are scaled alike."""
-    source.bits = max((one.needs for one in deep), default=16)
-    channels, side, _ = deep[0].place.shape if deep else (0, 0, 0)
+    source.bits = max((one.found.needs for one in deep), default=16)
     for one in deep:
-        notes = one.notes
+        notes = one.found.notes
         if source.bits < 16:
-            try:
-                with tree.open(one.name) as stream:
-                    one.place[:], notes, *_ = decode(stream, side, channels, data.max_image_pixels, source.bits)
-            except (UnreadableError, *_CANNOT_OPEN) as error:
+            again = reader.one(one.name, one.row, source.bits)
+            if isinstance(again, Exception):
                 name = f"{printable(one.name)} in {tree.label}"
-                raise UserError(f"{name} changed while it was read ({error}); run again") from error
+                raise UserError(f"{name} changed while it was read ({again}); run again") from again
+            notes = again.notes
+            (source.splits[one.split].digests or [])[one.index] = again.digest
         source.converted.update(notes)
 
 
@@ -123,7 +142,7 @@ def _readable(tree: Tree, name: str) -> bool:
     try:
         with tree.open(name) as stream:
             return is_image(stream)
-    except _CANNOT_OPEN:
+    except CANNOT_OPEN:
         return False
 
 
@@ -141,11 +160,3 @@ def _agreed_classes(tree: Tree, layout: Layout) -> list[str]:
             problem = f"the class folders in {tree.label} disagree: {' and '.join(parts)}"
             raise UserError(f"{problem}; every split needs images of the same classes under the same names")
     return classes
-
-
-def _empty(shape: tuple[int, int, int, int]) -> np.ndarray:
-    try:
-        return np.empty(shape, np.uint8)
-    except MemoryError:
-        needed = f"{np.prod(shape, dtype=float) / 2**30:.1f} GiB of memory, more than there is; lower data.resolution"
-        raise UserError(f"{shape[0]} images of {shape[2]} x {shape[3]} pixels need {needed}") from None

@@ -1,9 +1,11 @@
 """The split and class of each file of a folder or .zip, by its name; and how such files are opened."""
 
 import os
+import stat
+import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -29,11 +31,11 @@ class Layout:
 
 @dataclass
 class Tree:
-    """A folder or .zip: its label, the relative POSIX names of its files, and how to open one of them."""
+    """A folder or .zip: its label, the relative POSIX names of its files, and how to open one, in any thread."""
 
     label: str
     names: list[str]
-    open: Callable[[str], IO[bytes]]
+    open: Callable[[str], AbstractContextManager[IO[bytes]]]
 
 
 #: a file with such a name is meant as an image, even if its content cannot be read as one
@@ -47,7 +49,7 @@ EXTENSIONS = tuple(
 
 
 def named_as_image(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in EXTENSIONS
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 @contextmanager
@@ -55,7 +57,7 @@ def opened(path: Path, leave_out: Path | None = None) -> Iterator[Tree]:
     """Open the folder or .zip at `path`, without hidden files, `__MACOSX` and the folder `leave_out`."""
     if path.is_dir():
         files = visible_files(path, leave_out)
-        yield Tree(printable(os.fspath(path)), list(files), lambda name: _regular(path / files[name]).open("rb"))
+        yield Tree(printable(os.fspath(path)), list(files), lambda name: _open(os.path.join(path, files[name])))
     elif (reason := irregular(path)) is not None:
         raise UserError(f"data.path: {path} {reason} (seen from {Path.cwd()}); name a folder or a .zip of one")
     elif not is_zipfile(path):
@@ -68,14 +70,31 @@ def opened(path: Path, leave_out: Path | None = None) -> Iterator[Tree]:
             raise UserError(f"data.path: {path} is a broken .zip ({error}); make it anew") from error
         with archive:
             members = _members(path, archive)
-            yield Tree(str(path), sorted(members), lambda name: archive.open(members[name]))
+            yield Tree(str(path), sorted(members), _Members(archive, members).open)
+
+
+class _Members:
+    """Opens members of an archive; what ZipFile counts while it opens and closes them is one thread's at a time."""
+
+    def __init__(self, archive: ZipFile, members: dict[str, str]) -> None:
+        self.archive, self.members, self.lock = archive, members, threading.Lock()
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        with self.lock:
+            stream = self.archive.open(self.members[name])
+        try:
+            yield stream
+        finally:
+            with self.lock:
+                stream.close()
 
 
 def arrange(names: Iterable[str], label: str) -> Layout:
     """Sort file names into splits (or `train` alone) and classes. Raises UserError if folders contradict each other."""
     names = sorted(names)
     found = Layout(loose=[name for name in names if "/" not in name])
-    inner = {name: PurePosixPath(name).parts for name in names if "/" in name}
+    inner = {name: tuple(name.split("/")) for name in names if "/" in name}
     tops = {parts[0] for parts in inner.values()}
     # a folder around all others is skipped
     while len(tops) == 1 and any(len(parts) > 2 for parts in inner.values()):
@@ -120,10 +139,10 @@ def _put(found: Layout, split: str, folder: str, name: str) -> None:
     found.splits.setdefault(split, {}).setdefault(class_name, []).append(name)
 
 
-def _regular(file: Path) -> Path:
-    if file.exists() and not file.is_file():
+def _open(file: str) -> IO[bytes]:
+    if not stat.S_ISREG(os.stat(file).st_mode):
         raise OSError("it is a pipe, socket or device, no file")  # opening a pipe would wait for ever
-    return file
+    return open(file, "rb")
 
 
 def visible_files(folder: Path, leave_out: Path | None = None) -> dict[str, str]:
@@ -146,8 +165,8 @@ def _walk(folder: Path, leave_out: Path | None) -> Iterator[str]:
         raise UserError(f"{folder} cannot be listed ({error.strerror}); give yourself the right to read it")
 
     for base, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        relative = Path(base).relative_to(folder)
-        yield from ((relative / name).as_posix() for name in files)
+        relative = os.path.relpath(base, folder)
+        yield from (name if relative == os.curdir else f"{Path(relative).as_posix()}/{name}" for name in files)
         kept = []
         for name in sorted(folders):
             real = os.path.realpath(os.path.join(base, name))

@@ -1,7 +1,9 @@
 """One image file into one small square array. The files are anybody's, so nothing in them is trusted."""
 
+import math
 import struct
 import sys
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +26,9 @@ _UPRIGHT = {orientation: Image.Transpose[turn] for orientation, turn in enumerat
 _ORIENTATION = 274
 #: TIFF tag 258: how many bits a value has
 _BITS_PER_SAMPLE = 258
+#: a JPEG file is decoded at a half, a quarter or an eighth of its size if so many times the wanted size is left:
+#: shrinking then still sees enough pixels, and no value differs by more than a level or two (docs/measurements.md)
+LEFT_BY_DRAFT = 4
 #: how many bits of 16 cameras, scanners and microscopes use
 DEPTHS = (8, 10, 12, 14, 16)
 
@@ -68,8 +73,26 @@ def is_image(stream: IO[bytes]) -> bool:
         return False
 
 
-def decode(stream: IO[bytes], side: int, channels: int, max_pixels: int, bits: int = 16) -> Photo:
-    """Decode the first frame; resize the shorter side to `side` and crop the centre.
+def dimensions(stream: IO[bytes]) -> tuple[int, int]:
+    """Return width and height without decoding. Raises UnreadableError."""
+    try:
+        with _no_limit(), Image.open(stream, formats=FORMATS) as image:
+            return image.size
+    except _BROKEN as error:
+        raise UnreadableError(_reason(error)) from error
+
+
+def decode(
+    stream: IO[bytes],
+    side: int,
+    channels: int,
+    max_pixels: int,
+    bits: int = 16,
+    *,
+    crop: float = 1.0,
+    fit: str = "crop",
+) -> Photo:
+    """Decode the first frame, and bring it to `side` x `side` pixels as `square` does by `crop` and `fit`.
 
     It is turned upright by EXIF, transparency is laid over white, 16 bits are scaled to 8. Raises UnreadableError, also
     for more than `max_pixels`, which are not decoded. A file of 16 bits may use 12, but only TIFF says so: `bits` is
@@ -81,9 +104,12 @@ def decode(stream: IO[bytes], side: int, channels: int, max_pixels: int, bits: i
             if width * height > max_pixels:
                 raise TooLargeError(width, height, max_pixels)
             notes = ["first frame of several"] if getattr(image, "is_animated", False) else []
-            if min(width, height) < side:
+            used = max(width, height) if fit == "letterbox" else min(width, height) * crop
+            if used < side:
                 notes.append("enlarged")
             kind, deep = image.format or "", _of_16_bits(image)
+            if kind == "JPEG" and (many := used / side / LEFT_BY_DRAFT) >= 2:
+                image.draft(None, (math.ceil(width / many), math.ceil(height / many)))
             image.load()
             needs = 0
             if deep and image.mode in ("RGB", "RGBA"):
@@ -100,7 +126,7 @@ def decode(stream: IO[bytes], side: int, channels: int, max_pixels: int, bits: i
                     needs = _needed(int(values.max()))
                     notes.append(_deep("grey", needs, bits))
                 upright = Image.fromarray(_scaled(values, declared or bits))
-            return Photo(square(_eight_bit(upright, channels, notes), side), notes, needs, width * height)
+            return Photo(square(_eight_bit(upright, channels, notes), side, crop, fit), notes, needs, width * height)
     except UnidentifiedImageError:
         raise NotAnImageError(f"its content is of no known format (known are: {', '.join(FORMATS)})") from None
     except _BROKEN as error:
@@ -172,12 +198,25 @@ def _lower(arguments: object) -> object:
     return f"{mode[:-1]}{'L' if big else 'B'}"
 
 
-def square(image: Image.Image, side: int) -> np.ndarray:
-    """Resize the shorter side of an L or RGB image to `side` (bicubic), crop the centre: uint8 (1 or 3, side, side)."""
+def square(image: Image.Image, side: int, crop: float = 1.0, fit: str = "crop") -> np.ndarray:
+    """Resize an L or RGB image (bicubic, antialiased) to uint8 (1 or 3, side, side).
+
+    With `fit` crop, the shorter side becomes `side` / `crop`, and the centre `side` x `side` is kept. With letterbox,
+    the longer side becomes `side`, and the rest is black, half of it on either side.
+    """
     width, height = image.size
-    shorter = min(width, height)
-    left, top = (width - shorter) // 2, (height - shorter) // 2
-    box = (left, top, left + shorter, top + shorter)
+    if fit == "letterbox":
+        longer = max(width, height)
+        size = (max(1, round(width * side / longer)), max(1, round(height * side / longer)))
+        pixels = np.zeros((side, side, len(image.getbands())), np.uint8)
+        left, top = (side - size[0]) // 2, (side - size[1]) // 2
+        shrunk = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
+        pixels[top : top + size[1], left : left + size[0]] = shrunk if shrunk.ndim == 3 else shrunk[..., None]
+        return pixels.transpose(2, 0, 1)
+    kept = min(width, height) * crop
+    box = ((width - kept) / 2, (height - kept) / 2, (width + kept) / 2, (height + kept) / 2)
+    if crop == 1:  # whole pixels
+        box = (box[0] // 1, box[1] // 1, box[0] // 1 + kept, box[1] // 1 + kept)
     # the filter widens when shrinking (antialiasing), and still sees the pixels around the box
     pixels = np.asarray(image.resize((side, side), Image.Resampling.BICUBIC, box=box))
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
@@ -209,15 +248,24 @@ def _eight_bit(image: Image.Image, channels: int, notes: list[str]) -> Image.Ima
     return image if image.mode == wanted else image.convert(wanted)
 
 
+#: threads that read now, and Pillow's limit before the first of them
+_lifting = threading.Lock()
+_lifted: list[int | None] = []
+
+
 @contextmanager
 def _no_limit() -> Iterator[None]:
-    """Lift Pillow's own limit of pixels; `decode` checks the user's."""
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
+    """Lift Pillow's own limit of pixels, which all threads share; `decode` checks the user's."""
+    with _lifting:
+        _lifted.append(_lifted[0] if _lifted else Image.MAX_IMAGE_PIXELS)
+        Image.MAX_IMAGE_PIXELS = None
     try:
         yield
     finally:
-        Image.MAX_IMAGE_PIXELS = before
+        with _lifting:
+            before = _lifted.pop()
+            if not _lifted:
+                Image.MAX_IMAGE_PIXELS = before
 
 
 def _reason(error: BaseException) -> str:

@@ -1,29 +1,29 @@
 """From a source to the files of all later steps: three splits and meta.json."""
 
 import hashlib
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nas_steps.config.data import Data
-from nas_steps.data.arrays import Labelled, Source
+from nas_steps.data.arrays import Labelled, Source, check_classes
+from nas_steps.data.rows import take
 from nas_steps.data.settings import DataSettings
 from nas_steps.data.sources import read_source
-from nas_steps.data.splitting import Duplicates, deal, digests, find_duplicates, subsample
+from nas_steps.data.splitting import Duplicates, deal, digests, find_duplicates, missing_shares, subsample
 from nas_steps.data.store import META, SPLITS, split_file
+from nas_steps.data.writing import mean_and_std, save_images, save_labels
 from nas_steps.errors import UserError
-from nas_steps.provenance.files import Stream, atomic, write_json
+from nas_steps.provenance.files import atomic, write_json
 from nas_steps.provenance.seeds import derive_seed
 
 #: groups of duplicate files named in meta.json; all of them are counted
 GROUPS_NAMED = 50
-#: a channel that never varies would be divided by 0; one grey level of 255 is the smallest step there is
-SMALLEST_STD = 1 / 255
 
 
-def prepare(settings: DataSettings, output: Path, leave_out: Path | None = None) -> dict[str, Any]:
+def prepare(settings: DataSettings, output: Path, leave_out: Path | None = None, threads: int = 1) -> dict[str, Any]:
     """Read the source, split it and write `{train,valid,test}_{images,labels}.npy` and meta.json; return the latter.
 
     The source's own splits stay. Its other images are dealt out, stratified and seeded, by `data.valid` and
@@ -31,18 +31,23 @@ def prepare(settings: DataSettings, output: Path, leave_out: Path | None = None)
     classes differ, all are left out. Duplicates between the source's own splits are only counted. Then `max_*` thins
     each split, and mean and std are those of train, of values scaled to 0 to 1. Images keep the source's order.
 
+    Photos are read by `threads`, of which the files do not depend, and held in a file beside `output`, not in memory.
     The result also counts `ignored` files; these are not watched, so no file may depend on them. Raises UserError for
     errors that the user can mend, and then leaves no file behind.
     """
-    source = read_source(settings.data, leave_out)
+    place = next(folder for folder in (output.resolve(), *output.resolve().parents) if folder.is_dir())
+    with closing(read_source(settings.data, leave_out, place, threads)) as source:
+        return _from_source(source, settings, output)
+
+
+def _from_source(source: Source, settings: DataSettings, output: Path) -> dict[str, Any]:
     _check(source, settings.data)
     splits, duplicates = _split(source, settings)
     for name in SPLITS:
         key, part = f"max_{name}", splits[name]
         seed = derive_seed(settings.seed, "subsample", name)
         chosen = subsample(part.labels, source.classes, getattr(settings.data, key), seed, key)
-        splits[name] = Labelled(part.images[chosen], part.labels[chosen])
-    mean, std = settings.normalisation or statistics(splits["train"].images)
+        splits[name] = Labelled(take(part.images, chosen), part.labels[chosen])
     meta = {
         "source": settings.data.source,
         "seed": settings.seed,
@@ -51,28 +56,17 @@ def prepare(settings: DataSettings, output: Path, leave_out: Path | None = None)
         "own_splits": sorted(source.splits, key=SPLITS.index) if len(source.splits) > 1 else [],
         "resolution": splits["train"].images.shape[2],
         "shape": list(splits["train"].images.shape[1:]),
-        "mean": mean,
-        "std": std,
         "converted": dict(source.converted),
         "skipped": source.skipped,
         "largest_image_pixels": source.largest,
         "bits": source.bits,
+        "crop": settings.data.crop,
+        "fit": settings.data.fit,
         **duplicates,
     }
+    if settings.normalisation is not None:
+        meta["mean"], meta["std"] = settings.normalisation
     return _write(splits, meta, output) | {"ignored": source.ignored}
-
-
-def statistics(images: np.ndarray) -> tuple[list[float], list[float]]:
-    """Return mean and std by channel of uint8 (N, C, S, S), scaled to 0 to 1; exact, by counts of the 256 levels."""
-    levels = np.arange(256) / 255
-    mean, std = [], []
-    for channel in range(images.shape[1]):
-        counts = sum(np.bincount(image[channel].ravel(), minlength=256) for image in images)
-        shares = counts / np.sum(counts)
-        centre = float(shares @ levels)
-        mean.append(centre)
-        std.append(max(float(np.sqrt(shares @ (levels - centre) ** 2)), SMALLEST_STD))
-    return mean, std
 
 
 def _counts(part: Labelled, classes: list[str]) -> dict[str, int]:
@@ -80,10 +74,8 @@ def _counts(part: Labelled, classes: list[str]) -> dict[str, int]:
 
 
 def _check(source: Source, data: Data) -> None:
+    check_classes(source.classes, data)
     where = f"source {data.source} ({data.path})"
-    if len(source.classes) < 2:
-        found = f"only one class ({source.classes[0]})" if source.classes else "no class"
-        raise UserError(f"{where} has {found}; at least two classes are needed to classify")
     for name, part in source.splits.items():
         absent = [label for label, count in _counts(part, source.classes).items() if not count]
         if absent:
@@ -94,18 +86,16 @@ def _check(source: Source, data: Data) -> None:
 def _split(source: Source, settings: DataSettings) -> tuple[dict[str, Labelled], dict[str, Any]]:
     """Return the three splits, and the figures on duplicates in meta.json."""
     splits = dict(source.splits)
-    prints = {name: digests(part.images) for name, part in splits.items()}
+    prints = {name: part.digests or digests(part.images) for name, part in splits.items()}
     pool = splits["train"]
-    missing = [name for name in ("valid", "test") if name not in splits]
+    shares = missing_shares(splits, settings.data.valid, settings.data.test)
     duplicates = Duplicates(np.ones(len(pool), bool))
-    if missing:
+    if len(shares) > 1:
         duplicates = find_duplicates(prints["train"], pool.labels)
         kept = np.flatnonzero(duplicates.keep)
-        shares = {"train": 1.0} | {name: getattr(settings.data, name) for name in missing}
-        shares["train"] -= sum(shares[name] for name in missing)
         dealt = deal(pool.labels[kept], source.classes, shares, derive_seed(settings.seed, "split"))
         for name, chosen in dealt.items():
-            splits[name] = Labelled(pool.images[kept[chosen]], pool.labels[kept[chosen]])
+            splits[name] = Labelled(take(pool.images, kept[chosen]), pool.labels[kept[chosen]])
     across, seen = 0, set(prints["train"])
     for name in ("valid", "test"):
         across += sum(fingerprint in seen for fingerprint in prints.get(name, ()))
@@ -123,20 +113,24 @@ def _split(source: Source, settings: DataSettings) -> tuple[dict[str, Labelled],
 
 
 def _write(splits: dict[str, Labelled], meta: dict[str, Any], output: Path) -> dict[str, Any]:
-    """Write all files, meta.json last; if one fails, remove those already written."""
+    """Write all files, then meta.json, with mean and std of train if it has none; if one fails, remove the others."""
     checksums = {}
     output.mkdir(parents=True, exist_ok=True)
     (output / META).unlink(missing_ok=True)  # it describes files that are about to change
     with ExitStack() as undo:
+
+        def file(name: str, kind: str) -> AbstractContextManager[Path]:
+            path = split_file(output, name, kind)
+            undo.callback(path.unlink, missing_ok=True)
+            return atomic(path)
+
         for name, part in splits.items():
-            for kind, array in (("images", part.images), ("labels", part.labels)):
-                path = split_file(output, name, kind)
-                undo.callback(path.unlink, missing_ok=True)
-                with atomic(path) as temporary:
-                    with temporary.open("wb") as file:
-                        np.save(Stream(file), np.ascontiguousarray(array), allow_pickle=False)
-                    with temporary.open("rb") as file:
-                        checksums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+            with file(name, "images") as temporary, temporary.open("wb") as stream:
+                checksums[f"{name}_images.npy"], counts = save_images(stream, part.images, f"{name} images")
+            with file(name, "labels") as temporary, temporary.open("wb") as stream:
+                checksums[f"{name}_labels.npy"] = save_labels(stream, part.labels)
+            if name == "train" and "mean" not in meta:
+                meta["mean"], meta["std"] = mean_and_std(counts)
         lines = "".join(f"{checksums[name]}  {name}\n" for name in sorted(checksums))
         meta = {**meta, "checksums": checksums, "content": hashlib.sha256(lines.encode()).hexdigest()}
         write_json(output / META, meta)

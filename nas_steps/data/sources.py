@@ -29,7 +29,10 @@ READERS: dict[str, Callable[[Data], Source]] = {"digits": read_digits, "folder":
 READERS |= {"cifar10": read_cifar, "cifar100": read_cifar, "fashion_mnist": read_fashion_mnist, "svhn": read_svhn}
 
 
-def read_source(data: Data, leave_out: Path | None = None) -> Source:
-    """Return all images of `data.source` but those in the folder `leave_out`. Raises UserError."""
+def read_source(data: Data, leave_out: Path | None = None, place: str | Path | None = None, threads: int = 1) -> Source:
+    """Return all images of `data.source` but those in the folder `leave_out`; `place` and `threads` as `read_folder`.
+
+    Raises UserError.
+    """
     reader = READERS[data.source]
-    return read_folder(data, leave_out) if reader is read_folder else reader(data)
+    return read_folder(data, leave_out, place, threads) if reader is read_folder else reader(data)

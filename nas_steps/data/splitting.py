@@ -1,7 +1,7 @@
 """Duplicates, stratified splits and subsampling, seeded by ranks of a PCG64's raw output, the same in every NumPy."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,9 +22,14 @@ class Duplicates:
     other_class: int = 0
 
 
-def digests(images: np.ndarray) -> list[bytes]:
+def digest(pixels: bytes) -> bytes:
+    """Return a fingerprint of an image's pixels."""
+    return hashlib.sha1(pixels, usedforsecurity=False).digest()
+
+
+def digests(images: Iterable[np.ndarray]) -> list[bytes]:
     """Return a fingerprint of each image's pixels."""
-    return [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images]
+    return [digest(image.tobytes()) for image in images]
 
 
 def find_duplicates(prints: Sequence[bytes], labels: np.ndarray) -> Duplicates:
@@ -57,14 +62,25 @@ def apportion(total: int, weights: Sequence[float]) -> list[int]:
     return parts
 
 
-def deal(labels: np.ndarray, classes: Sequence[str], shares: dict[str, float], seed: int) -> dict[str, np.ndarray]:
-    """Return sorted indices by split of `shares`, stratified. Raises UserError if a class has too few images."""
-    counts = np.bincount(labels, minlength=len(classes))
+def missing_shares(present: Collection[str], valid: float, test: float) -> dict[str, float]:
+    """Return the shares of a pool by split: train, and those of `valid` and `test` that are not `present`."""
+    missing = {name: share for name, share in (("valid", valid), ("test", test)) if name not in present}
+    return {"train": 1.0 - sum(missing.values()), **missing}
+
+
+def check_enough(counts: Sequence[int], classes: Sequence[str], shares: Mapping[str, float]) -> None:
+    """Raise UserError if a class has fewer images than there are splits to deal them out to."""
     short = [f"{name} has {count}" for name, count in zip(classes, counts, strict=True) if count < len(shares)]
     if short:
         named = "; class ".join(short[:10]) + "; ..." * (len(short) > 10)
         problem = f"too few images to split into {', '.join(shares)}: class {named} (exact duplicates not counted)"
         raise UserError(f"{problem}, but each class needs {len(shares)}, one for each; add images, or remove the class")
+
+
+def deal(labels: np.ndarray, classes: Sequence[str], shares: dict[str, float], seed: int) -> dict[str, np.ndarray]:
+    """Return sorted indices by split of `shares`, stratified. Raises UserError if a class has too few images."""
+    counts = np.bincount(labels, minlength=len(classes))
+    check_enough(counts.tolist(), classes, shares)
     order = _shuffled(len(labels), seed)
     dealt: dict[str, list[np.ndarray]] = {split: [] for split in shares}
     for label, count in enumerate(counts):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nas_steps.data.rows import IN_MEMORY, Joined, rows_of, take
 from nas_steps.data.splitting import subsample
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_json
@@ -22,6 +23,7 @@ class Meta:
 
     `counts` is split -> class -> images; `shape` is (C, S, S); `mean` and `std` are per channel of train, scaled to 0
     to 1; `content` is a sha256 of all arrays; `checksums` is file -> sha256; `bits` is how many of 16 photos use.
+    `crop` and `fit` are how pictures became square (see `photos.square`).
     """
 
     classes: tuple[str, ...]
@@ -32,6 +34,8 @@ class Meta:
     content: str
     checksums: dict[str, str]
     bits: int = 16
+    crop: float = 1.0
+    fit: str = "crop"
 
     @property
     def side(self) -> int:
@@ -44,9 +48,9 @@ class Meta:
 
 @dataclass(frozen=True)
 class Split:
-    """Images uint8 (N, C, S, S), memory-mapped, read-only unless merged; labels int64 (N,); often sorted by class."""
+    """Images uint8 (N, C, S, S), memory-mapped and read-only, or rows of files; labels int64 (N,), often sorted."""
 
-    images: np.ndarray
+    images: Any  # an array, or Rows
     labels: np.ndarray
 
     def __len__(self) -> int:
@@ -78,6 +82,8 @@ def read_meta(folder: str | Path) -> Meta:
             content=str(found["content"]),
             checksums={file: str(found["checksums"][file]) for file in files},
             bits=int(found.get("bits", 16)),
+            crop=float(found.get("crop", 1.0)),
+            fit=str(found.get("fit", "crop")),
         )
     except (KeyError, TypeError, ValueError) as error:
         problem = f"{type(error).__name__}: {error}"
@@ -100,15 +106,19 @@ def load_split(folder: str | Path, name: str) -> Split:
 
 
 def merge(*splits: Split) -> Split:
-    """Concatenate splits, in memory."""
-    return Split(np.concatenate([split.images for split in splits]), np.concatenate([split.labels for split in splits]))
+    """Concatenate splits; images of more than IN_MEMORY bytes stay in their files."""
+    labels, parts = np.concatenate([split.labels for split in splits]), [split.images for split in splits]
+    if sum(part.nbytes for part in parts) > IN_MEMORY:
+        return Split(Joined(parts), labels)
+    return Split(np.concatenate([np.asarray(part) for part in parts]), labels)
 
 
 def part_of(split: Split, share: float, classes: Sequence[str], seed: int) -> Split:
     """Return `share` of a split's images, classes in proportion, at least one of each."""
     limit = max(len(classes), round(share * len(split.labels)))
     chosen = subsample(split.labels, classes, limit, seed, "max_train")
-    return Split(split.images[chosen], split.labels[chosen])
+    large = split.images.nbytes / max(1, len(split)) * len(chosen) > IN_MEMORY
+    return Split(take(rows_of(split.images) if large else split.images, chosen), split.labels[chosen])
 
 
 def _open(path: Path, kind: type[np.generic]) -> np.ndarray:

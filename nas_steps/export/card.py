@@ -45,29 +45,41 @@ def card(
     meta: Mapping[str, Any],
     line: Mapping[str, Any],
     performance: Sequence[Mapping[str, Any]],
+    source: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the card. It is the same for the same files, measured latency and memory aside.
 
     `network` is a row of `considered` in `recommended`, which is recommended.json; `metrics` is the record of the
-    exported training; `meta` is meta.json of the data; `line` and `performance` are the export's.
+    exported training; `meta` is meta.json of the data; `line` and `performance` are the export's. `source` is
+    source.json of pretrained weights, which count if the training started from them.
     """
+    started = pretrained(metrics, source)
     sections = {
         "What it is": _what(network, recommended, metrics),
         "Data": _data(metrics, meta),
-        "Training": _training(network, metrics, recipe),
+        "Training": _training(network, metrics, recipe) + _start(started),
         "Accuracy": _accuracy(network, metrics, line),
         "Classes and calibration": _classes(metrics, meta, line),
         "Files": _files(line, performance),
-        "Input and output": _input(line["properties"]),
+        "Input and output": _input(line, meta, started),
         "How to run it": _run(meta),
         "Intended use and limits": _limits(meta),
-        "Licence": [
-            "nas-steps gives these weights no licence. They were learnt from the images above: the rights in those "
-            "images decide who may use the weights, and for what."
-        ],
+        "Licence": _licence(started),
     }
     text = "\n".join(f"\n## {title}\n\n" + "\n".join(lines) for title, lines in sections.items())
     return f"# {network['entry']}\n\nAn image classifier of {len(meta['classes'])} classes.\n{text}\n"
+
+
+def pretrained(metrics: Mapping[str, Any], source: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the facts of the pretrained weights that a training started from: source, url, licence, normalisation.
+
+    A fact is None if `source`, source.json of the weights, does not tell it. None if it started from random weights.
+    """
+    if not metrics.get("weights"):
+        return None
+    facts = source or {}
+    told = {key: facts.get(key) for key in ("url", "licence", "normalisation")}
+    return {"source": facts.get("source") or metrics["weights"], **told}
 
 
 def _what(network: Mapping[str, Any], recommended: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
@@ -111,6 +123,30 @@ def _training(network: Mapping[str, Any], metrics: Mapping[str, Any], recipe: Re
         f"{network['trainings']} trainings, {network['sound']} of them sound.",
         f"- Recipe: {', '.join(f'{name} {_spelled(value)}' for name, value in recipe.model_dump().items())}.",
         f"- All settings: `results/settings/retrain-{metrics['settings']}.json`.",
+    ]
+
+
+def _start(started: Mapping[str, Any] | None) -> list[str]:
+    if started is None:
+        return []
+    place = f" ({started['url']})" if started["url"] else ""
+    return [f"- It started from pretrained weights: {_named(started)}{place}."]
+
+
+def _named(started: Mapping[str, Any]) -> str:
+    return "a file of the user's" if started["source"] == "file" else f"`{started['source']}`"
+
+
+def _licence(started: Mapping[str, Any] | None) -> list[str]:
+    images = "the rights in those images decide who may use the weights, and for what."
+    if started is None:
+        return [f"nas-steps gives these weights no licence. They were learnt from the images above: {images}"]
+    return [
+        "nas-steps gives these weights no licence. Two others count:",
+        "",
+        f"- They started from {_named(started)}, whose licence is {started['licence'] or 'unknown'}. It holds for "
+        "what is made of those weights, too.",
+        f"- They went on learning from the images above: {images}",
     ]
 
 
@@ -193,6 +229,10 @@ def _files(line: Mapping[str, Any], performance: Sequence[Mapping[str, Any]]) ->
         memory = f"{row['memory_32_mb']} MB" if row else "not measured"
         name = PurePosixPath(one["file"]).name
         rows.append((f"`{name}`", precision, f"{one['bytes']:,}", *cells, memory, f"`{one['sha256']}`"))
+    for made_of in line["formats"]:
+        for one in made_of["files"]:
+            name, unknown = PurePosixPath(one["file"]).name, ["not measured"] * 3
+            rows.append((f"`{name}`", made_of["format"], f"{one['bytes']:,}", *unknown, f"`{one['sha256']}`"))
     threads = sorted({row["threads"] for row in performance})
     where = (
         f"{' and '.join(map(str, threads))} CPU thread{'s' if threads != [1] else ''} of the machine that exported it"
@@ -208,12 +248,31 @@ def _latency(row: Mapping[str, Any], batch: int) -> str:
     return f"{median:.3g} ms [{low:.3g}, {high:.3g}]"
 
 
-def _input(properties: Mapping[str, Any]) -> list[str]:
-    return [
-        f"- Input `images`: {properties['input']}, any batch. The file normalises them itself.",
+def _input(line: Mapping[str, Any], meta: Mapping[str, Any], started: Mapping[str, Any] | None) -> list[str]:
+    properties, (channels, side, _) = line["properties"], meta["shape"]
+    normal = (started or {}).get("normalisation")
+    by = f" ({normalisation(normal, meta['mean'], meta['std'])})" if normal else ""
+    lines = [
+        f"- Input `images`: {properties['input']}, any batch. The file normalises them itself{by}.",
         f"- To make them of a picture: {properties['resize']}.",
         "- Output `logits`: float32, (batch, classes), in the order of the classes above.",
     ]
+    for made_of in line["formats"]:
+        names = [f"`{PurePosixPath(one['file']).name}`" for one in made_of["files"]]
+        if names and made_of["format"] == "litert":
+            lines.append(f"- {names[0]} takes one image at a time, (1, {side}, {side}, {channels}): channels last.")
+        elif names:
+            lines.append(f"- {' and '.join(names)} have the same input and output.")
+    return lines
+
+
+def normalisation(normal: Mapping[str, Any], mean: Iterable[float], std: Iterable[float]) -> str:
+    """Spell a normalisation of pixels from 0 to 1: `imagenet: mean 0.485 0.456 0.406, std 0.229 0.224 0.225`.
+
+    `normal` has its name; of `data`, mean and std are those of the training images.
+    """
+    means, stds = (" ".join(f"{value:.6g}" for value in values) for values in (mean, std))
+    return f"{normal['name']}: mean {means}, std {stds}"
 
 
 def _run(meta: Mapping[str, Any]) -> list[str]:

@@ -11,12 +11,10 @@ from typing import Any
 import onnx
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from nas_steps.config.space import Network
 from nas_steps.data.store import Meta
-from nas_steps.models.build import build
+from nas_steps.models.saved import saved_network
 from nas_steps.provenance.files import atomic
 
 INPUT, OUTPUT = "images", "logits"
@@ -36,6 +34,7 @@ class Deployed(nn.Module):
         super().__init__()
         self.network = network
         self.side = side
+        self.shape = meta.shape
         self.resized = side != meta.shape[-1]
         self.register_buffer("mean", torch.tensor(meta.mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(meta.std).view(1, -1, 1, 1))
@@ -50,11 +49,7 @@ class Deployed(nn.Module):
 
 def trained_network(metrics: Mapping[str, Any], weights: str | Path, meta: Meta) -> Deployed:
     """Build the network of a final training's record, with its weights, ready to be exported."""
-    skeleton, inputs, classes = Network.model_validate(metrics["network"]), meta.shape[0], len(meta.classes)
-    network = build(metrics["architecture"], skeleton, inputs=inputs, classes=classes, side=metrics["side"])
-    # the auxiliary head is for training alone
-    kept = {name: tensor for name, tensor in load_file(weights).items() if not name.startswith("auxiliary.")}
-    network.load_state_dict(kept)
+    network = saved_network(metrics, weights, inputs=meta.shape[0], classes=len(meta.classes))
     return Deployed(network, meta, metrics["side"]).eval()
 
 

@@ -7,7 +7,7 @@ EXPORTS = (
     "name", "file", "kind", "status", "seed", "parameters", "macs", "bytes", "images", "largest_difference",
     "top1_agreement", "test_accuracy", "opset", "int8_status", "int8_file", "int8_bytes", "int8_valid_loss",
     "int8_test_accuracy", "int8_test_loss", "int8_test_loss_low", "int8_test_loss_high", "temperature",
-    "calibration_error", "calibrated_error",
+    "calibration_error", "calibrated_error", "formats",
 )  # fmt: skip
 PERFORMANCE = (
     "name", "file", "precision", "bytes", "threads", "repeats_1", "latency_1_ms", "latency_1_p25_ms",
@@ -17,6 +17,8 @@ PERFORMANCE = (
 
 
 def flat(line: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a check as a row of exports.csv, with columns of its own for the INT8 file."""
+    """Return a check as a row of exports.csv, with columns of its own for the INT8 file and one for all formats."""
     int8 = line.get("int8") or {}
-    return {key: int8.get(key.removeprefix("int8_")) if key.startswith("int8_") else line.get(key) for key in EXPORTS}
+    told = "; ".join(f"{one['format']}: {one['status']}" for one in line.get("formats") or ())
+    row = {key: int8.get(key.removeprefix("int8_")) if key.startswith("int8_") else line.get(key) for key in EXPORTS}
+    return row | {"formats": told}

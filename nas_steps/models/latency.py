@@ -5,6 +5,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -38,11 +39,9 @@ def onnxruntime_pass(module: nn.Module, image: Tensor, threads: int) -> Pass:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.filterwarnings("ignore")
-        # the exporter by torch.export takes seconds per block for the same optimised graph
+    with tempfile.TemporaryDirectory() as folder:
         file = f"{folder}/module.onnx"
-        torch.onnx.export(module.eval(), (image,), file, input_names=["images"], dynamo=False)
+        write_module(module, image, file)
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     # the operation `none` has no inputs
     given = {one.name: image.numpy() for one in session.get_inputs()}
@@ -53,6 +52,14 @@ def onnxruntime_pass(module: nn.Module, image: Tensor, threads: int) -> Pass:
         return (time.perf_counter_ns() - start) / 1e6
 
     return run
+
+
+def write_module(module: nn.Module, image: Tensor, file: str | Path) -> None:
+    """Write the forward pass of `module` on (N, C, H, W) as an ONNX file."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore")
+        # the exporter by torch.export takes seconds per block for the same optimised graph
+        torch.onnx.export(module.eval(), (image,), str(file), input_names=["images"], dynamo=False)
 
 
 def torch_pass(module: nn.Module, image: Tensor, device: torch.device) -> Pass:
@@ -77,6 +84,12 @@ def torch_pass(module: nn.Module, image: Tensor, device: torch.device) -> Pass:
         return (time.perf_counter_ns() - start) / 1e6
 
     return on_gpu if device.type == "cuda" else elsewhere
+
+
+def images(batch: int, channels: int, side: int) -> Tensor:
+    """Draw random images (batch, channels, side, side), always the same."""
+    made = torch.empty(batch, channels, side, side)
+    return made.normal_(generator=torch.Generator().manual_seed(0))
 
 
 def settle(module: nn.Module, channels: int, side: int) -> None:

@@ -1,7 +1,8 @@
 """The report's tables by name, in the order of the page. Imports nothing, since the Snakefile lists them, too."""
 
 TABLES = (
-    "fronts", "family", "factorial", "effects", "per_class", "confusion", "costs", "search_costs", "contests", "forest",
-    "opponents", "retrained", "comparisons", "recipe_agreement", "recipe_contests", "recipes", "search", "latencies",
+    "constraints", "fronts", "family", "factorial", "effects", "per_class", "confusion", "costs", "search_costs",
+    "contests", "forest", "opponents",
+    "retrained", "comparisons", "recipe_agreement", "recipe_contests", "recipes", "search", "latencies",
     "agreement", "estimators", "top", "sufficiency", "gaps", "exports", "performance",
 )  # fmt: skip

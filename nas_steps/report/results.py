@@ -7,6 +7,7 @@ from typing import Any
 
 from nas_steps.config.estimators import SharedWeights, Table, ZeroCost
 from nas_steps.config.schema import Config
+from nas_steps.config.search import needs_costs
 from nas_steps.config.strategies import Enas, Gradient, Strategy
 from nas_steps.errors import UserError
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
@@ -44,7 +45,7 @@ class Results:
     meta: Cells | None  # of the prepared data; None if a table was searched in
     budget: Cells
     rungs: tuple[int, ...] = ()  # epochs of each rung of successive halving
-    #: how latency was measured, and the costs of blocks; None if it is neither constrained nor an objective
+    #: how latency was measured, None if it is neither constrained nor an objective; the costs of blocks, if needed
     latency: Cells | None = None
     blocks: CostTable | None = None
     supernets: tuple[Cells, ...] = ()  # statistics of the supernet of each search seed, if supernets score
@@ -147,6 +148,7 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
     latency, blocks = None, None
     if settings.latency is not None:
         latency = read_json(_there(folder / "search/latency.json"))
+    if needs_costs(config.search):
         blocks = read_costs(_there(folder / "search/blocks.csv"), blocks_of(space))
     supernets = seeds if isinstance(config.search.estimator, SharedWeights) else ()
     factorial = folder / "scaling" if config.scaling.factorial.enabled else None

@@ -13,6 +13,7 @@ from nas_steps.report.forest import FOREST, forest_rows
 from nas_steps.report.fronts import fronts
 from nas_steps.report.gaps import gaps
 from nas_steps.report.latencies import latencies
+from nas_steps.report.limits import constraints
 from nas_steps.report.names import TABLES
 from nas_steps.report.predictions import Tested, confusion, per_class
 from nas_steps.report.records import Cells, Compared, Comparison, Contest, JobCost
@@ -456,6 +457,8 @@ def exports(results: Results) -> Table:
             figure("int8_test_accuracy", "INT8 test accuracy", numbers.share),
             Column("int8_test_loss", "points lost by INT8 on test (95 %)", _loss),
         ]
+    if any(row.get("formats") for row in results.exports):
+        columns.append(text("formats", "other formats"))
     return Table("exports", "ONNX files, checked in onnxruntime against torch", EXPORTS, columns, results.exports)
 
 
@@ -599,9 +602,9 @@ def search_costs(results: Results) -> Table:
 
 
 MAKERS = (
-    fronts, family, factorial, effects, costs, search_costs, contests, forest, opponents, retrained, comparisons,
-    recipe_agreement, recipe_contests, recipes, search, latencies, agreement, estimators, top, sufficiency, gaps,
-    exports, performance,
+    constraints, fronts, family, factorial, effects, costs, search_costs, contests, forest, opponents, retrained,
+    comparisons, recipe_agreement, recipe_contests, recipes, search, latencies, agreement, estimators, top,
+    sufficiency, gaps, exports, performance,
 )  # fmt: skip
 #: those of the recommended network's predictions
 OF_PREDICTIONS = (per_class, confusion)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nas_steps.errors import UserError
 from nas_steps.spaces.constraints import constrained_space, given
+from nas_steps.spaces.costs import Costs
 from nas_steps.spaces.declare import declared
 from nas_steps.training.settings import TrainingSettings
 
@@ -30,7 +31,8 @@ def keeps(
         return "kept" if space.admits(space.parse(architecture)) else "broken"  # type: ignore[attr-defined]
     except UserError:
         pass  # it is no network of the space
-    counted = {"parameters": parameters, "macs": macs}
+    file_mb = None if parameters is None else Costs(parameters, macs or 0).file_mb
+    counted = {"parameters": parameters, "macs": macs, "file_mb": file_mb}
     known = {what: value for what, value in counted.items() if value is not None and what in limits}
     if any(value > limits[what] for what, value in known.items()):
         return "broken"

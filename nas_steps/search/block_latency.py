@@ -6,18 +6,20 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from nas_steps.config.constraints import Latency
-from nas_steps.models.blocks import modules, whole
-from nas_steps.models.latency import Pass, agreement, medians, onnxruntime_pass, settle, torch_pass
+from nas_steps.errors import UserError
+from nas_steps.models.blocks import Module, modules, whole
+from nas_steps.models.latency import Pass, agreement, images, medians, onnxruntime_pass, settle, torch_pass
+from nas_steps.search.latency_table import AGAIN, KEY, LatencyTable
 from nas_steps.spaces.cells.costs import BASE
 from nas_steps.spaces.costs import Blocks, Shape
 from nas_steps.spaces.mobile.costs import STEM
-from nas_steps.spaces.protocol import Space
+from nas_steps.spaces.protocol import Architecture, Space
 
 #: number of whole networks that predictions are fitted to, and of further ones that they are compared with
 FITTED, COMPARED = 8, 12
@@ -35,66 +37,118 @@ def uses_device(settings: Latency, device: str) -> bool:
     return settings.runtime == "torch" or (settings.runtime == "auto" and device != "cpu")
 
 
+class Planned(NamedTuple):
+    """What is measured: the modules of each block, the different ones by key, and whole networks."""
+
+    placed: dict[str, list[Module]]
+    different: dict[str, Module]
+    networks: list[Architecture]
+
+
+def planned(space: Space, blocks: Blocks, shape: Shape, seed: int) -> Planned:
+    """Draw the networks, and name the modules of all blocks."""
+    random = Random(seed)
+    placed = {name: modules(blocks, name, shape) for name in blocks.names()}
+    different = {one.key: one for several in placed.values() for one in several}
+    return Planned(placed, different, [space.sample(random) for _ in range(FITTED + COMPARED)])
+
+
 def measure(
     space: Space, blocks: Blocks, shape: Shape, settings: Latency, device: torch.device, seed: int
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """Return the milliseconds of each block, and the record of the measurement with the quality of predictions."""
     runtime = runtime_of(settings, device)
-    random = Random(seed)
     began = time.perf_counter()
 
     def made(module: nn.Module, channels: int, side: int) -> Pass:
-        image = torch.empty(settings.batch, channels, side, side)
-        image.normal_(generator=torch.Generator().manual_seed(0))
+        image = images(settings.batch, channels, side)
         settle(module, channels, side)
         if runtime == "onnxruntime":
             return onnxruntime_pass(module, image, settings.threads)
         return torch_pass(module, image, device)
 
-    placed = {name: modules(blocks, name, shape) for name in blocks.names()}
-    different = {one.key: one for several in placed.values() for one in several}
-    text = f"{len(placed)} blocks are {len(different)} different modules: each passes by {runtime}"
+    plan = planned(space, blocks, shape, seed)
+    text = f"{len(plan.placed)} blocks are {len(plan.different)} different modules: each passes by {runtime}"
     print(f"{text}, {settings.repeats} times after {settings.warmup}", flush=True)
-    drawn = [space.sample(random) for _ in range(FITTED + COMPARED)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         passes = [
             made(nn.Identity(), 1, 1),
-            *(made(one.build(), one.channels, one.side) for one in different.values()),
-            *(made(whole(blocks, one, shape), shape.inputs, shape.side) for one in drawn),
+            *(made(one.build(), one.channels, one.side) for one in plan.different.values()),
+            *(made(whole(blocks, one, shape), shape.inputs, shape.side) for one in plan.networks),
         ]
     prepared = time.perf_counter() - began
     print(f"{len(passes)} modules and networks are ready after {prepared:.1f} s", flush=True)
     call, *taken = medians(passes, repeats=settings.repeats, warmup=settings.warmup)
-    networks = taken[len(different) :]
-
-    alone = {key: max(0.0, one - call) for key, one in zip(different, taken, strict=False)}
-    latencies = {name: math.fsum(alone[one.key] for one in several) for name, several in placed.items()}
-    latencies = fitted(latencies, _sums(blocks, latencies, drawn[:FITTED]), networks[:FITTED], call)
-    predictions = _sums(blocks, latencies, drawn[FITTED:])
-    validation = agreement(predictions, networks[FITTED:])
-    mean, largest = validation["mean_absolute_error_percent"], validation["largest_error_percent"]
-    correlation = validation["rank_correlation"]
-    print(
-        f"latency of {COMPARED} random networks, predicted against measured: mean absolute error {mean:.1f} %, largest "
-        f"{largest:+.1f} %, rank correlation {'unknown' if correlation is None else f'{correlation:.2f}'}",
-        flush=True,
-    )
-    compared = zip(map(str, drawn[FITTED:]), predictions, networks[FITTED:], strict=True)
-    keys = ("architecture", "predicted_ms", "measured_ms")
+    alone = dict(zip(plan.different, taken, strict=False))
+    latencies, validation = summed(blocks, plan, alone, taken[len(plan.different) :], call)
     return latencies, {
         "runtime": runtime,
         "batch": settings.batch,
         "threads": settings.threads,
-        "modules": len(different),
+        "modules": len(plan.different),
         "call_ms": call,
         # above the number of processors, other work spoils the figures
         "processors": os.cpu_count(),
         "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "prepare_seconds": prepared,
         "measure_seconds": time.perf_counter() - began - prepared,
-        "validation": {**validation, "networks": [dict(zip(keys, one, strict=True)) for one in compared]},
+        "validation": validation,
     }
+
+
+def tabulated(
+    space: Space, blocks: Blocks, shape: Shape, table: LatencyTable
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Return the same from what a kit measured on another device. Raises UserError if the table lacks something."""
+    plan = planned(space, blocks, shape, 0)._replace(networks=[space.parse(text) for text, _ in table.networks])
+    if missing := sorted(plan.different.keys() - table.blocks.keys()):
+        raise UserError(f"{KEY}: the table lacks {len(missing)} blocks of the space, such as {missing[0]}; {AGAIN}")
+    if len(plan.networks) <= FITTED:
+        raise UserError(f"{KEY}: the table has {len(plan.networks)} whole networks, not {FITTED + COMPARED}; {AGAIN}")
+    facts = table.facts
+    where = f"{facts.get('processor') or facts.get('machine')} ({facts.get('system')})"
+    print(f"{len(plan.different)} different modules as measured on {where}, {facts.get('measured_at')}", flush=True)
+    latencies, validation = summed(blocks, plan, table.blocks, [one for _, one in table.networks], table.call)
+    return latencies, {
+        "runtime": f"onnxruntime {facts.get('onnxruntime')} ({facts.get('provider')})",
+        "device": where,
+        "elsewhere": True,
+        "batch": int(facts["batch"]),
+        "threads": int(facts["threads"]),
+        "modules": len(plan.different),
+        "call_ms": table.call,
+        "processors": int(facts["processors"]) if facts.get("processors") else None,
+        "load": [float(facts["load_before"])] if facts.get("load_before") else None,
+        "facts": facts,
+        "validation": validation,
+    }
+
+
+def summed(
+    blocks: Blocks, plan: Planned, alone: Mapping[str, float], networks: Sequence[float], call: float
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Return the milliseconds of each block, fitted to the first `networks`, and how well the others are predicted.
+
+    `alone` is the milliseconds of each module by key, `call` those of an empty call.
+    """
+    parts = {
+        name: math.fsum(max(0.0, alone[one.key] - call) for one in several) for name, several in plan.placed.items()
+    }
+    latencies = fitted(parts, _sums(blocks, parts, plan.networks[:FITTED]), networks[:FITTED], call)
+    rest = plan.networks[FITTED:]
+    predictions = _sums(blocks, latencies, rest)
+    validation = agreement(predictions, networks[FITTED:])
+    mean, largest = validation["mean_absolute_error_percent"], validation["largest_error_percent"]
+    correlation = validation["rank_correlation"]
+    print(
+        f"latency of {len(rest)} random networks, predicted against measured: mean absolute error {mean:.1f} %, "
+        f"largest {largest:+.1f} %, rank correlation {'unknown' if correlation is None else f'{correlation:.2f}'}",
+        flush=True,
+    )
+    compared = zip(map(str, rest), predictions, networks[FITTED:], strict=True)
+    keys = ("architecture", "predicted_ms", "measured_ms")
+    return latencies, {**validation, "networks": [dict(zip(keys, one, strict=True)) for one in compared]}
 
 
 def fitted(

@@ -87,12 +87,24 @@ class BudgetSettings(Settings):
 
 
 class BlockLatencySettings(Settings):
-    """The blocks whose costs are counted; their latency is measured unless `latency` is None."""
+    """The blocks whose costs are counted; their latency is measured unless `latency` is None.
+
+    `batch` is the images of the forward pass whose memory is counted, `table_content` the fingerprint of a table of
+    what another device took.
+    """
 
     seed: int
     space: FilledSpace
     network: Network
+    batch: int = 1
     latency: Latency | None = None
+    table_content: str | None = None
+
+
+class ProfileSettings(Settings):
+    seed: int
+    space: FilledSpace
+    constraints: Constraints | None = None
 
 
 class ProposeSettings(Settings):

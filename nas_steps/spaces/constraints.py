@@ -1,4 +1,4 @@
-"""A space within hard limits on parameters, multiply-accumulates and latency."""
+"""A space within hard limits on parameters, multiply-accumulates, latency, memory and the size of the file."""
 
 import math
 from collections.abc import Mapping
@@ -20,8 +20,8 @@ from nas_steps.spaces.protocol import Architecture, Space
 DRAWS = 200
 #: mutations of a walk for each decision of its first architecture
 STEPS = 4
-#: steps of each weight in the grid over several limits
-GRID = 8
+#: steps of each weight in the grid over several limits, fewer for more of them
+GRID = {1: 8, 2: 8, 3: 8, 4: 6, 5: 5}
 
 
 class Limited:
@@ -113,8 +113,9 @@ def smallest_within(table: CostTable, constraints: Mapping[str, float], name: st
         return table.smallest("macs")
     candidates = []
     # equal weights first
-    for shares in sorted(product(range(GRID + 1), repeat=len(constraints)), key=lambda one: max(one) - min(one)):
-        if not any(shares) or (sum(shares) != GRID and max(shares) != min(shares)):
+    steps = GRID[len(constraints)]
+    for shares in sorted(product(range(steps + 1), repeat=len(constraints)), key=lambda one: max(one) - min(one)):
+        if not any(shares) or (sum(shares) != steps and max(shares) != min(shares)):
             continue
         price = {what: share / limit for share, (what, limit) in zip(shares, constraints.items(), strict=True) if share}
         candidate = table.cheapest(price)
@@ -132,9 +133,13 @@ def smallest_within(table: CostTable, constraints: Mapping[str, float], name: st
     )
 
 
+#: words after a figure; others are counts of what their name says
+UNITS = {"latency_ms": "ms", "memory_mb": "MB of memory", "file_mb": "MB in a file"}
+
+
 def spelled(value: float, what: str) -> str:
-    """Spell `1,234 parameters` or `12.35 ms`; milliseconds are rounded up, so that they suffice as a limit."""
-    if what != "latency_ms":
+    """Spell `1,234 parameters` or `12.35 ms`; ms and MB are rounded up, so that they suffice as a limit."""
+    if what not in UNITS:
         return f"{value:,.0f} {what}"
     unit = 10.0 ** (math.floor(math.log10(value)) - 3) if value > 0 else 1.0
-    return f"{math.ceil(value / unit) * unit:.4g} ms"
+    return f"{math.ceil(value / unit) * unit:.4g} {UNITS[what]}"

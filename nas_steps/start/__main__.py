@@ -51,7 +51,8 @@ def main(arguments: Sequence[str]) -> None:
     look = photos.look(given.photos)
     print("\n".join(saying.of_photos(look)), flush=True)
     sides = sorted({size.side for size in templates.sizes(look, machines.look((), measure=False))})
-    machine = machines.look(sides[-3:])
+    # the least, the largest and one between tell the others
+    machine = machines.look(sorted({sides[0], sides[len(sides) // 2], sides[-1]}))
     print("\n".join(saying.of_machine(machine)), flush=True)
     speeds = Speeds(SPEEDS)
     speeds.add(machine.speeds())

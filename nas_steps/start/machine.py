@@ -23,7 +23,7 @@ from nas_steps.workflow.machine import cores, count_gpus
 #: photos of a step
 BATCH = 32
 #: seconds that the measurement may take, imports aside
-SECONDS = 8.0
+SECONDS = 12.0
 #: processes that measure at once: as many train at once later, and slow each other down
 MOST = 4
 

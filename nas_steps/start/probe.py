@@ -25,9 +25,11 @@ def main(architecture: str, device: str, batch: int, seconds: float, sides: list
     found: dict[str, float] = {}
     began = time.perf_counter()
     for side in sides:
-        network = build(architecture, Network(), inputs=3, classes=10, side=side).to(device).train()
+        network = build(architecture, Network(), inputs=3, classes=10, side=side)
+        network = network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
-        images, labels = torch.rand(batch, 3, side, side, device=device), torch.arange(batch, device=device) % 10
+        images = torch.rand(batch, 3, side, side, device=device).to(memory_format=torch.channels_last)
+        labels = torch.arange(batch, device=device) % 10
         times: list[float] = []
         share = seconds / len(sides)
         started = time.perf_counter()

@@ -22,6 +22,7 @@ from nas_steps.config.weights import is_file, pretrains
 from nas_steps.data.content import content_fingerprint, same_outcome
 from nas_steps.errors import UserError
 from nas_steps.estimation.table import check_table
+from nas_steps.export.packages import packages_of
 from nas_steps.provenance.fingerprint import code_fingerprint, module_hashes
 from nas_steps.provenance.settings import write_settings
 from nas_steps.provenance.step import Step, cardinality, common_folder, expand
@@ -31,6 +32,7 @@ from nas_steps.search.slots import slot_entry, slots
 from nas_steps.spaces.baselines import family_of, to_be_fitted
 from nas_steps.spaces.declare import declared, declared_cells
 from nas_steps.spaces.mobile.space import MobileSpace
+from nas_steps.workflow.latencies import check_latencies, table_of
 from nas_steps.workflow.steps import STEPS
 
 #: keys of the data that count only if they lead to other data
@@ -84,9 +86,11 @@ class Plan:
         self._values: dict[tuple[str, str], dict[str, Any]] = {}
         self._code: dict[tuple[str, ...], str] = {}
         self.content = self._content_of_files()
+        self.table_content = self._content_of_latencies()
         self.weights_content = self._content_of_weights()
         self.tolerance = ""
         self.data_folder = self._data_folder()
+        check_latencies(self.config, Path(self.placed(self.data_folder)))
         estimator = self.config.search.estimator
         if isinstance(estimator, Table):
             space, memory = declared_cells(filled(self.config.space)), f"{self.store}/tables.json"
@@ -103,8 +107,8 @@ class Plan:
         """
         variant = variant if step.by else ""
         if (step.name, variant) not in self._values:
-            given = {"content": self.content, "tolerance": self.tolerance, "config": self.dump}
-            given |= {"weights_content": self.weights_content}
+            given: dict[str, Any] = {"content": self.content, "tolerance": self.tolerance, "config": self.dump}
+            given |= {"weights_content": self.weights_content, "table_content": self.table_content}
             values = {
                 name: given[name] if source.path == "" else source.of(self.config, self.dump, variant)
                 for name, source in step.sources().items()
@@ -151,7 +155,8 @@ class Plan:
         """Return the packages whose version shapes a step's numbers (by one strategy), as text."""
         step = STEPS[name]
         kind = self.config.search.strategies[strategy].kind if strategy and step.kind_packages else ""
-        return describe_versions((*step.packages, *step.kind_packages.get(kind, ())))
+        formats = packages_of(self.config.export.formats) if "export" in step.reads else ()
+        return describe_versions((*step.packages, *step.kind_packages.get(kind, ()), *formats))
 
     def options(self, step: Step, wildcards: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a job is told besides its settings and files."""
@@ -190,6 +195,8 @@ class Plan:
             if option == "path":
                 path = self.config.weights.source if name == "weights" else self.table
                 words += [f"--path={path}"] if name != "weights" or is_file(self.config.weights) else []
+            elif option == "latencies":
+                words += [] if (table := table_of(self.config)) is None else [f"--latencies={table}"]
             elif given:
                 words += [f"--{option}", *(given if mark in ("*", "+") else given[-1:])]
         if step.device:
@@ -216,6 +223,11 @@ class Plan:
         path = data.path if data.source in ("folder", "npz") else None
         path = path if self.table is None else self.table
         return "" if path is None else content_fingerprint(path, f"{self.store}/file_hashes.json", self.root)
+
+    def _content_of_latencies(self) -> str | None:
+        """Return a fingerprint of what another device took, None if latency is measured here."""
+        path = table_of(self.config)
+        return None if path is None else content_fingerprint(path, f"{self.store}/file_hashes.json", self.root)
 
     def _content_of_weights(self) -> str:
         """Return a fingerprint of the user's file of pretrained weights; empty if there is none."""
@@ -355,13 +367,13 @@ class Plan:
     def latency_threads(self) -> int:
         """CPU threads of the job that measures latency."""
         latency = measured_latency(self.config.search)
-        return 1 if latency is None else latency.threads
+        return 1 if latency is None or latency.table is not None else latency.threads
 
     @property
     def measures_on_device(self) -> bool:
         """Whether latency is measured on `device`, which may be a GPU."""
         latency = measured_latency(self.config.search)
-        return latency is not None and latency.runtime != "onnxruntime"
+        return latency is not None and latency.table is None and latency.runtime != "onnxruntime"
 
     # --------------------------------------------------------------------- values of the wildcards, by their list
 
@@ -538,9 +550,7 @@ class Plan:
         """Return all that the report reads, the costs aside: they come with these files."""
         files = [*(self.data("test") if self.trains else []), *self.candidates(), *self.histories()]
         for name, outputs in REPORTED.items():
-            # blocks alone, which constraints need, tell nothing
-            if name != "measure_blocks" or measured_latency(self.config.search) is not None:
-                files += [file for output in outputs for file in self.every(name, output)]
+            files += [file for output in outputs for file in self.every(name, output)]
         return files
 
     @property
@@ -609,6 +619,7 @@ class Plan:
 #: outputs that the report reads, by step; candidates, histories and costs aside
 REPORTED = {
     "measure_blocks": ("blocks", "latency"),
+    "profile_space": ("profile",),
     "budget": ("budget",),
     "supernet_statistics": ("statistics", "summary"),
     "calibrate": ("calibration", "sufficiency"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_steps.errors import UserError
+from nas_steps.export.packages import check_installed
 from nas_steps.provenance.died import SHELL
 from nas_steps.provenance.files import MENDABLE, in_words
 from nas_steps.provenance.runs import Run, claim_while_executing
@@ -65,6 +66,8 @@ class Session:
                     self.left.check()
                 check_device(self.plan)
                 check_baselines(self.plan.config, self.plan.store)
+                if self.plan.trains:
+                    check_installed(self.plan.config.export.formats)
         self.run = Run(self.placed(self.plan.folder), self.placed(self.plan.data_folder), records)
         if workflow.is_main_process:
             remade = self.left.to_remake() if self.left is not None else []

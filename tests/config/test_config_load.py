@@ -167,6 +167,8 @@ def strategies(**given: Any) -> dict[str, Any]:
             ["search.network.reductions is [1]", "three stages", "leave it out"],
         ),
         ({"data": {"source": "folder"}}, "config", ["images=PATH", "data.path"]),
+        ({"data": {"fit": "letterbox", "crop": 0.9}}, "data", ["crop is 0.9", "leave crop out"]),
+        ({"data": {"crop": 0}}, "data.crop", ["greater than 0"]),
         ({"data": {"source": "folder", "path": "/no/where"}}, "data.path", ["no folder", "'/no/where'"]),
         ({"data": {"source": "npz", "path": "/no/where.npz"}}, "data.path", ["no file", "'/no/where.npz'"]),
         ({"data": {"source": "npz"}}, "config", ["npz", "images=PATH", "data.path"]),

@@ -60,7 +60,7 @@ def test_a_zip_of_the_folder_gives_the_same(photos: Make) -> None:
     Image.new("RGB", (9, 9), "red").save(root / "dog" / "red.tiff", compression="tiff_lzw")
     from_folder, from_zip = read_folder(data(root)), read_folder(data(zipped(root)))
     assert from_zip.classes == from_folder.classes
-    assert np.array_equal(from_zip.splits["train"].images, from_folder.splits["train"].images)
+    assert np.array_equal(np.asarray(from_zip.splits["train"].images), np.asarray(from_folder.splits["train"].images))
     assert from_zip.splits["train"].names == [f"photos/{name}" for name in from_folder.splits["train"].names or []]
 
 
@@ -73,9 +73,9 @@ def test_split_folders(photos: Make) -> None:
     }
 
 
-def test_grey_is_stored_where_asked_and_the_default_side_is_32(photos: Make) -> None:
+def test_grey_is_stored_where_asked_and_the_default_side_is_128(photos: Make) -> None:
     source = read_folder(data(photos({"cat": 1, "dog": 1}), channels=1, resolution=None))
-    assert source.splits["train"].images.shape == (2, 1, 32, 32)
+    assert source.splits["train"].images.shape == (2, 1, 128, 128)
     assert source.converted == {"RGB to L": 2, "enlarged": 2}
 
 
@@ -174,16 +174,6 @@ def test_a_class_folder_without_images_is_no_class(photos: Make) -> None:
         read_folder(data(root))
 
 
-def test_more_images_than_memory(photos: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_arguments: object) -> None:
-        raise MemoryError
-
-    root = photos({"cat": 1, "dog": 1})
-    monkeypatch.setattr(np, "empty", full)
-    with pytest.raises(UserError, match=r"2 images of 8 x 8 pixels need 0.0 GiB.*lower data.resolution"):
-        read_folder(data(root))
-
-
 def test_no_path() -> None:
     with pytest.raises(UserError, match=r"data\.path names none"):
         read_folder(Data(source="folder"))
@@ -206,7 +196,7 @@ def test_pictures_of_12_bits_of_16_are_all_scaled_alike(tmp_path: Path, kind: st
     write_deep(root, [bright, dark], kind)
     Image.fromarray(random.integers(0, 256, (8, 8), np.uint8)).save(root / "c1" / "plain.png")
     source = read_folder(data(zipped(root) if archive else root, channels=1))
-    images = source.splits["train"].images[:, 0]
+    images = source.splits["train"].images[:][:, 0]
     assert source.bits == 12
     # a dark one stays dark: its contrast is not its own
     for image, values in zip(images[:2], (bright, dark), strict=True):
@@ -222,7 +212,7 @@ def test_dark_pictures_among_those_of_16_bits_are_told(tmp_path: Path) -> None:
     write_deep(tmp_path / "deep", [bright, dark])
     source = read_folder(data(tmp_path / "deep", channels=1))
     assert source.bits == 16
-    assert np.array_equal(source.splits["train"].images[0, 0], np.rint(bright / 257))
+    assert np.array_equal(source.splits["train"].images[0][0], np.rint(bright / 257))
     assert source.converted == {
         "16-bit grey to 8 bits": 1,
         "16-bit grey to 8 bits, dark: 10 bits would hold it": 1,

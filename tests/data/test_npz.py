@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nas_steps.config.data import Data
 from nas_steps.data.arrays import Source
 from nas_steps.data.npz import read_npz
+from nas_steps.data.photos import square
 from nas_steps.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -83,6 +85,21 @@ def test_resizing_and_channels(read: Read) -> None:
     found = read({"channels": 1}, images=np.full((6, 8, 10, 3), 77, np.uint8), labels=LABELS)
     assert found.splits["train"].images.shape == (6, 1, 8, 8)
     assert np.all(found.splits["train"].images == 77)
+
+
+@pytest.mark.parametrize(
+    ("keys", "notes"),
+    [
+        ({"crop": 0.5}, {"resized from 8 x 8": 6, "centre-cropped": 6}),
+        ({"fit": "letterbox", "resolution": 4}, {"resized from 8 x 8": 6}),
+    ],
+)
+def test_arrays_are_cropped_like_photos(read: Read, keys: dict[str, Any], notes: dict[str, int]) -> None:
+    found = read(keys, images=RGB, labels=LABELS)
+    side = keys.get("resolution", 8)
+    wanted = [square(Image.fromarray(image), side, keys.get("crop", 1.0), keys.get("fit", "crop")) for image in RGB]
+    assert np.array_equal(found.splits["train"].images, wanted)
+    assert found.converted == notes
 
 
 def explode() -> None:

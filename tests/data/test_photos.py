@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -264,6 +265,57 @@ def test_resizing_only_the_box_is_resizing_all_and_cropping() -> None:
     image = Image.fromarray(noise(60, 90, 3))
     whole = image.resize((30, 20), Image.Resampling.BICUBIC).crop((5, 0, 25, 20))
     assert np.array_equal(square(image, 20), np.asarray(whole).transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(("width", "height"), [(96, 64), (64, 96), (64, 64)])
+def test_the_evaluation_crop_is_resizing_to_more_and_cropping_the_centre(width: int, height: int) -> None:
+    pixels = noise(height, width, 3)
+    image = Image.fromarray(pixels)
+    # 28 / 0.875 = 32, half of the shorter side
+    whole = image.resize((width // 2, height // 2), Image.Resampling.BICUBIC)
+    left, top = (width // 2 - 28) // 2, (height // 2 - 28) // 2
+    wanted = np.asarray(whole.crop((left, top, left + 28, top + 28))).transpose(2, 0, 1)
+    photo = decode(stored(image), 28, 3, LIMIT, crop=0.875)
+    assert np.array_equal(photo.pixels, wanted)
+    assert photo.notes == []
+    assert decode(stored(image), 60, 3, LIMIT, crop=0.875).notes == ["enlarged"]  # of 56 that are kept
+
+
+@pytest.mark.parametrize(("width", "height", "channels"), [(90, 60, 3), (40, 90, 1), (33, 33, 3), (1000, 1, 1)])
+def test_a_letterbox_keeps_all_of_a_picture(width: int, height: int, channels: int) -> None:
+    image = Image.fromarray(noise(height, width, *[3] * (channels == 3)))
+    scale = 30 / max(width, height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    wanted = Image.new(image.mode, (30, 30))
+    wanted.paste(image.resize(size, Image.Resampling.BICUBIC), ((30 - size[0]) // 2, (30 - size[1]) // 2))
+    found = decode(stored(image), 30, channels, LIMIT, fit="letterbox").pixels
+    assert np.array_equal(
+        found if channels == 1 else found.transpose(1, 2, 0),
+        np.asarray(wanted).reshape((1, 30, 30) if channels == 1 else (30, 30, 3)),
+    )
+
+
+@pytest.mark.parametrize(("fit", "crop"), [("crop", 1.0), ("crop", 0.875), ("letterbox", 1.0)])
+def test_a_large_jpeg_is_decoded_at_a_part_of_its_size_with_the_same_pixels(fit: str, crop: float) -> None:
+    low = Image.fromarray(noise(12, 16, 3))
+    image = low.resize((1600, 1200), Image.Resampling.BICUBIC)
+    stream = stored(image, "JPEG", quality=92)
+    plain = Image.open(stream).convert("RGB")
+    stream.seek(0)
+    photo = decode(stream, 64, 3, 10**7, crop=crop, fit=fit)
+    assert photo.size == 1600 * 1200
+    assert np.abs(photo.pixels.astype(int) - square(plain, 64, crop, fit)).max() <= 3
+    # as long as less than eight times the pixels are there, all of them are decoded
+    assert np.array_equal(read(stream, 160, 3, 10**7)[0], square(plain, 160))
+
+
+def test_pillows_limit_is_as_before_when_threads_read_at_once() -> None:
+    before = Image.MAX_IMAGE_PIXELS
+    content = stored(Image.fromarray(noise(64, 64, 3)), "JPEG").getvalue()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: decode(io.BytesIO(content), 8, 3, LIMIT).pixels.tobytes(), range(200)))
+    assert len(set(found)) == 1
+    assert before == Image.MAX_IMAGE_PIXELS
 
 
 def test_shrinking_is_antialiased_and_enlarging_is_told() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 from exported_world import export, exported, line_of, recommended
 from tiny_world import MIXED, prepared, retrained
@@ -15,7 +17,7 @@ from tiny_world import MIXED, prepared, retrained
 from nas_steps.config.recipe import Recipe
 from nas_steps.data.store import read_meta
 from nas_steps.export.card import card
-from nas_steps.provenance.files import read_json
+from nas_steps.provenance.files import read_json, write_json
 from nas_steps.provenance.fingerprint import file_hash
 
 MEASURED = re.compile(r"[\d.e+-]+ ms \[[\d.e+-]+, [\d.e+-]+\]|[\d.]+ MB")
@@ -89,3 +91,64 @@ def test_what_is_not_known_is_not_shown_as_a_number(figure: str) -> None:
     assert "| validation | mean of 1 trainings | not measured |" in found
     assert "not measured | not measured | not measured |" in found  # the speed, of which there is no row
     assert "Latency is" not in found
+
+
+SOURCE = {
+    "source": "lite0",
+    "url": "https://example.org/lite0",
+    "licence": "Apache-2.0",
+    "normalisation": {"name": "lite"},
+}
+
+
+def pretrained_copy(folder: Path) -> str:
+    """metrics.json of a copy of resnet20's training that says it started from `lite0`."""
+    shutil.copytree(Path(retrained("resnet20")).parent, folder)
+    write_json(folder / "metrics.json", read_json(folder / "metrics.json") | {"weights": "lite0"})
+    return str(folder / "metrics.json")
+
+
+def properties_of(file: Path) -> dict[str, str]:
+    return {one.key: one.value for one in onnx.load(file).metadata_props}
+
+
+def test_a_card_and_its_files_name_the_pretrained_weights_that_the_network_started_from(tmp_path: Path) -> None:
+    training = pretrained_copy(tmp_path / "training")
+    write_json(tmp_path / "source.json", SOURCE)
+    export([training], tmp_path, source=tmp_path / "source.json")
+    found = text(tmp_path / "resnet20")
+    assert "- It started from pretrained weights: `lite0` (https://example.org/lite0)." in found
+    assert "- They started from `lite0`, whose licence is Apache-2.0." in found
+    assert "- They went on learning from the images above: the rights in those images decide" in found
+    meta = read_meta(prepared())
+    spelled = f"lite: mean {meta.mean[0]:.6g}, std {meta.std[0]:.6g}"
+    assert f"The file normalises them itself ({spelled})." in found
+    for name in ("model.onnx", "model_int8.onnx"):
+        told = properties_of(tmp_path / "resnet20" / name)
+        assert (told["weights"], told["weights_licence"], told["weights_normalisation"]) == (
+            "lite0",
+            "Apache-2.0",
+            spelled,
+        )
+
+
+def test_weights_of_a_file_are_called_so(tmp_path: Path) -> None:
+    write_json(tmp_path / "source.json", SOURCE | {"source": "file", "url": "", "licence": "unknown"})
+    export([pretrained_copy(tmp_path / "training")], tmp_path, source=tmp_path / "source.json")
+    assert "- It started from pretrained weights: a file of the user's.\n" in text(tmp_path / "resnet20")
+
+
+def test_pretrained_weights_without_facts_are_named_and_their_licence_is_unknown(tmp_path: Path) -> None:
+    export([pretrained_copy(tmp_path / "training")], tmp_path)
+    assert "- They started from `lite0`, whose licence is unknown." in text(tmp_path / "resnet20")
+    told = properties_of(tmp_path / "resnet20" / "model.onnx")
+    assert {key: value for key, value in told.items() if key.startswith("weights")} == {"weights": "lite0"}
+
+
+def test_a_network_from_nothing_has_no_facts_of_weights_that_others_started_from(tmp_path: Path) -> None:
+    write_json(tmp_path / "source.json", SOURCE)
+    export([retrained("resnet20")], tmp_path, source=tmp_path / "source.json")
+    found = text(tmp_path / "resnet20")
+    assert "lite0" not in found
+    assert MEASURED.sub("?", found) == MEASURED.sub("?", text(exported("resnet20")))
+    assert not [key for key in properties_of(tmp_path / "resnet20" / "model.onnx") if key.startswith("weights")]

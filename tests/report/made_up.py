@@ -18,7 +18,7 @@ from stepping import run, settings_files
 
 from nas_steps.config.derive import score_name
 from nas_steps.config.schema import Config
-from nas_steps.config.search import measured_latency
+from nas_steps.config.search import measured_latency, needs_costs
 from nas_steps.config.space import filled
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.models.latency import agreement
@@ -225,7 +225,7 @@ def _searches(folder: Path, config: Config, made: MadeUp, dice: random.Random) -
          "table": {"architectures": 100, "report_of_best_search": 0.94, "best_report": 0.95, "mean_report": 0.9}},
     )  # fmt: skip
     cost(folder / "search/budget.cost.json", "search", 3.2)
-    if measured_latency(config.search) is not None:
+    if needs_costs(config.search):
         _latencies(folder / "search", config, made, dice)
 
 
@@ -235,6 +235,8 @@ def _latencies(search: Path, config: Config, made: MadeUp, dice: random.Random) 
     write_costs(
         search / "blocks.csv", parts, Shape(1, 8, 10), {name: 0.01 + 0.1 * dice.random() for name in parts.names()}
     )
+    if measured_latency(config.search) is None:
+        return
     networks = [
         {"architecture": str(space.sample(dice)), "predicted_ms": ms * (1 + error), "measured_ms": ms}
         for ms, error in ((2.5, made.latency_error), (1.25, -made.latency_error), (5.0, 0.0))

@@ -329,7 +329,16 @@ def test_the_page_shows_as_many_rows_as_the_csv_files_hold(usual: Path) -> None:
         "costs": "Cost by stage",
     }
     shown = {table["caption"].strip(): table["rows"] for table in page.tables}
-    absent = {"factorial", "effects", "latencies", "fronts", "recipes", "recipe_contests", "recipe_agreement"}
+    absent = {
+        "constraints",
+        "factorial",
+        "effects",
+        "latencies",
+        "fronts",
+        "recipes",
+        "recipe_contests",
+        "recipe_agreement",
+    }
     drawn = {"forest", "confusion"}  # a plot and a matrix
     assert set(captions) == set(TABLES) - absent - drawn
     for name in captions:

@@ -7,7 +7,7 @@ from random import Random
 from nas_steps.config.space import Network
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.constraints import blocks_of
-from nas_steps.spaces.costs import Costs, CostTable, Shape
+from nas_steps.spaces.costs import FLOAT_MB, Costs, CostTable, Shape
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.spaces.protocol import Space
 
@@ -49,7 +49,11 @@ SPACES: dict[str, Space] = {"mobile": MOBILE, "resolutions": RESOLUTIONS, "cells
 
 
 def table(space: Space) -> CostTable:
-    """Counted parameters and multiply-accumulates, and latencies that are drawn: no function of the other two."""
+    """Counted parameters, multiply-accumulates and activations, and latencies that are drawn: no function of others."""
     parts = blocks_of(space, SKELETON)
     random = Random(0)
-    return CostTable(parts, {name: Costs(*parts.count(name, SHAPE), 0.1 + random.random()) for name in parts.names()})
+    costs = {
+        name: Costs(*parts.count(name, SHAPE), 0.1 + random.random(), FLOAT_MB * parts.peak(name, SHAPE))
+        for name in parts.names()
+    }
+    return CostTable(parts, costs)

@@ -14,7 +14,7 @@ from nas_steps.errors import UserError
 from nas_steps.models.build import size
 from nas_steps.spaces.cells import presets as cells
 from nas_steps.spaces.constraints import blocks_of
-from nas_steps.spaces.costs import Shape, counted, read_costs, write_costs
+from nas_steps.spaces.costs import CONSTRAINED, Shape, counted, read_costs, write_costs
 from nas_steps.spaces.mobile import presets as mobile
 from nas_steps.spaces.mobile.efficientnet import PUBLISHED
 from nas_steps.spaces.mobile.space import MobileSpace
@@ -68,7 +68,7 @@ def test_efficientnets_of_different_widths_are_counted_as_built(name: str) -> No
     assert_exact(space, SKELETON, Shape(3, 64, 10), space.parse(text))
 
 
-@pytest.mark.parametrize("what", ["parameters", "macs", "latency_ms"])
+@pytest.mark.parametrize("what", CONSTRAINED)
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 def test_the_smallest_architecture_is_the_smallest_of_all(space: Space, what: str) -> None:
     costs = table(space)
@@ -78,9 +78,25 @@ def test_the_smallest_architecture_is_the_smallest_of_all(space: Space, what: st
     assert getattr(costs.costs(found), what) == pytest.approx(smallest, rel=1e-12)
 
 
-def test_the_cheapest_by_a_weighted_sum_is_the_cheapest_of_all() -> None:
+@pytest.mark.parametrize("what", CONSTRAINED)
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+def test_the_largest_architecture_is_the_largest_of_all(space: Space, what: str) -> None:
+    costs = table(space)
+    largest = max(getattr(costs.costs(one), what) for one in members(space))
+    assert getattr(costs.costs(costs.largest(what)), what) == pytest.approx(largest, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {"parameters": 1e-3, "latency_ms": 1.0},
+        {"memory_mb": 10.0, "latency_ms": 1.0},
+        {"memory_mb": 100.0, "macs": 1e-5, "file_mb": 3.0},
+    ],
+    ids=["sums", "memory and latency", "memory, macs and file"],
+)
+def test_the_cheapest_by_a_weighted_sum_is_the_cheapest_of_all(weights: dict[str, float]) -> None:
     costs = table(MOBILE)
-    weights = {"parameters": 1e-3, "latency_ms": 1.0}
 
     def price(one: object) -> float:
         return sum(weight * getattr(costs.costs(one), what) for what, weight in weights.items())

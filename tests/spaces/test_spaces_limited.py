@@ -12,7 +12,7 @@ from nas_steps.config.constraints import Constraints
 from nas_steps.errors import UserError
 from nas_steps.spaces import constraints as limited_module
 from nas_steps.spaces.constraints import Limited, blocks_of, constrained_space, spelled
-from nas_steps.spaces.costs import write_costs
+from nas_steps.spaces.costs import CONSTRAINED, write_costs
 from nas_steps.spaces.protocol import Space, members
 
 every_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
@@ -72,7 +72,7 @@ def test_a_walk_within_tight_limits_forgets_where_it_began(monkeypatch: pytest.M
 
 
 @every_space
-@pytest.mark.parametrize("what", ["parameters", "macs", "latency_ms"])
+@pytest.mark.parametrize("what", CONSTRAINED)
 def test_a_limit_that_none_keeps_is_refused_with_the_smallest(space: Space, what: str) -> None:
     costs = table(space)
     smallest = min(getattr(costs.costs(one), what) for one in members(space))
@@ -100,6 +100,7 @@ def test_limits_that_exclude_each_other_are_refused_together() -> None:
 def test_milliseconds_are_spelled_as_a_limit_that_is_enough() -> None:
     assert spelled(0.0126612, "latency_ms") == "0.01267 ms"
     assert spelled(1234567, "macs") == "1,234,567 macs"
+    assert spelled(3.26664, "memory_mb") == "3.267 MB of memory"
 
 
 def test_without_limits_and_costs_the_space_is_itself(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from tiny_workflow import ROOT, TINY, change, snakemake, write_images
 
+from nas_steps.config.weights import installed
 from nas_steps.data.prepare import prepare
 from nas_steps.data.settings import DataSettings
 from nas_steps.models.build import size
@@ -19,7 +20,7 @@ from nas_steps.provenance.files import read_json, write_json
 from nas_steps.spaces.costs import Shape
 from nas_steps.spaces.mobile.architectures import parse_mobile
 from nas_steps.spaces.mobile.costs import count_architecture
-from nas_steps.spaces.mobile.efficientnet import B0
+from nas_steps.spaces.mobile.efficientnet import B0, LITE0
 from nas_steps.workflow.forecast.forecast import Forecast
 from nas_steps.workflow.forecast.images import Images, images_of
 from nas_steps.workflow.forecast.speeds import Speed, Speeds, assumed_seconds, kind_of, measured_since
@@ -198,7 +199,10 @@ def test_every_shipped_config_has_an_estimate(tmp_path: Path, file: Path) -> Non
         raw["images"] = str(tmp_path / "a.npz")
     plan = planned(tmp_path, raw)
     told = told_of(plan, all_jobs(plan), "cpu", 2)
-    assert told[0].startswith("Estimate for ")
+    assert told[0].startswith("Profile of the space ")
+    assert sum(line.startswith("Estimate for ") for line in told) == 1
+    later = told_of(plan, [job for job in all_jobs(plan) if job[0] == "retrain"], "cpu", 2)
+    assert later[0].startswith("Estimate for ")
     assert told[-1].startswith("Time: ")
     images = images_of(plan)
     assert images is not None
@@ -224,6 +228,7 @@ def test_a_dry_run_says_how_long_it_takes(tmp_path: Path) -> None:
     told = snakemake(tmp_path, TINY, "--dry-run")
     assert told.returncode == 0
     assert "Estimate for results/tiny: 60 training images of 8 x 8 pixels" in told.stdout
+    assert "Profile of the space small: " in told.stdout
     assert told.stdout.rstrip().rpartition("\n")[2].startswith("Time: unknown until a run here has measured it; about ")
     quiet = snakemake(tmp_path, TINY, "--dry-run", "--quiet")
     assert quiet.returncode == 0
@@ -244,3 +249,24 @@ def test_a_run_keeps_what_its_jobs_took(tmp_path: Path) -> None:
     assert next(one for one in kept if one["rule"] == "budget")["work_seconds"] == cost["work_seconds"]
     nothing = snakemake(tmp_path, TINY, *target, "--dry-run")
     assert "Estimate" not in nothing.stdout
+
+
+@pytest.mark.skipif(not installed("lite0"), reason="the pretrained package is not installed")
+def test_rivals_of_slices_are_counted_at_their_resolution(tmp_path: Path) -> None:
+    write_images(tmp_path / "images")
+    network = {"preset": "efficientnet_lite", "resolution": [64, 96]}
+    config = {
+        "data": {"source": "folder", "path": str(tmp_path / "images"), "resolution": 96},
+        "weights": "lite0",
+        "space": network,
+        "search": {"strategies": {"random": {"evaluations": 2}}},
+        "scaling": {"enabled": False},
+    }
+    plan = planned(tmp_path, config)
+    work = Workload(plan, Images(300, 100, 100, 3, 96, 10))
+    macs = {entry: work.of("retrain", {"entry": entry, "seed": 0}).macs for entry in plan.entries}
+    built = size(f"{LITE0}".replace("stem_", "stem_i64_"), None, inputs=3, classes=10, side=96)  # type: ignore[arg-type]
+    assert work.sizes.whole(64) == pytest.approx(built.macs, rel=0.01)
+    assert macs["pretrained_r64"] < 0.6 * macs["pretrained_r96"]
+    assert macs["pretrained_probe"] == pytest.approx(macs["pretrained_r96"] / 3)
+    assert 0 < macs["uniform-0"] < macs["pretrained_r96"]

@@ -29,7 +29,8 @@ STEPS = steps(
             **ARRAYS,
             "meta": (
                 "meta.json",
-                "source, classes, counts, shape, mean, std, checksums, what was skipped or converted, bits of 16 used",
+                "source, classes, counts, shape, crop, fit, mean, std, checksums, what was skipped or converted, bits "
+                "of 16 used",
             ),
             "cost": ("cost.json", COST),
         },

@@ -5,7 +5,11 @@ from nas_steps.provenance.step import COST, Step, steps
 
 CONVERTS = ("torch", "onnx", "onnxscript", "onnxruntime")
 READS = {**SEED, **SPACE, "export": "export"}
-TAKES = {"data": "folder of the prepared data", "trainings+": "metrics.json of all seeds"}
+TAKES = {
+    "data": "folder of the prepared data",
+    "trainings+": "metrics.json of all seeds",
+    "source?": "source.json of pretrained weights: where they come from, their licence and normalisation",
+}
 PERFORMANCE = "size, latency and memory of each file"
 
 STEPS = steps(
@@ -21,7 +25,8 @@ STEPS = steps(
             "exports": (
                 "export/exports.json",
                 "a line a network: how its files agree with it, and their names and hashes: <entry>/model.onnx, "
-                "model_int8.onnx if it was accepted, README.md (the model card)",
+                "model_int8.onnx if it was accepted, model.xml and .bin (OpenVINO) or model.tflite (LiteRT) if wanted, "
+                "README.md (the model card)",
             ),
             "performance": ("export/performance.json", PERFORMANCE),
             "cost": ("export/cost.json", COST),
@@ -37,7 +42,7 @@ STEPS = steps(
         writes={
             "exports": (
                 "export/scaled/exports.json",
-                "the same of each member that was trained: <member>.onnx and <member>_int8.onnx",
+                "the same of each member that was trained: <member>.onnx, <member>_int8.onnx and so on",
             ),
             "performance": ("export/scaled/performance.json", PERFORMANCE),
             "cost": ("export/scaled/cost.json", COST),
@@ -57,7 +62,8 @@ STEPS = steps(
                 "name, file, kind, status, seed, parameters, macs, bytes, images, largest_difference, top1_agreement, "
                 "test_accuracy, opset; int8_status, int8_file, int8_bytes, int8_valid_loss, int8_test_accuracy, "
                 "int8_test_loss, int8_test_loss_low, int8_test_loss_high; temperature (fitted on validation images), "
-                "calibration_error, calibrated_error (expected, on test images: without and with the temperature)",
+                "calibration_error, calibrated_error (expected, on test images: without and with the temperature); "
+                "formats",
             ),
             "performance": (
                 "export/performance.csv",

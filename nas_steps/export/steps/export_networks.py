@@ -17,6 +17,7 @@ def main(task: Task) -> None:
     recommended, meta = read_json(task.recommended), read_json(Path(task.data) / META)
     trainings = {(metrics["entry"], metrics["seed"]): (path, metrics) for path, metrics in records(task.trainings)}
     networks = {row["entry"]: row for row in recommended["considered"]}
+    source = read_json(task.source) if task.source else None
     for old in task.folder.glob(f"*/{MODEL}"):
         remove(old)
     lines: list[dict[str, Any]] = []
@@ -24,9 +25,9 @@ def main(task: Task) -> None:
     for entry in recommended["export"]:
         network, path = networks[entry], task.folder / entry / MODEL
         training = trainings[entry, network["seed"]]
-        line, speed = export(settings, task.data, training, path, task.folder)
+        line, speed = export(settings, task.data, training, path, task.folder, source)
         if line["file"] is not None:
-            text = card(network, recommended, training[1], settings.recipe, meta, line, speed)
+            text = card(network, recommended, training[1], settings.recipe, meta, line, speed, source)
             write_text(path.with_name(CARD), text)
             line["card"] = f"{entry}/{CARD}"
         lines.append(line)

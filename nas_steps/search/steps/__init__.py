@@ -3,7 +3,7 @@
 from typing import Any
 
 from nas_steps.config import derive
-from nas_steps.config.reads import CONSTRAINTS, SEARCHED, SEED, SPACE, TABLE
+from nas_steps.config.reads import CONSTRAINTS, LATENCY_TABLE, SEARCHED, SEED, SPACE, TABLE
 from nas_steps.provenance.step import COST, Reads, Step, steps
 from nas_steps.provenance.versions import TRAINS
 from nas_steps.search import counting
@@ -46,20 +46,38 @@ STEPS = steps(
         when=("trains", "needs_blocks"),
         packages=(*TRAINS, "onnxruntime"),
         device=True,
-        takes=DATA,
+        takes={**DATA, "latencies?": "latency.csv of a kit, if latency was measured on another device"},
         reads={
             **SEED,
             **SPACE,
+            **LATENCY_TABLE,
             "network": "retrain.network",
+            "batch": Reads("search.constraints.latency.batch", derive.batch),
             "latency": Reads("search.constraints.latency", derive.latency, depth=1, whole="search.constraints"),
         },
         writes={
-            "blocks": ("search/blocks.csv", "parameters, MACs and ms of each block of a network"),
+            "blocks": ("search/blocks.csv", "parameters, MACs, ms and MB of activations of each block of a network"),
             "latency": (
                 "search/latency.json",
                 "what the ms were measured on, how busy the machine was (load), and how well they predict networks",
             ),
             "cost": ("search/blocks.cost.json", COST),
+        },
+    ),
+    Step(
+        "profile_space",
+        "Tell what the space's networks cost, and how many of them keep the constraints.",
+        when=("trains", "needs_blocks"),
+        takes={**DATA, "blocks": "blocks.csv"},
+        reads={**SEED, **SPACE, **CONSTRAINTS},
+        writes={
+            "profile": (
+                "search/profile.csv",
+                "cost (all: every constraint together), least, median, largest, limit, within (architectures of the "
+                "uniform sample that keep it), share, low, high (95 % interval), sample",
+            ),
+            "details": ("search/profile.json", "the same with the size of the space"),
+            "cost": ("search/profile.cost.json", COST),
         },
     ),
     Step(

@@ -4,6 +4,7 @@ from nas_steps.data.store import read_meta
 from nas_steps.provenance.files import write_json
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
+from nas_steps.search.latency_table import identity, read_table, refuse_others
 from nas_steps.search.settings import BlockLatencySettings
 from nas_steps.spaces.constraints import blocks_of
 from nas_steps.spaces.costs import Shape, write_costs
@@ -18,7 +19,15 @@ def main(task: Task) -> None:
     blocks = blocks_of(space, settings.network)
     latencies: dict[str, float] = {}
     record: dict[str, object] = {"inputs": channels, "side": side, "classes": shape.classes}
-    if settings.latency is not None:
+    if settings.latency is not None and task.latencies is not None:
+        from nas_steps.search.block_latency import tabulated
+
+        table = read_table(task.latencies)
+        own = identity(space, settings.network.model_dump(mode="json"))
+        refuse_others(task.latencies, table, own, {**shape._asdict(), "batch": settings.latency.batch})
+        latencies, measurement = tabulated(space, blocks, shape, table)
+        record |= measurement
+    elif settings.latency is not None:
         from nas_steps.search.block_latency import measure, uses_device
         from nas_steps.training.devices import claimed, describe
 
@@ -30,5 +39,5 @@ def main(task: Task) -> None:
             latencies, measurement = measure(space, blocks, shape, settings.latency, device, seed)
             task.cost.device, task.cost.threads = describe(device), settings.latency.threads
             record |= {"device": task.cost.device, **measurement}
-    write_costs(task.output("blocks"), blocks, shape, latencies)
+    write_costs(task.output("blocks"), blocks, shape, latencies, settings.batch)
     write_json(task.output("latency"), record)

@@ -5,6 +5,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from nas_steps.spaces.cells.architectures import CellArchitecture, Node
+from nas_steps.spaces.cells.memory import peak_of_cell, peak_of_operation
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.costs import Shape, divided
 
@@ -52,6 +53,37 @@ class CellBlocks:
             return self._count_base(shape)
         counts = [_count_operation(*placed) for placed in self.placed(name, shape)]
         return sum(one for one, _ in counts), sum(macs for _, macs in counts)
+
+    def peak(self, name: str, shape: Shape) -> int:
+        """Count from above: a cell is taken to keep all its maps to its end, and so are those of the base."""
+        keeps = list(self._kept(shape))
+        # the caller keeps the images
+        images = shape.inputs * shape.side**2
+        if name == BASE:
+            stem = self.skeleton().channels * self._multiplier * shape.side**2
+            return images + max([stem, *(kept for _, kept in keeps)])
+        kind, reads, operation = name.split("-")
+        found = [images]
+        for cell, kept in keeps:
+            if cell.kind == kind:
+                side, stride = (cell.side, cell.stride) if reads == "input" else (divided(cell.side, cell.stride), 1)
+                found.append(images + kept + peak_of_operation(operation, cell.channels, side, stride))
+        return max(found)
+
+    @property
+    def _multiplier(self) -> int:
+        return 1 if self.space.inputs == 1 else int(self.skeleton().stem_multiplier)
+
+    def _kept(self, shape: Shape) -> Iterator[tuple[Setting, int]]:
+        """Yield each cell, and the elements of the maps that it keeps."""
+        outputs = 0 if self.space.inputs == 1 else len(self.space.concat)
+        before = last = self.skeleton().channels * self._multiplier * shape.side**2
+        for cell in self._cells(shape):
+            if not outputs:
+                # the output of the cell before, or of the reduction, is the input
+                before, last = 0, cell.channels * cell.side**2
+            yield cell, peak_of_cell(before, last, *cell[1:], self.space.nodes, outputs)
+            before, last = last, cell.channels * max(1, outputs) * divided(cell.side, cell.stride) ** 2
 
     def placed(self, name: str, shape: Shape) -> list[tuple[str, int, int, int]]:
         """Return an edge's places in the network as (operation, channels, input side, stride), cell by cell."""

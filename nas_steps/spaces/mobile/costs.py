@@ -9,6 +9,7 @@ from typing import NamedTuple
 from nas_steps.spaces.costs import Shape, divided
 from nas_steps.spaces.mobile.architectures import Block, Head
 from nas_steps.spaces.mobile.efficientnet import multiple_of
+from nas_steps.spaces.mobile.memory import peak_of_block, peak_of_layer
 from nas_steps.spaces.mobile.space import MobileArchitecture, MobileSpace, Stage
 
 STEM = "stem"
@@ -75,6 +76,20 @@ class MobileBlocks:
         if block is not None:
             return _count_block(place, block, side)
         return _count_head(place, head, shape._replace(side=side))
+
+    def peak(self, name: str, shape: Shape) -> int:
+        stem, head = self.space.stem, self.space.head
+        # the caller keeps the images, whatever they are resized to
+        images = shape.inputs * shape.side**2
+        short, side = self.without_side(name, shape)
+        if short == STEM:
+            given = 0 if short == name else shape.inputs
+            return images + peak_of_layer(given, side, stem.width, divided(side, stem.stride), stem.activation)
+        place, block = self.by_name[short]
+        before = divided(side, place.divided)
+        if block is None:
+            return images + peak_of_layer(place.into, before, head.width, before, stem.activation)
+        return images + peak_of_block(place.into, before, block, divided(side, place.divided * block.stride))
 
     def cheapest(self, price: Callable[[str], float]) -> MobileArchitecture:
         """Find the cheapest way at each resolution to each width and side by dynamic programming over the stages."""

@@ -22,7 +22,17 @@ from nas_steps.workflow.plan import Plan
 STAGES: dict[str, tuple[str, ...]] = {
     "data": ("data", "weights"),
     "search": (
-        *("measure_blocks", "budget", "supernet", "supernet_statistics", "one_shot", "propose", "screen", "evaluate"),
+        *(
+            "measure_blocks",
+            "profile_space",
+            "budget",
+            "supernet",
+            "supernet_statistics",
+            "one_shot",
+            "propose",
+            "screen",
+            "evaluate",
+        ),
         *("gather_search", "darts", "enas", "replay"),
     ),
     "ranking": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from random import Random
 from statistics import fmean
@@ -61,6 +62,13 @@ class Sizes:
             return self.candidate(side, final=True)
         return self._macs(one, 1, side or self.images.side)
 
+    def whole(self, side: int = 0) -> float:
+        """Return the size of a mobile space's largest network at its own or another resolution."""
+        network = self.space.largest(strict=False)
+        if side and isinstance(network, MobileArchitecture):
+            network = replace(network, stem=replace(network.stem, side=side))
+        return self._macs(network, 1, self.images.side)
+
     def supernet(self, path: str = "all", parts: int = 1) -> float:
         """Return the size of a supernet of cells whose batch goes through `all` operations or one of each `edge`."""
         if path == "architecture" or not isinstance(self.space, CellSpace):
@@ -77,8 +85,6 @@ class Sizes:
 
     def baseline(self, name: str) -> float:
         """Return the size of a hand-designed network, near enough; a fitted one has the mean's."""
-        if name.endswith("_probe"):
-            return self.baseline(name.removesuffix("_probe")) / 3  # nothing goes back through a frozen backbone
         if to_be_fitted(name) is not None:
             return self.candidate(final=True)
         baseline, family = parse_baseline(name), load_family(name)

@@ -16,11 +16,11 @@ FILE = "speeds.json"
 #: assumed until something is measured: multiply-accumulates a second of one thread
 MACS_PER_SECOND = 1e10
 #: seconds of a batch that do not depend on its images: a call of each layer, forward and back, and the optimiser
-BATCH_SECONDS = 0.012
+BATCH_SECONDS = 0.02
 #: seconds to read one image, small as a digit or large as a photo
 IMAGE_SECONDS = 0.005
 #: seconds until a process has imported torch
-IMPORT_SECONDS = 4.0
+IMPORT_SECONDS = 3.0
 #: seconds of a job that trains nothing, from its start to its end
 PLAIN_SECONDS = 1.0
 #: seconds that Snakemake and Python take for each job before its ledger begins

@@ -1,4 +1,4 @@
-"""Say how long a run takes: after a dry run and at the beginning of a run; keep what its jobs took at its end."""
+"""Say what a run searches and how long it takes: after a dry run and at its beginning; keep what its jobs took."""
 
 from __future__ import annotations
 
@@ -6,17 +6,27 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from nas_steps.config.constraints import Constraints
+from nas_steps.config.search import constrained
+from nas_steps.config.space import filled
+from nas_steps.provenance.seeds import derive_seed
+from nas_steps.spaces.costs import Shape
+from nas_steps.spaces.declare import declared
+from nas_steps.spaces.profile import profile_lines
 from nas_steps.workflow.forecast.forecast import Forecast, networks_of
-from nas_steps.workflow.forecast.images import images_of
+from nas_steps.workflow.forecast.images import Images, images_of
 from nas_steps.workflow.forecast.speeds import FILE, Speeds, measured_since
 from nas_steps.workflow.forecast.words import lines
 from nas_steps.workflow.forecast.work import Workload
 from nas_steps.workflow.machine import cores
 from nas_steps.workflow.plan import Plan
 
+#: rules that search
+SEARCHING = ("budget", "propose", "evaluate", "darts", "enas", "supernet", "one_shot")
+
 
 def tell(workflow: Any, plan: Plan, gpu: int) -> None:
-    """Print the forecast of the jobs that Snakemake would run; nothing if there are none or `--quiet` is given."""
+    """Print profile and forecast of the jobs that Snakemake would run; nothing if there are none, or by `--quiet`."""
     if workflow.output_settings.quiet:
         return
     jobs = [(job.rule.name, job.wildcards_dict) for job in workflow.dag.needrun_jobs(exclude_finished=False)]
@@ -32,7 +42,23 @@ def told_of(plan: Plan, jobs: list[tuple[str, Any]], device: str, slots: int) ->
     images = images_of(plan)
     if images is None:
         return ["Estimate of time: how many images there are is unknown until the job `data` has read them."]
-    return lines(Forecast(plan, Workload(plan, images), jobs, speeds_of(plan), device, slots))
+    found = lines(Forecast(plan, Workload(plan, images), jobs, speeds_of(plan), device, slots))
+    # what the searches choose from is of interest until they are done
+    searching = any(rule in SEARCHING for rule, _ in jobs)
+    return [*(profile_of(plan, images) if searching else []), *found]
+
+
+def profile_of(plan: Plan, images: Images) -> list[str]:
+    """Return the least, median and largest network of the space, and how many keep the constraints."""
+    config = plan.config
+    shape = Shape(images.channels, images.side, images.classes)
+    latency = (config.search.constraints or Constraints()).latency
+    seed = derive_seed(config.seed, "profile")
+    space, limits = declared(filled(config.space)), constrained(config.search)
+    return [
+        "Profile of the " + line if place == 0 else line
+        for place, line in enumerate(profile_lines(space, shape, limits, seed, config.retrain.network, latency.batch))
+    ]
 
 
 def keep_speeds(plan: Plan, since: float) -> None:

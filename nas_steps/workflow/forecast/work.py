@@ -10,7 +10,7 @@ from typing import Any
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost, rungs
 from nas_steps.config.ranking import ranking_recipe
 from nas_steps.config.strategies import Enas, Gradient, PcDarts, Random, Rsws
-from nas_steps.facts import CALIBRATION_BATCH
+from nas_steps.facts import CALIBRATION_BATCH, PROBE
 from nas_steps.search.counting import most_evaluations
 from nas_steps.search.halving import trainings
 from nas_steps.search.sampling import evaluations, round_size
@@ -216,6 +216,11 @@ class Workload:
             macs = hand_designed(self.sizes, entry)
         elif kind == "largest":
             macs = self.sizes.extreme("largest")
+        elif entry == PROBE:
+            macs = self.sizes.whole() / TRAINING  # nothing goes back through a frozen backbone
+        elif kind == "pretrained":
+            side = entry.rpartition("_r")[2]
+            macs = self.sizes.whole(int(side) if side.isdigit() else 0)
         elif kind == "random" and slot_of(entry) > 1:
             # the slot of the strategy that random search is matched to is the whole search
             others = sum(one.kind != "random" for one in self.config.search.strategies.values())

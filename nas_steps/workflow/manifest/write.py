@@ -62,6 +62,7 @@ def _undeclared(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
 def undeclared_files(exports: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the models and cards that an exports.json names, relative to its folder."""
     files = [file for line in exports for file in (line["file"], (line["int8"] or {}).get("file"), line.get("card"))]
+    files += [one["file"] for line in exports for made in line.get("formats", ()) for one in made["files"]]
     return [file for file in files if file]
 
 

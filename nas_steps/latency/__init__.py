@@ -1,0 +1,1 @@
+"""Measure the blocks of a space on another device."""
