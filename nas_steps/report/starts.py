@@ -50,4 +50,3 @@ def _searching(results: Results, first: Comparison | None) -> tuple[str, bool]:
     end = {"lost": ", a loss", "tie": ", no difference found", "few": ", too few trainings to judge"}
     text = f"searching brought {evidence.signed(best)} ({subject} against {best.against}, the pretrained network whole"
     return f"{text}{end.get(best.outcome, '')})", best.outcome == "lost"
-
