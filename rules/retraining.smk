@@ -4,6 +4,7 @@ rule retrain:
     input:
         data=DATA("train", "valid", "test"),
         weights=plan.pretrained(),
+        supernet=lambda w: plan.inherited(w.entry),
         winners=lambda w: plan.winners(w.entry),
         blocks=lambda w: plan.drawn_within(w.entry),
     output:
@@ -63,6 +64,7 @@ rule retrain_by_recipe:
     input:
         data=DATA("train", "valid", "test"),
         weights=plan.pretrained(),
+        supernet=lambda w: plan.inherited(w.entry),
         winners=lambda w: plan.winners(w.entry),
         blocks=lambda w: plan.drawn_within(w.entry),
     output:

@@ -13,7 +13,7 @@ from nas_steps.config.search import Search, constrained, needs_costs
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import SAMPLING, Enas, Gradient, PcDarts, Random
 from nas_steps.config.supernet import check_supernet
-from nas_steps.config.weights import Weights, pretrained_network
+from nas_steps.config.weights import Weights, pretrained_network, pretrains
 from nas_steps.errors import UserError, exact
 from nas_steps.facts import FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
@@ -119,6 +119,15 @@ def check_constraints(search: Search, data: Data, space: Space, network: Network
         raise ValueError(str(error)) from None
 
 
+def check_start(retrain: Retrain, search: Search, space: Space) -> None:
+    """Refuse to start final trainings from a supernet that is not there."""
+    if retrain.start != "supernet":
+        return
+    if not isinstance(space, MobileSpace) or not isinstance(search.estimator, SharedWeights):
+        problem = "retrain.start is supernet, but only a mobile space with search.estimator shared_weights has one"
+        raise ValueError(f"{problem}; choose these, or set retrain.start: weights")
+
+
 def check_factorial(scaling: Scaling, data: Data) -> None:
     """Refuse a hand-designed base that is too deep for the images, if their side is known."""
     side, text = known_side(data), scaling.factorial.hand_designed
@@ -178,7 +187,7 @@ def check_skeleton(section: Search | Retrain, key: str, space: MobileSpace) -> N
 
 def check_weights(weights: Weights, space: Space, data: Data, scaling: Scaling) -> None:
     """Refuse pretrained weights that networks of the space cannot start from."""
-    if not weights.given:
+    if not pretrains(weights):
         return
     if not isinstance(space, MobileSpace):
         problem = f"weights is {weights.source}, but space {space.name} has cells, of which there are no such weights"

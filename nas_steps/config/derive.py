@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from nas_steps.config.estimators import Extrapolation, ShortTraining, ZeroCost
+from nas_steps.config import weights as pretraining
+from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, ZeroCost
 from nas_steps.config.estimators import rungs as reached
 from nas_steps.config.schema import Config
 from nas_steps.config.search import measured_latency
 from nas_steps.config.space import filled
 from nas_steps.config.strategies import SUPERNET_KINDS, Random
-from nas_steps.config.weights import IMAGENET, NORMALISATIONS
-from nas_steps.config.weights import pretrained_network as network_of
+from nas_steps.facts import NORMALISATIONS
 from nas_steps.spaces.constraints import given
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.space import MobileSpace
@@ -109,6 +109,14 @@ def factorial_recipe(config: Config) -> str:
     return "retrain.recipe" if config.scaling.factorial.recipe is None else "scaling.factorial.recipe"
 
 
+def inherited(config: Config, _: str) -> Json | None:
+    """Return the training of the supernet that final trainings start from; None if they start from none."""
+    estimator = config.search.estimator
+    if config.retrain.start != "supernet" or not isinstance(estimator, SharedWeights):
+        return None
+    return estimator.supernet.model_dump(mode="json")
+
+
 def matched(config: Config, name: str) -> bool:
     """Return whether a strategy is random search whose cost is matched to the others'."""
     one = config.search.strategies[name]
@@ -117,39 +125,41 @@ def matched(config: Config, name: str) -> bool:
 
 def weights(config: Config, _: str) -> Json | None:
     """Return what networks start from, if that is not nothing."""
-    given = config.weights
-    if not given.given:
+    if not pretraining.pretrains(config.weights):
         return None
-    return {"source": weights_source(config), "importance": given.importance, "normalisation": given.normalised_by}
+    named = {"source": weights_source(config), "normalisation": normalised_by(config)}
+    return named | {"importance": config.weights.importance}
 
 
 def weights_source(config: Config, _: str = "") -> str:
     """Return the name of the weights' source; of a file, whose path is an option, that it is one."""
-    return "file" if config.weights.is_file else config.weights.source
+    return "file" if pretraining.is_file(config.weights) else config.weights.source
 
 
 def weights_version(config: Config, _: str) -> str:
     """Return the version of the package that carries the weights; empty for a file."""
-    return config.weights.version()
+    return pretraining.version_of(config.weights)
 
 
 def normalised_by(config: Config, _: str = "") -> str:
     """Return the name of the normalisation of pixels."""
-    return config.weights.normalised_by
+    return pretraining.normalised_by(config.weights)
 
 
 def normalisation(config: Config, _: str) -> list[list[float]] | None:
     """Return mean and std by channel, scaled to 0 to 1; None for those of the training images."""
-    found = NORMALISATIONS.get(config.weights.normalised_by)
+    found = NORMALISATIONS.get(normalised_by(config))
     return None if found is None else [list(one) for one in found]
 
 
 def pretrained_network(config: Config, _: str = "") -> str | None:
     """Return the network whose weights the space's architectures start from."""
     space = declared(filled(config.space))
-    return network_of(config.weights, space) if config.weights.given and isinstance(space, MobileSpace) else None
+    if not pretraining.pretrains(config.weights) or not isinstance(space, MobileSpace):
+        return None
+    return pretraining.pretrained_network(config.weights, space)
 
 
 def pretrained_baselines(config: Config, _: str) -> list[str]:
     """Return the hand-designed networks that torchvision may have weights of."""
-    return list(config.retrain.baselines) if config.weights.source == IMAGENET else []
+    return list(config.retrain.baselines) if config.weights.source == pretraining.IMAGENET else []

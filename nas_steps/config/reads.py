@@ -15,7 +15,8 @@ CONSTRAINTS: Mapping[str, str | Reads] = {"constraints": Reads("search.constrain
 SEARCHED: Mapping[str, str | Reads] = {**COMPUTE, **SPACE, "network": "search.network"}
 FINAL: Mapping[str, str | Reads] = {**COMPUTE, **SPACE, "network": "retrain.network"}
 _RETRAIN = {key: f"retrain.{key}" for key in ("recipe", "train_on", "processes")}
-RETRAINED: Mapping[str, str | Reads] = {**FINAL, **_RETRAIN}
+_START = {"supernet": Reads("search.estimator.supernet", derive.inherited, depth=1, whole="retrain.start")}
+RETRAINED: Mapping[str, str | Reads] = {**FINAL, **_RETRAIN, **_START}
 #: what only the plan knows: the fingerprint of the user's files
 CONTENT: Mapping[str, str | Reads] = {"content": ""}
 TABLE: Mapping[str, str | Reads] = {**SPACE, **CONTENT, "table": Reads("search.estimator", derive.table, depth=1)}

@@ -60,6 +60,11 @@ class Retrain(Section):
         "`ranking.uniform`, whose trainings cannot serve: they read no test set and keep no weights. 0: none.",
     )
     largest: bool = Field(False, description="Train the space's largest network, too.")
+    start: Literal["weights", "supernet"] = Field(
+        "weights",
+        description="Where slices start from: `weights`, or their path of the searches' supernet (of search seed 0 "
+        "if no search found them). The whole pretrained network starts from the weights alone.",
+    )
     train_on: Literal["train", "train+valid"] = Field(
         "train", description="Images of final trainings; `train+valid` leaves none for validation."
     )

@@ -19,6 +19,7 @@ from nas_steps.config.checks import (
     check_precision,
     check_ranking,
     check_skeleton,
+    check_start,
     check_strategies,
     check_weights,
 )
@@ -120,6 +121,7 @@ class Config(Section):
         check_names(search, self.retrain)
         check_estimator(search, space)
         check_constraints(search, self.data, space, self.retrain.network)
+        check_start(self.retrain, search, space)
         check_factorial(self.scaling, self.data)
         check_ranking(self.ranking, search, self.retrain, space)
         if not isinstance(estimator, Table):

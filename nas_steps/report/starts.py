@@ -18,7 +18,7 @@ RULE = (
 
 def brought(results: Results) -> Sentence | None:
     """Say it of the best ranked network; None if networks start from nothing."""
-    if not results.config.weights.given:
+    if results.config.weights.source == "none":
         return None
     pairs = [row for row in results.comparisons if row.role == "from_nothing"]
     # several searches may have ended in the network

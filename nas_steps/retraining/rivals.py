@@ -6,27 +6,18 @@ Loads no torch.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from nas_steps.facts import PROBE
 from nas_steps.provenance.files import read_json
 from nas_steps.retraining.constrained import keeps
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.architectures import MobileArchitecture, parse_mobile
 from nas_steps.spaces.mobile.space import MobileSpace
-from nas_steps.training.record import PROBE
 from nas_steps.training.settings import TrainingSettings
 
-#: the winner of the searches, trained from random weights
-FROM_NOTHING = "winner_from_nothing"
 _AT_SIDE = re.compile(r"pretrained_r(\d+)")
-
-
-def rival_names(sides: Sequence[int]) -> dict[str, str]:
-    """Return the rivals by name with their kinds: the pretrained network at each side in pixels, and the others."""
-    names = [f"pretrained_r{side}" for side in sorted(sides, reverse=True)]
-    return dict.fromkeys([*names, PROBE], "pretrained") | {FROM_NOTHING: "from_nothing"}
 
 
 def pretrained_entry(name: str, settings: TrainingSettings, weights: str | Path, blocks: str | Path | None) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from scipy.special import betaincinv
 
+from nas_steps.facts import PROBE
 from nas_steps.intervals import CONFIDENCE, accuracy_interval, mean_interval
 from nas_steps.retraining import comparison
 from nas_steps.retraining.comparison import Array, Pool, Side, adjust, contrast, network, outcome, pooled
-from nas_steps.training.record import PROBE, UNNEEDED
+from nas_steps.training.record import UNNEEDED
 
 #: the record of a training, as in metrics.json; `predictions.read_trainings` adds `correct` and `chance_level`
 Metrics = Mapping[str, Any]

@@ -14,8 +14,6 @@ from nas_steps.provenance.files import atomic, write_csv, write_json
 HISTORY = ("epoch", "learning_rate", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "seconds")
 #: the status of a training that another one makes needless, or for which the space has no architecture
 UNNEEDED = "unneeded"
-#: the pretrained network of which the last linear layer alone learns
-PROBE = "pretrained_probe"
 
 
 @dataclass(frozen=True)

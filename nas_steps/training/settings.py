@@ -3,6 +3,7 @@
 from nas_steps.config.constraints import Constraints
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.space import FilledSpace, Network
+from nas_steps.config.supernet import SupernetTraining
 from nas_steps.provenance.settings import Settings
 
 
@@ -18,7 +19,10 @@ class ComputeSettings(Settings):
 
 
 class TrainingSettings(ComputeSettings):
-    """Networks of a space, trained by one recipe. A uniformly drawn architecture keeps the `constraints`."""
+    """Networks of a space, trained by one recipe. A uniformly drawn architecture keeps the `constraints`.
+
+    `supernet` is how the supernet was trained that slices start from; None if they start from none.
+    """
 
     space: FilledSpace
     network: Network
@@ -26,3 +30,4 @@ class TrainingSettings(ComputeSettings):
     train_on: str = "train"
     processes: int = 1
     constraints: Constraints | None = None
+    supernet: SupernetTraining | None = None

@@ -18,6 +18,7 @@ from nas_steps.config.search import constrained, measured_latency, needs_costs
 from nas_steps.config.space import filled
 from nas_steps.config.strategies import SAMPLING, Enas, Gradient
 from nas_steps.config.walk import nearest_key
+from nas_steps.config.weights import is_file, pretrains
 from nas_steps.data.content import content_fingerprint, same_outcome
 from nas_steps.errors import UserError
 from nas_steps.estimation.table import check_table
@@ -25,7 +26,7 @@ from nas_steps.provenance.fingerprint import code_fingerprint, module_hashes
 from nas_steps.provenance.settings import write_settings
 from nas_steps.provenance.step import Step, cardinality, common_folder, expand
 from nas_steps.provenance.versions import describe_versions
-from nas_steps.retraining.rivals import rival_names
+from nas_steps.retraining.names import rival_names
 from nas_steps.search.slots import slot_entry, slots
 from nas_steps.spaces.baselines import family_of, to_be_fitted
 from nas_steps.spaces.declare import declared, declared_cells
@@ -188,7 +189,7 @@ class Plan:
                 given = [os.path.dirname(given[0])]
             if option == "path":
                 path = self.config.weights.source if name == "weights" else self.table
-                words += [f"--path={path}"] if name != "weights" or self.config.weights.is_file else []
+                words += [f"--path={path}"] if name != "weights" or is_file(self.config.weights) else []
             elif given:
                 words += [f"--{option}", *(given if mark in ("*", "+") else given[-1:])]
         if step.device:
@@ -219,7 +220,7 @@ class Plan:
     def _content_of_weights(self) -> str:
         """Return a fingerprint of the user's file of pretrained weights; empty if there is none."""
         source, known = self.config.weights, f"{self.store}/file_hashes.json"
-        return content_fingerprint(source.source, known, self.root) if source.is_file else ""
+        return content_fingerprint(source.source, known, self.root) if is_file(source) else ""
 
     def _data_folder(self) -> str:
         """Return where the prepared data lie: `results/data/<source>-<fingerprint of their settings>`.
@@ -305,7 +306,7 @@ class Plan:
     @property
     def pretrains(self) -> bool:
         """Whether networks start from pretrained weights."""
-        return self.config.weights.given
+        return pretrains(self.config.weights)
 
     def pretrained(self, output: str = "source") -> list[str]:
         """Return the pretrained weights that networks start from, or the `facts` about them; none from nothing."""
@@ -511,6 +512,14 @@ class Plan:
         """Return what the constraints of the searches are judged by; none if there are none, or a search kept them."""
         needed = self.entries[entry] not in ("searched", "random") and constrained(self.config.search)
         return self.every("measure_blocks", "blocks") if needed else []
+
+    def inherited(self, entry: str) -> list[str]:
+        """Return the weights of the supernet that an entry starts from; none if it starts from none."""
+        kind = self.entries[entry]
+        if self.config.retrain.start != "supernet" or kind not in ("searched", "random", "uniform"):
+            return []
+        seed = 0 if kind == "uniform" else int(entry.rpartition("-")[2])
+        return [self.file("supernet", "weights", seed=seed)]
 
     def judged_by(self) -> list[str]:
         """Return where the ranking's scores stand if no image is left to validate final trainings on."""

@@ -65,10 +65,10 @@ def test_sorted_channels_compute_the_same(importance: Importance) -> None:
     torch.testing.assert_close(made(images().double()), before, rtol=1e-10, atol=1e-10)
 
 
-def test_expanded_channels_are_sorted_by_the_weights_that_read_them() -> None:
+def test_expanded_channels_are_sorted_by_the_weights_that_make_them() -> None:
     made = network()
     sort_channels(made, "l1")
-    norms = made.features[2][1].block[3][0].weight.abs().sum((0, 2, 3))
+    norms = made.features[2][1].block[0][0].weight.abs().sum((1, 2, 3))
     assert torch.all(norms.diff() <= 1e-5)
     sort_channels(made, "bn")
     assert torch.all(made.features[2][1].block[1][1].weight.abs().diff() <= 0)

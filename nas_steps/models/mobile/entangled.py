@@ -1,7 +1,8 @@
 """Blocks that share weights as in BigNAS (Yu et al. 2020, section 3).
 
 A smaller depthwise kernel is the centre of the largest, and fewer expanded channels are the first ones, with their
-batch norms and statistics. The centre is not transformed as in once-for-all (Cai et al. 2020, section 3.3).
+batch norms and statistics. On demand the centre is multiplied by a learnt matrix, at first the identity, which all
+channels of a block share (once-for-all: Cai et al. 2020, section 3.3).
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ class EntangledBlock(nn.Module):
     Raises ValueError for blocks without an operation, or with and without an expanding convolution.
     """
 
-    def __init__(self, blocks: Sequence[Block], into: int, stem: Stem) -> None:
+    def __init__(self, blocks: Sequence[Block], into: int, stem: Stem, *, transform: bool = False) -> None:
         super().__init__()
         self.blocks, self.into, self.stem = tuple(blocks), into, stem
         operations = [block.operation for block in blocks if block.operation is not None]
@@ -35,14 +36,28 @@ class EntangledBlock(nn.Module):
         #: by operation; a dict, so that blocks without weights are not in `modules()`
         with torch.device("meta"):
             self.small = {block.operation: build_block(block, into, stem) for block in blocks}
+        #: the matrix that makes a kernel of the centre of the next larger one, by its side
+        self.transforms = nn.ParameterDict()
+        kernels = sorted({one.kernel for one in operations})[:-1] if transform else []
+        for side in kernels:
+            self.transforms[str(side)] = nn.Parameter(torch.eye(side * side))
         keys = set(self.largest.state_dict())
         if any(set(small.state_dict()) != keys for small in self.small.values()):
             raise ValueError("a block that expands and one that does not share no weights")
 
     def part(self, operation: Operation) -> dict[str, Tensor]:
-        """Return the state dict of the block with `operation`, as views of the shared tensors."""
+        """Return the state dict of the block with `operation`, as views of the shared tensors or transformed."""
         whole = dict(self.largest.named_parameters()) | dict(self.largest.named_buffers())
-        return {name: cut(whole[name], one.shape) for name, one in self.small[operation].state_dict().items()}
+        return {name: self._part(whole[name], one) for name, one in self.small[operation].state_dict().items()}
+
+    def _part(self, whole: Tensor, small: Tensor) -> Tensor:
+        if whole.ndim < 4 or whole.shape[-1] == small.shape[-1] or not self.transforms:
+            return cut(whole, small.shape)
+        for side in sorted(map(int, self.transforms), reverse=True):
+            if small.shape[-1] <= side < whole.shape[-1]:
+                centre = cut(whole, (*whole.shape[:2], side, side))
+                whole = (centre.flatten(2) @ self.transforms[str(side)].T).view_as(centre)
+        return cut(whole, small.shape)
 
     def alone(self, operation: Operation) -> nn.Module:
         """Build the block with `operation` with a copy of its weights."""

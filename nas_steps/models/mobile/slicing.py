@@ -18,7 +18,9 @@ from torchvision.ops.misc import SqueezeExcitation
 from nas_steps.errors import UserError
 from nas_steps.models.mobile.entangled import EntangledBlock, cut
 from nas_steps.models.mobile.network import MobileNetwork
-from nas_steps.models.mobile.supernet import STEM, LastStep, MobileSupernet
+from nas_steps.models.mobile.supernet import STEM, LastStep, MobileSupernet, step_name
+from nas_steps.models.resize import Resize
+from nas_steps.spaces.mobile.architectures import MobileArchitecture
 
 Importance = Literal["activation", "l1", "bn", "first"]
 #: nodes of the quadrature over a normal distribution
@@ -56,6 +58,8 @@ def start_supernet(supernet: MobileSupernet, weights: Mapping[str, Tensor], what
     """
     stages = len(supernet.space.stages)
     for name, module in supernet.modules_of.items():
+        if isinstance(module, Resize):
+            continue
         if isinstance(module, LastStep):
             prefix, module = f"features.{stages + 1}.", module.last
         elif name == STEM:
@@ -66,6 +70,20 @@ def start_supernet(supernet: MobileSupernet, weights: Mapping[str, Tensor], what
         part = module.largest if isinstance(module, EntangledBlock) else module
         mine = {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
         _copy(part.state_dict(), mine, what)
+
+
+def take_path(network: MobileNetwork, supernet: MobileSupernet, architecture: MobileArchitecture) -> None:
+    """Copy the weights of a supernet's path, the classifier's too, into the network of its architecture."""
+    last = supernet.step(supernet.path(architecture)[-1])
+    assert isinstance(last, LastStep)
+    stages = list(network.features.children())
+    stages[0].load_state_dict(supernet.step(STEM).state_dict())
+    stages[-1].load_state_dict(last.last.state_dict())
+    network.classifier.load_state_dict(last.classifier.state_dict())
+    for stage, layer, into, block in architecture.blocks():
+        name = step_name(stage, layer, into, block)
+        if name is not None:
+            list(stages[stage + 1].children())[layer].load_state_dict(supernet.step(name).state_dict())
 
 
 def last_linear(model: nn.Module) -> str:
@@ -89,9 +107,9 @@ def _holds(whole: Tensor | None, part: Tensor) -> bool:
 def sort_channels(network: MobileNetwork, importance: Importance) -> None:
     """Sort the channels within each block and between blocks, the most important first; the function stays.
 
-    - Expanded channels: `l1` is the norm of the weights that read them in the projection, `bn` the size of the
-      depthwise batch norm's scale. `activation` is the Euclidean norm of these weights times the root mean square of
-      what the channel holds, if the batch norm's outputs are normal with its shift and scale.
+    - Expanded channels: `l1` is the norm of the weights that make them in the expansion, `bn` the size of the
+      depthwise batch norm's scale. `activation` is the Euclidean norm of the weights that read the channel in the
+      projection, times the root mean square of what it holds if its batch norm's outputs are normal.
     - Channels between blocks, which have no activation: the size of the scale of the batch norms that write them,
       summed over the layers; by `l1` the norms of the convolutions that read them; by `activation` the product.
     - Channels within a squeeze-excitation follow the norm of the weights that read them.
@@ -128,7 +146,7 @@ def _sort_inside(block: MBConv, importance: Importance) -> None:
     if importance == "activation":
         scale = root_mean_square(*list(parts.depthwise)[1:3]) * parts.project[0].weight.pow(2).sum((0, 2, 3)).sqrt()
     elif importance == "l1":
-        scale = parts.project[0].weight.abs().sum((0, 2, 3))
+        scale = parts.expand[0].weight.abs().sum((1, 2, 3))
     else:
         scale = parts.depthwise[1].weight.abs()
     order = scale.argsort(descending=True, stable=True)

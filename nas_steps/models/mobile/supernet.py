@@ -41,7 +41,9 @@ class MobileSupernet(nn.Module):
     layer (by its input channels) that is no identity, the head. Weights are shared by all resolutions.
     """
 
-    def __init__(self, space: MobileSpace, *, inputs: int, classes: int, entangled: bool = False) -> None:
+    def __init__(
+        self, space: MobileSpace, *, inputs: int, classes: int, entangled: bool = False, transform: bool = False
+    ) -> None:
         super().__init__()
         self.space = space
         self.modules_of = nn.ModuleDict({STEM: build_stem(space.stem, inputs)})
@@ -64,7 +66,7 @@ class MobileSupernet(nn.Module):
         for owner, members in groups.items():
             if owner not in self.modules_of:
                 blocks = [block for _, block in members]
-                self.modules_of[owner] = EntangledBlock(blocks, members[0][0], space.stem)
+                self.modules_of[owner] = EntangledBlock(blocks, members[0][0], space.stem, transform=transform)
         for width in space.stages[-1].width:
             name = f"head-c{width}"
             self.steps[name] = (name, None)

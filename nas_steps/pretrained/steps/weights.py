@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from nas_steps.config.weights import NORMALISATIONS, PACKAGES
+from nas_steps.facts import NORMALISATIONS, WEIGHTS_PACKAGES
 from nas_steps.models.hand_designed import build_baseline
 from nas_steps.models.mobile.network import MobileNetwork
 from nas_steps.models.mobile.slicing import sort_channels
@@ -27,7 +27,7 @@ SIDE, CLASSES = 224, 1000
 def main(task: Task) -> None:
     """Write the tensors of each network, and what they are."""
     settings = task.read_settings(WeightsSettings)
-    named = settings.source in PACKAGES
+    named = settings.source in WEIGHTS_PACKAGES
     source = read_package(settings.source) if named else torchvisions(settings.network) if task.path is None else None
     if source is None:
         source = Source(read_file(task.path), "", settings.licence or "unknown: the file does not say")

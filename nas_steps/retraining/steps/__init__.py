@@ -53,6 +53,7 @@ def training(name: str, summary: str, folder: str, **more: Any) -> Step:
         takes={
             "data": "folder of the prepared data",
             "weights?": "source.safetensors: the pretrained weights that networks start from",
+            "supernet?": "weights.safetensors of the supernet that the network starts from a path of",
             "winners?": "winners.csv: a searched entry's architecture, or what a baseline is to match",
             "blocks?": "blocks.csv, for a uniform draw within constraints",
         },

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nas_steps.errors import known
+from nas_steps.facts import PROBE
 from nas_steps.provenance.task import Task
 from nas_steps.retraining.constrained import keeps
 from nas_steps.retraining.entries import KINDS, constraints_of, entry_of, missing
-from nas_steps.training.record import PROBE
 from nas_steps.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
+    from nas_steps.training.final import Start
     from nas_steps.training.networks import Trained
 
 
@@ -44,5 +45,9 @@ def main(task: Task) -> None:
         judged = "kept" if entry.kind in ("searched", "random") and settings.constraints else judged
         return {} if judged is None else {"constraints": judged}
 
-    start = None if entry.kind == "from_nothing" else pretrained(task.weights)
+    start: Start | None = None if entry.kind == "from_nothing" else pretrained(task.weights)
+    if task.supernet is not None and settings.supernet is not None:
+        from nas_steps.retraining.inheriting import FromSupernet
+
+        start = FromSupernet(task.supernet, settings, settings.supernet, task.data)
     final_job(task, entry, settings, start=start, probe=entry.name == PROBE, more=more)

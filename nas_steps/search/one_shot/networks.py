@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nas_steps.config.space import Network
+from nas_steps.config.supernet import SupernetTraining
 from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.models.mobile.prefix import evaluate_paths
@@ -127,14 +128,20 @@ class CellPaths(SharedNetwork):
         return self.supernet.discrete(architecture)
 
 
+def sharing(settings: SupernetTraining) -> dict[str, bool]:
+    """Return how blocks share weights: options of `shared_network`."""
+    return {"entangled": settings.entangled, "transform": settings.kernels == "transform"}
+
+
 def shared_network(
-    space: Any, network: Network, *, inputs: int, classes: int, entangled: bool = False
+    space: Any, network: Network, *, inputs: int, classes: int, entangled: bool = False, transform: bool = False
 ) -> SharedNetwork:
     """Build a supernet, of cells in the skeleton `network`, initialised from torch's random numbers. `entangled` shares
     weights among blocks that differ in kernel and expansion alone. Raises ValueError if the space has no such blocks.
     """
     if isinstance(space, MobileSpace):
-        return MobilePaths(MobileSupernet(space, inputs=inputs, classes=classes, entangled=entangled))
+        shape = {"inputs": inputs, "classes": classes}
+        return MobilePaths(MobileSupernet(space, **shape, entangled=entangled, transform=transform))
     assert isinstance(space, CellSpace)
     if entangled:
         raise ValueError(f"space {space.name} has cells, which have no blocks to entangle")

@@ -20,7 +20,7 @@ from nas_steps.facts import CALIBRATION_BATCH
 from nas_steps.models.build import size
 from nas_steps.provenance.files import atomic
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.search.one_shot.networks import SharedNetwork, shared_network
+from nas_steps.search.one_shot.networks import SharedNetwork, shared_network, sharing
 from nas_steps.search.settings import SharedSettings
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.protocol import Architecture
@@ -46,7 +46,7 @@ class Scorer:
         """Load the supernet's weights from a file. Raises UserError if they are not this space's."""
         meta, estimator, supernet = read_meta(data), settings.estimator, settings.estimator.supernet
         shape: dict[str, Any] = {"inputs": meta.shape[0], "classes": len(meta.classes)}
-        network = shared_network(declared(settings.space), settings.network, **shape, entangled=supernet.entangled)
+        network = shared_network(declared(settings.space), settings.network, **shape, **sharing(supernet))
         read_weights(network, weights)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         valid, train = load_split(data, "valid"), load_split(data, "train")

@@ -12,7 +12,7 @@ from nas_steps.config.supernet import SupernetTraining
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import load_split, part_of, read_meta
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.search.one_shot.networks import SharedNetwork, shared_network
+from nas_steps.search.one_shot.networks import SharedNetwork, shared_network, sharing
 from nas_steps.search.one_shot.sampling import Sampling, sampling
 from nas_steps.search.settings import SupernetSettings
 from nas_steps.spaces.declare import declared
@@ -149,7 +149,8 @@ def train_supernet(
     """
     supernet, space = settings.supernet, declared(settings.space)
     torch.manual_seed(derive_seed(seed, "initialisation"))
-    network = shared_network(space, settings.network, inputs=inputs, classes=classes, entangled=supernet.entangled)
+    shape: dict[str, Any] = {"inputs": inputs, "classes": classes}
+    network = shared_network(space, settings.network, **shape, **sharing(supernet))
     if initial is not None:
         initial(network.supernet)
     network = network.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

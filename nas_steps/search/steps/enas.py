@@ -31,7 +31,7 @@ def main(task: Task) -> None:
         images, space = load_images(task.data, job.device), declared(settings.space)
         assert images.valid is not None  # the controller learns from validation images
         torch.manual_seed(derive_seed(seed, "initialisation"))
-        shape = {"inputs": images.meta.shape[0], "classes": len(images.meta.classes)}
+        shape: dict[str, Any] = {"inputs": images.meta.shape[0], "classes": len(images.meta.classes)}
         network = shared_network(space, settings.network, **shape, entangled=strategy.entangled)
         if start is not None:
             start.start_supernet(network.supernet)
