@@ -106,6 +106,7 @@ wildcard_constraints:
 
 onstart:
     session.run.planned(workflow)
+    session.tell()
 
 
 onsuccess:

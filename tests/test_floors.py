@@ -35,6 +35,7 @@ FLOOR = {
     "workflow": 12,
     "manifest": 13,
     "why": 13,
+    "start": 13,
 }
 MODULES = sorted(
     ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in PACKAGE.rglob("*.py")

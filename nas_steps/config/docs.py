@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from nas_steps.config.estimators import ESTIMATORS
 from nas_steps.config.recipe import Optimisation, Recipe
 from nas_steps.config.schema import Config
-from nas_steps.config.section import Augment
+from nas_steps.config.section import Augment, Jitter, ResizedCrop
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import STRATEGIES, Gradient
 from nas_steps.config.walk import alternatives, sections
@@ -47,7 +47,7 @@ differs there, and a key that has a row of its own below is as that row says.
 
 #: sections that several keys have, described once: what their keys are called
 SHARED: dict[type[BaseModel], str] = {Gradient: "a differentiable strategy", Network: "a network"}
-SHARED |= {Recipe: "a recipe", Augment: "an augmentation"}
+SHARED |= {Recipe: "a recipe", Augment: "an augmentation", ResizedCrop: "a resized crop", Jitter: "a jitter"}
 
 
 def page() -> str:

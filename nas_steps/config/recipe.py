@@ -41,11 +41,34 @@ class Recipe(Optimisation):
         ge=0,
         description="Mix images and labels in pairs by a Beta(mixup, mixup) share (Zhang et al. 2018; 0.2 is usual).",
     )
+    cutmix: float = Field(
+        0.0,
+        ge=0,
+        description="Paste a rectangle of a Beta(cutmix, cutmix) share into another image and mix the labels by area "
+        "(Yun et al. 2019; 1 is usual). With `mixup`, too, each batch draws one of the two.",
+    )
     ema: float = Field(
         0.0,
         ge=0,
         lt=1,
         description="Decay of the moving average of weights and batch norms that is evaluated and exported; 0: none.",
+    )
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Factor of the learning rate from each stage (or cell) to the one before; the classifier has the "
+        "full rate (Clark et al. 2020, section 3.1). 1: one rate for all, as for random initial weights.",
+    )
+    balance: Literal["none", "weights", "sampling"] = Field(
+        "none",
+        description="For classes of unequal size: `weights` multiplies losses by the inverse frequency of the class "
+        "(1 on average), `sampling` draws the class of each image of an epoch uniformly.",
+    )
+    batch_norm: Literal["train", "frozen"] = Field(
+        "train",
+        description="`frozen` normalises by the statistics of pretrained weights and leaves them as they are; scale "
+        "and shift still learn. Random initial weights are trained as by `train`.",
     )
     # one kind more than what trains a supernet
     precision: Literal["float32", "bfloat16", "float16"] = Field(  # type: ignore[assignment]

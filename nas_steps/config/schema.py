@@ -23,6 +23,7 @@ from nas_steps.config.checks import (
     check_strategies,
     check_weights,
 )
+from nas_steps.config.colours import check_colours
 from nas_steps.config.data import Data, known_side
 from nas_steps.config.estimators import Table
 from nas_steps.config.export import Export
@@ -130,4 +131,6 @@ class Config(Section):
         trained = {"search.estimator": estimator} if isinstance(estimator, Recipe) else {}
         check_precision(recipes | trained, self.device)
         check_strategies(search, space)
+        trains = {"search": search, "ranking": self.ranking, "retrain": self.retrain, "scaling": self.scaling}
+        check_colours(trains, self.data)
         return self

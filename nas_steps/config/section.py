@@ -2,9 +2,11 @@
 
 import os
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from nas_steps.errors import exact
 
 
 def as_text(value: Any) -> Any:
@@ -81,9 +83,67 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def _rising(value: list[float]) -> list[float]:
+    low, high = value
+    if not 0 < low <= high:
+        raise ValueError(
+            f"given [{exact(low)}, {exact(high)}], but wanted are two numbers above 0, the lower one first"
+        )
+    return value
+
+
+#: [low, high]
+Interval = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_rising)]
+
+
+class ResizedCrop(Section):
+    """Random resized crop (Szegedy et al. 2015, section 6; torchvision's RandomResizedCrop)."""
+
+    scale: Interval = Field([0.35, 1.0], description="Least and largest share of the image's area that a crop keeps.")
+    ratio: Interval = Field([0.75, 1.3333], description="Least and largest width of a crop per height.")
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        if self.scale[1] > 1:
+            raise ValueError(f"scale ends in {exact(self.scale[1])}, but a crop has at most all of its image: 1")
+        return self
+
+
+class Jitter(Section):
+    """Random colours (torchvision's ColorJitter, in the order of the keys)."""
+
+    brightness: float = Field(
+        0.0, ge=0, le=1, description="Brightness is multiplied by 1 - this to 1 + this, drawn anew for each image."
+    )
+    contrast: float = Field(0.0, ge=0, le=1, description="The same for the distance from the image's mean grey.")
+    saturation: float = Field(
+        0.0, ge=0, le=1, description="The same for the distance from each pixel's grey; RGB images only."
+    )
+    hue: float = Field(0.0, ge=0, le=0.5, description="Largest turn of the hue, in whole circles; RGB images only.")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not (self.brightness or self.contrast or self.saturation or self.hue):
+            raise ValueError("all keys are 0, which changes nothing; give one, such as brightness: 0.2, or null")
+        return self
+
+
 class Augment(Section):
     flip: bool = Field(False, description="Mirror left and right with probability 1/2 (not for digits or text).")
     crop: Natural = Field(0, description="Zero padding in pixels of a random crop back to full size.")
+    resized_crop: ResizedCrop | None = Field(
+        None, description="Resize a random part to full size, in the place of `crop`; null: none."
+    )
+    jitter: Jitter | None = Field(None, description="Change brightness and colours; null: none.")
     cutout: Natural = Field(0, description="Side in pixels of one erased square (DeVries & Taylor 2017); 0: none.")
     randaugment: int = Field(0, ge=0, le=4, description="Random operations an image (Cubuk et al. 2020); 0: none.")
     magnitude: int = Field(9, ge=0, le=30, description="Strength of RandAugment's operations, of 30.")
+
+    @model_validator(mode="after")
+    def _one_crop(self) -> Self:
+        if self.crop and self.resized_crop is not None:
+            raise ValueError(
+                f"crop ({self.crop}) and resized_crop are both given, but a resized crop is in the place of a crop; "
+                "set crop: 0, or resized_crop: null"
+            )
+        return self

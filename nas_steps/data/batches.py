@@ -10,7 +10,10 @@ import torch
 import torch.nn.functional as F
 
 from nas_steps.config.section import Augment
+from nas_steps.data.balance import balanced_order
+from nas_steps.data.jitter import check_channels, draw_factors, jittered
 from nas_steps.data.randaugment import draw, rand_augment
+from nas_steps.data.resized_crop import draw_boxes, resized_crop
 
 #: images larger than this stay memory-mapped when training on a CPU (or MPS, whose memory is the machine's)
 CPU_LIMIT = 2 * 2**30
@@ -54,26 +57,44 @@ class DeviceImages:
     def __len__(self) -> int:
         return len(self._labels)
 
+    @property
+    def labels(self) -> torch.Tensor:
+        """The labels int64 (N,), on the device."""
+        return self._labels
+
     def steps(self, batch_size: int, *, shuffle: bool) -> int:
         """Return the number of batches that `batches` yields with these arguments."""
         return len(batch_bounds(len(self), batch_size, shuffle=shuffle))
 
     def batches(
-        self, batch_size: int, *, augment: Augment | None = None, shuffle: bool, seed: int | None = None, start: int = 0
+        self,
+        batch_size: int,
+        *,
+        augment: Augment | None = None,
+        shuffle: bool,
+        seed: int | None = None,
+        start: int = 0,
+        balanced: bool = False,
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield one pass: normalised float32 images (B, C, side, side), channels last, and int64 labels (B,).
 
-        Flip, crop, RandAugment and cutout follow `augment` in this order. A crop has a border of zeros (black); a
-        cutout square is set to the mean (0 after normalisation), as in DARTS (Liu et al. 2019). `seed` decides order
-        and augmentation: give each epoch its own. When shuffling, a last single image joins the batch before, since
-        batch norm cannot train on it. The first `start` batches are left out; the others stay the same.
+        Flip, crop (or resized crop), jitter, RandAugment and cutout follow `augment` in this order. A crop has a border
+        of zeros (black); a cutout square is set to the mean (0 after normalisation), as in DARTS (Liu et al. 2019).
+        `seed` decides order and augmentation: give each epoch its own. When shuffling, a last single image joins the
+        batch before, since batch norm cannot train on it. The first `start` batches are left out; the others stay the
+        same. If `balanced`, each image is drawn from a random class, in the place of shuffling. Raises UserError if
+        grey images are to get other colours.
         """
         augment = augment or Augment()
-        random = shuffle or augment.flip or augment.crop or augment.cutout or augment.randaugment
-        if random and seed is None:
+        if (shuffle or balanced or is_random(augment)) and seed is None:
             raise ValueError("shuffling and augmentation need a seed")
+        if augment.jitter is not None:
+            check_channels(augment.jitter, self._mapped.shape[1])
         generator = torch.Generator().manual_seed(seed or 0)
-        order = torch.randperm(len(self), generator=generator) if shuffle else torch.arange(len(self))
+        if balanced:
+            order = balanced_order(self._labels.cpu(), generator)
+        else:
+            order = torch.randperm(len(self), generator=generator) if shuffle else torch.arange(len(self))
         numbers = Numbers.draw(len(self), self._stored_side, augment, generator)
         there, numbers = order.to(self.device), numbers.to(self.device)
         for first, stop in batch_bounds(len(self), batch_size, shuffle=shuffle)[start:]:
@@ -83,6 +104,10 @@ class DeviceImages:
                 raw = torch.from_numpy(self._mapped[order[first:stop].numpy()]).to(self.device)
             part = numbers.part(first, stop)
             raw = shift_and_flip(raw, augment.crop, part)
+            if part.boxes is not None:
+                raw = resized_crop(raw, part.boxes)
+            if part.factors is not None and augment.jitter is not None:
+                raw = jittered(raw, part.factors, augment.jitter)
             if part.operations is not None:
                 raw = rand_augment(raw, part.operations, augment.magnitude)
             images = raw.float().mul_(self._scale).add_(self._shift)
@@ -94,12 +119,14 @@ class DeviceImages:
 
 
 class Numbers(NamedTuple):
-    """Random numbers of N images; None if not augmented. Rows come first; RandAugment's operations stay on the CPU."""
+    """Random numbers of N images; None if not augmented. Rows come first; operations and boxes stay on the CPU."""
 
     flip: torch.Tensor | None  # bool (N,)
     offset: torch.Tensor | None  # int64 (N, 2), of the crop
     centre: torch.Tensor | None  # int64 (N, 2), of the cutout
-    operations: torch.Tensor | None = None  # int64 (N, operations)
+    operations: torch.Tensor | None = None  # int64 (N, operations), of RandAugment
+    boxes: torch.Tensor | None = None  # int64 (N, 4), of the resized crop
+    factors: torch.Tensor | None = None  # float32 (N, 4), of the jitter
 
     @staticmethod
     def draw(count: int, side: int, augment: Augment, generator: torch.Generator) -> Numbers:
@@ -108,14 +135,22 @@ class Numbers(NamedTuple):
             torch.randint(2 * augment.crop + 1, (count, 2), generator=generator) if augment.crop else None,
             torch.randint(side, (count, 2), generator=generator) if augment.cutout else None,
             draw(count, augment.randaugment, generator) if augment.randaugment else None,
+            draw_boxes(count, side, augment.resized_crop, generator) if augment.resized_crop else None,
+            draw_factors(count, augment.jitter, generator) if augment.jitter else None,
         )
 
     def to(self, device: torch.device) -> Numbers:
-        flip, offset, centre = (None if one is None else one.to(device) for one in self[:3])
-        return Numbers(flip, offset, centre, self.operations)
+        flip, offset, centre, factors = (None if one is None else one.to(device) for one in (*self[:3], self.factors))
+        return Numbers(flip, offset, centre, self.operations, self.boxes, factors)
 
     def part(self, start: int, stop: int) -> Numbers:
         return Numbers(*(None if one is None else one[start:stop] for one in self))
+
+
+def is_random(augment: Augment) -> bool:
+    """Return whether anything is drawn for an image."""
+    cropped = augment.crop or augment.resized_crop is not None
+    return bool(augment.flip or cropped or augment.jitter is not None or augment.cutout or augment.randaugment)
 
 
 def batch_bounds(count: int, batch_size: int, *, shuffle: bool) -> list[tuple[int, int]]:

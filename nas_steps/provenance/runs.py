@@ -99,11 +99,16 @@ class Run:
 
 
 def claim_while_executing(
-    workflow: Any, run: Run, forced: Sequence[str] = (), begun: Callable[[], None] = lambda: None
+    workflow: Any,
+    run: Run,
+    forced: Sequence[str] = (),
+    begun: Callable[[], None] = lambda: None,
+    shown: Callable[[], None] = lambda: None,
 ) -> None:
     """Make `workflow` the run whenever it executes jobs; the jobs of the `forced` files run, too.
 
-    `begun` is called before the first job of a run, not of a dry run; it may raise UserError. All of Snakemake's ways
+    `begun` is called before the first job of a run, not of a dry run; it may raise UserError. `shown` is called after a
+    dry run. All of Snakemake's ways
     to execute jobs, and no other command, call `execute`; when the Snakefile is read, the command is not yet known.
     """
     from snakemake.exceptions import LockException, WorkflowError
@@ -116,7 +121,9 @@ def claim_while_executing(
         if executor_plugin.common_settings.dryrun_exec:
             try:
                 with _notes_elsewhere(run.state):
-                    return execute(*arguments, executor_plugin=executor_plugin, **named)
+                    result = execute(*arguments, executor_plugin=executor_plugin, **named)
+                shown()
+                return result
             except UserError as error:
                 raise WorkflowError(str(error)) from None
         try:

@@ -27,6 +27,13 @@ def put_back(model: nn.Module, kept: Sequence[Tensor]) -> None:
         buffer.copy_(old)
 
 
+def freeze_statistics(model: nn.Module) -> None:
+    """Let batch norms normalise by their running statistics until `model.train()` is called again; they still learn."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
 @contextmanager
 def same_statistics(model: nn.Module) -> Iterator[None]:
     """Restore the running statistics after the block."""

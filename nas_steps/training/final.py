@@ -97,8 +97,9 @@ def final_job(
     elif start is not None:
         what["weights"] = start.key()
 
-        def initial(model: nn.Module) -> None:
+        def initial(model: nn.Module) -> str | None:
             started.append(start.start(model, entry.architecture))
+            return started[-1]
 
     network = network or settings.network
     with training_job(task, settings, processes=settings.processes, **what) as job:

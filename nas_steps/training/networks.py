@@ -4,12 +4,14 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.space import Network
+from nas_steps.data.balance import class_weights
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import Meta, Split, load_split, merge, part_of, read_meta
 from nas_steps.models.build import build, size
@@ -98,23 +100,26 @@ def train_network(
 ) -> Trained:
     """Build `architecture` and train it by `recipe`; deterministic in `seed`, interrupted or not. `stop` is `fit`'s.
 
-    `initial` may change the initialised weights in place, on the CPU. Of a `probe` the last linear layer learns alone,
-    and batch norms keep their statistics. With `recipe.ema` the average is evaluated and
-    returned. Divergence is a status. Raises UserError for a precision that the device does not have."""
+    `initial` may change the initialised weights in place, on the CPU; it returns None if it left them. Random weights
+    learn without `layer_decay` and with batch norms of their own, whatever the recipe. Of a `probe` the last linear
+    layer learns alone, and batch norms keep their statistics. With `recipe.ema` the average is evaluated and returned.
+    Divergence is a status. Raises UserError for a precision that the device does not have."""
     check_precision(recipe, images.train.device)
     shape = {**images.shape, "side": images.side}
     counted = size(architecture, network, **shape)
     torch.manual_seed(derive_seed(seed, "initialisation"))
     model = build(architecture, network, **shape, auxiliary=recipe.auxiliary_weight > 0)
-    if initial is not None:
-        initial(model)
+    if initial is None or initial(model) is None:
+        recipe = recipe.model_copy(update={"layer_decay": 1.0, "batch_norm": "train"})
     if probe:
         freeze_all_but_the_last(model)
         recipe = recipe.model_copy(update={"batch_norm": "frozen"})
     model = model.to(images.train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     synchronise(model)
     trained = Trained(model, counted.parameters, counted.macs)
-    learner = SupervisedLearner(model, recipe, images.train.steps(recipe.batch_size, shuffle=True), seed)
+    steps = images.train.steps(recipe.batch_size, shuffle=True)
+    weights = class_weights(images.train.labels, images.shape["classes"]) if recipe.balance == "weights" else None
+    learner = SupervisedLearner(model, recipe, steps, seed, weights)
 
     def end_of_epoch(_epoch: int) -> Row:
         row: Row = {"learning_rate": learner.rate}
@@ -124,7 +129,8 @@ def train_network(
 
     def batches(epoch: int, start: int) -> Iterator[Batch]:
         number = derive_seed(seed, "batches", epoch)
-        return images.train.batches(recipe.batch_size, augment=recipe.augment, shuffle=True, seed=number, start=start)
+        drawn: dict[str, Any] = {"shuffle": True, "balanced": recipe.balance == "sampling", "seed": number}
+        return images.train.batches(recipe.batch_size, augment=recipe.augment, **drawn, start=start)
 
     try:
         trained.history = fit(

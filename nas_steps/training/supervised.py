@@ -1,7 +1,6 @@
 """Supervised training by a recipe: how one batch is learnt."""
 
 import math
-import random
 from collections.abc import Sequence
 
 import torch
@@ -12,10 +11,12 @@ from torch.optim.swa_utils import AveragedModel
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.errors import UserError
-from nas_steps.provenance.seeds import derive_seed
+from nas_steps.training.batch_norms import freeze_statistics
 from nas_steps.training.checkpoint import State
+from nas_steps.training.layer_decay import depth_of
 from nas_steps.training.loop import Learner
 from nas_steps.training.micro_batches import MicroBatches
+from nas_steps.training.mixing import mixed
 
 #: weight of the new value in AdamW's moving averages is 1 - these
 ADAMW_BETAS = (0.9, 0.999)
@@ -28,11 +29,34 @@ def cosine(peak: float, done: float, *, warmup: float = 0.0, floor: float = 0.0)
     return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
 
 
+def learning(model: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters that are not frozen."""
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
     """Return two groups: weights with weight decay, biases and batch norms without (He et al. 2019)."""
-    weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    weights = [parameter for parameter in learning(model) if parameter.ndim > 1]
+    others = [parameter for parameter in learning(model) if parameter.ndim <= 1]
     return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def layered_groups(model: nn.Module, weight_decay: float, layer_decay: float) -> list[dict[str, object]]:
+    """Return `decay_groups` of each depth (`depth_of`), from the input to the classifier.
+
+    The learning rate of a group is that of the recipe times its `rate`, `layer_decay` to the power of the depth."""
+    by_depth: dict[int, dict[bool, list[nn.Parameter]]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        both = by_depth.setdefault(depth_of(name, model), {True: [], False: []})
+        both[parameter.ndim > 1].append(parameter)
+    return [
+        {"params": some, "weight_decay": weight_decay if decayed else 0.0, "rate": layer_decay**depth}
+        for depth in sorted(by_depth, reverse=True)
+        for decayed, some in by_depth[depth].items()
+        if some
+    ]
 
 
 def optimizer_of(groups: list[dict[str, object]], settings: Recipe | SupernetTraining) -> torch.optim.Optimizer:
@@ -69,16 +93,29 @@ def check_precision(recipe: Recipe, device: torch.device) -> None:
 
 
 class SupervisedLearner(Learner):
-    """Learns one batch by one step of the optimiser, and averages the weights. `seed` is that of mixup."""
+    """Learns one batch by one step of the optimiser, and averages the weights.
 
-    def __init__(self, model: nn.Module, recipe: Recipe, steps_per_epoch: int, seed: int = 0) -> None:
-        self.model, self.recipe, self.seed = model, recipe, seed
+    `seed` is that of mixup and CutMix; `class_weights` (classes,) are factors of the losses."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        steps_per_epoch: int,
+        seed: int = 0,
+        class_weights: Tensor | None = None,
+    ) -> None:
+        self.model, self.recipe, self.seed, self.class_weights = model, recipe, seed, class_weights
         self.steps = 0
         self.average = averaged(model, recipe.ema) if recipe.ema else None
         self.mix = 1.0  # the share of an image in its mixture
         self.scaler = torch.amp.GradScaler("cuda", enabled=recipe.precision == "float16")
         self.micro_batches = MicroBatches(model)
-        self.optimizer = optimizer_of(decay_groups(model, recipe.weight_decay), recipe)
+        if recipe.layer_decay < 1:
+            groups = layered_groups(model, recipe.weight_decay, recipe.layer_decay)
+        else:
+            groups = decay_groups(model, recipe.weight_decay)
+        self.optimizer = optimizer_of(groups, recipe)
         self.stateful = {"model": model, "optimizer": self.optimizer, "scaler": self.scaler}
         if self.average is not None:
             self.stateful["average"] = self.average
@@ -88,14 +125,17 @@ class SupervisedLearner(Learner):
 
     def __call__(self, images: Tensor, labels: Tensor, done: float) -> tuple[Tensor, Tensor]:
         recipe = self.recipe
+        rate = cosine(recipe.learning_rate, done + self.half_step, warmup=self.warmup)
         for group in self.optimizer.param_groups:
-            group["lr"] = cosine(recipe.learning_rate, done + self.half_step, warmup=self.warmup)
+            group["lr"] = rate * group.get("rate", 1.0)
         if hasattr(self.model, "drop_path"):
             self.model.drop_path = recipe.drop_path * done  # type: ignore[assignment]
         self.model.train()
-        if recipe.mixup:
+        if recipe.batch_norm == "frozen":
+            freeze_statistics(self.model)
+        if recipe.mixup or recipe.cutmix:
             images, labels = self._mixed(images, labels)
-        learnt = self.micro_batches.backward(list(self.model.parameters()), images, labels, self._loss)
+        learnt = self.micro_batches.backward(learning(self.model), images, labels, self._loss)
         self.scaler.unscale_(self.optimizer)
         if recipe.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), recipe.gradient_clip)
@@ -108,11 +148,8 @@ class SupervisedLearner(Learner):
 
     def _mixed(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Mix each image with the one before it in the batch; labels (B, 2) are its own and the other's."""
-        # of the step's number, so that all processes mix alike and a resumed training as an unbroken one
-        draws = random.Random(derive_seed(self.seed, "mixup", self.steps))
-        self.mix = draws.betavariate(self.recipe.mixup, self.recipe.mixup)
-        mixed = torch.lerp(images.roll(1, 0), images, self.mix)
-        return mixed.contiguous(memory_format=torch.channels_last), torch.stack([labels, labels.roll(1, 0)], 1)
+        images, self.mix = mixed(images, self.recipe, self.seed, self.steps)
+        return images, torch.stack([labels, labels.roll(1, 0)], 1)
 
     def _loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         recipe = self.recipe
@@ -129,11 +166,18 @@ class SupervisedLearner(Learner):
 
     def _entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the mean cross-entropy; of mixtures, that of both labels by their shares."""
-        smoothing = self.recipe.label_smoothing
         if labels.ndim == 1:
-            return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
-        own, other = (F.cross_entropy(logits.float(), some, label_smoothing=smoothing) for some in labels.unbind(1))
+            return self._mean_entropy(logits, labels)
+        own, other = (self._mean_entropy(logits, some) for some in labels.unbind(1))
         return self.mix * own + (1 - self.mix) * other
+
+    def _mean_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        smoothing = self.recipe.label_smoothing
+        if self.class_weights is None:
+            return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+        # not torch's weighted mean, which divides by the weights of the batch: micro-batches would then count wrongly
+        losses = F.cross_entropy(logits.float(), labels, label_smoothing=smoothing, reduction="none")
+        return (self.class_weights[labels] * losses).mean()
 
     @property
     def evaluated(self) -> nn.Module:
@@ -149,5 +193,5 @@ class SupervisedLearner(Learner):
 
     @property
     def rate(self) -> float:
-        """The learning rate of the last step."""
-        return self.optimizer.param_groups[0]["lr"]
+        """The learning rate of the last step, of the classifier."""
+        return self.optimizer.param_groups[-1]["lr"]

@@ -80,6 +80,11 @@ def gpus_of_a_job(device: str, cluster: bool, submitted: bool = False) -> int:
     return count
 
 
+def cores() -> int:
+    """Count the processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def count_gpus() -> int:
     """Count the CUDA GPUs that torch sees on this machine, without loading torch."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")

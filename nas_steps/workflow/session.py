@@ -1,5 +1,6 @@
 """A Snakemake that reads the workflow: its plan, the checks before anything runs, the run that it claims."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,8 @@ class Session:
 
     def __init__(self, workflow: Any, config: dict[str, Any], origin: str, home: Path, alone: bool) -> None:
         self.workflow = workflow
+        self.alone = alone
+        self._since = time.time()
         self._placed = workflow.modifier.path_modifier.modify
         self.left: Left | None = None
         in_a_database = "DB" in str(getattr(workflow.workflow_settings, "persistence_backend", ""))
@@ -65,7 +68,7 @@ class Session:
         self.run = Run(self.placed(self.plan.folder), self.placed(self.plan.data_folder), records)
         if workflow.is_main_process:
             remade = self.left.to_remake() if self.left is not None else []
-            claim_while_executing(workflow, self.run, remade, self._begin)
+            claim_while_executing(workflow, self.run, remade, self._begin, self.tell)
         # files that a run made and that are gone: nothing stale reads them, so they must be asked for
         self.lost = self.left.lost() if self.left is not None else []
         self.gpu = self._gpus_of_a_job()
@@ -80,10 +83,21 @@ class Session:
         if self.left is not None:
             self.left.accept()
 
+    def tell(self) -> None:
+        """Say how long the jobs take that Snakemake would run; a module does not know the jobs of the whole."""
+        if self.alone and self.workflow.is_main_process:
+            from nas_steps.workflow.forecast.telling import tell  # not needed by the processes of jobs
+
+            tell(self.workflow, self.plan, self.gpu)
+
     def end(self) -> None:
-        """Write down what the jobs left, so that it is noticed if their files are replaced later."""
+        """Write down what the jobs left, so that it is noticed if their files are replaced later, and their seconds."""
         if self.left is not None:
             Left(self.plan)
+        if self.alone:
+            from nas_steps.workflow.forecast.telling import keep_speeds
+
+            keep_speeds(self.plan, self._since)
 
     def _gpus_of_a_job(self) -> int:
         """Return the GPUs of a training. A submitting Snakemake cannot tell its executor here: jobs and

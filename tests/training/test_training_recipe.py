@@ -28,6 +28,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "mixup": {"mixup": 0.4},
     "randaugment": {"augment": {"randaugment": 2, "flip": True}},
     "ema": {"ema": 0.9},
+    "cutmix": {"cutmix": 1.0, "mixup": 0.4},
+    "resized crop": {"augment": {"resized_crop": {}, "jitter": {"brightness": 0.3, "contrast": 0.3}, "flip": True}},
+    "layer decay": {"layer_decay": 0.7, "ema": 0.9},
+    "weights": {"balance": "weights", "mixup": 0.2},
+    "sampling": {"balance": "sampling"},
+    "frozen": {"batch_norm": "frozen"},
     "all": {
         "mixup": 0.4,
         "ema": 0.9,
@@ -41,12 +47,23 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def train(recipe: Recipe, checkpoint: Checkpoint | None = None) -> Trained:
+#: what needs initial weights
+FINE_TUNING = ("layer decay", "frozen")
+
+
+def given_weights(model: nn.Module) -> str:
+    """Change one weight, as if the weights came from another training."""
+    with torch.no_grad():
+        model.get_parameter("classifier.weight").mul_(0.9)
+    return "mine"
+
+
+def train(recipe: Recipe, checkpoint: Checkpoint | None = None, pretrained: bool = True) -> Trained:
+    initial = given_weights if pretrained and (recipe.layer_decay < 1 or recipe.batch_norm == "frozen") else None
     with Progress(recipe.epochs, "test") as progress:
         images = load_images(prepared(), CPU)
-        return train_network(
-            MIXED, Network(**NETWORK), recipe, images, seed=3, progress=progress, checkpoint=checkpoint
-        )
+        keys: dict[str, Any] = {"seed": 3, "progress": progress, "checkpoint": checkpoint, "initial": initial}
+        return train_network(MIXED, Network(**NETWORK), recipe, images, **keys)
 
 
 def rows(trained: Trained) -> list[dict[str, Any]]:
@@ -81,11 +98,18 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bits(
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
-@pytest.mark.parametrize("option", ["mixup", "randaugment", "ema"])
+@pytest.mark.parametrize("option", [option for option in OPTIONS if option != "all"])
 def test_an_option_changes_the_training(option: str) -> None:
     mine, plain = (train(Recipe(**PLAIN | more)).model.state_dict() for more in (OPTIONS[option], {}))
     assert mine.keys() == plain.keys()
     assert not torch.equal(mine["classifier.weight"], plain["classifier.weight"])
+
+
+@pytest.mark.parametrize("option", FINE_TUNING)
+def test_random_weights_are_not_fine_tuned(option: str) -> None:
+    plain, tuned = ({"ema": 0.9}, {"ema": 0.9} | OPTIONS[option])
+    mine, theirs = (train(Recipe(**PLAIN | more), pretrained=False).model.state_dict() for more in (plain, tuned))
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
 # ------------------------------------------------------------------------------------------------- mixup

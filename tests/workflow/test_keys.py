@@ -72,6 +72,7 @@ WORLDS: dict[str, dict[str, Any]] = {
     "two more recipes": {
         "retrain": {"recipes": {"short": {"epochs": 9}, "mixed": {"mixup": 0.2, "augment": {"crop": 1}}}}
     },
+    "augmentation of photos": {"retrain": {"recipe": {"augment": {"resized_crop": {}, "jitter": {"contrast": 0.2}}}}},
     "a factorial": {"scaling": {"factorial": {"enabled": True}}},
     "a factorial by a recipe of its own": {"scaling": {"factorial": {"enabled": True, "recipe": {"epochs": 3}}}},
 }

@@ -40,9 +40,10 @@ def main(task: Task) -> None:
     from nas_steps.training.final import final_job
 
     def more(trained: Trained) -> dict[str, str]:
-        judged = keeps(entry.architecture, settings, task.blocks, trained.parameters, trained.macs)
-        # a search keeps its constraints
-        judged = "kept" if entry.kind in ("searched", "random") and settings.constraints else judged
+        if entry.kind in ("searched", "random"):
+            judged = "kept" if settings.constraints is not None else None  # a search keeps its constraints
+        else:
+            judged = keeps(entry.architecture, settings, task.blocks, trained.parameters, trained.macs)
         return {} if judged is None else {"constraints": judged}
 
     start: Start | None = None if entry.kind == "from_nothing" else pretrained(task.weights)

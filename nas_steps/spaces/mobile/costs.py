@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from nas_steps.spaces.costs import Shape, divided
-from nas_steps.spaces.mobile.architectures import Block
+from nas_steps.spaces.mobile.architectures import Block, Head
 from nas_steps.spaces.mobile.efficientnet import multiple_of
 from nas_steps.spaces.mobile.space import MobileArchitecture, MobileSpace, Stage
 
@@ -74,11 +74,7 @@ class MobileBlocks:
         place, block = self.by_name[name]
         if block is not None:
             return _count_block(place, block, side)
-        last = place.into * head.width
-        linear = [(head.width, head.hidden), (head.hidden, shape.classes)] if head.hidden else []
-        weights = sum(one * other for one, other in linear or [(head.width, shape.classes)])
-        biases = head.hidden + shape.classes
-        return last + 2 * head.width + weights + biases, last * divided(side, place.divided) ** 2 + weights
+        return _count_head(place, head, shape._replace(side=side))
 
     def cheapest(self, price: Callable[[str], float]) -> MobileArchitecture:
         """Find the cheapest way at each resolution to each width and side by dynamic programming over the stages."""
@@ -108,6 +104,29 @@ class MobileBlocks:
     def _add(self, place: Place, block: Block) -> None:
         if (name := _name(place, block)) is not None:
             self.by_name[name] = (place, block)
+
+
+def count_architecture(architecture: MobileArchitecture, shape: Shape) -> tuple[int, int]:
+    """Count the parameters and multiply-accumulates of one architecture, of whatever space."""
+    stem, head = architecture.stem, architecture.head
+    shape = shape._replace(side=stem.side or shape.side)
+    place, weights = Place(stem.width, stem.stride), shape.inputs * stem.kernel**2 * stem.width
+    parameters, macs = weights + 2 * stem.width, weights * divided(shape.side, stem.stride) ** 2
+    for _, _, _, block in architecture.blocks():
+        if not block.is_identity(place.into):
+            more, most = _count_block(place, block, shape.side)
+            parameters, macs = parameters + more, macs + most
+        place = _behind(place, block)
+    more, most = _count_head(place, head, shape)
+    return parameters + more, macs + most
+
+
+def _count_head(place: Place, head: Head, shape: Shape) -> tuple[int, int]:
+    last = place.into * head.width
+    linear = [(head.width, head.hidden), (head.hidden, shape.classes)] if head.hidden else []
+    weights = sum(one * other for one, other in linear or [(head.width, shape.classes)])
+    biases = head.hidden + shape.classes
+    return last + 2 * head.width + weights + biases, last * divided(shape.side, place.divided) ** 2 + weights
 
 
 def _at(side: int, name: str) -> str:

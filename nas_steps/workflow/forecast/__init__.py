@@ -1,0 +1,1 @@
+"""How long a run is going to take, said before it begins. Imports no torch."""

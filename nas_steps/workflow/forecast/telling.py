@@ -1,0 +1,64 @@
+"""Say how long a run takes: after a dry run and at the beginning of a run; keep what its jobs took at its end."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from nas_steps.workflow.forecast.forecast import Forecast, networks_of
+from nas_steps.workflow.forecast.images import images_of
+from nas_steps.workflow.forecast.speeds import FILE, Speeds, measured_since
+from nas_steps.workflow.forecast.words import lines
+from nas_steps.workflow.forecast.work import Workload
+from nas_steps.workflow.machine import cores
+from nas_steps.workflow.plan import Plan
+
+
+def tell(workflow: Any, plan: Plan, gpu: int) -> None:
+    """Print the forecast of the jobs that Snakemake would run; nothing if there are none or `--quiet` is given."""
+    if workflow.output_settings.quiet:
+        return
+    jobs = [(job.rule.name, job.wildcards_dict) for job in workflow.dag.needrun_jobs(exclude_finished=False)]
+    told = told_of(plan, [job for job in jobs if job[0] != "all"], *_slots(workflow, plan, gpu))
+    if told:
+        print("\n" + "\n".join(told), flush=True, file=sys.stdout)
+
+
+def told_of(plan: Plan, jobs: list[tuple[str, Any]], device: str, slots: int) -> list[str]:
+    """Return the lines for some jobs, given as (rule, wildcards)."""
+    if not jobs or not plan.trains:
+        return []
+    images = images_of(plan)
+    if images is None:
+        return ["Estimate of time: how many images there are is unknown until the job `data` has read them."]
+    return lines(Forecast(plan, Workload(plan, images), jobs, speeds_of(plan), device, slots))
+
+
+def keep_speeds(plan: Plan, since: float) -> None:
+    """Keep what the jobs took that began after the Unix time `since`."""
+    images = images_of(plan) if plan.trains else None
+    if images is not None:
+        workload = Workload(plan, images)
+        speeds_of(plan).add(measured_since(plan, workload, networks_of(workload), since))
+
+
+def speeds_of(plan: Plan) -> Speeds:
+    """Return the speeds that were measured in this folder."""
+    return Speeds(Path(plan.placed(plan.store), FILE))
+
+
+def _slots(workflow: Any, plan: Plan, gpu: int) -> tuple[str, int]:
+    """Return the kind of device that trains, and how many trainings run at once."""
+    nodes = workflow.resource_settings.nodes
+    if gpu:
+        return "cuda", nodes or _resource(workflow, "gpu") or 1
+    usable = min(_resource(workflow, "_cores") or cores(), cores())
+    return "cpu", nodes or max(1, usable // plan.config.threads)
+
+
+def _resource(workflow: Any, name: str) -> int | None:
+    """Return a number of Snakemake's resources, which is bare or has a unit; None if it is not one."""
+    given = workflow.global_resources.get(name)
+    found = getattr(given, "value", given)
+    return found if isinstance(found, int) else None

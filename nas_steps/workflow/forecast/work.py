@@ -1,0 +1,254 @@
+"""What each job of an experiment is going to compute: trainings, image passes, multiply-accumulates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass
+from functools import cached_property
+from typing import Any
+
+from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost, rungs
+from nas_steps.config.ranking import ranking_recipe
+from nas_steps.config.strategies import Enas, Gradient, PcDarts, Random, Rsws
+from nas_steps.facts import CALIBRATION_BATCH
+from nas_steps.search.counting import most_evaluations
+from nas_steps.search.halving import trainings
+from nas_steps.search.sampling import evaluations, round_size
+from nas_steps.search.slots import slot_of
+from nas_steps.spaces.mobile.efficientnet import triples
+from nas_steps.workflow.forecast.images import Images
+from nas_steps.workflow.forecast.sizes import Sizes, hand_designed
+from nas_steps.workflow.plan import Plan
+
+#: rules whose work is training
+TRAINING_RULES = (
+    *("evaluate", "darts", "enas", "supernet", "train_sample", "score_sample", "train_shortlist", "retrain"),
+    *("retrain_by_recipe", "train_grid", "train_member", "train_design"),
+)
+#: a training pass costs about three forward passes
+TRAINING = 3
+#: share of random search's networks within smaller budgets that are other ones than in the end
+OTHER = 0.5
+#: architectures that are looked at to describe a supernet
+DESCRIBED = 32
+#: networks that are exported: the recommended one, alternatives, the best of each kind
+EXPORTED = 5
+#: least number of evaluations of random search
+FEWEST = 2
+#: trained networks of `shortlist: auto`, which is known only later
+AUTO = 3
+
+
+@dataclass(frozen=True)
+class Work:
+    """`networks` that are trained, `passes` of an image forward and back, `macs` of all passes (forward ones, too),
+    `batches` of both, `images` of a folder that are read."""
+
+    networks: float = 0.0
+    passes: float = 0.0
+    macs: float = 0.0
+    batches: float = 0.0
+    images: float = 0.0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
+
+    def __mul__(self, times: float) -> Work:
+        return Work(*(one * times for one in astuple(self)))
+
+
+class Workload:
+    """The work of the jobs of a plan on `images`."""
+
+    def __init__(self, plan: Plan, images: Images) -> None:
+        self.plan = plan
+        self.config = plan.config
+        self.images = images
+        self.sizes = Sizes(plan.config, images)
+        self._by_rule: dict[str, Callable[[Mapping[str, Any]], Work]] = {
+            "data": lambda _: Work(images=images.read if plan.config.data.source == "folder" else 0),
+            "evaluate": self._evaluate,
+            "darts": lambda job: self._gradient(job["strategy"]),
+            "enas": lambda job: self._enas(job["strategy"]),
+            "supernet": lambda _: self._supernet,
+            "supernet_statistics": lambda _: self._scored() * (2 * DESCRIBED),
+            "one_shot": lambda job: self._scored() * most_evaluations(self.config, job["strategy"]),
+            "score_by_supernet": lambda _: self._scored() * self.config.ranking.uniform,
+            "train_sample": lambda _: self._ranked * (self.config.ranking.uniform / self.config.shards),
+            "score_sample": lambda _: self._scoring * (self.config.ranking.uniform / self.config.shards),
+            "train_shortlist": lambda _: self._ranked * (self._shortlisted / self.config.shards),
+            "retrain": lambda job: self._final(self.config.retrain.recipe, job["entry"]),
+            "retrain_by_recipe": lambda job: self._final(self.config.retrain.recipes[job["recipe"]], job["entry"]),
+            "train_grid": lambda _: self._grid,
+            "train_member": lambda job: self._member(int(job["member"])),
+            "train_design": lambda job: self._design(job["scaling"]),
+            "export_networks": lambda _: self._exported(EXPORTED),
+            "export_scaled": lambda _: self._exported(self._members),
+        }
+
+    def of(self, rule: str, wildcards: Mapping[str, Any]) -> Work:
+        """Return the work of one job; none of a rule that trains nothing."""
+        return self._by_rule.get(rule, lambda _: Work())(wildcards)
+
+    def trained(
+        self, recipe: Any, macs: float, *, share: float = 1.0, epochs: float | None = None, looks: float | None = None
+    ) -> Work:
+        """Return the work of one training by a recipe that `looks` at the validation images, once an epoch if None."""
+        epochs = recipe.epochs if epochs is None else epochs
+        passes = epochs * self.images.train * share
+        looked = self.images.valid * (epochs if looks is None else looks)
+        return Work(1, passes, (TRAINING * passes + looked) * macs, passes / recipe.batch_size)
+
+    # -------------------------------------------------------------------------------------------- search
+
+    @cached_property
+    def _scoring(self) -> Work:
+        """The work of one evaluation; with successive halving that of the first rung."""
+        estimator = self.config.search.estimator
+        if isinstance(estimator, SharedWeights):
+            return self._scored()
+        if isinstance(estimator, ZeroCost):
+            return Work(macs=TRAINING * estimator.batch_size * self.sizes.candidate(), batches=1)
+        if not isinstance(estimator, Training):
+            return Work()
+        macs, epochs, times = self.sizes.candidate(estimator.resolution), float(estimator.epochs), 1
+        if isinstance(estimator, ShortTraining):
+            epochs, times = rungs(estimator)[0], estimator.seeds
+        elif isinstance(estimator, Extrapolation):
+            epochs = estimator.observe
+        return self.trained(estimator, macs, share=estimator.images, epochs=epochs, looks=1) * times
+
+    def _scored(self) -> Work:
+        """The work of scoring one architecture by shared weights."""
+        estimator = self.config.search.estimator
+        valid, calibrating = self.images.valid, 1024
+        if isinstance(estimator, SharedWeights):
+            valid = min(valid, estimator.valid_images or valid)
+            calibrating = min(self.images.train, estimator.calibration_images)
+        side = estimator.supernet.resolution if isinstance(estimator, SharedWeights) else None
+        images = valid + calibrating // CALIBRATION_BATCH * CALIBRATION_BATCH
+        return Work(macs=images * self.sizes.candidate(side, final=False), batches=images / CALIBRATION_BATCH / 3)
+
+    def _evaluate(self, job: Mapping[str, Any]) -> Work:
+        strategy = self.config.search.strategies[job["strategy"]]
+        size = round_size(strategy, int(job["round"]), self._evaluations(job["strategy"]))  # type: ignore[arg-type]
+        estimator, times = self.config.search.estimator, float(size)
+        if isinstance(estimator, ShortTraining) and estimator.halving is not None:
+            reached = rungs(estimator)
+            by_rung = trainings(len(reached), estimator.halving.eta, [size])
+            times = sum(count * epochs for count, epochs in zip(by_rung, reached, strict=True)) / reached[0]
+        return self._scoring * (times / self.config.shards)
+
+    def _evaluations(self, name: str) -> int:
+        """Return the evaluations of a strategy; random search is matched to the most expensive other one."""
+        strategies = self.config.search.strategies
+        own = evaluations(strategies[name])  # type: ignore[arg-type]
+        if isinstance(own, int):
+            return own
+        costs = [self._price(other) for other, one in strategies.items() if not isinstance(one, Random)]
+        return max(FEWEST, round(max(costs, default=0.0) / max(self._scoring.macs, 1.0)))
+
+    def _price(self, name: str) -> float:
+        """Return what the budget counts of a strategy; looking at a supernet after each epoch is no part of it."""
+        strategy = self.config.search.strategies[name]
+        if isinstance(strategy, Gradient):
+            looks = strategy.epochs * self.images.valid * self._supernet_of(strategy)
+            return self._gradient(name).macs - looks
+        return self._enas(name).macs if isinstance(strategy, Enas) else self._scoring.macs * self._evaluations(name)
+
+    def _supernet_of(self, strategy: Gradient) -> float:
+        return self.sizes.supernet(strategy.path, strategy.parts if isinstance(strategy, PcDarts) else 1)
+
+    def _gradient(self, name: str) -> Work:
+        strategy = self.config.search.strategies[name]
+        assert isinstance(strategy, Gradient)
+        passes = strategy.passes * strategy.epochs * self.images.train
+        found = Work(
+            1,
+            passes,
+            (TRAINING * passes + strategy.epochs * self.images.valid) * self._supernet_of(strategy),
+            passes / strategy.batch_size,
+        )
+        return found + self._scored() * (strategy.evaluations if isinstance(strategy, Rsws) else 0)
+
+    def _enas(self, name: str) -> Work:
+        strategy = self.config.search.strategies[name]
+        assert isinstance(strategy, Enas)
+        rewarded = strategy.epochs * strategy.controller_steps * strategy.controller_batch
+        macs = self.sizes.candidate()
+        rewards = Work(macs=rewarded * strategy.reward_images * macs, batches=rewarded / TRAINING)
+        return self.trained(strategy, macs) + rewards + self._scored() * strategy.evaluations
+
+    @cached_property
+    def _supernet(self) -> Work:
+        estimator = self.config.search.estimator
+        assert isinstance(estimator, SharedWeights)
+        settings = estimator.supernet
+        side, mean = settings.resolution, self.sizes.candidate(settings.resolution)
+        paths: list[float] = [mean]
+        if settings.sampling == "sandwich":
+            ends = [self.sizes.extreme("largest", side), self.sizes.extreme("smallest", side)]
+            paths = [*ends, *[mean] * settings.between]
+        elif settings.sampling == "fair":
+            paths = [mean] * max(self.sizes.space.sites().counts)
+        passes = settings.epochs * self.images.train * settings.images
+        return Work(1, passes * len(paths), TRAINING * passes * sum(paths), passes * len(paths) / settings.batch_size)
+
+    # --------------------------------------------------------------------------- ranking, final trainings
+
+    @cached_property
+    def _ranked(self) -> Work:
+        recipe = ranking_recipe(self.config.ranking, self.config.retrain)
+        return self.trained(recipe, self.sizes.candidate(final=True), looks=1)
+
+    @property
+    def _shortlisted(self) -> float:
+        """The networks of the shortlist; what random search had found earlier is partly the same."""
+        ranking, search = self.config.ranking, self.config.search
+        each = AUTO if ranking.shortlist == "auto" else ranking.shortlist
+        others = sum(one.kind != "random" for one in search.strategies.values())
+        return search.seeds * (each * len(search.strategies) + OTHER * max(0, others - 1))
+
+    def _final(self, recipe: Any, entry: str) -> Work:
+        kind, times = self.plan.entries[entry], 1.0
+        macs = self.sizes.candidate(final=True)
+        if kind == "baseline":
+            macs = hand_designed(self.sizes, entry)
+        elif kind == "largest":
+            macs = self.sizes.extreme("largest")
+        elif kind == "random" and slot_of(entry) > 1:
+            # the slot of the strategy that random search is matched to is the whole search
+            others = sum(one.kind != "random" for one in self.config.search.strategies.values())
+            times = OTHER * max(0, others - 1) / max(1, others)
+        found = self.trained(recipe, macs)
+        tested = Work(macs=self.images.test * macs, batches=self.images.test / recipe.batch_size / TRAINING)
+        return (found + tested) * times
+
+    # ------------------------------------------------------------------------------- scaling and export
+
+    @cached_property
+    def _grid(self) -> Work:
+        scaling = self.config.scaling
+        grid = triples(scaling.factors, scaling.depth, scaling.width, scaling.resolution, scaling.tolerance)
+        one = self.trained(scaling.recipe, 2 * self.sizes.candidate(final=True))
+        return one * ((len(grid) if len(grid) > 1 else 0) / self.config.shards)
+
+    @property
+    def _members(self) -> int:
+        """The members of the family within the budget."""
+        macs, scaling = self.sizes.candidate(final=True), self.config.scaling
+        return sum(macs * 2**member <= scaling.mac_budget for member in range(scaling.members))
+
+    def _member(self, member: int) -> Work:
+        macs = self.sizes.candidate(final=True) * 2**member
+        return self.trained(self.config.retrain.recipe, macs) if member < self._members else Work()
+
+    def _design(self, scaling: str) -> Work:
+        factorial = self.config.scaling.factorial
+        times = 1.0 if scaling == "none" else factorial.factor
+        recipe = factorial.recipe or self.config.retrain.recipe
+        return self.trained(recipe, times * self.sizes.candidate(final=True))
+
+    def _exported(self, networks: int) -> Work:
+        """Exported files are compared with torch on all test images, INT8 ones, too."""
+        return Work(macs=3 * networks * self.images.test * self.sizes.candidate(final=True))
