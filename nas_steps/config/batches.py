@@ -117,7 +117,7 @@ def _final_batches(
     for one, recipe in all_recipes(retrain).items():
         yield _trained(one, recipe, what, seen, stride)
         for name in retrain.baselines if stored is not None else ():
-            yield _hand_designed(one, recipe, to_be_fitted(name) or name, stored or 1)
+            yield _hand_designed(one, recipe, name, stored or 1)
     if not scaling.enabled:
         return
     grid = triples(scaling.factors, scaling.depth, scaling.width, scaling.resolution, scaling.tolerance)
@@ -134,8 +134,9 @@ def _final_batches(
 
 
 def _hand_designed(key: str, recipe: Recipe, name: str, stored: int) -> Batch:
-    side = (parse_mobile(name).stem.side or stored) if is_mobile(name) else side_of(name, stored)
-    return Batch(f"{key}.batch_size", recipe.batch_size, name, side, baseline_stride(name, stored))
+    base = name if is_mobile(name) else to_be_fitted(name) or name
+    side = (parse_mobile(base).stem.side or stored) if is_mobile(base) else side_of(base, stored)
+    return Batch(f"{key}.batch_size", recipe.batch_size, name, side, baseline_stride(base, stored))
 
 
 def _trained(key: str, recipe: Recipe, what: str, side: int | None, stride: int) -> Batch:

@@ -51,6 +51,7 @@ class Retrain(Section):
         default_factory=lambda: ["resnet20", "mobilenet_v2_x0.5"],
         min_length=2,
         description="At least two hand-designed networks. Suffixes: `_x0.5` scales the width, `_d1.5` the depth, "
+        "`_r96` resizes images to 96 pixels and keeps all strides, of which small images otherwise lose the first; "
         "`_auto` takes the largest width within `budget`.",
     )
     budget: Budget | None = Field(None, description="The largest size of a baseline; null: any.")

@@ -43,6 +43,8 @@ def draw_mobile(architecture: MobileArchitecture, label: str) -> str:
         shapes.append(f'<text class="hint" x="{centre:g}" y="{bottom:g}" text-anchor="middle">{escape(below)}</text>')
         x += STAGE_GAP - GAP
 
+    if stem.side:
+        column([("terminal", LOWEST, ["resize"])], f"{stem.side} px")
     column([("terminal", LOWEST, ["stem", f"{stem.kernel}×{stem.kernel}"])], _shape(stem.width, stem.stride))
     for stage in architecture.stages:
         stride = prod(block.stride for block in stage)
@@ -54,7 +56,9 @@ def draw_mobile(architecture: MobileArchitecture, label: str) -> str:
 
 def describe(architecture: MobileArchitecture) -> str:
     """Spell the network in words, for screen readers."""
-    return "; ".join(
+    side = architecture.stem.side
+    resized = f"images resized to {side} x {side} pixels; " if side else ""
+    return resized + "; ".join(
         f"stage {number}, {_shape(stage[-1].width, max(block.stride for block in stage))} channels: "
         + ", ".join(_words(block) for block in stage)
         for number, stage in enumerate(architecture.stages, start=1)

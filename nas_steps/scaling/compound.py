@@ -78,6 +78,11 @@ class Design:
         return 4
 
     @property
+    def resizes(self) -> bool:
+        """Return whether a mobile network resizes its images, which its string says to be large enough."""
+        return self.family == "mobile" and parse_mobile(self.architecture).stem.side > 0
+
+    @property
     def dropout(self) -> float | None:
         """Return the dropout before the classifier; None if the network has no such layer of its own."""
         return parse_mobile(self.architecture).head.dropout if self.family == "mobile" else None
@@ -98,16 +103,25 @@ Measure = Callable[[Design], tuple[int, int]]
 def scale(base: Design, factors: Factors, divisor: int | None = None) -> Design:
     """Scale a design; cells, layers and blocks are rounded up, channels to a multiple of `divisor`, the side to pixels.
 
-    Cells change by their number and first channels, a hand-designed network by the factors in its name. Factors of
-    exactly 1 change nothing. Raises UserError if the side falls below the network's stride.
+    Cells change by their number and first channels, a hand-designed network by the factors in its name. If a network
+    resizes its images, the side that it resizes them to is scaled, not the images. Factors of exactly 1 change nothing.
+    Raises UserError if the side falls below the network's stride.
     """
     architecture, network = base.architecture, base.network
     if base.family == "mobile":
         mobile, divisor = parse_mobile(architecture), divisor or MOBILE_DIVISOR
-        architecture = str(scaled(mobile, width=factors.width, depth=factors.depth, divisor=divisor))
+        grown = scaled(mobile, width=factors.width, depth=factors.depth, divisor=divisor)
+        if own := mobile.stem.side:
+            grown = replace(grown, stem=replace(grown.stem, side=round(own * factors.resolution)))
+            factors = replace(factors, resolution=1.0)
+        architecture = str(grown)
     elif base.family == "baseline":
         name = parse_baseline(architecture)
-        architecture = str(name._replace(width=name.width * factors.width, depth=name.depth * factors.depth))
+        own, name = name.side, name._replace(width=name.width * factors.width, depth=name.depth * factors.depth)
+        if own:
+            name = name._replace(side=round(own * factors.resolution))
+            factors = replace(factors, resolution=1.0)
+        architecture = str(name)
         try:
             parse_baseline(architecture)
         except ValueError as error:
@@ -119,7 +133,7 @@ def scale(base: Design, factors: Factors, divisor: int | None = None) -> Design:
         reductions = network.reductions and [place * cells // network.cells for place in network.reductions]
         network = network.model_copy(update={"cells": cells, "channels": channels, "reductions": reductions})
     design = Design(architecture, network, round(base.side * factors.resolution))
-    if design.side < design.stride:
+    if design.side < design.stride and not design.resizes:
         raise UserError(
             f"{design.architecture}: the network divides the side of its images by {design.stride}, but they have "
             f"{design.side} pixels; raise data.resolution, or take fewer strides or reductions"

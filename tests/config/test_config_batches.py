@@ -13,12 +13,13 @@ from nas_steps.config.load import load
 from nas_steps.config.space import Network
 from nas_steps.errors import UserError
 from nas_steps.models.build import build
-from nas_steps.spaces.baselines import baseline_names
+from nas_steps.spaces.baselines import baseline_names, side_of
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.costs import divided
 from nas_steps.spaces.mobile.presets import PRESETS as MOBILE
 
-BASELINES = baseline_names()
+#: all but the largest, which take long
+BASELINES = [name for name in baseline_names() if name not in {f"efficientnet_b{number}" for number in range(1, 8)}]
 SIDES = (4, 5, 7, 8, 9, 16, 17, 32, 33)
 
 
@@ -41,6 +42,13 @@ def test_a_hand_designed_network_is_known_by_its_stride(name: str, side: int) ->
         pytest.skip("large, and of stride 32")
     network = build(name, Network(), inputs=3, classes=2, side=side)
     assert learns(network, side) == (divided(side, baseline_stride(name, side)) > 1)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2_r32", "mobilenet_v3_small_r32", "resnet18_r33", "resnet20_r4"])
+def test_a_network_that_resizes_its_images_is_known_by_its_side(name: str) -> None:
+    for side in (4, 64):
+        network = build(name, Network(), inputs=3, classes=2, side=side)
+        assert learns(network, side) == (divided(side_of(name, side), baseline_stride(name, side)) > 1)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +131,22 @@ STRATEGIES = {"random": {"evaluations": 4}}
                 "retrain": {"recipe": {"batch_size": 1}, "baselines": ["resnet20", "resnet18"]},
             },
             ["retrain.recipe.batch_size is 1, but resnet18 brings images of 8 pixels"],
+        ),
+        (
+            {
+                "data": {"source": "cifar10"},
+                "retrain": {"recipe": {"batch_size": 1}, "baselines": ["resnet20", "mobilenet_v2_r32"]},
+            },
+            ["retrain.recipe.batch_size is 1, but mobilenet_v2_r32 brings images of 32 pixels"],
+        ),
+        (
+            {
+                "data": {"source": "cifar10"},
+                "space": {"preset": "mobile_small", "resolution": [4, 32]},
+                "search": {"strategies": {"random": {}, "evolution": {}}},
+                "retrain": {"recipe": {"batch_size": 1}},
+            },
+            ["retrain.recipe.batch_size is 1", "brings images of 4 pixels down to one pixel"],
         ),
         (
             {"data": {"source": "cifar10"}, "retrain": {"recipe": {"batch_size": 1, "auxiliary_weight": 0.4}}},

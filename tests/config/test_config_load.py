@@ -12,6 +12,7 @@ import pytest
 from stepping import settings_files, settings_of
 
 from nas_steps.config import derive
+from nas_steps.config.derive import space as space_settings
 from nas_steps.config.load import load, read_yaml
 from nas_steps.config.ranking import ranking_recipe
 from nas_steps.config.schema import Config
@@ -262,6 +263,36 @@ def strategies(**given: Any) -> dict[str, Any]:
         (mobile(space={"stem": {"sride": 1}}), "space", ["stem", "'sride'", "did you mean 'stride'"]),
         (mobile(space={"nodes": 3}), "space", ["nodes declares cells", "preset mobile_small is mobile"]),
         ({"space": {"stages": [{"width": [8, 16]}]}}, "space", ["stages declares a mobile space", "preset small"]),
+        (mobile(space={"resolution": []}), "space", ["resolution is empty"]),
+        (mobile(space={"resolution": [8, 8]}), "space", ["resolution: something stands twice"]),
+        (mobile(space={"resolution": 2000}), "space", ["resolution is 2000", "from 4 to 1024"]),
+        (mobile(space={"preset": "efficientnet_lite", "resolution": [24]}), "space", ["resolution has 24", "by 32"]),
+        (
+            mobile(space={"resolution": [8, 64]}, data={"resolution": 48}),
+            "config",
+            ["space.resolution has 64", "images of 48 pixels (data.resolution)", "only be enlarged", "take smaller"],
+        ),
+        (mobile(space={"resolution": [8, 9]}), "config", ["space.resolution has 9", "images of 8 pixels"]),
+        (
+            mobile(space={"resolution": [8, 16]}, data={"resolution": 16}, search={"estimator": {"resolution": 8}}),
+            "config",
+            ["space.resolution has 16", "(search.estimator.resolution)", "leave search.estimator.resolution out"],
+        ),
+        (
+            mobile(
+                space={"resolution": [8, 16]},
+                data={"resolution": 16},
+                search={
+                    "estimator": {"kind": "shared_weights", "supernet": {"resolution": 12}},
+                    "strategies": {"random": {"evaluations": 10}},
+                },
+            ),
+            "config",
+            ["space.resolution has 16", "search.estimator.supernet.resolution"],
+        ),
+        (mobile(space={"stem": {"padding": "valid"}}), "space", ["unknown padding 'valid'", "symmetric, same"]),
+        ({"space": {"resolution": [8]}}, "space", ["resolution declares a mobile space", "preset small is of cells"]),
+        (mobile(retrain={"baselines": ["resnet20", "mobilenet_v2_r16"]}), "retrain.baselines", ["from 32 to 1024"]),
         (mobile(search={"network": {"cells": 4}}), "config", ["search.network stacks cells", "leave it out"]),
         (mobile(search={"strategies": {"random": {}, "darts": {}}}), "config", ["darts", "supernet of cells"]),
         (
@@ -630,6 +661,23 @@ def test_a_mobile_preset_can_be_changed_in_part() -> None:
     assert (space.size(), space.stride) == (2 * 2 * 2, 2)
     assert space.stem == replace(MOBILE_PRESETS["mobile_small"].stem, width=8)
     assert space.head == MOBILE_PRESETS["mobile_small"].head
+
+
+def test_settings_of_a_space_without_resolutions_and_padding_have_no_keys_of_them() -> None:
+    plain = space_settings(load(mobile()), "")
+    assert "resolution" not in plain
+    assert "padding" not in plain["stem"]
+    assert space_settings(load(mobile(space={"stem": {"padding": "symmetric"}})), "") == plain
+    given = space_settings(load(mobile(space={"stem": {"padding": "same"}, "resolution": [8, 4]})), "")
+    assert (given["resolution"], given["stem"]["padding"]) == ([4, 8], "same")
+    # the settings are read back as the same space
+    space = declared(filled(Space.model_validate(given)))
+    assert (space.resolution, space.stem.same) == ((4, 8), True)
+
+
+def test_a_single_resolution_is_a_list_of_one() -> None:
+    config = load(mobile(space={"resolution": 8}))
+    assert declared(filled(config.space)).resolution == (8,)
 
 
 def test_one_input_cells_can_be_declared() -> None:

@@ -167,6 +167,14 @@ def test_a_drawn_mobile_network_names_its_layers_stages_and_ends() -> None:
     assert min(after - before for before, after in itertools.pairwise(edges)) >= 46
 
 
+def test_a_drawn_mobile_network_says_to_what_side_it_resizes_its_images() -> None:
+    text = "stem_k3_c16{}_relu/mb_k3_e1_c16/head_c192"
+    plain, resized = (draw_mobile(parse_mobile(text.format(side)), "Stages") for side in ("", "_i96"))
+    for words in (">resize<", ">96 px<", "Stages: images resized to 96 x 96 pixels; stage 1"):
+        assert words in resized
+        assert words not in plain
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_one_input_cell_is_drawn_too(seed: int) -> None:
     architecture = PRESETS["nasbench201"].sample(Random(seed))

@@ -48,6 +48,18 @@ def test_factors_of_one_change_nothing(architecture: str) -> None:
     assert scale(base, Factors(1, 1, 1.15), 4).side == 10
 
 
+@pytest.mark.parametrize("name", [MOBILE.replace("stem_k3_c16", "stem_k3_c16_i{}"), "mobilenet_v2_x0.5_r{}"])
+def test_a_network_that_resizes_its_images_grows_by_the_side_that_it_resizes_them_to(name: str) -> None:
+    base = Design(name.format(64), Network(), 72)
+    found = scale(base, Factors(1, 1, 1.25), 8)
+    assert (found.architecture, found.side) == (name.format(80), 72)
+    assert measure(found)[1] > 1.4 * measure(base)[1]
+    # images smaller than the strides are no obstacle
+    assert scale(Design(name.format(64), Network(), 4), Factors(1, 1, 1), 8).side == 4
+    with pytest.raises(UserError):
+        scale(base, Factors(1, 1, 0.04), 8)
+
+
 def test_declared_reductions_keep_their_place_in_proportion() -> None:
     network = Network(cells=8, reductions=[2, 5])
     for depth, number, reductions in ((1.0, 8, [2, 5]), (1.5, 12, [3, 7]), (2.0, 16, [4, 10])):

@@ -395,7 +395,9 @@ def test_baselines_names() -> None:
     assert parse_baseline("mobilenet_v2_x0.5") == ("mobilenet_v2", 0.5, 1.0, 0)
     assert parse_baseline("resnet20_x2") == ("resnet20", 2.0, 1.0, 0)
     assert parse_baseline("resnet20_x2_d1.25") == ("resnet20", 2.0, 1.25, 0)
+    assert parse_baseline("resnet20_x2_d1.25_r96") == ("resnet20", 2.0, 1.25, 96)
     assert [parse_baseline(name) for name in BASELINES] == [(name, 1.0, 1.0, 0) for name in BASELINES]
+    assert [str(parse_baseline(f"{name}_r64")) for name in BASELINES] == [f"{name}_r64" for name in BASELINES]
     for name in (*BASELINES, "resnet20_x0.3333333333333333", "resnet20_d2", "efficientnet_b0_x1.1_d1.2"):
         assert str(parse_baseline(name)) == name
     for wrong, words in (
@@ -405,6 +407,14 @@ def test_baselines_names() -> None:
         ("resnet20_d0.5", "from 1"),
         ("resnet20_d2_x2", "unknown baseline"),
         ("mobilenet_v3_small_d2", "no depth factor"),
+        ("mnasnet0_5_d2", "no depth factor"),
+        ("resnet20_r64_x2", "unknown baseline"),
+        ("mobilenet_v2_r31", "the side must be from 32 to 1024; the strides divide it"),
+        ("mobilenet_v3_small_r31", "the side must be from 32"),
+        ("mnasnet1_0_r31", "the side must be from 32"),
+        ("resnet18_r31", "the side must be from 32"),
+        ("resnet20_r3", "the side must be from 4 to 1024"),
+        ("efficientnet_b0_r1025", "the side must be from 32 to 1024"),
     ):
         with pytest.raises(ValueError, match=words):
             parse_baseline(wrong)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -14,7 +15,7 @@ from published import efficientnet
 
 from nas_steps.errors import UserError
 from nas_steps.spaces.mobile.architectures import Block, Head, Operation, Stem, parse_operation
-from nas_steps.spaces.mobile.efficientnet import B0, PUBLISHED, round_channels, scaled
+from nas_steps.spaces.mobile.efficientnet import B0, LITE0, PUBLISHED, round_channels, scaled
 from nas_steps.spaces.mobile.presets import DECLARED, PRESETS
 from nas_steps.spaces.mobile.space import MobileArchitecture, MobileSpace, parse_mobile
 
@@ -408,6 +409,23 @@ def test_layers_that_are_left_out_do_not_matter_to_the_identity() -> None:
 
 def test_mnasnet_contains_efficientnet_b0() -> None:
     assert PRESETS["mnasnet"].check(efficientnet("efficientnet_b0")) == PRESETS["mnasnet"].parse(B0)
+
+
+@pytest.mark.parametrize(("name", "text"), [("efficientnet_lite", LITE0), ("efficientnet_b0", B0)])
+def test_a_space_of_slices_has_the_whole_network_as_its_largest(name: str, text: str) -> None:
+    space = PRESETS[name]
+    assert str(space.largest()) == text
+    assert space.size() == 6 * 12 * 9 * 18 * 18 * 3
+    # no layer more, no channel and no stride another
+    whole = space.largest()
+    for architecture in (space.smallest(), space.sample(Random(7))):
+        assert (architecture.stem, architecture.head) == (whole.stem, whole.head)
+        for stage, theirs in zip(architecture.stages, whole.stages, strict=True):
+            assert len(stage) <= len(theirs)
+            for block, other in zip(stage, theirs[: len(stage)], strict=True):
+                assert replace(block, operation=None) == replace(other, operation=None)
+                assert block.operation.kernel <= other.operation.kernel
+                assert block.operation.expansion <= other.operation.expansion
 
 
 def test_efficientnet_is_scaled_as_published() -> None:
