@@ -1,5 +1,10 @@
 """Facts that both the schema and the steps know: of images, pretrained weights, learning curves, searches, samples."""
 
+from typing import Literal
+
+#: what networks are judged by; the first is the default
+Metric = Literal["accuracy", "balanced_accuracy", "macro_f1"]
+ACCURACY: Metric = "accuracy"
 #: side in pixels and number of channels of the sources whose images all are alike
 NATIVE_SHAPE: dict[str, tuple[int, int]] = {
     "digits": (8, 1),

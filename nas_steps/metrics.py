@@ -10,15 +10,15 @@ delta method; for macro-F1 see Takahashi et al. 2022). For accuracy the contribu
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-Metric = Literal["accuracy", "balanced_accuracy", "macro_f1"]
+from nas_steps.facts import ACCURACY, Metric
+
 METRICS: tuple[str, ...] = get_args(Metric)
-ACCURACY = "accuracy"
-WORDS = {ACCURACY: "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro-F1"}
+WORDS: dict[str, str] = {ACCURACY: "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro-F1"}
 #: images of each sort, right and wrong, that the interval of a single figure adds (Agresti & Coull 1998)
 ADDED = 2.0
 

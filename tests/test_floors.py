@@ -17,7 +17,7 @@ FLOOR = {
     "errors": 1,
     "facts": 1,
     "intervals": 1,
-    "metrics": 1,
+    "metrics": 2,
     "calibration": 1,
     "provenance": 2,
     "spaces": 3,

@@ -15,8 +15,7 @@ from nas_steps.config.strategies import SAMPLING, Enas, Gradient, PcDarts, Rando
 from nas_steps.config.supernet import check_supernet
 from nas_steps.config.weights import Weights, pretrained_network, pretrains
 from nas_steps.errors import UserError, exact
-from nas_steps.facts import FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE
-from nas_steps.metrics import ACCURACY
+from nas_steps.facts import ACCURACY, FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 from nas_steps.spaces.constraints import blocks_of, smallest_within
 from nas_steps.spaces.costs import Shape, counted

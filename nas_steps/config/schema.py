@@ -37,7 +37,7 @@ from nas_steps.config.search import Search
 from nas_steps.config.section import Natural, PathText, Positive, Section, Text, as_path
 from nas_steps.config.space import Space, check_network, filled
 from nas_steps.config.weights import Weights, as_weights
-from nas_steps.metrics import Metric
+from nas_steps.facts import Metric
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.space import MobileSpace
 

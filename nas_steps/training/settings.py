@@ -4,7 +4,7 @@ from nas_steps.config.constraints import Constraints
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.space import FilledSpace, Network
 from nas_steps.config.supernet import SupernetTraining
-from nas_steps.metrics import Metric
+from nas_steps.facts import Metric
 from nas_steps.provenance.settings import Settings
 
 
