@@ -4,12 +4,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from nas_steps.config.search import constrained
 from nas_steps.errors import UserError
 from nas_steps.report import numbers
 from nas_steps.report.columns import Column, Table, text
 from nas_steps.report.records import Cells
 from nas_steps.report.results import Results
+from nas_steps.spaces.constraints import given
 
 KEYS = ("constraint", "limit", "predicted", "measured", "network", "note")
 NAMES = {
@@ -26,7 +26,7 @@ RESIDENT = "measured: the process above an idle one, onnxruntime's own about 20 
 
 def constraints(results: Results) -> Table:
     """One row a constraint; what is not known, such as the cost of a baseline's blocks, stays empty."""
-    limits, chosen = constrained(results.config.search), results.recommended
+    limits, chosen = given(results.config.search.constraints), results.recommended
     rows: list[Cells] = []
     if limits and chosen is not None and chosen.get("entry"):
         predicted, measured = _predicted(results, chosen), _measured(results, chosen)

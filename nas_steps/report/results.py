@@ -7,7 +7,6 @@ from typing import Any
 
 from nas_steps.config.estimators import SharedWeights, Table, ZeroCost
 from nas_steps.config.schema import Config
-from nas_steps.config.search import needs_costs
 from nas_steps.config.strategies import Enas, Gradient, Strategy
 from nas_steps.errors import UserError
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
@@ -30,7 +29,7 @@ from nas_steps.report.settings import ReportSettings
 from nas_steps.scaling.factorial import CELLS
 from nas_steps.scaling.family import FAMILY
 from nas_steps.spaces.cells.space import CellSpace
-from nas_steps.spaces.constraints import blocks_of
+from nas_steps.spaces.constraints import blocks_of, given
 from nas_steps.spaces.costs import CostTable, read_costs
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.space import MobileSpace
@@ -148,7 +147,7 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
     latency, blocks = None, None
     if settings.latency is not None:
         latency = read_json(_there(folder / "search/latency.json"))
-    if needs_costs(config.search):
+    if latency is not None or given(config.search.constraints):
         blocks = read_costs(_there(folder / "search/blocks.csv"), blocks_of(space))
     supernets = seeds if isinstance(config.search.estimator, SharedWeights) else ()
     factorial = folder / "scaling" if config.scaling.factorial.enabled else None
