@@ -69,8 +69,8 @@ def whole(name: str) -> MobileArchitecture:
 
 def classes_of(state: dict[str, Tensor] | Any) -> int:
     """Return the number of classes that weights tell apart: the outputs of the last matrix."""
-    matrices = [tensor for name, tensor in state.items() if tensor.ndim == 2 and name.endswith("weight")]
-    return int(matrices[-1].shape[0]) if matrices else CLASSES
+    classes = [len(tensor) for name, tensor in state.items() if tensor.ndim == 2 and name.endswith("weight")]
+    return classes[-1] if classes and classes[-1] else CLASSES
 
 
 def baselines(settings: WeightsSettings) -> dict[str, Tensor]:
