@@ -47,3 +47,5 @@ FROM_NOTHING = "winner_from_nothing"
 PRETRAINED = "pretrained"
 #: the names of entries that no config lists
 RIVAL = re.compile(rf"{PRETRAINED}(_r\d+)?|{PROBE}|{FROM_NOTHING}")
+#: the start of a network that inherits its path of a supernet, in the record of its training
+SUPERNET = "supernet"

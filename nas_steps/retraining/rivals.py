@@ -23,7 +23,8 @@ _AT_SIDE = re.compile(rf"{PRETRAINED}_r(\d+)")
 def pretrained_entry(name: str, settings: TrainingSettings, weights: str | Path, blocks: str | Path | None) -> str:
     """Return the architecture of `pretrained` or `pretrained_r96`, or of the probe at the largest side on the budget.
 
-    It is empty if the network does not keep the constraints. The largest side is trained in any case, to show what a budget costs.
+    It is empty if the network does not keep the constraints. The largest side is trained in any case, to show what a
+    budget costs.
     `weights` is source.safetensors; `blocks` is blocks.csv, None without constraints.
     """
     space = declared(settings.space)

@@ -155,6 +155,21 @@ def test_the_winner_from_nothing_meets_the_same_network_alone() -> None:
     assert len({network_of(one) for one in rows}) == 3
 
 
+def test_a_network_that_starts_from_another_supernet_has_trainings_of_its_own() -> None:
+    rows = [
+        trained("evolution-0", "searched", "A", 0, 0.7, weights="supernet"),
+        trained("random-0", "random", "A", 0, 0.7, weights="supernet"),
+        trained("uniform-1", "uniform", "A", 0, 0.7, weights="supernet"),
+        trained("evolution-1", "searched", "A", 0, 0.7, weights="supernet"),
+        trained("pretrained_r96", "pretrained", "A", 0, 0.7, weights="lite0"),
+        trained("evolution-2", "searched", "A", 0, 0.7, weights="lite0"),
+    ]
+    first, second, third, other, whole, plain = map(network_of, rows)
+    assert first == second == third
+    assert whole == plain
+    assert len({first, other, whole}) == 3
+
+
 def candidate(entry: str, macs: int, valid: float, constraints: str | None) -> Candidate:
     return Candidate(entry, "pretrained", "", entry, macs, macs, 1, {0: valid}, score=valid, constraints=constraints)
 
