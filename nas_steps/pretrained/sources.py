@@ -148,4 +148,6 @@ def load(state: Mapping[str, Tensor], network: nn.Module, what: str) -> None:
             f"weights: {what} are those of another network: {fit} of {len(needed)} tensors fit; {len(missing)} are "
             f"missing and {len(other)} have another shape, such as {first} {list(own[first].shape)}, {given}; {MEND}"
         )
-    network.load_state_dict({**own, **{name: state[name] for name in own if name in state}})
+    # in place: MNASNet reads the version of its modules from the dict
+    own.update({name: state[name] for name in own if name in state})
+    network.load_state_dict(own)

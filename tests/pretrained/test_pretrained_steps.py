@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from stepping import run, settings_files, settings_of
 from torch import Tensor
+from torchvision.models import get_model
 
 from nas_steps.config.load import load
 from nas_steps.config.schema import Config
@@ -20,6 +21,7 @@ from nas_steps.data.settings import DataSettings
 from nas_steps.models.build import build
 from nas_steps.models.mobile.network import MobileNetwork
 from nas_steps.models.pretrained import Pretrained
+from nas_steps.pretrained import sources
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.settings import read_settings
 from nas_steps.retraining.inheriting import FromSupernet
@@ -117,3 +119,42 @@ def test_the_supernet_left_the_pretrained_start(world: World) -> None:
     assert stem.shape == state["features.0.0.weight"].shape
     assert not torch.equal(stem, state["features.0.0.weight"])
     torch.testing.assert_close(stem, state["features.0.0.weight"], atol=0.2, rtol=0)
+
+
+IMAGENET: dict[str, Any] = {
+    "space": {"preset": "efficientnet_b0", "resolution": [32, 64]},
+    "data": {"source": "cifar10", "resolution": 64},
+    "weights": "imagenet",
+    "search": {"strategies": {"random": {"evaluations": 4}, "evolution": {}}},
+    "scaling": {"enabled": False},
+}
+
+
+def test_baselines_start_from_torchvisions_weights(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Weights:
+        url = "https://example.org/weights.pth"
+
+        def __init__(self, name: str) -> None:
+            self.DEFAULT, self.name = self, name
+
+        def get_state_dict(self, **_options: object) -> dict[str, Tensor]:
+            return get_model(self.name).state_dict()
+
+    monkeypatch.setattr(sources, "get_model_weights", Weights)
+    baselines = ["mobilenet_v2", "mnasnet0_5", "resnet18", "resnet20"]
+    config = load({**IMAGENET, "retrain": {"baselines": baselines}})
+    given = {"settings": settings_files(config, tmp_path)["weights"], "family": "efficientnet"}
+    run("weights", **given, output=tmp_path / "weights")
+    assert "resnet20 starts from nothing: torchvision has no weights of it" in capsys.readouterr().out
+    pretrained = Pretrained(tmp_path / "weights/source.safetensors")
+    space = declared(filled(config.space))
+    wanted = {"mobilenet_v2": "imagenet", "mnasnet0_5": "imagenet", "resnet20": None, "resnet18": None}
+    # at these sides resnet18 is another network than ImageNet's, unless it has that one's side
+    wanted |= {"mobilenet_v2_r32": "imagenet", "resnet18_r64": "imagenet", "mobilenet_v2_x0.5": None}
+    wanted |= {str(space.smallest()): "imagenet", "efficientnet_b0": "imagenet"}
+    for name, source in wanted.items():
+        model = build(name, Network(), inputs=3, classes=10, side=64)
+        assert pretrained.start(model, name) == source, name
+    assert "resnet18 starts from nothing: for images of this side it is another network" in capsys.readouterr().out
