@@ -18,6 +18,7 @@ from nas_steps.config.schema import Config
 from nas_steps.config.space import Network, Space, filled
 from nas_steps.data.prepare import prepare
 from nas_steps.data.settings import DataSettings
+from nas_steps.errors import UserError
 from nas_steps.models.build import build
 from nas_steps.models.mobile.network import MobileNetwork
 from nas_steps.models.pretrained import Pretrained
@@ -119,6 +120,15 @@ def test_the_supernet_left_the_pretrained_start(world: World) -> None:
     assert stem.shape == state["features.0.0.weight"].shape
     assert not torch.equal(stem, state["features.0.0.weight"])
     torch.testing.assert_close(stem, state["features.0.0.weight"], atol=0.2, rtol=0)
+
+
+def test_a_file_that_is_not_of_the_largest_network_is_named(world: World, tmp_path: Path) -> None:
+    file = world.folder / "weights.pth"
+    config = load({**CONFIG, "weights": str(file), "space": {"preset": "mobile_small", "head": {"width": 99}}})
+    files = settings_files(config, tmp_path)
+    with pytest.raises(UserError, match=rf"weights: those in {file} are those of another network: \d+ of \d+ tensors"):
+        run("weights", settings=files["weights"], path=file, output=tmp_path / "weights")
+    assert not (tmp_path / "weights").exists() or not list((tmp_path / "weights").iterdir())
 
 
 IMAGENET: dict[str, Any] = {
