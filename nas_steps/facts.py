@@ -1,5 +1,6 @@
 """Facts that both the schema and the steps know: of images, pretrained weights, learning curves, searches, samples."""
 
+import re
 from typing import Literal
 
 #: what networks are judged by; the first is the default
@@ -42,3 +43,9 @@ NORMALISATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 PROBE = "pretrained_probe"
 #: the winner of the searches, trained from random weights
 FROM_NOTHING = "winner_from_nothing"
+#: the pretrained network fine-tuned whole at its one resolution; with a number of pixels, `pretrained_r96`, at that one
+PRETRAINED = "pretrained"
+#: the names of entries that no config lists
+RIVAL = re.compile(rf"{PRETRAINED}(_r\d+)?|{PROBE}|{FROM_NOTHING}")
+#: the start of a network that inherits its path of a supernet, in the record of its training
+SUPERNET = "supernet"

@@ -8,6 +8,7 @@ rule measure_blocks:
     log:
         step("measure_blocks").log,
     threads: plan.latency_threads
+    priority: 1
     resources:
         **{**SCORING, "gpu": session.gpu if plan.measures_on_device else 0},
     params:
@@ -25,6 +26,7 @@ rule profile_space:
         **step("profile_space").outputs,
     log:
         step("profile_space").log,
+    priority: 1
     resources:
         **COUNTING,
     params:

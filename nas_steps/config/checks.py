@@ -15,7 +15,7 @@ from nas_steps.config.strategies import SAMPLING, Enas, Gradient, PcDarts, Rando
 from nas_steps.config.supernet import check_supernet
 from nas_steps.config.weights import Weights, pretrained_network, pretrains
 from nas_steps.errors import UserError, exact
-from nas_steps.facts import ACCURACY, FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE
+from nas_steps.facts import ACCURACY, FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE, RIVAL
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 from nas_steps.spaces.constraints import blocks_of, smallest_within
 from nas_steps.spaces.costs import Shape, counted
@@ -23,7 +23,7 @@ from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
 from nas_steps.spaces.mobile.space import MobileSpace
 
 
-def check_names(search: Search, retrain: Retrain) -> None:
+def check_names(search: Search, retrain: Retrain, weights: Weights) -> None:
     """Refuse strategies that are named like another entry."""
     if "uniform" in search.strategies:
         raise ValueError("search.strategies.uniform has the name of the entries that no search chose; rename it")
@@ -31,6 +31,9 @@ def check_names(search: Search, retrain: Retrain) -> None:
     for strategy in search.strategies:
         if strategy in named:
             raise ValueError(f"search.strategies.{strategy} has the name of a baseline; rename the strategy")
+        if pretrains(weights) and RIVAL.fullmatch(strategy):
+            problem = f"search.strategies.{strategy} has the name of an entry that no search chose"
+            raise ValueError(f"{problem}, since weights is {weights.source}; rename the strategy")
 
 
 def check_ranking(ranking: Ranking, search: Search, retrain: Retrain, space: Space) -> None:

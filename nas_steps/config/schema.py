@@ -127,7 +127,7 @@ class Config(Section):
             check_network(search.network, space, "search.network")
             check_network(self.retrain.network, space, "retrain.network")
         check_weights(self.weights, space, self.data, self.scaling)
-        check_names(search, self.retrain)
+        check_names(search, self.retrain, self.weights)
         check_estimator(search, space)
         check_metric(self.metric, search)
         check_constraints(search, self.data, space, self.retrain.network)

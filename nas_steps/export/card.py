@@ -8,6 +8,7 @@ from typing import Any
 
 from nas_steps.calibration import BINS
 from nas_steps.config.recipe import Recipe
+from nas_steps.facts import PROBE, SUPERNET
 from nas_steps.metrics import ACCURACY, WORDS
 
 #: what a network is, by its kind
@@ -20,6 +21,7 @@ KINDS = {
     "pretrained": "a pretrained network, fine-tuned whole",
     "from_nothing": "the searches' winner, trained from nothing",
 }
+PROBED = "a pretrained network whose last layer alone has learnt"
 SPLITS = {"train": "training", "valid": "validation", "test": "test"}
 #: the columns of the table of files
 FILES = ("file", "precision", "bytes", "latency of 1 image", "latency of 32 images", "peak memory", "sha256")
@@ -73,9 +75,10 @@ def card(
 def pretrained(metrics: Mapping[str, Any], source: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return the facts of the pretrained weights that a training started from: source, url, licence, normalisation.
 
-    A fact is None if `source`, source.json of the weights, does not tell it. None if it started from random weights.
+    A fact is None if `source`, source.json of the weights, does not tell it. None if it started from random weights,
+    or from a supernet that did.
     """
-    if not metrics.get("weights"):
+    if not metrics.get("weights") or (source is None and metrics["weights"] == SUPERNET):
         return None
     facts = source or {}
     told = {key: facts.get(key) for key in ("url", "licence", "normalisation")}
@@ -93,7 +96,7 @@ def _what(network: Mapping[str, Any], recommended: Mapping[str, Any], metrics: M
         as_what = f"; this is the alternative that is {' and '.join(roles)}" if roles else ""
         role = f"Its experiment recommends another network, `{chosen}`{as_what}."
     return [
-        f"- It is {KINDS[network['kind']].format(strategy=network['strategy'])}.",
+        f"- It is {PROBED if entry == PROBE else KINDS[network['kind']].format(strategy=network['strategy'])}.",
         f"- Architecture: `{network['architecture']}`",
         f"- {metrics['parameters']:,} parameters; {metrics['macs']:,} multiply-accumulates (MACs) an image.",
         f"- {role}",

@@ -57,7 +57,12 @@ class Pretrained:
         network = self.network_of(architecture)
         if network is None:
             return None
-        start_from(model, self.state(network), f"{self.facts['source']} ({self.facts['networks'][network]})")
+        state = self.state(network)
+        if network != SPACE and not model.state_dict().keys() <= state.keys():
+            # for small images resnet18 is built without the stem of ImageNet's
+            print(f"{architecture} starts from nothing: for images of this side it is another network", flush=True)
+            return None
+        start_from(model, state, f"{self.facts['source']} ({self.facts['networks'][network]})")
         return str(self.facts["source"])
 
     def start_supernet(self, supernet: nn.Module) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from nas_steps.facts import PROBE
 from nas_steps.report import numbers, signals
 from nas_steps.report.evidence import Standing, contests_of, standing
 from nas_steps.report.records import Contest, Entry
@@ -108,6 +109,8 @@ def _answer(judged: dict[str, Standing]) -> tuple[str, signals.Tone]:
             return "Not against the pretrained network", "warning"
         if judged["baseline"] == "mixed":
             return "Not against every baseline", "warning"
+        if judged["pretrained"] == "mixed":
+            return "Not against every pretrained network", "warning"
         return ("Not against random networks", "warning") if judged["uniform"] == "lost" else (_YES, "win")
     if random == "tie":
         return (_NO_MORE if judged["uniform"] == "beat" else "Not shown"), "plain"
@@ -121,7 +124,7 @@ def opponent(results: Results, row: Contest) -> str:
     if row.role == "uniform":
         return drawn(row)
     if row.role == "pretrained":
-        return f"the pretrained network ({row.against})"
+        return f"{'a new last layer of ' if row.against == PROBE else ''}the pretrained network ({row.against})"
     several = len(contests_of(results, row.strategy, "baseline")) > 1
     return row.against if several else f"the best baseline ({row.against})"
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from nas_steps.facts import PROBE
 from nas_steps.report import numbers
 from nas_steps.report.records import Cells, Winner
 from nas_steps.report.results import Results
@@ -17,6 +18,7 @@ ORIGINS = {
     "pretrained": "pretrained and fine-tuned whole: the rule prefers it to every searched slice",
     "from_nothing": "the searches' winner, trained from nothing",
 }
+PROBED = "pretrained, with a last layer that alone has learnt: the rule prefers it to every searched slice"
 INTERVAL = "with its 95 % interval over trainings and test images"
 
 
@@ -110,7 +112,7 @@ def _card(results: Results, one: Cells, title: str, links: Mapping[str, str], ba
         times = one[key] / base[key] if base is not None and one[key] and base[key] else None
         facts.append(Fact(head, spell(one[key]), "" if times is None else f"×\N{NO-BREAK SPACE}{numbers.ratio(times)}"))
     facts += [fact for fact in (_latency(results, name),) if fact is not None]
-    origin = ORIGINS[kind].format(strategy=one.get("strategy") or "the search")
+    origin = PROBED if entry == PROBE else ORIGINS[kind].format(strategy=one.get("strategy") or "the search")
     origin += " within the budget of a cheaper search" if kind == "random" and "." in entry else ""
     link = links.get(name, "")
     missing = "" if link else _missing(results, entry)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nas_steps.facts import PROBE
 from nas_steps.report import evidence
 from nas_steps.report.records import Comparison, Contest
 from nas_steps.report.results import Results
@@ -11,8 +12,8 @@ from nas_steps.report.signals import Sentence
 
 RULE = (
     "What pretraining brought is the searches' best ranked network minus the same network trained from nothing by the "
-    "same recipe. What searching brought is that network, or the strategy, minus the pretrained network fine-tuned "
-    "whole at the resolution that keeps the constraints and validates best."
+    "same recipe. What searching brought is that network, or the strategy, minus the pretrained network that keeps the "
+    "constraints and validates best: fine-tuned whole at one of the resolutions, or with its last layer alone learning."
 )
 
 
@@ -45,8 +46,16 @@ def _searching(results: Results, first: Comparison | None) -> tuple[str, bool]:
     rows = [row for row in rows if row.difference is not None]
     if not rows:
         return "searching: no figure beside the pretrained network", True
-    best = max(rows, key=lambda row: row.difference or 0.0)
-    subject = best.strategy if isinstance(best, Contest) else best.entry
+    # without validation figures there are several such networks: a subject meets the strongest of them
+    hardest: dict[str, Contest | Comparison] = {}
+    for row in sorted(rows, key=lambda row: row.difference or 0.0):
+        hardest.setdefault(_subject(row), row)
+    best = max(hardest.values(), key=lambda row: row.difference or 0.0)
+    which = "the pretrained network with a new last layer" if best.against == PROBE else "the pretrained network whole"
     end = {"lost": ", a loss", "tie": ", no difference found", "few": ", too few trainings to judge"}
-    text = f"searching brought {evidence.signed(best)} ({subject} against {best.against}, the pretrained network whole"
+    text = f"searching brought {evidence.signed(best)} ({_subject(best)} against {best.against}, {which}"
     return f"{text}{end.get(best.outcome, '')})", best.outcome == "lost"
+
+
+def _subject(row: Contest | Comparison) -> str:
+    return row.strategy if isinstance(row, Contest) else row.entry

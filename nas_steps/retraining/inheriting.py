@@ -9,6 +9,7 @@ from torch import nn
 from nas_steps.config.space import Network
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.data.store import read_meta
+from nas_steps.facts import SUPERNET
 from nas_steps.models.mobile.network import MobileNetwork
 from nas_steps.models.mobile.slicing import take_path
 from nas_steps.models.mobile.supernet import MobileSupernet
@@ -39,4 +40,4 @@ class FromSupernet:
         assert isinstance(network.supernet, MobileSupernet)
         assert isinstance(model, MobileNetwork)
         take_path(model, network.supernet, parse_mobile(architecture))
-        return "supernet"
+        return SUPERNET

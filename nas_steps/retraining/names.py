@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
-from nas_steps.facts import FROM_NOTHING, PROBE
+from nas_steps.facts import FROM_NOTHING, PRETRAINED, PROBE
 
 
 def rival_names(sides: Sequence[int]) -> dict[str, str]:
-    """Return the rivals by name with their kinds: the pretrained network at each side in pixels, and the others."""
-    names = [f"pretrained_r{side}" for side in sorted(sides, reverse=True)]
-    return dict.fromkeys([*names, PROBE], "pretrained") | {FROM_NOTHING: "from_nothing"}
+    """Return the rivals by name with their kinds: the pretrained network at each side in pixels, and the others.
+
+    Without sides it is trained at that of the images.
+    """
+    names = [f"{PRETRAINED}_r{side}" for side in sorted(sides, reverse=True)]
+    return dict.fromkeys([*(names or [PRETRAINED]), PROBE], "pretrained") | {FROM_NOTHING: "from_nothing"}

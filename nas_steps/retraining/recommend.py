@@ -50,6 +50,7 @@ class Candidate:
     constraints: str | None = None
     valid_accuracy: float = math.nan
     worth: float = 1.0
+    weights: str | None = None
 
     @property
     def all_sound(self) -> bool:
@@ -74,7 +75,7 @@ class Candidate:
     @property
     def network(self) -> str:
         """What trainings are shared by: the architecture, unless the network starts or learns as no other one."""
-        return network_of({key: getattr(self, key) for key in ("entry", "kind", "architecture")})
+        return network_of({key: getattr(self, key) for key in ("entry", "kind", "architecture", "weights")})
 
     @property
     def size(self) -> tuple[int, int]:
@@ -128,6 +129,7 @@ def candidates(
                 constraints=first.get("constraints"),
                 valid_accuracy=mean_of(ok, "valid_accuracy"),
                 worth=worth,
+                weights=first.get("weights"),
             )
         )
     return found

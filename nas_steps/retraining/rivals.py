@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from nas_steps.facts import PROBE
+from nas_steps.facts import PRETRAINED, PROBE
 from nas_steps.provenance.files import read_json
 from nas_steps.retraining.constrained import keeps
 from nas_steps.spaces.declare import declared
@@ -17,13 +17,14 @@ from nas_steps.spaces.mobile.architectures import MobileArchitecture, parse_mobi
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.training.settings import TrainingSettings
 
-_AT_SIDE = re.compile(r"pretrained_r(\d+)")
+_AT_SIDE = re.compile(rf"{PRETRAINED}_r(\d+)")
 
 
 def pretrained_entry(name: str, settings: TrainingSettings, weights: str | Path, blocks: str | Path | None) -> str:
-    """Return the architecture of `pretrained_r96`, or of the probe at the largest side that keeps the constraints.
+    """Return the architecture of `pretrained` or `pretrained_r96`, or of the probe at the largest side on the budget.
 
-    It is empty if the network does not keep them. The largest side is trained in any case, to show what a budget costs.
+    It is empty if the network does not keep the constraints. The largest side is trained in any case, to show what a
+    budget costs.
     `weights` is source.safetensors; `blocks` is blocks.csv, None without constraints.
     """
     space = declared(settings.space)
@@ -34,8 +35,8 @@ def pretrained_entry(name: str, settings: TrainingSettings, weights: str | Path,
         kept = [one for one in made if keeps(str(one), settings, blocks) != "broken"]
         return str((kept or made)[0])
     match = _AT_SIDE.fullmatch(name)
-    assert match is not None
-    side = int(match[1])
+    assert name == PRETRAINED or match is not None
+    side = 0 if match is None else int(match[1])
     architecture = str(at_side(space, weights, side))
     largest = not sides or side == max(sides)
     return architecture if largest or keeps(architecture, settings, blocks) != "broken" else ""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import betaincinv
 
-from nas_steps.facts import PROBE
+from nas_steps.facts import PROBE, SUPERNET
 from nas_steps.intervals import CONFIDENCE, accuracy_interval, mean_interval
 from nas_steps.metrics import ACCURACY, Smoothing, figure_of
 from nas_steps.retraining import comparison
@@ -234,7 +234,12 @@ def network_of(metrics: Metrics) -> str:
         return unit_of(metrics)
     alone = metrics.get("kind") == "from_nothing" or metrics["entry"] == PROBE
     # a network that starts or learns in another way than all others has trainings of its own
-    return metrics["entry"] if alone else str(metrics.get("architecture") or metrics["entry"])
+    if alone or not metrics.get("architecture"):
+        return str(metrics["entry"])
+    if metrics.get("weights") == SUPERNET:
+        number = 0 if metrics["kind"] == "uniform" else metrics["entry"].rpartition("-")[2]
+        return f"{metrics['architecture']} of the supernet of search seed {number}"
+    return str(metrics["architecture"])
 
 
 def strategy_of(metrics: Metrics) -> str:

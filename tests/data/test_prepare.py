@@ -12,6 +12,9 @@ import pytest
 from PIL import Image
 
 import nas_steps.data.writing as module
+from nas_steps.config.data import Data
+from nas_steps.data.prepare import prepare
+from nas_steps.data.settings import DataSettings
 from nas_steps.data.store import SPLITS, load_split, read_meta
 from nas_steps.data.writing import SMALLEST_STD, levels, mean_and_std
 from nas_steps.errors import UserError
@@ -242,3 +245,15 @@ def test_real_photos(run_prepare: Prepare) -> None:
     assert meta["duplicates"]["other_class_left_out"] == 8
     assert meta["shape"] == [3, 32, 32]
     assert sum(sizes(meta).values()) == 4317 - 10
+
+
+def test_grey_arrays_are_no_images_for_weights_of_colours(tmp_path: Path) -> None:
+    path = tmp_path / "grey.npz"
+    np.savez(path, images=np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8), labels=np.arange(40) % 2)
+    colours = ([0.4, 0.5, 0.6], [0.2, 0.2, 0.2])
+    data = {"source": "npz", "path": str(path)}
+    with pytest.raises(UserError, match=r"are grey, but weights read 3 channels; set data.channels: 3"):
+        prepare(DataSettings(seed=0, data=Data(**data), normalisation=colours), tmp_path / "grey")
+    assert not (tmp_path / "grey").exists()
+    meta = prepare(DataSettings(seed=0, data=Data(**data, channels=3), normalisation=colours), tmp_path / "rgb")
+    assert (meta["shape"], meta["mean"]) == ([3, 8, 8], [0.4, 0.5, 0.6])

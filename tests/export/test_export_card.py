@@ -16,7 +16,7 @@ from tiny_world import MIXED, prepared, retrained
 
 from nas_steps.config.recipe import Recipe
 from nas_steps.data.store import read_meta
-from nas_steps.export.card import card
+from nas_steps.export.card import card, pretrained
 from nas_steps.provenance.files import read_json, write_json
 from nas_steps.provenance.fingerprint import file_hash
 
@@ -136,6 +136,16 @@ def test_weights_of_a_file_are_called_so(tmp_path: Path) -> None:
     write_json(tmp_path / "source.json", SOURCE | {"source": "file", "url": "", "licence": "unknown"})
     export([pretrained_copy(tmp_path / "training")], tmp_path, source=tmp_path / "source.json")
     assert "- It started from pretrained weights: a file of the user's.\n" in text(tmp_path / "resnet20")
+
+
+def test_a_supernet_that_started_from_nothing_is_no_pretrained_network(tmp_path: Path) -> None:
+    folder = tmp_path / "training"
+    metrics = read_json(pretrained_copy(folder)) | {"weights": "supernet"}
+    write_json(folder / "metrics.json", metrics)
+    assert pretrained(metrics, None) is None
+    assert pretrained(metrics, SOURCE) == pretrained({**metrics, "weights": "lite0"}, SOURCE)
+    export([str(folder / "metrics.json")], tmp_path)
+    assert "pretrained weights" not in text(tmp_path / "resnet20")
 
 
 def test_pretrained_weights_without_facts_are_named_and_their_licence_is_unknown(tmp_path: Path) -> None:

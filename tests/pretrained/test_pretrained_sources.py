@@ -83,6 +83,13 @@ def test_files_that_are_no_weights_are_refused_in_words(tmp_path: Path, capsys: 
     torch.save(network().state_dict(), cut)
     cut.write_bytes(cut.read_bytes()[:2000])
     torch.save([torch.zeros(3)], wrong)
+    text, numbered, sparse = tmp_path / "text.pth", tmp_path / "numbered.pth", tmp_path / "sparse.pth"
+    text.write_text("hello" * 100)
+    torch.save({0: torch.zeros(3)}, numbered)
+    torch.save({"weight": torch.eye(3).to_sparse()}, sparse)
+    script, nan = tmp_path / "script.pth", tmp_path / "nan.pth"
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)), script)
+    torch.save({"weight": torch.full((2,), torch.nan)}, nan)
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"\xff" * 100)
     for path, words in (
@@ -90,6 +97,11 @@ def test_files_that_are_no_weights_are_refused_in_words(tmp_path: Path, capsys: 
         (cut, "is damaged or cut off"),
         (broken, "is damaged or cut off"),
         (wrong, "holds no tensors by name"),
+        (text, "is no file of torch.save"),
+        (numbered, "holds 0, which is no dense tensor with a name"),
+        (sparse, "holds 'weight', which is no dense tensor with a name"),
+        (script, "is a TorchScript archive"),
+        (nan, "holds values that are no numbers, in 1 of 1 tensors, such as weight"),
     ):
         with pytest.raises(UserError, match=re.escape(words)) as caught:
             read_file(path)
@@ -106,8 +118,25 @@ def test_weights_of_another_network_are_counted() -> None:
         as_network({"layer1.weight": torch.zeros(3, 3)}, network(), "those of the file")
 
 
+def test_a_network_with_more_tensors_is_another_network() -> None:
+    # of the same widths and kernels, as EfficientNet-B0 beside EfficientNet-Lite0
+    plain = network(text=TEXT.replace("_se0.25", ""))
+    with pytest.raises(UserError, match=r"another network: it has 12 tensors more, such as features.1.0.block.1.fc1"):
+        as_network(network().state_dict(), plain, "those of the file")
+
+
+def test_the_last_linear_layer_may_be_missing(tmp_path: Path) -> None:
+    theirs, ours, path = network(1), network(2), tmp_path / "weights.pth"
+    # torch.compile puts a prefix before each name
+    state = {f"_orig_mod.{name}": tensor for name, tensor in theirs.features.state_dict(prefix="features.").items()}
+    torch.save(state, path)
+    as_network(read_file(path), ours, "those of the file")
+    assert torch.equal(ours.features[0][0].weight, theirs.features[0][0].weight)
+    assert not ours.classifier[1].weight.any()
+
+
 def test_weights_of_another_number_of_channels_say_so() -> None:
-    with pytest.raises(UserError, match=r"read 1 channels, but the images have 3; set data.channels: 1"):
+    with pytest.raises(UserError, match=r"read images of 1 channels, but only weights for 3 can be a start"):
         as_network(network(inputs=1).state_dict(), network(), "those of the file")
 
 

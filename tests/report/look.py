@@ -12,7 +12,7 @@ from typing import Any
 # pytest reads the tests' paths from pyproject.toml; a script does not
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from made_up import MadeUp, report, write
+from made_up import MadeUp, report, weights_config, write
 from pictures import add_pictures, as_looked_up
 from test_report_verdict import table_config
 
@@ -31,6 +31,10 @@ CASES: dict[str, dict[str, Any]] = {
     "nothing": {"diverged": ["all"], "scaled": False, "tau": None},
     "photos": {"classes": ["red fox", "grey wolf", "golden jackal", "raccoon dog"], "between": 0.004},
     "table": {},
+    "weights": {
+        "means": {"winner_from_nothing": 0.84, "pretrained_r16": 0.97, "pretrained_r8": 0.95, "pretrained_probe": 0.9},
+        "scaled": False,
+    },
 }
 
 
@@ -58,6 +62,8 @@ def make(folder: Path, name: str) -> Path:
     changes = CASES[name]
     if name == "table":
         changes = {"config": table_config(folder)}
+    if name == "weights":
+        changes = {**changes, "config": weights_config(folder)}
     results, settings = write(folder / name, MadeUp(**changes))
     if (results.parent / "data").is_dir():
         colour = name == "photos"

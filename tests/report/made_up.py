@@ -31,6 +31,7 @@ from nas_steps.ranking.settings import CalibrationSettings
 from nas_steps.report.results import Results, load_results
 from nas_steps.report.settings import ReportSettings
 from nas_steps.retraining.contests import CONTESTS, contests
+from nas_steps.retraining.names import rival_names
 from nas_steps.retraining.recommend import BY_RANKING, BY_VALID, RULES
 from nas_steps.retraining.summary import COMPARISONS, RETRAINED, SUMMARY, compare
 from nas_steps.scaling.effects import EFFECTS, effects
@@ -386,6 +387,7 @@ def _retraining(folder: Path, config: Config, made: MadeUp, entries: list[dict[s
         {"entry": name, "kind": "baseline", "strategy": "", "architecture": ""}
         for name in ([] if in_table(config) else config.retrain.baselines)
     ]
+    everything += _rivals(config, entries)
     seeds = 1 if in_table(config) else config.retrain.seeds
     for place, entry in enumerate(everything):
         parameters, macs = BASELINES.get(entry["entry"], (70_000 + 9_000 * place, 800_000 + 170_000 * place))
@@ -414,6 +416,32 @@ def _retraining(folder: Path, config: Config, made: MadeUp, entries: list[dict[s
     if made.recipes:
         _recipes(folder, made, everything, seeds, trained, dice)
     _recommended(folder, made, summary)
+
+
+def _rivals(config: Config, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The entries that pretrained weights bring; the first searched one is the best ranked winner."""
+    if config.weights.source == "none":
+        return []
+    space = declared(filled(config.space))
+    winner = next(entry["architecture"] for entry in entries if entry["kind"] == "searched")
+    whole = str(space.largest(strict=False))
+    return [
+        {"entry": name, "kind": kind, "strategy": "", "architecture": winner if kind == "from_nothing" else whole}
+        for name, kind in rival_names(space.resolution).items()
+    ]
+
+
+def weights_config(folder: Path, **given: Any) -> dict[str, Any]:
+    """A config of slices of the network in a file, which is looked at but not read."""
+    (folder / "weights.pth").write_bytes(b"tensors")
+    return {
+        "data": {"source": "digits", "channels": 3, "resolution": 16},
+        "space": {"preset": "mobile_small", "resolution": [8, 16]},
+        "weights": str(folder / "weights.pth"),
+        "search": {"strategies": {"random": {}, "evolution": {}}},
+        "scaling": {"enabled": False},
+        **given,
+    }
 
 
 def _records(made: MadeUp, entries: list[dict[str, Any]], trained: Mapping[str, list[float]]) -> list[dict[str, Any]]:

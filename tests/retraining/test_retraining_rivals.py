@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,10 +28,10 @@ from nas_steps.training.settings import TrainingSettings
 MACS = {128: 1.26e8, 96: 7.1e7, 64: 3.2e7}
 
 
-def settings(**constraints: float) -> TrainingSettings:
+def settings(resolution: Sequence[int] | None = tuple(MACS), **constraints: float) -> TrainingSettings:
     config = {
         "weights": "none",  # the entries need none
-        "space": {"preset": "efficientnet_lite", "resolution": [64, 96, 128]},
+        "space": {"preset": "efficientnet_lite", "resolution": resolution and sorted(resolution)},
         "data": {"source": "folder", "path": ".", "resolution": 128},
         "search": {"strategies": {"random": {"evaluations": 4}, "evolution": {}}, "constraints": constraints or None},
         "scaling": {"enabled": False},
@@ -57,6 +58,40 @@ def test_each_resolution_has_a_rival() -> None:
         "pretrained_probe": "pretrained",
         "winner_from_nothing": "from_nothing",
     }
+
+
+def test_without_resolutions_the_pretrained_network_is_a_rival_at_the_side_of_the_images(tmp_path: Path) -> None:
+    assert rival_names([]) == {
+        "pretrained": "pretrained",
+        "pretrained_probe": "pretrained",
+        "winner_from_nothing": "from_nothing",
+    }
+    weights = weights_in(tmp_path)
+    assert pretrained_entry("pretrained", settings(resolution=None), weights, None) == LITE0
+    assert pretrained_entry("pretrained_probe", settings(resolution=None), weights, None) == LITE0
+    # it shows what a budget costs, as the largest resolution does
+    given = settings(resolution=None, macs=1.2e8)
+    blocks = blocks_in(tmp_path, given)
+    assert keeps(LITE0, given, blocks) == "broken"
+    assert pretrained_entry("pretrained", given, weights, blocks) == LITE0
+
+
+@pytest.mark.parametrize("name", ["pretrained", "pretrained_r64", "pretrained_probe", "winner_from_nothing"])
+def test_a_strategy_may_not_be_called_like_a_rival(name: str) -> None:
+    from nas_steps.config.weights import installed
+
+    if not installed("lite0"):
+        pytest.skip("the package of the weights is not installed")
+    given = {
+        "weights": "none",
+        "space": {"preset": "efficientnet_lite"},
+        "data": {"source": "cifar10", "resolution": 64},
+        "search": {"strategies": {"random": {"evaluations": 4}, name: {"kind": "evolution"}}},
+        "scaling": {"enabled": False},
+    }
+    assert Config.model_validate(given)
+    with pytest.raises(ValueError, match=f"{name} has the name of an entry that no search chose, since weights is"):
+        Config.model_validate({**given, "weights": "lite0"})
 
 
 def test_the_pretrained_network_meets_the_budget_or_is_not_trained(tmp_path: Path) -> None:
@@ -118,6 +153,21 @@ def test_the_winner_from_nothing_meets_the_same_network_alone() -> None:
     assert row["difference"] == pytest.approx(0.22)
     # it shares no trainings with the winner
     assert len({network_of(one) for one in rows}) == 3
+
+
+def test_a_network_that_starts_from_another_supernet_has_trainings_of_its_own() -> None:
+    rows = [
+        trained("evolution-0", "searched", "A", 0, 0.7, weights="supernet"),
+        trained("random-0", "random", "A", 0, 0.7, weights="supernet"),
+        trained("uniform-1", "uniform", "A", 0, 0.7, weights="supernet"),
+        trained("evolution-1", "searched", "A", 0, 0.7, weights="supernet"),
+        trained("pretrained_r96", "pretrained", "A", 0, 0.7, weights="lite0"),
+        trained("evolution-2", "searched", "A", 0, 0.7, weights="lite0"),
+    ]
+    first, second, third, other, whole, plain = map(network_of, rows)
+    assert first == second == third
+    assert whole == plain
+    assert len({first, other, whole}) == 3
 
 
 def candidate(entry: str, macs: int, valid: float, constraints: str | None) -> Candidate:

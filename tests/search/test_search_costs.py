@@ -13,13 +13,14 @@ from nas_steps.config.constraints import Latency
 from nas_steps.config.load import load
 from nas_steps.config.space import Network, filled
 from nas_steps.data.store import SPLITS
+from nas_steps.errors import UserError
 from nas_steps.models.blocks import modules, whole
 from nas_steps.search import block_latency as costs_module
 from nas_steps.search.block_latency import fitted, measure, runtime_of
 from nas_steps.spaces.cells.costs import BASE
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.constraints import blocks_of
-from nas_steps.spaces.costs import Shape, read_costs
+from nas_steps.spaces.costs import Shape, read_costs, write_costs
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.spaces.protocol import Space
@@ -185,3 +186,26 @@ def test_the_step_writes_the_table_and_measures_only_what_is_asked_for(
     assert (record["inputs"], record["side"], record["classes"]) == (1, 8, 3)
     assert table.has_latency == ("latency_ms" in constraints) == ("validation" in record)
     assert json.loads((folder / "blocks.cost.json").read_text(encoding="utf-8"))["step"] == "measure_blocks"
+
+
+def test_a_latency_that_no_network_keeps_is_refused_before_anything_trains(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stages = [{"width": 8, "kernel": [3, 5]}]
+    raw = {
+        "space": {"preset": "mobile_small", "stages": stages},
+        "search": {"constraints": {"latency_ms": 0.001}, "strategies": {"random": {"evaluations": 2}}},
+        "ranking": {"uniform": 0},
+    }
+    config = load(raw)
+    files, space = settings_files(config, tmp_path / "results"), declared(filled(config.space))
+    blocks = blocks_of(space)
+    write_costs(tmp_path / "blocks.csv", blocks, Shape(1, 8, 10), dict.fromkeys(blocks.names(), 1.0))
+    meta = {"classes": list("0123456789"), "counts": {split: {"0": 1} for split in SPLITS}, "shape": [1, 8, 8],
+            "mean": [0.5], "std": [0.2], "content": "",
+            "checksums": {f"{split}_{what}.npy": "" for split in SPLITS for what in ("images", "labels")}}  # fmt: skip
+    (tmp_path / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+    given = {"settings": files["profile_space"], "data": tmp_path, "blocks": tmp_path / "blocks.csv"}
+    with pytest.raises(UserError, match=r"constraints.latency_ms is 0.001, but the smallest .* has 3 ms"):
+        run("profile_space", **given, output=tmp_path / "search")
+    assert "ms: 3, " in capsys.readouterr().out

@@ -68,6 +68,17 @@ WORLDS: dict[str, dict[str, Any]] = {
         "data": {"source": "cifar10"},
         "search": {"estimator": SHARED, "strategies": {"random": {}, "evolution": {}, "enas": {}}},
     },
+    "pretrained weights": {
+        "space": {"preset": "efficientnet_b0", "resolution": [32, 64]},
+        "data": {"source": "cifar10", "resolution": 64},
+        "weights": {"source": "imagenet"},
+        "search": {
+            "estimator": {**SHARED, "supernet": {"sampling": "sandwich", "entangled": True}},
+            "strategies": {"random": {}, "evolution": {}},
+        },
+        "retrain": {"start": "supernet", "recipes": {"short": {"epochs": 9}}},
+        "scaling": {"enabled": False},
+    },
     "a share of the final recipe": {"ranking": {"final_share": 0.5}, "retrain": {"budget": {"macs": 1e9}}},
     "two more recipes": {
         "retrain": {"recipes": {"short": {"epochs": 9}, "mixed": {"mixup": 0.2, "augment": {"crop": 1}}}}
@@ -83,6 +94,7 @@ OTHERS: dict[str, Any] = {
     "space.operations": ["skip_connect", "nor_conv_3x3"],
     "retrain.baselines": ["resnet20", "resnet56"],
     "retrain.budget": {"macs": 9e9},
+    "weights.licence": "MIT",
     "scaling.depth": [1.0, 1.3],
     "scaling.width": [1.0, 1.15],
     "scaling.resolution": [1.0, 1.2],
@@ -173,6 +185,46 @@ def test_every_key_that_changes_is_named(world: str, tmp_path: Path) -> None:
             assert one
             assert nearest_key(one) == one, f"{key}: there is no key {one}"
             assert related(key, one), f"{key}: {one}"
+
+
+def test_the_keys_of_weights_reach_what_starts_from_them(tmp_path: Path) -> None:
+    world = {**{key: value for key, value in TINY.items() if key == "experiment"}, **WORLDS["pretrained weights"]}
+    plan = Plan(world, root=str(tmp_path))
+    before, written_out = settings(plan), plan.config.model_dump(mode="json")
+    starting = {
+        "supernet", "one_shot-random", "one_shot-evolution", "score_by_supernet", "supernet_statistics", "train_sample",
+        "train_shortlist", "retrain", "retrain_by_recipe-short", "weights", "report",
+    }  # fmt: skip
+    for key, value, wanted in (
+        ("importance", "bn", starting),
+        ("normalisation", "lite", starting | {"data"}),
+        ("licence", "MIT", {"weights", "report"}),
+    ):
+        plan = Plan(changed(written_out, ("weights", key), value), root=str(tmp_path))
+        after = settings(plan)
+        assert {name for name in before if before[name] != after[name]} == wanted
+    gone = set(before) - set(settings(Plan(changed(written_out, ("weights", "source"), "none"), root=str(tmp_path))))
+    assert gone == {"weights"}
+
+
+def test_another_content_of_a_file_of_weights_makes_them_anew(tmp_path: Path) -> None:
+    file = tmp_path / "weights.pth"
+    raw = {
+        "data": {"source": "digits", "channels": 3, "resolution": 16},
+        "space": {"preset": "mobile_small"},
+        "weights": {"source": str(file)},
+        "search": {"strategies": {"random": {}, "evolution": {}}},
+        "scaling": {"enabled": False},
+    }
+    seen = []
+    for content in (b"one", b"two"):
+        file.write_bytes(content)
+        seen.append(settings(Plan(raw, root=str(tmp_path))))
+    assert {name for name in seen[0] if seen[0][name] != seen[1][name]} == {"weights"}
+    # where the file lies counts in no settings but the report's and the manifest's, which show the config
+    moved = file.rename(tmp_path / "moved.pth")
+    there = settings(Plan({**raw, "weights": {"source": str(moved)}}, root=str(tmp_path)))
+    assert {name for name in seen[1] if seen[1][name] != there[name]} == {"report"}
 
 
 def related(key: str, named: str) -> bool:

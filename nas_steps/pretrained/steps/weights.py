@@ -32,7 +32,8 @@ def main(task: Task) -> None:
     if source is None:
         source = Source(read_file(task.path), "", settings.licence or "unknown: the file does not say")
     network = MobileNetwork(whole(settings.network), inputs=3, classes=classes_of(source.state))
-    as_network(source.state, network, f"those of {settings.source}", ordered=not named and task.path is None)
+    what = f"those in {task.path}" if task.path is not None else f"those of {settings.source}"
+    as_network(source.state, network, what, ordered=not named and task.path is None)
     tensors = {} if named or task.path is not None else baselines(settings)
     if not is_mobile(settings.network):
         tensors |= prefixed(settings.network, network.state_dict() if named else source.state)
@@ -69,8 +70,8 @@ def whole(name: str) -> MobileArchitecture:
 
 def classes_of(state: dict[str, Tensor] | Any) -> int:
     """Return the number of classes that weights tell apart: the outputs of the last matrix."""
-    matrices = [tensor for name, tensor in state.items() if tensor.ndim == 2 and name.endswith("weight")]
-    return int(matrices[-1].shape[0]) if matrices else CLASSES
+    classes = [len(tensor) for name, tensor in state.items() if tensor.ndim == 2 and name.endswith("weight")]
+    return classes[-1] if classes and classes[-1] else CLASSES
 
 
 def baselines(settings: WeightsSettings) -> dict[str, Tensor]:
