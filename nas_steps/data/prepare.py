@@ -9,10 +9,11 @@ import numpy as np
 
 from nas_steps.config.data import Data
 from nas_steps.data.arrays import Labelled, Source, check_classes
+from nas_steps.data.duplicates import Duplicates, find_duplicates, fingerprints
 from nas_steps.data.rows import take
 from nas_steps.data.settings import DataSettings
 from nas_steps.data.sources import read_source
-from nas_steps.data.splitting import Duplicates, deal, digests, find_duplicates, missing_shares, subsample
+from nas_steps.data.splitting import deal, missing_shares, subsample
 from nas_steps.data.store import META, SPLITS, split_file
 from nas_steps.data.writing import mean_and_std, save_images, save_labels
 from nas_steps.errors import UserError
@@ -29,7 +30,8 @@ def prepare(settings: DataSettings, output: Path, leave_out: Path | None = None,
     The source's own splits stay. Its other images are dealt out, stratified and seeded, by `data.valid` and
     `data.test`, which are shares of the images dealt out. Of their exact duplicates one class keeps the first; if
     classes differ, all are left out. Duplicates between the source's own splits are only counted. Then `max_*` thins
-    each split, and mean and std are those of train, of values scaled to 0 to 1. Images keep the source's order.
+    each split, and mean and std are those of train (`save_images`), of values scaled to 0 to 1. Images keep the order
+    of the source.
 
     Photos are read by `threads`, of which the files do not depend, and held in a file beside `output`, not in memory.
     The result also counts `ignored` files; these are not watched, so no file may depend on them. Raises UserError for
@@ -86,7 +88,7 @@ def _check(source: Source, data: Data) -> None:
 def _split(source: Source, settings: DataSettings) -> tuple[dict[str, Labelled], dict[str, Any]]:
     """Return the three splits, and the figures on duplicates in meta.json."""
     splits = dict(source.splits)
-    prints = {name: part.digests or digests(part.images) for name, part in splits.items()}
+    prints = fingerprints(splits)
     pool = splits["train"]
     shares = missing_shares(splits, settings.data.valid, settings.data.test)
     duplicates = Duplicates(np.ones(len(pool), bool))
