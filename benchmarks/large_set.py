@@ -221,10 +221,9 @@ def main() -> None:
                 source.rename(folder / "all" / source.name / f"part{part}")
         with watched("the preparation"):
             took = clocked(lambda: prepared(folder / "all", folder / "whole", given.side, given.threads))
-        print(
-            f"the whole: {took[0]:.0f} s, {len(files) / took[0]:.0f} images/s; {1e6 * took[1] / len(files):.0f} us of"
-        )
-        print(f"the processor an image: {bare / took[1]:.2f} of the bare decoder's speed")
+        speed, spent = len(files) / took[0], 1e6 * took[1] / len(files)
+        print(f"the whole: {took[0]:.0f} s, {speed:.0f} images/s; {spent:.0f} us of the processor an image,")
+        print(f"which is {bare / took[1]:.2f} of the bare decoder's speed", flush=True)
         train(folder / "whole", given)
 
 

@@ -1,6 +1,6 @@
 """Photos decoded by several threads, into the rows of a file.
 
-Threads are enough: Pillow lets go of Python's lock while it decodes and resizes, and needs it for a small part of the
+Threads are enough: Pillow lets go of Python's lock while it decodes and resizes, and needs it for about a quarter of the
 time (docs/measurements.md). They share the opened .zip, and none outlives the process.
 """
 

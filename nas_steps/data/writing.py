@@ -14,7 +14,7 @@ from nas_steps.provenance.files import Stream
 
 #: a channel that never varies would be divided by 0; one grey level of 255 is the smallest step there is
 SMALLEST_STD = 1 / 255
-#: bytes of images that are written at once: the system finds memory for larger writes at several times the cost
+#: bytes of images that are read, hashed and written at once: few enough to stay in the processor's cache
 WRITTEN = 2**20
 #: values whose levels are counted of a split, twice as many at most: of a larger one every k-th image
 COUNTED = 2**27
@@ -48,7 +48,7 @@ def save_labels(file: BinaryIO, labels: np.ndarray) -> str:
 def save_images(file: BinaryIO, images: Images, label: str) -> tuple[str, np.ndarray]:
     """Write uint8 (N, C, S, S) as `np.save` does; return the sha256, and how often each channel has each level.
 
-    The counts are int64 (C, 256), of every k-th image if there are more values than COUNTED. Images are read, hashed
+    The counts are int64 (C, 256), of every k-th image if they have COUNTED values twice or more. Images are read, hashed
     and counted in another thread than that which writes them.
     """
     stream, counts = Hashed(file), np.zeros((images.shape[1], 256), np.int64)
