@@ -1,7 +1,7 @@
 """Photos decoded by several threads, into the rows of a file.
 
-Threads are enough: Pillow lets go of Python's lock while it decodes and resizes, and needs it for about a quarter of the
-time (docs/measurements.md). They share the opened .zip, and none outlives the process.
+Threads are enough: Pillow lets go of Python's lock while it decodes and resizes, and needs it for about a quarter of
+the time (docs/measurements.md). They share the opened .zip, and none outlives the process.
 """
 
 import threading

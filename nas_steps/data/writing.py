@@ -48,8 +48,8 @@ def save_labels(file: BinaryIO, labels: np.ndarray) -> str:
 def save_images(file: BinaryIO, images: Images, label: str) -> tuple[str, np.ndarray]:
     """Write uint8 (N, C, S, S) as `np.save` does; return the sha256, and how often each channel has each level.
 
-    The counts are int64 (C, 256), of every k-th image if they have COUNTED values twice or more. Images are read, hashed
-    and counted in another thread than that which writes them.
+    The counts are int64 (C, 256), of every k-th image from twice COUNTED values on. Images are read, hashed and counted
+    in another thread than that which writes them.
     """
     stream, counts = Hashed(file), np.zeros((images.shape[1], 256), np.int64)
     described = {"descr": "|u1", "fortran_order": False, "shape": images.shape}
