@@ -49,7 +49,7 @@ class Pretrained:
             return {name.removeprefix(f"{network}/"): tensors.get_tensor(name) for name in mine}
 
     def start(self, model: nn.Module, architecture: str) -> str | None:
-        """Copy the weights into `model`, on the CPU; its last linear layer stays as it is.
+        """Copy the weights into `model`, on the CPU; its last linear layer starts small.
 
         Return the name of their source, None if there are none for this architecture. Raises UserError if the
         architecture is no slice of the pretrained network.

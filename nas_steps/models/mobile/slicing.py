@@ -25,14 +25,17 @@ from nas_steps.spaces.mobile.architectures import MobileArchitecture
 Importance = Literal["activation", "l1", "bn", "first"]
 #: nodes of the quadrature over a normal distribution
 NODES = 64
+#: standard deviation of the first weights of a classifier on pretrained features
+SMALL = 0.01
 
 
 def start_from(model: nn.Module, weights: Mapping[str, Tensor], what: str) -> int:
-    """Copy slices of `weights`, a state dict of sorted channels, into `model`; its last linear layer stays as it is.
+    """Copy slices of `weights`, a state dict of sorted channels, into `model`; its last linear layer starts small.
 
     Return how many tensors were copied. Raises UserError, with `what` the weights are, if `model` is no slice.
     """
     last = last_linear(model)
+    start_small(model.get_submodule(last))
     own = {name: tensor for name, tensor in model.state_dict().items() if name.rpartition(".")[0] != last}
     _copy(own, weights, what)
     return len(own)
@@ -54,6 +57,7 @@ def _copy(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], what: str) -
 def start_supernet(supernet: MobileSupernet, weights: Mapping[str, Tensor], what: str) -> None:
     """Copy slices of `weights`, a state dict of sorted channels, into all blocks of a supernet but its classifiers.
 
+    These start small.
     Raises UserError, with `what` the weights are, if some path is no slice.
     """
     stages = len(supernet.space.stages)
@@ -61,6 +65,7 @@ def start_supernet(supernet: MobileSupernet, weights: Mapping[str, Tensor], what
         if isinstance(module, Resize):
             continue
         if isinstance(module, LastStep):
+            start_small(module.classifier[-1])
             prefix, module = f"features.{stages + 1}.", module.last
         elif name == STEM:
             prefix = "features.0."
@@ -70,6 +75,14 @@ def start_supernet(supernet: MobileSupernet, weights: Mapping[str, Tensor], what
         part = module.largest if isinstance(module, EntangledBlock) else module
         mine = {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
         _copy(part.state_dict(), mine, what)
+
+
+def start_small(classifier: nn.Module) -> None:
+    """Initialise a linear layer on pretrained features: by random weights of usual size the first losses would be as
+    large as to spoil them."""
+    assert isinstance(classifier, nn.Linear)
+    nn.init.normal_(classifier.weight, std=SMALL)
+    nn.init.zeros_(classifier.bias)
 
 
 def take_path(network: MobileNetwork, supernet: MobileSupernet, architecture: MobileArchitecture) -> None:
