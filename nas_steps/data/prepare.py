@@ -127,11 +127,14 @@ def _write(splits: dict[str, Labelled], meta: dict[str, Any], output: Path) -> d
             return atomic(path)
 
         for name, part in splits.items():
+            count = name == "train" and "mean" not in meta
             with file(name, "images") as temporary, temporary.open("wb") as stream:
-                checksums[f"{name}_images.npy"], counts = save_images(stream, part.images, f"{name} images")
+                checksums[f"{name}_images.npy"], counts = save_images(
+                    stream, part.images, f"{name} images", count=count
+                )
             with file(name, "labels") as temporary, temporary.open("wb") as stream:
                 checksums[f"{name}_labels.npy"] = save_labels(stream, part.labels)
-            if name == "train" and "mean" not in meta:
+            if count:
                 meta["mean"], meta["std"] = mean_and_std(counts)
         lines = "".join(f"{checksums[name]}  {name}\n" for name in sorted(checksums))
         meta = {**meta, "checksums": checksums, "content": hashlib.sha256(lines.encode()).hexdigest()}

@@ -4,7 +4,6 @@ Threads are enough: Pillow lets go of Python's lock while it decodes and resizes
 the time (docs/measurements.md). They share the opened .zip, and none outlives the process.
 """
 
-import threading
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from zipfile import BadZipFile
@@ -42,15 +41,11 @@ class Reader:
 
     def read(self, names: Sequence[str], first: int, threads: int) -> Iterator[Found | Exception]:
         """Write photos to the rows from `first` on; yield what each was, or why it cannot be read, in their order."""
-
         many = max(1, min(AT_ONCE, BLOCK // self.rows.row_bytes))
-        own = threading.local()  # memory that the system gives anew costs as much as the writing
 
         def some(start: int) -> list[Found | Exception]:
             chosen = names[start : start + many]
-            if not hasattr(own, "block"):
-                own.block = np.empty((many, *self.rows.shape[1:]), np.uint8)
-            pixels = own.block[: len(chosen)]
+            pixels = np.empty((len(chosen), *self.rows.shape[1:]), np.uint8)
             found = [self._decode(name, into) for name, into in zip(chosen, pixels, strict=True)]
             self.rows.write(first + start, pixels)  # whatever stands in the row of an unreadable photo
             return found

@@ -45,11 +45,11 @@ def save_labels(file: BinaryIO, labels: np.ndarray) -> str:
     return stream.checksum
 
 
-def save_images(file: BinaryIO, images: Images, label: str) -> tuple[str, np.ndarray]:
+def save_images(file: BinaryIO, images: Images, label: str, *, count: bool) -> tuple[str, np.ndarray]:
     """Write uint8 (N, C, S, S) as `np.save` does; return the sha256, and how often each channel has each level.
 
-    The counts are int64 (C, 256), of every k-th image from twice COUNTED values on. Images are read, hashed and counted
-    in another thread than that which writes them.
+    The counts are int64 (C, 256), zeros unless `count`, of every k-th image from twice COUNTED values on. Images are
+    read, hashed and counted in another thread than that which writes them.
     """
     stream, counts = Hashed(file), np.zeros((images.shape[1], 256), np.int64)
     described = {"descr": "|u1", "fortran_order": False, "shape": images.shape}
@@ -57,10 +57,10 @@ def save_images(file: BinaryIO, images: Images, label: str) -> tuple[str, np.nda
     many = max(1, WRITTEN * len(images) // max(1, images.nbytes))
     every = max(1, images.nbytes // COUNTED)
 
-    def read(start: int) -> tuple[np.ndarray, np.ndarray]:
+    def read(start: int) -> tuple[np.ndarray, np.ndarray | int]:
         some = np.ascontiguousarray(images[start : start + many])
         stream.hash.update(some.data)
-        return some, levels(some[-start % every :: every])
+        return some, levels(some[-start % every :: every]) if count else 0
 
     shown: dict[str, Any] = {
         "desc": f"writing {label}",
