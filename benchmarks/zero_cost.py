@@ -28,7 +28,7 @@ from nas_steps.config.schema import Data
 from nas_steps.config.space import Network
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.npz import read_npz
-from nas_steps.data.prepare import statistics
+from nas_steps.data.writing import levels, mean_and_std
 from nas_steps.estimation.zero_cost import PROXIES, Measured, zero_cost
 from nas_steps.models.build import build
 from nas_steps.provenance.seeds import derive_seed
@@ -46,7 +46,7 @@ def minibatch(file: Path, size: int, seed: int, device: torch.device) -> tuple[T
     source = read_npz(Data(source="npz", path=str(file)))
     train = source.splits["train"]
     chosen = np.random.default_rng(seed).choice(len(train.images), size, replace=False)
-    mean, std = statistics(train.images)
+    mean, std = mean_and_std(levels(train.images))
     loader = DeviceImages(train.images[chosen], np.asarray(train.labels[chosen], np.int64), mean, std, device)
     images, labels = next(iter(loader.batches(size, shuffle=False)))
     return images, labels, len(source.classes)

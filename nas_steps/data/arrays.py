@@ -19,13 +19,13 @@ SMALLEST_SIDE = 4
 class Labelled:
     """Images uint8 (N, C, S, S), labels int64 (N,), indices into the source's classes.
 
-    `names` are those of files, if there are any; `digests` are fingerprints of the pixels, if they are known already.
+    `names` are those of files, if there are any; `sketches` are those of `duplicates.sketch`, if they are known.
     """
 
     images: Images
     labels: np.ndarray
     names: list[str] | None = None
-    digests: list[bytes] | None = None
+    sketches: list[bytes] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

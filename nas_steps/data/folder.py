@@ -71,7 +71,7 @@ def _decode(tree: Tree, layout: Layout, data: Data, source: Source, rows: Rows, 
         for split, classes in layout.splits.items():
             files = sorted((name, label) for label, key in enumerate(source.classes) for name in classes[key])
             kept: list[int] = []
-            names, digests = [], []
+            names, sketches = [], []
             for index, found in enumerate(reader.read([name for name, _ in files], first, threads)):
                 progress.update()
                 if isinstance(found, Exception):
@@ -84,10 +84,10 @@ def _decode(tree: Tree, layout: Layout, data: Data, source: Source, rows: Rows, 
                     source.converted.update(found.notes)
                 kept.append(index)
                 names.append(printable(files[index][0]))
-                digests.append(found.digest)
+                sketches.append(found.sketch)
             labels = np.array([files[index][1] for index in kept], np.int64)
             images = rows.take(first + np.array(kept, np.int64))
-            source.splits[split] = Labelled(images, labels, names, digests)
+            source.splits[split] = Labelled(images, labels, names, sketches)
             first += len(files)
     if source.skipped and data.unreadable == "refuse":
         raise _unreadable(tree, source)
@@ -116,7 +116,7 @@ def _scale(tree: Tree, deep: list[_Deep], reader: Reader, source: Source) -> Non
                 name = f"{printable(one.name)} in {tree.label}"
                 raise UserError(f"{name} changed while it was read ({again}); run again") from again
             notes = again.notes
-            (source.splits[one.split].digests or [])[one.index] = again.digest
+            (source.splits[one.split].sketches or [])[one.index] = again.sketch
         source.converted.update(notes)
 
 

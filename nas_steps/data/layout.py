@@ -166,7 +166,8 @@ def _walk(folder: Path, leave_out: Path | None) -> Iterator[str]:
 
     for base, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         relative = os.path.relpath(base, folder)
-        yield from (name if relative == os.curdir else f"{Path(relative).as_posix()}/{name}" for name in files)
+        prefix = "" if relative == os.curdir else f"{Path(relative).as_posix()}/"
+        yield from (prefix + name for name in files)
         kept = []
         for name in sorted(folders):
             real = os.path.realpath(os.path.join(base, name))

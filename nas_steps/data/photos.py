@@ -1,5 +1,6 @@
 """One image file into one small square array. The files are anybody's, so nothing in them is trusted."""
 
+import io
 import math
 import struct
 import sys
@@ -29,6 +30,8 @@ _BITS_PER_SAMPLE = 258
 #: a JPEG file is decoded at a half, a quarter or an eighth of its size if so many times the wanted size is left:
 #: shrinking then still sees enough pixels, and no value differs by more than a level or two (docs/measurements.md)
 LEFT_BY_DRAFT = 4
+#: bytes of a file that are read at once; the rest of a larger one is read as it is decoded
+IN_MEMORY = 2**16
 #: how many bits of 16 cameras, scanners and microscopes use
 DEPTHS = (8, 10, 12, 14, 16)
 
@@ -99,6 +102,7 @@ def decode(
     what all such pictures use (see `Photo.needs`), since one picture's brightest value would stretch its contrast.
     """
     try:
+        stream = _in_memory(stream)
         with _no_limit(), Image.open(stream, formats=FORMATS) as image:
             width, height = image.size
             if width * height > max_pixels:
@@ -131,6 +135,13 @@ def decode(
         raise NotAnImageError(f"its content is of no known format (known are: {', '.join(FORMATS)})") from None
     except _BROKEN as error:
         raise UnreadableError(_reason(error)) from error
+
+
+def _in_memory(stream: IO[bytes]) -> IO[bytes]:
+    """Return a stream of the same content that lies in memory, if it is small: Pillow reads it in many small parts."""
+    stream.seek(0)
+    content = stream.read(IN_MEMORY)
+    return io.BytesIO(content) if len(content) < IN_MEMORY else stream
 
 
 def _needed(brightest: int) -> int:
@@ -218,8 +229,11 @@ def square(image: Image.Image, side: int, crop: float = 1.0, fit: str = "crop") 
     if crop == 1:  # whole pixels
         box = (box[0] // 1, box[1] // 1, box[0] // 1 + kept, box[1] // 1 + kept)
     # the filter widens when shrinking (antialiasing), and still sees the pixels around the box
-    pixels = np.asarray(image.resize((side, side), Image.Resampling.BICUBIC, box=box))
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    resized = image.resize((side, side), Image.Resampling.BICUBIC, box=box)
+    if image.mode == "L":
+        return np.asarray(resized)[None]
+    # line by line a channel: from there to channel by channel is faster copied than from pixel by pixel
+    return np.frombuffer(resized.tobytes("raw", "RGB;L"), np.uint8).reshape(side, 3, side).transpose(1, 0, 2)
 
 
 def _upright(image: Image.Image, notes: list[str]) -> Image.Image:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from nas_steps.data.arrays import Labelled, Source, check_classes
+from nas_steps.data.duplicates import Duplicates, find_duplicates, fingerprints
 from nas_steps.data.rows import take
 from nas_steps.data.settings import DataSettings
 from nas_steps.data.sources import read_source
-from nas_steps.data.splitting import Duplicates, deal, digests, find_duplicates, missing_shares, subsample
+from nas_steps.data.splitting import deal, missing_shares, subsample
 from nas_steps.data.store import META, SPLITS, split_file
 from nas_steps.data.writing import mean_and_std, save_images, save_labels
 from nas_steps.errors import UserError
@@ -28,7 +29,8 @@ def prepare(settings: DataSettings, output: Path, leave_out: Path | None = None,
     The source's own splits stay. Its other images are dealt out, stratified and seeded, by `data.valid` and
     `data.test`, which are shares of the images dealt out. Of their exact duplicates one class keeps the first; if
     classes differ, all are left out. Duplicates between the source's own splits are only counted. Then `max_*` thins
-    each split, and mean and std are those of train, of values scaled to 0 to 1. Images keep the source's order.
+    each split, and mean and std are those of train (`save_images`), of values scaled to 0 to 1. Images keep the order
+    of the source.
 
     Photos are read by `threads`, of which the files do not depend, and held in a file beside `output`, not in memory.
     The result also counts `ignored` files; these are not watched, so no file may depend on them. Raises UserError for
@@ -91,7 +93,7 @@ def _check(source: Source, settings: DataSettings) -> None:
 def _split(source: Source, settings: DataSettings) -> tuple[dict[str, Labelled], dict[str, Any]]:
     """Return the three splits, and the figures on duplicates in meta.json."""
     splits = dict(source.splits)
-    prints = {name: part.digests or digests(part.images) for name, part in splits.items()}
+    prints = fingerprints(splits)
     pool = splits["train"]
     shares = missing_shares(splits, settings.data.valid, settings.data.test)
     duplicates = Duplicates(np.ones(len(pool), bool))
@@ -130,11 +132,14 @@ def _write(splits: dict[str, Labelled], meta: dict[str, Any], output: Path) -> d
             return atomic(path)
 
         for name, part in splits.items():
+            count = name == "train" and "mean" not in meta
             with file(name, "images") as temporary, temporary.open("wb") as stream:
-                checksums[f"{name}_images.npy"], counts = save_images(stream, part.images, f"{name} images")
+                checksums[f"{name}_images.npy"], counts = save_images(
+                    stream, part.images, f"{name} images", count=count
+                )
             with file(name, "labels") as temporary, temporary.open("wb") as stream:
                 checksums[f"{name}_labels.npy"] = save_labels(stream, part.labels)
-            if name == "train" and "mean" not in meta:
+            if count:
                 meta["mean"], meta["std"] = mean_and_std(counts)
         lines = "".join(f"{checksums[name]}  {name}\n" for name in sorted(checksums))
         meta = {**meta, "checksums": checksums, "content": hashlib.sha256(lines.encode()).hexdigest()}

@@ -92,9 +92,9 @@ class Rows:
             read_whole(number, flat[start * size : stop * size], self._offset + int(positions[start]) * size)
             start = stop
 
-    def write(self, position: int, content: bytes) -> None:
-        """Write the bytes of one image (C, S, S) at row `position` of the file."""
-        write_whole(self.file.fileno(), content, self._offset + position * self.row_bytes)
+    def write(self, position: int, images: np.ndarray) -> None:
+        """Write contiguous uint8 (N, C, S, S) to the file, from row `position` on."""
+        write_whole(self.file.fileno(), images.data, self._offset + position * self.row_bytes)
 
 
 def read_whole(number: int, into: memoryview, offset: int) -> None:
@@ -106,9 +106,9 @@ def read_whole(number: int, into: memoryview, offset: int) -> None:
         into, offset = into[count:], offset + count
 
 
-def write_whole(number: int, content: bytes, offset: int) -> None:
+def write_whole(number: int, content: memoryview, offset: int) -> None:
     """Write all of `content` at byte `offset` of a file descriptor; a full disk raises OSError."""
-    left = memoryview(content)
+    left = content.cast("B")
     while left:
         count = os.pwrite(number, left, offset)
         left, offset = left[count:], offset + count

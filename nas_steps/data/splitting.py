@@ -1,50 +1,10 @@
-"""Duplicates, stratified splits and subsampling, seeded by ranks of a PCG64's raw output, the same in every NumPy."""
+"""Stratified splits and subsampling, seeded by ranks of a PCG64's raw output, the same in every NumPy."""
 
-import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from nas_steps.errors import UserError
-
-
-@dataclass
-class Duplicates:
-    """Groups of images with identical pixels, and counts of those left out.
-
-    `keep` is a mask (N,): false for all copies but the first, or for all if their classes differ.
-    """
-
-    keep: np.ndarray
-    groups: list[list[int]] = field(default_factory=list)
-    same_class: int = 0
-    other_class: int = 0
-
-
-def digest(pixels: bytes) -> bytes:
-    """Return a fingerprint of an image's pixels."""
-    return hashlib.sha1(pixels, usedforsecurity=False).digest()
-
-
-def digests(images: Iterable[np.ndarray]) -> list[bytes]:
-    """Return a fingerprint of each image's pixels."""
-    return [digest(image.tobytes()) for image in images]
-
-
-def find_duplicates(prints: Sequence[bytes], labels: np.ndarray) -> Duplicates:
-    groups: dict[bytes, list[int]] = {}
-    for index, fingerprint in enumerate(prints):
-        groups.setdefault(fingerprint, []).append(index)
-    found = Duplicates(np.ones(len(labels), bool), [group for group in groups.values() if len(group) > 1])
-    for group in found.groups:
-        if len(set(labels[group].tolist())) == 1:
-            found.keep[group[1:]] = False
-            found.same_class += len(group) - 1
-        else:
-            found.keep[group] = False
-            found.other_class += len(group)
-    return found
 
 
 def apportion(total: int, weights: Sequence[float]) -> list[int]:

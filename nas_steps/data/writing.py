@@ -9,11 +9,15 @@ from PIL import Image
 from tqdm import tqdm
 
 from nas_steps.data.ahead import ahead
-from nas_steps.data.rows import CHUNK, Images
+from nas_steps.data.rows import Images
 from nas_steps.provenance.files import Stream
 
 #: a channel that never varies would be divided by 0; one grey level of 255 is the smallest step there is
 SMALLEST_STD = 1 / 255
+#: bytes of images that are read, hashed and written at once: few enough to stay in the processor's cache
+WRITTEN = 2**20
+#: values whose levels are counted of a split, twice as many at most: of a larger one every k-th image
+COUNTED = 2**27
 
 
 class Hashed(Stream):
@@ -21,17 +25,17 @@ class Hashed(Stream):
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file)
-        self._hash, self._pass_on = hashlib.sha256(), file.write
+        self.hash, self._pass_on = hashlib.sha256(), file.write
         self.write = self._write
 
     def _write(self, content: Any) -> int:
-        self._hash.update(content)
+        self.hash.update(content)
         return self._pass_on(content)
 
     @property
     def checksum(self) -> str:
         """The sha256 of all that was written."""
-        return self._hash.hexdigest()
+        return self.hash.hexdigest()
 
 
 def save_labels(file: BinaryIO, labels: np.ndarray) -> str:
@@ -41,19 +45,22 @@ def save_labels(file: BinaryIO, labels: np.ndarray) -> str:
     return stream.checksum
 
 
-def save_images(file: BinaryIO, images: Images, label: str) -> tuple[str, np.ndarray]:
+def save_images(file: BinaryIO, images: Images, label: str, *, count: bool) -> tuple[str, np.ndarray]:
     """Write uint8 (N, C, S, S) as `np.save` does; return the sha256, and how often each channel has each level.
 
-    Images are read and counted in another thread than that which hashes and writes them. The counts are int64 (C, 256).
+    The counts are int64 (C, 256), zeros unless `count`, of every k-th image from twice COUNTED values on. Images are
+    read, hashed and counted in another thread than that which writes them.
     """
     stream, counts = Hashed(file), np.zeros((images.shape[1], 256), np.int64)
     described = {"descr": "|u1", "fortran_order": False, "shape": images.shape}
     np.lib.format.write_array_header_1_0(stream, described)
-    many = max(1, CHUNK * len(images) // max(1, images.nbytes))
+    many = max(1, WRITTEN * len(images) // max(1, images.nbytes))
+    every = max(1, images.nbytes // COUNTED)
 
-    def read(start: int) -> tuple[np.ndarray, np.ndarray]:
+    def read(start: int) -> tuple[np.ndarray, np.ndarray | int]:
         some = np.ascontiguousarray(images[start : start + many])
-        return some, levels(some)
+        stream.hash.update(some.data)
+        return some, levels(some[-start % every :: every]) if count else 0
 
     shown: dict[str, Any] = {
         "desc": f"writing {label}",
@@ -64,7 +71,7 @@ def save_images(file: BinaryIO, images: Images, label: str) -> tuple[str, np.nda
     }
     with tqdm(total=len(images), **shown) as progress:
         for some, counted in ahead(read, range(0, len(images), many), threads=1, depth=2):
-            stream.write(some.data)
+            file.write(some.data)
             counts += counted
             progress.update(len(some))
     return stream.checksum, counts

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import nas_steps.data.photos as module
 from nas_steps.data.layout import named_as_image
 from nas_steps.data.photos import (
     FORMATS,
@@ -307,6 +308,13 @@ def test_a_large_jpeg_is_decoded_at_a_part_of_its_size_with_the_same_pixels(fit:
     assert np.abs(photo.pixels.astype(int) - square(plain, 64, crop, fit)).max() <= 3
     # as long as less than eight times the pixels are there, all of them are decoded
     assert np.array_equal(read(stream, 160, 3, 10**7)[0], square(plain, 160))
+
+
+def test_a_file_is_read_whole_or_in_parts_with_the_same_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = stored(Image.fromarray(noise(64, 64, 3)), "JPEG")
+    whole = decode(stream, 32, 3, LIMIT).pixels
+    monkeypatch.setattr(module, "IN_MEMORY", 100)
+    assert np.array_equal(decode(stream, 32, 3, LIMIT).pixels, whole)
 
 
 def test_pillows_limit_is_as_before_when_threads_read_at_once() -> None:

@@ -149,6 +149,19 @@ def test_mean_and_std_are_of_train_alone(run_prepare: Prepare, photos: Make, tmp
     assert np.allclose(meta["std"], train.std(axis=(0, 2, 3)), atol=1e-12)
 
 
+def test_mean_and_std_of_a_large_train_are_those_of_every_kth_image(
+    run_prepare: Prepare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WRITTEN", 2 * 64)
+    monkeypatch.setattr(module, "COUNTED", 300 * 64)
+    meta = run_prepare("digits")
+    train = load_split(tmp_path / "out", "train").images
+    every = len(train) // 300
+    assert every > 2
+    assert np.allclose(meta["mean"], (train[::every] / 255).mean(axis=(0, 2, 3)), atol=1e-12)
+    assert np.allclose(meta["std"], (train[::every] / 255).std(axis=(0, 2, 3)), atol=1e-12)
+
+
 def test_a_channel_that_never_varies_keeps_a_std() -> None:
     mean, std = mean_and_std(levels(np.full((3, 1, 4, 4), 51, np.uint8)))
     assert mean == pytest.approx([0.2])

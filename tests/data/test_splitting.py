@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nas_steps.data.splitting import apportion, deal, digests, find_duplicates, subsample
+from nas_steps.data.splitting import apportion, deal, subsample
 from nas_steps.errors import UserError
 
 SHARES = {"train": 0.6, "valid": 0.2, "test": 0.2}
@@ -86,17 +86,3 @@ def test_subsampling_is_stratified_and_seeded() -> None:
         assert np.array_equal(subsample(labels, list("abc"), limit, 0, "max_train"), np.arange(152))
     with pytest.raises(UserError, match=r"data\.max_test is 2, but there are 3 classes.*set it to 3"):
         subsample(labels, list("abc"), 2, 0, "max_test")
-
-
-def test_duplicates() -> None:
-    images = np.arange(7, dtype=np.uint8)[:, None, None, None].repeat(4, axis=2)
-    images[3] = images[0]
-    images[5] = images[0]
-    images[6] = images[2]
-    found = find_duplicates(digests(images), np.array([0, 0, 0, 0, 1, 0, 1]))
-    assert found.groups == [[0, 3, 5], [2, 6]]
-    assert found.keep.tolist() == [True, True, False, False, True, False, False]
-    assert (found.same_class, found.other_class) == (2, 2)
-    none = find_duplicates(digests(images[[0, 1, 2, 4]]), np.zeros(4, int))
-    assert none.groups == []
-    assert none.keep.all()
