@@ -149,12 +149,11 @@ def _pretrained(size: Size, latency_ms: float | None) -> list[str]:
 
     def recipe(epochs: int) -> list[str]:
         warmup = exact(round(min(1.0, 0.15 * epochs), 2))
-        ema = f", ema: {0.99 if epochs >= 4 else 0.95}" if epochs >= 3 else ""
         return [
             "  recipe:",
-            f"    {{epochs: {epochs}, warmup_epochs: {warmup}, optimizer: adamw, learning_rate: 0.003, "
+            f"    {{epochs: {epochs}, warmup_epochs: {warmup}, optimizer: adamw, learning_rate: 0.001, "
             "weight_decay: 0.02,",
-            f"     layer_decay: 0.85, label_smoothing: 0.1{ema},",
+            "     layer_decay: 0.85, batch_norm: frozen, label_smoothing: 0.1,",
             f"     augment: {augment}}}",
         ]
 
@@ -162,7 +161,7 @@ def _pretrained(size: Size, latency_ms: float | None) -> list[str]:
         "weights: lite0        # EfficientNet-Lite0, learnt from ImageNet; each network is a slice of it",
         "",
         "space:",
-        "  preset: efficientnet_lite",
+        "  preset: efficientnet_lite_depth   # fewer layers; efficientnet_lite: and fewer channels",
         f"  resolution: [{sides}]   # pixels a side of a network's input, a choice of the search",
         "",
         "search:",

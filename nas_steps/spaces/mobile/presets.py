@@ -94,8 +94,8 @@ _SMALL: Declared = {
 }
 
 
-def _slices(of: str, *, kernels: bool) -> Declared:
-    """Declare the slices of EfficientNet-B0 or -Lite0: smaller expansions and depths, equal widths.
+def _slices(of: str, *, kernels: bool = False, expansions: bool = True) -> Declared:
+    """Declare the slices of EfficientNet-B0 or -Lite0: smaller depths and `expansions`, equal widths.
 
     The largest is the whole network, so that its weights fit all others. A stage chooses for all of its layers. With
     `kernels` a stage of 5x5 kernels may have 3x3 ones. On a CPU they save hardly any time (docs/measurements.md).
@@ -108,7 +108,8 @@ def _slices(of: str, *, kernels: bool) -> Declared:
         choices: dict[str, Any] = {"by": "stage", "width": stage[0].width, "stride": stage[0].stride}
         choices |= {"depth": [one for one in range(layers - 2, layers + 1) if one > 0]}
         choices |= {"kernel": [3, 5] if kernels and operation.kernel == 5 else operation.kernel}
-        choices |= {"expansion": [one for one in (3, 4, 6) if one <= operation.expansion] or [1]}
+        narrower = [one for one in (3, 4, 6) if one <= operation.expansion] or [1]
+        choices |= {"expansion": narrower if expansions else operation.expansion}
         stages.append(choices | {"squeeze": operation.squeeze or "none"})
     return {"stem": part_keys(whole.stem), "stages": stages, "head": part_keys(whole.head)}
 
@@ -120,7 +121,8 @@ DECLARED: dict[str, Declared] = {
     "ofa_mbv3": _OFA,
     "nasbench_macro": _MACRO,
     "mobile_small": _SMALL,
-    "efficientnet_lite": _slices(LITE0, kernels=False),
+    "efficientnet_lite": _slices(LITE0),
+    "efficientnet_lite_depth": _slices(LITE0, expansions=False),
     "efficientnet_b0": _slices(B0, kernels=True),
 }
 
