@@ -111,14 +111,17 @@ def _is_named(name: object, tensor: object) -> bool:
     return dense and isinstance(name, str)
 
 
-def as_network(state: Mapping[str, Tensor], network: MobileNetwork, what: str, *, ordered: bool = False) -> None:
-    """Load `state` into `network`, all but the last linear layer's. Raises UserError if it is another network's."""
-    own = network.state_dict()
-    mine = in_order(state, network) if ordered and len(state) == len(own) else renamed(state, network)
-    last = last_linear(network)
+def as_network(state: Mapping[str, Tensor], network: MobileNetwork, what: str) -> None:
+    """Load `state` into `network`; the last linear layer may be missing. Raises UserError if it is another network's.
+
+    Tensors of unknown names, as those of torchvision's MobileNetV2, are taken in their order if all shapes agree in it.
+    """
+    own, mine, last = network.state_dict(), renamed(state, network), last_linear(network)
     unread = {name: torch.zeros_like(tensor) for name, tensor in own.items() if name.rpartition(".")[0] == last}
     if {name for name in own if not name.endswith(COUNTER)} - unread.keys() <= mine.keys():
         mine = {**unread, **mine}
+    elif [tensor.shape for tensor in state.values()] == [tensor.shape for tensor in own.values()]:
+        mine = in_order(state, network)
     surplus = [name for name in mine if name not in own]
     load(mine, network, what)
     if surplus:

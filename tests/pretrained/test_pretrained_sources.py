@@ -118,6 +118,20 @@ def test_weights_of_another_network_are_counted() -> None:
         as_network({"layer1.weight": torch.zeros(3, 3)}, network(), "those of the file")
 
 
+def test_a_file_of_torchvisions_mobilenet_v2_is_read_in_order(tmp_path: Path) -> None:
+    from torchvision.models import mobilenet_v2
+
+    from nas_steps.config.weights import spelled
+
+    theirs, path = mobilenet_v2(num_classes=7).eval(), tmp_path / "weights.pth"
+    torch.save(theirs.state_dict(), path)
+    ours = MobileNetwork(spelled("mobilenet_v2"), inputs=3, classes=7).eval()
+    as_network(read_file(path), ours, "those of the file")
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images), theirs(images), rtol=1e-5, atol=1e-6)
+
+
 def test_a_network_with_more_tensors_is_another_network() -> None:
     # of the same widths and kernels, as EfficientNet-B0 beside EfficientNet-Lite0
     plain = network(text=TEXT.replace("_se0.25", ""))

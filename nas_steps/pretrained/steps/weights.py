@@ -33,7 +33,7 @@ def main(task: Task) -> None:
         source = Source(read_file(task.path), "", settings.licence or "unknown: the file does not say")
     network = MobileNetwork(whole(settings.network), inputs=3, classes=classes_of(source.state))
     what = f"those in {task.path}" if task.path is not None else f"those of {settings.source}"
-    as_network(source.state, network, what, ordered=not named and task.path is None)
+    as_network(source.state, network, what)
     tensors = {} if named or task.path is not None else baselines(settings)
     if not is_mobile(settings.network):
         tensors |= prefixed(settings.network, network.state_dict() if named else source.state)
