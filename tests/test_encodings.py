@@ -19,7 +19,9 @@ def without_encoding(tree: ast.AST) -> list[str]:
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         keywords = {keyword.arg for keyword in node.keywords}
-        owner = node.func.value.id if isinstance(node.func, ast.Attribute) and hasattr(node.func.value, "id") else ""
+        value = node.func.value if isinstance(node.func, ast.Attribute) else None
+        # `archive` of `archive.open()` and of `self.archive.open()`
+        owner = getattr(value, "id", "") or getattr(value, "attr", "")
         values = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
         binary = any(isinstance(value, str) and "b" in value for value in values)
         opens = name in ("open", "fdopen") and owner not in ("os", "tarfile", "archive", "Image", "tree") and not binary

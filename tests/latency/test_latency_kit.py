@@ -259,7 +259,7 @@ def test_what_is_not_known_of_the_images_is_asked_for(tmp_path: Path) -> None:
     images = tmp_path / "images"
     for name in ("a", "b"):
         (images / name).mkdir(parents=True)
-    raw = {**RAW, "data": {"source": "folder", "path": str(images)}}
+    raw = {**RAW, "data": {"source": "folder", "path": str(images), "resolution": 32}}
     given = ["kit", str(config_file(tmp_path, raw)), "--results", str(tmp_path / "results")]
     with pytest.raises(
         UserError, match=r"does not tell their classes; give --classes, or run `snakemake --until data`"

@@ -411,11 +411,18 @@ def test_mnasnet_contains_efficientnet_b0() -> None:
     assert PRESETS["mnasnet"].check(efficientnet("efficientnet_b0")) == PRESETS["mnasnet"].parse(B0)
 
 
-@pytest.mark.parametrize(("name", "text"), [("efficientnet_lite", LITE0), ("efficientnet_b0", B0)])
-def test_a_space_of_slices_has_the_whole_network_as_its_largest(name: str, text: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "text", "size"),
+    [
+        ("efficientnet_lite", LITE0, 6 * 6 * 9 * 9 * 9 * 3),
+        ("efficientnet_lite_depth", LITE0, 2 * 2 * 3 * 3 * 3),
+        ("efficientnet_b0", B0, 6 * 12 * 9 * 18 * 18 * 3),
+    ],
+)
+def test_a_space_of_slices_has_the_whole_network_as_its_largest(name: str, text: str, size: int) -> None:
     space = PRESETS[name]
     assert str(space.largest()) == text
-    assert space.size() == 6 * 12 * 9 * 18 * 18 * 3
+    assert space.size() == size
     # no layer more, no channel and no stride another
     whole = space.largest()
     for architecture in (space.smallest(), space.sample(Random(7))):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tiny_workflow import ROOT, TINY, change, snakemake
 
+from nas_steps.config.weights import installed
 from nas_steps.provenance.step import Step, cardinality
 from nas_steps.provenance.task import command_line
 from nas_steps.workflow.steps import STEPS
@@ -41,6 +42,18 @@ CONFIGS = {
         search__estimator={"kind": "shared_weights", "supernet": {"sampling": "uniform"}},
     ),
 }
+if installed("lite0"):
+    CONFIGS["pretrained"] = {
+        "experiment": "tiny",
+        "weights": "lite0",
+        "data": {"source": "digits", "channels": 3, "resolution": 64},
+        "space": {"preset": "efficientnet_lite_depth", "resolution": [32, 64]},
+        "search": {
+            "strategies": SAMPLERS,
+            "estimator": {"kind": "shared_weights", "supernet": {"sampling": "uniform"}},
+        },
+        "scaling": {"enabled": False},
+    }
 #: steps that several processes share, if the config says so
 TOGETHER = ("darts", "retrain", "retrain_by_recipe", "train_member", "train_design")
 
@@ -67,7 +80,8 @@ def test_each_command_is_understood_by_its_declaration(tmp_path: Path) -> None:
                 together = config == "several processes" and name in TOGETHER
                 assert ("nas_steps.training.launch" in words) == together
     in_tables = {name for name, step in STEPS.items() if "in_table" in step.when}
-    assert set(STEPS) - in_tables - {"data", "manifest"} <= checked
+    absent = set() if "pretrained" in CONFIGS else {"weights"}
+    assert set(STEPS) - in_tables - absent - {"data", "manifest"} <= checked
 
 
 def options(step: Step) -> list[str]:

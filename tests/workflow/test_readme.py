@@ -61,6 +61,8 @@ def test_all_commands_are_known_to_the_tests() -> None:
         "python -m nas_steps.start PHOTOS --time 30m",
         "python -m nas_steps.why config/config.yaml",
         "python -m nas_steps.manifest --check results/digits",
+        "pip install -e '.[pretrained]'",
+        "python -m nas_steps.start PATH --time 30m --latency 5ms",
         "python -m nas_steps.predict results/own_images PHOTO.jpg",
         "python -m nas_steps.ranking --tau 0.4 --candidates 1000",
         "pip install -e '.[slurm]'",
