@@ -176,5 +176,5 @@ def test_the_generic_profile_hands_a_job_to_the_queue_with_what_it_needs(tmp_pat
     result = run(tmp_path, "-m", "snakemake", "data", *profile, "--latency-wait", "5", **environment)
     assert result.returncode == 0, result.stderr[-3000:]
     asked = (tmp_path / "asked.txt").read_text(encoding="utf-8")
-    assert "-pe smp 1 -l h_vmem=4000M -l h_rt=0:240:0 -l gpu=0 " in asked
+    assert "-pe smp 2 -l h_vmem=4000M -l h_rt=0:240:0 -l gpu=0 " in asked
     assert list((tmp_path / "results").glob("data/*/meta.json"))
