@@ -39,8 +39,8 @@ class Weights(Section):
         description="Mean and std of pixels: `imagenet`, `lite` ((x - 127) / 128), `data` (the training images' own); "
         "`auto`: the source's, of a file `imagenet`.",
     )
-    importance: Literal["l1", "activation", "bn", "first"] = Field(
-        "l1",
+    importance: Literal["activation", "l1", "bn", "first"] = Field(
+        "activation",
         description="Which channels a narrower slice keeps: those of the largest `l1` norm of the weights that make "
         "them, `activation` (its root mean square, as the batch norm tells, times the norm of the weights that read "
         "it) or scale of the batch norm (`bn`), or the `first`.",
