@@ -97,7 +97,7 @@ def worth_of_an_image(metric: str, counts: Labels) -> float:
 
 
 def chance(counts: Labels, deviations: float) -> float:
-    """Return the balanced accuracy or macro-F1 of guesses, plus so many standard deviations, given images by class.
+    """Return the balanced accuracy or macro-F1 of guesses, plus some standard deviations, given images by class.
 
     Guesses that do not look at the image have a mean recall of 1 / classes; their macro-F1 is not higher.
     """

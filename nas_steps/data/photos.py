@@ -27,7 +27,7 @@ _UPRIGHT = {orientation: Image.Transpose[turn] for orientation, turn in enumerat
 _ORIENTATION = 274
 #: TIFF tag 258: how many bits a value has
 _BITS_PER_SAMPLE = 258
-#: a JPEG file is decoded at a half, a quarter or an eighth of its size if so many times the wanted size is left:
+#: a JPEG file is decoded at a half, a quarter or an eighth of its size if this many times the wanted size is left:
 #: shrinking then still sees enough pixels, and no value differs by more than a level or two (docs/measurements.md)
 LEFT_BY_DRAFT = 4
 #: bytes of a file that are read at once; the rest of a larger one is read as it is decoded

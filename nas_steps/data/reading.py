@@ -47,7 +47,7 @@ class Reader:
             chosen = names[start : start + many]
             pixels = np.empty((len(chosen), *self.rows.shape[1:]), np.uint8)
             found = [self._decode(name, into) for name, into in zip(chosen, pixels, strict=True)]
-            self.rows.write(first + start, pixels)  # whatever stands in the row of an unreadable photo
+            self.rows.write(first + start, pixels)  # the row of an unreadable photo holds anything
             return found
 
         for found in ahead(some, range(0, len(names), many), threads=threads, depth=4 * threads):

@@ -138,7 +138,7 @@ def few_validation_images(results: Results) -> Iterator[Sentence]:
     images, accuracy = sum(counts.values()), max(known)
     worth = images
     if results.config.metric != ACCURACY and min(counts.values()):
-        # a mean over classes is as exact as an accuracy on so many images
+        # a mean over classes is as exact as an accuracy on this number of images
         worth = len(counts) ** 2 / sum(1 / count for count in counts.values())
     error = 1.96 * math.sqrt(accuracy * (1 - accuracy) / worth)
     if error > LARGE_ERROR:

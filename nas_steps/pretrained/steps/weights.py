@@ -89,5 +89,5 @@ def baselines(settings: WeightsSettings) -> dict[str, Tensor]:
 
 
 def prefixed(network: str, state: Any) -> dict[str, Tensor]:
-    """Return tensors by the name of their network, less those of the last linear layer, if it is told by its names."""
+    """Put the name of a network before the names of its tensors."""
     return {f"{network}/{name}": torch.clone(tensor).contiguous() for name, tensor in state.items()}
