@@ -7,8 +7,8 @@ rule measure_blocks:
         **step("measure_blocks").outputs,
     log:
         step("measure_blocks").log,
-    threads: plan.latency_threads
     priority: 1
+    threads: plan.latency_threads
     resources:
         **{**SCORING, "gpu": session.gpu if plan.measures_on_device else 0},
     params:
