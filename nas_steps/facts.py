@@ -49,3 +49,6 @@ PRETRAINED = "pretrained"
 RIVAL = re.compile(rf"{PRETRAINED}(_r\d+)?|{PROBE}|{FROM_NOTHING}")
 #: the start of a network that inherits its path of a supernet, in the record of its training
 SUPERNET = "supernet"
+
+#: the source of pretrained weights that a user's file holds
+FILE = "file"

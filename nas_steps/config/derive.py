@@ -9,7 +9,7 @@ from nas_steps.config.schema import Config
 from nas_steps.config.search import measured_latency
 from nas_steps.config.space import filled
 from nas_steps.config.strategies import SUPERNET_KINDS, Random
-from nas_steps.facts import NORMALISATIONS
+from nas_steps.facts import FILE, NORMALISATIONS
 from nas_steps.spaces.constraints import given
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.space import MobileSpace
@@ -139,7 +139,7 @@ def weights(config: Config, _: str) -> Json | None:
 
 def weights_source(config: Config, _: str = "") -> str:
     """Return the name of the weights' source; of a file, whose path is an option, that it is one."""
-    return "file" if pretraining.is_file(config.weights) else config.weights.source
+    return FILE if pretraining.is_file(config.weights) else config.weights.source
 
 
 def weights_version(config: Config, _: str) -> str:

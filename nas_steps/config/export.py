@@ -12,7 +12,10 @@ class Int8(Section):
 
     enabled: bool = Field(True, description="Whether to make an INT8 file beside each float32 file.")
     tolerance: float = Field(
-        0.01, ge=0, lt=1, description="Most accuracy to lose on valid; else the INT8 file is refused."
+        0.01,
+        ge=0,
+        lt=1,
+        description="Most accuracy or `metric` to lose on valid; else the INT8 file is refused.",
     )
     calibration_images: Positive = Field(256, description="Random training images that set the ranges of activations.")
     per_channel: bool = Field(True, description="Whether each output channel has its own scale.")

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from nas_steps.config.section import Augment, Positive, Section
+from nas_steps.config.section import Augment, Natural, Positive, Section
 from nas_steps.errors import exact
 
 
@@ -59,6 +59,11 @@ class Recipe(Optimisation):
         le=1,
         description="Factor of the learning rate from each stage (or cell) to the one before; the classifier has the "
         "full rate (Clark et al. 2020, section 3.1). 1: one rate for all, as for random initial weights.",
+    )
+    frozen_stages: Natural = Field(
+        0,
+        description="First stages (or cells; the stem is the first) that keep their pretrained weights: a training "
+        "takes less time and memory. The classifier always learns, and random initial weights do.",
     )
     balance: Literal["none", "weights", "sampling"] = Field(
         "none",

@@ -8,8 +8,9 @@ from typing import Any
 
 from nas_steps.calibration import BINS
 from nas_steps.config.recipe import Recipe
-from nas_steps.facts import PROBE, SUPERNET
+from nas_steps.facts import FILE, PROBE, SUPERNET
 from nas_steps.metrics import ACCURACY, WORDS
+from nas_steps.provenance.files import read_json
 
 #: what a network is, by its kind
 KINDS = {
@@ -70,6 +71,12 @@ def card(
     }
     text = "\n".join(f"\n## {title}\n\n" + "\n".join(lines) for title, lines in sections.items())
     return f"# {network['entry']}\n\nAn image classifier of {len(meta['classes'])} classes.\n{text}\n"
+
+
+def facts_of_weights(path: str | None, licence: str | None) -> dict[str, Any] | None:
+    """Return source.json of pretrained weights, with the user's word for a file's `licence`; None without a `path`."""
+    facts = read_json(path) if path else None
+    return {**facts, "licence": licence} if facts and facts["source"] == FILE else facts
 
 
 def pretrained(metrics: Mapping[str, Any], source: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -137,7 +144,7 @@ def _start(started: Mapping[str, Any] | None) -> list[str]:
 
 
 def _named(started: Mapping[str, Any]) -> str:
-    return "a file of the user's" if started["source"] == "file" else f"`{started['source']}`"
+    return "a file of the user's" if started["source"] == FILE else f"`{started['source']}`"
 
 
 def _licence(started: Mapping[str, Any] | None) -> list[str]:

@@ -15,7 +15,7 @@ from nas_steps.export.performance import measure
 from nas_steps.export.quantise import export_int8
 from nas_steps.export.settings import ExportSettings
 from nas_steps.export.tables import EXPORTS
-from nas_steps.metrics import ACCURACY, figure_of
+from nas_steps.metrics import ACCURACY, figure_of, metric_of
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.fingerprint import file_hash
 from nas_steps.training.devices import prepare
@@ -85,7 +85,7 @@ def export(
     agrees = check["largest_difference"] <= wanted.tolerance
     int8: dict[str, Any] | None = None
     if wanted.int8.enabled and agrees:
-        int8 = export_int8(settings, data, path, int8_path, properties, metrics["train_on"])
+        int8 = export_int8(settings, data, path, int8_path, properties, metrics["train_on"], metric_of([metrics]))
         int8 |= {"file": int8["file"] and int8_path.relative_to(below).as_posix()}
         print(f"{metrics['entry']} in INT8: {int8['status']}", flush=True)
     elif wanted.int8.enabled:

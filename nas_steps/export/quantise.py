@@ -16,6 +16,7 @@ from nas_steps.export.check import batches, classes_of, open_session, some_of
 from nas_steps.export.convert import INPUT, UnsupportedError, save
 from nas_steps.export.settings import ExportSettings
 from nas_steps.intervals import paired_difference
+from nas_steps.metrics import ACCURACY, WORDS, value
 from nas_steps.provenance.fingerprint import file_hash
 from nas_steps.provenance.seeds import derive_seed
 
@@ -85,11 +86,13 @@ def export_int8(
     target: Path,
     properties: Mapping[str, Any],
     train_on: str | None,
+    metric: str = ACCURACY,
 ) -> dict[str, Any]:
     """Quantise the float32 file `source`; write `target` if it loses no more than is allowed on validation images.
 
-    These were trained on if `train_on` says so. Return the record with all measured figures; its `status` is ok, or
-    says why there is no file.
+    Neither accuracy nor the experiment's `metric` may lose more: a rare class can be lost at nearly the same accuracy.
+    The images were trained on if `train_on` says so. Return the record with all measured figures; its `status` is ok,
+    or says why there is no file.
     """
     target.unlink(missing_ok=True)
     wanted, seed = settings.export.int8, derive_seed(settings.seed, "export", "calibration")
@@ -111,24 +114,36 @@ def export_int8(
             for name in ("valid", "test"):
                 split = some_of(load_split(data, name), settings.export.images)
                 ours, theirs = (classes_of(session, split.images) for session in sessions)
-                record |= {f"{name}_{key}": value for key, value in losses(ours, theirs, split.labels).items()}
+                record |= {f"{name}_{key}": value for key, value in losses(ours, theirs, split.labels, metric).items()}
     except UnsupportedError as error:
         return record | {"status": f"not quantised: {error}"}
     # a loss is a number of images: a difference in the last bit is none
-    if record["valid_loss"] > wanted.tolerance + 1e-9:
-        return record | {
-            "status": f"refused: loses {record['valid_loss']:.4f} of {record['valid_float32_accuracy']:.4f} "
-            f"({record['judged_on']}), more than {exact(wanted.tolerance)}"
-        }
+    judged: dict[str, float] = {ACCURACY: record["valid_loss"]}
+    if metric != ACCURACY:
+        judged[metric] = record[f"valid_{metric}_loss"]
+    for one, lost in judged.items():
+        if lost > wanted.tolerance + 1e-9:
+            return record | {
+                "status": f"refused: loses {lost:.4f} of {record[f'valid_float32_{one}']:.4f} {WORDS[one]} "
+                f"({record['judged_on']}), more than {exact(wanted.tolerance)}"
+            }
     own = {key: record[key] for key in ("valid_accuracy", "test_accuracy", "test_images", "calibration_images")}
     save(target, model, {**properties, "precision": "int8", **own})
     size = target.stat().st_size
     return record | {"status": "ok", "file": target.name, "bytes": size, "sha256": file_hash(target)}
 
 
-def losses(ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return the loss by INT8, given the classes (N,) of the float32 file (`ours`) and the INT8 file (`theirs`)."""
+def losses(ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray, metric: str = ACCURACY) -> dict[str, Any]:
+    """Return the loss by INT8, given the classes (N,) of the float32 file (`ours`) and the INT8 file (`theirs`).
+
+    The figures of another metric than accuracy are beside those of accuracy, under its name.
+    """
     right, still = ours == labels, theirs == labels
+    others = {}
+    if metric != ACCURACY:
+        classes = int(max(ours.max(), theirs.max(), labels.max())) + 1
+        before, after = (value(metric, predicted, labels, classes) for predicted in (ours, theirs))
+        others = {f"float32_{metric}": before, metric: after, f"{metric}_loss": before - after}
     low, high = paired_difference(int((right & ~still).sum()), int((still & ~right).sum()), len(labels))
     return {
         "images": len(labels),
@@ -138,4 +153,5 @@ def losses(ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray) -> dict[str
         "loss_low": low,
         "loss_high": high,
         "top1_agreement": float((ours == theirs).mean()),
+        **others,
     }

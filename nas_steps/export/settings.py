@@ -7,11 +7,12 @@ from nas_steps.provenance.settings import Settings
 
 
 class ExportSettings(Settings):
-    """How networks are exported and checked."""
+    """How networks are exported and checked. `licence` is that of a file of pretrained weights."""
 
     seed: int
     space: FilledSpace
     export: Export
+    licence: str | None = None
 
 
 class NetworkExportSettings(ExportSettings):

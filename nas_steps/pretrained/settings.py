@@ -18,5 +18,4 @@ class WeightsSettings(Settings):
     normalisation: str
     network: str
     baselines: tuple[str, ...] = ()
-    licence: str | None = None
     space: FilledSpace

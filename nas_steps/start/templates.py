@@ -153,7 +153,7 @@ def _pretrained(size: Size, latency_ms: float | None) -> list[str]:
             "  recipe:",
             f"    {{epochs: {epochs}, warmup_epochs: {warmup}, optimizer: adamw, learning_rate: 0.001, "
             "weight_decay: 0.02,",
-            "     layer_decay: 0.85, batch_norm: frozen, label_smoothing: 0.1,",
+            "     layer_decay: 0.85, frozen_stages: 4, batch_norm: frozen, label_smoothing: 0.1,",
             f"     augment: {augment}}}",
         ]
 

@@ -26,6 +26,11 @@ def depth_of(parameter_name: str, model: nn.Module) -> int:
     raise ValueError(f"{type(model).__name__} has no parameter {parameter_name!r}")
 
 
+def stage_of(parameter_name: str, model: nn.Module) -> int:
+    """Return the number of a parameter's group from the input, which the stem has with 0. Raises ValueError."""
+    return list(_groups(model))[-1][1] - depth_of(parameter_name, model)
+
+
 def _groups(model: nn.Module) -> Iterator[tuple[str, int]]:
     """Yield the names of submodules and parameters of a network with their depth, from the input on."""
     depth, last = -1, None

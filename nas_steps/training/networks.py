@@ -20,6 +20,7 @@ from nas_steps.models.mobile.slicing import last_linear
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.batch_norms import synchronise
 from nas_steps.training.checkpoint import Checkpoint
+from nas_steps.training.layer_decay import stage_of
 from nas_steps.training.loop import Batch, DivergedError, Row, fit, judge
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import SupervisedLearner, check_precision
@@ -108,16 +109,17 @@ def train_network(
     """Build `architecture` and train it by `recipe`; deterministic in `seed`, interrupted or not. `stop` is `fit`'s.
 
     `initial` may change the initialised weights in place, on the CPU; it returns None if it left them. Random weights
-    learn without `layer_decay` and with batch norms of their own, whatever the recipe. Of a `probe` the last linear
-    layer learns alone, and batch norms keep their statistics. With `recipe.ema` the average is evaluated and returned.
-    Divergence is a status. Raises UserError for a precision that the device does not have."""
+    all learn, without `layer_decay` and with batch norms of their own, whatever the recipe. Of a `probe` the last
+    linear layer learns alone, and batch norms keep their statistics. With `recipe.ema` the average is evaluated and
+    returned. Divergence is a status. Raises UserError for a precision that the device does not have."""
     check_precision(recipe, images.train.device)
     shape = {**images.shape, "side": images.side}
     counted = size(architecture, network, **shape)
     torch.manual_seed(derive_seed(seed, "initialisation"))
     model = build(architecture, network, **shape, auxiliary=recipe.auxiliary_weight > 0)
     if initial is None or initial(model) is None:
-        recipe = recipe.model_copy(update={"layer_decay": 1.0, "batch_norm": "train"})
+        recipe = recipe.model_copy(update={"layer_decay": 1.0, "batch_norm": "train", "frozen_stages": 0})
+    freeze_stages(model, recipe.frozen_stages)
     if probe:
         freeze_all_but_the_last(model)
         recipe = recipe.model_copy(update={"batch_norm": "frozen"})
@@ -158,6 +160,14 @@ def train_network(
         progress.skip(recipe.epochs - len(error.history))
     trained.model, trained.micro_batches = learner.evaluated, learner.micro_batches.count
     return trained
+
+
+def freeze_stages(model: nn.Module, count: int) -> None:
+    """Let the first `count` stages of a network keep their weights; the last linear layer learns in any case."""
+    last = last_linear(model)
+    for name, parameter in model.named_parameters() if count else ():
+        if name.rpartition(".")[0] != last and stage_of(name, model) < count:
+            parameter.requires_grad_(False)
 
 
 def freeze_all_but_the_last(model: nn.Module) -> None:

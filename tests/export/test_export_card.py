@@ -133,9 +133,21 @@ def test_a_card_and_its_files_name_the_pretrained_weights_that_the_network_start
 
 
 def test_weights_of_a_file_are_called_so(tmp_path: Path) -> None:
-    write_json(tmp_path / "source.json", SOURCE | {"source": "file", "url": "", "licence": "unknown"})
+    write_json(tmp_path / "source.json", SOURCE | {"source": "file", "url": "", "licence": None})
     export([pretrained_copy(tmp_path / "training")], tmp_path, source=tmp_path / "source.json")
     assert "- It started from pretrained weights: a file of the user's.\n" in text(tmp_path / "resnet20")
+    assert "whose licence is unknown." in text(tmp_path / "resnet20")
+
+
+def test_the_licence_of_a_file_is_what_its_user_says_and_of_a_named_source_its_own(tmp_path: Path) -> None:
+    training = pretrained_copy(tmp_path / "training")
+    write_json(tmp_path / "source.json", SOURCE | {"source": "file", "url": "", "licence": None})
+    export([training], tmp_path, source=tmp_path / "source.json", weights={"licence": "CC-BY-4.0"})
+    assert "whose licence is CC-BY-4.0." in text(tmp_path / "resnet20")
+    assert properties_of(tmp_path / "resnet20" / "model.onnx")["weights_licence"] == "CC-BY-4.0"
+    write_json(tmp_path / "source.json", SOURCE)
+    export([training], tmp_path, source=tmp_path / "source.json", weights={"licence": "CC-BY-4.0"})
+    assert "whose licence is Apache-2.0." in text(tmp_path / "resnet20")
 
 
 def test_a_supernet_that_started_from_nothing_is_no_pretrained_network(tmp_path: Path) -> None:

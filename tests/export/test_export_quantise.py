@@ -18,6 +18,7 @@ from nas_steps.export.check import classes_of, open_session
 from nas_steps.export.convert import INPUT, UnsupportedError, save, write_onnx
 from nas_steps.export.quantise import calibration_images, export_int8, losses, quantise
 from nas_steps.export.settings import ExportSettings
+from nas_steps.metrics import ACCURACY
 from nas_steps.models.mobile.network import build_mobile
 from nas_steps.provenance.fingerprint import file_hash
 
@@ -26,11 +27,13 @@ def step(**changes: Any) -> ExportSettings:
     return settings_of(tiny_config(export__images=None, **changes), "export_scaled", ExportSettings, ROOT.name)
 
 
-def accept(folder: Path, network: nn.Module, *, train_on: str = "train", **changes: Any) -> dict[str, Any]:
+def accept(
+    folder: Path, network: nn.Module, *, train_on: str = "train", metric: str = ACCURACY, **changes: Any
+) -> dict[str, Any]:
     """Export a network and decide about its INT8 file."""
     write_onnx(folder / "model.onnx", deployed(network), read_meta(prepared()), 18, {})
     given = step(**changes), prepared(), folder / "model.onnx", folder / "int8.onnx"
-    return export_int8(*given, {"name": "prototypes", "test_accuracy": -1}, train_on)
+    return export_int8(*given, {"name": "prototypes", "test_accuracy": -1}, train_on, metric)
 
 
 def test_a_file_that_loses_little_is_kept(tmp_path: Path) -> None:
@@ -61,7 +64,7 @@ def test_a_file_that_loses_too_much_is_refused_with_its_figures(tmp_path: Path) 
     (tmp_path / "int8.onnx").write_bytes(b"of an earlier run")
     record = accept(tmp_path, Prototypes(offset=1e5), export__int8={"tolerance": 0.05})
     assert record["status"].startswith("refused: loses 0.")
-    assert f"{record['valid_loss']:.4f} of {record['valid_float32_accuracy']:.4f} (valid)" in record["status"]
+    assert f"{record['valid_loss']:.4f} of {record['valid_float32_accuracy']:.4f} accuracy (valid)" in record["status"]
     assert record["status"].endswith("more than 0.05")
     assert record["valid_loss"] > 0.3
     assert record["test_loss"] > 0.3
@@ -196,3 +199,26 @@ def test_losses_are_those_of_the_same_images() -> None:
     found = losses(ours, theirs, labels)
     assert (found["float32_accuracy"], found["accuracy"], found["loss"]) == (0.9, 0.7, 0.2)
     assert found["top1_agreement"] == 0.6
+
+
+def test_the_losses_of_another_metric_stand_beside_those_of_accuracy() -> None:
+    labels = np.array([0] * 98 + [1] * 2)
+    theirs = np.zeros(100, int)  # the rare class is lost, and two points of accuracy
+    found = losses(labels.copy(), theirs, labels, "balanced_accuracy")
+    assert found["loss"] == 0.02
+    assert (found["float32_balanced_accuracy"], found["balanced_accuracy"]) == (1.0, 0.5)
+    assert found["balanced_accuracy_loss"] == 0.5
+
+
+def test_a_file_that_loses_a_rare_class_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(_ours: np.ndarray, _theirs: np.ndarray, labels: np.ndarray, metric: str) -> dict[str, Any]:
+        rare = np.arange(len(labels)) == 0  # one image of a class of its own
+        return losses(rare.astype(int), np.zeros(len(labels), int), rare.astype(int), metric)
+
+    monkeypatch.setattr("nas_steps.export.quantise.losses", lose)
+    kept = accept(tmp_path, Prototypes(), export__int8={"tolerance": 0.05})
+    assert kept["status"] == "ok"
+    refused = accept(tmp_path, Prototypes(), export__int8={"tolerance": 0.05}, metric="macro_f1")
+    assert refused["status"].startswith("refused: loses 0.5")
+    assert "macro-F1 (valid), more than 0.05" in refused["status"]
+    assert not (tmp_path / "int8.onnx").exists()

@@ -13,6 +13,7 @@ from nas_steps.config.recipe import Recipe
 from nas_steps.config.space import Network
 from nas_steps.models.build import build
 from nas_steps.training.layer_decay import depth_of
+from nas_steps.training.networks import freeze_stages, last_linear
 from nas_steps.training.supervised import SupervisedLearner, averaged, layered_groups
 
 MOBILE = "stem_k3_s2_c8/mb_k3_e1_c8/mb_r2_k3_s2_e2_c8/mb_k5_e2_c16_se0.25/head_c32_p0.2"
@@ -214,3 +215,28 @@ def test_an_average_of_few_steps_is_that_of_the_last_weights_and_not_of_the_firs
             model.weight.fill_(1 - step / 100)
         average.update_parameters(model)
     assert 0.8 < average.module.weight.item() < 0.9
+
+
+@pytest.mark.parametrize("architecture", [MOBILE, CELLS, STAGED, "mobilenet_v2_x0.25", "resnet20"])
+def test_frozen_stages_are_the_first_and_the_classifier_learns_in_any_case(architecture: str) -> None:
+    model = made(architecture)
+    names = [name for name, _ in model.named_parameters()]
+    deepest = max(depth_of(name, model) for name in names)
+    for count in (0, 1, 2, 99):
+        model = made(architecture)
+        freeze_stages(model, count)
+        learns = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+        last = last_linear(model)
+        assert learns == {
+            name for name in names if deepest - depth_of(name, model) >= count or name.rpartition(".")[0] == last
+        }
+
+
+def test_frozen_stages_keep_their_weights() -> None:
+    model = made(MOBILE)
+    freeze_stages(model, 2)
+    before = copy.deepcopy(model.state_dict())
+    step = SupervisedLearner(model, Recipe(epochs=2, warmup_epochs=0, frozen_stages=2, batch_norm="frozen"), 5)
+    step(torch.randn(8, 3, 32, 32), torch.arange(8) % 5, 0.0)
+    for name, _ in model.named_parameters():
+        assert torch.equal(model.state_dict()[name], before[name]) == name.startswith(("features.0.", "features.1."))

@@ -35,6 +35,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "weights": {"balance": "weights", "mixup": 0.2},
     "sampling": {"balance": "sampling"},
     "frozen": {"batch_norm": "frozen"},
+    "frozen stages": {"frozen_stages": 2},
     "all": {
         "mixup": 0.4,
         "ema": 0.9,
@@ -49,7 +50,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 #: what needs initial weights
-FINE_TUNING = ("layer decay", "frozen")
+FINE_TUNING = ("layer decay", "frozen", "frozen stages")
 
 
 def given_weights(model: nn.Module) -> str:
@@ -60,7 +61,8 @@ def given_weights(model: nn.Module) -> str:
 
 
 def train(recipe: Recipe, checkpoint: Checkpoint | None = None, pretrained: bool = True) -> Trained:
-    initial = given_weights if pretrained and (recipe.layer_decay < 1 or recipe.batch_norm == "frozen") else None
+    tuned = recipe.layer_decay < 1 or recipe.batch_norm == "frozen" or recipe.frozen_stages
+    initial = given_weights if pretrained and tuned else None
     with Progress(recipe.epochs, "test") as progress:
         images = load_images(prepared(), CPU)
         keys: dict[str, Any] = {"seed": 3, "progress": progress, "checkpoint": checkpoint, "initial": initial}

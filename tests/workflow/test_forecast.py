@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -270,3 +271,32 @@ def test_rivals_of_slices_are_counted_at_their_resolution(tmp_path: Path) -> Non
     assert macs["pretrained_r64"] < 0.6 * macs["pretrained_r96"]
     assert macs["pretrained_probe"] == pytest.approx(macs["pretrained_r96"] / 3)
     assert 0 < macs["uniform-0"] < macs["pretrained_r96"]
+
+
+def test_frozen_stages_go_forward_alone(tmp_path: Path) -> None:
+    write_images(tmp_path / "images")
+    found = []
+    for stages in (0, 4):
+        plan = planned(
+            tmp_path,
+            {
+                "data": {"source": "folder", "path": str(tmp_path / "images"), "resolution": 96},
+                "weights": "lite0",
+                "space": {"preset": "efficientnet_lite"},
+                "search": {"strategies": {"random": {"evaluations": 2}}},
+                "retrain": {"recipe": {"epochs": 2, "frozen_stages": stages}},
+                "scaling": {"enabled": False},
+            },
+        )
+        work = Workload(plan, Images(300, 100, 100, 3, 96, 10))
+        found.append({entry: work.of("retrain", {"entry": entry, "seed": 0}).macs for entry in plan.entries})
+    whole = parse_mobile(LITE0)
+    counted = count_architecture(whole, Shape(3, 96, 10))[1]
+    rest = counted - count_architecture(replace(whole, stages=whole.stages[:3]), Shape(3, 96, 10))[1]
+    learning = 1 - work.sizes.frozen(4)
+    assert rest / counted < learning < 0.75
+    passed = 2 * 300
+    saved = found[0]["pretrained"] - found[1]["pretrained"]
+    assert saved == pytest.approx(2 * passed * counted * (1 - learning), rel=0.01)
+    assert found[1]["pretrained_probe"] == found[0]["pretrained_probe"]
+    assert found[1]["winner_from_nothing"] == found[0]["winner_from_nothing"]

@@ -198,7 +198,7 @@ def test_the_keys_of_weights_reach_what_starts_from_them(tmp_path: Path) -> None
     for key, value, wanted in (
         ("importance", "bn", starting),
         ("normalisation", "lite", starting | {"data"}),
-        ("licence", "MIT", {"weights", "report"}),
+        ("licence", "MIT", {"export_networks", "report"}),
     ):
         plan = Plan(changed(written_out, ("weights", key), value), root=str(tmp_path))
         after = settings(plan)

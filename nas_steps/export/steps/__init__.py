@@ -4,7 +4,7 @@ from nas_steps.config.reads import SEED, SPACE
 from nas_steps.provenance.step import COST, Step, steps
 
 CONVERTS = ("torch", "onnx", "onnxscript", "onnxruntime")
-READS = {**SEED, **SPACE, "export": "export"}
+READS = {**SEED, **SPACE, "export": "export", "licence": "weights.licence"}
 TAKES = {
     "data": "folder of the prepared data",
     "trainings+": "metrics.json of all seeds",

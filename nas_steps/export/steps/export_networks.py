@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_steps.data.store import META
-from nas_steps.export.card import card
+from nas_steps.export.card import card, facts_of_weights
 from nas_steps.export.model import CARD, MODEL, export, records, remove
 from nas_steps.export.settings import NetworkExportSettings
 from nas_steps.provenance.files import read_json, write_json, write_text
@@ -17,7 +17,7 @@ def main(task: Task) -> None:
     recommended, meta = read_json(task.recommended), read_json(Path(task.data) / META)
     trainings = {(metrics["entry"], metrics["seed"]): (path, metrics) for path, metrics in records(task.trainings)}
     networks = {row["entry"]: row for row in recommended["considered"]}
-    source = read_json(task.source) if task.source else None
+    source = facts_of_weights(task.source, settings.licence)
     for old in task.folder.glob(f"*/{MODEL}"):
         remove(old)
     lines: list[dict[str, Any]] = []

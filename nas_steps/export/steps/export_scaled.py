@@ -1,8 +1,9 @@
 """Export each member of the family that was trained."""
 
+from nas_steps.export.card import facts_of_weights
 from nas_steps.export.model import Record, best_training, export, records, remove, without_model
 from nas_steps.export.settings import ExportSettings
-from nas_steps.provenance.files import read_json, write_json
+from nas_steps.provenance.files import write_json
 from nas_steps.provenance.task import Task
 
 
@@ -12,7 +13,7 @@ def main(task: Task) -> None:
     members: dict[str, list[Record]] = {}
     for record in records(task.trainings):
         members.setdefault(record[1]["entry"], []).append(record)
-    source = read_json(task.source) if task.source else None
+    source = facts_of_weights(task.source, settings.licence)
     for old in task.folder.glob("*.onnx"):
         remove(old)
     lines, performance = [], []

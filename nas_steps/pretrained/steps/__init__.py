@@ -22,7 +22,6 @@ STEPS = steps(
             "weights_content": "",
             "importance": "weights.importance",
             "normalisation": Reads("weights.normalisation", derive.normalised_by),
-            "licence": "weights.licence",
             "network": Reads("weights.source", derive.pretrained_network),
             "baselines": Reads("retrain.baselines", derive.pretrained_baselines),
         },

@@ -30,7 +30,7 @@ def main(task: Task) -> None:
     named = settings.source in WEIGHTS_PACKAGES
     source = read_package(settings.source) if named else torchvisions(settings.network) if task.path is None else None
     if source is None:
-        source = Source(read_file(task.path), "", settings.licence or "unknown: the file does not say")
+        source = Source(read_file(task.path), "", "")
     network = MobileNetwork(whole(settings.network), inputs=3, classes=classes_of(source.state))
     what = f"those in {task.path}" if task.path is not None else f"those of {settings.source}"
     as_network(source.state, network, what)
@@ -46,7 +46,7 @@ def main(task: Task) -> None:
     facts: dict[str, Any] = {
         "source": settings.source,
         "url": source.url,
-        "licence": source.licence,
+        "licence": source.licence or None,
         "content": settings.version or settings.weights_content,
         "importance": settings.importance,
         "normalisation": {"name": settings.normalisation}

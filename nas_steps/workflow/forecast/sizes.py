@@ -21,6 +21,7 @@ from nas_steps.spaces.declare import declared
 from nas_steps.spaces.families.resnet import STAGES, with_small_stem
 from nas_steps.spaces.mobile.architectures import MobileArchitecture, is_mobile, parse_mobile
 from nas_steps.spaces.mobile.costs import count_architecture
+from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.workflow.forecast.images import Images
 
 #: architectures whose mean is a candidate's size
@@ -68,6 +69,14 @@ class Sizes:
         if side and isinstance(network, MobileArchitecture):
             network = replace(network, stem=replace(network.stem, side=side))
         return self._macs(network, 1, self.images.side)
+
+    def frozen(self, stages: int) -> float:
+        """Return the share of the largest mobile network that its stem and first stages are, `stages` in all."""
+        network = self.space.largest(strict=False) if isinstance(self.space, MobileSpace) else None
+        if not stages or network is None:
+            return 0.0
+        first = replace(network, stages=network.stages[: stages - 1], head=replace(network.head, width=1, hidden=0))
+        return self._macs(first, 1, self.images.side) / self._macs(network, 1, self.images.side)
 
     def supernet(self, path: str = "all", parts: int = 1) -> float:
         """Return the size of a supernet of cells whose batch goes through `all` operations or one of each `edge`."""

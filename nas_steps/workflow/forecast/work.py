@@ -10,6 +10,7 @@ from typing import Any
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost, rungs
 from nas_steps.config.ranking import ranking_recipe
 from nas_steps.config.strategies import Enas, Gradient, PcDarts, Random, Rsws
+from nas_steps.config.weights import pretrains
 from nas_steps.facts import CALIBRATION_BATCH, PROBE
 from nas_steps.search.counting import most_evaluations
 from nas_steps.search.halving import trainings
@@ -91,13 +92,29 @@ class Workload:
         return self._by_rule.get(rule, lambda _: Work())(wildcards)
 
     def trained(
-        self, recipe: Any, macs: float, *, share: float = 1.0, epochs: float | None = None, looks: float | None = None
+        self,
+        recipe: Any,
+        macs: float,
+        *,
+        share: float = 1.0,
+        epochs: float | None = None,
+        looks: float | None = None,
+        frozen: float = 0.0,
     ) -> Work:
-        """Return the work of one training by a recipe that `looks` at the validation images, once an epoch if None."""
+        """Return the work of one training by a recipe that `looks` at the validation images, once an epoch if None.
+
+        A `frozen` share of the network is passed forward alone.
+        """
         epochs = recipe.epochs if epochs is None else epochs
         passes = epochs * self.images.train * share
         looked = self.images.valid * (epochs if looks is None else looks)
-        return Work(1, passes, (TRAINING * passes + looked) * macs, passes / recipe.batch_size)
+        return Work(
+            1, passes, ((TRAINING - (TRAINING - 1) * frozen) * passes + looked) * macs, passes / recipe.batch_size
+        )
+
+    def _frozen(self, recipe: Any) -> float:
+        """Return the share of a slice of pretrained weights that does not learn."""
+        return self.sizes.frozen(recipe.frozen_stages) if pretrains(self.config.weights) else 0.0
 
     # -------------------------------------------------------------------------------------------- search
 
@@ -199,7 +216,7 @@ class Workload:
     @cached_property
     def _ranked(self) -> Work:
         recipe = ranking_recipe(self.config.ranking, self.config.retrain)
-        return self.trained(recipe, self.sizes.candidate(final=True), looks=1)
+        return self.trained(recipe, self.sizes.candidate(final=True), looks=1, frozen=self._frozen(recipe))
 
     @property
     def _shortlisted(self) -> float:
@@ -211,6 +228,7 @@ class Workload:
 
     def _final(self, recipe: Any, entry: str) -> Work:
         kind, times = self.plan.entries[entry], 1.0
+        frozen = 0.0 if kind in ("baseline", "from_nothing") or entry == PROBE else self._frozen(recipe)
         macs = self.sizes.candidate(final=True)
         if kind == "baseline":
             macs = hand_designed(self.sizes, entry)
@@ -225,7 +243,7 @@ class Workload:
             # the slot of the strategy that random search is matched to is the whole search
             others = sum(one.kind != "random" for one in self.config.search.strategies.values())
             times = OTHER * max(0, others - 1) / max(1, others)
-        found = self.trained(recipe, macs)
+        found = self.trained(recipe, macs, frozen=frozen)
         tested = Work(macs=self.images.test * macs, batches=self.images.test / recipe.batch_size / TRAINING)
         return (found + tested) * times
 
