@@ -66,6 +66,13 @@ class Retrain(Section):
         description="Where slices start from: `weights`, or their path of the searches' supernet (of search seed 0 "
         "if no search found them). The whole pretrained network starts from the weights alone.",
     )
+    tolerance: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Most validation accuracy (or `metric`) that the recommended network may be below the best; 0.01 "
+        "is a point. It is the cheapest for which the interval of the difference holds 0, too. 1: the interval decides.",
+    )
     train_on: Literal["train", "train+valid"] = Field(
         "train", description="Images of final trainings; `train+valid` leaves none for validation."
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nas_steps.errors import exact
 from nas_steps.metrics import ACCURACY, figure_of, in_words
 from nas_steps.retraining.comparison import Pool, Side, contrast, network, pooled
 from nas_steps.retraining.summary import Metrics, by_entry, mean_of, needed, network_of, sound, strategy_of
@@ -21,6 +22,7 @@ RULES = {
     BY_RANKING: "The final trainings learnt the validation images, so the ranking's validation accuracies choose: the "
     "best ranked winner of the searches. Networks outside the ranking were not validated and are not considered.",
 }
+AT_MOST = " It may be at most {points} points below."
 NONE_SOUND = {
     BY_VALID: "every network has a training that diverged, is missing or is at chance level",
     BY_RANKING: "every winner of the ranking has a training that diverged or is missing",
@@ -149,6 +151,13 @@ class Choice:
     more_accurate: Candidate | None = None
     smaller: Candidate | None = None
     exported: tuple[str, ...] = ()
+    tolerance: float = 1.0
+
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+        limited = self.judged_by == BY_VALID and self.tolerance < 1
+        return RULES[self.judged_by] + (AT_MOST.format(points=exact(100 * self.tolerance)) if limited else "")
 
     def accuracy(self, candidate: Candidate) -> float:
         """Return the accuracy that the choice goes by; NaN if there is none."""
@@ -159,15 +168,16 @@ def _accuracy(candidate: Candidate, judged_by: str) -> float:
     return candidate.figure if judged_by == BY_VALID else candidate.score
 
 
-def choose(given: Sequence[Candidate], judged_by: str) -> Choice:
+def choose(given: Sequence[Candidate], judged_by: str, tolerance: float = 1.0) -> Choice:
     """Choose the network to recommend, its alternatives and what is exported.
 
     A network with an unsound training is not considered, nor one that breaks the searches' constraints or may do so.
-    By the ranking, the best is chosen, since its images are no longer there to compare on.
+    The recommended one is at most `tolerance` below the best. By the ranking, the best is chosen, since its images are
+    no longer there to compare on.
     """
     judged = [one for one in given if one.all_sound and one.fits and not math.isnan(_accuracy(one, judged_by))]
     if not judged:
-        return Choice(judged_by, exported=_of_each_kind(given, judged_by))
+        return Choice(judged_by, exported=_of_each_kind(given, judged_by), tolerance=tolerance)
     # of equals the cheaper, then the first
     best = min(judged, key=lambda one: (-_accuracy(one, judged_by), one.size))
     chosen, differences = best, {}
@@ -175,13 +185,15 @@ def choose(given: Sequence[Candidate], judged_by: str) -> Choice:
         pool = pool_of(given)
         differences = {one.entry: difference(best, one, pool) for one in judged if one is not best}
         close = [one for one in judged if one is best or differences[one.entry]["low"] <= 0]
+        # a figure is a number of images: a difference in the last bit is none
+        close = [one for one in close if best.figure - one.figure <= tolerance + 1e-9]
         chosen = min(close, key=lambda one: (one.size, -one.figure))
     cheaper = [one for one in front(judged, judged_by) if one.size[0] < chosen.size[0]]
     smaller = max(cheaper, key=lambda one: one.size, default=None)
     more_accurate = best if best is not chosen else None
     named = [one.entry for one in (chosen, more_accurate, smaller) if one is not None]
     exported = tuple(dict.fromkeys([*named, *_of_each_kind(given, judged_by)]))
-    return Choice(judged_by, chosen, best, differences, more_accurate, smaller, exported)
+    return Choice(judged_by, chosen, best, differences, more_accurate, smaller, exported, tolerance)
 
 
 def pool_of(given: Sequence[Candidate]) -> Pool | None:
@@ -247,7 +259,7 @@ def recommendation(
     return {
         **(empty if chosen is None else shown[chosen.entry]),
         "reason": NONE_SOUND[choice.judged_by] if chosen is None else "",
-        "rule": in_words(RULES[choice.judged_by], metric),
+        "rule": in_words(choice.rule, metric),
         "metric": metric,
         "judged_by": choice.judged_by,
         "behind_best": behind,

@@ -28,7 +28,7 @@ from nas_steps.spaces.cells.architectures import CellArchitecture
 from nas_steps.spaces.protocol import Architecture
 from nas_steps.training.batch_norms import kept_momentum
 from nas_steps.training.checkpoint import Checkpoint, State
-from nas_steps.training.loop import EVALUATION_BATCH, Batch, DivergedError, Row, fit
+from nas_steps.training.loop import Batch, DivergedError, Row, evaluation_batch, fit
 from nas_steps.training.progress import Progress
 
 #: draws that describe a policy in the history
@@ -136,7 +136,7 @@ def enas(
     calibration = calibration_batches(train, settings.calibration_images, derive_seed(seed, "calibration"))
 
     def validation_batches() -> Iterator[Batch]:
-        return valid.batches(EVALUATION_BATCH, shuffle=False)
+        return valid.batches(evaluation_batch(valid), shuffle=False)
 
     def end_of_epoch(epoch: int) -> Row:
         drawn = policy.draw(SHOWN, derive_seed(policy.seed, "shown", epoch))

@@ -26,7 +26,8 @@ Batch = tuple[Tensor, Tensor]
 Row = dict[str, Any]
 Result = TypeVar("Result")
 
-EVALUATION_BATCH = 512
+#: images that are evaluated at once, on a CPU of this side in pixels at most
+EVALUATION_BATCH, EVALUATION_SIDE = 512, 32
 
 
 class Learner:
@@ -166,19 +167,25 @@ def judge(
     logits: Callable[[Tensor], Tensor] | None = None,
 ) -> Judged:
     """Evaluate on `data`, by `logits` or `model`; the model's mode is as before."""
-    return _halved(lambda batch: _judge(model, data, metric, logits or model, batch))
+    return _halved(data, lambda batch: _judge(model, data, metric, logits or model, batch))
 
 
 def predict(model: nn.Module, data: DeviceImages) -> tuple[Tensor, Tensor]:
     """Return the class (N,) int64 of each image and its softmax probability (N,) float32, on the CPU.
 
     Each process that calls this predicts all images by itself; the model's mode is as before."""
-    return _halved(lambda batch: _predict(model, data, batch))
+    return _halved(data, lambda batch: _predict(model, data, batch))
 
 
-def _halved(run: Callable[[int], Result]) -> Result:
+def evaluation_batch(data: DeviceImages) -> int:
+    """Return how many images are evaluated at once: on a CPU fewer large ones, whose feature maps leave its caches."""
+    large = data.device.type == "cpu" and data.side > EVALUATION_SIDE
+    return max(1, EVALUATION_BATCH * EVALUATION_SIDE**2 // data.side**2) if large else EVALUATION_BATCH
+
+
+def _halved(data: DeviceImages, run: Callable[[int], Result]) -> Result:
     """Return `run(batch size)`, with half the size as long as memory runs out."""
-    batch = EVALUATION_BATCH
+    batch = evaluation_batch(data)
     while True:
         try:
             return run(batch)

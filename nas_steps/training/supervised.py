@@ -64,7 +64,7 @@ def optimizer_of(groups: list[dict[str, object]], settings: Recipe | SupernetTra
     if settings.optimizer == "sgd":
         momentum = settings.momentum
         return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=momentum, nesterov=momentum > 0)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=ADAMW_BETAS)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=ADAMW_BETAS, fused=True)
 
 
 def averaged(model: nn.Module, decay: float) -> AveragedModel:

@@ -73,7 +73,7 @@ def recommended(folder: Path, metric: str) -> dict[str, Any]:
     files = trained(folder, metric)
     write_csv(folder / "opponents.csv", [], OPPONENTS)
     run("gather_retraining", **files, opponents=folder / "opponents.csv", output=folder)
-    run("recommend", **files, summary=folder / "summary.csv", output=folder)
+    run("recommend", settings=settings()["recommend"], **files, summary=folder / "summary.csv", output=folder)
     return read_json(folder / "recommended.json")
 
 

@@ -124,6 +124,20 @@ def test_the_cheapest_network_that_may_be_the_best_is_chosen() -> None:
     )
 
 
+def test_the_recommended_network_is_no_more_than_the_tolerance_below_the_best() -> None:
+    """Few images: all three may be the best."""
+    sizes = {"large": (900, 0.90), "middle": (500, 0.89), "small": (100, 0.87)}
+    given = [network(name, macs, share, spread=0.05) for name, (macs, share) in sizes.items()]
+    for tolerance, chosen in ((1.0, 2), (0.03, 2), (0.02, 1), (0.01, 1), (0.005, 0)):
+        choice = choose(given, BY_VALID, tolerance)
+        assert choice.chosen is given[chosen]
+        assert all(difference["low"] <= 0 for difference in choice.differences.values())
+        written = recommendation(given, choice, {})
+        assert all(row["may_be_best"] for row in written["considered"])
+        assert written["rule"].endswith("points below.") == (tolerance < 1)
+    assert " at most 0.5 points " in written["rule"]
+
+
 def test_the_best_that_is_the_cheapest_has_nothing_more_accurate_beside_it() -> None:
     given = [network("best", 100, 0.9), network("other", 200, 0.8)]
     choice = choose(given, BY_VALID)
@@ -258,7 +272,7 @@ def given(folder: Path, test: np.random.Generator | None, *, merged: bool = Fals
     )
     more = {"winners": folder / "winners.csv"} if merged else {}
     files = {"trainings": trainings, "predictions": predictions, "summary": folder / "summary.csv", **more}
-    run("recommend", data=prepared(), **files, output=folder)
+    run("recommend", settings=settings()["recommend"], data=prepared(), **files, output=folder)
     return read_json(folder / "recommended.json")
 
 
@@ -301,7 +315,8 @@ def test_the_recommended_network_is_exported_with_its_card(tmp_path: Path) -> No
     write_csv(tmp_path / "summary.csv", rows, SUMMARY)
     predictions = [Path(file).with_name("predictions.safetensors") for file in files]
     given = {"data": prepared(), "trainings": files}
-    run("recommend", **given, predictions=predictions, summary=tmp_path / "summary.csv", output=tmp_path)
+    more = {"summary": tmp_path / "summary.csv", "settings": settings()["recommend"]}
+    run("recommend", **given, predictions=predictions, **more, output=tmp_path)
     found = read_json(tmp_path / "recommended.json")
     assert found["entry"] in entries
     made = {**given, "recommended": tmp_path / "recommended.json", "output": tmp_path / "export"}

@@ -32,7 +32,7 @@ from nas_steps.provenance.task import Task
 from nas_steps.retraining.steps import STEPS
 from nas_steps.training import devices
 from nas_steps.training.final import final_job
-from nas_steps.training.loop import EVALUATION_BATCH, DivergedError, evaluate, fit
+from nas_steps.training.loop import EVALUATION_BATCH, DivergedError, evaluate, evaluation_batch, fit
 from nas_steps.training.networks import Trained, load_images, train_network
 from nas_steps.training.progress import Progress
 from nas_steps.training.record import HISTORY, Entry, record, write_untrained
@@ -208,6 +208,12 @@ def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_history(loss: 
         fitted([2.0, 1.0, loss, 1.0])
     assert [row["train_loss"] for row in error.value.history] == pytest.approx([2, 1])
     assert isinstance(error.value, ArithmeticError)
+
+
+@pytest.mark.parametrize(("side", "batch"), [(6, 512), (32, 512), (64, 128), (128, 32), (224, 10), (1024, 1)])
+def test_large_images_are_evaluated_a_few_at_once_on_a_cpu(side: int, batch: int) -> None:
+    images = np.zeros((1, 1, side, side), np.uint8)
+    assert evaluation_batch(DeviceImages(images, np.zeros(1, np.int64), [0.4], [0.3], CPU)) == batch
 
 
 def test_evaluation_is_that_of_image_by_image() -> None:

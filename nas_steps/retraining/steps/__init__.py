@@ -103,6 +103,7 @@ STEPS = steps(
         "recommend",
         "Recommend a network by validation figures, and list what is exported.",
         when=("trains",),
+        reads={"tolerance": "retrain.tolerance"},
         takes={
             "data": "folder of the prepared data",
             "trainings+": "metrics.json of all entries and seeds",

@@ -12,11 +12,13 @@ from nas_steps.metrics import ACCURACY, chance, contributions, metric_of, worth_
 from nas_steps.provenance.files import number, read_csv, read_json, write_json
 from nas_steps.provenance.task import Task
 from nas_steps.retraining.recommend import BY_RANKING, BY_VALID, candidates, choose, recommendation
+from nas_steps.retraining.settings import RecommendSettings
 from nas_steps.retraining.summary import Metrics, by_entry, mean_of, sound
 
 
 def main(task: Task) -> None:
     """Write recommended.json."""
+    settings = task.read_settings(RecommendSettings)
     trainings = [read_json(path) for path in task.trainings]
     merged = any(metrics["train_on"] == "train+valid" for metrics in trainings)
     metric, labels, classes = metric_of(trainings), load_split(task.data, "valid").labels, read_meta(task.data).classes
@@ -25,7 +27,7 @@ def main(task: Task) -> None:
     counts = np.bincount(labels, minlength=len(classes))
     worth = worth_of_an_image(metric, counts)
     given = candidates(trainings, correct, scores, chance_level(counts, metric), worth)
-    choice = choose(given, BY_RANKING if merged else BY_VALID)
+    choice = choose(given, BY_RANKING if merged else BY_VALID, settings.tolerance)
     # from here on nothing is chosen
     of_entry = by_entry(trainings)
     tests = {

@@ -1,0 +1,9 @@
+"""The settings of what is made of the final trainings."""
+
+from nas_steps.provenance.settings import Settings
+
+
+class RecommendSettings(Settings):
+    """How much of the metric, from 0 to 1, the recommended network may lose on the validation images."""
+
+    tolerance: float
