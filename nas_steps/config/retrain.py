@@ -70,8 +70,8 @@ class Retrain(Section):
         1.0,
         gt=0,
         le=1,
-        description="Most validation accuracy (or `metric`) that the recommended network may be below the best; 0.01 "
-        "is a point. It is the cheapest for which the interval of the difference holds 0, too. 1: the interval decides.",
+        description="Most validation accuracy (or `metric`) that the recommended network may be below the best, by "
+        "which it cannot be told apart either; 0.01 is a point, 1 leaves it to the interval.",
     )
     train_on: Literal["train", "train+valid"] = Field(
         "train", description="Images of final trainings; `train+valid` leaves none for validation."
