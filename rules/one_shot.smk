@@ -8,6 +8,7 @@ rule supernet:
         **step("supernet").outputs,
     log:
         step("supernet").log,
+    priority: 1
     threads: processes("supernet", THREADS)
     resources:
         **together("supernet"),
@@ -26,6 +27,7 @@ rule supernet_statistics:
         **step("supernet_statistics").outputs,
     log:
         step("supernet_statistics").log,
+    priority: 1
     threads: THREADS
     resources:
         **SCORING,
@@ -47,6 +49,7 @@ rule one_shot:
         step("one_shot").log,
     wildcard_constraints:
         strategy=plan.strategies_of("one_shot"),
+    priority: 1
     threads: THREADS
     resources:
         **SCORING,

@@ -8,6 +8,7 @@ rule sample:
         **step("sample").outputs,
     log:
         step("sample").log,
+    priority: 1
     resources:
         **GATHERING,
     params:
@@ -26,6 +27,7 @@ rule train_sample:
         **step("train_sample").outputs,
     log:
         step("train_sample").log,
+    priority: 1
     threads: THREADS
     resources:
         **SCORING,
@@ -47,6 +49,7 @@ if plan.one_shot:
             **step("score_by_supernet").outputs,
         log:
             step("score_by_supernet").log,
+        priority: 1
         threads: THREADS
         resources:
             **SCORING,
@@ -67,6 +70,7 @@ else:
             **step("score_sample").outputs,
         log:
             step("score_sample").log,
+        priority: 1
         threads: THREADS
         resources:
             **SCORING,
@@ -86,6 +90,7 @@ rule screen_sample:
         **step("screen_sample").outputs,
     log:
         step("screen_sample").log,
+    priority: 1
     threads: THREADS
     resources:
         **SCORING,
@@ -106,6 +111,7 @@ rule calibrate:
         **step("calibrate").outputs,
     log:
         step("calibrate").log,
+    priority: 1
     resources:
         **COUNTING,
     params:
@@ -123,6 +129,7 @@ rule match:
         **step("match").outputs,
     log:
         step("match").log,
+    priority: 1
     resources:
         **GATHERING,
     params:
@@ -146,6 +153,7 @@ rule shortlist:
         **step("shortlist").outputs,
     log:
         step("shortlist").log,
+    priority: 1
     resources:
         **GATHERING,
     params:
@@ -164,6 +172,7 @@ rule train_shortlist:
         **step("train_shortlist").outputs,
     log:
         step("train_shortlist").log,
+    priority: 1
     threads: THREADS
     resources:
         **SCORING,
@@ -187,6 +196,7 @@ rule rank:
         **step("rank").outputs,
     log:
         step("rank").log,
+    priority: 1
     resources:
         **GATHERING,
     params:
@@ -208,6 +218,7 @@ rule compare:
         **step("compare").outputs,
     log:
         step("compare").log,
+    priority: 1
     resources:
         **GATHERING,
     params:

@@ -44,6 +44,7 @@ rule budget:
         **step("budget").outputs,
     log:
         step("budget").log,
+    priority: 1
     resources:
         **COUNTING,
     params:
@@ -64,6 +65,7 @@ rule propose:
         **step("propose").outputs,
     log:
         step("propose").log,
+    priority: 1
     resources:
         **GATHERING,
     params:
@@ -81,6 +83,7 @@ rule screen:
         **step("screen").outputs,
     log:
         step("screen").log,
+    priority: 1
     threads: THREADS
     resources:
         **SCORING,
@@ -104,6 +107,7 @@ rule evaluate:
         **step("evaluate").outputs,
     log:
         step("evaluate").log,
+    priority: 1
     threads: THREADS
     resources:
         **SCORING,
@@ -125,6 +129,7 @@ rule gather_search:
         step("gather_search").log,
     wildcard_constraints:
         strategy=plan.strategies_of("gather_search"),
+    priority: 1
     resources:
         **GATHERING,
     params:
@@ -143,6 +148,7 @@ rule darts:
         step("darts").log,
     wildcard_constraints:
         strategy=plan.strategies_of("darts"),
+    priority: 1
     threads: processes("darts", THREADS)
     resources:
         **together("darts"),
@@ -163,6 +169,7 @@ rule enas:
         step("enas").log,
     wildcard_constraints:
         strategy=plan.strategies_of("enas"),
+    priority: 1
     threads: THREADS
     resources:
         **TRAINING,

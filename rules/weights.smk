@@ -5,6 +5,7 @@ rule weights:
         **step("weights").outputs,
     log:
         step("weights").log,
+    priority: 1
     resources:
         **COUNTING,
     params:
