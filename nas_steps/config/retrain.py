@@ -68,10 +68,11 @@ class Retrain(Section):
     )
     tolerance: float = Field(
         1.0,
-        gt=0,
+        ge=0,
         le=1,
         description="Most validation accuracy (or `metric`) that the recommended network may be below the best, by "
-        "which it cannot be told apart either; 0.01 is a point, 1 leaves it to the interval.",
+        "which it cannot be told apart either: 0 takes the best, 0.01 gives up a point for a cheaper one, 1 any number "
+        "within the interval.",
     )
     train_on: Literal["train", "train+valid"] = Field(
         "train", description="Images of final trainings; `train+valid` leaves none for validation."

@@ -184,7 +184,7 @@ def _pretrained(size: Size, latency_ms: float | None) -> list[str]:
         "retrain:              # the winners, random slices, and the pretrained network itself, by the same recipe",
         *recipe(size.final),
         f"  seeds: {size.seeds}            # trainings of each network",
-        "  tolerance: 0.005    # the recommended network is the cheapest within half a point of the best by validation",
+        "  tolerance: 0        # recommend the best by validation; 0.01 gives up a point for a cheaper network",
         f"  uniform: {size.uniform}",
         "  # beside these: the whole pretrained network at each resolution, a linear classifier on it, the winner",
         "  # from nothing",
