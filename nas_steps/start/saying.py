@@ -90,7 +90,8 @@ def of_plan(chosen: Chosen, output: Path, command: str) -> list[str]:
     if size.supernet:
         what += f"; slices of EfficientNet-Lite0 learn together for {size.supernet} epoch{'s' * (size.supernet > 1)}"
     what += f", {size.evaluations} are scored for each strategy, the best are trained {size.final} epoch"
-    what += f"{'s' * (size.final > 1)} ({size.seeds} time{'s' * (size.seeds > 1)} each), beside hand-designed ones and random draws"
+    what += f"{'s' * (size.final > 1)} ({size.seeds} time{'s' * (size.seeds > 1)} each)"
+    what += ", beside hand-designed ones and random draws"
     if size.max_train is not None:
         what += f"; {size.max_train:,} photos train, since all would take longer"
     _, *table = lines(chosen.forecast)
