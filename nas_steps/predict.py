@@ -45,7 +45,7 @@ class Picture(NamedTuple):
 def main(arguments: Sequence[str]) -> None:
     """Print a line or an error for each image. Raises UserError at the end if there was an error."""
     options = parser(MODULE, __doc__ or "")
-    options.add_argument("model", help="an ONNX file of the export stage, or the folder of an experiment")
+    options.add_argument("model", help="an ONNX file of the export stage, or the folder of an experiment or entry")
     options.add_argument("images", nargs="+", help="image files, and folders of them")
     options.add_argument("--top", type=_positive, default=3, help="how many classes to tell, the likeliest first")
     options.add_argument("--batch", type=_positive, default=BATCH, help="images that the network gets at once")
@@ -137,15 +137,20 @@ def classified(
 def recommended(path: str | Path) -> Path:
     """Return the recommended network's file if `path` is the folder of an experiment, else `path`.
 
-    Raises UserError if the experiment recommends none.
+    As in `nas_steps.load`, the folder may be followed by `recommended` or an exported entry. Raises UserError if the
+    experiment recommends none.
     """
-    record = Path(path) / "recommended.json"
+    folder, name = Path(path).parent, Path(path).name
+    if irregular(path) == MISSING and (exported := folder / "export" / name / "model.onnx").is_file():
+        return exported
+    experiment = folder if irregular(path) == MISSING and name == "recommended" else Path(path)
+    record = experiment / "recommended.json"
     if irregular(record) is not None:
         return Path(path)
     choice = read_json(record)
     if choice["entry"] is None:
         raise UserError(f"{record} recommends no network: {choice['reason']}; name an ONNX file instead")
-    return Path(path) / choice["file"]
+    return experiment / choice["file"]
 
 
 def load(path: str | Path) -> tuple[list[str], onnxruntime.InferenceSession]:

@@ -365,6 +365,9 @@ def test_the_folder_of_an_experiment_means_its_recommended_network(tmp_path: Pat
     shutil.copy(model, target)
     write_json(tmp_path / "recommended.json", {"entry": "darts-1", "file": "export/darts-1/model.onnx"})
     assert recommended(tmp_path) == target
+    assert recommended(tmp_path / "recommended") == target
+    assert recommended(tmp_path / "darts-1") == target
+    assert recommended(tmp_path / "darts-2") == tmp_path / "darts-2"
     assert recommended(model) == model
     predict([str(tmp_path), str(digit), "--top", "1"])
     write_json(tmp_path / "recommended.json", {"entry": None, "file": None, "reason": "every training diverged"})
