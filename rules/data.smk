@@ -17,8 +17,8 @@ rule data:
         f"{plan.data_folder}/data.log",
     # what is hashed for the cache between workflows is the shell text and the params: no experiment is in them
     cache: CACHE
-    # photos are decoded by all cores of the machine, or those of a cluster's job; the files are the same for any number
     priority: 1
+    # photos are decoded by all cores of the machine, or those of a cluster's job; the files are the same for any number
     threads: workflow.resource_settings.cores or 2
     resources:
         mem_mb=4000,
