@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import TypeVar
 
@@ -21,8 +21,10 @@ class CachedSpace:
         self.space = space
         self._parsed: dict[str, Architecture] = {}
         self._identities: dict[str, str] = {}
+        self._neighbours: dict[str, list[Architecture]] = {}
         self._decided: dict[str, list[int]] = {}
         self._encoded: dict[str, list[float]] = {}
+        self._described: dict[str, Sequence[Mapping[str, float]]] = {}
         self._decisions: dict[tuple[int, ...], Decision | None] = {}
         self._decoded: dict[tuple[int, ...], Architecture] = {}
 
@@ -38,6 +40,12 @@ class CachedSpace:
 
     def mutate(self, architecture: Architecture, random: Random) -> Architecture:
         return self._one(self.space.mutate(architecture, random))
+
+    def neighbours(self, architecture: Architecture) -> list[Architecture]:
+        text = str(architecture)
+        if text not in self._neighbours:
+            self._neighbours[text] = list(map(self._one, self.space.neighbours(architecture)))
+        return self._neighbours[text]
 
     def identity(self, architecture: Architecture) -> str:
         return self._of(self._identities, architecture, self.space.identity)
@@ -63,6 +71,9 @@ class CachedSpace:
 
     def encode(self, architecture: Architecture) -> list[float]:
         return self._of(self._encoded, architecture, self.space.encode)
+
+    def describe(self, architecture: Architecture) -> Sequence[Mapping[str, float]]:
+        return self._of(self._described, architecture, self.space.describe)
 
     def _one(self, architecture: Architecture) -> Architecture:
         """Of equal architectures the first that was met."""

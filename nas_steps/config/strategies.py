@@ -10,6 +10,9 @@ from nas_steps.config.recipe import Optimisation
 from nas_steps.config.section import Augment, Digits, EachOnce, Natural, Positive, Processes, Section
 from nas_steps.errors import exact
 
+#: costs of an architecture that a strategy may minimise
+Costs = Annotated[list[Literal["macs", "parameters", "latency"]], EachOnce]
+
 # ----------------------------------------------------------------------------------------------- sampling
 
 
@@ -53,7 +56,7 @@ class Nsga2(Population):
     """NSGA-II (Deb et al. 2002): the score together with what the network costs, a front instead of a best."""
 
     kind: Literal["nsga2"] = Field("nsga2", description="Evolution towards high scores at low costs.")
-    objectives: Annotated[list[Literal["macs", "parameters", "latency"]], EachOnce] = Field(
+    objectives: Costs = Field(
         ["macs"], min_length=1, description="Costs to minimise beside the score; latency is predicted."
     )
     crossover: float = Field(0.9, ge=0, le=1, description="Probability that a child has two parents before mutation.")
@@ -75,15 +78,34 @@ class Reinforce(Section):
     entropy_weight: float = Field(0.1, ge=0, description="Entropy weight for rewards of spread 1; more explores more.")
 
 
-class Predictor(Section):
-    """An ensemble predicts what is worth evaluating (BANANAS: White et al. 2021, section 4)."""
+class Batches(Section):
+    """A first round of random architectures, and rounds of a few that were chosen after it."""
 
-    kind: Literal["predictor"] = Field("predictor", description="An ensemble predicts which architectures to evaluate.")
     initial: int = Field(8, ge=2, description="Architectures of the first round, drawn at random.")
     batch: Positive = Field(4, description="Architectures evaluated in each round after the first.")
     rounds: Positive = Field(3, description="Rounds, the random first one included.")
+
+
+class LocalSearch(Batches):
+    """Local search (White, Nolen & Savani 2021, algorithm 1) that moves at a batch's first improvement."""
+
+    kind: Literal["local_search"] = Field("local_search", description="Evaluates the neighbours of the best so far.")
+
+
+class Predictor(Batches):
+    """An ensemble predicts what is worth evaluating (BANANAS: White et al. 2021, section 4)."""
+
+    kind: Literal["predictor"] = Field("predictor", description="An ensemble predicts which architectures to evaluate.")
     ensemble: int = Field(5, ge=2, description="Regressions, each fitted on a bootstrap sample of the scores.")
     candidates: Positive = Field(100, description="Mutations of the best to predict each round; as many are random.")
+
+
+class Bayesian(Batches):
+    """Bayesian optimisation: a Gaussian process, and the largest expected improvement (NAS-BOWL: Ru et al. 2021)."""
+
+    kind: Literal["bayesian"] = Field("bayesian", description="A Gaussian process predicts what improves most.")
+    candidates: Positive = Field(200, description="Neighbours of the best to predict each round; as many are random.")
+    objectives: Costs = Field([], description="Costs to minimise beside the score; without any, the score alone.")
 
 
 # ----------------------------------------------------------------------------------------------- gradients
@@ -282,7 +304,7 @@ class Enas(Optimisation):
 _Softmax = Darts | DartsSecondOrder | DartsPlus | EarlyStopEigenvalue
 _Gradients = _Softmax | FairDarts | SdartsRs | SdartsAdv | PcDarts | Gdas | Drnas | Rsws
 GradientStrategy = Annotated[_Gradients, Field(discriminator="kind")]
-_Samplings = Random | Evolution | Nsga2 | Reinforce | Predictor
+_Samplings = Random | Evolution | Nsga2 | Reinforce | LocalSearch | Predictor | Bayesian
 SamplingStrategy = Annotated[_Samplings, Field(discriminator="kind")]
 Strategy = Annotated[_Samplings | _Gradients | Enas, Field(discriminator="kind")]
 #: strategies that ask for architectures round by round

@@ -42,7 +42,7 @@ class Limited:
         self.costs = table.costs
         self.name, self.size, self.identity, self.parse = space.name, space.size, space.identity, space.parse
         self.decision, self.decode, self.decided = space.decision, space.decode, space.decided
-        self.encode = space.encode
+        self.encode, self.describe = space.encode, space.describe
 
     def admits(self, architecture: Architecture) -> bool:
         """Return whether an architecture keeps all limits."""
@@ -64,6 +64,10 @@ class Limited:
             if self.admits(other := self.space.mutate(architecture, random)):
                 return other
         return self.sample(random)
+
+    def neighbours(self, architecture: Architecture) -> list[Architecture]:
+        """Return the neighbours within the limits."""
+        return [other for other in self.space.neighbours(architecture) if self.admits(other)]
 
 
 def given(constraints: Any) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """What strategies need of a space: an architecture is made by one decision after the other."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -43,6 +43,9 @@ class Space(Protocol):
     def mutate(self, architecture: Architecture, random: Random) -> Architecture:
         """Draw another architecture, one small change away."""
 
+    def neighbours(self, architecture: Architecture) -> list[Architecture]:
+        """Return all architectures that one mutation can make, each once, in a fixed order."""
+
     def identity(self, architecture: Architecture) -> str:
         """Return a string that architectures share exactly if they compute the same network."""
 
@@ -61,10 +64,16 @@ class Space(Protocol):
     def encode(self, architecture: Architecture) -> list[float]:
         """Encode an architecture for a regression, in equally many numbers for the whole space."""
 
+    def describe(self, architecture: Architecture) -> Sequence[Mapping[str, float]]:
+        """Describe an architecture for a kernel: groups of named numbers, equally many groups for the whole space.
+
+        Numbers that are 0 may be left out. Architectures with equal groups are alike, isomorphic ones among them.
+        """
+
 
 @runtime_checkable
 class Bounded(Protocol):
-    """A space that draws and mutates only to architectures that may be evaluated; decisions can lead to others."""
+    """A space that samples and mutates only to architectures that may be evaluated; decisions can lead to others."""
 
     def admits(self, architecture: Architecture) -> bool: ...
 

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from mutants import neighbours
 from stepping import run, settings_of
 from tiny_world import CONVOLUTION, MIXED, POOLS, ROOT, prepared, settings, tiny_config
 
@@ -144,7 +143,7 @@ def test_no_mutation_makes_the_largest_mobile_network_larger(name: str) -> None:
         assert (len(stage), stage[0].width) == (max(declared.depth), max(declared.width))
         assert stage[0].stride == min(declared.stride)
     macs = measured(found, 3, 32)[0]
-    for other in neighbours(space, found)[::3]:
+    for other in space.neighbours(found)[::3]:
         assert measured(other, 3, 32)[0] <= macs, str(other)
 
 

@@ -29,6 +29,8 @@ SETTINGS: dict[str, Any] = {
     "elitist": strategies.Evolution(population=6, sample=3, children=4, rounds=5, ageing=False),
     "nsga2": strategies.Nsga2(population=6, children=4, rounds=5, objectives=["macs", "parameters"]),
     "reinforce": strategies.Reinforce(batch=4, rounds=5, hidden=8, updates=2),
+    "local_search": strategies.LocalSearch(initial=6, batch=4, rounds=5),
+    "bayesian": strategies.Bayesian(initial=6, batch=4, rounds=5, candidates=20),
     "predictor": strategies.Predictor(initial=6, batch=4, rounds=5, candidates=20),
 }
 

@@ -6,7 +6,6 @@ import math
 from random import Random
 
 import pytest
-from mutants import neighbours
 from sampled_spaces import propose
 
 from nas_steps.config import strategies
@@ -129,5 +128,5 @@ def test_strategies_work_in_every_space(space: CellSpace) -> None:
     assert len(set(first + second)) == 6
     for text in first + second:
         assert str(space.parse(text)) == text
-    around = {str(one) for one in neighbours(space, space.parse(first[1]))}
+    around = {str(one) for one in space.neighbours(space.parse(first[1]))}
     assert set(second) <= around

@@ -7,7 +7,6 @@ import math
 from random import Random
 
 import pytest
-from mutants import neighbours
 
 from nas_steps.errors import UserError
 from nas_steps.spaces.baselines import baseline_names, parse_baseline
@@ -169,7 +168,7 @@ def test_a_mutant_differs_in_exactly_one_edge_and_stays_in_the_space(space: Cell
 def test_neighbours_are_what_mutation_reaches(space: CellSpace) -> None:
     random = Random(2)
     parent = space.sample(random)
-    around = list(map(str, neighbours(space, parent)))
+    around = list(map(str, space.neighbours(parent)))
     assert len(set(around)) == len(around)
     assert str(parent) not in around
     assert {str(space.mutate(parent, random)) for _ in range(6000)} == set(around)
@@ -179,7 +178,7 @@ def test_an_edge_of_one_choice_stays_while_others_change() -> None:
     row = ((("nor_conv_1x1",), ("nor_conv_1x1", "skip_connect")),)
     space = CellSpace("one", (), 1, None, by_edge={"normal": row[0], "reduce": row[0]})
     assert space.size() == 4
-    assert len(neighbours(space, space.sample(Random(0)))) == 2
+    assert len(space.neighbours(space.sample(Random(0)))) == 2
     random = Random(1)
     parent = space.sample(random)
     for _ in range(20):
@@ -192,10 +191,10 @@ def test_an_edge_that_moves_where_its_operation_is_no_choice_draws_one() -> None
     row = (("nor_conv_1x1", "skip_connect"), ("max_pool_3x3", "avg_pool_3x3"))
     space = CellSpace("apart", (), 1, 1, by_edge={"normal": row, "reduce": row})
     parent = space.sample(Random(3))
-    assert len(neighbours(space, parent)) == 2 * (1 + 2)
+    assert len(space.neighbours(parent)) == 2 * (1 + 2)
     seen, queue = {str(parent)}, [parent]
     while queue:
-        for one in neighbours(space, queue.pop()):
+        for one in space.neighbours(queue.pop()):
             if str(one) not in seen:
                 seen.add(str(one))
                 queue.append(one)

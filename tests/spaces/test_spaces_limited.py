@@ -36,6 +36,9 @@ def test_what_is_drawn_and_mutated_to_is_within_the_limits(space: Space, share: 
         assert constrained.costs(drawn).macs <= constrained.constraints["macs"]
         mutated = constrained.mutate(drawn, random)
         assert constrained.costs(mutated).macs <= constrained.constraints["macs"]
+        limit = constrained.constraints["macs"]
+        around = [one for one in space.neighbours(drawn) if constrained.costs(one).macs <= limit]
+        assert constrained.neighbours(drawn) == around
     assert constrained.sample(Random(3)) == constrained.sample(Random(3))
 
 

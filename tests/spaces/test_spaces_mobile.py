@@ -10,7 +10,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from mutants import neighbours
 from published import efficientnet
 
 from nas_steps.errors import UserError
@@ -379,7 +378,7 @@ def test_samples_are_uniform(tiny: MobileSpace) -> None:
 def test_mutants_are_the_neighbours_and_stay_in_the_space(tiny: MobileSpace) -> None:
     random = Random(5)
     for parent in random.sample(everything(tiny), 4):
-        around = [str(one) for one in neighbours(tiny, parent)]
+        around = [str(one) for one in tiny.neighbours(parent)]
         assert len(set(around)) == len(around)
         assert str(parent) not in around
         assert {str(tiny.check(tiny.mutate(parent, random))) for _ in range(400)} == set(around)
@@ -389,7 +388,7 @@ def test_every_architecture_is_some_mutations_away(tiny: MobileSpace) -> None:
     reached = {tiny.sample(Random(6))}
     frontier = list(reached)
     while frontier:
-        new = set(neighbours(tiny, frontier.pop())) - reached
+        new = set(tiny.neighbours(frontier.pop())) - reached
         reached |= new
         frontier += new
     assert len(reached) == tiny.size()

@@ -1,6 +1,7 @@
 """Spaces of cells: a cell is a small graph whose nodes sum operations on earlier nodes."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from random import Random
 
@@ -8,6 +9,7 @@ from nas_steps.spaces.cells import isomorphism
 from nas_steps.spaces.cells.architectures import Cell, CellArchitecture, Edge, Node, parse_architecture
 from nas_steps.spaces.cells.checks import check_architecture, check_declaration
 from nas_steps.spaces.cells.encoding import CellCoding
+from nas_steps.spaces.cells.weisfeiler_lehman import label_counts
 from nas_steps.spaces.protocol import Sites
 
 __all__ = ["Cell", "CellArchitecture", "CellSpace", "Edge", "Node", "parse_architecture"]
@@ -42,8 +44,19 @@ class CellSpace(CellCoding):
         kind, node, position, others = random.choice(self._sites(architecture))
         return self._changed(architecture, kind, node, position, random.choice(others))
 
+    def neighbours(self, architecture: CellArchitecture) -> list[CellArchitecture]:
+        """Return all architectures that one mutation can make, each once."""
+        return [
+            self._changed(architecture, kind, node, position, edge)
+            for kind, node, position, others in self._sites(architecture)
+            for edge in others
+        ]
+
     def identity(self, architecture: CellArchitecture) -> str:
         return isomorphism.identity(architecture)
+
+    def describe(self, architecture: CellArchitecture) -> list[Counter[str]]:
+        return label_counts(architecture)
 
     def parse(self, text: str) -> CellArchitecture:
         return self.check(parse_architecture(text))

@@ -21,6 +21,7 @@ from nas_steps.spaces.mobile.declarations import (
     declared_stages,
     spelled,
 )
+from nas_steps.spaces.mobile.description import described
 from nas_steps.spaces.mobile.extremes import extreme_place
 from nas_steps.spaces.protocol import Decision, Sites
 
@@ -104,6 +105,14 @@ class MobileSpace:
         site, others = random.choice(list(self._mutations(architecture)))
         return self._changed(architecture, site, random.choice(others))
 
+    def neighbours(self, architecture: MobileArchitecture) -> list[MobileArchitecture]:
+        """Return all architectures that one mutation can make, each once."""
+        return [
+            self._changed(architecture, site, value)
+            for site, others in self._mutations(architecture)
+            for value in others
+        ]
+
     def identity(self, architecture: MobileArchitecture) -> str:
         """Spell an architecture without identities and bounds of stages."""
         return str(architecture.simplified())
@@ -163,6 +172,9 @@ class MobileSpace:
                     names = tuple(dict.fromkeys(spelled(place)[factor] for place in places))
                     one_hot(spelled(chosen.operations[layer])[factor] if known else None, names)
         return row
+
+    def describe(self, architecture: MobileArchitecture) -> tuple[Mapping[str, float], ...]:
+        return described(architecture)
 
     def sites(self) -> Sites:
         """Return the resolution, every stage's settings and every layer's choice, its factors together."""

@@ -1,0 +1,128 @@
+"""Bayesian optimisation."""
+
+import math
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any
+
+from nas_steps.config import strategies
+from nas_steps.errors import UserError
+from nas_steps.estimation.estimates import Estimate
+from nas_steps.search.protocol import Sampler, State, scored_from_json, scored_to_json
+from nas_steps.spaces.constraints import Limited
+from nas_steps.spaces.protocol import Architecture, Space
+
+#: number of the best whose neighbours are predicted
+PARENTS = 10
+
+
+class BayesianSearch(Sampler):
+    """Bayesian optimisation with a kernel that knows architectures (Ru et al. 2021, NAS-BOWL).
+
+    A Gaussian process on the normal scores of what was evaluated predicts the neighbours of the best and uniform draws.
+    The largest expected improvement is evaluated; with `objectives`, that of the dominated hypervolume. Within a round,
+    each choice counts as evaluated with its predicted score for the next ones (Ginsbourger et al. 2010, kriging
+    believer). A failed architecture counts as the worst seen.
+    """
+
+    def __init__(self, space: Space, settings: strategies.Bayesian) -> None:
+        super().__init__(space, settings)
+        self.evaluated: list[tuple[Architecture, float]] = []
+        if settings.objectives and not isinstance(space, Limited):
+            raise UserError(f"bayesian has objectives, but the costs of space {space.name} are unknown; name --blocks")
+        if "latency" in settings.objectives and isinstance(space, Limited) and not space.table.has_latency:
+            unknown = f"objective latency: the latencies of the blocks of space {space.name} were not measured"
+            raise UserError(f"{unknown}; name by --blocks a blocks.csv with latencies")
+
+    def ask(self, count: int, random: Random) -> list[Architecture]:
+        scores = [fitness for _, fitness in self.evaluated if fitness > -math.inf]
+        candidates = self._candidates(random) if scores else []
+        chosen = self._chosen(candidates, min(scores), count) if candidates else []
+        new = [one for one in chosen if self.seen.is_new(one)]
+        return new + self.seen.fill(count - len(new), random)
+
+    def _candidates(self, random: Random) -> list[Architecture]:
+        """Draw neighbours of the best and uniform architectures; keep the unseen ones, each once."""
+        best = sorted(self.evaluated, key=lambda pair: -pair[1])[:PARENTS]
+        near = [other for one, fitness in best if fitness > -math.inf for other in self.space.neighbours(one)]
+        random.shuffle(near)
+        unseen: dict[str, Architecture] = {}
+        for architecture in near:
+            if len(unseen) == self.settings.candidates:
+                break
+            self._add(unseen, architecture)
+        for _ in range(self.settings.candidates):
+            self._add(unseen, self.space.sample(random))
+        return list(unseen.values())
+
+    def _add(self, unseen: dict[str, Architecture], architecture: Architecture) -> None:
+        identity = self.space.identity(architecture)
+        if identity not in self.seen.identities:
+            unseen.setdefault(identity, architecture)
+
+    def _chosen(self, candidates: list[Architecture], worst: float, count: int) -> list[Architecture]:
+        """Return the `count` candidates to evaluate, in the order of choosing."""
+        # imported here: the Snakefile loads this module
+        import numpy as np
+
+        from nas_steps.search.gaussian_process import GaussianProcess, feature_matrices, squared_distances
+        from nas_steps.search.improvement import expected_hypervolume_improvement, expected_improvement
+        from nas_steps.search.regression import normal_scores
+
+        known = len(self.evaluated)
+        y = normal_scores([max(fitness, worst) for _, fitness in self.evaluated])
+        rows = [self.space.describe(one) for one in [*(one for one, _ in self.evaluated), *candidates]]
+        groups = feature_matrices(rows)
+        distances = np.array([squared_distances(group, group) for group in groups])
+        first = distances[:, : self.settings.initial, : self.settings.initial]
+        # of uniform draws, so that the search does not change it
+        scale = np.maximum(first.mean(axis=(1, 2)), 1e-9)
+        process = GaussianProcess(distances[:, :known, :known], y, scale)
+        mean, covariance = process.predict(distances[:, known:, :known], distances[:, known:, known:])
+        costs = self._costs([*(one for one, _ in self.evaluated), *candidates])
+        chosen: list[int] = []
+        for _ in range(min(count, len(candidates))):
+            deviation = np.sqrt(np.maximum(covariance.diagonal(), 0.0))
+            if costs is None:
+                gains = expected_improvement(mean, deviation, y.max())
+            else:
+                own = costs[known + np.array(chosen, dtype=int)]
+                seen = np.concatenate([costs[:known], own])
+                reference = costs.max(axis=0) + 0.1 * (np.ptp(costs, axis=0) + 1e-9)
+                gains = expected_hypervolume_improvement(mean, deviation, costs[known:], y, seen, reference)
+            gains[chosen] = -math.inf
+            # where nothing is expected to improve, the least certain
+            best = int(np.lexsort((-deviation, -gains))[0])
+            chosen.append(best)
+            column = covariance[:, best] / math.sqrt(covariance[best, best] + process.amplitude * process.noise)
+            covariance = covariance - np.outer(column, column)
+            y = np.append(y, mean[best])
+        return [candidates[place] for place in chosen]
+
+    def _costs(self, architectures: Sequence[Architecture]) -> Any:
+        """Return the logarithms of the objectives' costs (n, objectives), None without objectives."""
+        if not self.settings.objectives:
+            return None
+        import numpy as np
+
+        assert isinstance(self.space, Limited)
+        fields = ["latency_ms" if name == "latency" else name for name in self.settings.objectives]
+        counted = [self.space.costs(one) for one in architectures]
+        return np.log([[max(getattr(one, field), 1e-9) for field in fields] for one in counted])
+
+    def tell(self, estimates: Sequence[Estimate]) -> None:
+        self.evaluated += [(self.space.parse(one.architecture), one.fitness) for one in self.seen.tell(estimates)]
+
+    def state(self) -> State:
+        return {**super().state(), "evaluated": scored_to_json(self.evaluated)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore(state)
+        self.evaluated = scored_from_json(self.space, state["evaluated"])
+
+
+sampler = BayesianSearch
+
+
+def round_size(settings: strategies.Bayesian, number: int, _evaluations: int) -> int:
+    return settings.batch if number else settings.initial
