@@ -67,7 +67,7 @@ class Space(Protocol):
     def describe(self, architecture: Architecture) -> Sequence[Mapping[str, float]]:
         """Describe an architecture for a kernel: groups of named numbers, equally many groups for the whole space.
 
-        Numbers that are 0 may be left out. Architectures with equal groups are alike, isomorphic ones among them.
+        Numbers that are 0 may be left out.
         """
 
 

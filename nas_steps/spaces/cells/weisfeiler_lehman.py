@@ -14,11 +14,12 @@ def label_counts(architecture: CellArchitecture) -> list[Counter[str]]:
 
     The graph's vertices are the operations, the cell's inputs and its output; its edges are the tensors between them.
     Skip connections are edges, and `none` and what leads to no output are left out. A vertex is labelled by its
-    operation, then by its label and those of the vertices that it reads.
+    operation, then by its label and those of the vertices that it reads. The skip connections from a reduction cell's
+    inputs are strided convolutions, thus vertices.
     """
     counts: list[Counter[str]] = [Counter() for _ in range(LEVELS + 1)]
     for kind, cell in architecture.cells.items():
-        reads = _graph(cell, architecture.inputs, architecture.concat[kind])
+        reads = _graph(cell, architecture.inputs, architecture.concat[kind], strided=kind == "reduce")
         labels = {vertex: f"{kind}:{name}" for vertex, (name, _) in reads.items()}
         for level in range(LEVELS + 1):
             counts[level].update(labels.values())
@@ -29,7 +30,7 @@ def label_counts(architecture: CellArchitecture) -> list[Counter[str]]:
     return counts
 
 
-def _graph(cell: Cell, inputs: int, concat: tuple[int, ...]) -> dict[str, tuple[str, list[str]]]:
+def _graph(cell: Cell, inputs: int, concat: tuple[int, ...], *, strided: bool) -> dict[str, tuple[str, list[str]]]:
     """Return by vertex its name and the vertices that it reads, of all vertices that lead to the output."""
     made: dict[str, tuple[str, list[str]]] = {f"input {number}": (f"input {number}", []) for number in range(inputs)}
     produced = [[vertex] for vertex in made]
@@ -38,7 +39,7 @@ def _graph(cell: Cell, inputs: int, concat: tuple[int, ...]) -> dict[str, tuple[
         for operation, source in node:
             if operation == "none" or not produced[source]:
                 continue
-            if operation == "skip_connect":
+            if operation == "skip_connect" and not (strided and source < inputs):
                 producers += produced[source]
             else:
                 vertex = f"operation {len(made)}"
