@@ -41,7 +41,9 @@ BASE: dict[str, dict[str, Any]] = {
     "evolution": {"population": 10, "sample": 3, "children": 1},
     "nsga2": {"population": 10, "children": 10},
     "reinforce": {},
+    "local_search": {"initial": 10, "batch": 1},
     "predictor": {"initial": 10, "batch": 10},
+    "bayesian": {"initial": 10, "batch": 5},
 }
 
 

@@ -67,7 +67,8 @@ class Space(Protocol):
     def describe(self, architecture: Architecture) -> Sequence[Mapping[str, float]]:
         """Describe an architecture for a kernel: groups of named numbers, equally many groups for the whole space.
 
-        Numbers that are 0 may be left out.
+        The last group has the choices themselves, 1 for each that is taken: it tells all architectures apart. The
+        groups before have what makes architectures alike whatever its place. Numbers that are 0 may be left out.
         """
 
 

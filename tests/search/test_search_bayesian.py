@@ -65,7 +65,7 @@ def test_the_loss_is_the_likelihood_times_the_priors() -> None:
         mean = inverse.sum(axis=0) @ y / inverse.sum()
         amplitude = (y - mean) @ inverse @ (y - mean) / 9
         density = multivariate_normal(np.full(9, mean), amplitude * kernel).logpdf(y)
-        prior = sum(((one + 0.5) / 1.5) ** 2 / 2 for one in logs[:2]) + ((logs[2] + 2.3) / 1.0) ** 2 / 2
+        prior = (((logs[0] + 0.5) / 1.5) ** 2 + ((logs[1] + 2.5) / 1.5) ** 2 + (logs[2] + 2.3) ** 2) / 2
         told.append((prior - density, gaussian_process._loss(np.array(logs), distances, y)[0]))
     assert told[0][0] - told[1][0] == pytest.approx(told[0][1] - told[1][1], rel=1e-9)
 
@@ -242,7 +242,7 @@ def test_descriptions_of_isomorphic_cells_are_equal_and_of_few_others() -> None:
     space = CellSpace("pair", ("skip_connect", "max_pool_3x3", "nor_conv_1x1"), nodes=2, edges_per_node=1)
     described: dict[str, set[str]] = {}
     for one in members(space):
-        groups = repr([sorted(group.items()) for group in space.describe(one)])
+        groups = repr([sorted(group.items()) for group in space.describe(one)[:-1]])
         described.setdefault(space.identity(one), set()).add(groups)
     assert len(described) < space.size()
     assert all(len(groups) == 1 for groups in described.values())
@@ -254,7 +254,7 @@ def test_descriptions_of_isomorphic_cells_are_equal_and_of_few_others() -> None:
 def test_the_labels_of_a_cell_by_hand() -> None:
     space = PRESETS["nasbench201"]
     text = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|"
-    zero, one, two = space.describe(space.parse(text))
+    zero, one, two, edges = space.describe(space.parse(text))
     # node 2 leads nowhere; the output reads the pooling of the input and the 1x1 convolution of node 1
     assert dict(zero) == {
         "cell:nor_conv_3x3": 1, "cell:avg_pool_3x3": 1, "cell:nor_conv_1x1": 1, "cell:input 0": 1, "cell:output": 1,
@@ -262,6 +262,8 @@ def test_the_labels_of_a_cell_by_hand() -> None:
     assert one["cell:nor_conv_1x1(cell:nor_conv_3x3)"] == 1
     assert one["cell:output(cell:avg_pool_3x3,cell:nor_conv_1x1)"] == 1
     assert sum(two.values()) == 5
+    assert len(edges) == 6
+    assert edges["cell 1 0 none"] == 1
 
 
 def test_a_changed_choice_of_a_mobile_architecture_counts_twice() -> None:
@@ -270,7 +272,7 @@ def test_a_changed_choice_of_a_mobile_architecture_counts_twice() -> None:
         MOBILE.parse(f"{start}/mb_k{kernel}_e1_c8/{middle}/mb_k3_e1_c8{activation}/head_c16_l12")
         for kernel, activation in ((3, ""), (5, ""), (5, "_hswish"))
     )
-    choices = feature_matrices([MOBILE.describe(each) for each in (one, other, both)])[0]
+    choices = feature_matrices([MOBILE.describe(each) for each in (one, other, both)])[-1]
     assert squared_distances(choices, choices).tolist() == [[0, 2, 4], [2, 0, 2], [4, 2, 0]]
 
 

@@ -1,7 +1,7 @@
 """Spaces of cells: a cell is a small graph whose nodes sum operations on earlier nodes."""
 
 import math
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -55,8 +55,14 @@ class CellSpace(CellCoding):
     def identity(self, architecture: CellArchitecture) -> str:
         return isomorphism.identity(architecture)
 
-    def describe(self, architecture: CellArchitecture) -> list[Counter[str]]:
-        return label_counts(architecture)
+    def describe(self, architecture: CellArchitecture) -> list[Mapping[str, float]]:
+        edges = {
+            f"{kind} {node} {source} {operation}": 1.0
+            for kind, cell in architecture.cells.items()
+            for node, edges in enumerate(cell)
+            for operation, source in edges
+        }
+        return [*label_counts(architecture), edges]
 
     def parse(self, text: str) -> CellArchitecture:
         return self.check(parse_architecture(text))

@@ -8,9 +8,9 @@ from nas_steps.spaces.mobile.architectures import MobileArchitecture, operation_
 
 
 def described(architecture: MobileArchitecture) -> tuple[Mapping[str, float], ...]:
-    """Return three groups: the choices, 1 for each that is taken; the numbers behind them; the size.
+    """Return three groups: numbers, the size and the choices, 1 for each that is taken.
 
-    Of two architectures, the squared distance of the first group is twice the Hamming distance. The second has each
+    Of two architectures, the squared distance of the choices is twice the Hamming distance. The numbers are each
     stage's depth, width, stride and sums over layers, and each layer's kernel, expansion and squeeze-excitation, widths
     and strides as logarithms; a layer that is left out or beyond the depth has zeros.
     """
@@ -36,7 +36,7 @@ def described(architecture: MobileArchitecture) -> tuple[Mapping[str, float], ..
             ):
                 numbers[f"{number}.{layer}: {name}"] = value
                 numbers[f"{number}: {name}"] += value
-    return choices, numbers, _size(architecture)
+    return numbers, _size(architecture), choices
 
 
 def _size(architecture: MobileArchitecture) -> dict[str, float]:
