@@ -15,7 +15,7 @@ from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.provenance.kinds import of_kind
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.search.darts.discretise import most_likely
+from nas_steps.search.darts.discretise import entropy, most_likely
 from nas_steps.search.darts.perturbation import select
 from nas_steps.training.batch_norms import same_statistics
 from nas_steps.training.distributed import world
@@ -87,6 +87,10 @@ class DartsLearner(Learner):
     def expected(self) -> Mix:
         """The mix without noise: it is evaluated, and made discrete."""
         return self.mix(None)
+
+    def entropy(self, mix: Weights) -> float:
+        """Return how undecided an expected mix is, in nats: the space's `largest_entropy` if its alphas are equal."""
+        return sum(map(entropy, mix.values())) / len(mix)
 
     def regulariser(self) -> Tensor | None:
         """A term of the alphas' loss."""
@@ -174,10 +178,10 @@ class DartsLearner(Learner):
     def loss_of(self, mix: Callable[[], Mix], drop: float, *, regularised: bool = False) -> Loss:
         def loss(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             logits = self.supernet(images, mix(), drop)
-            entropy = total = F.cross_entropy(logits, labels)
+            mean = total = F.cross_entropy(logits, labels)
             if regularised and (more := self.regulariser()) is not None:
-                total = entropy + more
-            return total, entropy, (logits.detach().argmax(1) == labels).sum()
+                total = mean + more
+            return total, mean, (logits.detach().argmax(1) == labels).sum()
 
         return loss
 

@@ -11,7 +11,7 @@ from nas_steps.config.strategies import Gradient
 from nas_steps.data.batches import DeviceImages
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.search.darts.discretise import entropy, most_likely, parameter_free, skips
+from nas_steps.search.darts.discretise import most_likely, parameter_free, skips
 from nas_steps.search.darts.eigenvalue import largest_eigenvalue
 from nas_steps.search.darts.learner import Candidate, DartsLearner, accuracy, learn_only, learner_of, shuffled
 from nas_steps.search.settings import DartsSettings
@@ -116,7 +116,7 @@ def _epoch_row(learner: DartsLearner, valid: DeviceImages, epoch: int) -> Row:
         "architecture": str(architecture),
         "inherited_accuracy": accuracy(supernet, discrete, valid, metric=learner.metric)[1],
         "discrete_accuracy": accuracy(supernet, discrete, valid, fresh=True, metric=learner.metric)[1],
-        "entropy": sum(map(entropy, mix.values())) / len(mix),
+        "entropy": learner.entropy(mix),
         "parameter_free": {kind: parameter_free(cell) for kind, cell in architecture.cells.items()},
         "skips": skips(architecture),
         "ranking": {kind: [_ranking(edge) for edge in weights] for kind, weights in mix.items()},
