@@ -128,7 +128,9 @@ def random_loss(net: Supernet, drop: float) -> Any:
     return loss
 
 
-def randomly_unrolled(net: Supernet, optimizer: torch.optim.SGD, drop: float, seed: int, *, exact: bool) -> list[Tensor]:
+def randomly_unrolled(
+    net: Supernet, optimizer: torch.optim.SGD, drop: float, seed: int, *, exact: bool
+) -> list[Tensor]:
     torch.manual_seed(seed)
     second_order(net, optimizer, exact=exact).unrolled_gradients(TRAIN, VALID, random_loss(net, drop))
     return [alpha.grad.clone() for alpha in net.architecture() if alpha.grad is not None]
