@@ -141,7 +141,7 @@ class Gradient(Section):
     selection: Literal["argmax", "perturbation"] = Field(
         "argmax", description="How to discretise: the largest alphas, or what the supernet misses most (DARTS-PT)."
     )
-    selection_epochs: Natural = Field(1, description="Epochs of training after each decision of `perturbation`.")
+    selection_epochs: Natural = Field(5, description="Epochs of learning between two decisions of `perturbation`.")
     candidates: Positive = Field(5, description="The most likely genotypes under the final alphas to pass on.")
     augment: Augment = Field(default_factory=Augment, description="Augmentation of both halves.")
     processes: Processes = 1

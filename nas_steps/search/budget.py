@@ -19,6 +19,7 @@ from nas_steps.models.count import count
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.darts.eigenvalue import usual_products
 from nas_steps.search.halving import trainings
+from nas_steps.search.selecting import compared, tuned
 from nas_steps.search.settings import BudgetSettings, Counted, CountedSupernet
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.declare import declared
@@ -106,6 +107,7 @@ def budget(
 
     def gradient_prices(strategy: Counted) -> dict[str, float]:
         one_pass, whole, selection = candidate, candidate, 0.0
+        alphas = strategy.alpha_passes + strategy.alpha_valid_passes * _alpha_images(strategy, images, valid)
         if isinstance(space, CellSpace) and strategy.kind != "enas":
             whole = supernets[strategy.parts]
         if strategy.path != "architecture":
@@ -117,10 +119,18 @@ def budget(
                 operations = [sum(row) for kind in space.kinds for row in space.allowed(kind)]
                 one_pass = rest + (whole - rest) / (sum(operations) / len(operations))
             if strategy.selection_epochs is not None:
-                asked, decisions = _questions(space), _decisions(space)
-                selection = TRAINING_FACTOR * strategy.selection_epochs * decisions * whole
-                selection += valid / images * (asked * whole + candidate)
-        alphas = strategy.alpha_passes + strategy.alpha_valid_passes * _alpha_images(strategy, images, valid)
+                parts = strategy.parts
+                rest = _supernet(space, network, **shape, side=side, parts=parts, operations=False)
+                choices = [
+                    len(space.choices_of(kind, edge)) for kind in space.kinds for edge in range(len(space.edges()))
+                ]
+                single = rest + (whole - rest) / (sum(choices) / len(choices))
+                learnt = sum(
+                    stage.macs(single if strategy.path == "edge" else whole, single, rest) for stage in tuned(space)
+                )
+                selection = TRAINING_FACTOR * strategy.selection_epochs * (strategy.passes + alphas) * learnt
+                looked = sum(count * stage.macs(whole, single, rest) for count, stage in compared(space))
+                selection += valid / images * (looked + candidate)
         scored = valid + _calibrating(strategy.calibration_images, images)
         rewards = strategy.rewarded / (strategy.epochs or 1) * _first_batch(valid, strategy.reward_images)
         one_batch = TRAINING_FACTOR * _first_batch(valid, strategy.batch_size) / images * whole
@@ -225,13 +235,6 @@ def _alpha_images(strategy: Counted, images: int, valid: int) -> float:
     return (turns * sum(sizes) + sum(sizes[:rest])) / images
 
 
-def _questions(space: CellSpace) -> int:
-    """Count the accuracies that a perturbation-based selection compares, each a pass of the validation images."""
-    choices = sum(len(space.choices_of(kind, edge)) for kind in space.kinds for edge in range(len(space.edges())))
-    incoming = [len(space.sources(node)) for node in range(space.nodes) if len(space.kept_sources(node)) > 1]
-    return choices + len(space.kinds) * sum(incoming)
-
-
 def _supernet_training(settings: CountedSupernet, space: Any, network: Network, mean: float, **shape: int) -> float:
     """Count the supernet's training, given the `mean` multiply-accumulates of a path."""
     if settings.sampling == "sandwich":
@@ -240,12 +243,6 @@ def _supernet_training(settings: CountedSupernet, space: Any, network: Network, 
     else:
         paths = mean * (max(space.sites().counts) if settings.sampling == "fair" else 1)
     return TRAINING_FACTOR * settings.epochs * settings.images * paths
-
-
-def _decisions(space: CellSpace) -> int:
-    """Count the decisions of a perturbation-based selection, after each of which the weights learn again."""
-    choosing = [node for node in range(space.nodes) if len(space.kept_sources(node)) > 1]
-    return len(space.kinds) * (len(space.edges()) + len(choosing))
 
 
 def _supernet(

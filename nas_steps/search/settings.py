@@ -33,7 +33,7 @@ class Counted(Settings):
     #: architectures that are drawn and scored in the end, and the training images that norms are re-estimated on
     drawn: int = 0
     calibration_images: int = 0
-    #: epochs of the weights after each decision of a perturbation-based selection; None without it
+    #: epochs between two rounds of decisions of a perturbation-based selection; None without it
     selection_epochs: int | None = None
     evaluations: int | Literal["auto"] | None = None
     #: architectures of each round; of random search the number of rounds

@@ -119,6 +119,10 @@ class Checkpoint:
             self._set_aside("foreign", f"it was made with another {' and another '.join(differing)}")
         return None
 
+    def beside(self, name: str) -> Checkpoint:
+        """Return the checkpoint of another training of the same step."""
+        return self._all.of(name)
+
     def remove(self) -> None:
         if world().writes:
             self.file.unlink(missing_ok=True)

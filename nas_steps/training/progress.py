@@ -29,6 +29,11 @@ class Progress(tqdm):
         self.set_postfix_str(f"loss {loss:.3f}, accuracy {100 * accuracy:.1f} %", refresh=False)
         self.update()
 
+    def extend(self, epochs: int) -> None:
+        """Expect more epochs than before."""
+        if self.total is not None:
+            self.total += epochs
+
     def resume(self, epochs: int) -> None:
         """Count epochs of an earlier attempt, but not for the estimate."""
         if not self.disable:

@@ -24,7 +24,7 @@ from nas_steps.provenance.files import read_json
 from nas_steps.search.budget import _supernet, budget
 from nas_steps.search.settings import BudgetSettings, OneShotSettings
 from nas_steps.spaces.cells.presets import PRESETS
-from nas_steps.spaces.cells.space import CellSpace
+from nas_steps.spaces.cells.space import CellArchitecture, CellSpace
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.presets import PRESETS as MOBILE
 
@@ -193,21 +193,37 @@ def test_a_batch_of_gdas_costs_the_mean_of_what_it_can_draw(preset: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("kind", "space", "decisions"),
+    ("kind", "space", "weightless", "whole", "single", "none"),
     [
-        ("darts", ROOMY, 2 * (5 + 1)),  # node 0 reads two states and keeps both
-        ("gdas", {"preset": "small"}, 2 * (9 + 2)),
-        ("darts", {"preset": "nasbench201"}, 6),
+        # five edges a cell, all decided before the one node that reads three states: after each the supernet learns,
+        # with 4, 3, 2, 1, 0 fifths of its edges open and the others decided
+        ("darts", ROOMY, "max_pool_3x3", 2, 3, 0),
+        # nine edges, then two nodes that remove one and two edges, in any order: 1.5 on average
+        ("darts", {"preset": "small"}, "max_pool_3x3", 4, 5 + 7.5 / 9, 1.5 / 9),
+        # an open edge, too, learns a single operation a batch
+        ("gdas", {"preset": "small"}, "max_pool_3x3", 0, 9 + 7.5 / 9, 1.5 / 9),
+        # all six edges are kept; nothing follows the last decision
+        ("darts", {"preset": "nasbench201"}, "none", 2.5, 2.5, 0),
     ],
 )
-def test_the_epochs_of_a_selection_are_counted(kind: str, space: dict[str, Any], decisions: int) -> None:
+def test_the_epochs_of_a_selection_are_counted(
+    kind: str, space: dict[str, Any], weightless: str, whole: float, single: float, none: float
+) -> None:
     network = {"channels": 4, "cells": 3, "stem_multiplier": 1}
     plain, selecting = (
         counted({"random": {}, "mine": {"kind": kind, "epochs": 2, **more}}, space=space, search__network=network)
         for more in ({}, {"selection": "perturbation", "selection_epochs": 3})
     )
     more = selecting["strategies"]["mine"]["training_macs"] - plain["strategies"]["mine"]["training_macs"]
-    assert more == pytest.approx(3 * 3 * decisions * plain["supernet_macs"])
+    cells = declared(filled(tiny_config(space=space).space))
+    assert isinstance(cells, CellSpace)
+    nodes = tuple(tuple((weightless, source) for source in cells.kept_sources(node)[0]) for node in range(cells.nodes))
+    empty = CellArchitecture(dict.fromkeys(cells.kinds, nodes), dict.fromkeys(cells.kinds, cells.concat))
+    rest = size(str(empty), Network(**network), **SIZES).macs
+    every = plain["supernet_macs"]
+    one = rest + (every - rest) / len(cells.choices_of(cells.kinds[0], 0))
+    # three epochs of steps of alphas and of weights, each a pass forward and one back that costs twice as much
+    assert more == pytest.approx(3 * 2 * 3 * (whole * every + single * one + none * rest))
 
 
 def evaluation_macs(**estimator: Any) -> float:

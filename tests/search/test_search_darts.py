@@ -25,6 +25,7 @@ from nas_steps.models.cells.supernet import Supernet
 from nas_steps.provenance.files import read_csv, read_json
 from nas_steps.provenance.ledger import Cost
 from nas_steps.search.darts import loop as module
+from nas_steps.search.darts import selection
 from nas_steps.search.darts.discretise import most_likely
 from nas_steps.search.darts.learner import DartsLearner, accuracy, learner_of
 from nas_steps.search.darts.loop import DartsResult, darts
@@ -400,11 +401,148 @@ def test_perturbation_selects_the_first_candidate(images: Images, kind: str) -> 
     assert timeless(searched(images, **given)) == timeless(result)
 
 
+def test_a_selection_trains_weights_and_alphas_between_its_decisions(
+    images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"learning_rate": 0.2, "drop_path": 0.3, "batch_size": 20, "selection": "perturbation"}
+    seen: list[tuple[float, bool, list[torch.Tensor], list[torch.Tensor]]] = []
+    call, forward = DartsLearner.__call__, Supernet.forward
+    dropped: list[float] = []
+
+    def watched(self: DartsLearner, *arguments: Any) -> Any:
+        if self.projection is not None:
+            if not seen:
+                dropped.clear()
+            momentum = any("momentum_buffer" in state for state in self.weight_optimizer.state.values())
+            before = [one.detach().clone() for one in self.weights], [one.detach().clone() for one in self.alphas]
+        found = call(self, *arguments)
+        if self.projection is not None:
+            seen.append((self.weight_optimizer.param_groups[0]["lr"], momentum, *before))
+        return found
+
+    def passed(self: Supernet, x: torch.Tensor, mix: Any = None, drop: float = 0.0) -> torch.Tensor:
+        dropped.append(drop)
+        return forward(self, x, mix, drop)
+
+    monkeypatch.setattr(DartsLearner, "__call__", watched)
+    monkeypatch.setattr(Supernet, "forward", passed)
+    result = searched(images, **given)
+    assert result.candidates[0][2] == "perturbation"
+    # the tiny space has two edges and no node that chooses among them: two rounds, five epochs of three batches between
+    assert len(seen) == 5 * 3
+    # the authors' code: a tenth of the learning rate, kept constant, and an optimiser that starts anew
+    assert [rate for rate, *_ in seen] == pytest.approx([0.02] * len(seen))
+    assert [momentum for _, momentum, *_ in seen] == [False] + [True] * (len(seen) - 1)
+    # judging drops nothing; both steps of a batch drop as in the last epoch
+    assert [drop for drop in dropped if drop] == [0.3] * (2 * 5 * 3)
+    for _, _, weights, alphas in seen[1:]:
+        for before, after in ((seen[0][2], weights), (seen[0][3], alphas)):
+            assert not all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def test_a_selection_judges_by_the_statistics_of_the_images_at_hand(
+    images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Running statistics that are spoilt change no decision and no accuracy."""
+    judged: list[float] = []
+    decide = selection.Projection.decide
+
+    def watched(self: Any, number: int, mix: Mix, accuracy: Any) -> Any:
+        def noted(one: Mix) -> float:
+            judged.append(accuracy(one))
+            return judged[-1]
+
+        return decide(self, number, mix, noted)
+
+    monkeypatch.setattr(selection.Projection, "decide", watched)
+    given = {"selection": "perturbation", "selection_epochs": 0}
+    sound = searched(images, **given)
+    first, judged[:] = list(judged), []
+    tune = DartsLearner.tune
+
+    def spoilt(self: DartsLearner, projection: Any) -> None:
+        for name, buffer in self.supernet.named_buffers():
+            if "running" in name:
+                buffer.fill_(7.0)
+        tune(self, projection)
+
+    monkeypatch.setattr(DartsLearner, "tune", spoilt)
+    assert timeless(searched(images, **given)).candidates == sound.candidates
+    assert judged == first
+    assert len(set(first)) > 2
+
+
+@pytest.mark.parametrize("kind", ["darts", "pc_darts", "drnas", "darts_second_order"])
+def test_a_selection_that_is_cut_ends_bit_by_bit_the_same(
+    images: Images, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = of(kind, drop_path=0.3, selection="perturbation", selection_epochs=2, augment={"flip": True, "crop": 1})
+    given["epochs"] = 1
+    whole = searched(images, **given)
+    call = DartsLearner.__call__
+    steps = [0]
+
+    def cut(self: DartsLearner, *arguments: Any) -> Any:
+        steps[0] += self.projection is not None
+        if steps[0] == 5:
+            raise KeyboardInterrupt
+        return call(self, *arguments)
+
+    monkeypatch.setattr(DartsLearner, "__call__", cut)
+    with pytest.raises(KeyboardInterrupt):
+        searched(images, checkpoint=checkpoint(tmp_path), **given)
+    monkeypatch.setattr(DartsLearner, "__call__", call)
+    torch.manual_seed(4321)
+    capsys.readouterr()
+    assert timeless(searched(images, checkpoint=checkpoint(tmp_path), **given)) == timeless(whole)
+    told = capsys.readouterr().out
+    assert "going on with selection from epoch 2, batch 1" in told
+    # what was decided before the cut is not decided again
+    assert "selection 1 of" not in told
+    assert "selection 2 of" in told
+
+
+def test_a_selection_that_diverges_leaves_the_decision_to_the_alphas(
+    images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = searched(images)
+    call = DartsLearner.__call__
+
+    def late(self: DartsLearner, *arguments: Any) -> Any:
+        loss, correct = call(self, *arguments)
+        return (loss * float("nan") if self.projection is not None else loss), correct
+
+    monkeypatch.setattr(DartsLearner, "__call__", late)
+    result = searched(images, selection="perturbation", selection_epochs=1)
+    assert "the training loss is nan in epoch 1" in result.reason
+    assert "the alphas decide instead" in result.reason
+    assert result.candidates == plain.candidates
+
+
+def test_a_selection_starts_from_the_alphas_of_the_chosen_epoch(
+    images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = iter([0.2, 0.2, 0.2, 0.2, 0.9, 0.9])
+    monkeypatch.setattr(module, "_sharpness", lambda *_: (next(series), 7))
+    started: list[dict[str, Any]] = []
+    tune = DartsLearner.tune
+
+    def watched(self: DartsLearner, projection: Any) -> None:
+        started.append({kind: alphas.tolist() for kind, alphas in self.supernet.alphas.items()})
+        tune(self, projection)
+
+    monkeypatch.setattr(DartsLearner, "tune", watched)
+    more = {"alpha_learning_rate": 0.5, "selection": "perturbation", "selection_epochs": 0}
+    result = searched(images, **of("early_stop_eigenvalue", epochs=8, window=2, **more))
+    assert [row["chosen"] for row in result.history] == [0, 0, 1, 0, 0]
+    assert started == [result.alphas[2]] != [result.alphas[4]]
+
+
 def test_rsws_ranks_what_it_drew_by_the_shared_weights(images: Images) -> None:
     step, _, _ = bilevel(images, kind="rsws", evaluations=6, candidates=10**3)
     assert images.valid is not None
     net = step.supernet
-    ranked = step.candidates({}, images.train, images.valid, 3)
+    ranked = step.candidates({}, images.valid, 3)
     assert len({architecture for architecture, _, _ in ranked}) == 6
     scores = [score for _, score, _ in ranked]
     assert scores == sorted(scores, reverse=True)
@@ -412,7 +550,7 @@ def test_rsws_ranks_what_it_drew_by_the_shared_weights(images: Images) -> None:
         assert accuracy(net, net.discrete(net.space.parse(architecture)), images.valid, fresh=True)[1] == score
     # a space with fewer is drawn whole
     step, _, _ = bilevel(images, kind="rsws", evaluations=10**3, candidates=10**3)
-    assert len(step.candidates({}, images.train, images.valid, 3)) == net.space.size()
+    assert len(step.candidates({}, images.valid, 3)) == net.space.size()
 
 
 def test_asking_for_an_accuracy_changes_nothing(images: Images) -> None:

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from nas_steps.search.darts.discretise import entropy, most_likely, parameter_free
+from nas_steps.search.darts.discretise import entropy, entropy_of_gates, most_likely, parameter_free
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.cells.space import Cell, CellArchitecture, CellSpace
 
@@ -79,6 +79,19 @@ def test_entropy_from_undecided_to_decided() -> None:
     assert entropy([[0.25] * 4] * 3) == pytest.approx(math.log(4))
     assert entropy([[1.0, 0.0, 0.0]]) == 0
     assert entropy([[1.0, 0.0], [0.5, 0.5]]) == pytest.approx(math.log(2) / 2)
+    # what an edge weighs as a whole has no say
+    assert entropy([[0.1] * 4, [0.3] * 4]) == pytest.approx(math.log(4))
+
+
+def test_gates_are_undecided_in_the_middle_and_decided_at_both_ends() -> None:
+    every = [[True] * 4]
+    assert entropy_of_gates([[0.5] * 4], every) == pytest.approx(math.log(4))
+    assert entropy_of_gates([[1.0, 0.0, 1.0, 0.0]], every) == 0
+    # one of four gates is open: a quarter of the largest; an operation that the edge cannot have is none
+    assert entropy_of_gates([[0.5, 0.0, 1.0, 0.0]], every) == pytest.approx(math.log(4) / 4)
+    assert entropy_of_gates([[0.5, 0.5, 0.0]], [[True, True, False]]) == pytest.approx(math.log(2))
+    share = -(0.2 * math.log(0.2) + 0.8 * math.log(0.8)) / math.log(2)
+    assert entropy_of_gates([[0.2] * 3, [0.5] * 3], [[True] * 3] * 2) == pytest.approx(math.log(3) * (share + 1) / 2)
 
 
 def test_parameter_free_share() -> None:

@@ -140,6 +140,37 @@ def test_alphas_learn_by_gradients_unless_there_are_none_to_learn(kind: type[Gra
 
 
 @pytest.mark.parametrize("kind", GRADIENT)
+@pytest.mark.parametrize("space", [WIDE, SOME, PRESETS["s1"], PRESETS["nasbench201"]], ids=["wide", "some", "s1", "nb"])
+def test_alphas_that_are_equal_have_the_largest_entropy_and_decided_ones_none(
+    kind: type[Gradient], space: CellSpace
+) -> None:
+    found = made(of(kind), space)
+    net = found.supernet
+
+    def entropy() -> float:
+        with torch.no_grad():
+            weights = found.expected().weights
+        return found.entropy({name: rows.tolist() for name, rows in weights.items()})  # type: ignore[no-any-return]
+
+    with torch.no_grad():
+        for alpha in net.alphas.values():
+            alpha.zero_()
+    # the edges' own weights, which PC-DARTS learns, say nothing about the operations
+    assert entropy() == pytest.approx(space.largest_entropy(), rel=1e-6)
+    for scale in (0.1, 1.0):
+        with torch.no_grad():
+            for alpha in net.alphas.values():
+                alpha.copy_(scale * torch.randn(alpha.shape, generator=torch.Generator().manual_seed(3)))
+        assert 0.05 < entropy() < space.largest_entropy()
+    with torch.no_grad():
+        for name, alpha in net.alphas.items():
+            alpha.fill_(-60)
+            for row, allowed in zip(alpha, space.allowed(name), strict=True):
+                row[max(place for place, may in enumerate(allowed) if may)] = 60
+    assert entropy() == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", GRADIENT)
 def test_what_is_expected_has_no_noise_and_can_be_made_discrete(kind: type[Gradient]) -> None:
     found = made(of(kind), WIDE)
     first = found.expected()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ from test_search_enas import search as by_enas
 from tiny_world import ROOT, prepared, tiny_config
 from torch import Tensor
 
+from nas_steps.config.space import Network
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import load_split
+from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
+from nas_steps.models.count import count
 from nas_steps.provenance.files import read_csv, write_csv
 from nas_steps.search.budget import budget
 from nas_steps.search.darts import loop
@@ -84,8 +88,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "pc_darts": {"parts": 2},
     "gdas": {},
     "rsws": {"evaluations": 4},
-    "fair_darts": {"selection": "perturbation", "selection_epochs": 2},
-    "drnas": {"selection": "perturbation", "selection_epochs": 0},
+    "fair_darts": {},
+    "drnas": {},
     "sdarts_rs": {"eigenvalue": True},
     "early_stop_eigenvalue": {"window": 1, "ratio": 0.99},
     "darts_plus": {"stop_stable": 1, "stop_skips": 9, "alpha_learning_rate": 1e-6, "epochs": 9},
@@ -116,12 +120,68 @@ def test_a_supernet_costs_the_passes_that_its_search_took(
     products = sum(row["products"] or 0 for row in result.history)
     assert (products > 0) == (kind in ("sdarts_rs", "early_stop_eigenvalue"))
     expected = (passes.images + products * 3 * 20) / TRAIN * one_pass
-    if KINDS[kind].get("selection"):
-        # the last pass of a selection is that of a discrete network
-        expected += VALID / TRAIN * (candidate - one_pass)
     assert supernet(lines(result.history, tmp_path), prices) == pytest.approx(expected)
     if kind not in ("darts_plus", "early_stop_eigenvalue", "sdarts_rs"):
         assert found["strategies"]["mine"]["training_macs"] == pytest.approx(expected)
+
+
+def test_a_selection_costs_the_passes_of_what_is_left(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every pass is counted with the operations that it computed, after whatever decisions were taken."""
+    space = PRESETS["small"].replace(nodes=2)
+    network = Network(channels=4, cells=3, stem_multiplier=1)
+    strategy = {"kind": "darts", "epochs": 1, "batch_size": 20, "selection": "perturbation", "selection_epochs": 1}
+    config = tiny_config(
+        space={"preset": "small", "nodes": 2},
+        search__network=network.model_dump(),
+        search__strategies={"random": {"evaluations": 3}, "mine": strategy},
+    )
+    monkeypatch.setattr(loop, "accuracy", lambda *_, **__: (1.0, 0.5))
+    forward, spent = Supernet.forward, 0.0
+
+    @cache
+    def macs(*place: Any) -> int:
+        """The size with one operation of one edge alone: (kind, edge, operation), or with none."""
+
+        class Computing(Supernet):
+            def forward(self, x: Tensor, *_: Any, **__: Any) -> Tensor:
+                active = {
+                    kind: [[may and (kind, edge, column) == place for column, may in enumerate(row)]
+                           for edge, row in enumerate(rows)] for kind, rows in self.weighted().items()
+                }  # fmt: skip
+                return forward(self, x, Mix(self.probabilities(), active))
+
+        return count(lambda: Computing(space, network, inputs=1, classes=10), inputs=1, side=8).macs
+
+    def passed(active: Any) -> int:
+        """Sum the operations; all edges of a kind that read a cell's inputs are alike, and so are the others."""
+        total = macs()
+        for kind in space.kinds:
+            for edge, (_, source) in enumerate(space.edges()):
+                alike = 0 if source < space.inputs else space.edges().index((1, 2))
+                total += sum(
+                    macs(kind, alike, column) - macs()
+                    for column in range(len(space.operations))
+                    if active is None or active[kind][edge][column]
+                )
+        return total
+
+    def counting(net: Supernet, x: Tensor, mix: Mix, *more: Any, **named: Any) -> Tensor:
+        nonlocal spent
+        spent += (3 if torch.is_grad_enabled() else 1) * len(x) * passed(mix.active)
+        return forward(net, x, mix, *more, **named)
+
+    monkeypatch.setattr(Supernet, "forward", counting)
+    with Progress(1, "supernet") as progress:
+        result = darts(settings_of(config, "darts mine", DartsSettings, ROOT.name), images, seed=0, progress=progress)
+    monkeypatch.undo()
+    given = settings_of(config, "budget", BudgetSettings, ROOT.name)
+    mine = budget(given, inputs=1, classes=10, side=8, images=TRAIN, valid=VALID)["strategies"]["mine"]
+    # the count is the mean over what can be chosen
+    assert mine["training_macs"] == pytest.approx(spent / TRAIN, rel=0.2)
+    assert supernet(lines(result.history, tmp_path), mine["prices"]) == pytest.approx(mine["training_macs"])
+    assert mine["prices"]["selection"] > mine["prices"]["epoch"]
 
 
 def test_an_early_end_costs_less_than_what_was_counted_before() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from small_supernets import NETWORK, Batch, batch, loss_of, supernet
+from small_supernets import NETWORK, SPACE, Batch, batch, loss_of, supernet
 from torch import Tensor
 from torch.func import functional_call
 
@@ -15,6 +15,7 @@ from benchmarks.textbook import Textbook, pairs
 from nas_steps.config.strategies import DartsSecondOrder
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.search.darts.learner import learner_of
+from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.training.batch_norms import same_statistics
 
 XI, MOMENTUM, DECAY = 0.1, 0.9, 0.03
@@ -112,19 +113,84 @@ def test_the_finite_difference_comes_near(momentum: float, monkeypatch: pytest.M
     assert relative(unrolled(net, optimizer, exact=False), exact) < 1e-6
 
 
-def test_the_exact_gradient_is_the_slope_of_the_unrolled_loss_in_an_alpha() -> None:
-    net = supernet()
+#: S4's operations: one of them draws noise in every pass
+NOISY = CellSpace("noisy", ("none", "noise", "max_pool_3x3", "nor_conv_1x1", "sep_conv_3x3"), 1, None)
+#: (space, probability of drop path): what makes a pass random
+RANDOM = [(SPACE, 0.4), (NOISY, 0.0), (NOISY, 0.4)]
+
+
+def random_loss(net: Supernet, drop: float) -> Any:
+    def loss(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        logits = net(images, None, drop)
+        found = F.cross_entropy(logits, labels)
+        return found, found, (logits.detach().argmax(1) == labels).sum()
+
+    return loss
+
+
+def randomly_unrolled(
+    net: Supernet, optimizer: torch.optim.SGD, drop: float, seed: int, *, exact: bool
+) -> list[Tensor]:
+    torch.manual_seed(seed)
+    second_order(net, optimizer, exact=exact).unrolled_gradients(TRAIN, VALID, random_loss(net, drop))
+    return [alpha.grad.clone() for alpha in net.architecture() if alpha.grad is not None]
+
+
+def product(net: Supernet, whole: list[Tensor], drop: float, seed: int, optimizer: torch.optim.SGD) -> list[Tensor]:
+    """What the look ahead adds to the gradient at the weights of the step, under the masks of `seed`."""
+    before = [weight.detach().clone() for weight in net.weights()]
+    torch.manual_seed(seed)
+    gradients = torch.autograd.grad(random_loss(net, drop)(*TRAIN)[0], net.weights())
+    with torch.no_grad():
+        for weight, gradient in zip(net.weights(), gradients, strict=True):
+            buffer = optimizer.state[weight]["momentum_buffer"]
+            weight.sub_(XI * (gradient + MOMENTUM * buffer + DECAY * weight))
+    torch.manual_seed(seed)
+    first = torch.autograd.grad(random_loss(net, drop)(*VALID)[0], net.architecture())
+    with torch.no_grad():
+        for weight, old in zip(net.weights(), before, strict=True):
+            weight.copy_(old)
+    return [one - other for one, other in zip(first, whole, strict=True)]
+
+
+def cosine(mine: list[Tensor], theirs: list[Tensor]) -> float:
+    one, other = (torch.cat([piece.flatten() for piece in pieces]) for pieces in (mine, theirs))
+    return F.cosine_similarity(one, other, dim=0).item()
+
+
+@pytest.mark.parametrize(("space", "drop"), RANDOM)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_all_passes_of_a_step_draw_the_same_masks_and_noise(
+    space: CellSpace, drop: float, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # so near that no ReLU switches between, as above
+    monkeypatch.setattr("nas_steps.search.darts.kinds.darts_second_order.STEP", 1e-6)
+    net = supernet(space)
     optimizer = optimiser(net, momentum=MOMENTUM)
-    found = unrolled(net, optimizer, exact=True)
+    exact = randomly_unrolled(net, optimizer, drop, seed, exact=True)
+    wanted = product(net, exact, drop, seed, optimizer)
+    near = product(net, randomly_unrolled(net, optimizer, drop, seed, exact=False), drop, seed, optimizer)
+    assert cosine(near, wanted) > 0.999
+    # under other masks the gradient is another one, so that the agreement says something
+    assert cosine(randomly_unrolled(net, optimizer, drop, seed + 10, exact=True), exact) < 0.99
+
+
+@pytest.mark.parametrize(("space", "drop"), [(SPACE, 0.0), *RANDOM])
+def test_the_exact_gradient_is_the_slope_of_the_unrolled_loss_in_an_alpha(space: CellSpace, drop: float) -> None:
+    net = supernet(space)
+    optimizer = optimiser(net, momentum=MOMENTUM)
+    found = randomly_unrolled(net, optimizer, drop, 0, exact=True)
     before = [weight.detach().clone() for weight in net.weights()]
     buffers = [optimizer.state[weight]["momentum_buffer"].clone() for weight in net.weights()]
 
     def unrolled_loss() -> float:
-        gradients = torch.autograd.grad(F.cross_entropy(net(TRAIN[0]), TRAIN[1]), net.weights())
+        torch.manual_seed(0)
+        gradients = torch.autograd.grad(random_loss(net, drop)(*TRAIN)[0], net.weights())
         with torch.no_grad():
             for weight, gradient, buffer in zip(net.weights(), gradients, buffers, strict=True):
                 weight.sub_(XI * (gradient + MOMENTUM * buffer + DECAY * weight))
-            loss = F.cross_entropy(net(VALID[0]), VALID[1]).item()
+            torch.manual_seed(0)
+            loss = random_loss(net, drop)(*VALID)[0].item()
             for weight, old in zip(net.weights(), before, strict=True):
                 weight.copy_(old)
         return loss

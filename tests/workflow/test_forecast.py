@@ -90,6 +90,22 @@ def test_random_search_gets_about_the_evaluations_of_the_budget(tmp_path: Path) 
     assert mine == pytest.approx(found["strategies"]["random"]["evaluations"], abs=1)
 
 
+@pytest.mark.parametrize("kind", ["darts", "gdas"])
+def test_a_selection_by_perturbation_takes_the_time_that_the_budget_counts(tmp_path: Path, kind: str) -> None:
+    from nas_steps.search.budget import budget
+    from nas_steps.search.settings import BudgetSettings
+
+    raw = merged([ROOT / "config" / "config.yaml"])
+    perturbed = {"kind": kind, "epochs": 2, "selection": "perturbation"}
+    raw["search"]["strategies"] = {"random": {"evaluations": 2}, "mine": perturbed}
+    plan = planned(tmp_path, raw)
+    settings = BudgetSettings.model_validate(plan.values(STEPS["budget"]))
+    found = budget(settings, inputs=1, classes=10, side=8, images=300, valid=359)["strategies"]["mine"]
+    wanted = found["training_macs"] * 300
+    assert found["prices"]["selection"] * 300 > wanted / 2
+    assert Workload(plan, DIGITS)._price("mine") == pytest.approx(wanted, rel=0.15)
+
+
 def test_images_are_counted_before_they_are_prepared(tmp_path: Path) -> None:
     write_images(tmp_path / "images")
     (tmp_path / "images" / "notes.txt").write_text("no image")

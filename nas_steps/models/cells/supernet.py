@@ -127,7 +127,11 @@ class Supernet(Skeleton):
                     rows[edges.index((node, source))][self.space.operations.index(operation)] = 1.0
             weights[kind] = torch.tensor(rows, dtype=some.dtype, device=some.device)
             active[kind] = [[value > 0 for value in row] for row in rows]
-        return Mix(weights, active, {kind: rows.sum(1) for kind, rows in weights.items()} if self.betas else None)
+        if not self.betas:
+            return Mix(weights, active)
+        # an edge whose operation is to be no connection passes nothing by it either
+        connected = [name != "none" for name in self.space.operations]
+        return Mix(weights, active, {kind: rows[:, connected].sum(1) for kind, rows in weights.items()})
 
     def forward(self, x: Tensor, mix: Mix | None = None, drop: float = 0.0) -> Tensor:
         """`mix` weighs the operations, by `probabilities()` if it is None; `drop` is the probability of drop path."""

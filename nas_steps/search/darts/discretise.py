@@ -14,8 +14,27 @@ Choice = TypeVar("Choice")
 
 
 def entropy(mix: Weights) -> float:
-    """Return the edges' mean entropy in nats: `largest_entropy` of the space if undecided, 0 if decided."""
-    return sum(-sum(weight * math.log(weight) for weight in row if weight > 0) for row in mix) / len(mix)
+    """Return the edges' mean entropy in nats: `largest_entropy` of the space if undecided, 0 if decided.
+
+    Each edge's weights are taken relative to their sum, so that a weight of the edge itself has no say."""
+    return sum(map(_entropy, mix)) / len(mix)
+
+
+def _entropy(row: Sequence[float]) -> float:
+    strength = sum(row)
+    return -sum(weight / strength * math.log(weight / strength) for weight in row if weight > 0)
+
+
+def entropy_of_gates(gates: Weights, allowed: Sequence[Sequence[bool]]) -> float:
+    """Return the mean entropy of operations that are each on or off with weights (edges, operations) in [0, 1].
+
+    A gate's binary entropy is scaled to the range of `entropy`: an edge of n operations has ln(n) nats if all its gates
+    are at 1/2, 0 if each is at 0 or 1."""
+    edges = []
+    for row, may in zip(gates, allowed, strict=True):
+        binary = [_entropy((gate, 1 - gate)) / math.log(2) for gate, one in zip(row, may, strict=True) if one]
+        edges.append(math.log(len(binary)) * sum(binary) / len(binary))
+    return sum(edges) / len(edges)
 
 
 def parameter_free(cell: Cell) -> float:

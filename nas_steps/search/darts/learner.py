@@ -1,7 +1,6 @@
 """One step of a differentiable search: alphas learn from validation images, then weights from training images."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import count
 from typing import Any
 
 import torch
@@ -15,8 +14,8 @@ from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.provenance.kinds import of_kind
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.search.darts.discretise import most_likely
-from nas_steps.search.darts.perturbation import select
+from nas_steps.search.darts.discretise import entropy, most_likely
+from nas_steps.search.darts.perturbation import Projection
 from nas_steps.training.batch_norms import same_statistics
 from nas_steps.training.distributed import world
 from nas_steps.training.loop import Batch, Learner, Row, judge
@@ -24,6 +23,8 @@ from nas_steps.training.micro_batches import Loss, MicroBatches
 from nas_steps.training.supervised import cosine
 
 ALPHA_BETAS = (0.5, 0.999)  # Liu et al. 2019, section A.1.1
+#: by this the learning rate of the weights is divided during a selection by perturbation (the authors' code)
+TUNING = 10
 
 #: (architecture, score, name of the score)
 Candidate = tuple[str, float, str]
@@ -46,6 +47,8 @@ class DartsLearner(Learner):
         self.generator = torch.Generator()
         #: 0 in the first epoch, 1 in the last
         self.progress = 0.0
+        #: what a selection by perturbation has decided, during one
+        self.projection: Projection | None = None
         #: by which mixes and candidates are judged
         self.metric = ACCURACY
         #: architectures that were drawn and scored in the end
@@ -88,6 +91,10 @@ class DartsLearner(Learner):
         """The mix without noise: it is evaluated, and made discrete."""
         return self.mix(None)
 
+    def entropy(self, mix: Weights) -> float:
+        """Return how undecided an expected mix is, in nats: the space's `largest_entropy` if its alphas are equal."""
+        return sum(map(entropy, mix.values())) / len(mix)
+
     def regulariser(self) -> Tensor | None:
         """A term of the alphas' loss."""
         return None
@@ -106,31 +113,9 @@ class DartsLearner(Learner):
         """Return the place of the row whose alphas become candidates."""
         return len(rows) - 1
 
-    def candidates(self, mix: Weights, train: DeviceImages, valid: DeviceImages, seed: int) -> list[Candidate]:
+    def candidates(self, mix: Weights, _valid: DeviceImages, _seed: int) -> list[Candidate]:
         """Return the architectures that the search hands on, best first."""
-        likely = self.most_likely(mix)
-        if self.settings.selection == "argmax":
-            return likely
-        turns = count()
-
-        def tune(left: Mix) -> None:
-            self.supernet.train()
-            learn_only(self.weights, frozen=self.alphas)
-            for group in self.weight_optimizer.param_groups:
-                group["lr"] = max(self.settings.learning_rate_min, self.settings.learning_rate / 10)
-            for _ in range(self.settings.selection_epochs):
-                turn = derive_seed(seed, "selection", next(turns))
-                for images, labels in shuffled(train, self.settings, turn):
-                    self.learn_weights(images, labels, lambda: left)
-
-        weights = {kind: self.alphas[0].new_tensor(rows) for kind, rows in mix.items()}
-        with torch.no_grad():
-            around = self.expected().around
-        supernet = self.supernet
-        best = select(supernet, Mix(weights, None, around), self.judge(valid), tune, seed)
-        fitness = self.judge(valid, fresh=True)(supernet.discrete(best))
-        others = [candidate for candidate in likely if candidate[0] != str(best)]
-        return [(str(best), fitness, "perturbation"), *others][: self.settings.candidates]
+        return self.most_likely(mix)
 
     # ----------------------------------------------------------------------------------------------- of all kinds
 
@@ -145,14 +130,29 @@ class DartsLearner(Learner):
     def reseed(self, epoch: int, batch: int) -> None:
         """Make the next draw depend on the seed, the epoch and the batch alone."""
         self.generator.manual_seed(derive_seed(self.seed, epoch, batch))
-        self.progress = (epoch - 1) / max(self.settings.epochs - 1, 1)
+        self.progress = min((epoch - 1) / max(self.settings.epochs - 1, 1), 1.0)
+
+    def take(self, alphas: Weights) -> None:
+        """Set the alphas to those of an earlier epoch."""
+        with torch.no_grad():
+            for kind, rows in alphas.items():
+                self.supernet.alphas[kind].copy_(torch.tensor(rows))
+
+    def tune(self, projection: Projection) -> None:
+        """Learn on under what `projection` decides, as in the last epoch, with new momentum and a low learning rate."""
+        self.projection = projection
+        self.stateful = {**self.stateful, "projection": projection}
+        self.weight_optimizer.state.clear()
 
     def __call__(self, images: Tensor, labels: Tensor, done: float) -> tuple[Tensor, Tensor]:
         self.supernet.train()
         valid = next(self.valid)
+        rate = cosine(self.settings.learning_rate, done, floor=self.settings.learning_rate_min)
+        if self.projection is not None:
+            rate, done = self.settings.learning_rate / TUNING, 1.0
         drop = self.settings.drop_path * done
         for group in self.weight_optimizer.param_groups:
-            group["lr"] = cosine(self.settings.learning_rate, done, floor=self.settings.learning_rate_min)
+            group["lr"] = rate
         self.reseed(self.epoch, self.batch)
         self.batch += 1
         if self.learns_alphas and self.epoch > self.settings.warmup_epochs:
@@ -173,11 +173,12 @@ class DartsLearner(Learner):
 
     def loss_of(self, mix: Callable[[], Mix], drop: float, *, regularised: bool = False) -> Loss:
         def loss(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            logits = self.supernet(images, mix(), drop)
-            entropy = total = F.cross_entropy(logits, labels)
+            given = mix() if self.projection is None else self.projection.apply(mix())
+            logits = self.supernet(images, given, drop)
+            mean = total = F.cross_entropy(logits, labels)
             if regularised and (more := self.regulariser()) is not None:
-                total = entropy + more
-            return total, entropy, (logits.detach().argmax(1) == labels).sum()
+                total = mean + more
+            return total, mean, (logits.detach().argmax(1) == labels).sum()
 
         return loss
 
@@ -193,6 +194,15 @@ def learner_of(kind: str) -> type[DartsLearner]:
 def shuffled(data: DeviceImages, settings: Gradient, seed: int, start: int = 0) -> Iterator[Batch]:
     """Return shuffled, augmented batches of one pass over `data`, from number `start` on."""
     return data.batches(settings.batch_size, augment=settings.augment, shuffle=True, seed=seed, start=start)
+
+
+def endless(data: DeviceImages, settings: Gradient, seed: int, start: int) -> Iterator[Batch]:
+    """Yield shuffled, augmented batches without end, from number `start` on; each pass has its own seed."""
+    turn, start = divmod(start, data.steps(settings.batch_size, shuffle=True))
+    while True:
+        turn += 1
+        yield from shuffled(data, settings, derive_seed(seed, "turn", turn), start)
+        start = 0
 
 
 def learn_only(parameters: list[nn.Parameter], *, frozen: list[nn.Parameter]) -> None:

@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nas_steps.config.strategies import Gradient
 from nas_steps.data.batches import DeviceImages
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.search.darts.discretise import entropy, most_likely, parameter_free, skips
+from nas_steps.search.darts.discretise import most_likely, parameter_free, skips
 from nas_steps.search.darts.eigenvalue import largest_eigenvalue
-from nas_steps.search.darts.learner import Candidate, DartsLearner, accuracy, learn_only, learner_of, shuffled
+from nas_steps.search.darts.learner import Candidate, DartsLearner, accuracy, endless, learn_only, learner_of, shuffled
+from nas_steps.search.darts.selection import select
 from nas_steps.search.settings import DartsSettings
 from nas_steps.spaces.declare import declared_cells
 from nas_steps.training.batch_norms import same_statistics, synchronise
@@ -33,15 +33,6 @@ class DartsResult:
     alphas: list[dict[str, list[list[float]]]] = field(default_factory=list)
     reason: str = ""
     micro_batches: int = 1
-
-
-def endless(data: DeviceImages, settings: Gradient, seed: int, start: int) -> Iterator[Batch]:
-    """Yield shuffled, augmented batches without end, from number `start` on; each pass has its own seed."""
-    turn, start = divmod(start, data.steps(settings.batch_size, shuffle=True))
-    while True:
-        turn += 1
-        yield from shuffled(data, settings, derive_seed(seed, "turn", turn), start)
-        start = 0
 
 
 def darts(
@@ -86,7 +77,17 @@ def darts(
         result.history = [history_row(row, chosen=place == chosen) for place, row in enumerate(rows)]
         mix = rows[chosen]["mix"]
         # the weights of a diverged supernet are lost, its alphas are not
-        result.candidates = learner.most_likely(mix) if diverged else learner.candidates(mix, train, valid, seed)
+        result.candidates = learner.most_likely(mix) if diverged else learner.candidates(mix, valid, seed)
+        if strategy.selection == "perturbation" and not diverged:
+            learner.take(rows[chosen]["alphas"])
+            beside = None if checkpoint is None else checkpoint.beside("selection")
+            try:
+                best = select(learner, train, valid, seed=seed, progress=progress, checkpoint=beside)
+            except DivergedError as error:
+                result.reason = f"the selection by perturbation failed, the alphas decide instead: {error}"
+            else:
+                others = [candidate for candidate in result.candidates if candidate[0] != best[0]]
+                result.candidates = [best, *others][: strategy.candidates]
         result.history[-1]["drawn"] = learner.drawn or None
     if diverged:
         result.history.append({"step": len(rows) + 1, "status": "diverged"})
@@ -116,7 +117,7 @@ def _epoch_row(learner: DartsLearner, valid: DeviceImages, epoch: int) -> Row:
         "architecture": str(architecture),
         "inherited_accuracy": accuracy(supernet, discrete, valid, metric=learner.metric)[1],
         "discrete_accuracy": accuracy(supernet, discrete, valid, fresh=True, metric=learner.metric)[1],
-        "entropy": sum(map(entropy, mix.values())) / len(mix),
+        "entropy": learner.entropy(mix),
         "parameter_free": {kind: parameter_free(cell) for kind, cell in architecture.cells.items()},
         "skips": skips(architecture),
         "ranking": {kind: [_ranking(edge) for edge in weights] for kind, weights in mix.items()},

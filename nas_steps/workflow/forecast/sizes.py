@@ -79,11 +79,13 @@ class Sizes:
         return self._macs(first, 1, self.images.side) / self._macs(network, 1, self.images.side)
 
     def supernet(self, path: str = "all", parts: int = 1) -> float:
-        """Return the size of a supernet of cells whose batch goes through `all` operations or one of each `edge`."""
+        """Return the size of a supernet of cells, with `all` operations, one of each `edge` or `none`."""
         if path == "architecture" or not isinstance(self.space, CellSpace):
             return self.candidate()
         counts, blocks = self._known(0, self.images.side), self._of(0)
         total = float(blocks.count(BASE, self.shape(self.images.side))[1])
+        if path == "none":
+            return total
         for kind in self.space.kinds:
             for node, source in self.space.edges():
                 reads = "input" if source < self.space.inputs else "node"

@@ -15,7 +15,9 @@ from nas_steps.facts import CALIBRATION_BATCH, PROBE
 from nas_steps.search.counting import most_evaluations
 from nas_steps.search.halving import trainings
 from nas_steps.search.sampling import evaluations, round_size
+from nas_steps.search.selecting import compared, tuned
 from nas_steps.search.slots import slot_of
+from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.mobile.efficientnet import triples
 from nas_steps.workflow.forecast.images import Images
 from nas_steps.workflow.forecast.sizes import Sizes, hand_designed
@@ -186,7 +188,21 @@ class Workload:
             (TRAINING * passes + strategy.epochs * self.images.valid) * self._supernet_of(strategy),
             passes / strategy.batch_size,
         )
+        if strategy.selection == "perturbation" and isinstance(self.sizes.space, CellSpace):
+            found += self._selection(strategy, self.sizes.space)
         return found + self._scored() * (strategy.evaluations if isinstance(strategy, Rsws) else 0)
+
+    def _selection(self, strategy: Gradient, space: CellSpace) -> Work:
+        """The work of a selection by perturbation: learning between the decisions, and looks before them."""
+        parts = strategy.parts if isinstance(strategy, PcDarts) else 1
+        whole, single, rest = (self.sizes.supernet(path, parts) for path in ("all", "edge", "none"))
+        learning = single if strategy.path == "edge" else whole
+        stages, looks = list(tuned(space)), list(compared(space))
+        each = strategy.selection_epochs * strategy.passes * self.images.train
+        macs = TRAINING * each * sum(stage.macs(learning, single, rest) for stage in stages)
+        macs += self.images.valid * sum(count * stage.macs(whole, single, rest) for count, stage in looks)
+        passes = each * len(stages)
+        return Work(0, passes, macs, passes / strategy.batch_size)
 
     def _enas(self, name: str) -> Work:
         strategy = self.config.search.strategies[name]

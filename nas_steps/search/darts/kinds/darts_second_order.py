@@ -1,8 +1,12 @@
 """DARTS, second order: the alphas look one step of the weights ahead (Liu et al. 2019, section 2.3).
 
 With w' = w - xi * (momentum * buffer + dL_train/dw + decay * w), the optimiser's next step, the gradient is
-dL_val(w', alpha)/dalpha - xi * (d2L_train(w, alpha)/dalpha dw) dL_val(w', alpha)/dw'."""
+dL_val(w', alpha)/dalpha - xi * (d2L_train(w, alpha)/dalpha dw) dL_val(w', alpha)/dw'.
 
+L is one function in all passes of a step: each pass draws the same masks of drop path and the same noise."""
+
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +16,7 @@ from nas_steps.config.strategies import DartsSecondOrder
 from nas_steps.search.darts.learner import DartsLearner, learn_only
 from nas_steps.training.batch_norms import same_statistics
 from nas_steps.training.loop import Batch
-from nas_steps.training.micro_batches import Loss
+from nas_steps.training.micro_batches import Loss, random_state, set_random_state
 
 #: 0.01 over the vector's norm is the finite difference's step (Liu et al. 2019, footnote 2)
 STEP = 0.01
@@ -32,6 +36,7 @@ class Learner(DartsLearner):
 
         Return the validation batch's summed loss and hits, one step ahead."""
         xi = self.weight_optimizer.param_groups[0]["lr"]
+        redraw = partial(set_random_state, random_state())
         learn_only(self.weights, frozen=self.alphas)
         self.micro_batches.backward(self.weights, *train, loss)
         before = [weight.detach().clone() for weight in self.weights]
@@ -39,12 +44,16 @@ class Learner(DartsLearner):
             for weight, direction in zip(self.weights, self._directions(), strict=True):
                 weight.sub_(direction, alpha=xi)
         learn_only([*self.weights, *self.alphas], frozen=[])
+        redraw()
         sums = self.micro_batches.backward([*self.alphas, *self.weights], *valid, loss)
         ahead, vector = _gradients(self.alphas), _gradients(self.weights)
         with torch.no_grad():
             torch._foreach_copy_([weight.data for weight in self.weights], before)
-        exact = self.settings.hessian == "autograd"
-        product = self._exact(train, loss, vector) if exact else self._difference(train, loss, vector, before)
+        if self.settings.hessian == "autograd":
+            redraw()
+            product = self._exact(train, loss, vector)
+        else:
+            product = self._difference(train, loss, vector, before, redraw)
         for weight in self.weights:
             weight.grad = None
         for alpha, first, second in zip(self.alphas, ahead, product, strict=True):
@@ -76,8 +85,10 @@ class Learner(DartsLearner):
             self.supernet.differentiable_twice(False)
         return _gradients(self.alphas)
 
-    def _difference(self, train: Batch, loss: Loss, vector: list[Tensor], before: list[Tensor]) -> list[Tensor]:
-        """The product with the Hessian, by the paper's central difference."""
+    def _difference(
+        self, train: Batch, loss: Loss, vector: list[Tensor], before: list[Tensor], redraw: Callable[[], None]
+    ) -> list[Tensor]:
+        """The product with the Hessian, by the paper's central difference; `redraw` repeats a pass's random numbers."""
         norm = torch.stack(torch._foreach_norm(vector)).norm()
         step = float(STEP / norm.clamp_min(1e-12))
         learn_only(self.alphas, frozen=self.weights)
@@ -86,6 +97,7 @@ class Learner(DartsLearner):
         for sign in (1, -1):
             torch._foreach_copy_(data, before)
             torch._foreach_add_(data, vector, alpha=sign * step)
+            redraw()
             self.micro_batches.backward(self.alphas, *train, loss)
             sides.append(_gradients(self.alphas))
         torch._foreach_copy_(data, before)

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from nas_steps.config.strategies import FairDarts
 from nas_steps.models.cells.mixed_cell import Mix
-from nas_steps.search.darts.learner import DartsLearner
+from nas_steps.search.darts.discretise import entropy_of_gates
+from nas_steps.search.darts.learner import DartsLearner, Weights
 
 
 class Learner(DartsLearner):
@@ -18,6 +19,10 @@ class Learner(DartsLearner):
     def mix(self, _drawn: Any) -> Mix:
         alphas = self.supernet.alphas.items()
         return Mix({kind: torch.sigmoid(values) * self.supernet.allowed(kind) for kind, values in alphas})
+
+    def entropy(self, mix: Weights) -> float:
+        kinds = ((rows, self.supernet.allowed(kind).tolist()) for kind, rows in mix.items())
+        return sum(entropy_of_gates(rows, allowed) for rows, allowed in kinds) / len(mix)
 
     def regulariser(self) -> Tensor:
         distances = [

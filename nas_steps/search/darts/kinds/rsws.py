@@ -28,7 +28,7 @@ class Learner(DartsLearner):
     def expected(self) -> Mix:
         return Mix(self.supernet.probabilities())
 
-    def candidates(self, _mix: Weights, _train: DeviceImages, valid: DeviceImages, seed: int) -> list[Candidate]:
+    def candidates(self, _mix: Weights, valid: DeviceImages, seed: int) -> list[Candidate]:
         space, evaluations = self.supernet.space, self.settings.evaluations
         random = Random(derive_seed(seed, "ranked by shared weights"))
         drawn: dict[str, CellArchitecture] = {}
