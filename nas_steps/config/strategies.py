@@ -160,7 +160,15 @@ class DartsPlus(Gradient):
 
     kind: Literal["darts_plus"] = Field("darts_plus", description="DARTS that stops before it collapses.")
     stop_skips: Positive = Field(2, description="Stop when the normal cell has this number of skip connections.")
-    stop_stable: Positive = Field(10, description="Epochs of unchanged rankings of operations after which to stop.")
+    stop_stable: Positive = Field(
+        10, description="Epochs of unchanged rankings of the operations with weights after which to stop."
+    )
+    stop_lead: float = Field(
+        3.0,
+        ge=0,
+        description="Standard deviations of noise by which an alpha must lead before it stops anything; "
+        "0: skip connections count by chance, too, as published.",
+    )
 
 
 class EarlyStopEigenvalue(Gradient):
@@ -170,16 +178,22 @@ class EarlyStopEigenvalue(Gradient):
         "early_stop_eigenvalue", description="DARTS that stops when the loss becomes sharp in the alphas."
     )
     eigenvalue: Literal[True] = Field(True, description="The eigenvalue decides here.")
-    window: Positive = Field(5, description="Epochs of each of the two windows whose mean eigenvalues are compared.")
-    ratio: float = Field(
-        0.75, gt=0, lt=1, description="Stop, and go back `window` epochs, if one mean / the next is below this."
+    window: Positive = Field(
+        5, description="k: the eigenvalue of an epoch is the mean of the k epochs around it; it is compared after k."
     )
+    ratio: float = Field(
+        0.75, gt=0, lt=1, description="Stop, and choose epoch i - k, if its mean / that of epoch i is below this."
+    )
+    burn_in: Natural = Field(0, description="First epochs, none of which is chosen; the authors' code has 10 of 50.")
 
     @model_validator(mode="after")
     def _can_stop(self) -> EarlyStopEigenvalue:
         if self.warmup_epochs + 2 * self.window > self.epochs:
             problem = f"epochs ({self.epochs}) has no two windows of {self.window} after warmup_epochs"
             raise ValueError(f"{problem} ({self.warmup_epochs}): it could never stop; raise epochs or lower window")
+        if self.burn_in + self.window + self.window // 2 >= self.epochs:
+            problem = f"burn_in ({self.burn_in}) leaves no epoch of {self.epochs} to go back to by {self.window} epochs"
+            raise ValueError(f"{problem}: it could never stop; raise epochs, or lower burn_in or window")
         return self
 
 
@@ -187,7 +201,15 @@ class FairDarts(Gradient):
     """FairDARTS (Chu et al. 2020): sigmoids instead of a softmax, and a loss that drives them to 0 or 1."""
 
     kind: Literal["fair_darts"] = Field("fair_darts", description="Operations that do not compete with each other.")
+    alpha_learning_rate: float = Field(3e-3, gt=0, description="Learning rate of the alphas (Adam, betas 0.9, 0.999).")
     zero_one_weight: float = Field(10.0, ge=0, description="Weight of the zero-one loss.")
+    threshold: float = Field(
+        0.85,
+        gt=0,
+        lt=1,
+        description="Least sigmoid of a kept operation. An edge without one becomes `none` with "
+        "`space.none_is_choice: true`; else it keeps its strongest operation.",
+    )
 
 
 class Sdarts(Gradient):

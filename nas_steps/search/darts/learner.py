@@ -38,6 +38,8 @@ class DartsLearner(Learner):
 
     #: whether alphas are learnt by gradients
     learns_alphas = True
+    #: of the alphas' Adam
+    alpha_betas = ALPHA_BETAS
 
     def __init__(self, supernet: Supernet, settings: Gradient, seed: int = 0) -> None:
         self.supernet, self.settings, self.seed = supernet, settings, seed
@@ -56,7 +58,7 @@ class DartsLearner(Learner):
             self.weights, lr=settings.learning_rate, momentum=settings.momentum, weight_decay=settings.weight_decay
         )
         self.alpha_optimizer = torch.optim.Adam(
-            self.alphas, lr=settings.alpha_learning_rate, betas=ALPHA_BETAS, weight_decay=settings.alpha_weight_decay
+            self.alphas, lr=settings.alpha_learning_rate, betas=self.alpha_betas, weight_decay=settings.alpha_weight_decay
         )
         optimizers = {"weight_optimizer": self.weight_optimizer, "alpha_optimizer": self.alpha_optimizer}
         self.stateful = {"supernet": supernet, **optimizers}
@@ -85,8 +87,16 @@ class DartsLearner(Learner):
         return self.mix(drawn)
 
     def expected(self) -> Mix:
-        """The mix without noise: it is evaluated, and made discrete."""
+        """The mix without noise, which is made discrete."""
         return self.mix(None)
+
+    def reported(self) -> Mix:
+        """The mix whose loss and accuracy are the supernet's, of those that a batch trains."""
+        return self.expected()
+
+    def facts(self, _mix: Weights) -> Row:
+        """Return what `reason_to_stop` wants to know of an epoch beyond the rows of every kind; `mix` is expected."""
+        return {}
 
     def regulariser(self) -> Tensor | None:
         """A term of the alphas' loss."""
