@@ -38,6 +38,8 @@ class DartsLearner(Learner):
 
     #: whether alphas are learnt by gradients
     learns_alphas = True
+    #: whether edges have weights of their own if K is larger than 1 (Xu et al. 2020, section 3.2)
+    weighs_edges = True
     #: of the alphas' Adam
     alpha_betas = ALPHA_BETAS
 
@@ -108,6 +110,10 @@ class DartsLearner(Learner):
         loss = self.loss_of(lambda: self.mix(drawn), drop, regularised=True)
         self.micro_batches.backward(self.alphas, *valid, loss)
 
+    def warms_up(self) -> bool:
+        """Whether only the weights learn in this epoch."""
+        return self.epoch <= self.settings.warmup_epochs
+
     def reason_to_stop(self, _rows: Sequence[Row]) -> str:
         """Return why the search ends after these epochs, by the rows alone; empty if it goes on."""
         return ""
@@ -165,7 +171,7 @@ class DartsLearner(Learner):
             group["lr"] = cosine(self.settings.learning_rate, done, floor=self.settings.learning_rate_min)
         self.reseed(self.epoch, self.batch)
         self.batch += 1
-        if self.learns_alphas and self.epoch > self.settings.warmup_epochs:
+        if self.learns_alphas and not self.warms_up():
             self.alpha_gradients((images, labels), valid, self.draw(), drop)
             self.alpha_optimizer.step()
         drawn = self.draw_for_weights(images, labels, drop)

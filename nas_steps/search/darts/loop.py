@@ -52,7 +52,13 @@ def darts(
     assert valid is not None  # the alphas learn from validation images
     kind = learner_of(strategy.kind)
     torch.manual_seed(derive_seed(seed, "initialisation"))
-    supernet = Supernet(declared_cells(settings.space), settings.network, **images.shape, k=kind.k(strategy))
+    supernet = Supernet(
+        declared_cells(settings.space),
+        settings.network,
+        **images.shape,
+        k=kind.k(strategy),
+        edge_weights=kind.weighs_edges,
+    )
     supernet = supernet.to(train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     synchronise(supernet)
     learner = kind(supernet, strategy, derive_seed(seed, "relaxation"))
