@@ -188,7 +188,9 @@ def sparse(rows: list[list[float]], space: CellSpace, threshold: float) -> list[
     for node in range(space.nodes):
         edges = range(start, start + space.inputs + node)
         best = sorted(edges, key=lambda edge: -max(strengths[edge]))[:2]
-        kept = [(names[strengths[e].index(max(strengths[e]))], e - start) for e in best if max(strengths[e]) >= threshold]
+        kept = [
+            (names[strengths[e].index(max(strengths[e]))], e - start) for e in best if max(strengths[e]) >= threshold
+        ]
         nodes.append(set(kept))
         start = edges.stop
     return nodes
@@ -215,7 +217,9 @@ def test_fair_darts_keeps_what_reaches_its_threshold_on_two_edges_a_node(thresho
 def test_fair_darts_keeps_the_strongest_operation_if_none_is_no_choice() -> None:
     space = PRESETS["darts"]
     found = made(FairDarts(), space)
-    mix = {kind: torch.rand(14, 8, generator=torch.Generator().manual_seed(1)).mul(0.8).tolist() for kind in space.kinds}
+    mix = {
+        kind: torch.rand(14, 8, generator=torch.Generator().manual_seed(1)).mul(0.8).tolist() for kind in space.kinds
+    }
     assert found.most_likely(mix)[0][0] == str(most_likely(space, mix, 1)[0][0])
     # a weight at the threshold is kept; the own sigmoid of `none` says nothing
     one_node = CellSpace("s", ("none", "skip_connect", "nor_conv_1x1"), 1, none_is_choice=True)

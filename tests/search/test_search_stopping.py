@@ -44,9 +44,7 @@ def skipping(*skips: int) -> list[dict[str, Any]]:
 
 
 def ranked(*rankings: int) -> list[dict[str, Any]]:
-    return [
-        {"leading_skips": 0, "decided": True, "ranking": {"normal": [[0, 1], [place, 0]]}} for place in rankings
-    ]
+    return [{"leading_skips": 0, "decided": True, "ranking": {"normal": [[0, 1], [place, 0]]}} for place in rankings]
 
 
 def sharp(*values: float) -> list[dict[str, Any]]:

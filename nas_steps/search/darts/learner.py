@@ -60,7 +60,10 @@ class DartsLearner(Learner):
             self.weights, lr=settings.learning_rate, momentum=settings.momentum, weight_decay=settings.weight_decay
         )
         self.alpha_optimizer = torch.optim.Adam(
-            self.alphas, lr=settings.alpha_learning_rate, betas=self.alpha_betas, weight_decay=settings.alpha_weight_decay
+            self.alphas,
+            lr=settings.alpha_learning_rate,
+            betas=self.alpha_betas,
+            weight_decay=settings.alpha_weight_decay,
         )
         optimizers = {"weight_optimizer": self.weight_optimizer, "alpha_optimizer": self.alpha_optimizer}
         self.stateful = {"supernet": supernet, **optimizers}

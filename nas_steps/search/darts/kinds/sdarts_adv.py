@@ -48,4 +48,6 @@ class Learner(SdartsLearner):
         finally:
             self.supernet.train()
         rises = bool(before <= after)
-        return {kind: one.detach() - soft[kind] if rises else torch.zeros_like(soft[kind]) for kind, one in worst.items()}
+        return {
+            kind: one.detach() - soft[kind] if rises else torch.zeros_like(soft[kind]) for kind, one in worst.items()
+        }
