@@ -277,5 +277,7 @@ def _supernet(
                 active = {kind: [[False] * len(row) for row in rows] for kind, rows in active.items()}
             return super().forward(x, Mix(self.probabilities(), active))
 
-    shape = {"inputs": inputs, "classes": classes}
-    return count(lambda: Weighted(space, network, **shape, k=parts), inputs=inputs, side=side).macs
+    def built() -> Supernet:
+        return Weighted(space, network, inputs=inputs, classes=classes, k=parts)
+
+    return count(built, inputs=inputs, side=side).macs

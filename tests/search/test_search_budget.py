@@ -165,7 +165,7 @@ def test_the_stages_of_drnas_cost_what_they_widen_and_leave() -> None:
     config = tiny_config(space=ROOMY)
     space, network = declared(filled(config.space)), config.search.network
     first, second = (textbook_macs(space, network, k=k) for k in (4, 2))
-    # of the four operations of an edge two are kept; two of the four have weights, so that half is left of what they take
+    # of the four operations of an edge two are kept, so half of what those with weights take
     around = _supernet(space, network, **SIZES, parts=2, operations=False)
     left = around + (second - around) / 2
     # weights alone in the first epoch of a stage, then alphas, too
