@@ -93,7 +93,8 @@ class Sizes:
                 choices = self.space.choices_between(kind, node, source)
                 edge = sum(self._count(counts, blocks, f"{kind}-{reads}-{one}", self.images.side) for one in choices)
                 wanted = 1 if path == "edge" else kept
-                total += edge / parts * (min(wanted, len(choices)) / len(choices) if wanted and choices else 1)
+                # of an operation nearly all multiply-accumulates are of c x c channels
+                total += edge / parts**2 * (min(wanted, len(choices)) / len(choices) if wanted and choices else 1)
         return total
 
     def baseline(self, name: str) -> float:
