@@ -11,7 +11,7 @@ from nas_steps.config.retrain import Retrain
 from nas_steps.config.scaling import Scaling
 from nas_steps.config.search import Search, constrained, needs_costs
 from nas_steps.config.space import Network
-from nas_steps.config.strategies import SAMPLING, Enas, Gradient, PcDarts, Random
+from nas_steps.config.strategies import SAMPLING, Drnas, Enas, Gradient, PcDarts, Random
 from nas_steps.config.supernet import check_supernet
 from nas_steps.config.weights import Weights, pretrained_network, pretrains
 from nas_steps.errors import UserError, exact
@@ -101,6 +101,10 @@ def check_strategies(search: Search, space: Space) -> None:
             raise ValueError(f"{key}: space {space.name} has a single architecture, nothing to search; widen the space")
         if isinstance(one, PcDarts) and channels % one.parts:
             raise ValueError(f"{key}.parts is {one.parts}, but search.network.channels is {channels}; choose a divisor")
+        for number, stage in enumerate(one.stages if isinstance(one, Drnas) else ()):
+            if channels % stage.parts:
+                problem = f"{key}.stages[{number}].parts is {stage.parts}"
+                raise ValueError(f"{problem}, but search.network.channels is {channels}; choose a divisor")
 
 
 def check_constraints(search: Search, data: Data, space: Space, network: Network) -> None:

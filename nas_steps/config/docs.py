@@ -89,7 +89,8 @@ def _rows(section: type[BaseModel], prefix: str = "", *, inside: bool = True) ->
 
 def _row(key: str, field: FieldInfo) -> str:
     found = [one for _, one in sections(field.annotation)]
-    kind = f"keys {_origin(*found)}" if found else _words(field.annotation, field.metadata)
+    several = "list of " if any(typing.get_origin(one) is list for one in alternatives(field.annotation)) else ""
+    kind = f"{several}keys {_origin(*found)}" if found else _words(field.annotation, field.metadata)
     value = None if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
     default = "required" if field.is_required() else _changed(value) if found else json.dumps(value)
     meaning = (field.description or "").replace("|", "\\|")

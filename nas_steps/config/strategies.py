@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, get_args
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -182,7 +183,15 @@ class DartsPlus(Gradient):
 
     kind: Literal["darts_plus"] = Field("darts_plus", description="DARTS that stops before it collapses.")
     stop_skips: Positive = Field(2, description="Stop when the normal cell has this number of skip connections.")
-    stop_stable: Positive = Field(10, description="Epochs of unchanged rankings of operations after which to stop.")
+    stop_stable: Positive = Field(
+        10, description="Epochs of unchanged rankings of the operations with weights after which to stop."
+    )
+    stop_lead: float = Field(
+        3.0,
+        ge=0,
+        description="Standard deviations of noise by which an alpha must lead before it stops anything; "
+        "0: skip connections count by chance, too, as published.",
+    )
 
 
 class EarlyStopEigenvalue(Gradient):
@@ -192,16 +201,22 @@ class EarlyStopEigenvalue(Gradient):
         "early_stop_eigenvalue", description="DARTS that stops when the loss becomes sharp in the alphas."
     )
     eigenvalue: Literal[True] = Field(True, description="The eigenvalue decides here.")
-    window: Positive = Field(5, description="Epochs of each of the two windows whose mean eigenvalues are compared.")
-    ratio: float = Field(
-        0.75, gt=0, lt=1, description="Stop, and go back `window` epochs, if one mean / the next is below this."
+    window: Positive = Field(
+        5, description="k: the eigenvalue of an epoch is the mean of the k epochs around it; it is compared after k."
     )
+    ratio: float = Field(
+        0.75, gt=0, lt=1, description="Stop, and choose epoch i - k, if its mean / that of epoch i is below this."
+    )
+    burn_in: Natural = Field(0, description="First epochs, none of which is chosen; the authors' code has 10 of 50.")
 
     @model_validator(mode="after")
     def _can_stop(self) -> EarlyStopEigenvalue:
         if self.warmup_epochs + 2 * self.window > self.epochs:
             problem = f"epochs ({self.epochs}) has no two windows of {self.window} after warmup_epochs"
             raise ValueError(f"{problem} ({self.warmup_epochs}): it could never stop; raise epochs or lower window")
+        if self.burn_in + self.window + self.window // 2 >= self.epochs:
+            problem = f"burn_in ({self.burn_in}) leaves no epoch of {self.epochs} to go back to by {self.window} epochs"
+            raise ValueError(f"{problem}: it could never stop; raise epochs, or lower burn_in or window")
         return self
 
 
@@ -209,7 +224,15 @@ class FairDarts(Gradient):
     """FairDARTS (Chu et al. 2020): sigmoids instead of a softmax, and a loss that drives them to 0 or 1."""
 
     kind: Literal["fair_darts"] = Field("fair_darts", description="Operations that do not compete with each other.")
+    alpha_learning_rate: float = Field(3e-3, gt=0, description="Learning rate of the alphas (Adam, betas 0.9, 0.999).")
     zero_one_weight: float = Field(10.0, ge=0, description="Weight of the zero-one loss.")
+    threshold: float = Field(
+        0.85,
+        gt=0,
+        lt=1,
+        description="Least sigmoid of a kept operation. An edge without one becomes `none` with "
+        "`space.none_is_choice: true`; else it keeps its strongest operation.",
+    )
 
 
 class Sdarts(Gradient):
@@ -258,11 +281,75 @@ class Gdas(Gradient):
         return self
 
 
+class DrnasStage(Section):
+    """A stage of a progressive search (Chen et al. 2021, section 3.3)."""
+
+    epochs: Positive = Field(description="Epochs of the stage.")
+    operations: int | None = Field(
+        None, ge=2, description="Operations that each edge keeps, those with the largest alphas; null: all."
+    )
+    parts: int = Field(1, ge=1, le=16, description="K: 1/K of the channels enter the operations, the rest bypass them.")
+
+
 class Drnas(Gradient):
     """DrNAS (Chen et al. 2021): weights are drawn from Dirichlet distributions that are learnt."""
 
     kind: Literal["drnas"] = Field("drnas", description="Dirichlet architecture search.")
+    alpha_weight_decay: float = Field(
+        0.0, ge=0, description="Weight decay of the alphas, in the place of the divergence: one of the two is 0."
+    )
+    warmup_epochs: Natural = Field(0, description="First epochs of each stage, in which only the weights are trained.")
     divergence_weight: float = Field(1e-3, ge=0, description="Weight of the divergence from the flat distribution.")
+    stages: list[DrnasStage] = Field(
+        default_factory=list,
+        description="The progressive search: stages, each with `epochs`, `operations` that edges keep (null: all) and "
+        "`parts`, K of its partial channels; `epochs` is their sum. None: one stage of all operations and channels.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _epochs_of_the_stages(cls, given: Any) -> Any:
+        stages = given.get("stages") if isinstance(given, dict) and "epochs" not in given else None
+        if not stages or not isinstance(stages, list):
+            return given
+        epochs = [one.get("epochs") if isinstance(one, dict) else getattr(one, "epochs", None) for one in stages]
+        return {**given, "epochs": sum(epochs)} if all(isinstance(one, int) for one in epochs) else given
+
+    @model_validator(mode="after")
+    def _one_regulariser(self) -> Drnas:
+        if self.alpha_weight_decay > 0 and self.divergence_weight > 0:
+            both = f"alpha_weight_decay ({exact(self.alpha_weight_decay)}) and divergence_weight"
+            problem = f"{both} ({exact(self.divergence_weight)}) both hold the alphas near the flat distribution"
+            raise ValueError(f"{problem}; set one of them to 0")
+        return self
+
+    @model_validator(mode="after")
+    def _stages_follow(self) -> Drnas:
+        if not self.stages:
+            return self
+        total = sum(stage.epochs for stage in self.stages)
+        if self.epochs != total:
+            problem = f"epochs is {self.epochs}, but the stages have {total} in all"
+            raise ValueError(f"{problem}; leave epochs out, or change the epochs of stages")
+        shortest = min(stage.epochs for stage in self.stages)
+        if self.warmup_epochs >= shortest:
+            problem = f"warmup_epochs ({self.warmup_epochs}) must be below the epochs of each stage ({shortest})"
+            raise ValueError(f"{problem}: no alpha would be learnt in it")
+        if self.stages[0].operations is not None:
+            problem = f"stages[0].operations is {self.stages[0].operations}, but no alpha has learnt what to prune"
+            raise ValueError(f"{problem} in the first stage; leave it out there")
+        for number, (one, after) in enumerate(pairwise(self.stages), 1):
+            if one.operations is not None and (after.operations is None or after.operations > one.operations):
+                given = "all" if after.operations is None else after.operations
+                problem = f"stages[{number}].operations is {given}, but the stage before keeps {one.operations}"
+                raise ValueError(f"{problem}; what is pruned does not come back: lower it")
+            if after.parts > one.parts:
+                problem = f"stages[{number}].parts is {after.parts}, but the stage before has {one.parts}"
+                raise ValueError(f"{problem}; channels only grow from stage to stage: lower it")
+        if self.selection == "perturbation" and any(stage.operations for stage in self.stages):
+            problem = "selection is perturbation, which asks for all operations, but stages prune some"
+            raise ValueError(f"{problem}; set selection: argmax, or leave out stages")
+        return self
 
 
 class Rsws(Gradient):

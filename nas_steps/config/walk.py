@@ -31,10 +31,14 @@ def keys(section: type[BaseModel] = Config, path: tuple[str, ...] = ()) -> Itera
 
 
 def sections(annotation: Any) -> Iterator[tuple[tuple[str, ...], type[BaseModel]]]:
-    """Yield the sections that a field may hold, each with its path below the field: empty, or (NAME,)."""
+    """Yield the sections that a field may hold, each with its path below the field: empty, or (NAME,).
+
+    Those of a list have the path of the list."""
     for one in alternatives(annotation):
         if _is_section(one):
             yield (), one
+        elif typing.get_origin(one) is list:
+            yield from sections(typing.get_args(one)[0])
         elif typing.get_origin(one) is dict:
             yield from (((NAME, *path), section) for path, section in sections(typing.get_args(one)[1]))
 

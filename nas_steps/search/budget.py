@@ -20,7 +20,7 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.darts.eigenvalue import usual_products
 from nas_steps.search.halving import trainings
 from nas_steps.search.selecting import compared, tuned
-from nas_steps.search.settings import BudgetSettings, Counted, CountedSupernet
+from nas_steps.search.settings import BudgetSettings, Counted, CountedStage, CountedSupernet
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.protocol import Space
@@ -57,7 +57,8 @@ def budget(
     shape: dict[str, Any] = {"inputs": inputs, "classes": classes}
     supernets: dict[int, int] = {}
     if isinstance(space, CellSpace):
-        every_parts = {1, *(one.parts for one in settings.strategies.values())}
+        counted_ones = settings.strategies.values()
+        every_parts = {1, *(stage.parts for one in counted_ones for stage in _stages(one))}
         supernets = {parts: _supernet(space, network, **shape, side=side, parts=parts) for parts in every_parts}
     random = Random(derive_seed(settings.seed, "budget"))
     architectures = [str((within or space).sample(random)) for _ in range(DRAWS)]
@@ -105,22 +106,22 @@ def budget(
     def priced(each: Callable[[int], list[int]], evaluations: int) -> float:
         return sampling_cost(each(evaluations))
 
-    def gradient_prices(strategy: Counted) -> dict[str, float]:
+    def gradient_prices(strategy: Counted, stage: CountedStage) -> dict[str, float]:
         one_pass, whole, selection = candidate, candidate, 0.0
         alphas = strategy.alpha_passes + strategy.alpha_valid_passes * _alpha_images(strategy, images, valid)
         if isinstance(space, CellSpace) and strategy.kind != "enas":
-            whole = supernets[strategy.parts]
+            whole = supernets[stage.parts]
         if strategy.path != "architecture":
             assert isinstance(space, CellSpace)  # the schema refuses these strategies elsewhere
             one_pass = whole
-            if strategy.path == "edge":
-                # operations are drawn alike, so each is computed in one of an edge's number of passes
-                rest = _supernet(space, network, **shape, side=side, parts=1, operations=False)
+            kept = 1 if strategy.path == "edge" else stage.operations
+            if kept is not None:
+                # operations are drawn or kept alike, so each is computed in this share of an edge's passes
+                rest = _supernet(space, network, **shape, side=side, parts=stage.parts, operations=False)
                 operations = [sum(row) for kind in space.kinds for row in space.allowed(kind)]
-                one_pass = rest + (whole - rest) / (sum(operations) / len(operations))
+                one_pass = rest + (whole - rest) * sum(min(kept, one) for one in operations) / sum(operations)
             if strategy.selection_epochs is not None:
-                parts = strategy.parts
-                rest = _supernet(space, network, **shape, side=side, parts=parts, operations=False)
+                rest = _supernet(space, network, **shape, side=side, parts=stage.parts, operations=False)
                 choices = [
                     len(space.choices_of(kind, edge)) for kind in space.kinds for edge in range(len(space.edges()))
                 ]
@@ -136,29 +137,39 @@ def budget(
         one_batch = TRAINING_FACTOR * _first_batch(valid, strategy.batch_size) / images * whole
         return {
             "warmup_epochs": strategy.warmup_epochs,
-            "warmup_epoch": TRAINING_FACTOR * strategy.passes * one_pass,
-            "epoch": TRAINING_FACTOR * (strategy.passes + alphas) * one_pass + rewards / images * candidate,
+            "warmup_epoch": (TRAINING_FACTOR * strategy.passes + strategy.forwards) * one_pass,
+            "epoch": (TRAINING_FACTOR * (strategy.passes + alphas) + strategy.forwards) * one_pass
+            + rewards / images * candidate,
             # with the Hessian, about as much as a step
             "product": one_batch if strategy.eigenvalue else 0.0,
             "drawn": scored / images * candidate,
             "selection": selection,
         }
 
-    def gradient_cost(strategy: Counted, prices: Mapping[str, float]) -> float:
-        epochs = strategy.epochs or 0
-        learning = (epochs - strategy.warmup_epochs) * prices["epoch"] + strategy.warmup_epochs * prices["warmup_epoch"]
+    def gradient_cost(strategy: Counted, stage: CountedStage, prices: Mapping[str, float]) -> float:
+        epochs, warmup = stage.epochs, strategy.warmup_epochs
+        learning = (epochs - warmup) * prices["epoch"] + warmup * prices["warmup_epoch"]
         sharpness = 0.0
         if strategy.eigenvalue and isinstance(space, CellSpace):
             alphas = len(space.kinds) * len(space.edges()) * (len(space.operations) + (strategy.parts > 1))
             sharpness = epochs * (1 + usual_products(alphas)) * prices["product"]
-        drawn = min(strategy.drawn, space.size()) * prices["drawn"]
-        return float(learning + sharpness + prices["selection"] + drawn)
+        return learning + sharpness
+
+    def supernet_cost(strategy: Counted) -> tuple[float, dict[str, Any]]:
+        """Return the cost of a strategy that trains a supernet of its own, and the prices that it is counted by."""
+        each = [(stage, gradient_prices(strategy, stage)) for stage in _stages(strategy)]
+        last = each[-1][1]
+        drawn = min(strategy.drawn, space.size()) * last["drawn"]
+        learning = sum(gradient_cost(strategy, stage, own) for stage, own in each)
+        # with stages, the prices of each epoch are those of its stage
+        staged = [{"epochs": stage.epochs, **own} for stage, own in each] if strategy.stages else []
+        return float(learning + last["selection"] + drawn), last | ({"stages": staged} if staged else {})
 
     strategies: dict[str, dict[str, Any]] = {}
     for name, one in settings.strategies.items():
         if one.epochs is not None:
-            own = gradient_prices(one)
-            counted: dict[str, Any] = {"evaluations": None, "training_macs": gradient_cost(one, own), "prices": own}
+            cost, own = supernet_cost(one)
+            counted: dict[str, Any] = {"evaluations": None, "training_macs": cost, "prices": own}
         elif isinstance(one.evaluations, int):
             rounds = _spread(one.evaluations, one.rounds) if isinstance(one.rounds, int) else one.rounds
             counted = {"evaluations": one.evaluations, "training_macs": sampling_cost(rounds)}
@@ -197,6 +208,11 @@ def budget(
         "evaluation": prices,
         "strategies": strategies,
     }
+
+
+def _stages(strategy: Counted) -> tuple[CountedStage, ...]:
+    """Return the stages of a supernet's training, one if none are declared."""
+    return strategy.stages or (CountedStage(epochs=strategy.epochs or 0, parts=strategy.parts),)
 
 
 def _nearest(target: float, cost: Callable[[int], float], most: int) -> int:
@@ -257,5 +273,7 @@ def _supernet(
                 active = {kind: [[False] * len(row) for row in rows] for kind, rows in active.items()}
             return super().forward(x, Mix(self.probabilities(), active))
 
-    shape = {"inputs": inputs, "classes": classes}
-    return count(lambda: Weighted(space, network, **shape, k=parts), inputs=inputs, side=side).macs
+    def built() -> Supernet:
+        return Weighted(space, network, inputs=inputs, classes=classes, k=parts)
+
+    return count(built, inputs=inputs, side=side).macs

@@ -3,7 +3,7 @@
 from nas_steps.config.derive import Json
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost, rungs
 from nas_steps.config.schema import Config
-from nas_steps.config.strategies import Enas, Gradient, PcDarts, Random, Rsws, SdartsAdv, Strategy
+from nas_steps.config.strategies import Drnas, Enas, Gradient, PcDarts, Random, Rsws, SdartsAdv, Strategy
 from nas_steps.search.sampling import evaluations, round_size
 from nas_steps.search.settings import Evaluated
 
@@ -54,12 +54,14 @@ def _counted(strategy: Strategy) -> Json:
             "epochs": strategy.epochs,
             "warmup_epochs": strategy.warmup_epochs,
             "batch_size": strategy.batch_size,
-            # each step that looks for a disturbance is a pass
+            # each step that looks for a disturbance is a pass; the loss before and after them is compared
             "passes": 1 + looking,
+            "forwards": 2 if looking else 0,
             "alpha_passes": int(strategy.passes) - 1 - valid,
             "alpha_valid_passes": valid,
             "path": strategy.path,
             "parts": strategy.parts if isinstance(strategy, PcDarts) else 1,
+            "stages": [one.model_dump() for one in strategy.stages] if isinstance(strategy, Drnas) else [],
             "eigenvalue": strategy.eigenvalue,
             "drawn": strategy.evaluations if isinstance(strategy, Rsws) else 0,
             "selection_epochs": strategy.selection_epochs if strategy.selection == "perturbation" else None,

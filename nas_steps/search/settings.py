@@ -11,18 +11,30 @@ from nas_steps.provenance.settings import Settings
 from nas_steps.training.settings import ComputeSettings
 
 
+class CountedStage(Settings):
+    """What the budget counts of a stage of a supernet's training; `operations` that an edge keeps are all if None."""
+
+    epochs: int
+    operations: int | None = None
+    parts: int = 1
+
+
 class Counted(Settings):
     """What the budget counts of a strategy: the epochs of a supernet, or the evaluations."""
 
     kind: str
     epochs: int | None = None
-    #: first epochs, in which no alpha learns
+    #: first epochs, of each stage if there are several, in which no alpha learns
     warmup_epochs: int = 0
+    #: stages that differ in what a pass computes; without them the whole training is one
+    stages: tuple[CountedStage, ...] = ()
     batch_size: int = 1
     #: passes of each training batch in every epoch, and besides where alphas learn; passes of a validation batch there
     passes: int = 0
     alpha_passes: int = 0
     alpha_valid_passes: int = 0
+    #: forward passes of each training batch in every epoch besides, without a backward pass
+    forwards: int = 0
     path: str = "all"
     parts: int = 1
     #: whether the Hessian's largest eigenvalue is computed after each epoch

@@ -69,11 +69,13 @@ def supernet(history: Sequence[Line], prices: Mapping[str, Any]) -> float:
 
     An epoch that diverged was trained, too; nothing is chosen or scored after it.
     """
-    epochs = len(history)
-    warmup = min(epochs, prices["warmup_epochs"])
-    cost = warmup * prices["warmup_epoch"] + (epochs - warmup) * prices["epoch"]
-    products = [line["products"] for line in history if line["products"]]
-    cost += prices["product"] * sum(1 + _count(cell) for cell in products)
+    cost, before = 0.0, 0
+    for stage in prices.get("stages") or [{**prices, "epochs": len(history)}]:
+        lines = history[before : before + stage["epochs"]]
+        before += stage["epochs"]
+        warmup = min(len(lines), stage["warmup_epochs"])
+        cost += warmup * stage["warmup_epoch"] + (len(lines) - warmup) * stage["epoch"]
+        cost += stage["product"] * sum(1 + _count(line["products"]) for line in lines if line["products"])
     if history and history[-1]["status"] != "diverged":
         cost += prices["selection"] + prices["drawn"] * _count(history[-1]["drawn"])
     return float(cost)

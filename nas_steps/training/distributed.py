@@ -51,7 +51,7 @@ class World:
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Sum the gradients. Weigh each share's loss before the backward pass: batch norms exchange gradients."""
-        if self.size == 1 or self.together:
+        if self.size == 1 or self.together or not parameters:
             return
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])

@@ -81,6 +81,11 @@ class MicroBatches:
             self.count, self._proven = 2 * self.count, False
             print(f"out of memory: batches are learnt in {self.count} parts from now on ({message})", flush=True)
 
+    @torch.no_grad()
+    def forward(self, images: Tensor, labels: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
+        """Return a batch's summed loss and hits, without gradients; the batch is split as that of `backward`."""
+        return self.backward([], images, labels, loss)
+
     def _count_of(self, images: int) -> int:
         """The number of micro-batches of `images` images, two in each for batch norms."""
         return min(self.count, max(1, images // 2))
@@ -95,7 +100,8 @@ class MicroBatches:
         for some, their in zip(images.tensor_split(count), labels.tensor_split(count), strict=True):
             with single_values_in_words():
                 total, reported, correct = loss(some, their)
-            (total * (len(their) / whole)).backward()
+            if torch.is_grad_enabled():
+                (total * (len(their) / whole)).backward()
             losses.append(reported.detach() * len(their))
             hits.append(correct)
         return torch.stack(losses).sum(), torch.stack(hits).sum()

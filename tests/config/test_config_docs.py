@@ -21,7 +21,9 @@ def rows_of(heading: str) -> set[str]:
 
 def is_told(key: Key) -> bool:
     """Whether a key has a row by its path, or in the table of the shared section that its section takes it of."""
-    kinds = [kind for kind, one in {**STRATEGIES, **ESTIMATORS}.items() if issubclass(one, key.section)]
+    every_kind = {**STRATEGIES, **ESTIMATORS}
+    # a section inside a kind is told below it
+    kinds = [kind for kind, one in every_kind.items() if issubclass(one, key.section)] or list(every_kind)
     path = ".".join(key.path)
     every = set(re.findall(r"^\| \**`([^`]+)`", PAGE, re.MULTILINE))
     if key.path[-1] == "kind":

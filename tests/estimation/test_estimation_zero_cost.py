@@ -141,11 +141,49 @@ def test_fisher_squares_what_each_channel_of_each_image_is_worth_to_the_loss() -
     activations = (a, b, c)
     gradients = torch.autograd.grad(F.cross_entropy(c, labels), activations)
     expected = 0.0
-    for z, g in zip(activations, gradients, strict=True):
+    # weights of a channel: 2 x 3 x 3, 4 and 12; the published score broadcasts the saliency over them
+    for z, g, each in zip(activations, gradients, (18, 4, 12), strict=True):
+        saliency = 0.0
         for channel in range(z.shape[1]):
             for n in range(N):
-                expected += (z[n, channel] * g[n, channel]).sum().item() ** 2 / (2 * N)
+                saliency += (z[n, channel] * g[n, channel]).sum().item() ** 2 / (2 * N)
+        expected += each * saliency
     assert score("fisher", model) == pytest.approx(expected, rel=1e-5)
+
+
+def test_fisher_counts_a_channel_once_for_each_of_its_weights_also_in_groups() -> None:
+    """By central differences: d loss / d s of a factor s on one channel of one image is sum_hw a * dL/da."""
+
+    class Scaled(nn.Module):
+        """Multiplies the output of a layer by factors (N, channels)."""
+
+        def __init__(self, layer: nn.Module, channels: int) -> None:
+            super().__init__()
+            self.layer, self.factors = layer, torch.ones(N, channels, dtype=torch.float64)
+
+        def forward(self, x: Tensor) -> Tensor:
+            output = self.layer(x)
+            return output * self.factors.view(*self.factors.shape, *[1] * (output.ndim - 2))
+
+    torch.manual_seed(8)
+    grouped, pointwise, linear = nn.Conv2d(2, 4, 3, groups=2), nn.Conv2d(4, 3, 1), nn.Linear(3, CLASSES)
+    pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = nn.Sequential(grouped, nn.ReLU(), pointwise, nn.BatchNorm2d(3), nn.ReLU(), pool, linear).double()
+    layers = (Scaled(grouped, 4), Scaled(pointwise, 3), Scaled(linear, CLASSES))
+    slow = nn.Sequential(layers[0], model[1], layers[1], *model[3:6], layers[2]).train()
+    images, labels = batch()[0].double(), batch()[1]
+    expected = 0.0
+    # a channel of the grouped convolution has 1 x 3 x 3 weights, of the pointwise one 4, of the linear layer 3
+    for layer, each in zip(layers, (9, 4, 3), strict=True):
+        for place in np.ndindex(*layer.factors.shape):
+            ends = []
+            for factor in (1 + 1e-6, 1 - 1e-6):
+                layer.factors[place] = factor
+                with torch.no_grad():
+                    ends.append(F.cross_entropy(slow(images), labels).item())
+            layer.factors[place] = 1
+            expected += each * ((ends[0] - ends[1]) / 2e-6) ** 2 / (2 * N)
+    assert score("fisher", model, images, labels) == pytest.approx(expected, rel=1e-6)
 
 
 def test_synflow_of_a_chain_is_its_layers_times_the_product_of_their_absolute_weights() -> None:

@@ -23,6 +23,7 @@ from nas_steps.models.count import count
 from nas_steps.provenance.files import read_json
 from nas_steps.search.budget import _supernet, budget
 from nas_steps.search.settings import BudgetSettings, OneShotSettings
+from nas_steps.search.spent import supernet
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.cells.space import CellArchitecture, CellSpace
 from nas_steps.spaces.declare import declared
@@ -114,7 +115,7 @@ PASSES = {
     "drnas": 2,
     "rsws": 1,
     "darts_second_order": 5,  # training, validation, two sides of the difference; then the weights
-    "sdarts_adv": 9,  # seven steps look for the disturbance
+    "sdarts_adv": 9 + 2 / 3,  # seven steps look for the disturbance, between two forward passes
 }
 
 
@@ -154,7 +155,48 @@ def test_every_kind_is_counted_by_its_passes() -> None:
 def test_the_steps_that_look_for_a_disturbance_are_counted() -> None:
     found = counted({"random": {}, "darts": {"epochs": 2}, "sdarts_adv": {"epochs": 2, "steps": 3}})
     darts, adversarial = (found["strategies"][name]["training_macs"] for name in ("darts", "sdarts_adv"))
-    assert adversarial / darts == 5 / 2
+    # a pass is three forward passes: three steps, alphas and weights, and two forward passes alone
+    assert adversarial / darts == pytest.approx((5 * 3 + 2) / (2 * 3))
+
+
+def test_the_stages_of_drnas_cost_what_they_widen_and_leave() -> None:
+    stages = [{"epochs": 3, "parts": 4}, {"epochs": 2, "operations": 2, "parts": 2}]
+    found = counted({"random": {}, "drnas": {"warmup_epochs": 1, "stages": stages}})["strategies"]["drnas"]
+    config = tiny_config(space=ROOMY)
+    space, network = declared(filled(config.space)), config.search.network
+    first, second = (textbook_macs(space, network, k=k) for k in (4, 2))
+    # of the four operations of an edge two are kept, so half of what those with weights take
+    around = _supernet(space, network, **SIZES, parts=2, operations=False)
+    left = around + (second - around) / 2
+    # weights alone in the first epoch of a stage, then alphas, too
+    by_epoch = [3 * first, 6 * first, 6 * first, 3 * left, 6 * left]
+    assert found["training_macs"] == pytest.approx(sum(by_epoch))
+    lines = [{"status": "ok", "products": "", "drawn": ""}] * 5
+    for epochs in range(6):
+        assert supernet(lines[:epochs], found["prices"]) == pytest.approx(sum(by_epoch[:epochs]))
+
+
+def test_the_mean_of_what_is_pruned_alike_is_what_a_stage_costs() -> None:
+    space, network = declared(filled(tiny_config(space=ROOMY).space)), tiny_config(space=ROOMY).search.network
+    macs = []
+    for seed in range(40):
+        random = Random(seed)
+        kept = {kind: [set(random.sample(range(4), 2)) for _ in space.edges()] for kind in space.kinds}
+
+        class Pruned(Supernet):
+            def forward(self, x: Tensor, *_: Any, kept: Any = kept, **__: Any) -> Tensor:
+                weighted = self.weighted()
+                active = {
+                    kind: [[has and place in some for place, has in enumerate(row)] for some, row in zip(kept[kind],
+                                                                                                  rows, strict=True)]
+                    for kind, rows in weighted.items()
+                }  # fmt: skip
+                return super().forward(x, Mix(self.probabilities(), active))
+
+        macs.append(count(partial(Pruned, space, network, inputs=1, classes=10, k=2), inputs=1, side=8).macs)
+    around = _supernet(space, network, **SIZES, parts=2, operations=False)
+    left = around + (textbook_macs(space, network, k=2) - around) / 2
+    assert left == pytest.approx(sum(macs) / len(macs), rel=0.05)
 
 
 @pytest.mark.parametrize("preset", ["small", "nasbench201", "s1"])

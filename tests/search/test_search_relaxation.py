@@ -29,7 +29,7 @@ from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.search.darts.discretise import most_likely
 from nas_steps.search.darts.learner import DartsLearner, learner_of
-from nas_steps.search.darts.sdarts import SdartsLearner
+from nas_steps.search.darts.sdarts import SdartsLearner, on_simplex
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.cells.space import CellSpace
 
@@ -211,6 +211,59 @@ def test_fair_darts_is_a_sigmoid_and_its_loss_parts_what_is_undecided() -> None:
     assert found.regulariser().item() == 0
 
 
+def sparse(rows: list[list[float]], space: CellSpace, threshold: float) -> list[set[tuple[str, int]]]:
+    """By node the operations of a cell: of its two strongest edges the strongest operation, if it reaches the threshold
+    (`threshold_sparse` in `parse` of the authors' code, whose operations have no `none`)."""
+    names, nodes, start = [name for name in space.operations if name != "none"], [], 0
+    strengths = [[value for value, name in zip(row, space.operations, strict=True) if name in names] for row in rows]
+    for node in range(space.nodes):
+        edges = range(start, start + space.inputs + node)
+        best = sorted(edges, key=lambda edge: -max(strengths[edge]))[:2]
+        kept = [
+            (names[strengths[e].index(max(strengths[e]))], e - start) for e in best if max(strengths[e]) >= threshold
+        ]
+        nodes.append(set(kept))
+        start = edges.stop
+    return nodes
+
+
+@pytest.mark.parametrize("threshold", [0.85, 0.6, 0.99])
+def test_fair_darts_keeps_what_reaches_its_threshold_on_two_edges_a_node(threshold: float) -> None:
+    space = PRESETS["darts"].replace(none_is_choice=True)
+    found = made(FairDarts(threshold=threshold, candidates=3), space)
+    sizes = []
+    for seed in range(6):
+        torch.manual_seed(seed)
+        mix = {kind: torch.randn(14, 8).mul(1.5).sigmoid().tolist() for kind in space.kinds}
+        name, *_ = found.most_likely(mix)[0]
+        architecture = space.parse(name)
+        for kind, cell in architecture.cells.items():
+            kept = [{edge for edge in node if edge[0] != "none"} for node in cell]
+            assert kept == sparse(mix[kind], space, threshold)
+            assert all(len(node) == 2 for node in cell)
+            sizes += map(len, kept)
+    assert len(set(sizes)) > 1  # some nodes have fewer than two
+
+
+def test_fair_darts_keeps_the_strongest_operation_if_none_is_no_choice() -> None:
+    space = PRESETS["darts"]
+    found = made(FairDarts(), space)
+    mix = {
+        kind: torch.rand(14, 8, generator=torch.Generator().manual_seed(1)).mul(0.8).tolist() for kind in space.kinds
+    }
+    assert found.most_likely(mix)[0][0] == str(most_likely(space, mix, 1)[0][0])
+    # a weight at the threshold is kept; the own sigmoid of `none` says nothing
+    one_node = CellSpace("s", ("none", "skip_connect", "nor_conv_1x1"), 1, none_is_choice=True)
+    found = made(FairDarts(), one_node)
+    mix = {kind: [[0.99, 0.85, 0.2], [0.0, 0.1, 0.84]] for kind in one_node.kinds}
+    assert found.most_likely(mix)[0][0] == "normal:|skip_connect~0|none~1|;reduce:|skip_connect~0|none~1|"
+
+
+def test_the_alphas_of_fair_darts_have_the_adam_of_its_code() -> None:
+    assert made(FairDarts()).alpha_optimizer.defaults["betas"] == (0.9, 0.999)
+    assert made(Darts()).alpha_optimizer.defaults["betas"] == (0.5, 0.999)
+
+
 def test_gdas_draws_one_operation_an_edge_as_often_as_the_softmax_says() -> None:
     found = made(Gdas(), SOME)
     net = found.supernet
@@ -241,6 +294,27 @@ def test_gdas_has_the_gradient_of_the_softened_draw() -> None:
         )
         torch.testing.assert_close(mine, theirs)
         assert torch.equal(mix.weights[kind].argmax(-1), softened.argmax(-1))
+
+
+def test_gdas_reports_its_likeliest_path_and_not_the_mix_that_no_batch_trains() -> None:
+    found = made(Gdas(), SOME)
+    mix = found.reported()
+    assert mix.active is not None
+    for kind, alphas in found.supernet.alphas.items():
+        for edge, allowed in enumerate(SOME.allowed(kind)):
+            values = [value if may else -math.inf for value, may in zip(alphas[edge].tolist(), allowed, strict=True)]
+            row = [float(place == values.index(max(values))) for place in range(len(values))]
+            assert mix.weights[kind][edge].tolist() == row
+            assert mix.active[kind][edge] == [value == 1 for value in row]
+    # what is made discrete is the probabilities of the draw
+    for kind, weights in found.expected().weights.items():
+        torch.testing.assert_close(weights, soft(found.supernet, kind))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in GRADIENT if kind is not Gdas])
+def test_the_others_report_the_mix_without_noise(kind: type[Gradient]) -> None:
+    found = made(of(kind), WIDE)
+    assert equal(found.reported(), found.expected())
 
 
 def test_the_temperature_of_gdas_falls_from_the_first_epoch_to_the_last() -> None:
@@ -323,40 +397,93 @@ def test_sdarts_disturbs_the_mix_of_the_weights_alone_within_its_radius(kind: ty
             before = soft(found.supernet, name)
             torch.testing.assert_close(weights.sum(1), torch.ones(2, dtype=torch.float64))
             assert (weights >= 0).all()
-            moved = (before + drawn[name]).clamp_min(0)
+            moved = (before + drawn[name]).clamp(0, 1)
             torch.testing.assert_close(weights, moved / moved.sum(1, keepdim=True))
             assert not torch.equal(weights, before)
             torch.testing.assert_close(found.mix(drawn).weights[name], before)
             torch.testing.assert_close(found.expected().weights[name], before)
 
 
-def test_the_worst_disturbance_is_worse_than_random_ones() -> None:
+def test_a_disturbed_mix_goes_back_to_the_simplex() -> None:
+    allowed = torch.tensor([[True] * 3] * 3 + [[False, True, True]] * 2)
+    moved = torch.tensor([[1.2, -0.1, 0.1], [0.2, 0.3, 0.5], [-0.2, -0.1, -0.3], [0.9, 0.3, 0.1], [0.2, -0.3, -0.2]])
+    # clamped to 0 and 1 and divided by the sum; if all are below 0, the largest is 1
+    by_hand = [[1 / 1.1, 0, 0.1 / 1.1], [0.2, 0.3, 0.5], [0, 1, 0], [0, 0.75, 0.25], [0, 0, 1]]
+    torch.testing.assert_close(on_simplex(moved, allowed), torch.tensor(by_hand))
+
+
+def projected(weights: Tensor) -> Tensor:
+    """An edge at a time, as `clip` of the authors' code is written."""
+    rows = weights.clone()
+    for row in rows:
+        largest = int(row.argmax())
+        row.clamp_(0, 1)
+        if row.sum() == 0:
+            row[largest] = 1
+        row /= row.sum()
+    return rows
+
+
+def attacked(net: Supernet, images: Tensor, labels: Tensor, start: dict[str, Tensor], radius: float, steps: int) -> Any:
+    """Projected gradient ascent from `start` (Chen & Hsieh 2020, section 3.2, as in the authors' `Linf_PGD_alpha`):
+    the weights of the mix, their loss, and the loss without disturbance."""
+    net.eval()
+    with torch.no_grad():
+        soft = {kind: alphas.softmax(-1) for kind, alphas in net.alphas.items()}
+    before = F.cross_entropy(net(images, Mix(soft)), labels).item()
+    weights = {kind: projected(one + start[kind]) for kind, one in soft.items()}
+    for _ in range(steps):
+        leaves = {kind: one.clone().requires_grad_() for kind, one in weights.items()}
+        loss = F.cross_entropy(net(images, Mix(leaves)), labels)
+        gradients = torch.autograd.grad(loss, list(leaves.values()))
+        for (kind, one), gradient in zip(weights.items(), gradients, strict=True):
+            difference = (one + 2 * radius / steps * gradient.sign() - soft[kind]).clamp(-radius, radius)
+            weights[kind] = projected(soft[kind] + difference)
+    with torch.no_grad():
+        after = F.cross_entropy(net(images, Mix(weights)), labels).item()
+    net.train()
+    return weights, after, before
+
+
+def test_the_worst_disturbance_is_that_of_projected_gradient_ascent_kept_if_the_loss_rises() -> None:
     net = supernet()
-    settings = SdartsAdv(epochs=2, radius=0.1, radius_min=0.1)
+    settings = SdartsAdv(epochs=2, radius=0.2, radius_min=0.2, steps=3)
     step = learner_of(settings.kind)(net, settings)
     assert isinstance(step, SdartsLearner)
     images, labels = batch(3, images=16)
-    step.reseed(1, 0)
-    state = {name: value.clone() for name, value in net.state_dict().items()}
     net.train()
-    worst = step.draw_for_weights(images, labels, 0.0)
-    assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
-    assert all(alpha.grad is None for alpha in step.alphas)
-    assert all(weight.grad is None for weight in step.weights)
-
-    @torch.no_grad()
-    def loss(disturbance: dict[str, Tensor]) -> float:
-        return F.cross_entropy(net(images, step.mix_for_weights(disturbance)), labels).item()
-
-    assert all(one.abs().max() <= 0.1 for one in worst.values())
-    found = loss(worst)
-    random = []
-    for number in range(40):
+    for _ in range(40):  # so that the running statistics are those of these images
+        net(images)
+    state = {name: value.clone() for name, value in net.state_dict().items()}
+    for number in range(4):
         step.reseed(1, number)
-        drawn = step.draw()
-        random.append(loss({kind: 0.1 * one.sign() for kind, one in drawn.items()}))
-    assert found > loss({kind: torch.zeros_like(one) for kind, one in worst.items()})
-    assert found > max(random)
+        start = step.draw()
+        step.reseed(1, number)
+        worst = step.draw_for_weights(images, labels, 0.5)
+        assert net.training
+        assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
+        assert all(one.grad is None for one in (*step.alphas, *step.weights))
+        weights, after, before = attacked(net, images, labels, start, 0.2, 3)
+        assert after > before
+        for kind, one in step.mix_for_weights(worst).weights.items():
+            torch.testing.assert_close(one, weights[kind])
+    # a single step across a wide range can lower the loss; then there is no disturbance
+    kept = []
+    for seed in range(12):
+        images, labels = batch(seed)
+        one = learner_of("sdarts_adv")(net, SdartsAdv(epochs=2, radius=1.0, radius_min=1.0, steps=1), seed)
+        one.reseed(1, 0)
+        start = one.draw()
+        one.reseed(1, 0)
+        worst = one.draw_for_weights(images, labels, 0.0)
+        weights, after, before = attacked(net, images, labels, start, 1.0, 1)
+        kept.append(after >= before)
+        for kind, value in worst.items():
+            if kept[-1]:
+                torch.testing.assert_close(one.mix_for_weights(worst).weights[kind], weights[kind])
+            else:
+                assert not value.any()
+    assert 0 < sum(kept) < len(kept)
 
 
 def test_the_edge_weights_of_pc_darts_sum_to_one_a_node() -> None:

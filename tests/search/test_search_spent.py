@@ -92,7 +92,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "drnas": {},
     "sdarts_rs": {"eigenvalue": True},
     "early_stop_eigenvalue": {"window": 1, "ratio": 0.99},
-    "darts_plus": {"stop_stable": 1, "stop_skips": 9, "alpha_learning_rate": 1e-6, "epochs": 9},
+    "darts_plus": {"stop_skips": 1, "stop_lead": 0, "alpha_learning_rate": 0.3, "epochs": 9},
 }
 
 
@@ -110,7 +110,7 @@ def test_a_supernet_costs_the_passes_that_its_search_took(
         result = darts(given, images, seed=0, progress=progress)
     monkeypatch.undo()
     if kind == "darts_plus":
-        assert len(result.history) == 2
+        assert len(result.history) < 9
     found = counted(strategy)
     prices, candidate = found["strategies"]["mine"]["prices"], found["candidate_macs"]
     # what one pass costs: of all kinds but these the whole supernet's

@@ -79,6 +79,21 @@ def test_a_supernet_of_cells_is_counted_as_the_budget_counts_it(tmp_path: Path) 
     assert sizes.supernet() == pytest.approx(built, rel=0.1)
 
 
+def test_the_stages_of_drnas_are_counted_about_as_the_budget_counts_them(tmp_path: Path) -> None:
+    from nas_steps.search.budget import budget
+    from nas_steps.search.settings import BudgetSettings
+
+    stages = [{"epochs": 3, "parts": 4}, {"epochs": 2, "operations": 2, "parts": 2}]
+    raw = merged([ROOT / "config" / "config.yaml"])
+    strategies = {"random": {}, "drnas": {"stages": stages}, "sdarts_adv": {"epochs": 2}}
+    plan = planned(tmp_path, change(raw, search__strategies=strategies))
+    settings = BudgetSettings.model_validate(plan.values(STEPS["budget"]))
+    found = budget(settings, inputs=1, classes=10, side=8, images=300, valid=359)["strategies"]
+    workload = Workload(plan, DIGITS)
+    for name in ("drnas", "sdarts_adv"):
+        assert workload._price(name) / 300 == pytest.approx(found[name]["training_macs"], rel=0.3)
+
+
 def test_random_search_gets_about_the_evaluations_of_the_budget(tmp_path: Path) -> None:
     from nas_steps.search.budget import budget
     from nas_steps.search.settings import BudgetSettings

@@ -6,20 +6,21 @@ from nas_steps.estimation.proxy_tools import loss, total, weights
 
 
 def score(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Sum 1/(2N) sum_n (sum_hw a_nchw * dL/da_nchw)^2 over the output channels c of all convolutions and linear layers
-    (Theis et al. 2018; Turner et al. 2020, "BlockSwap"; a whole network: Abdelfattah et al. 2021, section 3.2).
+    """Sum 1/(2N) sum_n (sum_hw a_nchw * dL/da_nchw)^2, the saliency of an output channel c, over all weights of all
+    convolutions and linear layers (Theis et al. 2018; Turner et al. 2020, "BlockSwap").
 
-    Sign: as published.
+    Each weight has the saliency of its channel, so a channel counts once for each of its weights, as in the published
+    sum over a network (Abdelfattah et al. 2021, section 3.2, and its code). Sign: as published.
     """
     weights(model)
     saliencies: list[Tensor] = []
 
-    def watch(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        activations = output.detach()
+    def watch(module: nn.Conv2d | nn.Linear, _inputs: object, output: Tensor) -> Tensor:
+        activations, each = output.detach(), module.weight[0].numel()
 
         def keep(gradient: Tensor) -> None:
             by_channel = (activations * gradient).flatten(2).sum(2) if gradient.ndim == 4 else activations * gradient
-            saliencies.append(by_channel.square().sum() / (2 * len(by_channel)))
+            saliencies.append(by_channel.square().sum() * (each / (2 * len(by_channel))))
 
         output.register_hook(keep)
         # what follows may write in place, into its own copy

@@ -159,7 +159,7 @@ class MixedCell(nn.Module):
         super().__init__()
         self.space, self.kind, self.halves, self.k = space, kind, halves, k
         self.preprocess = preprocess
-        self.mixed = channels // k
+        self.channels, self.mixed = channels, channels // k
         groups: list[list[int]] = []
         sources = range(space.inputs + space.nodes)
         readers = [{node for node, other in space.edges() if other == source} for source in sources]

@@ -62,16 +62,18 @@ class Supernet(Skeleton):
     """The search network: (N, C, side, side) -> logits (N, classes).
 
     All cells of a kind share `alphas` (edges, operations). With `k` = K > 1 operations see 1 / K of the channels, and
-    `betas` (edges,) weigh the edges (Xu et al. 2020, section 3)."""
+    with `edge_weights` `betas` (edges,) weigh the edges (Xu et al. 2020, section 3)."""
 
-    def __init__(self, space: CellSpace, network: Network, *, inputs: int, classes: int, k: int = 1) -> None:
+    def __init__(
+        self, space: CellSpace, network: Network, *, inputs: int, classes: int, k: int = 1, edge_weights: bool = True
+    ) -> None:
         def build(kind: str, preprocess: nn.Module | None, channels: int, halves: bool) -> nn.Module:
             return MixedCell(space, kind, preprocess, channels, halves=halves, k=k)
 
         super().__init__(space, network, build, inputs=inputs, classes=classes)
         shape = (len(space.edges()), len(space.operations))
         self.alphas = nn.ParameterDict({kind: nn.Parameter(1e-3 * torch.randn(shape)) for kind in space.kinds})
-        kinds = space.kinds if k > 1 else ()
+        kinds = space.kinds if k > 1 and edge_weights else ()
         self.betas = nn.ParameterDict({kind: nn.Parameter(1e-3 * torch.randn(shape[0])) for kind in kinds})
         for kind in space.kinds:
             self.register_buffer(f"allowed_{kind}", torch.tensor(space.allowed(kind)), persistent=False)
@@ -79,6 +81,14 @@ class Supernet(Skeleton):
     def allowed(self, kind: str) -> Tensor:
         """Return (edges, operations): whether an edge may have an operation."""
         return self.get_buffer(f"allowed_{kind}")
+
+    def allow(self, kind: str, allowed: Tensor) -> None:
+        """Leave each edge of a kind of cell the operations that `allowed` (edges, operations) names."""
+        self.get_buffer(f"allowed_{kind}").copy_(allowed)
+
+    @property
+    def k(self) -> int:
+        return next(cell.k for cell in self.cells if isinstance(cell, MixedCell))
 
     def weights(self) -> list[nn.Parameter]:
         """Return all parameters but those of the architecture."""
@@ -127,7 +137,7 @@ class Supernet(Skeleton):
                     rows[edges.index((node, source))][self.space.operations.index(operation)] = 1.0
             weights[kind] = torch.tensor(rows, dtype=some.dtype, device=some.device)
             active[kind] = [[value > 0 for value in row] for row in rows]
-        if not self.betas:
+        if self.k == 1:
             return Mix(weights, active)
         # an edge whose operation is to be no connection passes nothing by it either
         connected = [name != "none" for name in self.space.operations]

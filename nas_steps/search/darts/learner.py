@@ -39,6 +39,10 @@ class DartsLearner(Learner):
 
     #: whether alphas are learnt by gradients
     learns_alphas = True
+    #: whether edges have weights of their own if K is larger than 1 (Xu et al. 2020, section 3.2)
+    weighs_edges = True
+    #: of the alphas' Adam
+    alpha_betas = ALPHA_BETAS
 
     def __init__(self, supernet: Supernet, settings: Gradient, seed: int = 0) -> None:
         self.supernet, self.settings, self.seed = supernet, settings, seed
@@ -59,7 +63,10 @@ class DartsLearner(Learner):
             self.weights, lr=settings.learning_rate, momentum=settings.momentum, weight_decay=settings.weight_decay
         )
         self.alpha_optimizer = torch.optim.Adam(
-            self.alphas, lr=settings.alpha_learning_rate, betas=ALPHA_BETAS, weight_decay=settings.alpha_weight_decay
+            self.alphas,
+            lr=settings.alpha_learning_rate,
+            betas=self.alpha_betas,
+            weight_decay=settings.alpha_weight_decay,
         )
         optimizers = {"weight_optimizer": self.weight_optimizer, "alpha_optimizer": self.alpha_optimizer}
         self.stateful = {"supernet": supernet, **optimizers}
@@ -88,12 +95,20 @@ class DartsLearner(Learner):
         return self.mix(drawn)
 
     def expected(self) -> Mix:
-        """The mix without noise: it is evaluated, and made discrete."""
+        """The mix without noise, which is made discrete."""
         return self.mix(None)
 
     def entropy(self, mix: Weights) -> float:
         """Return how undecided an expected mix is, in nats: the space's `largest_entropy` if its alphas are equal."""
         return sum(map(entropy, mix.values())) / len(mix)
+
+    def reported(self) -> Mix:
+        """The mix whose loss and accuracy are the supernet's, of those that a batch trains."""
+        return self.expected()
+
+    def facts(self, _mix: Weights) -> Row:
+        """Return what `reason_to_stop` wants to know of an epoch beyond the rows of every kind; `mix` is expected."""
+        return {}
 
     def regulariser(self) -> Tensor | None:
         """A term of the alphas' loss."""
@@ -104,6 +119,10 @@ class DartsLearner(Learner):
         learn_only(self.alphas, frozen=self.weights)
         loss = self.loss_of(lambda: self.mix(drawn), drop, regularised=True)
         self.micro_batches.backward(self.alphas, *valid, loss)
+
+    def warms_up(self) -> bool:
+        """Whether only the weights learn in this epoch."""
+        return self.epoch <= self.settings.warmup_epochs
 
     def reason_to_stop(self, _rows: Sequence[Row]) -> str:
         """Return why the search ends after these epochs, by the rows alone; empty if it goes on."""
@@ -155,7 +174,7 @@ class DartsLearner(Learner):
             group["lr"] = rate
         self.reseed(self.epoch, self.batch)
         self.batch += 1
-        if self.learns_alphas and self.epoch > self.settings.warmup_epochs:
+        if self.learns_alphas and not self.warms_up():
             self.alpha_gradients((images, labels), valid, self.draw(), drop)
             self.alpha_optimizer.step()
         drawn = self.draw_for_weights(images, labels, drop)

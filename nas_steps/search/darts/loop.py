@@ -1,6 +1,6 @@
 """The loop of all differentiable searches (Liu et al. 2019, algorithm 1); `kinds` holds the differences."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from nas_steps.data.batches import DeviceImages
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.search.darts.discretise import most_likely, parameter_free, skips
+from nas_steps.search.darts.discretise import parameter_free, skips
 from nas_steps.search.darts.eigenvalue import largest_eigenvalue
 from nas_steps.search.darts.learner import Candidate, DartsLearner, accuracy, endless, learn_only, learner_of, shuffled
 from nas_steps.search.darts.selection import select
@@ -43,7 +43,13 @@ def darts(
     assert valid is not None  # the alphas learn from validation images
     kind = learner_of(strategy.kind)
     torch.manual_seed(derive_seed(seed, "initialisation"))
-    supernet = Supernet(declared_cells(settings.space), settings.network, **images.shape, k=kind.k(strategy))
+    supernet = Supernet(
+        declared_cells(settings.space),
+        settings.network,
+        **images.shape,
+        k=kind.k(strategy),
+        edge_weights=kind.weighs_edges,
+    )
     supernet = supernet.to(train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     synchronise(supernet)
     learner = kind(supernet, strategy, derive_seed(seed, "relaxation"))
@@ -104,10 +110,10 @@ def _epoch_row(learner: DartsLearner, valid: DeviceImages, epoch: int) -> Row:
         raise DivergedError(f"an alpha is no number after epoch {epoch}")
     learner.reseed(epoch, 0)
     with torch.no_grad():
-        expected = learner.expected()
-    loss, supernet_accuracy = accuracy(supernet, expected, valid, metric=learner.metric)
+        expected, reported = learner.expected(), learner.reported()
+    loss, supernet_accuracy = accuracy(supernet, reported, valid, metric=learner.metric)
     mix = {kind: weights.cpu().tolist() for kind, weights in expected.weights.items()}
-    architecture = most_likely(supernet.space, mix, 1)[0][0]
+    architecture = supernet.space.parse(learner.most_likely(mix)[0][0])
     discrete = supernet.discrete(architecture)
     row: Row = {
         "valid_loss": loss,
@@ -120,8 +126,7 @@ def _epoch_row(learner: DartsLearner, valid: DeviceImages, epoch: int) -> Row:
         "entropy": learner.entropy(mix),
         "parameter_free": {kind: parameter_free(cell) for kind, cell in architecture.cells.items()},
         "skips": skips(architecture),
-        "ranking": {kind: [_ranking(edge) for edge in weights] for kind, weights in mix.items()},
-    }
+    } | learner.facts(mix)
     sharpness = ""
     if learner.settings.eigenvalue:
         row["eigenvalue"], row["products"] = _sharpness(learner, valid)
@@ -133,10 +138,6 @@ def _epoch_row(learner: DartsLearner, valid: DeviceImages, epoch: int) -> Row:
             flush=True,
         )
     return row
-
-
-def _ranking(weights: Sequence[float]) -> list[int]:
-    return sorted(range(len(weights)), key=lambda place: -weights[place])
 
 
 def _sharpness(learner: DartsLearner, valid: DeviceImages) -> tuple[float, int]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nas_steps.config.strategies import Sdarts
@@ -11,7 +12,9 @@ from nas_steps.search.darts.learner import DartsLearner
 
 
 class SdartsLearner(DartsLearner):
-    """Weights learn under a disturbed mix, so that it comes to a flat place; the alphas learn undisturbed."""
+    """Weights learn under a disturbed mix, so that it comes to a flat place; the alphas learn undisturbed.
+
+    `draw` and `draw_for_weights` return disturbances; `mix_for_weights` adds them and goes back to the simplex."""
 
     settings: Sdarts
 
@@ -28,8 +31,16 @@ class SdartsLearner(DartsLearner):
         }
 
     def mix_for_weights(self, drawn: Any) -> Mix:
-        weights = {}
-        for kind, soft in self.supernet.probabilities().items():
-            moved = (soft + drawn[kind]).clamp_min(0) * self.supernet.allowed(kind)
-            weights[kind] = moved / moved.sum(-1, keepdim=True).clamp_min(1e-12)
-        return Mix(weights)
+        soft = self.supernet.probabilities()
+        return Mix({kind: on_simplex(one + drawn[kind], self.supernet.allowed(kind)) for kind, one in soft.items()})
+
+
+def on_simplex(moved: Tensor, allowed: Tensor) -> Tensor:
+    """Clamp weights (edges, operations) to 0 and 1 and divide each edge's by their sum, as the authors' code.
+
+    If nothing is left of an edge, its largest weight becomes 1. Operations that are not `allowed` get 0."""
+    largest = moved.masked_fill(~allowed, float("-inf")).argmax(-1)
+    clamped = moved.clamp(0, 1) * allowed
+    total = clamped.sum(-1, keepdim=True)
+    alone = F.one_hot(largest, moved.shape[-1]).to(moved)
+    return torch.where(total > 0, clamped / total.clamp_min(torch.finfo(moved.dtype).tiny), alone)

@@ -78,8 +78,11 @@ class Sizes:
         first = replace(network, stages=network.stages[: stages - 1], head=replace(network.head, width=1, hidden=0))
         return self._macs(first, 1, self.images.side) / self._macs(network, 1, self.images.side)
 
-    def supernet(self, path: str = "all", parts: int = 1) -> float:
-        """Return the size of a supernet of cells, with `all` operations, one of each `edge` or `none`."""
+    def supernet(self, path: str = "all", parts: int = 1, kept: int | None = None) -> float:
+        """Return the size of a supernet of cells with `all` operations, one of each `edge` or `none`.
+
+        Of all, an edge may have `kept` some.
+        """
         if path == "architecture" or not isinstance(self.space, CellSpace):
             return self.candidate()
         counts, blocks = self._known(0, self.images.side), self._of(0)
@@ -91,7 +94,9 @@ class Sizes:
                 reads = "input" if source < self.space.inputs else "node"
                 choices = self.space.choices_between(kind, node, source)
                 edge = sum(self._count(counts, blocks, f"{kind}-{reads}-{one}", self.images.side) for one in choices)
-                total += edge / parts / (len(choices) if path == "edge" and choices else 1)
+                wanted = 1 if path == "edge" else kept
+                # of an operation nearly all multiply-accumulates are of c x c channels
+                total += edge / parts**2 * (min(wanted, len(choices)) / len(choices) if wanted and choices else 1)
         return total
 
     def baseline(self, name: str) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost, rungs
 from nas_steps.config.ranking import ranking_recipe
-from nas_steps.config.strategies import Enas, Gradient, PcDarts, Random, Rsws
+from nas_steps.config.strategies import Drnas, Enas, Gradient, PcDarts, Random, Rsws, SdartsAdv
 from nas_steps.config.weights import pretrains
 from nas_steps.facts import CALIBRATION_BATCH, PROBE
 from nas_steps.search.counting import most_evaluations
@@ -171,23 +171,29 @@ class Workload:
         """Return what the budget counts of a strategy; looking at a supernet after each epoch is no part of it."""
         strategy = self.config.search.strategies[name]
         if isinstance(strategy, Gradient):
-            looks = strategy.epochs * self.images.valid * self._supernet_of(strategy)
+            looks = sum(epochs * self.images.valid * macs for epochs, macs in self._stages_of(strategy))
             return self._gradient(name).macs - looks
         return self._enas(name).macs if isinstance(strategy, Enas) else self._scoring.macs * self._evaluations(name)
 
-    def _supernet_of(self, strategy: Gradient) -> float:
-        return self.sizes.supernet(strategy.path, strategy.parts if isinstance(strategy, PcDarts) else 1)
+    def _stages_of(self, strategy: Gradient) -> list[tuple[int, float]]:
+        """Return the epochs of each stage of a supernet's training, and the size of its supernet."""
+        if isinstance(strategy, Drnas) and strategy.stages:
+            return [
+                (one.epochs, self.sizes.supernet(strategy.path, one.parts, one.operations)) for one in strategy.stages
+            ]
+        parts = strategy.parts if isinstance(strategy, PcDarts) else 1
+        return [(strategy.epochs, self.sizes.supernet(strategy.path, parts))]
 
     def _gradient(self, name: str) -> Work:
         strategy = self.config.search.strategies[name]
         assert isinstance(strategy, Gradient)
-        passes = strategy.passes * strategy.epochs * self.images.train
-        found = Work(
-            1,
-            passes,
-            (TRAINING * passes + strategy.epochs * self.images.valid) * self._supernet_of(strategy),
-            passes / strategy.batch_size,
-        )
+        # of a batch, those that look for the worst disturbance, too; two of these are forward passes alone
+        each = strategy.passes + (strategy.steps + 2 / TRAINING if isinstance(strategy, SdartsAdv) else 0)
+        found = Work(1)
+        for epochs, macs in self._stages_of(strategy):
+            passes = each * epochs * self.images.train
+            all_macs = (TRAINING * passes + epochs * self.images.valid) * macs
+            found += Work(0, passes, all_macs, passes / strategy.batch_size)
         if strategy.selection == "perturbation" and isinstance(self.sizes.space, CellSpace):
             found += self._selection(strategy, self.sizes.space)
         return found + self._scored() * (strategy.evaluations if isinstance(strategy, Rsws) else 0)

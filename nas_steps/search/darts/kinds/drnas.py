@@ -1,5 +1,6 @@
-"""DrNAS (Chen et al. 2021, sections 3.1 and 3.2)."""
+"""DrNAS (Chen et al. 2021, sections 3.1 to 3.3)."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -7,15 +8,103 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Dirichlet, kl_divergence
 
-from nas_steps.config.strategies import Drnas
+from nas_steps.config.strategies import Drnas, Gradient
 from nas_steps.models.cells.mixed_cell import Mix
-from nas_steps.search.darts.learner import DartsLearner
+from nas_steps.models.cells.supernet import Supernet
+from nas_steps.models.cells.widening import widen
+from nas_steps.provenance.seeds import derive_seed
+from nas_steps.search.darts.learner import Candidate, DartsLearner, Weights
+from nas_steps.training.batch_norms import synchronise
+from nas_steps.training.checkpoint import State
+from nas_steps.training.loop import Batch
+
+#: the least score of an architecture of operations that were not pruned: pruned ones weigh 0, whose log counts as -690
+LEAST_SCORE = -600.0
 
 
 class Learner(DartsLearner):
-    """Draws the weights from Dirichlet distributions with learnt concentrations, held near the flat distribution."""
+    """Draws the weights from Dirichlet distributions with learnt concentrations, held near the flat distribution.
+
+    With stages, each later one begins by pruning the edges' least operations and widening the mixed channels."""
 
     settings: Drnas
+    weighs_edges = False
+
+    def __init__(self, supernet: Supernet, settings: Drnas, seed: int = 0) -> None:
+        super().__init__(supernet, settings, seed)
+        #: the number of the stage, from 0, that the supernet is in
+        self.stage = 0
+
+    @staticmethod
+    def k(settings: Gradient) -> int:
+        assert isinstance(settings, Drnas)
+        return settings.stages[0].parts if settings.stages else 1
+
+    def begin(self, epoch: int, batch: int, valid: Iterator[Batch]) -> None:
+        super().begin(epoch, batch, valid)
+        while self.stage < stage_of(self.settings, epoch)[0]:
+            self.stage += 1
+            self._prune(self.settings.stages[self.stage].operations)
+            self._widen()
+
+    def warms_up(self) -> bool:
+        return stage_of(self.settings, self.epoch)[1] <= self.settings.warmup_epochs
+
+    @torch.no_grad()
+    def _prune(self, count: int | None) -> None:
+        """Keep the `count` operations of each edge with the largest alphas; pruned alphas are 0 and stay it."""
+        if count is None:
+            return
+        for kind, alphas in self.supernet.alphas.items():
+            allowed = self.supernet.allowed(kind)
+            order = alphas.masked_fill(~allowed, float("-inf")).argsort(dim=-1, descending=True, stable=True)
+            kept = torch.zeros_like(allowed).scatter(1, order[:, :count], True) & allowed
+            self.supernet.allow(kind, kept)
+            alphas.masked_fill_(~kept, 0)
+            if alphas in self.alpha_optimizer.state:
+                self.alpha_optimizer.state[alphas]["exp_avg"].masked_fill_(~kept, 0)
+
+    def _widen(self) -> None:
+        """Widen to the parts of the stage; momentum is widened as its weights are."""
+        parts = self.settings.stages[self.stage].parts
+        if parts == self.supernet.k:
+            return
+        grown = widen(self.supernet, parts, derive_seed(self.seed, "stage", self.stage))
+        synchronise(self.supernet)
+        before = dict(self.weight_optimizer.state)
+        for old, new, wider in grown:
+            momentum = before.pop(old, {}).get("momentum_buffer")
+            if momentum is not None:
+                before[new] = {"momentum_buffer": wider(momentum)}
+        self.weights = self.supernet.weights()
+        group = {name: value for name, value in self.weight_optimizer.param_groups[0].items() if name != "params"}
+        self.weight_optimizer = torch.optim.SGD(self.weights, **group)
+        self.weight_optimizer.state.update({one: before[one] for one in self.weights if one in before})
+        self.stateful["weight_optimizer"] = self.weight_optimizer
+
+    def state(self) -> State:
+        allowed = {kind: self.supernet.allowed(kind).clone() for kind in self.supernet.alphas}
+        return {**super().state(), "stage": self.stage, "allowed": allowed}
+
+    def restore(self, state: State) -> None:
+        if state["stage"] > self.stage:
+            self.stage = state["stage"]
+            self._widen()
+        for kind, allowed in state["allowed"].items():
+            self.supernet.allow(kind, allowed)
+        super().restore(state)
+
+    @property
+    def active(self) -> dict[str, list[list[bool]]] | None:
+        """The operations that are computed: all, unless some are pruned."""
+        if not any(stage.operations for stage in self.settings.stages[: self.stage + 1]):
+            return None
+        return {kind: self.supernet.allowed(kind).tolist() for kind in self.supernet.alphas}
+
+    def most_likely(self, mix: Weights) -> list[Candidate]:
+        """Return the likeliest architectures of operations that were not pruned."""
+        first, *others = super().most_likely(mix)
+        return [first, *(one for one in others if one[1] > LEAST_SCORE)]
 
     def draw(self) -> int:
         return int(torch.randint(2**62, (), generator=self.generator))
@@ -36,14 +125,14 @@ class Learner(DartsLearner):
                     for allowed, concentration in self.concentrations(kind)
                 ]
                 weights[kind] = torch.stack(rows)
-        return Mix(weights)
+        return Mix(weights, self.active)
 
     def expected(self) -> Mix:
         weights = {}
         for kind, alphas in self.supernet.alphas.items():
             positive = (F.elu(alphas) + 1).clamp_min(1e-6) * self.supernet.allowed(kind)
             weights[kind] = positive / positive.sum(-1, keepdim=True)
-        return Mix(weights)
+        return Mix(weights, self.active)
 
     def regulariser(self) -> Tensor:
         divergences = [
@@ -52,6 +141,16 @@ class Learner(DartsLearner):
             for _, concentration in self.concentrations(kind)
         ]
         return self.settings.divergence_weight * torch.stack(divergences).sum()
+
+
+def stage_of(settings: Drnas, epoch: int) -> tuple[int, int]:
+    """Return the number of an epoch's stage, from 0, and the epoch's number in it, from 1, as `epoch` is counted."""
+    before = 0
+    for number, stage in enumerate(settings.stages):
+        if epoch <= before + stage.epochs:
+            return number, epoch - before
+        before += stage.epochs
+    return 0, epoch
 
 
 def _dirichlet(concentration: Tensor) -> Dirichlet:

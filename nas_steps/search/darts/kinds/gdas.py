@@ -39,4 +39,13 @@ class Learner(DartsLearner):
         return Mix(weights, active)
 
     def expected(self) -> Mix:
+        """The probabilities of the draw."""
         return Mix(self.supernet.probabilities())
+
+    def reported(self) -> Mix:
+        """The likeliest draw: one operation an edge. No batch trains the weighted sum of all operations."""
+        weights = {
+            kind: F.one_hot(soft.argmax(-1), soft.shape[1]).to(soft)
+            for kind, soft in self.supernet.probabilities().items()
+        }
+        return Mix(weights, {kind: (one > 0).tolist() for kind, one in weights.items()})

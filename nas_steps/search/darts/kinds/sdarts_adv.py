@@ -4,12 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from nas_steps.config.strategies import SdartsAdv
+from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.search.darts.learner import learn_only
-from nas_steps.search.darts.sdarts import SdartsLearner
+from nas_steps.search.darts.sdarts import SdartsLearner, on_simplex
 from nas_steps.training.batch_norms import same_statistics
 
-#: of projected gradient ascent: the radius can be crossed 2.5 times (Madry et al. 2018, section B)
-REACH = 2.5
+#: of projected gradient ascent: the radius can be crossed twice, from any start to the opposite side
+REACH = 2.0
 
 
 class Learner(SdartsLearner):
@@ -18,16 +19,35 @@ class Learner(SdartsLearner):
     settings: SdartsAdv
 
     def draw_for_weights(self, images: Tensor, labels: Tensor, drop: float) -> dict[str, Tensor]:
-        """The disturbance that makes the training loss largest, by steps along the signs of its gradient."""
-        disturbances = {kind: nn.Parameter(torch.zeros_like(alphas)) for kind, alphas in self.supernet.alphas.items()}
+        """Return the disturbance that makes the training loss largest; none if the ascent did not raise the loss.
+
+        It starts at a random disturbance and steps along the signs of the gradient. After each step it is clamped to
+        the radius, and the weights go back to the simplex. The supernet evaluates: running statistics, no drop path."""
+        allowed = {kind: self.supernet.allowed(kind) for kind in self.supernet.alphas}
+        with torch.no_grad():
+            soft = self.supernet.probabilities()
+            start = {kind: on_simplex(soft[kind] + one, allowed[kind]) for kind, one in self.draw().items()}
+        worst = {kind: nn.Parameter(one) for kind, one in start.items()}
+        parameters = list(worst.values())
         learn_only([], frozen=[*self.weights, *self.alphas])
-        loss = self.loss_of(lambda: self.mix_for_weights(disturbances), drop)
-        with same_statistics(self.supernet):
-            for _ in range(self.settings.steps):
-                self.micro_batches.backward(list(disturbances.values()), images, labels, loss)
-                with torch.no_grad():
-                    for disturbance in disturbances.values():
-                        assert disturbance.grad is not None
-                        disturbance.add_(disturbance.grad.sign(), alpha=REACH * self.radius / self.settings.steps)
-                        disturbance.clamp_(-self.radius, self.radius)
-        return {kind: disturbance.detach() for kind, disturbance in disturbances.items()}
+        undisturbed = self.loss_of(lambda: Mix(soft), drop)
+        disturbed = self.loss_of(lambda: Mix(worst), drop)
+        self.supernet.eval()
+        try:
+            with same_statistics(self.supernet):
+                before, _ = self.micro_batches.forward(images, labels, undisturbed)
+                for _ in range(self.settings.steps):
+                    self.micro_batches.backward(parameters, images, labels, disturbed)
+                    with torch.no_grad():
+                        for kind, one in worst.items():
+                            assert one.grad is not None
+                            moved = one - soft[kind] + one.grad.sign() * (REACH * self.radius / self.settings.steps)
+                            moved = soft[kind] + moved.clamp(-self.radius, self.radius)
+                            one.copy_(on_simplex(moved, allowed[kind]))
+                after, _ = self.micro_batches.forward(images, labels, disturbed)
+        finally:
+            self.supernet.train()
+        rises = bool(before <= after)
+        return {
+            kind: one.detach() - soft[kind] if rises else torch.zeros_like(soft[kind]) for kind, one in worst.items()
+        }
