@@ -5,32 +5,26 @@
 
 TABLE is that of `benchmarks.nasbench201`. A tool sees six categorical choices of five operations and, for each
 architecture that it asks for, the validation accuracy after 12 epochs; what it finds best is scored after 200.
-With `--regret` it sees the validation accuracy after 200 epochs, and its regret is the distance to the best of the space.
+With `--regret` it sees the validation accuracy after 200 epochs; its regret is how far it stays below the table's best.
 
 Evaluations count as asked. A tool that asks twice for an architecture, or for two strings of one network, spends two
-evaluations, as it would on trainings; `different` says how many networks it saw. Our strategies ask for no network twice.
+evaluations, as it would on trainings; `different` says how many networks it saw. Our strategies ask for none twice.
 
 Runs go seed by seed through all data sets and tools, the slow tools only up to `--slow-runs`, so that a run that is
-stopped leaves a fair comparison. Every finished search is a row of `--output`: rows that are there are not computed again,
-and rows of `--merge` files count too, if table, versions, settings and number of evaluations are the same.
+stopped leaves a fair comparison. Every search that ended is a row of `--output`: what is there is not computed again.
+Rows of `--merge` files count too, if table, versions, settings and number of evaluations are the same.
 Seconds are those of one thread of the processor, a whole search's through its evaluations, the median over searches.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import math
 import os
 import sys
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass, fields
-from itertools import islice
-from multiprocessing import get_context
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, median, stdev
 
@@ -38,189 +32,10 @@ from tqdm import tqdm
 
 from benchmarks import nasbench201
 from benchmarks.nasbench201 import COLUMNS, Table, difference, read, settings_of
-from benchmarks.simulation import search
-from benchmarks.tools import TOOLS, Tool
+from benchmarks.tool_searches import MARKS, OURS, Output, Run, execute, jobs, load
+from benchmarks.tools import TOOLS
 from nas_steps.errors import UserError
 from nas_steps.provenance.fingerprint import code_fingerprint, fingerprint
-from nas_steps.provenance.seeds import derive_seed
-from nas_steps.spaces.cells.presets import PRESETS
-
-SPACE = PRESETS["nasbench201"]
-OURS = tuple(nasbench201.SETTINGS)
-#: evaluations after which the best so far is noted
-MARKS = (10, 25, 50, 100, 150)
-#: what a search sees: a column of the table
-GOALS = {"accuracy12": 0, "accuracy200": 1}
-
-
-@dataclass(frozen=True)
-class Run:
-    """One search. Accuracies in %; `valid` and `test`, after 200 epochs, are those of what the search found best."""
-
-    tool: str
-    version: str
-    table: str
-    data: str
-    goal: str
-    evaluations: int
-    seed: int
-    valid: float
-    test: float
-    #: different networks among the evaluated
-    different: int
-    #: seconds per proposal, telling the score included
-    seconds: float
-    #: the best that it had seen after these many evaluations, nan beyond its own
-    best_10: float
-    best_25: float
-    best_50: float
-    best_100: float
-    best_150: float
-
-    def key(self) -> tuple[object, ...]:
-        return self.tool, self.version, self.table, self.data, self.goal, self.evaluations, self.seed
-
-    def best(self, mark: int) -> float:
-        return getattr(self, f"best_{mark}")
-
-
-@dataclass(frozen=True)
-class Job:
-    """A search to run: the key of its Run."""
-
-    tool: str
-    version: str
-    table: str
-    data: str
-    goal: str
-    evaluations: int
-    seed: int
-
-    def key(self) -> tuple[object, ...]:
-        return tuple(asdict(self).values())
-
-
-# ------------------------------------------------------------------------------------------------ one search
-
-
-def ask_and_tell(tool: Tool, score: Callable[[str], float], evaluations: int, seed: int) -> list[tuple[str, float]]:
-    """What a tool asked for, in this order, as strings of the space, with the scores that it was told."""
-    options: dict[str, tuple[str, ...]] = {}
-    while (decision := SPACE.decision([0] * len(options))) is not None:
-        options[f"edge_{len(options)}"] = tuple(decision.options[one] for one in decision.allowed)
-    searcher = tool.start(options, seed % 2**32)
-    asked = []
-    for _ in range(evaluations):
-        found = searcher.ask()
-        text = str(SPACE.decode([allowed.index(found[name]) for name, allowed in options.items()]))
-        asked.append((text, float(score(text))))
-        searcher.tell(asked[-1][1])
-    return asked
-
-
-def run(job: Job, table: Table) -> Run:
-    """Search `table`, once."""
-    seed = derive_seed(job.seed, job.tool, job.data)
-    column = GOALS[job.goal]
-    began = time.process_time()
-    if job.tool in OURS:
-        settings = settings_of(job.evaluations)[job.tool]
-        told = search(settings, SPACE, lambda architecture: table[str(architecture)][column], seed=seed)
-        asked = [(one.architecture, one.fitness) for one in told]
-    else:
-        asked = ask_and_tell(TOOLS[job.tool], lambda text: table[text][column], job.evaluations, seed)
-    seconds = (time.process_time() - began) / job.evaluations
-    if len(asked) != job.evaluations:
-        raise RuntimeError(f"{job.tool} evaluated {len(asked)} architectures, not {job.evaluations}")
-    _, valid, test = table[max(asked, key=lambda one: one[1])[0]]
-    best = {
-        f"best_{mark}": max(value for _, value in asked[:mark]) if mark <= len(asked) else math.nan for mark in MARKS
-    }
-    different = len({SPACE.identity(SPACE.parse(text)) for text, _ in asked})
-    return Run(*job.key(), valid=valid, test=test, different=different, seconds=seconds, **best)
-
-
-_tables: dict[str, Table] = {}
-
-
-def start(path: Path) -> None:
-    """Set a process up: the table, and no warnings of the tools' models."""
-    _tables.update(read(path))
-    for module in ("botorch", "gpytorch", "linear_operator", "neps", "optuna", "sklearn"):
-        warnings.filterwarnings("ignore", module=rf"{module}\.")
-
-
-def work(job: Job) -> Run:
-    return run(job, _tables[job.data])
-
-
-# ------------------------------------------------------------------------------------------------ many searches
-
-
-def jobs(
-    tools: Sequence[str], data: Sequence[str], seeds: range, slow: int, versions: dict[str, str], **same: object
-) -> list[Job]:
-    """All searches, seed by seed; those of slow tools have seeds below `slow`."""
-    return [
-        Job(tool=tool, version=versions[tool], data=one, seed=seed, **same)
-        for seed in seeds
-        for one in data
-        for tool in tools
-        if tool in OURS or not TOOLS[tool].slow or seed < slow
-    ]
-
-
-def execute(waiting: Iterable[Job], path: Path, processes: int, until: float) -> Iterator[Run]:
-    """Run the searches in this order, and yield each that ends; none starts after the time `until`."""
-    # a fresh interpreter reads the number of threads
-    with ProcessPoolExecutor(processes, get_context("spawn"), start, (path,)) as pool:
-        left = iter(waiting)
-        running: dict[Future[Run], Job] = {}
-        while True:
-            free = 2 * processes - len(running) if time.monotonic() < until else 0
-            running |= {pool.submit(work, job): job for job in islice(left, free)}
-            if not running:
-                return
-            for done in wait(running, return_when=FIRST_COMPLETED).done:
-                job = running.pop(done)
-                try:
-                    yield done.result()
-                except Exception as error:
-                    error.add_note(f"in the search of {job.tool} on {job.data} with seed {job.seed}")
-                    raise
-
-
-def load(path: Path) -> list[Run]:
-    """The runs of a file that `--output` wrote. Raises UserError."""
-    names = [field.name for field in fields(Run)]
-    kinds = {"evaluations": int, "seed": int, "different": int}
-    text = {"tool", "version", "table", "data", "goal"}
-    with path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        if reader.fieldnames != names:
-            raise UserError(f"{path} is no file of runs: its columns are {reader.fieldnames}, expected {names}")
-        return [
-            Run(**{name: row[name] if name in text else kinds.get(name, float)(row[name]) for name in names})
-            for row in reader
-        ]
-
-
-class Output:
-    """A CSV file of runs that grows; without a path, nothing."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        if path is not None and not path.exists():
-            with path.open("x", newline="") as file:
-                csv.writer(file).writerow([field.name for field in fields(Run)])
-
-    def add(self, one: Run) -> None:
-        if self.path is not None:
-            with self.path.open("a", newline="") as file:
-                csv.writer(file).writerow(asdict(one).values())
-
-
-# ------------------------------------------------------------------------------------------------ the report
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
@@ -282,13 +97,10 @@ def report(runs: dict[str, list[Run]], table: Table, goal: str) -> list[str]:
             after = " ".join(f"{fmean(one.best(mark) for one in own):.2f}" for mark in marks)
         less = f"{found[tool][0]:+.3f} ± {found[tool][1]:.3f}" if tool in found else "-"
         valid, test = (spread([getattr(one, split) for one in own]) for split in ("valid", "test"))
-        fields_ = f"{valid:14} {less:16} {test:14} {after:{wide}}"
+        cells = f"{valid:14} {less:16} {test:14} {after:{wide}}"
         cost = f"{fmean(one.different for one in own):9.1f} {1000 * median(one.seconds for one in own):12.2f}"
-        lines.append(f"{tool:24} {len(own):4}  {fields_} {cost}")
+        lines.append(f"{tool:24} {len(own):4}  {cells} {cost}")
     return [*lines, verdict(ours, found)]
-
-
-# ------------------------------------------------------------------------------------------------ the command
 
 
 def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -339,8 +151,12 @@ def check(given: argparse.Namespace) -> None:
         raise UserError(f"--evaluations is {given.evaluations}: give 20 or more, a multiple of 10")
     if given.seeds.start < 0:
         raise UserError(f"--seeds starts at {given.seeds.start}: give 0 or more")
+    if not given.seeds:
+        raise UserError("--runs or --seeds name no seeds: give --runs 1 or more, or --seeds FROM TO, FROM below TO")
     if given.processes < 1:
         raise UserError(f"--processes is {given.processes}: give 1 or more")
+    if given.output and not given.output.parent.is_dir():
+        raise UserError(f"--output names {given.output}, whose folder is not there: make it")
     for path in given.merge:
         if not path.is_file():
             raise UserError(f"--merge names {path}, which is not there")
@@ -349,8 +165,6 @@ def check(given: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     given = options_of(arguments)
     check(given)
-    # before the tools' libraries are imported, in the processes that search
-    os.environ.update({"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"})
     versions = versions_of(given)
     goal = "accuracy200" if given.regret else "accuracy12"
     same = {
@@ -360,9 +174,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     files = [*given.merge, *([given.output] if given.output and given.output.exists() else [])]
     known = {one.key(): one for path in files for one in load(path)}
-    wanted = [job for job in jobs(list(versions), given.data, given.seeds, given.slow_runs, versions, **same)]
+    wanted = jobs(versions, given.data, given.seeds, given.slow_runs, **same)
     waiting = [job for job in wanted if job.key() not in known]
     output = Output(given.output)
+    # of the processes that search, whose libraries read it when they are imported
+    os.environ.update({"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"})
     until = time.monotonic() + 60 * given.minutes
     for one in tqdm(execute(waiting, given.table, given.processes, until), total=len(waiting), disable=None):
         known[one.key()] = one
@@ -373,17 +189,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if (one.table, one.goal, one.evaluations) == tuple(same.values()) and versions.get(one.tool) == one.version
     ]
     if len(counted) < len(known):
-        print(
-            f"{len(known) - len(counted)} runs of the files are of other tools, versions, settings or tables: left out"
-        )
+        print(f"left out, of other tools, versions, settings or tables: {len(known) - len(counted)} runs of the files")
     tables = read(given.table)
     print(f"searches of {given.evaluations} evaluations; accuracy in %, mean ± standard deviation; intervals: 95 %")
     for data in given.data:
         runs = {tool: [one for one in counted if (one.tool, one.data) == (tool, data)] for tool in versions}
         if runs := {tool: own for tool, own in runs.items() if own}:
             print(f"\n{data}", *report(runs, tables[data], goal), sep="\n")
-    used = {tool: known for tool, known in versions.items() if tool in TOOLS}
-    print("\n" + "; ".join(f"{tool}: {known}" for tool, known in used.items()))
+    used = [f"{tool}: {known}" for tool, known in versions.items() if tool in TOOLS]
+    if used:
+        print("\n" + "; ".join(used))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 Every tool searches categorical parameters and has its default settings, with two exceptions. Syne Tune's evolution has
 the population and sample of NAS-Bench-201 (10 and 3): its default population, 100, would draw all of 100 evaluations at
-random. Syne Tune's BoTorch runs twice: its default climbs to points inside the cube of one-hot codes, which are rounded to
-what was evaluated before, again and again; `_random` takes the best of random points instead (its own option).
+random. Syne Tune's BoTorch runs twice: its default climbs to points inside the cube of one-hot codes, which round to
+what was evaluated before, again and again; `_random` takes the best of random points, by an option of its own.
 """
 
 from __future__ import annotations
