@@ -138,7 +138,6 @@ def test_a_tool_learns_and_follows_its_seed(name: str) -> None:
     first = ask_and_tell(tool, score, count, 5)
     assert ask_and_tell(tool, score, count, 5) == first
     assert ask_and_tell(tool, score, 3, 6) != first[:3]
-    assert len({text for text, _ in first}) > 3
     early, late = ([value for _, value in part] for part in (first[:6], first[-6:]))
     assert fmean(late) > fmean(early)
 
