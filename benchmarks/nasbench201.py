@@ -16,11 +16,13 @@ import argparse
 import math
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from statistics import NormalDist, fmean, stdev
+from statistics import fmean, stdev, variance
 
 import pandas as pd
+from scipy import stats
 
 from benchmarks.cached import CachedSpace
 from benchmarks.simulation import search
@@ -38,14 +40,23 @@ COLUMNS = {
     "imagenet16": ("imagenet16_val_acc12", "imagenet16_val_acc200", "imagenet16_test_acc200"),
 }
 EVALUATIONS = 100
-#: 100 evaluations of each. Evolution's constants are those that NAS-Bench-201 was published with (population 10, sample
-#: 3, one child a step), the predictor's those of BANANAS (10 at random, then 10 a round); all else is a default.
-SETTINGS: dict[str, strategies.SamplingStrategy] = {
-    "random": strategies.Random(evaluations=EVALUATIONS),
-    "evolution": strategies.Evolution(population=10, sample=3, children=1, rounds=91),
-    "reinforce": strategies.Reinforce(rounds=EVALUATIONS // strategies.Reinforce().batch),
-    "predictor": strategies.Predictor(initial=10, batch=10, rounds=10),
-}
+
+
+def settings_of(evaluations: int) -> dict[str, strategies.SamplingStrategy]:
+    """Every strategy, with a number of evaluations that is a multiple of 10.
+
+    Evolution's constants are those that NAS-Bench-201 was published with (population 10, sample 3, one child a step),
+    the predictor's those of BANANAS (10 at random, then 10 a round); all else is a default.
+    """
+    return {
+        "random": strategies.Random(evaluations=evaluations),
+        "evolution": strategies.Evolution(population=10, sample=3, children=1, rounds=evaluations - 9),
+        "reinforce": strategies.Reinforce(rounds=evaluations // strategies.Reinforce().batch),
+        "predictor": strategies.Predictor(initial=10, batch=10, rounds=evaluations // 10),
+    }
+
+
+SETTINGS = settings_of(EVALUATIONS)
 #: validation and test accuracy, mean and standard deviation, by data set
 PUBLISHED = {
     "random": ((90.93, 0.36, 93.70, 0.36), (70.93, 1.09, 71.04, 1.07), (44.45, 1.10, 44.57, 1.25)),
@@ -83,10 +94,14 @@ def work(strategy: str, data: str, seeds: range) -> tuple[list[tuple[float, floa
     return results, time.process_time() - began
 
 
-def difference(values: list[float], others: list[float]) -> tuple[float, float]:
-    """The difference of two means and half its 95 % interval (runs are independent, and many)."""
-    error = math.sqrt(stdev(values) ** 2 / len(values) + stdev(others) ** 2 / len(others))
-    return fmean(values) - fmean(others), NormalDist().inv_cdf(0.975) * error
+def difference(values: Sequence[float], others: Sequence[float]) -> tuple[float, float]:
+    """The difference of two means and half its 95 % interval (Welch 1947): independent runs, two or more of each."""
+    parts = [(variance(one) / len(one), len(one) - 1) for one in (values, others)]
+    squared = sum(part for part, _ in parts)
+    if squared == 0:
+        return fmean(values) - fmean(others), 0.0
+    freedom = squared**2 / sum(part**2 / own for part, own in parts)
+    return fmean(values) - fmean(others), float(stats.t.ppf(0.975, freedom)) * math.sqrt(squared)
 
 
 def start(path: Path) -> None:
