@@ -46,13 +46,16 @@ def settings_of(evaluations: int) -> dict[str, strategies.SamplingStrategy]:
     """Every strategy, with a number of evaluations that is a multiple of 10.
 
     Evolution's constants are those that NAS-Bench-201 was published with (population 10, sample 3, one child a step),
-    the predictor's those of BANANAS (10 at random, then 10 a round); all else is a default.
+    the predictor's those of BANANAS (10 at random, then 10 a round), local search evaluates one neighbour a round and
+    Bayesian optimisation five architectures, both after 10 at random; all else is a default.
     """
     return {
         "random": strategies.Random(evaluations=evaluations),
         "evolution": strategies.Evolution(population=10, sample=3, children=1, rounds=evaluations - 9),
         "reinforce": strategies.Reinforce(rounds=evaluations // strategies.Reinforce().batch),
+        "local_search": strategies.LocalSearch(initial=10, batch=1, rounds=evaluations - 9),
         "predictor": strategies.Predictor(initial=10, batch=10, rounds=evaluations // 10),
+        "bayesian": strategies.Bayesian(initial=10, batch=5, rounds=(evaluations - 10) // 5 + 1),
     }
 
 
