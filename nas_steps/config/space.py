@@ -49,7 +49,8 @@ class Space(Section):
     none_is_choice: bool | None = Field(None, description="Whether an edge may be `none`; null: if all edges are kept.")
     stem: dict[str, Any] | None = Field(
         None,
-        description="Mobile: `width`, `kernel`, `stride`, `activation` of the first layer; `epsilon` of batch norms; "
+        description="Mobile: `width`, `kernel`, `stride`, `activation` of the first layer; `epsilon` and "
+        "`momentum` (share of a batch in the running statistics) of batch norms; "
         "`padding` of convolutions of stride 2: `symmetric` or TensorFlow's `same`.",
     )
     stages: list[dict[str, Any]] | None = Field(

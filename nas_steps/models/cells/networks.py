@@ -112,6 +112,9 @@ class CellNetwork(nn.Module):
 
     An auxiliary head adds its logits in training. The training loop raises the probability `drop_path`."""
 
+    #: whether the training raises `drop_path` from 0 over its epochs (ScheduledDropPath of Zoph et al. 2018)
+    drop_path_rises = True
+
     def __init__(
         self, architecture: CellArchitecture, network: Network, *, inputs: int, classes: int, auxiliary: bool = False
     ) -> None:
@@ -176,7 +179,9 @@ class StagedNetwork(nn.Module):
     """Stem, three stages of `network.cells` cells, average, classifier: (N, C, side, side) -> logits (N, classes).
 
     An auxiliary head reads the last reduction's output and adds its logits in training. `drop_path` is the current
-    probability."""
+    probability, which the training raises."""
+
+    drop_path_rises = True
 
     def __init__(
         self, architecture: CellArchitecture, network: Network, *, inputs: int, classes: int, auxiliary: bool = False
