@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from nas_steps.config.estimators import ESTIMATORS
+from nas_steps.config.paper import PAPERS
 from nas_steps.config.recipe import Optimisation, Recipe
 from nas_steps.config.schema import Config
 from nas_steps.config.section import Augment, Jitter, ResizedCrop
@@ -71,8 +72,19 @@ def _table(title: str, rows: Iterable[str]) -> list[str]:
 def _kinds(prefix: str, kinds: Mapping[str, type[BaseModel]]) -> Iterator[str]:
     """Yield a row for each kind, followed by rows of its own keys."""
     for kind, section in kinds.items():
-        yield f"| **`kind: {kind}`** | keys {_origin(section)} |  | {section.model_fields['kind'].description} |"
+        meaning = " ".join(filter(None, (section.model_fields["kind"].description, _of_paper(kind))))
+        yield f"| **`kind: {kind}`** | keys {_origin(section)} |  | {meaning} |"
         yield from _rows(section, prefix.format(kind=kind))
+
+
+def _of_paper(kind: str) -> str:
+    """Say what `paper: true` stands for; empty for a kind without it."""
+    if kind not in PAPERS:
+        return ""
+    paper = PAPERS[kind]
+    keys = json.dumps(paper.keys).replace('"', "")
+    network = f"The paper's supernet has {paper.network}"
+    return f"`paper: true` is `{keys}` and wants `data.valid: {exact(paper.valid)}`. {network} ({paper.source})."
 
 
 def _rows(section: type[BaseModel], prefix: str = "", *, inside: bool = True) -> Iterator[str]:
