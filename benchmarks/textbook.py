@@ -19,7 +19,7 @@ from nas_steps.models.cells.folding import FoldedNorm, ScaledNorm
 from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.mixed_cell import MixedCell as FastCell
 from nas_steps.models.cells.operations import build_operation
-from nas_steps.models.cells.stacked import Dense, Dilated, Reduce, Separable
+from nas_steps.models.cells.stacked import Dense, Dilated, Factorised, Reduce, Separable
 from nas_steps.spaces.cells.space import CellSpace
 
 
@@ -182,6 +182,10 @@ def pairs(supernet: fast.Supernet, textbook: Textbook, of: str = "data") -> list
                         weight = stacked.norm.weight if isinstance(stacked.norm, FoldedNorm) else stacked.weight
                         take(weight, single[1].weight, row)
                         norm(stacked.norm, single[2], row)
+                    elif isinstance(stacked, Factorised):
+                        take(stacked.first, single[1].weight, row)
+                        take(stacked.second, single[2].weight, row)
+                        norm(stacked.norm, single[3], row)
                     elif isinstance(stacked, Reduce):
                         first, second = stacked.halves
                         take(first.weight, single.first.weight, row)

@@ -19,6 +19,8 @@ NATIVE_CLASSES: dict[str, int] = {"digits": 10, "cifar10": 10, "cifar100": 100, 
 #: side in pixels of the stored images of a folder, unless data.resolution says another one
 FOLDER_RESOLUTION = 128
 
+#: by what the stem of a network of cells divides the side of its images
+STEM_STRIDE = {"cifar": 1, "imagenet": 8}
 #: epochs without which a curve cannot be extrapolated: they tell two linear parameters and the noise apart
 FEWEST_OBSERVED = 4
 #: curves that must be followed to their end before they say anything of the others' spread

@@ -12,7 +12,7 @@ from nas_steps.config.scaling import Scaling
 from nas_steps.config.search import Search
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import Enas, Gradient
-from nas_steps.facts import NATIVE_CLASSES
+from nas_steps.facts import NATIVE_CLASSES, STEM_STRIDE
 from nas_steps.spaces.baselines import parse_baseline, side_of, to_be_fitted
 from nas_steps.spaces.baselines import stride_of as stride_of_baseline
 from nas_steps.spaces.cells.space import CellSpace
@@ -68,9 +68,8 @@ def stride_of(space: Space, network: Network) -> int:
     """Return the largest factor by which networks of a space divide the side of their images."""
     if isinstance(space, MobileSpace):
         return space.stride
-    if space.inputs == 2 and network.reductions is not None:
-        return 1 << len(network.reductions)
-    return 4
+    halved = 2 if space.inputs == 1 or network.reductions is None else len(network.reductions)
+    return STEM_STRIDE[network.stem] << halved
 
 
 def smallest_side(space: Space, side: int | None) -> int | None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from nas_steps.config.batches import Space
 from nas_steps.config.data import Data, known_side
 from nas_steps.config.estimators import SharedWeights, ShortTraining, Table, rungs
+from nas_steps.config.paper import PAPERS
 from nas_steps.config.ranking import Ranking, ranking_recipe
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.retrain import Retrain
@@ -105,6 +106,30 @@ def check_strategies(search: Search, space: Space) -> None:
             if channels % stage.parts:
                 problem = f"{key}.stages[{number}].parts is {stage.parts}"
                 raise ValueError(f"{problem}, but search.network.channels is {channels}; choose a divisor")
+
+
+def wanted_valid(data: Data, share: float) -> float:
+    """Return the `data.valid` that makes `share` of the training images validate, the source's test set aside."""
+    own_test = data.source not in ("digits", "folder", "npz")
+    return share if own_test else round(share * (1 - data.test), 6)
+
+
+def other_valid(search: Search, data: Data) -> dict[str, float]:
+    """Return the strategies with `paper: true` whose paper has another `data.valid`, and which."""
+    of_papers = {name: PAPERS[one.kind] for name, one in search.strategies.items() if getattr(one, "paper", False)}
+    wanted = {name: wanted_valid(data, paper.valid) for name, paper in of_papers.items()}
+    return {name: valid for name, valid in wanted.items() if valid != data.valid}
+
+
+def check_paper(search: Search, data: Data) -> None:
+    """Refuse a paper's settings without its share of validation images, unless another one is given."""
+    if "valid" in data.model_fields_set:
+        return
+    for name, valid in other_valid(search, data).items():
+        own = "" if data.source not in ("folder", "npz") else " (if the images have no test split of their own)"
+        problem = f"search.strategies.{name}.paper is true, but data.valid is not given"
+        wanted = f"its default is {exact(data.valid)}, and the paper's share of the images is {exact(valid)}{own}"
+        raise ValueError(f"{problem}: {wanted}; set data.valid: {exact(valid)}, or the share that you want")
 
 
 def check_constraints(search: Search, data: Data, space: Space, network: Network) -> None:

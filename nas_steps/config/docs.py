@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from nas_steps.config.estimators import ESTIMATORS
+from nas_steps.config.paper import PAPERS
 from nas_steps.config.recipe import Optimisation, Recipe
 from nas_steps.config.schema import Config
 from nas_steps.config.section import Augment, Jitter, ResizedCrop
@@ -71,8 +72,29 @@ def _table(title: str, rows: Iterable[str]) -> list[str]:
 def _kinds(prefix: str, kinds: Mapping[str, type[BaseModel]]) -> Iterator[str]:
     """Yield a row for each kind, followed by rows of its own keys."""
     for kind, section in kinds.items():
-        yield f"| **`kind: {kind}`** | keys {_origin(section)} |  | {section.model_fields['kind'].description} |"
+        meaning = " ".join(filter(None, (section.model_fields["kind"].description, _of_paper(kind, section))))
+        yield f"| **`kind: {kind}`** | keys {_origin(section)} |  | {meaning} |"
         yield from _rows(section, prefix.format(kind=kind))
+
+
+def _of_paper(kind: str, section: type[BaseModel]) -> str:
+    """Say which defaults `paper: true` changes; empty for a kind without it."""
+    if kind not in PAPERS:
+        return ""
+    paper = PAPERS[kind]
+    fields = section.model_fields
+    defaults = {name: fields[name].get_default(call_default_factory=True) for name in paper.keys}
+    changed = {name: value for name, value in paper.keys.items() if not _is_default(value, defaults[name])}
+    keys = json.dumps(changed).replace('"', "")
+    network = f"The paper's supernet has {paper.network}"
+    return f"`paper: true` is `{keys}` and wants `data.valid: {exact(paper.valid)}`. {network} ({paper.source})."
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    """Return whether a value is the default; of a section, whether the keys that it names are."""
+    if isinstance(default, BaseModel):
+        return all(getattr(default, name) == own for name, own in value.items())
+    return bool(value == default)
 
 
 def _rows(section: type[BaseModel], prefix: str = "", *, inside: bool = True) -> Iterator[str]:

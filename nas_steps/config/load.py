@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from nas_steps.config.checks import other_valid
 from nas_steps.config.estimators import ESTIMATORS, Table
 from nas_steps.config.renamed import in_old_names, with_new_names, with_numbers
 from nas_steps.config.schema import Config
@@ -18,7 +19,7 @@ from nas_steps.config.search import measured_latency
 from nas_steps.config.strategies import STRATEGIES
 from nas_steps.config.truth import Place, misplaced
 from nas_steps.config.walk import alternatives, below
-from nas_steps.errors import UserError
+from nas_steps.errors import UserError, exact
 from nas_steps.provenance.regular import FOLDER, MISSING, irregular, text_of
 
 #: sources whose `path` must exist before any job can run
@@ -168,6 +169,9 @@ def load(raw: Mapping[str, Any], origin: str = "config", *, warn: bool = True) -
     if lines:
         lines = [in_old_names(line, renamed) for line in lines]
         raise UserError(f"{origin} is refused:\n" + "\n".join(f"  {line}" for line in lines)) from None
+    for name, valid in other_valid(config.search, config.data).items() if warn else ():
+        told = f"data.valid is {exact(config.data.valid)}, and the paper of search.strategies.{name} has {exact(valid)}"
+        print(f"{origin}: {told}", file=sys.stderr, flush=True)
     path = config.data.path
     if path is not None and config.data.source in READ_FROM_PATH:
         folder = config.data.source == "folder"

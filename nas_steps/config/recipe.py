@@ -34,7 +34,13 @@ class Optimisation(Section):
 class Recipe(Optimisation):
     """How a network is trained, a candidate or a final one."""
 
-    drop_path: float = Field(0.0, ge=0, lt=1, description="Drop-path probability of a cell's edge; it rises to this.")
+    drop_path: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Drop-path probability: of a cell's edge, to which it rises over the epochs; of the last block of "
+        "a mobile network, the same in all epochs (blocks before it have less).",
+    )
     auxiliary_weight: float = Field(0.0, ge=0, description="Weight of the auxiliary head's loss; 0: no such head.")
     mixup: float = Field(
         0.0,

@@ -7,7 +7,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from nas_steps.config.recipe import Recipe
-from nas_steps.config.section import LONGEST_ENTRY, NAME, EachOnce, Natural, Processes, Section, with_names
+from nas_steps.config.section import (
+    LONGEST_ENTRY,
+    NAME,
+    EachOnce,
+    Natural,
+    Processes,
+    Section,
+    laid_over,
+    with_names,
+)
 from nas_steps.config.space import Network
 from nas_steps.facts import MAIN_RECIPE
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
@@ -86,7 +95,7 @@ class Retrain(Section):
         if (recipe := info.data.get("recipe")) is None:
             return {}  # the recipe that they change is refused itself
         whole = recipe.model_dump()
-        return {name: _laid_over(whole, given) for name, given in with_names(value).items()}
+        return {name: laid_over(whole, given) for name, given in with_names(value).items()}
 
     @field_validator("recipes")
     @classmethod
@@ -121,14 +130,6 @@ class Retrain(Section):
         if fitted and self.budget is None:
             raise ValueError(f"baselines: {fitted[0]} takes its width from a budget, and there is none; set budget")
         return self
-
-
-def _laid_over(whole: dict[str, Any], given: Any) -> Any:
-    """Return `whole` with the keys of `given` changed; a section inside keeps the keys that are not given."""
-    if not isinstance(given, dict):
-        return given
-    inside = {key: _laid_over(whole[key], one) for key, one in given.items() if isinstance(whole.get(key), dict)}
-    return {**whole, **given, **inside}
 
 
 def all_recipes(retrain: Retrain) -> dict[str, Recipe]:

@@ -17,6 +17,7 @@ from nas_steps.config.checks import (
     check_metric,
     check_mobile,
     check_names,
+    check_paper,
     check_precision,
     check_ranking,
     check_skeleton,
@@ -128,6 +129,7 @@ class Config(Section):
             check_network(self.retrain.network, space, "retrain.network")
         check_weights(self.weights, space, self.data, self.scaling)
         check_names(search, self.retrain, self.weights)
+        check_paper(search, self.data)
         check_estimator(search, space)
         check_metric(self.metric, search)
         check_constraints(search, self.data, space, self.retrain.network)

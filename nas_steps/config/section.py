@@ -77,6 +77,14 @@ def with_names(value: dict[Any, Any]) -> dict[str, Any]:
     return found
 
 
+def laid_over(whole: dict[str, Any], given: Any) -> Any:
+    """Return `whole` with the keys of `given` changed; a section inside keeps the keys that are not given."""
+    if not isinstance(given, dict):
+        return given
+    inside = {key: laid_over(whole[key], one) for key, one in given.items() if isinstance(whole.get(key), dict)}
+    return {**whole, **given, **inside}
+
+
 class Section(BaseModel):
     """A part of the config; unknown keys are refused."""
 

@@ -49,7 +49,8 @@ class Space(Section):
     none_is_choice: bool | None = Field(None, description="Whether an edge may be `none`; null: if all edges are kept.")
     stem: dict[str, Any] | None = Field(
         None,
-        description="Mobile: `width`, `kernel`, `stride`, `activation` of the first layer; `epsilon` of batch norms; "
+        description="Mobile: `width`, `kernel`, `stride`, `activation` of the first layer; `epsilon` and "
+        "`momentum` (share of a batch in the running statistics) of batch norms; "
         "`padding` of convolutions of stride 2: `symmetric` or TensorFlow's `same`.",
     )
     stages: list[dict[str, Any]] | None = Field(
@@ -172,7 +173,15 @@ class Network(Section):
         3, ge=1, le=100, description="Cells, at least 3 without `reductions`; of one-input cells, those of one stage."
     )
     stem_multiplier: int = Field(
-        3, ge=1, le=16, description="The stem has this many times `channels`; that of one-input cells has `channels`."
+        3,
+        ge=1,
+        le=16,
+        description="The stem `cifar` has this many times `channels`; that of one-input cells has `channels`.",
+    )
+    stem: Literal["cifar", "imagenet"] = Field(
+        "cifar",
+        description="Of two-input cells: `cifar`, one convolution; `imagenet`, three of stride 2, of which the first "
+        "cell reads the last two (DARTS on ImageNet: 48 channels, 14 cells, 224 pixels).",
     )
     reductions: list[Natural] | None = Field(
         None, description="Two-input cells, from 0, that halve the side; null: those at 1/3 and 2/3 of the depth."
@@ -180,6 +189,8 @@ class Network(Section):
 
     @model_validator(mode="after")
     def _some_of_each_kind(self) -> Network:
+        if self.stem == "imagenet" and self.channels < 2:
+            raise ValueError("stem is imagenet, whose first convolution has half of channels, but channels is 1")
         given = self.reductions
         if given is None:
             return self
@@ -195,6 +206,9 @@ def check_network(network: Network, space: CellSpace, where: str) -> None:
     if space.inputs == 1 and network.reductions is not None:
         problem = f"{where}.reductions is {network.reductions}"
         raise ValueError(f"{problem}, but the one-input cells of space {space.name} have three stages; leave it out")
+    if space.inputs == 1 and network.stem != "cifar":
+        problem = f"{where}.stem is {network.stem}, but the skeleton of space {space.name}'s one-input cells has a stem"
+        raise ValueError(f"{problem} for small images alone; leave it out")
     if space.inputs == 2 and network.reductions is None and network.cells < 3:
         raise ValueError(
             f"{where}.cells is {network.cells}; set 3 or more, or let {where}.reductions name those that reduce"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from nas_steps.config.paper import OfPaper
 from nas_steps.config.recipe import Optimisation
 from nas_steps.config.section import Augment, Digits, EachOnce, Natural, Positive, Processes, Section
 from nas_steps.errors import exact
@@ -118,7 +119,7 @@ def _check_order(section: Section, low: str, high: str) -> None:
         raise ValueError(f"{low} ({exact(first)}) is above {high} ({exact(last)})")
 
 
-class Gradient(Section):
+class Gradient(OfPaper):
     """The keys of all strategies that train a supernet with alphas."""
 
     #: forward and backward passes of the supernet for each training batch: those of the alphas, then of the weights
@@ -362,11 +363,8 @@ class Rsws(Gradient):
     evaluations: Positive = Field(100, description="Architectures drawn at the end and ranked with the shared weights.")
 
 
-class Enas(Optimisation):
-    """ENAS (Pham et al. 2018, sections 2.2 and 2.3): REINFORCE trains a controller over shared weights.
-
-    The paper's controller has learning rate 3.5e-4, entropy weight 1e-4 and 2,000 steps in each of 150 epochs.
-    """
+class Enas(OfPaper, Optimisation):
+    """ENAS (Pham et al. 2018, sections 2.2 and 2.3): REINFORCE trains a controller over shared weights."""
 
     kind: Literal["enas"] = Field("enas", description="A controller trained by REINFORCE over shared weights.")
     epochs: Positive = Field(20, description="Passes over the training images; the controller is trained after each.")

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from nas_steps.models.resize import Resize
 from nas_steps.provenance.kinds import of_kind
 from nas_steps.spaces.baselines import Baseline, family_of, parse_baseline, strides_kept
+from nas_steps.spaces.mobile.architectures import MOMENTUM
 
 #: torch's default, also for searched networks
-BATCH_NORM_MOMENTUM = 0.1
+BATCH_NORM_MOMENTUM = MOMENTUM
 
 
 def build_baseline(name: str, *, inputs: int, classes: int, side: int) -> nn.Module:
@@ -19,15 +20,18 @@ def build_baseline(name: str, *, inputs: int, classes: int, side: int) -> nn.Mod
     return family.build(baseline, inputs=inputs, classes=classes, side=side)
 
 
-def fit(model: nn.Module, baseline: Baseline, inputs: int, side: int) -> nn.Module:
+def fit(
+    model: nn.Module, baseline: Baseline, inputs: int, side: int, momentum: float = BATCH_NORM_MOMENTUM
+) -> nn.Module:
     """Change one of torchvision's networks in place for images of (inputs, side, side); return it.
 
-    If `baseline` has a side of its own, images are resized to it and all strides are kept.
+    `momentum` is that of its batch norms. If `baseline` has a side of its own, images are resized to it and all strides
+    are kept.
     """
     for module in model.modules():
-        # the running statistics of torchvision's MobileNetV3 and EfficientNet are too slow for a short training
+        # the running statistics of torchvision's MobileNetV3 and MnasNet are too slow for a short training
         if isinstance(module, nn.BatchNorm2d):
-            module.momentum = BATCH_NORM_MOMENTUM
+            module.momentum = momentum
     if inputs != 3:
         _replace_first_convolution(model, inputs)
     kept = strides_kept(baseline, side)

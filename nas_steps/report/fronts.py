@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from matplotlib.ticker import MaxNLocator
 
 from nas_steps.config.estimators import ShortTraining
-from nas_steps.config.search import cost_objectives
+from nas_steps.config.strategies import Bayesian, Nsga2
 from nas_steps.report import numbers
 from nas_steps.report.columns import Table, figure, known, text
 from nas_steps.report.records import HistoryRow, Search
@@ -89,7 +89,11 @@ def _scores(points: list[Point], name: str) -> tuple[list[float], list[float]]:
 def _searches(results: Results) -> list[tuple[Search, list[str]]]:
     """List the searches for several objectives, each with its costs to minimise."""
     kinds = results.config.search.strategies
-    return [(search, costs) for search in results.searches if (costs := cost_objectives(kinds[search.strategy]))]
+    return [
+        (search, list(strategy.objectives))
+        for search in results.searches
+        if isinstance(strategy := kinds[search.strategy], Nsga2 | Bayesian) and strategy.objectives
+    ]
 
 
 def evaluated(results: Results, search: Search, objectives: list[str]) -> list[Point]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from nas_steps.config.scaling import Scaling
 from nas_steps.config.space import Network
 from nas_steps.errors import UserError
+from nas_steps.facts import STEM_STRIDE
 from nas_steps.spaces.baselines import parse_baseline
 from nas_steps.spaces.cells.architectures import parse_architecture
 from nas_steps.spaces.mobile import efficientnet
@@ -73,9 +74,9 @@ class Design:
         if self.family == "baseline":
             return 1
         reductions = self.network.reductions
-        if reductions is not None and parse_architecture(self.architecture).inputs == 2:
-            return 1 << len(reductions)
-        return 4
+        if reductions is None or parse_architecture(self.architecture).inputs == 1:
+            reductions = [0, 0]  # two, at thirds of the depth
+        return STEM_STRIDE[self.network.stem] << len(reductions)
 
     @property
     def resizes(self) -> bool:

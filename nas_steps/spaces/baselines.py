@@ -58,6 +58,8 @@ class Family:
     spelled: Callable[[Baseline], MobileArchitecture] | None = None
     #: returns the divisor of the images' side; without it and `spelled`, networks are fitted to all images
     stride: Callable[[Baseline, int], int] | None = None
+    #: estimates the multiply-accumulates for images of a side
+    macs: Callable[[Baseline, int], float] | None = None
 
 
 def family_of(name: str) -> str | None:

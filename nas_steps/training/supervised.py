@@ -129,7 +129,8 @@ class SupervisedLearner(Learner):
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("rate", 1.0)
         if hasattr(self.model, "drop_path"):
-            self.model.drop_path = recipe.drop_path * done  # type: ignore[assignment]
+            rises = getattr(self.model, "drop_path_rises", True)
+            self.model.drop_path = recipe.drop_path * (done if rises else 1)  # type: ignore[assignment]
         self.model.train()
         if recipe.batch_norm == "frozen":
             freeze_statistics(self.model)

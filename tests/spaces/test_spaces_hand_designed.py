@@ -7,6 +7,7 @@ from pathlib import Path
 import onnxruntime
 import pytest
 import torch
+from published import efficientnet
 from torch import nn
 from torchvision import models
 
@@ -15,13 +16,16 @@ from nas_steps.data.store import Meta
 from nas_steps.export.convert import Deployed, write_onnx
 from nas_steps.models.build import size
 from nas_steps.models.hand_designed import build_baseline
+from nas_steps.models.mobile.network import build_mobile
 from nas_steps.models.resize import Resize
 from nas_steps.retraining.fitting import Constraints, measure, widest, with_width
 from nas_steps.spaces.baselines import Baseline, fitted, parse_baseline, scalable, stride_of, to_be_fitted
 from nas_steps.spaces.families.efficientnet_lite import spelled
 from nas_steps.spaces.families.mnasnet import ALPHAS
 from nas_steps.spaces.mobile.architectures import parse_mobile
+from nas_steps.spaces.mobile.declarations import part_keys
 from nas_steps.spaces.mobile.efficientnet import B0
+from nas_steps.spaces.mobile.space import MobileSpace
 
 
 @pytest.mark.parametrize("side", [8, 32, 64, 96])
@@ -94,12 +98,47 @@ def test_torchvisions_networks_have_its_tensors(name: str) -> None:
     assert [(key, one.shape) for key, one in ours.state_dict().items()] == [
         (key, one.shape) for key, one in theirs.state_dict().items()
     ]
-    epsilons = [
-        {module.eps for module in one.modules() if isinstance(module, nn.BatchNorm2d)} for one in (ours, theirs)
-    ]
-    assert epsilons[0] == epsilons[1]
+    assert [module.eps for module in batch_norms(ours)] == [module.eps for module in batch_norms(theirs)]
     dropouts = [[module.p for module in one.modules() if isinstance(module, nn.Dropout)] for one in (ours, theirs)]
     assert dropouts[0] == dropouts[1]
+
+
+def batch_norms(network: nn.Module) -> list[nn.BatchNorm2d]:
+    return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+@pytest.mark.parametrize("side", [32, 224])
+@pytest.mark.parametrize("number", range(8))
+def test_efficientnets_have_torchvisions_batch_norms_whoever_builds_them(number: int, side: int) -> None:
+    name = f"efficientnet_b{number}"
+    with torch.device("meta"):
+        theirs = getattr(models, name)()
+        built = [
+            build_baseline(name, inputs=3, classes=1000, side=side),
+            build_mobile(str(efficientnet(name)), inputs=3, classes=1000, side=side),
+            build_mobile(scalable(name, side), inputs=3, classes=1000, side=side),
+            build_baseline(f"{name}_r64", inputs=3, classes=1000, side=side),
+        ]
+    wanted = [(norm.num_features, norm.eps, norm.momentum) for norm in batch_norms(theirs)]
+    # torchvision/models/efficientnet.py: torch's defaults to B4, TensorFlow's from B5 on
+    assert {row[1:] for row in wanted} == {(1e-5, 0.1) if number < 5 else (1e-3, 0.01)}
+    for ours in built:
+        assert [(norm.num_features, norm.eps, norm.momentum) for norm in batch_norms(ours)] == wanted
+
+
+def test_a_string_and_a_space_name_the_momentum_of_batch_norms() -> None:
+    text = "stem_k3_c8_eps0.001_mom0.01_relu/mb_k3_e2_c8/head_c8"
+    assert str(parse_mobile(text)) == text
+    assert str(parse_mobile(text.replace("_mom0.01", "_mom0.1"))) == text.replace("_mom0.01", "")
+    stem = {"width": 8, "activation": "relu", "stride": 1}
+    keys = {"stages": [{"width": 8, "expansion": [2, 3]}], "head": {"width": 8}}
+    space = MobileSpace.declare("own", {"stem": {**stem, "momentum": 0.01}, **keys})
+    assert part_keys(space.stem)["momentum"] == 0.01
+    assert "momentum" not in part_keys(MobileSpace.declare("own", {"stem": stem, **keys}).stem)
+    network = build_mobile(str(space.largest()), inputs=1, classes=2, side=8)
+    assert {norm.momentum for norm in batch_norms(network)} == {0.01}
+    with pytest.raises(ValueError, match=r"stem.momentum is 2; it must be a number from 1e-06 to 1"):
+        MobileSpace.declare("own", {"stem": {**stem, "momentum": 2}, **keys})
 
 
 RESIZED = ["mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_lite0", "resnet20", "mnasnet0_5"]

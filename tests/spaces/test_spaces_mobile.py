@@ -74,6 +74,7 @@ def anything(random: Random) -> MobileArchitecture:
         random.choice((1e-5, 1e-3, 0.1 + 0.2)),
         random.choice((0, 0, 1024)),
         random.random() < 0.3,
+        random.choice((0.1, 0.01, 1 / 7)),
     )
     stages = []
     for _ in range(random.randint(1, 3)):

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from safetensors.numpy import load_file
 from tiny_world import settings
 from torch import nn
+from torchvision.ops.stochastic_depth import StochasticDepth
 
 from nas_steps.config.data import Data
 from nas_steps.config.recipe import Recipe
@@ -103,6 +104,36 @@ def test_a_step_sets_the_rate_of_its_middle_and_the_drop_path_of_its_time() -> N
     assert step.rate == pytest.approx(cosine(0.4, 0.775, warmup=0.5))
     assert model.drop_path == pytest.approx(0.15)
     assert {group["lr"] for group in step.optimizer.param_groups} == {step.rate}
+
+
+CELL = "normal:|nor_conv_1x1~0|nor_conv_1x1~1|;reduce:|nor_conv_1x1~0|nor_conv_1x1~1|"
+ONE_INPUT = "|nor_conv_1x1~0|+|nor_conv_1x1~0|none~1|+|none~0|none~1|nor_conv_1x1~2|"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "expected"),
+    # EfficientNet's is the same in all epochs, that of cells rises linearly
+    [(CELL, [0.0, 0.1, 0.2]), (ONE_INPUT, [0.0, 0.1, 0.2]), ("stem_k3_c8/mb_r2_k3_e2_c8/head_c8", [0.2] * 3)],
+    ids=["cells", "one-input cells", "mobile"],
+)
+def test_drop_path_rises_over_the_epochs_in_cells_alone(architecture: str, expected: list[float]) -> None:
+    model = build(architecture, Network(channels=2, cells=3, stem_multiplier=1), inputs=1, classes=2, side=8)
+    step = SupervisedLearner(model, Recipe(epochs=4, drop_path=0.2), 5)
+    found = []
+    for done in (0.0, 0.5, 1.0):
+        step(torch.randn(4, 1, 8, 8), torch.tensor([0, 1, 1, 0]), done)
+        found.append(model.drop_path)
+    assert found == pytest.approx(expected)
+
+
+def test_the_blocks_of_a_mobile_network_keep_their_drop_path_over_the_epochs() -> None:
+    model = build("stem_k3_c8/mb_r4_k3_e2_c8/head_c8", Network(), inputs=1, classes=2, side=8)
+    step = SupervisedLearner(model, Recipe(epochs=4, drop_path=0.2), 5)
+    depths = [module for module in model.modules() if isinstance(module, StochasticDepth)]
+    for done in (0.0, 0.9):
+        step(torch.randn(4, 1, 8, 8), torch.tensor([0, 1, 1, 0]), done)
+        # by the rule of torchvision's EfficientNet: p times the block's number over the number of blocks
+        assert [module.p for module in depths] == pytest.approx([0.0, 0.05, 0.1, 0.15])
 
 
 def test_a_step_tells_the_summed_loss_and_the_number_of_hits() -> None:

@@ -8,8 +8,7 @@ from torchvision.models.efficientnet import MBConvConfig
 
 from nas_steps.models.hand_designed import fit
 from nas_steps.spaces.baselines import Baseline
-from nas_steps.spaces.families.efficientnet import EPSILONS
-from nas_steps.spaces.mobile.architectures import EPSILON
+from nas_steps.spaces.families.efficientnet import norms
 from nas_steps.spaces.mobile.efficientnet import PUBLISHED
 
 #: expansion, kernel, stride, input and output channels, layers of each stage of B0: Tan & Le 2019, table 1
@@ -27,7 +26,9 @@ STAGES = (
 def build(baseline: Baseline, *, inputs: int, classes: int, side: int) -> nn.Module:
     own = PUBLISHED[baseline.base]
     factors = {"width_mult": own.width * baseline.width, "depth_mult": own.depth * baseline.depth}
-    norm = partial(nn.BatchNorm2d, eps=EPSILONS.get(baseline.base, EPSILON))
+    epsilon, momentum = norms(baseline.base)
     stages = [MBConvConfig(*row, **factors) for row in STAGES]
-    model = EfficientNet(stages, dropout=own.dropout, num_classes=classes, norm_layer=norm)
-    return fit(model, baseline, inputs, side)
+    model = EfficientNet(
+        stages, dropout=own.dropout, num_classes=classes, norm_layer=partial(nn.BatchNorm2d, eps=epsilon)
+    )
+    return fit(model, baseline, inputs, side, momentum)

@@ -2,6 +2,7 @@
 stages (NAS-Bench-201: Dong & Yang 2020, section 2.1)."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,46 @@ def drop_path(x: Tensor, probability: float) -> Tensor:
     keep = 1 - probability
     mask = torch.empty(x.shape[0], 1, 1, 1, device=x.device, dtype=x.dtype).bernoulli_(keep)
     return x * (mask / keep)
+
+
+class CifarStem(nn.Sequential):
+    """One convolution: (N, inputs, H, W) -> twice the same (N, width, H, W), for both inputs of the first cell."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__(nn.Conv2d(inputs, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = super().forward(x)
+        return x, x
+
+
+class ImageNetStem(nn.Module):
+    """Three convolutions of stride 2 (Liu et al. 2019, appendix A.2.2; `NetworkImageNet` of quark0/darts).
+
+    (N, inputs, H, W) -> (N, channels, H / 4, W / 4) and (N, channels, H / 8, W / 8), rounded up: the first cell's
+    inputs, of which it halves the first."""
+
+    def __init__(self, inputs: int, channels: int) -> None:
+        super().__init__()
+
+        def halved(inputs: int, outputs: int) -> list[nn.Module]:
+            return [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(outputs)]
+
+        half = channels // 2
+        self.first = nn.Sequential(*halved(inputs, half), nn.ReLU(), *halved(half, channels))
+        self.second = nn.Sequential(nn.ReLU(), *halved(channels, channels))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.first(x)
+        return x, self.second(x)
+
+
+def build_stem(network: Network, inputs: int) -> tuple[nn.Module, int, bool]:
+    """Build the stem of two-input cells; return its channels, too, and whether the first cell halves an input."""
+    if network.stem == "imagenet":
+        return ImageNetStem(inputs, network.channels), network.channels, True
+    width = network.stem_multiplier * network.channels
+    return CifarStem(inputs, width), width, False
 
 
 class Preprocess(nn.Module):
@@ -89,21 +130,31 @@ class DiscreteCell(nn.Module):
 
 
 class AuxiliaryHead(nn.Module):
-    """A second classifier part of the way up (Szegedy et al. 2015; the layers of DARTS for CIFAR)."""
+    """A second classifier part of the way up (Szegedy et al. 2015; the layers of DARTS for CIFAR).
 
-    def __init__(self, channels: int, classes: int) -> None:
+    With `imagenet` those of DARTS for ImageNet: the last convolution has no norm, the pooling a stride of 2."""
+
+    #: the side of the maps that are pooled as published, by the pooling's stride
+    SIDES: ClassVar[dict[int, int]] = {3: 8, 2: 7}
+
+    def __init__(self, channels: int, classes: int, imagenet: bool = False) -> None:
         super().__init__()
+        self.stride = 2 if imagenet else 3
 
         def layer(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
             return [nn.Conv2d(inputs, outputs, kernel, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
 
-        self.features = nn.Sequential(*layer(channels, 128, 1), *layer(128, 768, 2))
+        last = layer(128, 768, 2)
+        if imagenet:
+            del last[1]
+        self.features = nn.Sequential(*layer(channels, 128, 1), *last)
         self.classifier = nn.Linear(768, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(x)
-        # an 8x8 map, that of CIFAR, is pooled as published; other sides are pooled to the same 2x2
-        x = F.avg_pool2d(x, 5, stride=3) if x.shape[-2:] == (8, 8) else F.adaptive_avg_pool2d(x, 2)
+        # the map of CIFAR or ImageNet is pooled as published; other sides are pooled to the same 2x2
+        published = x.shape[-2:] == (self.SIDES[self.stride],) * 2
+        x = F.avg_pool2d(x, 5, stride=self.stride) if published else F.adaptive_avg_pool2d(x, 2)
         return self.classifier(self.features(x).flatten(1))
 
 
@@ -112,19 +163,21 @@ class CellNetwork(nn.Module):
 
     An auxiliary head adds its logits in training. The training loop raises the probability `drop_path`."""
 
+    #: whether the training raises `drop_path` from 0 over its epochs (ScheduledDropPath of Zoph et al. 2018)
+    drop_path_rises = True
+
     def __init__(
         self, architecture: CellArchitecture, network: Network, *, inputs: int, classes: int, auxiliary: bool = False
     ) -> None:
         super().__init__()
         channels = network.channels
-        stem = network.stem_multiplier * channels
         self.drop_path = 0.0
-        self.stem = nn.Sequential(nn.Conv2d(inputs, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem))
+        self.stem, last, halve_first = build_stem(network, inputs)
         self.cells = nn.ModuleList()
         self.auxiliary: AuxiliaryHead | None = None
         self.auxiliary_at = 2 * network.cells // 3
         halving = reductions(network.cells, network.reductions)
-        before_last, last, halve_first = stem, stem, False
+        before_last = last
         for index in range(network.cells):
             reduction = index in halving
             kind, channels = ("reduce", 2 * channels) if reduction else ("normal", channels)
@@ -132,11 +185,11 @@ class CellNetwork(nn.Module):
             self.cells.append(cell)
             before_last, last, halve_first = last, cell.outputs, reduction
             if auxiliary and index == self.auxiliary_at:
-                self.auxiliary = AuxiliaryHead(cell.outputs, classes)
+                self.auxiliary = AuxiliaryHead(cell.outputs, classes, imagenet=network.stem == "imagenet")
         self.classifier = nn.Linear(last, classes)
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        before_last = last = self.stem(x)
+        before_last, last = self.stem(x)
         second = None
         for index, cell in enumerate(self.cells):
             before_last, last = last, cell(before_last, last, self.drop_path)
@@ -176,7 +229,9 @@ class StagedNetwork(nn.Module):
     """Stem, three stages of `network.cells` cells, average, classifier: (N, C, side, side) -> logits (N, classes).
 
     An auxiliary head reads the last reduction's output and adds its logits in training. `drop_path` is the current
-    probability."""
+    probability, which the training raises."""
+
+    drop_path_rises = True
 
     def __init__(
         self, architecture: CellArchitecture, network: Network, *, inputs: int, classes: int, auxiliary: bool = False

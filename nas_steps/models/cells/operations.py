@@ -1,4 +1,5 @@
-"""The operations of an edge, one module each (Liu et al. 2019, section 3.1.1; `noise`: Zela et al. 2020, section 3).
+"""The operations of an edge, one module each (Liu et al. 2019, section 3.1.1; `noise`: Zela et al. 2020, section 3;
+`sep_conv_7x7` and `conv_7x1_1x7`: Zoph et al. 2018, section 3, as quark0/darts has them).
 
 A new operation goes into `BUILDERS` and into `nas_steps.spaces.cells.operations`."""
 
@@ -60,6 +61,19 @@ class ReLUConvNorm(nn.Sequential):
         )
 
 
+class Factorised(nn.Sequential):
+    """ReLU - dense 1x7 convolution - dense 7x1 convolution - batch norm; each has the stride of its own direction."""
+
+    def __init__(self, channels: int, kernel: int, stride: int, affine: bool = True) -> None:
+        padding = kernel // 2
+        super().__init__(
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, (1, kernel), (1, stride), (0, padding), bias=False),
+            nn.Conv2d(channels, channels, (kernel, 1), (stride, 1), (padding, 0), bias=False),
+            nn.BatchNorm2d(channels, affine=affine),
+        )
+
+
 def _depthwise(
     channels: int, kernel: int, stride: int, affine: bool, *, dilation: int = 1, repeats: int = 1
 ) -> nn.Module:
@@ -91,6 +105,8 @@ BUILDERS: dict[str, Callable[[int, int, bool], nn.Module]] = {
     "dil_conv_5x5": lambda channels, stride, affine: _depthwise(channels, 5, stride, affine, dilation=2),
     "nor_conv_1x1": lambda channels, stride, affine: ReLUConvNorm(channels, channels, 1, stride, affine),
     "nor_conv_3x3": lambda channels, stride, affine: ReLUConvNorm(channels, channels, 3, stride, affine),
+    "sep_conv_7x7": lambda channels, stride, affine: _depthwise(channels, 7, stride, affine, repeats=2),
+    "conv_7x1_1x7": lambda channels, stride, affine: Factorised(channels, 7, stride, affine),
 }
 if different := set(BUILDERS) ^ set(OPERATIONS):
     raise ImportError(f"models.cells.operations and spaces.cells.operations differ in {sorted(different)}")

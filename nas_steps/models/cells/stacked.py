@@ -158,6 +158,27 @@ class Dense(Stacked):
         return total(outputs)
 
 
+class Factorised(Stacked):
+    """ReLU - dense 1x7 convolution - dense 7x1 convolution - norm."""
+
+    def __init__(self, edges: int, channels: int, stride: int, kernel: int) -> None:
+        super().__init__(edges, channels, stride, kernel)
+        bound, shape = 1 / (channels * kernel) ** 0.5, (edges * channels, channels)
+        self.first = nn.Parameter(torch.empty(*shape, 1, kernel).uniform_(-bound, bound))
+        self.second = nn.Parameter(torch.empty(*shape, kernel, 1).uniform_(-bound, bound))
+        self.norm = ScaledNorm(edges, channels)
+
+    def forward(self, sources: Sources, block: Block, scale: Tensor, rows: Tensor | None) -> Tensor:
+        outputs, padding, nodes = [], self.kernel // 2, len(block.nodes)
+        for share, chosen, position in by_source(block.positions, scale, rows):
+            x = sources.positive((position,), 1)
+            x = F.conv2d(x, self._chosen(self.first, chosen), stride=(1, self.stride), padding=(0, padding))
+            weight = self._chosen(self.second, chosen)
+            x = F.conv2d(x, weight, stride=(self.stride, 1), padding=(padding, 0), groups=nodes)
+            outputs.append(self.norm(x, self._rows(share), chosen))
+        return total(outputs)
+
+
 class Reduce(Stacked):
     """The skip connection of stride 2: ReLU - two pointwise convolutions on pixels one apart diagonally - norm."""
 
@@ -227,7 +248,8 @@ def stack(operation: str, edges: int, channels: int, stride: int) -> Stacked | N
         return Noise(edges, channels, stride)
     if operation == "skip_connect":
         return Reduce(edges, channels, stride) if stride == 2 else None
-    for start, kind in (("sep_conv_", Separable), ("dil_conv_", Dilated), ("nor_conv_", Dense)):
+    kinds = {"sep_conv_": Separable, "dil_conv_": Dilated, "nor_conv_": Dense, "conv_7x1_": Factorised}
+    for start, kind in kinds.items():
         if operation.startswith(start):
             return kind(edges, channels, stride, int(operation[-1]))
     return None

@@ -8,7 +8,14 @@ from torch import Tensor, nn
 from nas_steps.config.space import Network
 from nas_steps.models.cells.folding import Normalising
 from nas_steps.models.cells.mixed_cell import EdgeGroup, Mix, MixedCell
-from nas_steps.models.cells.networks import STAGES, Preprocess, ResidualReduction, reductions
+from nas_steps.models.cells.networks import (
+    STAGES,
+    CifarStem,
+    Preprocess,
+    ResidualReduction,
+    build_stem,
+    reductions,
+)
 from nas_steps.spaces.cells.space import CellArchitecture, CellSpace
 
 #: makes a cell: (kind, preprocessing of its inputs, channels, whether it halves the side)
@@ -22,8 +29,11 @@ class Skeleton(nn.Module):
         super().__init__()
         self.space = space
         channels = network.channels
-        stem = channels * (network.stem_multiplier if space.inputs == 2 else 1)
-        self.stem = nn.Sequential(nn.Conv2d(inputs, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem))
+        self.stem: nn.Module
+        if space.inputs == 1:
+            self.stem, last, halve_first = CifarStem(inputs, channels), channels, False
+        else:
+            self.stem, last, halve_first = build_stem(network, inputs)
         self.cells = nn.ModuleList()
         self.norm: nn.Module = nn.Identity()
         if space.inputs == 1:
@@ -36,7 +46,7 @@ class Skeleton(nn.Module):
             self.norm = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
         else:
             halving = reductions(network.cells, network.reductions)
-            before_last, last, halve_first = stem, stem, False
+            before_last = last
             for index in range(network.cells):
                 halves = index in halving
                 if halves:
@@ -48,7 +58,7 @@ class Skeleton(nn.Module):
 
     def through(self, x: Tensor, cell: Callable[[nn.Module, Sequence[Tensor]], Tensor]) -> Tensor:
         """Return logits (N, classes); `cell` applies a mixed cell to the outputs of the cells before it."""
-        before_last = last = self.stem(x)
+        before_last, last = self.stem(x)
         for module in self.cells:
             if isinstance(module, ResidualReduction):
                 output = module(last)

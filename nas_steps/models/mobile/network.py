@@ -10,7 +10,6 @@ from torchvision.ops.stochastic_depth import StochasticDepth
 
 from nas_steps.errors import UserError
 from nas_steps.models.convolutions import Conv2d, SameConv2d
-from nas_steps.models.hand_designed import BATCH_NORM_MOMENTUM
 from nas_steps.models.resize import Resize
 from nas_steps.spaces.mobile.architectures import Block, Head, MobileArchitecture, Stem, parse_mobile
 
@@ -20,8 +19,12 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"silu": nn.SiLU, "relu": nn.ReLU, "re
 class MobileNetwork(nn.Module):
     """(N, inputs, side, side) -> logits (N, classes); `drop_path` grows with depth (Huang et al. 2016, section 3).
 
-    If the stem has a side, images are first resized to it.
+    It is the same from the first epoch to the last, as EfficientNet has it. If the stem has a side, images are first
+    resized to it.
     """
+
+    #: whether the training raises `drop_path` from 0 over its epochs
+    drop_path_rises = False
 
     def __init__(self, architecture: MobileArchitecture, *, inputs: int, classes: int) -> None:
         super().__init__()
@@ -139,7 +142,7 @@ def _convolution(inputs: int, outputs: int, kernel: int, stride: int, stem: Stem
 
 
 def _norm(stem: Stem) -> partial[nn.BatchNorm2d]:
-    return partial(nn.BatchNorm2d, eps=stem.epsilon, momentum=BATCH_NORM_MOMENTUM)
+    return partial(nn.BatchNorm2d, eps=stem.epsilon, momentum=stem.momentum)
 
 
 def _squeeze(squeeze: str, width: int, expanded: int, activation: str) -> nn.Module:

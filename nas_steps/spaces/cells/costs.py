@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from nas_steps.facts import STEM_STRIDE
 from nas_steps.spaces.cells.architectures import CellArchitecture, Node
 from nas_steps.spaces.cells.memory import peak_of_cell, peak_of_operation
 from nas_steps.spaces.cells.space import CellSpace
@@ -22,6 +23,20 @@ class Setting(NamedTuple):
     channels: int
     side: int
     stride: int
+
+
+class Stem(NamedTuple):
+    """The layers before the cells: convolutions of 3x3 as (inputs, outputs, pixels), and the channels behind them.
+
+    `before` and `last` are the elements of the maps that the first cell reads, `peak` those that the stem needs at
+    once.
+    """
+
+    convolutions: list[tuple[int, int, int]]
+    channels: int
+    before: int
+    last: int
+    peak: int
 
 
 class CellBlocks:
@@ -60,8 +75,7 @@ class CellBlocks:
         # the caller keeps the images
         images = shape.inputs * shape.side**2
         if name == BASE:
-            stem = self.skeleton().channels * self._multiplier * shape.side**2
-            return images + max([stem, *(kept for _, kept in keeps)])
+            return images + max([self._stem(shape).peak, *(kept for _, kept in keeps)])
         kind, reads, operation = name.split("-")
         found = [images]
         for cell, kept in keeps:
@@ -70,14 +84,25 @@ class CellBlocks:
                 found.append(images + kept + peak_of_operation(operation, cell.channels, side, stride))
         return max(found)
 
-    @property
-    def _multiplier(self) -> int:
-        return 1 if self.space.inputs == 1 else int(self.skeleton().stem_multiplier)
+    def _stem(self, shape: Shape) -> Stem:
+        """Return the stem: one convolution, or the three of stride 2 of the skeleton for ImageNet."""
+        network, pixels = self.skeleton(), [divided(shape.side, by) ** 2 for by in (1, 2, 4, 8)]
+        channels = network.channels
+        if network.stem == "imagenet":
+            half, before, last = channels // 2, channels * pixels[2], channels * pixels[3]
+            first, second = (shape.inputs, half, pixels[1]), (half, channels, pixels[2])
+            convolutions = [first, second, (channels, channels, pixels[3])]
+            # what a convolution reads is kept before and behind its activation
+            peak = max(2 * half * pixels[1] + before, 2 * before + last)
+            return Stem(convolutions, channels, before, last, peak)
+        width = channels * (1 if self.space.inputs == 1 else network.stem_multiplier)
+        size = width * pixels[0]
+        return Stem([(shape.inputs, width, pixels[0])], width, size, size, size)
 
     def _kept(self, shape: Shape) -> Iterator[tuple[Setting, int]]:
         """Yield each cell, and the elements of the maps that it keeps."""
         outputs = 0 if self.space.inputs == 1 else len(self.space.concat)
-        before = last = self.skeleton().channels * self._multiplier * shape.side**2
+        _, _, before, last, _ = self._stem(shape)
         for cell in self._cells(shape):
             if not outputs:
                 # the output of the cell before, or of the reduction, is the input
@@ -123,7 +148,7 @@ class CellBlocks:
 
     def _cells(self, shape: Shape) -> Iterator[Setting]:
         network = self.skeleton()
-        channels, side = network.channels, shape.side
+        channels, side = network.channels, divided(shape.side, STEM_STRIDE[network.stem])
         if self.space.inputs == 1:
             for stage in range(STAGES):
                 if stage:
@@ -142,10 +167,10 @@ class CellBlocks:
 
     def _count_base(self, shape: Shape) -> tuple[int, int]:
         """Count the stem, the layers before the cells' edges and between the cells, the classifier."""
-        network = self.skeleton()
         one_input = self.space.inputs == 1
-        last = network.channels * (1 if one_input else network.stem_multiplier)
-        parameters, macs = _convolution(shape.inputs, last, 3, shape.side**2)
+        convolutions, last, *_ = self._stem(shape)
+        counts = [_convolution(one, other, 3, pixels) for one, other, pixels in convolutions]
+        parameters, macs = sum(one for one, _ in counts), sum(most for _, most in counts)
         if one_input:
             side = shape.side
             for _ in range(1, STAGES):
@@ -180,6 +205,10 @@ def _count_operation(operation: str, channels: int, side: int, stride: int) -> t
         return (0, 0) if stride == 1 else _convolution(channels, channels, 1, pixels)
     if operation.startswith("nor_conv_"):
         return _convolution(channels, channels, int(operation[-1]), pixels)
+    if operation == "conv_7x1_1x7":
+        # the first convolution strides along the rows, the second one along the columns
+        weights, rows = 7 * channels**2, side * (side if stride == 1 else divided(side, 2))
+        return 2 * weights + 2 * channels, weights * (rows + pixels)
     layers = {"sep_conv_": 2, "dil_conv_": 1}.get(operation[:9], 0)
     depthwise = channels * int(operation[-1]) ** 2 if layers else 0
     parameters, macs = _convolution(channels, channels, 1, pixels)

@@ -8,7 +8,7 @@ own maps in between.
 from nas_steps.spaces.costs import divided
 
 #: maps between the input and the output of an operation, by the start of its name; others have none
-_BETWEEN = {"sep_conv_": 2, "dil_conv_": 2, "nor_conv_": 1}
+_BETWEEN = {"sep_conv_": 2, "dil_conv_": 2, "nor_conv_": 1, "conv_7x1_": 2}
 
 
 def peak_of_operation(operation: str, channels: int, side: int, stride: int) -> int:

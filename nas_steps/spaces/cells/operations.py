@@ -13,4 +13,7 @@ OPERATIONS: dict[str, bool] = {
     "dil_conv_5x5": True,
     "nor_conv_1x1": True,
     "nor_conv_3x3": True,
+    # of NASNet-A and AmoebaNet-A
+    "sep_conv_7x7": True,
+    "conv_7x1_1x7": True,
 }

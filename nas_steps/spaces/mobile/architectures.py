@@ -14,9 +14,10 @@ EfficientNet-B0 (Tan & Le 2019, table 1) is, on one line::
   al. 2019, section 5.3): a share of the expanded channels, a multiple of 8, a hard sigmoid.
 - A block has the stem's activation unless it names one: silu, relu, relu6 or hswish.
 - `id` is a layer left out. If it changes the shape (`id_s2_c64`), it is a strided 1x1 convolution and a batch norm.
-- `stem` is a convolution; `eps` is the epsilon of all batch norms (default 1e-5). With `i96` the network first resizes
-  its images to 96 x 96 pixels (bilinear, antialiased); without, it takes any side. With `tf` all convolutions of
-  stride 2 have TensorFlow's 'same' padding, which is larger on the right and below; without, it is symmetric.
+- `stem` is a convolution; `eps` is the epsilon of all batch norms (default 1e-5), `mom` the share of a batch in their
+  running statistics (torch's momentum, default 0.1). With `i96` the network first resizes its images to 96 x 96 pixels
+  (bilinear, antialiased); without, it takes any side. With `tf` all convolutions of stride 2 have TensorFlow's 'same'
+  padding, which is larger on the right and below; without, it is symmetric.
 - `head` is a 1x1 convolution to `c` channels, the average, an optional linear layer to `l` units with the stem's
   activation, dropout with probability `p` (default 0) and the classifier.
 
@@ -38,11 +39,13 @@ ACTIVATIONS = ("silu", "relu", "relu6", "hswish")
 SYNONYMS = {"swish": "silu"}
 #: default epsilon of batch norms
 EPSILON = 1e-5
+#: default share of a batch in the running statistics of batch norms
+MOMENTUM = 0.1
 BLOCKS = ("mb", "id")
 
 #: fields of each part in printed order, and its required fields
 FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "stem": (("k", "s", "c", "eps", "i", "tf"), ("k", "c")),
+    "stem": (("k", "s", "c", "eps", "mom", "i", "tf"), ("k", "c")),
     "mb": (("r", "k", "s", "e", "c", "se", "hse"), ("k", "e", "c")),
     "id": (("r", "s", "c"), ()),
     "head": (("c", "l", "p"), ("c",)),
@@ -61,6 +64,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "hse": (0.001, 1.0),
     "p": (0.0, 0.99),
     "eps": (1e-12, 1.0),
+    "mom": (1e-6, 1.0),
     "i": (4, 1024),
 }
 
@@ -113,6 +117,7 @@ class Stem:
     epsilon: float = EPSILON
     side: int = 0
     same: bool = False
+    momentum: float = MOMENTUM
 
 
 @dataclass(frozen=True)
@@ -155,9 +160,10 @@ class MobileArchitecture:
         stem = self.stem
         stride = "" if stem.stride == 1 else f"_s{stem.stride}"
         epsilon = "" if stem.epsilon == EPSILON else f"_eps{exact(stem.epsilon)}"
+        momentum = "" if stem.momentum == MOMENTUM else f"_mom{exact(stem.momentum)}"
         side = f"_i{stem.side}" if stem.side else ""
         same = "_tf" if stem.same else ""
-        return f"stem_k{stem.kernel}{stride}_c{stem.width}{epsilon}{side}{same}_{stem.activation}"
+        return f"stem_k{stem.kernel}{stride}_c{stem.width}{epsilon}{momentum}{side}{same}_{stem.activation}"
 
     def _head(self) -> str:
         head = self.head
@@ -204,6 +210,7 @@ def parse_mobile(text: str) -> MobileArchitecture:
         stride=int(first.numbers.get("s", 1)),
         activation=first.activation or Stem.activation,
         epsilon=first.numbers.get("eps", EPSILON),
+        momentum=first.numbers.get("mom", MOMENTUM),
         side=int(first.numbers.get("i", 0)),
         same="tf" in first.numbers,
     )

@@ -11,6 +11,7 @@ from nas_steps.errors import exact, known
 from nas_steps.spaces.mobile.architectures import (
     ACTIVATIONS,
     LIMITS,
+    MOMENTUM,
     SYNONYMS,
     Head,
     Operation,
@@ -35,6 +36,7 @@ FIELD_OF = {
     "hidden": "l",
     "dropout": "p",
     "epsilon": "eps",
+    "momentum": "mom",
     "resolution": "i",
 }
 
@@ -156,11 +158,13 @@ def declared_part(where: str, kind: type[Part], data: Any) -> Part:
 
 
 def part_keys(part: Stem | Head) -> dict[str, Any]:
-    """Return the plain data that `declared_part` reads; the padding of strided convolutions only if it is `same`."""
+    """Return the plain data that `declared_part` reads; padding and momentum only if they are not the default."""
     values = dataclasses.asdict(part)
     if isinstance(part, Stem):
         values = {key: value for key, value in values.items() if key not in OF_STRINGS}
         values |= {PADDING: "same"} if part.same else {}
+        if part.momentum == MOMENTUM:
+            del values["momentum"]
     return values
 
 

@@ -110,6 +110,8 @@ class Sizes:
             return count_architecture(fitted(family.spelled(baseline), keep), self.shape(side))[1]
         if baseline.base in STAGES:
             return _resnet(*STAGES[baseline.base], baseline, self.shape(side))
+        if family.macs is not None:
+            return family.macs(baseline, side)
         # a network of five strides that keeps fewer of them has maps as of a larger image
         larger = 1 if keep is None else 2 ** max(0, 5 - keep)
         return PUBLISHED.get(baseline.base, 100e6) * (side * larger / 224) ** 2 * baseline.width**2 * baseline.depth
