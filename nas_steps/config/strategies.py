@@ -86,6 +86,17 @@ class Predictor(Section):
     candidates: Positive = Field(100, description="Mutations of the best to predict each round; as many are random.")
 
 
+class Milp(Section):
+    """Additive block scores, and the best architectures by them within the constraints (Puzzle: Bercovich et al. 2024)."""
+
+    kind: Literal["milp"] = Field("milp", description="Additive block scores, searched exactly by integer programming.")
+    initial: int = Field(
+        40, ge=2, description="Architectures of the first round, drawn at random; block scores are fitted to them."
+    )
+    batch: Positive = Field(5, description="The best by the block scores, evaluated in each round after the first.")
+    rounds: int = Field(2, ge=2, description="Rounds, the random first one included; scores are refitted after each.")
+
+
 # ----------------------------------------------------------------------------------------------- gradients
 
 
@@ -282,7 +293,7 @@ class Enas(Optimisation):
 _Softmax = Darts | DartsSecondOrder | DartsPlus | EarlyStopEigenvalue
 _Gradients = _Softmax | FairDarts | SdartsRs | SdartsAdv | PcDarts | Gdas | Drnas | Rsws
 GradientStrategy = Annotated[_Gradients, Field(discriminator="kind")]
-_Samplings = Random | Evolution | Nsga2 | Reinforce | Predictor
+_Samplings = Random | Evolution | Nsga2 | Reinforce | Predictor | Milp
 SamplingStrategy = Annotated[_Samplings, Field(discriminator="kind")]
 Strategy = Annotated[_Samplings | _Gradients | Enas, Field(discriminator="kind")]
 #: strategies that ask for architectures round by round

@@ -38,7 +38,7 @@ class KernelRidgeEnsemble:
         for member in range(size):
             rows = random.integers(len(x), size=len(x))
             self.means[member] = y[rows].mean()
-            dual = _ridge(kernel[np.ix_(rows, rows)], y[rows] - self.means[member])
+            dual, _ = leave_one_out(kernel[np.ix_(rows, rows)], y[rows] - self.means[member])
             np.add.at(self.duals[:, member], rows, dual)
 
     def predict(self, x: Array) -> tuple[Array, Array]:
@@ -52,13 +52,14 @@ def _squared_distances(one: Array, other: Array) -> Array:
     return np.maximum(squares, 0.0)
 
 
-def _ridge(kernel: Array, y: Array) -> Array:
-    """Compute the dual coefficients under the best ridge."""
+def leave_one_out(kernel: Array, y: Array, ridges: Array = RIDGES) -> tuple[Array, Array]:
+    """Return the dual coefficients (n,) under the ridge with the least leave-one-out error, and these errors (n,)."""
     values, vectors = np.linalg.eigh(kernel)
     values = np.maximum(values, 0.0)
     projected = vectors.T @ y
     # (ridges, n): what each eigenvector is divided by
-    inverse = 1 / (values[None, :] + RIDGES[:, None])
+    inverse = 1 / (values[None, :] + ridges[:, None])
     duals = (inverse * projected) @ vectors.T
     errors = duals / (inverse @ (vectors**2).T)
-    return duals[int(np.argmin((errors**2).mean(axis=1)))]
+    best = int(np.argmin((errors**2).mean(axis=1)))
+    return duals[best], errors[best]

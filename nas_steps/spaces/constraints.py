@@ -95,8 +95,8 @@ def blocks_of(space: Space, network: object = None) -> MobileBlocks | CellBlocks
 
 
 def paths_of(space: Space) -> Paths:
-    """Return the architectures of a space as paths, limited or not. Raises TypeError."""
-    blocks = blocks_of(space.space if isinstance(space, Limited) else space)
+    """Return the architectures of a space as paths, of all if it limits another one. Raises TypeError."""
+    blocks = blocks_of(getattr(space, "space", space))
     return mobile_paths(blocks) if isinstance(blocks, MobileBlocks) else cell_paths(blocks)
 
 

@@ -30,6 +30,7 @@ SETTINGS: dict[str, Any] = {
     "nsga2": strategies.Nsga2(population=6, children=4, rounds=5, objectives=["macs", "parameters"]),
     "reinforce": strategies.Reinforce(batch=4, rounds=5, hidden=8, updates=2),
     "predictor": strategies.Predictor(initial=6, batch=4, rounds=5, candidates=20),
+    "milp": strategies.Milp(initial=6, batch=4, rounds=5),
 }
 
 
