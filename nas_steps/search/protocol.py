@@ -21,17 +21,17 @@ LISTED = 20_000
 State = dict[str, Any]
 
 
-class Forecast(NamedTuple):
+class Prediction(NamedTuple):
     """What a strategy predicted of an architecture that it asked for: the columns of the history.
 
-    - `forecast`: the score, before it was evaluated; `forecast_error`: the root mean square of the prediction's errors,
+    - `predicted`: the score, before it was evaluated; `prediction_rmse`: the root mean square of the prediction's errors,
       each for an evaluated architecture that was left out of the fit
     - `optimality`: whether the solver proved that no other architecture has a higher prediction; `mip_gap`: by how much
       one could be higher, relative to the objective
     """
 
-    forecast: float
-    forecast_error: float
+    predicted: float
+    prediction_rmse: float
     optimality: str
     mip_gap: float
 
@@ -39,12 +39,12 @@ class Forecast(NamedTuple):
 class Sampler(ABC):
     """A strategy, deterministic in the estimates and in the generators of `ask`, `restore` or not.
 
-    `forecasts` are what it predicted of the architectures of the last `ask`, by their strings.
+    `predictions` are what it predicted of the architectures of the last `ask`, by their strings.
     """
 
     def __init__(self, space: Space, settings: Any = None) -> None:
         self.space, self.settings, self.seen = space, settings, Seen(space)
-        self.forecasts: dict[str, Forecast] = {}
+        self.predictions: dict[str, Prediction] = {}
 
     @abstractmethod
     def ask(self, count: int, random: Random) -> list[Architecture]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
-from nas_steps.search.protocol import Forecast, Sampler, State, scored_from_json, scored_to_json
+from nas_steps.search.protocol import Prediction, Sampler, State, scored_from_json, scored_to_json
 from nas_steps.spaces.constraints import Limited, paths_of
 from nas_steps.spaces.protocol import Architecture, Space
 
@@ -30,7 +30,7 @@ class MilpSearch(Sampler):
         self._paths = paths_of(space)
 
     def ask(self, count: int, random: Random) -> list[Architecture]:
-        self.forecasts = {}
+        self.predictions = {}
         if all(fitness == -math.inf for _, fitness in self.evaluated):
             return self.seen.fill(count, random)
         new = self._solutions(count)
@@ -56,8 +56,8 @@ class MilpSearch(Sampler):
             # the solver keeps limits up to a tolerance, the space exactly
             if self.seen.is_new(solution.architecture):
                 predicted = float(model.predict(np.array([self._paths.counts(solution.architecture)]))[0])
-                proven = Forecast(predicted, model.rmse, "optimal" if solution.optimal else "not proven", solution.gap)
-                self.forecasts[str(solution.architecture)] = proven
+                proven = Prediction(predicted, model.rmse, "optimal" if solution.optimal else "not proven", solution.gap)
+                self.predictions[str(solution.architecture)] = proven
                 new.append(solution.architecture)
         return new
 
