@@ -44,7 +44,7 @@ def test_the_gap_of_the_predictions_is_told() -> None:
 
 def test_scores_of_a_proxy_have_no_points() -> None:
     found = told(HISTORY, {"kind": "zero_cost", "proxy": "synflow"})
-    assert "they scored 0.68 in the mean, 0.02 less than predicted (root mean square error 0.0224)" in found
+    assert "they scored 0.680 in the mean, 0.020 less than predicted (root mean square error 0.022)" in found
 
 
 def test_a_solution_that_is_not_proven_is_a_warning() -> None:
