@@ -41,7 +41,7 @@ class AdditiveScore:
         self.mean_counts, self.mean = counts.mean(axis=0), float(scores.mean())
         centred = counts - self.mean_counts
         size = float((centred**2).sum(axis=1).mean()) or 1.0
-        dual, self.errors = leave_one_out(centred @ centred.T / size, scores - self.mean, RIDGES)
+        dual, self.errors = leave_one_out(centred @ centred.T / size, scores, RIDGES, intercept=True)
         self.gains: Array = centred.T @ dual / size
 
     @property

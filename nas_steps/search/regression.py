@@ -52,9 +52,20 @@ def _squared_distances(one: Array, other: Array) -> Array:
     return np.maximum(squares, 0.0)
 
 
-def leave_one_out(kernel: Array, y: Array, ridges: Array = RIDGES) -> tuple[Array, Array]:
-    """Return the dual coefficients (n,) under the ridge with the least leave-one-out error, and these errors (n,)."""
-    values, vectors = np.linalg.eigh(kernel)
+def leave_one_out(
+    kernel: Array, y: Array, ridges: Array = RIDGES, *, intercept: bool = False
+) -> tuple[Array, Array]:
+    """Return the dual coefficients (n,) under the ridge with the least leave-one-out error, and these errors (n,).
+
+    With an `intercept`, which no ridge holds back, each fit without a row has its own: the coefficients sum to 0.
+    """
+    if intercept:
+        # orthonormal columns that are orthogonal to the intercept's
+        basis = np.linalg.qr(np.column_stack([np.ones(len(y)), np.eye(len(y))[:, 1:]]))[0][:, 1:]
+        values, vectors = np.linalg.eigh(basis.T @ kernel @ basis)
+        vectors = basis @ vectors
+    else:
+        values, vectors = np.linalg.eigh(kernel)
     values = np.maximum(values, 0.0)
     projected = vectors.T @ y
     # (ridges, n): what each eigenvector is divided by

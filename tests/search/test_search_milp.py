@@ -135,16 +135,16 @@ def test_what_the_solver_did_not_prove_is_told(monkeypatch: pytest.MonkeyPatch) 
     assert 0 < solution.gap <= limit / weight - 1 + 1e-9
 
 
-def test_the_gains_and_their_left_out_errors_are_those_of_a_ridge_regression() -> None:
+@pytest.mark.parametrize("terms", [12, 60])
+def test_the_gains_and_their_left_out_errors_are_those_of_a_ridge_regression(terms: int) -> None:
+    """Of fewer terms than scores, and of more, so that each score could be met."""
     random = np.random.default_rng(0)
-    counts = (random.random((30, 12)) < 0.4).astype(float)
-    scores = counts @ random.normal(size=12) + random.normal(size=30)
+    counts = (random.random((30, terms)) < 0.4).astype(float)
+    scores = counts @ random.normal(size=terms) + random.normal(size=30)
     size = ((counts - counts.mean(axis=0)) ** 2).sum(axis=1).mean()
-    centred = counts - counts.mean(axis=0)
-    errors = []
-    for ridge in RIDGES:
-        model = Ridge(alpha=ridge * size, fit_intercept=False)
-        errors.append(scores - scores.mean() - cross_val_predict(model, centred, scores - scores.mean(), cv=LeaveOneOut()))
+    errors = [
+        scores - cross_val_predict(Ridge(alpha=ridge * size), counts, scores, cv=LeaveOneOut()) for ridge in RIDGES
+    ]
     least = int(np.argmin([(one**2).mean() for one in errors]))
     model = Ridge(alpha=RIDGES[least] * size).fit(counts, scores)
     fitted = AdditiveScore(counts, scores)
