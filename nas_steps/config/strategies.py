@@ -87,7 +87,7 @@ class Predictor(Section):
 
 
 class Milp(Section):
-    """Additive block scores, and the best architectures by them within the constraints (Puzzle: Bercovich et al. 2024)."""
+    """Additive block scores, and the best sums of them within the constraints (Puzzle: Bercovich et al. 2024)."""
 
     kind: Literal["milp"] = Field("milp", description="Additive block scores, searched exactly by integer programming.")
     initial: int = Field(

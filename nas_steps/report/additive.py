@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from nas_steps.report import numbers
-from nas_steps.report.records import HistoryRow, Search
+from nas_steps.report.records import HistoryRow
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
 
@@ -20,7 +20,7 @@ def gaps(results: Results) -> Iterator[Sentence]:
         if not rows:
             continue
         text = f"{search.name} proposed {numbers.plural(len(rows), 'architecture')} by additive block scores"
-        text += f"; {_gap(results, search, scored)}" if scored else "; none of them got a score"
+        text += f"; {_gap(results, scored)}" if scored else "; none of them got a score"
         unproven = [row for row in rows if row.optimality != PROVEN]
         if not unproven:
             yield Sentence(f"{text}. The solver proved each to be the best that was left.")
@@ -31,7 +31,7 @@ def gaps(results: Results) -> Iterator[Sentence]:
         yield Sentence(f"{text}.", "warning")
 
 
-def _gap(results: Results, search: Search, scored: list[HistoryRow]) -> str:
+def _gap(results: Results, scored: list[HistoryRow]) -> str:
     """Spell the mean score, that minus the prediction, and errors of scored architectures and of those left out."""
     gaps = [(row.score or 0.0) - (row.predicted or 0.0) for row in scored]
     mean, error = sum(gaps) / len(gaps), math.sqrt(sum(gap**2 for gap in gaps) / len(gaps))
@@ -41,7 +41,9 @@ def _gap(results: Results, search: Search, scored: list[HistoryRow]) -> str:
     def spelled(value: float) -> str:
         return numbers.digits(value) if results.proxy else numbers.points(value)
 
-    text = f"they scored {score} in the mean, {spelled(abs(mean))}{unit} {'less' if mean < 0 else 'more'} than predicted"
+    text = (
+        f"they scored {score} in the mean, {spelled(abs(mean))}{unit} {'less' if mean < 0 else 'more'} than predicted"
+    )
     text += f" (root mean square error {spelled(error)})"
     left_out = scored[-1].prediction_rmse
     if left_out is None:

@@ -24,8 +24,9 @@ State = dict[str, Any]
 class Prediction(NamedTuple):
     """What a strategy predicted of an architecture that it asked for: the columns of the history.
 
-    - `predicted`: the score, before it was evaluated; `prediction_rmse`: the root mean square of the prediction's errors,
-      each for an evaluated architecture that was left out of the fit
+    - `predicted`: the score, before it was evaluated
+    - `prediction_rmse`: the root mean square of the errors of predictions, each for an evaluated architecture that was
+      left out of the fit
     - `optimality`: whether the solver proved that no other architecture has a higher prediction; `mip_gap`: by how much
       one could be higher, relative to the objective
     """

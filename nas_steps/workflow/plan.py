@@ -463,8 +463,7 @@ class Plan:
     def proposed(self, strategy: str, seed: int | str, output: str = "evaluations") -> list[str]:
         """Return an output of `propose` of each round: by default the estimates of all rounds before it."""
         return [
-            self.file("propose", output, strategy=strategy, seed=seed, round=number)
-            for number in self.rounds(strategy)
+            self.file("propose", output, strategy=strategy, seed=seed, round=number) for number in self.rounds(strategy)
         ]
 
     def budget(self, strategy: str) -> list[str]:

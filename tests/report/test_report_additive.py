@@ -48,7 +48,9 @@ def test_scores_of_a_proxy_have_no_points() -> None:
 
 
 def test_a_solution_that_is_not_proven_is_a_warning() -> None:
-    early = HistoryRow(6, "f", 0.7, status="ok", predicted=0.7, prediction_rmse=0.01, optimality="not proven", mip_gap=0.04)
+    early = HistoryRow(
+        6, "f", 0.7, status="ok", predicted=0.7, prediction_rmse=0.01, optimality="not proven", mip_gap=0.04
+    )
     (sentence,) = gaps(results((*HISTORY, early)))
     assert sentence.tone == "warning"
     assert "stopped before it proved 1 of them to be the best that was left, with a gap of up to 4.0" in sentence.text

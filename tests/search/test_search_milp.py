@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from limited_spaces import CELLS, MOBILE, ONE_INPUT, RESOLUTIONS, table
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from stepping import run, settings_files
@@ -24,15 +24,11 @@ from nas_steps.search import additive, sampling
 from nas_steps.search.additive import RIDGES, AdditiveScore, AdditiveSearch
 from nas_steps.search.protocol import Prediction
 from nas_steps.search.sampling import sampler
-from nas_steps.spaces.cells import presets as cells
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.constraints import Limited, keeps, paths_of
 from nas_steps.spaces.costs import Costs, CostTable
 from nas_steps.spaces.paths import END, START, Arc, Paths
 from nas_steps.spaces.protocol import members
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "spaces"))
-from limited_spaces import CELLS, MOBILE, ONE_INPUT, RESOLUTIONS, table  # noqa: E402
 
 SPACES: dict[str, Any] = {"mobile": MOBILE, "resolutions": RESOLUTIONS, "cells": CELLS, "one input": ONE_INPUT}
 #: by name, the share of the architectures that each limit alone leaves
@@ -61,7 +57,9 @@ def test_the_best_within_the_limits_are_those_of_the_whole_list(space: Any, limi
     for seed in range(2):
         gains = np.random.default_rng(seed).normal(size=len(paths.terms))
         values = {text: float(np.dot(paths.counts(one), gains)) for text, (one, _) in listed.items()}
-        kept = sorted((text for text, (_, costs) in listed.items() if keeps(costs, given)), key=lambda one: -values[one])
+        kept = sorted(
+            (text for text, (_, costs) in listed.items() if keeps(costs, given)), key=lambda one: -values[one]
+        )
         assert len(kept) >= 3
         search = AdditiveSearch(paths, gains, table(space), given)
         found = []
@@ -154,7 +152,9 @@ def test_the_gains_and_their_left_out_errors_are_those_of_a_ridge_regression(ter
     assert fitted.rmse == pytest.approx(math.sqrt((errors[least] ** 2).mean()))
 
 
-def searched(space: Any, score: Any, settings: strategies.Milp) -> tuple[list[list[Estimate]], list[dict[str, Prediction]]]:
+def searched(
+    space: Any, score: Any, settings: strategies.Milp
+) -> tuple[list[list[Estimate]], list[dict[str, Prediction]]]:
     def evaluate(asked: Any) -> list[Estimate]:
         return [Estimate(index, str(one), score(one)) for index, one in enumerate(asked)]
 
@@ -235,7 +235,10 @@ def test_the_steps_record_predictions_in_the_history(tmp_path: Path) -> None:
         asked = [row["architecture"] for row in read_csv(folder / "proposals.csv")]
         write_estimates(
             folder / "shard-0.csv",
-            [Estimate(index, text, text.count("k5") / 20 + Random(text).random() / 50) for index, text in enumerate(asked)],
+            [
+                Estimate(index, text, text.count("k5") / 20 + Random(text).random() / 50)
+                for index, text in enumerate(asked)
+            ],
         )
         evaluated.append(folder / "shard-0.csv")
     run(

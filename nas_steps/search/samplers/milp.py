@@ -56,7 +56,9 @@ class MilpSearch(Sampler):
             # the solver keeps limits up to a tolerance, the space exactly
             if self.seen.is_new(solution.architecture):
                 predicted = float(model.predict(np.array([self._paths.counts(solution.architecture)]))[0])
-                proven = Prediction(predicted, model.rmse, "optimal" if solution.optimal else "not proven", solution.gap)
+                proven = Prediction(
+                    predicted, model.rmse, "optimal" if solution.optimal else "not proven", solution.gap
+                )
                 self.predictions[str(solution.architecture)] = proven
                 new.append(solution.architecture)
         return new

@@ -139,8 +139,8 @@ STEPS = steps(
             "evaluations": (f"{ROUND}/evaluations.csv", "the estimates of all rounds before, with their round"),
             "predictions": (
                 f"{ROUND}/predicted.csv",
-                "architecture, predicted (its score, before the evaluation), prediction_rmse, optimality, mip_gap; no rows "
-                "if the strategy predicts none",
+                "architecture, predicted (its score, before the evaluation), prediction_rmse, optimality, mip_gap; no "
+                "rows if the strategy predicts none",
             ),
             "state": (f"{ROUND}/state.safetensors", "what the strategy knows: numbers as tensors, all else as JSON"),
         },

@@ -75,12 +75,13 @@ def _stage_arcs(costs: MobileBlocks, side: int, number: int, stage: Stage, befor
         if stage.by == "stage":
             for depth in stage.depth:
                 layers = blocks(Chosen(depth, width, stride, activation, (place,)))
-                behind, names = before, []
-                for layer in layers:
-                    names += costs.block_names(side, behind, layer)
-                    behind = costs.behind(behind, layer)
+                behind = before
+                named: list[str] = []
+                for block in layers:
+                    named += costs.block_names(side, behind, block)
+                    behind = costs.behind(behind, block)
                 ends = (*terms, ((number, "depth"), depth))
-                yield Arc(start, (side, number + 1, behind), layers, tuple(names), ends)
+                yield Arc(start, (side, number + 1, behind), layers, tuple(named), ends)
             continue
         first = Block(width, stride, place, "" if place is None else activation)
         behind = costs.behind(before, first)
