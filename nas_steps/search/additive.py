@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 #: what the ridge is chosen from; the mean squared length of a centred row is 1
-RIDGES: Array = 10.0 ** np.arange(-8, 3)
+RIDGES = 10.0 ** np.arange(-8, 3)
 #: branch-and-bound nodes after which a solution counts as not proven; seconds would not repeat on other machines
 NODES = 20_000
 #: the largest gain in the units of the solver, which stops at an absolute gap of 1e-6

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Ridges = NDArray[np.floating[Any]]
 
 #: what the ridge is chosen from; the kernel of an architecture with itself is 1
-RIDGES: Array = 10.0 ** np.arange(-4, 2)
+RIDGES = 10.0 ** np.arange(-4, 2)
 
 
 def normal_scores(values: Sequence[float]) -> Array:
@@ -52,7 +54,7 @@ def _squared_distances(one: Array, other: Array) -> Array:
     return np.maximum(squares, 0.0)
 
 
-def leave_one_out(kernel: Array, y: Array, ridges: Array = RIDGES, *, intercept: bool = False) -> tuple[Array, Array]:
+def leave_one_out(kernel: Array, y: Array, ridges: Ridges = RIDGES, *, intercept: bool = False) -> tuple[Array, Array]:
     """Return the dual coefficients (n,) under the ridge with the least leave-one-out error, and these errors (n,).
 
     With an `intercept`, which no ridge holds back, each fit without a row has its own: the coefficients sum to 0.
