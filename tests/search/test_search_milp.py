@@ -15,6 +15,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from stepping import run, settings_files
 
+from benchmarks import additive as measured
 from nas_steps.config import strategies
 from nas_steps.config.load import load
 from nas_steps.errors import UserError
@@ -27,9 +28,11 @@ from nas_steps.search.sampling import sampler
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.constraints import Limited, keeps, paths_of
 from nas_steps.spaces.costs import Costs, CostTable
+from nas_steps.spaces.mobile import presets as mobile
 from nas_steps.spaces.paths import END, START, Arc, Paths
 from nas_steps.spaces.protocol import members
 
+OFA = Path(__file__).resolve().parents[3] / "shared/data/ofa_subnets.csv.gz"
 SPACES: dict[str, Any] = {"mobile": MOBILE, "resolutions": RESOLUTIONS, "cells": CELLS, "one input": ONE_INPUT}
 #: by name, the share of the architectures that each limit alone leaves
 LIMITS: dict[str, dict[str, float]] = {
@@ -261,3 +264,19 @@ def test_the_steps_record_predictions_in_the_history(tmp_path: Path) -> None:
         assert float(row["mip_gap"]) == 0
         # the more kernels of 5 the better
         assert row["architecture"].count("k5") >= max(one["architecture"].count("k5") for one in rows[:12])
+
+
+@pytest.mark.skipif(not OFA.is_file(), reason="the table of once-for-all subnets is not here")
+def test_additive_scores_predict_measured_accuracies_of_mobile_networks() -> None:
+    """Once-for-all subnets with their ImageNet accuracy: 200 are fitted, and all others are predicted."""
+    table_of_subnets = list(measured.rows_of(OFA))
+    paths = paths_of(mobile.PRESETS["ofa_mbv3"])
+    counts = np.array([paths.counts(measured.ofa(row)) for row in table_of_subnets])
+    scores = np.array([float(row["imagenet_top1"]) for row in table_of_subnets])
+    order = np.random.default_rng(0).permutation(len(scores))
+    sample, rest = order[:200], order[200:]
+    model = AdditiveScore(counts[sample], scores[sample])
+    errors = scores[rest] - model.predict(counts[rest])
+    assert 1 - (errors**2).mean() / scores[rest].var() > 0.9
+    # the error that was left out is the true one, about
+    assert 0.8 < model.rmse / math.sqrt((errors**2).mean()) < 1.25
