@@ -16,7 +16,7 @@ KNOWN = 20
 
 
 class MilpSearch(Sampler):
-    """Block scores and mixed-integer programming in the manner of Puzzle (Bercovich et al. 2024, section 4).
+    """Block scores and mixed-integer programming in the manner of Puzzle (Bercovich et al. 2024).
 
     The first round is a uniform sample within the constraints. Then the gain of each block is fitted to all scores by
     least squares, and the architectures with the largest sums of gains are proposed. No-good cuts lead from the best to
