@@ -123,6 +123,7 @@ rule gather_search:
         # the last of them is read; all are named, so that Snakemake walks from round to round, not down all at once
         earlier=lambda w: plan.proposed(w.strategy, w.seed),
         evaluated=lambda w: plan.evaluated(w.strategy, w.seed),
+        predictions=lambda w: plan.proposed(w.strategy, w.seed, "predictions"),
     output:
         **step("gather_search").outputs,
     log:

@@ -110,6 +110,17 @@ class Bayesian(Batches):
     objectives: Costs = Field([], description="Costs to minimise beside the score; without any, the score alone.")
 
 
+class Milp(Section):
+    """Additive block scores, and the best sums of them within the constraints (Puzzle: Bercovich et al. 2024)."""
+
+    kind: Literal["milp"] = Field("milp", description="Additive block scores, searched exactly by integer programming.")
+    initial: int = Field(
+        40, ge=2, description="Architectures of the first round, drawn at random; block scores are fitted to them."
+    )
+    batch: Positive = Field(5, description="The best by the block scores, evaluated in each round after the first.")
+    rounds: int = Field(2, ge=2, description="Rounds, the random first one included; scores are refitted after each.")
+
+
 # ----------------------------------------------------------------------------------------------- gradients
 
 
@@ -389,7 +400,7 @@ class Enas(OfPaper, Optimisation):
 _Softmax = Darts | DartsSecondOrder | DartsPlus | EarlyStopEigenvalue
 _Gradients = _Softmax | FairDarts | SdartsRs | SdartsAdv | PcDarts | Gdas | Drnas | Rsws
 GradientStrategy = Annotated[_Gradients, Field(discriminator="kind")]
-_Samplings = Random | Evolution | Nsga2 | Reinforce | LocalSearch | Predictor | Bayesian
+_Samplings = Random | Evolution | Nsga2 | Reinforce | LocalSearch | Predictor | Bayesian | Milp
 SamplingStrategy = Annotated[_Samplings, Field(discriminator="kind")]
 Strategy = Annotated[_Samplings | _Gradients | Enas, Field(discriminator="kind")]
 #: strategies that ask for architectures round by round

@@ -17,7 +17,7 @@ TEXTS = frozenset({
     "entry", "kind", "strategy", "architecture", "status", "against", "role", "note", "outcome", "failures_outcome",
     "estimator", "pool", "part", "measure", "ceiling_note", "predictor", "reason", "member", "factors",
     "within_budget", "predicted_seconds_note", "warm_start", "base", "scaling", "way", "name", "file",
-    "int8_status", "int8_file", "precision", "random", "recipe", "other", "unit",
+    "int8_status", "int8_file", "precision", "random", "recipe", "other", "unit", "optimality",
 })  # fmt: skip
 COUNTS = frozenset({
     "parameters", "macs", "trainings", "diverged", "chance", "seed", "pairs", "k", "architectures", "n", "read",
@@ -213,6 +213,10 @@ class HistoryRow:
     discrete_accuracy: float | None = None
     inherited_accuracy: float | None = None
     chosen: int | None = None
+    predicted: float | None = None
+    prediction_rmse: float | None = None
+    optimality: str = ""
+    mip_gap: float | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Differences are shares of test accuracy: 0.01 is one point.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nas_steps.report import cautions, evidence, gains, gaps, latencies, numbers, signals, starts
+from nas_steps.report import additive, cautions, evidence, gains, gaps, latencies, numbers, signals, starts
 from nas_steps.report.evidence import (
     Standing,
     adjusted,
@@ -79,6 +79,7 @@ def decide(results: Results) -> Verdict:
     for row in results.agreement:
         general += signals.ranking(row, truth) if row.strategy == "all" else ()
     general += [*signals.out_of_the_table(results), *latencies.foretold(results), *gains.fitted(results)]
+    general += additive.gaps(results)
     general += [*signals.failed_evaluations(results), *signals.saved_epochs(results), *signals.trade_off(results)]
     rules: tuple[str, ...] = (_RULE_OF_TRAININGS if results.table is None else _RULE_OF_A_TABLE, *RULES)
     if results.latency is not None:

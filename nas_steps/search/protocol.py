@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import SCREENED, Estimate
@@ -21,11 +21,31 @@ LISTED = 20_000
 State = dict[str, Any]
 
 
+class Prediction(NamedTuple):
+    """What a strategy predicted of an architecture that it asked for: the columns of the history.
+
+    - `predicted`: the score, before it was evaluated
+    - `prediction_rmse`: the root mean square of the errors of predictions, each for an evaluated architecture that was
+      left out of the fit
+    - `optimality`: whether the solver proved that no other architecture has a higher prediction; `mip_gap`: by how much
+      one could be higher, relative to the objective
+    """
+
+    predicted: float
+    prediction_rmse: float
+    optimality: str
+    mip_gap: float
+
+
 class Sampler(ABC):
-    """A strategy, deterministic in the estimates and in the generators of `ask`, `restore` or not."""
+    """A strategy, deterministic in the estimates and in the generators of `ask`, `restore` or not.
+
+    `predictions` are what it predicted of the architectures of the last `ask`, by their strings.
+    """
 
     def __init__(self, space: Space, settings: Any = None) -> None:
         self.space, self.settings, self.seen = space, settings, Seen(space)
+        self.predictions: dict[str, Prediction] = {}
 
     @abstractmethod
     def ask(self, count: int, random: Random) -> list[Architecture]:

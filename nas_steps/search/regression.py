@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Ridges = NDArray[np.floating[Any]]
 
 #: what the ridge is chosen from; the kernel of an architecture with itself is 1
 RIDGES = 10.0 ** np.arange(-4, 2)
@@ -38,7 +40,7 @@ class KernelRidgeEnsemble:
         for member in range(size):
             rows = random.integers(len(x), size=len(x))
             self.means[member] = y[rows].mean()
-            dual = _ridge(kernel[np.ix_(rows, rows)], y[rows] - self.means[member])
+            dual, _ = leave_one_out(kernel[np.ix_(rows, rows)], y[rows] - self.means[member])
             np.add.at(self.duals[:, member], rows, dual)
 
     def predict(self, x: Array) -> tuple[Array, Array]:
@@ -52,13 +54,23 @@ def _squared_distances(one: Array, other: Array) -> Array:
     return np.maximum(squares, 0.0)
 
 
-def _ridge(kernel: Array, y: Array) -> Array:
-    """Compute the dual coefficients under the best ridge."""
-    values, vectors = np.linalg.eigh(kernel)
+def leave_one_out(kernel: Array, y: Array, ridges: Ridges = RIDGES, *, intercept: bool = False) -> tuple[Array, Array]:
+    """Return the dual coefficients (n,) under the ridge with the least leave-one-out error, and these errors (n,).
+
+    With an `intercept`, which no ridge holds back, each fit without a row has its own: the coefficients sum to 0.
+    """
+    if intercept:
+        # orthonormal columns that are orthogonal to the intercept's
+        basis = np.linalg.qr(np.column_stack([np.ones(len(y)), np.eye(len(y))[:, 1:]]))[0][:, 1:]
+        values, vectors = np.linalg.eigh(basis.T @ kernel @ basis)
+        vectors = basis @ vectors
+    else:
+        values, vectors = np.linalg.eigh(kernel)
     values = np.maximum(values, 0.0)
     projected = vectors.T @ y
     # (ridges, n): what each eigenvector is divided by
-    inverse = 1 / (values[None, :] + RIDGES[:, None])
+    inverse = 1 / (values[None, :] + ridges[:, None])
     duals = (inverse * projected) @ vectors.T
     errors = duals / (inverse @ (vectors**2).T)
-    return duals[int(np.argmin((errors**2).mean(axis=1)))]
+    best = int(np.argmin((errors**2).mean(axis=1)))
+    return duals[best], errors[best]

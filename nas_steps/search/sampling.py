@@ -10,7 +10,7 @@ from nas_steps.estimation.estimates import Estimate
 from nas_steps.provenance.kinds import of_kind
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.halving import Promotions
-from nas_steps.search.protocol import Sampler, State
+from nas_steps.search.protocol import Prediction, Sampler, State
 from nas_steps.spaces.protocol import Architecture, Space
 
 SAMPLERS = "nas_steps.search.samplers"
@@ -41,12 +41,18 @@ def run(
     seed: int,
     evaluate: Callable[[Sequence[Architecture]], list[Estimate]],
     after_round: Callable[[int], None] = lambda _rounds: None,
+    predictions: list[dict[str, Prediction]] | None = None,
 ) -> list[list[Estimate]]:
-    """Search in one process, and return the estimates of each round; `after_round` gets the number of rounds."""
+    """Search in one process, and return the estimates of each round; `after_round` gets the number of rounds.
+
+    To `predictions`, if given, is added what the strategy predicted in each round.
+    """
     strategy = sampler(settings, space)
     rounds: list[list[Estimate]] = []
     for number in range(settings.rounds):
         asked = strategy.ask(round_size(settings, number, evaluations), Random(derive_seed(seed, number)))
+        if predictions is not None:
+            predictions.append(strategy.predictions)
         rounds.append(evaluate(asked))
         strategy.tell(rounds[-1])
         after_round(number + 1)
@@ -63,11 +69,13 @@ def advance(
     state: Mapping[str, Any] | None = None,
     rungs: Sequence[int] = (),
     eta: int = 0,
+    predictions: dict[str, Prediction] | None = None,
 ) -> tuple[list[tuple[str, int | None]], State]:
     """Ask for the next round, given the estimates of all `rounds` before, oldest first.
 
     Return the architectures, each with the epochs of its rung (None without `rungs` and `eta`), and the new state.
-    The `state` of the round before saves time, and changes no result. Raises UserError if it is not that round's.
+    The `state` of the round before saves time, and changes no result. Raises UserError if it is not that round's. To
+    `predictions`, if given, is added what the strategy predicts of the architectures.
     """
     strategy = sampler(settings, space)
     searching = Promotions(strategy, rungs, eta) if rungs else strategy
@@ -85,6 +93,11 @@ def advance(
         searching.tell(estimates)
     after = {**searching.state(), **identity, "told": sum(map(len, rounds))}
     random = Random(derive_seed(seed, len(rounds)))
+    asked: list[tuple[str, int | None]]
     if isinstance(searching, Promotions):
-        return [*searching.ask(count, random)], after
-    return [(str(one), None) for one in searching.ask(count, random)], after
+        asked = [*searching.ask(count, random)]
+    else:
+        asked = [(str(one), None) for one in searching.ask(count, random)]
+    if predictions is not None:
+        predictions.update(strategy.predictions)
+    return asked, after

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from nas_steps.estimation.estimates import SCREENED, Estimate
-from nas_steps.provenance.files import write_csv
+from nas_steps.provenance.files import number, read_csv, write_csv
+from nas_steps.search.protocol import Prediction
 
 CANDIDATES = ("rank", "architecture", "score", "estimator", "status")
 HISTORY = (
     "step", "round", "architecture", "score", "best", "status", "reason", "epochs", "saved", "parameters", "macs",
     "loss", "entropy", "parameter_free", "parameter_free_reduce", "skips", "discrete_accuracy", "inherited_accuracy",
-    "eigenvalue", "products", "seconds", "chosen", "drawn",
+    "eigenvalue", "products", "seconds", "chosen", "drawn", *Prediction._fields,
 )  # fmt: skip
 
 
@@ -19,6 +20,21 @@ def write_candidates(path: str | Path, scored: Sequence[tuple[str, float, str]])
     """Write (architecture, score, estimator), best first, with their ranks from 1."""
     cells = [(rank, *one, "ok") for rank, one in enumerate(scored, start=1)]
     write_csv(path, [dict(zip(CANDIDATES, one, strict=True)) for one in cells], CANDIDATES)
+
+
+def write_predictions(path: str | Path, predictions: Mapping[str, Prediction]) -> None:
+    """Write what a strategy predicts of the architectures of one round; no rows if it predicts nothing."""
+    rows = ({"architecture": text, **one._asdict()} for text, one in predictions.items())
+    write_csv(path, rows, ("architecture", *Prediction._fields))
+
+
+def read_predictions(path: str | Path) -> dict[str, Prediction]:
+    return {
+        row["architecture"]: Prediction(
+            number(row["predicted"]), number(row["prediction_rmse"]), row["optimality"], number(row["mip_gap"])
+        )
+        for row in read_csv(path)
+    }
 
 
 class Scored(Protocol):
@@ -52,19 +68,23 @@ def gather(
     estimator: str,
     rungs: Sequence[int] = (),
     more: Mapping[str, Mapping[str, Any]] | None = None,
+    predictions: Sequence[Mapping[str, Prediction]] = (),
 ) -> None:
-    """Write both files from the evaluations of a sampling strategy; `more` are columns of the history by architecture.
+    """Write both files from the evaluations of a sampling strategy; `more` are columns of the history by architecture,
+    `predictions` what the strategy predicted in each round.
 
     Candidates are the architectures with a score, in the order of `standing`; `rungs` are the epochs of the rungs.
     """
     rows: list[dict[str, Any]] = []
     best = float("-inf")
-    for number, estimate in ((number, one) for number, estimates in enumerate(rounds) for one in estimates):
+    for place, estimate in ((place, one) for place, estimates in enumerate(rounds) for one in estimates):
         best = max(best, estimate.fitness)
         row = {name: getattr(estimate, name) for name in ("architecture", "score", "status", "reason")}
         # 0 is an unknown count
         row |= {name: getattr(estimate, name) or None for name in ("epochs", "saved", "parameters", "macs")}
-        row |= {"step": len(rows) + 1, "round": number, "best": best, "seconds": estimate.seconds}
+        if place < len(predictions) and estimate.architecture in predictions[place]:
+            row |= predictions[place][estimate.architecture]._asdict()
+        row |= {"step": len(rows) + 1, "round": place, "best": best, "seconds": estimate.seconds}
         rows.append(row | dict((more or {}).get(estimate.architecture, {})))
     scored = standing([(one.architecture, one) for estimates in rounds for one in estimates if one.status != SCREENED])
     # different rungs are different estimators

@@ -10,10 +10,13 @@ from typing import Any
 
 from nas_steps.errors import UserError, exact
 from nas_steps.spaces.cells.costs import CellBlocks
+from nas_steps.spaces.cells.paths import cell_paths
 from nas_steps.spaces.cells.space import CellSpace
-from nas_steps.spaces.costs import CONSTRAINED, Blocks, Costs, CostTable, read_costs
+from nas_steps.spaces.costs import CONSTRAINED, Costs, CostTable, read_costs
 from nas_steps.spaces.mobile.costs import MobileBlocks
+from nas_steps.spaces.mobile.paths import mobile_paths
 from nas_steps.spaces.mobile.space import MobileSpace
+from nas_steps.spaces.paths import Paths
 from nas_steps.spaces.protocol import Architecture, Space
 
 #: uniform draws and mutations that are tried before another way to keep the limits
@@ -86,13 +89,19 @@ def constrained_space(space: Space, constraints: Any, costs: str | Path | None) 
     return space
 
 
-def blocks_of(space: Space, network: object = None) -> Blocks:
+def blocks_of(space: Space, network: object = None) -> MobileBlocks | CellBlocks:
     """Return the blocks of a space; only counting cells needs their skeleton `network`. Raises TypeError."""
     if isinstance(space, MobileSpace):
         return MobileBlocks(space)
     if isinstance(space, CellSpace):
         return CellBlocks(space, network)
     raise TypeError(f"{type(space).__name__} is neither cells nor mobile")
+
+
+def paths_of(space: Space) -> Paths:
+    """Return the architectures of a space as paths, of all if it limits another one. Raises TypeError."""
+    blocks = blocks_of(getattr(space, "space", space))
+    return mobile_paths(blocks) if isinstance(blocks, MobileBlocks) else cell_paths(blocks)
 
 
 def keeps(costs: Costs, constraints: Mapping[str, float]) -> bool:

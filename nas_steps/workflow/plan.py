@@ -460,11 +460,10 @@ class Plan:
         which = {"strategy": strategy, "seed": seed, "round": number - 1}
         return [self.file("propose", output, **which)] if number else []
 
-    def proposed(self, strategy: str, seed: int | str) -> list[str]:
-        """Return of each round the file with the estimates of all rounds before it."""
+    def proposed(self, strategy: str, seed: int | str, output: str = "evaluations") -> list[str]:
+        """Return an output of `propose` of each round: by default the estimates of all rounds before it."""
         return [
-            self.file("propose", "evaluations", strategy=strategy, seed=seed, round=number)
-            for number in self.rounds(strategy)
+            self.file("propose", output, strategy=strategy, seed=seed, round=number) for number in self.rounds(strategy)
         ]
 
     def budget(self, strategy: str) -> list[str]:

@@ -18,8 +18,10 @@ def test_a_strategy_has_a_page_with_its_source_and_its_differences(kind: str) ->
     assert re.match(r"# \S", text)
     assert "Paper: " in text
     assert re.search(r"code:\s|published no code", " ".join(text.split()))
-    _, _, table = text.partition("## What differs from the paper and its code")
-    rows = re.findall(r"^\| .* \|$", table, flags=re.M)
+    _, _, after = text.partition("## What differs from the paper and its code\n")
+    table = re.match(r"\s*((?:\|.*\n?)+)", after)
+    assert table is not None
+    rows = re.findall(r"^\| .* \|$", table[1], flags=re.M)
     assert rows[0] == "| | paper and its code | here | why |"
     assert len(rows) > 1
     assert all(row.count(" | ") == 3 for row in rows[1:])

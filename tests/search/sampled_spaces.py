@@ -32,6 +32,7 @@ SETTINGS: dict[str, Any] = {
     "local_search": strategies.LocalSearch(initial=6, batch=4, rounds=5),
     "bayesian": strategies.Bayesian(initial=6, batch=4, rounds=5, candidates=20),
     "predictor": strategies.Predictor(initial=6, batch=4, rounds=5, candidates=20),
+    "milp": strategies.Milp(initial=6, batch=4, rounds=5),
 }
 
 

@@ -13,7 +13,7 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
-from nas_steps.search.regression import RIDGES, KernelRidgeEnsemble, _ridge, normal_scores
+from nas_steps.search.regression import RIDGES, KernelRidgeEnsemble, leave_one_out, normal_scores
 from nas_steps.search.samplers.predictor import PARENTS, PredictorSearch
 from nas_steps.search.sampling import round_size
 
@@ -34,9 +34,12 @@ def test_the_ridge_is_the_best_of_leave_one_out() -> None:
     errors = []
     for ridge in RIDGES:
         model = KernelRidge(alpha=ridge, kernel="rbf", gamma=1 / 6)
-        errors.append(((cross_val_predict(model, x, y, cv=LeaveOneOut()) - y) ** 2).mean())
-    best = KernelRidge(alpha=RIDGES[int(np.argmin(errors))], kernel="rbf", gamma=1 / 6).fit(x, y)
-    np.testing.assert_allclose(_ridge(kernel, y), best.dual_coef_, rtol=1e-6)
+        errors.append(y - cross_val_predict(model, x, y, cv=LeaveOneOut()))
+    least = int(np.argmin([(one**2).mean() for one in errors]))
+    best = KernelRidge(alpha=RIDGES[least], kernel="rbf", gamma=1 / 6).fit(x, y)
+    dual, left_out = leave_one_out(kernel, y)
+    np.testing.assert_allclose(dual, best.dual_coef_, rtol=1e-6)
+    np.testing.assert_allclose(left_out, errors[least], rtol=1e-6)
 
 
 def test_the_ensemble_learns_and_doubts_what_is_far_from_what_it_saw() -> None:

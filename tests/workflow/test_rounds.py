@@ -16,6 +16,7 @@ STRATEGIES: dict[str, Any] = {
     "nsga2": {"population": 3, "children": 2, "rounds": 2, "objectives": ["macs", "parameters"]},
     "reinforce": {"batch": 2, "rounds": 2},
     "predictor": {"initial": 3, "batch": 2, "rounds": 2},
+    "milp": {"initial": 3, "batch": 2, "rounds": 2},
 }
 #: scores that need no training, so that many rounds are quick
 CHEAP = change(
@@ -52,6 +53,15 @@ def test_every_strategy_searches_without_repeating_itself(searched: Path) -> Non
         assert {row["estimator"] for row in candidates} == {"synflow"}
         scores = [float(row["score"]) for row in candidates]
         assert scores == sorted(scores, reverse=True)
+
+
+def test_what_block_scores_predicted_is_in_the_history(searched: Path) -> None:
+    history = rows(searched, "milp-0/history.csv")
+    assert [row["optimality"] for row in history] == ["", "", "", "optimal", "optimal"]
+    told = {row["architecture"]: row["predicted"] for row in rows(searched, "milp-0/round-1/predicted.csv")}
+    assert told == {row["architecture"]: row["predicted"] for row in history[3:]}
+    for name in ("evolution", "random"):
+        assert {row["predicted"] for row in rows(searched, f"{name}-0/history.csv")} == {""}
 
 
 def test_more_rounds_run_the_new_ones_alone_and_end_as_from_scratch(searched: Path, tmp_path: Path) -> None:

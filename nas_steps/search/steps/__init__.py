@@ -15,8 +15,8 @@ STRATEGY = {"strategy": "search.strategies.{strategy}"}
 ASKING = {"strategy": Reads("search.strategies.{strategy}", derive.strategy, depth=1)}
 SHARED = {**SEARCHED, "estimator": "search.estimator"}
 SAMPLER = "nas_steps.search.samplers.{strategy[kind]}"
-#: samplers that compute by torch
-BY_TORCH = {"reinforce": ("torch",)}
+#: the packages that samplers compute by
+BY_KIND = {"reinforce": ("torch",), "milp": ("scipy",)}
 ENDS = {
     "candidates": (
         f"{FOLDER}/candidates.csv",
@@ -30,7 +30,8 @@ ENDS = {
         "discrete_accuracy (the strongest operations alone, statistics re-estimated), "
         "inherited_accuracy (the same with "
         "running statistics), eigenvalue, products (with the Hessian), chosen (1: handed on), drawn "
-        "(architectures that were drawn and scored in the end)",
+        "(architectures that were drawn and scored in the end); of a strategy that predicts scores predicted, "
+        "prediction_rmse (root mean square, left out), optimality (of the solver), mip_gap (relative)",
     ),
 }
 DATA = {"data": "folder of the prepared data"}
@@ -110,7 +111,7 @@ STEPS = steps(
         jobs={"strategy": "in_rounds", "seed": "search_seeds", "round": "rounds"},
         when=("trains",),
         kinds=(SAMPLER,),
-        kind_packages=BY_TORCH,
+        kind_packages=BY_KIND,
         takes={
             "budget?": "budget.json, for random search that is matched to it",
             **COSTS,
@@ -136,6 +137,11 @@ STEPS = steps(
                 "residuals",
             ),
             "evaluations": (f"{ROUND}/evaluations.csv", "the estimates of all rounds before, with their round"),
+            "predictions": (
+                f"{ROUND}/predicted.csv",
+                "architecture, predicted (its score, before the evaluation), prediction_rmse, optimality, mip_gap; no "
+                "rows if the strategy predicts none",
+            ),
             "state": (f"{ROUND}/state.safetensors", "what the strategy knows: numbers as tensors, all else as JSON"),
         },
     ),
@@ -183,6 +189,7 @@ STEPS = steps(
         takes={
             "earlier?": "evaluations.csv of the last round: all rounds before it",
             "evaluated*": "shards of the rounds since, oldest first",
+            "predictions*": "predicted.csv of all rounds, oldest first",
         },
         reads={
             "estimator": Reads("search.estimator", derive.estimator_name),
@@ -263,6 +270,7 @@ STEPS = steps(
         jobs={"strategy": "sampling", "seed": "search_seeds"},
         when=("one_shot",),
         kinds=(SAMPLER,),
+        kind_packages={"milp": BY_KIND["milp"]},
         **ON_DEVICE,
         takes={
             **DATA,
@@ -283,7 +291,7 @@ STEPS = steps(
         jobs={"strategy": "sampling", "seed": "search_seeds"},
         when=("in_table",),
         kinds=(SAMPLER,),
-        kind_packages=BY_TORCH,
+        kind_packages=BY_KIND,
         takes={"path": "the benchmark's CSV file"},
         reads={
             **SEED,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
+from nas_steps.search.protocol import Prediction
 from nas_steps.search.settings import OneShotSettings
 from nas_steps.search.tables import gather
 from nas_steps.spaces.constraints import constrained_space
@@ -31,10 +32,13 @@ def main(task: Task) -> None:
 
         space = constrained_space(declared(settings.space), settings.constraints, task.blocks)
         seed = derive_seed(settings.seed, "search", task.strategy, task.seed)
-        evaluations = run(settings.strategy, space, settings.evaluations, seed, scorer.estimates, after_round)
+        predictions: list[dict[str, Prediction]] = []
+        asked = (settings.strategy, space, settings.evaluations, seed, scorer.estimates, after_round)
+        evaluations = run(*asked, predictions=predictions)
         # the accuracy of the best before and after its batch norms are re-estimated
         best = max((one for estimates in evaluations for one in estimates), key=lambda one: one.fitness)
         inherited = scorer.running([declared(settings.space).parse(best.architecture)])[0]
         kept = {"chosen": 1, "inherited_accuracy": inherited, "discrete_accuracy": best.score}
         files = (task.output("candidates"), task.output("history"))
-        gather(evaluations, *files, settings.estimator.kind, more={best.architecture: kept})
+        more = {best.architecture: kept}
+        gather(evaluations, *files, settings.estimator.kind, more=more, predictions=predictions)

@@ -9,9 +9,11 @@ from nas_steps.facts import FEWEST_FINISHED
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
+from nas_steps.search.protocol import Prediction
 from nas_steps.search.sampling import advance, evaluations, round_size
 from nas_steps.search.settings import ProposeSettings
 from nas_steps.search.state import load_state, save_state
+from nas_steps.search.tables import write_predictions
 from nas_steps.spaces.constraints import constrained_space
 from nas_steps.spaces.declare import declared
 
@@ -22,6 +24,7 @@ def main(task: Task) -> None:
     evaluated = (read_evaluations(task.earlier) if task.earlier else []) + by_round(task.evaluated)
     strategy, space = settings.strategy, constrained_space(declared(settings.space), settings.constraints, task.blocks)
     size = round_size(strategy, len(evaluated), number_of_evaluations(task, settings))
+    predictions: dict[str, Prediction] = {}
     proposals, state = advance(
         strategy,
         space,
@@ -31,6 +34,7 @@ def main(task: Task) -> None:
         state=load_state(task.state) if task.state else None,
         rungs=settings.rungs,
         eta=settings.eta,
+        predictions=predictions,
     )
     estimates = [one for estimates in evaluated for one in estimates]
     best = max((one.fitness for one in estimates), default=-math.inf)
@@ -51,6 +55,7 @@ def main(task: Task) -> None:
     ]
     write_evaluations(task.output("evaluations"), evaluated)
     write_proposals(task.output("proposals"), rows)
+    write_predictions(task.output("predictions"), predictions)
     save_state(task.output("state"), state)
 
 

@@ -7,6 +7,7 @@ from nas_steps.estimation.estimates import Estimate
 from nas_steps.estimation.table import read_table
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
+from nas_steps.search.protocol import Prediction
 from nas_steps.search.sampling import run
 from nas_steps.search.settings import ReplaySettings
 from nas_steps.search.tables import gather
@@ -25,8 +26,10 @@ def main(task: Task) -> None:
         return [Estimate(index, text, table.search(text), seconds=table.seconds(text)) for index, text in texts]
 
     seed = derive_seed(settings.seed, "search", task.strategy, task.seed)
-    evaluations = run(settings.strategy, space, settings.evaluations, seed, look_up)
+    predictions: list[dict[str, Prediction]] = []
+    evaluations = run(settings.strategy, space, settings.evaluations, seed, look_up, predictions=predictions)
     simulated = sum(one.seconds for estimates in evaluations for one in estimates)
     if math.isfinite(simulated):
         task.cost.extra["seconds_in_the_table"] = round(simulated, 3)
-    gather(evaluations, task.output("candidates"), task.output("history"), settings.table.search)
+    files = (task.output("candidates"), task.output("history"))
+    gather(evaluations, *files, settings.table.search, predictions=predictions)

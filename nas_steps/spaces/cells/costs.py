@@ -51,12 +51,12 @@ class CellBlocks:
 
     def of(self, architecture: CellArchitecture) -> list[str]:
         edges = ((kind, *edge) for kind, cell in architecture.cells.items() for node in cell for edge in node)
-        return [BASE, *(self._name(kind, source, operation) for kind, operation, source in edges)]
+        return [BASE, *(self.edge_name(kind, source, operation) for kind, operation, source in edges)]
 
     def names(self) -> list[str]:
         space = self.space
         found = [
-            self._name(kind, source, operation)
+            self.edge_name(kind, source, operation)
             for kind in space.kinds
             for node, source in space.edges()
             for operation in space.choices_between(kind, node, source)
@@ -128,7 +128,7 @@ class CellBlocks:
         edges = {}
         for source in self.space.sources(node):
             if choices := self.space.choices_between(kind, node, source):
-                prices = [(price(self._name(kind, source, one)), (one, source)) for one in choices]
+                prices = [(price(self.edge_name(kind, source, one)), (one, source)) for one in choices]
                 edges[source] = min(prices, key=itemgetter(0))
         ways = [
             (sum(edges[source][0] for source in kept), tuple(edges[source][1] for source in kept))
@@ -137,7 +137,8 @@ class CellBlocks:
         ]
         return min(ways, key=itemgetter(0))[1]
 
-    def _name(self, kind: str, source: int, operation: str) -> str:
+    def edge_name(self, kind: str, source: int, operation: str) -> str:
+        """Name an operation on an edge from `source` in cells of a kind."""
         return f"{kind}-{'input' if source < self.space.inputs else 'node'}-{operation}"
 
     def skeleton(self) -> Any:

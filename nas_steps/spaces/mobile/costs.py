@@ -59,6 +59,24 @@ class MobileBlocks:
     def names(self) -> list[str]:
         return [_at(side, name) for side in self.space.sides for name in (STEM, *self.by_name)]
 
+    def stem_name(self, side: int) -> str:
+        """Name the stem at a resolution (0: none)."""
+        return _at(side, STEM)
+
+    def block_names(self, side: int, place: Place, block: Block) -> tuple[str, ...]:
+        """Name a block at its place and resolution; an identity has no name, as it costs nothing."""
+        name = _name(place, block)
+        return () if name is None else (_at(side, name),)
+
+    def head_name(self, side: int, place: Place) -> str:
+        """Name the head at its place and resolution."""
+        return _at(side, _head_name(place))
+
+    @staticmethod
+    def behind(place: Place, block: Block) -> Place:
+        """Return the place behind a block."""
+        return _behind(place, block)
+
     def without_side(self, name: str, shape: Shape) -> tuple[str, int]:
         """Split a block's name into that without the resolution, and the side of the images that its stem gets."""
         resolution, separator, rest = name.partition("-")
