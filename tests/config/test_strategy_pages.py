@@ -19,7 +19,7 @@ def test_a_strategy_has_a_page_with_its_source_and_its_differences(kind: str) ->
     assert "Paper: " in text
     assert re.search(r"code:\s|published no code", " ".join(text.split()))
     _, _, after = text.partition("## What differs from the paper and its code\n")
-    table = re.match(r"\s*((?:\|.*\n?)+)", after)
+    table = re.search(r"^((?:\|.*\n?)+)", after, flags=re.M)
     assert table is not None
     rows = re.findall(r"^\| .* \|$", table[1], flags=re.M)
     assert rows[0] == "| | paper and its code | here | why |"
