@@ -7,10 +7,14 @@ from typing import Annotated, ClassVar, Literal, get_args
 from pydantic import Field, model_validator
 
 from nas_steps.config.recipe import Optimisation
-from nas_steps.config.section import Augment, Digits, EachOnce, Natural, Positive, Processes, Section
+from nas_steps.config.section import Augment, Digits, EachOnce, Natural, Positive, Processes, Section, Text
 from nas_steps.errors import exact
 
 # ----------------------------------------------------------------------------------------------- sampling
+
+
+#: costs beside the score; `nas_steps.config.checks.check_objectives` knows their names
+Objectives = Annotated[list[Text], EachOnce]
 
 
 class Random(Section):
@@ -53,8 +57,11 @@ class Nsga2(Population):
     """NSGA-II (Deb et al. 2002): the score together with what the network costs, a front instead of a best."""
 
     kind: Literal["nsga2"] = Field("nsga2", description="Evolution towards high scores at low costs.")
-    objectives: Annotated[list[Literal["macs", "parameters", "latency"]], EachOnce] = Field(
-        ["macs"], min_length=1, description="Costs to minimise beside the score; latency is predicted."
+    objectives: Objectives = Field(
+        ["macs"],
+        min_length=1,
+        description="Costs to minimise beside the score: `macs`, `parameters`, `latency` (predicted), or in a "
+        "benchmark's table a key of `search.estimator.columns`, which says if it is maximised.",
     )
     crossover: float = Field(0.9, ge=0, le=1, description="Probability that a child has two parents before mutation.")
 

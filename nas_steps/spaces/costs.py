@@ -86,6 +86,10 @@ class CostTable:
     def has_latency(self) -> bool:
         return not any(math.isnan(one.latency_ms) for one in self._of.values())
 
+    def block(self, name: str) -> Costs:
+        """Return the costs of one block."""
+        return self._of[name]
+
     def costs(self, architecture: Architecture) -> Costs:
         found = [self._of[name] for name in self.blocks.of(architecture)]
         return Costs(
