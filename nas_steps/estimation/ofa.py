@@ -29,14 +29,16 @@ def architecture(row: Mapping[str, str | None], space: MobileSpace) -> MobileArc
             raise UserError(f"{problem} {'stages' if column == 'depths' else 'layers'} to choose")
     made, first, left = [], 0, iter(depths)
     for stage in space.stages:
-        own = [getattr(stage, setting)[0] for setting in ("width", "stride", "activation")]
+        width, stride, activation = stage.width[0], stage.stride[0], stage.activation[0]
         if len(stage.depth) == 1:
-            made.append(Chosen(stage.depth[0], *own, stage.places(0)[:1] * stage.layers(stage.depth[0])))
+            made.append(
+                Chosen(stage.depth[0], width, stride, activation, stage.places(0)[:1] * stage.layers(stage.depth[0]))
+            )
             continue
         depth, squeeze = next(left), "" if stage.squeeze[0] == "none" else stage.squeeze[0]
         places = range(first, first + min(depth, max(stage.depth)))
         operations = tuple(Operation(kernels[place], float(expansions[place]), squeeze) for place in places)
-        made.append(Chosen(depth, *own, operations))
+        made.append(Chosen(depth, width, stride, activation, operations))
         first += max(stage.depth)
     return space.check(space.made(made, space.sides[0]))
 

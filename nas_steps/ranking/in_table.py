@@ -58,14 +58,17 @@ def opponents_by_size(
     matches: list[dict[str, Any]] = []
     entries: list[str] = []
     fitting = [one for one in table.architectures() if admitted(within, table.space.parse(one))]
-    largest = max(fitting, key=lambda one: table.count(table.space.parse(one)).parameters, default=None)
+
+    def size(one: str) -> int:
+        return table.count(table.space.parse(one)).parameters
+
+    largest = max(fitting, key=size, default=None)
     for row in (row for row in matched if row["random"] == first):
         seed, count = int(row["search_seed"]), int(row["evaluations"])
-        drawn = evaluated(histories[first, seed])[:count]
-        draws = {line["architecture"]: int(line["parameters"]) for line in drawn}
+        draws = [line["architecture"] for line in evaluated(histories[first, seed])[:count]]
         whole = count == int(row["of"])
         for name, one, of, slot in (
-            (MOST, max(draws, key=draws.__getitem__, default=None), count, "" if whole else f".{count}"),
+            (MOST, max(draws, key=size, default=None), count, "" if whole else f".{count}"),
             (MOST_IN_TABLE, largest, len(fitting), ""),
         ):
             if one is None:
