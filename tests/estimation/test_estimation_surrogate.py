@@ -73,7 +73,7 @@ def test_positive_costs_are_predicted_by_their_logarithm() -> None:
     new = drawn(50, 3)
     assert fitted.predict("ms", new) == pytest.approx(np.exp(4 * new[:, 0] + new[:, 1]), rel=0.1)
     low, high = fitted.intervals("ms", new)
-    assert (0 < low).all()
+    assert (low > 0).all()
     assert (low < high).all()
     assert check["rows"] == 199
 
@@ -129,7 +129,7 @@ def rows_of(count: int) -> list[list[Any]]:
     while len(found) < count:
         architecture = SPACE.sample(dice)
         costs = COSTS.costs(architecture)
-        found[str(architecture)] = [str(architecture), 5 * math.log(costs.parameters), costs.macs / 4e5]
+        found[str(architecture)] = [str(architecture), 5 * math.log(costs.parameters), costs.macs / 2e6]
     return list(found.values())
 
 
@@ -156,7 +156,7 @@ def test_measured_figures_stay_and_others_are_predicted(tmp_path: Path) -> None:
         assert low < table.search(one[0]) < high
     assert not table.is_measured("ms", rows[3][0])
     assert table.is_measured("search", rows[3][0])
-    assert table.value("ms", rows[3][0]) == pytest.approx(COSTS.costs(SPACE.parse(rows[3][0])).macs / 4e5, rel=0.05)
+    assert table.value("ms", rows[3][0]) == pytest.approx(COSTS.costs(SPACE.parse(rows[3][0])).macs / 2e6, rel=0.05)
     assert np.isnan(table.intervals("search", [rows[0][0]])).all()
 
 
@@ -180,12 +180,14 @@ def test_another_spelling_of_a_measured_network_is_measured(tmp_path: Path) -> N
 
 def test_searches_keep_the_limits_of_columns_and_of_counts(tmp_path: Path) -> None:
     table = completed(tmp_path, rows_of(100))
-    space = TableSpace(table, SETTINGS, {"parameters": 30_000})
+    sizes = [COSTS.costs(SPACE.parse(one)).parameters for one in table.architectures() if table.value("ms", one) <= 5]
+    limit = float(np.median(sizes))
+    space = TableSpace(table, SETTINGS, {"parameters": limit})
     random = Random(0)
     architecture = space.sample(random)
     for _ in range(30):
         assert table.value("ms", str(architecture)) <= 5
-        assert COSTS.costs(architecture).parameters <= 30_000
+        assert COSTS.costs(architecture).parameters <= limit
         architecture = space.mutate(architecture, random)
     assert space.cost("ms", architecture) == table.value("ms", str(architecture))
     faster = SETTINGS.model_copy(update={"columns": {"ms": TableColumn(goal="maximise")}})

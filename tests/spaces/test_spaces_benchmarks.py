@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def test_the_spaces_have_the_published_sizes() -> None:
 def test_the_smallest_network_of_accel_nasbench_is_counted_by_hand() -> None:
     """One layer a stage, expansion 1, kernel 3: stem, depthwise and pointwise convolutions, their norms, the head."""
     widths = (32, 16, 24, 40, 80, 112, 192, 320)
-    blocks = sum(9 * one + 2 * one + one * two + 2 * two for one, two in zip(widths, widths[1:], strict=False))
+    blocks = sum(9 * one + 2 * one + one * two + 2 * two for one, two in pairwise(widths))
     expected = 27 * 32 + 2 * 32 + blocks + 320 * 1280 + 2 * 1280 + 1280 * 1000 + 1000
     assert count_architecture(ACCEL.smallest(), IMAGENET)[0] == expected
 
