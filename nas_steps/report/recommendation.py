@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from nas_steps.config.estimators import Table
 from nas_steps.facts import PROBE, REPORT, SEARCH
 from nas_steps.report import numbers, surrogates
 from nas_steps.report.records import Cells, Winner
@@ -163,11 +164,14 @@ def _of_table(results: Results) -> Recommendation:
     )
     origin = ORIGINS[best.kind].format(strategy=best.strategy)
     card = Card("Take this architecture", best.entry, best.kind, origin, facts)
-    rule = (
-        f"Of all searches' winners it has the best figure in the column {results.table.search}; the column "
-        f"{results.table.report} played no part."
-    )
+    rule = f"Of all searches' winners it has the best figure in the column {results.table.search}; {_other(results.table)}."
     return Recommendation(f"Take the architecture of {best.entry}", rule, card, architecture=best.architecture)
+
+
+def _other(table: Table) -> str:
+    if table.report == table.search:
+        return "that column is reported, too, so that a lucky figure is not found out"
+    return f"the column {table.report} played no part"
 
 
 def _columns(results: Results, architecture: str) -> list[Fact]:
