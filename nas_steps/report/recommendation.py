@@ -164,7 +164,8 @@ def _of_table(results: Results) -> Recommendation:
     )
     origin = ORIGINS[best.kind].format(strategy=best.strategy)
     card = Card("Take this architecture", best.entry, best.kind, origin, facts)
-    rule = f"Of all searches' winners it has the best figure in the column {results.table.search}; {_other(results.table)}."
+    best_of = f"Of all searches' winners it has the best figure in the column {results.table.search}"
+    rule = f"{best_of}; {_other(results.table)}."
     return Recommendation(f"Take the architecture of {best.entry}", rule, card, architecture=best.architecture)
 
 
