@@ -1,6 +1,6 @@
 # If an evaluation is a look into a benchmark's table: a search is one job, and so is all that follows it.
 rule fit_surrogate:
-    """Fit the surrogate that completes a benchmark's table, and check it by cross-validation."""
+    """Fit and check the surrogate that completes a benchmark's table."""
     output:
         **step("fit_surrogate").outputs,
     log:

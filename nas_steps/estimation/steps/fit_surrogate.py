@@ -1,4 +1,4 @@
-"""Fit the surrogate that completes a benchmark's table, and check it by cross-validation."""
+"""Fit and check the surrogate that completes a benchmark's table."""
 
 import numpy as np
 

@@ -281,7 +281,7 @@ STEPS = steps(
     ),
     Step(
         "fit_surrogate",
-        "Fit the surrogate that completes a benchmark's table, and check it by cross-validation.",
+        "Fit and check the surrogate that completes a benchmark's table.",
         module="nas_steps.estimation.steps.fit_surrogate",
         when=("in_table", "by_surrogate"),
         packages=("numpy", "scipy"),
