@@ -1,6 +1,22 @@
 # If an evaluation is a look into a benchmark's table: a search is one job, and so is all that follows it.
+rule fit_surrogate:
+    """Fit and check the surrogate that completes a benchmark's table."""
+    output:
+        **step("fit_surrogate").outputs,
+    log:
+        step("fit_surrogate").log,
+    resources:
+        **COUNTING,
+    params:
+        **step("fit_surrogate"),
+    shell:
+        RUN
+
+
 rule replay:
     """Search in a benchmark's table."""
+    input:
+        surrogate=every("fit_surrogate", "surrogate"),
     output:
         **step("replay").outputs,
     log:
@@ -16,6 +32,7 @@ rule replay:
 rule rank_in_table:
     """Name the winners of searches in a benchmark's table."""
     input:
+        surrogate=every("fit_surrogate", "surrogate"),
         candidates=plan.candidates(),
         histories=plan.histories(),
     output:
@@ -33,8 +50,10 @@ rule rank_in_table:
 rule lookup:
     """Look the searches' winners up in the benchmark's table, and compare the strategies."""
     input:
+        surrogate=every("fit_surrogate", "surrogate"),
         winners=rules.rank_in_table.output.winners,
         opponents=rules.rank_in_table.output.opponents,
+        largest=rules.rank_in_table.output.largest,
     output:
         **step("lookup").outputs,
     log:

@@ -10,13 +10,23 @@ from nas_steps.config.ranking import Ranking, ranking_recipe
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.retrain import Retrain
 from nas_steps.config.scaling import Scaling
-from nas_steps.config.search import Search, constrained, needs_costs
+from nas_steps.config.search import Search, constrained, measured_latency
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import SAMPLING, Drnas, Enas, Gradient, PcDarts, Random
 from nas_steps.config.supernet import check_supernet
 from nas_steps.config.weights import Weights, pretrained_network, pretrains
 from nas_steps.errors import UserError, exact
-from nas_steps.facts import ACCURACY, FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE, RIVAL
+from nas_steps.facts import (
+    ACCURACY,
+    FOLDER_RESOLUTION,
+    NATIVE_CLASSES,
+    NATIVE_SHAPE,
+    OBJECTIVES,
+    REPORT,
+    RIVAL,
+    SEARCH,
+    SECONDS,
+)
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 from nas_steps.spaces.constraints import blocks_of, smallest_within
 from nas_steps.spaces.costs import Shape, counted
@@ -60,6 +70,9 @@ def check_estimator(search: Search, space: Space) -> None:
     if isinstance(estimator, Table):
         if search.screen is not None:
             raise ValueError("search.screen cannot be combined with the estimator table; remove search.screen")
+        if estimator.spelling == "ofa" and not isinstance(space, MobileSpace):
+            problem = f"search.estimator.spelling is ofa, which names layers of mobile stages, but space {space.name}"
+            raise ValueError(f"{problem} has cells; choose space.preset ofa_mbv3, or spelling: string")
         for name, one in search.strategies.items():
             if isinstance(one, Gradient | Enas):
                 problem = f"search.strategies.{name} (kind {one.kind}) trains a supernet"
@@ -82,6 +95,20 @@ def check_estimator(search: Search, space: Space) -> None:
             if isinstance(one, Random) and one.rounds < wanted:
                 problem = f"search.strategies.{name}.rounds is {one.rounds}"
                 raise ValueError(f"{problem}, but search.estimator.halving has {wanted} rungs; set {wanted} or more")
+
+
+def check_objectives(search: Search) -> None:
+    """Refuse objectives that no evaluation has, and names of a table's columns that mean something else."""
+    columns = search.estimator.columns if isinstance(search.estimator, Table) else {}
+    for name in columns:
+        if name in (*OBJECTIVES, SEARCH, REPORT, SECONDS):
+            raise ValueError(f"search.estimator.columns.{name} has a name with another meaning; rename the column")
+    for key, one in search.strategies.items():
+        for name in getattr(one, "objectives", ()):
+            if name not in OBJECTIVES and name not in columns:
+                known = ", ".join((*OBJECTIVES, *columns))
+                problem = f"search.strategies.{key}.objectives has {name!r}, but known are {known}"
+                raise ValueError(f"{problem}; a column of a benchmark's table is named in search.estimator.columns")
 
 
 def check_metric(metric: str, search: Search) -> None:
@@ -138,9 +165,10 @@ def check_constraints(search: Search, data: Data, space: Space, network: Network
     An unknown side or number of classes counts as the smallest. `network` is the skeleton of final networks.
     """
     constraints = constrained(search)
-    if isinstance(search.estimator, Table) and needs_costs(search):
-        problem = "search.estimator is a table of scores, with neither search.constraints nor the objective latency"
-        raise ValueError(f"{problem}; leave them out, or choose another estimator")
+    table = search.estimator if isinstance(search.estimator, Table) else None
+    if table is not None and measured_latency(search) is not None:
+        problem = "search.estimator is a table, in which no latency is measured here, but it is limited or an objective"
+        raise ValueError(f"{problem}; name a column of latencies in search.estimator.columns instead")
     for name, one in search.strategies.items():
         if isinstance(one, Gradient | Enas) and constraints:
             problem = f"search.strategies.{name} (kind {one.kind}) trains a supernet of its own"
@@ -152,6 +180,8 @@ def check_constraints(search: Search, data: Data, space: Space, network: Network
     side, channels = NATIVE_SHAPE.get(data.source, (FOLDER_RESOLUTION, 3) if data.source == "folder" else (1, 1))
     channels = channels if data.channels == "auto" else data.channels
     shape = Shape(channels, data.resolution or side, NATIVE_CLASSES.get(data.source, 2))
+    if table is not None:
+        shape = Shape(table.images.channels, table.images.side, table.images.classes)
     batch = search.constraints.latency.batch if search.constraints else 1
     try:
         smallest_within(counted(blocks_of(space, network), shape, batch), counted_ones, space.name)
@@ -191,7 +221,7 @@ def check_mobile(space: MobileSpace, data: Data, search: Search, recipes: dict[s
             problem = f"search.strategies.{name} (kind {one.kind}) trains a supernet of cells"
             raise ValueError(f"{problem}, but space {space.name} is mobile; take it out, or choose a space of cells")
     if isinstance(search.estimator, Table):
-        raise ValueError(f"search.estimator is a table of cells, but space {space.name} is mobile; choose another")
+        return  # nothing is trained
     for key, recipe in recipes.items():
         if recipe.auxiliary_weight > 0:
             problem = f"{key}.auxiliary_weight is {exact(recipe.auxiliary_weight)}"

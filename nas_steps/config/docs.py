@@ -40,6 +40,8 @@ differs there, and a key that has a row of its own below is as that row says.
 | `darts_family.yaml` | every differentiable strategy side by side on a part of CIFAR-10, half an hour on two cores |
 | `nasbench201.yaml` | DARTS, DARTS+ and SDARTS-RS in NAS-Bench-201's space, whose truth is known |
 | `nasbench201_table.yaml` | sampling strategies compared in a table of NAS-Bench-201; nothing is trained |
+| `accel_nasbench.yaml` | strategies compared in a table of ImageNet figures and latencies that a surrogate completes |
+| `ofa_subnets.yaml` | the same among once-for-all subnets, within a budget of MACs |
 | `one_shot.yaml` | a supernet trained once and searched by several strategies: stages of MBConv blocks on CIFAR-10 |
 | `factorial.yaml` | what is search and what is scaling: three bases scaled in five ways at matched MACs, on CIFAR-10 |
 | `verdict_cifar10.yaml` | is searching worth it? Two strategies, three searches each, on a part of CIFAR-10 |
@@ -104,9 +106,10 @@ def _rows(section: type[BaseModel], prefix: str = "", *, inside: bool = True) ->
         if name == "kind" or name in taken:
             continue
         yield _row(f"{prefix}{name}", field)
-        found = [one for _, one in sections(field.annotation)]
-        if inside and len(found) == 1 and found[0] not in SHARED:
-            yield from _rows(found[0], f"{prefix}{name}.")
+        found = list(sections(field.annotation))
+        if inside and len(found) == 1 and found[0][1] not in SHARED:
+            (named, below), *_ = found
+            yield from _rows(below, ".".join((f"{prefix}{name}", *named, "")))
 
 
 def _row(key: str, field: FieldInfo) -> str:

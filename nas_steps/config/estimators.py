@@ -94,14 +94,55 @@ class ZeroCost(Section):
     batch_size: Positive = Field(64, description="Training images of that batch, the same for all.")
 
 
+class TableColumn(Section):
+    """A further column of a benchmark's table, such as a latency: an objective, a limit, or both."""
+
+    goal: Literal["minimise", "maximise"] = Field("minimise", description="What a strategy does that names it.")
+    at_most: float | None = Field(None, description="The largest value that an evaluated architecture may have.")
+    at_least: float | None = Field(None, description="The smallest value that an evaluated architecture may have.")
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> TableColumn:
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            problem = f"at_least ({exact(self.at_least)}) is above at_most ({exact(self.at_most)})"
+            raise ValueError(f"{problem}: no value is within; swap them")
+        return self
+
+
+class TableImages(Section):
+    """The images that a table's networks were trained on, which their parameters and MACs are counted for."""
+
+    channels: Positive = Field(3, description="Channels of an image.")
+    side: Positive = Field(224, description="Side in pixels.")
+    classes: Positive = Field(1000, description="Classes of the last layer.")
+
+
 class Table(Section):
     kind: Literal["table"] = Field("table", description="Look accuracies up in a benchmark's table; train nothing.")
     path: PathText = Field(
-        description="A CSV file (or .gz): `architecture` holds each of the space once; accuracies are in per cent."
+        description="A CSV file (or .gz): each architecture of the space once; accuracies are in per cent."
+    )
+    spelling: Literal["string", "ofa"] = Field(
+        "string",
+        description="How a row names its architecture. `string`: in the column `architecture`. `ofa`: in the columns "
+        "`kernels` and `expansions` (of 4 layers a stage, also of those beyond its depth, which do not count) and "
+        "`depths`, as once-for-all subnets are published.",
     )
     search: Text = Field(description="The column that strategies see, such as an accuracy after few epochs.")
     report: Text = Field(description="The column that the report uses, such as the final test accuracy.")
     cost: Text | None = Field(None, description="A column with the seconds of one evaluation, if there is one.")
+    columns: dict[Text, TableColumn] = Field(
+        default_factory=dict,
+        description="Further columns, by name, that strategies may have as `objectives`, or that are limited.",
+    )
+    missing: Literal["refuse", "surrogate"] = Field(
+        "refuse",
+        description="What if the table lacks an architecture, or a cell: `refuse` the table, or ask a `surrogate`, a "
+        "Gaussian process that is fitted to the table. The report says how much of what it tells is predicted.",
+    )
+    images: TableImages = Field(
+        default_factory=TableImages, description="What the table's networks were trained on; for counts of parameters."
+    )
 
 
 class SharedWeights(Section):

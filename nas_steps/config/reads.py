@@ -20,4 +20,10 @@ RETRAINED: Mapping[str, str | Reads] = {**FINAL, **_RETRAIN, **_START}
 #: what only the plan knows: the fingerprint of the user's files
 CONTENT: Mapping[str, str | Reads] = {"content": ""}
 LATENCY_TABLE: Mapping[str, str | Reads] = {"table_content": ""}
-TABLE: Mapping[str, str | Reads] = {**SPACE, **CONTENT, "table": Reads("search.estimator", derive.table, depth=1)}
+TABLE: Mapping[str, str | Reads] = {
+    **SPACE,
+    **CONTENT,
+    "table": Reads("search.estimator", derive.table, depth=1),
+    # cells are counted as they are stacked
+    "network": "retrain.network",
+}

@@ -17,6 +17,7 @@ from nas_steps.config.checks import (
     check_metric,
     check_mobile,
     check_names,
+    check_objectives,
     check_paper,
     check_precision,
     check_ranking,
@@ -132,6 +133,7 @@ class Config(Section):
         check_paper(search, self.data)
         check_estimator(search, space)
         check_metric(self.metric, search)
+        check_objectives(search)
         check_constraints(search, self.data, space, self.retrain.network)
         check_start(self.retrain, search, space)
         check_factorial(self.scaling, self.data)

@@ -8,7 +8,7 @@ from nas_steps.config.constraints import Constraints, Latency
 from nas_steps.config.estimators import Estimator, Screen, ShortTraining, named_kind
 from nas_steps.config.section import LONGEST_ENTRY, NAME, Positive, Section, with_names
 from nas_steps.config.space import Network
-from nas_steps.config.strategies import Bayesian, Darts, Evolution, Nsga2, Random, Strategy
+from nas_steps.config.strategies import Bayesian, Darts, Evolution, Random, Strategy
 from nas_steps.spaces.constraints import given
 
 
@@ -64,15 +64,10 @@ def constrained(search: Search) -> dict[str, float]:
     return {} if search.constraints is None else given(search.constraints)
 
 
-def cost_objectives(strategy: Strategy) -> list[str]:
-    """Return the costs that a strategy minimises beside the score, none of a strategy for the score alone."""
-    return list(strategy.objectives) if isinstance(strategy, (Nsga2, Bayesian)) else []
-
-
 def measured_latency(search: Search) -> Latency | None:
     """Return how latency is measured; None if it is neither constrained nor an objective."""
     constraints = search.constraints or Constraints()
-    objective = any("latency" in cost_objectives(one) for one in search.strategies.values())
+    objective = any("latency" in getattr(one, "objectives", ()) for one in search.strategies.values())
     return constraints.latency if objective or constraints.latency_ms is not None else None
 
 

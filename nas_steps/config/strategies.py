@@ -9,11 +9,11 @@ from pydantic import Field, model_validator
 
 from nas_steps.config.paper import OfPaper
 from nas_steps.config.recipe import Optimisation
-from nas_steps.config.section import Augment, Digits, EachOnce, Natural, Positive, Processes, Section
+from nas_steps.config.section import Augment, Digits, EachOnce, Natural, Positive, Processes, Section, Text
 from nas_steps.errors import exact
 
-#: costs of an architecture that a strategy may minimise
-Costs = Annotated[list[Literal["macs", "parameters", "latency"]], EachOnce]
+#: costs beside the score; `nas_steps.config.checks.check_objectives` knows their names
+Objectives = Annotated[list[Text], EachOnce]
 
 # ----------------------------------------------------------------------------------------------- sampling
 
@@ -58,8 +58,11 @@ class Nsga2(Population):
     """NSGA-II (Deb et al. 2002): the score together with what the network costs, a front instead of a best."""
 
     kind: Literal["nsga2"] = Field("nsga2", description="Evolution towards high scores at low costs.")
-    objectives: Costs = Field(
-        ["macs"], min_length=1, description="Costs to minimise beside the score; latency is predicted."
+    objectives: Objectives = Field(
+        ["macs"],
+        min_length=1,
+        description="Costs to minimise beside the score: `macs`, `parameters`, `latency` (predicted), or in a "
+        "benchmark's table a key of `search.estimator.columns`, which says if it is maximised.",
     )
     crossover: float = Field(0.9, ge=0, le=1, description="Probability that a child has two parents before mutation.")
 
@@ -107,7 +110,9 @@ class Bayesian(Batches):
 
     kind: Literal["bayesian"] = Field("bayesian", description="A Gaussian process predicts what improves most.")
     candidates: Positive = Field(200, description="Neighbours of the best to predict each round; as many are random.")
-    objectives: Costs = Field([], description="Costs to minimise beside the score; without any, the score alone.")
+    objectives: Objectives = Field(
+        [], description="Costs to minimise beside the score, as of `nsga2`; without any, the score alone."
+    )
 
 
 class Milp(Section):

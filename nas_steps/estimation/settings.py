@@ -1,5 +1,6 @@
 """The settings of steps that score architectures."""
 
+from nas_steps.config.constraints import Constraints
 from nas_steps.config.estimators import Estimator, Screen, Table
 from nas_steps.config.space import FilledSpace, Network
 from nas_steps.provenance.settings import Settings
@@ -23,10 +24,17 @@ class ScreenSettings(ComputeSettings):
     screen: Screen
 
 
-class LookupSettings(Settings):
-    """A benchmark's table, the fingerprint `content` of its file, and the kind of each strategy that searched it."""
+class TableSettings(Settings):
+    """A benchmark's table, and the fingerprint `content` of its file. `network` stacks cells, to count them."""
 
     space: FilledSpace
+    network: Network
     table: Table
     content: str
+
+
+class LookupSettings(TableSettings):
+    """The same with the constraints of the searches, and the kind of each strategy that searched in it."""
+
+    constraints: Constraints | None = None
     kinds: dict[str, str]

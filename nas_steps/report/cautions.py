@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from nas_steps.facts import FEWEST_SEARCHES
 from nas_steps.metrics import ACCURACY
-from nas_steps.report import evidence, gains, numbers, signals
+from nas_steps.report import evidence, gains, numbers, signals, surrogates
 from nas_steps.report.records import Contest
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
@@ -19,7 +19,8 @@ CEILING = 0.995
 
 RULES = (
     f"Of the cautions that apply the first {SHOWN} are shown, in this order: the outcome changes with the recipe; "
-    "trainings failed; too few searches; budgets not matched, in MACs or in seconds; sizes not matched; a training at "
+    "trainings failed; too few searches; a surrogate predicts; budgets "
+    "not matched, in MACs or in seconds; sizes not matched; a training at "
     "chance level; one training seed; the score does not rank; a collapsed search; undecided alphas; few validation "
     "images; accuracies near 100 %. The others are folded.",
     f"Few validation images: chance alone moves an accuracy on them by more than {numbers.points(LARGE_ERROR)} points "
@@ -33,6 +34,8 @@ def ranked(results: Results) -> list[Sentence]:
         *recipe(results),
         *failures(results),
         *few_searches(results),
+        *surrogates.told(results),
+        *surrogates.optimism(results),
         *signals.unmatched(results),
         *gains.unmatched_sizes(results),
         *at_chance(results),

@@ -1,5 +1,6 @@
 """The fronts of searches for several objectives, by the search's own score."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from matplotlib.ticker import MaxNLocator
@@ -16,6 +17,9 @@ from nas_steps.search.pareto import non_dominated_fronts
 WORDS = {"macs": "multiply-accumulates an image", "parameters": "parameters", "latency": "latency, ms (predicted)"}
 
 
+COUNTED = ("macs", "parameters")
+
+
 @dataclass(frozen=True)
 class Point:
     """One evaluated architecture, its score, and its costs by objective."""
@@ -27,11 +31,12 @@ class Point:
 
 def fronts(results: Results) -> Table:
     """One row for each architecture of a front, by rising costs."""
+    words = _words(results)
     rows = [
         {"search": search.name, "architecture": point.architecture, "score": point.score}
-        | {name: point.costs.get(name) for name in WORDS}
+        | {name: point.costs.get(name) for name in words}
         for search, objectives in _searches(results)
-        for point in front(evaluated(results, search, objectives), objectives)
+        for point in front(evaluated(results, search, objectives), objectives, _maximised(results))
     ]
     columns = (
         text("search", "search"),
@@ -39,19 +44,21 @@ def fronts(results: Results) -> Table:
         known("macs", "multiply-accumulates", numbers.macs),
         known("parameters", "parameters", numbers.count),
         known("latency", "latency, ms", numbers.milliseconds),
+        *(known(name, name, numbers.digits) for name in words if name not in WORDS),
     )
-    keys = ("search", "architecture", "score", *WORDS)
+    keys = ("search", "architecture", "score", *words)
     return Table("fronts", "Fronts of the searches for several aims, by their own score", keys, columns, rows)
 
 
 def fronts_figure(results: Results, prefix: str = "fronts") -> str | None:
     """Draw score against each objective, a panel each: dots are evaluations, the line of a search joins its front."""
     drawn = [
-        (search, objectives, points, front(points, objectives))
+        (search, objectives, points, front(points, objectives, _maximised(results)))
         for search, objectives in _searches(results)
         if (points := evaluated(results, search, objectives))
     ]
-    shown = [name for name in WORDS if any(name in objectives for _, objectives, _, _ in drawn)]
+    words = _words(results)
+    shown = [name for name in words if any(name in objectives for _, objectives, _, _ in drawn)]
     if not shown:
         return None
     with style():
@@ -67,9 +74,9 @@ def fronts_figure(results: Results, prefix: str = "fronts") -> str | None:
                 mark = "o-" if len(objectives) == 1 else "o"
                 best = sorted(best, key=lambda point: point.costs[name])
                 axes.plot(*_scores(best, name), mark, color=colour, ms=6, label=search.name, drawstyle="steps-post")
-            axes.set_xlabel(WORDS[name])
+            axes.set_xlabel(words[name])
             axes.xaxis.set_major_locator(MaxNLocator(4))
-            if name != "latency":
+            if name in COUNTED:
                 axes.xaxis.set_major_formatter(lambda value, _: numbers.macs(value) if value else "0")
         # a search may have none of the first panel's costs among its objectives
         labelled = [axes.get_legend_handles_labels() for axes in panels]
@@ -80,6 +87,19 @@ def fronts_figure(results: Results, prefix: str = "fronts") -> str | None:
         canvas.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=4)
         counts = [f"{search.name} has {numbers.plural(len(best), 'network')}" for search, _, _, best in drawn]
         return inline_svg(canvas, prefix, f"Score against costs; fronts: {numbers.listed(counts)}")
+
+
+def _words(results: Results) -> dict[str, str]:
+    """Return what each objective is called; columns of a table have their own names."""
+    columns = {} if results.table is None else results.table.columns
+    better = {name: "more" if one.goal == "maximise" else "less" for name, one in columns.items()}
+    return WORDS | {name: f"{name} ({end} is better)" for name, end in better.items()}
+
+
+def _maximised(results: Results) -> list[str]:
+    """List the columns of a table whose goal is to be large."""
+    columns = {} if results.table is None else results.table.columns
+    return [name for name, one in columns.items() if one.goal == "maximise"]
 
 
 def _scores(points: list[Point], name: str) -> tuple[list[float], list[float]]:
@@ -114,14 +134,20 @@ def evaluated(results: Results, search: Search, objectives: list[str]) -> list[P
 
 
 def _cost(results: Results, row: HistoryRow, name: str) -> float | None:
+    if results.table is not None and name in results.table.columns:
+        known = results.looked_up.get(row.architecture)
+        return None if known is None else known[name]
     if name != "latency":
         return row.macs if name == "macs" else row.parameters
     return None if results.blocks is None else results.blocks.costs(results.space.parse(row.architecture)).latency_ms
 
 
-def front(points: list[Point], objectives: list[str]) -> list[Point]:
+def front(points: list[Point], objectives: list[str], maximised: Collection[str] = ()) -> list[Point]:
     """List the points that no other dominates in score and costs, by rising first cost."""
     if not points:
         return []
-    first = non_dominated_fronts([(-point.score, *(point.costs[name] for name in objectives)) for point in points])[0]
+    signs = {name: -1.0 if name in maximised else 1.0 for name in objectives}
+    first = non_dominated_fronts(
+        [(-point.score, *(signs[name] * point.costs[name] for name in objectives)) for point in points]
+    )[0]
     return sorted((points[index] for index in first), key=lambda point: (point.costs[objectives[0]], point.score))

@@ -3,6 +3,6 @@
 TABLES = (
     "constraints", "fronts", "family", "factorial", "effects", "per_class", "confusion", "costs", "search_costs",
     "contests", "forest", "opponents",
-    "retrained", "comparisons", "recipe_agreement", "recipe_contests", "recipes", "search", "latencies",
+    "retrained", "comparisons", "recipe_agreement", "recipe_contests", "recipes", "search", "latencies", "surrogates",
     "agreement", "estimators", "top", "sufficiency", "gaps", "exports", "performance",
 )  # fmt: skip

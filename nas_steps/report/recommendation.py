@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nas_steps.facts import PROBE
-from nas_steps.report import numbers
+from nas_steps.config.estimators import Table
+from nas_steps.facts import PROBE, REPORT, SEARCH
+from nas_steps.report import numbers, surrogates
 from nas_steps.report.records import Cells, Winner
 from nas_steps.report.results import Results
 
@@ -149,16 +150,40 @@ def _of_table(results: Results) -> Recommendation:
     row = (best.strategy, best.search_seed)
     reported = next((one.test_accuracy for one in results.trainings if (one.entry, one.seed) == row), None)
     facts = (
-        Fact(f"{results.table.report}, the column that is reported", numbers.share(reported)),
-        Fact(f"{results.table.search}, the column that searches saw", numbers.share(best.score)),
+        Fact(
+            f"{results.table.report}, the column that is reported",
+            numbers.share(reported),
+            surrogates.source(results, best.architecture, REPORT),
+        ),
+        Fact(
+            f"{results.table.search}, the column that searches saw",
+            numbers.share(best.score),
+            surrogates.source(results, best.architecture, SEARCH),
+        ),
+        *_columns(results, best.architecture),
     )
     origin = ORIGINS[best.kind].format(strategy=best.strategy)
     card = Card("Take this architecture", best.entry, best.kind, origin, facts)
-    rule = (
-        f"Of all searches' winners it has the best figure in the column {results.table.search}; the column "
-        f"{results.table.report} played no part."
-    )
+    best_of = f"Of all searches' winners it has the best figure in the column {results.table.search}"
+    rule = f"{best_of}; {_other(results.table)}."
     return Recommendation(f"Take the architecture of {best.entry}", rule, card, architecture=best.architecture)
+
+
+def _other(table: Table) -> str:
+    if table.report == table.search:
+        return "that column is reported, too, so that a lucky figure is not found out"
+    return f"the column {table.report} played no part"
+
+
+def _columns(results: Results, architecture: str) -> list[Fact]:
+    """Tell the further columns of the table, and the counts, of a network."""
+    row = results.looked_up.get(architecture)
+    if row is None or results.table is None:
+        return []
+    found = [Fact(head, numbers.macs(row[key])) for key, head in (("parameters", "Parameters"), ("macs", "MACs"))]
+    for name in results.table.columns:
+        found.append(Fact(name, numbers.digits(row[name]), surrogates.source_of_cost(results, architecture, name)))
+    return found
 
 
 def _score(winner: Winner) -> float:

@@ -59,6 +59,10 @@ class Results:
     comparisons: tuple[Comparison, ...] = ()  # network against network
     contests: tuple[Contest, ...] = ()  # strategy against opponent
     opponents: tuple[Cells, ...] = ()  # of each search within its own budget
+    #: in a table, by architecture: its figures, and whether they were measured; how the surrogate was checked
+    looked_up: Mapping[str, Cells] = field(default_factory=dict)
+    surrogate: tuple[Cells, ...] = ()
+    largest: tuple[Cells, ...] = ()  # the networks with the most parameters, by search seed
     search_costs: tuple[SearchCost, ...] = ()
     recommended: Cells | None = None
     recipes: tuple[Cells, ...] = ()
@@ -144,10 +148,11 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
     sampled, scaled = config.ranking.uniform > 0, config.scaling.enabled
     # what an earlier config made may still be there
     by_recipes = bool(config.retrain.recipes)
+    completed = isinstance(config.search.estimator, Table) and config.search.estimator.missing == "surrogate"
     latency, blocks = None, None
     if settings.latency is not None:
         latency = read_json(_there(folder / "search/latency.json"))
-    if latency is not None or given(config.search.constraints):
+    if latency is not None or (given(config.search.constraints) and not isinstance(config.search.estimator, Table)):
         blocks = read_costs(_there(folder / "search/blocks.csv"), blocks_of(space))
     supernets = seeds if isinstance(config.search.estimator, SharedWeights) else ()
     factorial = folder / "scaling" if config.scaling.factorial.enabled else None
@@ -176,6 +181,9 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
         comparisons=_records(_there(retraining / "comparisons.csv"), Comparison),
         contests=_records(_there(retraining / "contests.csv"), Contest),
         opponents=_cells(ranking / "opponents.csv"),
+        looked_up={row["architecture"]: row for row in _cells(ranking / "looked_up.csv")},
+        largest=_cells(ranking / "largest.csv"),
+        surrogate=_cells(folder / "search/surrogate.csv") if completed else (),
         search_costs=_records(ranking / "search_costs.csv", SearchCost),
         recommended=None if data is None else _json(folder / "recommended.json"),
         recipes=_cells(retraining / "recipes.csv") if by_recipes else (),

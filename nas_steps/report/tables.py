@@ -19,6 +19,7 @@ from nas_steps.report.predictions import Tested, confusion, per_class
 from nas_steps.report.records import Cells, Compared, Comparison, Contest, JobCost
 from nas_steps.report.results import Results
 from nas_steps.report.signals import energy, one_training
+from nas_steps.report.surrogates import surrogates
 from nas_steps.scaling.factorial import CELLS
 from nas_steps.scaling.family import FAMILY
 
@@ -603,7 +604,7 @@ def search_costs(results: Results) -> Table:
 
 MAKERS = (
     constraints, fronts, family, factorial, effects, costs, search_costs, contests, forest, opponents, retrained,
-    comparisons, recipe_agreement, recipe_contests, recipes, search, latencies, agreement, estimators, top,
+    comparisons, recipe_agreement, recipe_contests, recipes, search, latencies, surrogates, agreement, estimators, top,
     sufficiency, gaps, exports, performance,
 )  # fmt: skip
 #: those of the recommended network's predictions

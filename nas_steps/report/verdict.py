@@ -6,7 +6,19 @@ Differences are shares of test accuracy: 0.01 is one point.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nas_steps.report import additive, cautions, evidence, gains, gaps, latencies, numbers, signals, starts
+from nas_steps.report import (
+    additive,
+    cautions,
+    evidence,
+    gains,
+    gaps,
+    latencies,
+    numbers,
+    signals,
+    sizes,
+    starts,
+    surrogates,
+)
 from nas_steps.report.evidence import (
     Standing,
     adjusted,
@@ -57,6 +69,8 @@ class Verdict:
     rules: tuple[str, ...]
     #: what pretraining and what searching brought; None if networks start from nothing
     origin: Sentence | None = None
+    #: what taking the most parameters finds without a search; none if networks are trained
+    by_size: tuple[Sentence, ...] = ()
 
 
 def decide(results: Results) -> Verdict:
@@ -87,8 +101,11 @@ def decide(results: Results) -> Verdict:
     origin = starts.brought(results)
     if origin is not None:
         rules += (starts.RULE,)
+    by_size = tuple(sizes.by_size(results))
+    rules += (sizes.RULE,) if by_size else ()
+    rules += (surrogates.RULE,) if results.surrogate else ()
     shown = tuple(ranked[: cautions.SHOWN])
-    return Verdict(headline, tone, paid, shown, tuple(strategies), tuple(general), rules, origin)
+    return Verdict(headline, tone, paid, shown, tuple(strategies), tuple(general), rules, origin, by_size)
 
 
 def largest(row: Contest) -> Sentence:

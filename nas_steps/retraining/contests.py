@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nas_steps.facts import FEWEST_SEARCHES
+from nas_steps.facts import FEWEST_SEARCHES, MOST, MOST_IN_TABLE
 from nas_steps.metrics import metric_of
 from nas_steps.provenance.files import write_csv
 from nas_steps.retraining import summary
@@ -80,7 +80,7 @@ class Opponent:
 
     @property
     def fewest(self) -> int:
-        return {"random": FEWEST_SEARCHES, "uniform": FEWEST_NETWORKS}.get(self.role, 1)
+        return {"random": FEWEST_SEARCHES, MOST: FEWEST_SEARCHES, "uniform": FEWEST_NETWORKS}.get(self.role, 1)
 
 
 def write_tables(
@@ -106,6 +106,8 @@ def contests(trainings: Sequence[Metrics], opponents: Opponents | None = None) -
 
     - role random: the networks that `opponents` names, one for each search seed; without that table random search's own
       winners, whatever they cost, and `matched` is empty
+    - role most_parameters: in a benchmark's table, likewise the networks with the most parameters of as many draws, and
+      that of the whole table, which is the same for all search seeds
     - role uniform: uniformly drawn networks, and the relative improvement over their mean (Yang et al. 2020)
     - roles largest, baseline and pretrained: one network, whose error is that of its trainings. Of the hand-designed
       networks, and of the pretrained network at several resolutions and its probe, the best by validation is met that
@@ -165,7 +167,10 @@ def _random_searches(
         rows = [row for row in mine if row["random"] == name]
         matched = int(all(row["matched"] == "1" for row in rows))
         notes = tuple(dict.fromkeys(row["note"] for row in rows if row["note"]))
-        found.append(Opponent(name, "random", [units.get(row["entry"], []) for row in rows], matched, notes))
+        theirs = [units.get(row["entry"], []) for row in rows]
+        # of a table the network with the most parameters is another opponent of the same budget
+        role = MOST if name in (MOST, MOST_IN_TABLE) else "random"
+        found.append(Opponent(name, role, theirs, matched, notes))
     return found
 
 
@@ -253,7 +258,7 @@ def _figures(
 
 
 def _too_few(ours: int, theirs: int, opponent: Opponent) -> str:
-    if opponent.role == "random":
+    if opponent.role in ("random", MOST):
         return f"searches: {ours} against {theirs}; a claim needs {FEWEST_SEARCHES} of each"
     if opponent.role == "uniform":
         return f"searches: {ours}, networks: {theirs}; a claim needs {FEWEST_SEARCHES} and {FEWEST_NETWORKS}"

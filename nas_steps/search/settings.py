@@ -3,10 +3,11 @@
 from typing import Literal
 
 from nas_steps.config.constraints import Constraints, Latency
-from nas_steps.config.estimators import SharedWeights, Table
+from nas_steps.config.estimators import SharedWeights
 from nas_steps.config.space import FilledSpace, Network
 from nas_steps.config.strategies import Enas, GradientStrategy, SamplingStrategy
 from nas_steps.config.supernet import SupernetTraining
+from nas_steps.estimation.settings import TableSettings
 from nas_steps.provenance.settings import Settings
 from nas_steps.training.settings import ComputeSettings
 
@@ -174,12 +175,10 @@ class OneShotSettings(SharedSettings):
     evaluations: int
 
 
-class ReplaySettings(Settings):
-    """A whole search in a benchmark's table; `content` is the fingerprint of the table's file."""
+class ReplaySettings(TableSettings):
+    """A whole search in a benchmark's table."""
 
     seed: int
-    space: FilledSpace
-    table: Table
-    content: str
+    constraints: Constraints | None = None
     strategy: SamplingStrategy
     evaluations: int

@@ -30,7 +30,7 @@ from nas_steps.provenance.versions import describe_versions
 from nas_steps.retraining.names import rival_names
 from nas_steps.search.slots import slot_entry, slots
 from nas_steps.spaces.baselines import family_of, to_be_fitted
-from nas_steps.spaces.declare import declared, declared_cells
+from nas_steps.spaces.declare import declared
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.workflow.latencies import check_latencies, table_of
 from nas_steps.workflow.steps import STEPS
@@ -93,7 +93,7 @@ class Plan:
         check_latencies(self.config, Path(self.placed(self.data_folder)))
         estimator = self.config.search.estimator
         if isinstance(estimator, Table):
-            space, memory = declared_cells(filled(self.config.space)), f"{self.store}/tables.json"
+            space, memory = declared(filled(self.config.space)), f"{self.store}/tables.json"
             check_table(
                 estimator.path, estimator, space, memory, f"{self.content} {code_fingerprint(check_table.__module__)}"
             )
@@ -310,6 +310,12 @@ class Plan:
     @property
     def in_table(self) -> bool:
         return self.table is not None
+
+    @property
+    def by_surrogate(self) -> bool:
+        """Whether a surrogate completes the benchmark's table."""
+        estimator = self.config.search.estimator
+        return isinstance(estimator, Table) and estimator.missing == "surrogate"
 
     @property
     def trains(self) -> bool:
@@ -624,7 +630,8 @@ REPORTED = {
     "calibrate": ("calibration", "sufficiency"),
     "rank": ("ranked", "agreement", "winners", "opponents", "search_costs"),
     "compare": ("estimators", "pool"),
-    "rank_in_table": ("budget", "winners", "agreement", "opponents", "search_costs"),
+    "fit_surrogate": ("checks",),
+    "rank_in_table": ("budget", "winners", "agreement", "opponents", "search_costs", "looked_up", "largest"),
     "gather_retraining": ("retrained", "summary", "comparisons", "contests"),
     "recommend": ("recommended",),
     "lookup": ("retrained", "summary", "comparisons", "contests"),

@@ -224,7 +224,7 @@ def test_in_a_table_the_number_of_evaluations_counts(tmp_path: Path) -> None:
     files = {f"{which}": [tmp_path / name / f"{file}.csv" for name in ("random-0", "evolution-0")]
              for which, file in (("candidates", "candidates"), ("histories", "history"))}  # fmt: skip
     run("rank_in_table", settings=plan.settings("rank_in_table"), path=table, output=tmp_path / "out", **files)
-    (row,) = read_csv(tmp_path / "out/ranking/opponents.csv")
+    row, *by_size = read_csv(tmp_path / "out/ranking/opponents.csv")
     assert (row["strategy"], row["entry"], row["evaluations"], row["of"], row["matched"]) == (
         "evolution", "random.2-0", "2", "6", "1",
     )  # fmt: skip
@@ -238,6 +238,21 @@ def test_in_a_table_the_number_of_evaluations_counts(tmp_path: Path) -> None:
         ("2", "", "5.0"),
     ]
     # the table of winners has a row a search, as before
-    named = {name: tmp_path / f"out/ranking/{name}.csv" for name in ("winners", "opponents")}
+    named = {name: tmp_path / f"out/ranking/{name}.csv" for name in ("winners", "opponents", "largest")}
+    # of random search's first two draws, and of all 125, that with the most convolutions of 3x3, then of 1x1
+    assert [(one["random"], one["entry"], one["evaluations"], one["matched"]) for one in by_size] == [
+        ("most_parameters", "most_parameters.2-0", "2", "1"),
+        ("most_parameters_in_table", "most_parameters_in_table-0", "125", "1"),
+    ]
+    drawn = max(rising[:2], key=lambda one: (one.count("conv_3x3"), one.count("conv_1x1")))
+    largest = next(one for one in names if one.count("conv_3x3") == 3)
+    assert [one["architecture"] for one in read_csv(named["largest"])] == [drawn, largest]
     run("lookup", settings=plan.settings("lookup"), path=table, output=tmp_path / "out", **named)
     assert [row["entry"] for row in read_csv(tmp_path / "out/retrained.csv")] == ["random", "evolution"]
+    contests = read_csv(tmp_path / "out/contests.csv")
+    expected = {"random": "random", "most_parameters": "most_parameters", "most_parameters_in_table": "most_parameters"}
+    assert {row["against"]: row["role"] for row in contests} == expected
+    mine = scores[names[1]] if scores[names[1]] > scores[names[0]] else scores[names[0]]
+    differences = {row["against"]: float(row["difference"]) for row in contests}
+    assert differences["most_parameters"] == pytest.approx((mine - scores[drawn]) / 100)
+    assert differences["most_parameters_in_table"] == pytest.approx((mine - scores[largest]) / 100)

@@ -334,6 +334,7 @@ def test_the_page_shows_as_many_rows_as_the_csv_files_hold(usual: Path) -> None:
         "factorial",
         "effects",
         "latencies",
+        "surrogates",
         "fronts",
         "recipes",
         "recipe_contests",

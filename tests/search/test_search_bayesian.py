@@ -234,7 +234,7 @@ def test_a_front_is_found_within_constraints(objectives: list[str]) -> None:
 
 def test_objectives_need_known_costs() -> None:
     settings = strategies.Bayesian(objectives=["latency"])
-    with pytest.raises(UserError, match="the costs of space roomy are unknown; name --blocks"):
+    with pytest.raises(UserError, match="the latencies of the blocks of space roomy were not measured"):
         BayesianSearch(ROOMY, settings)
 
 

@@ -154,15 +154,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         r"search\.strategies\.darts \(kind darts\) trains a supernet of its own and cannot keep constraints, but "
         r"search\.constraints has parameters",
     ),
-    "a table": (
+    "a latency limit in a table": (
         {
             "search": {
-                "constraints": {"macs": 1e9},
+                "constraints": {"latency_ms": 5},
                 "estimator": {"kind": "table", "path": __file__, "search": "valid", "report": "test"},
                 "strategies": {"random": {"evaluations": 2}},
             }
         },
-        r"search\.estimator is a table of scores",
+        r"search\.estimator is a table, in which no latency is measured here.* name a column of latencies",
     ),
     "latency in a table": (
         {
@@ -171,7 +171,22 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
                 "strategies": {"random": {}, "nsga2": {"objectives": ["latency"]}},
             }
         },
-        r"search\.estimator is a table of scores",
+        r"search\.estimator is a table, in which no latency is measured here.* name a column of latencies",
+    ),
+    "an objective that no table has": (
+        {"search": {"strategies": {"random": {}, "nsga2": {"objectives": ["watts"]}}}},
+        r"search\.strategies\.nsga2\.objectives has 'watts', but known are macs, parameters, latency; a column of a",
+    ),
+    "a limit of a table that its images do not keep": (
+        {
+            "space": {"preset": "accel_nasbench"},
+            "search": {
+                "constraints": {"parameters": 1e6},
+                "estimator": {"kind": "table", "path": __file__, "search": "valid", "report": "test"},
+                "strategies": {"random": {"evaluations": 2}},
+            },
+        },
+        r"search\.constraints\.parameters is 1000000, but the smallest of space accel_nasbench has 1,",
     ),
     "too few parameters": (
         {

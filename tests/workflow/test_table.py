@@ -10,6 +10,7 @@ from typing import Any
 from tiny_workflow import change, finish, jobs_to_run, snakemake
 
 from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.mobile.presets import PRESETS as MOBILE
 from nas_steps.spaces.protocol import members
 
 SPACE = PRESETS["nasbench201"].replace(nodes=2)
@@ -89,3 +90,59 @@ def test_a_supernet_cannot_be_trained_in_a_table(tmp_path: Path) -> None:
     write_table(folder)
     result = snakemake(folder, change(CONFIG, search__strategies__darts={}), "--dry-run")
     assert "search.strategies.darts (kind darts) trains a supernet" in result.stdout + result.stderr
+
+
+def test_a_table_that_lacks_most_is_completed_and_the_page_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    dice, rows = random.Random(0), {}
+    space = MOBILE["mobile_small"]
+    while len(rows) < 60:
+        architecture = space.sample(dice)
+        layers = sum(map(len, architecture.stages))
+        rows[str(architecture)] = [str(architecture), 60 + layers + dice.random(), 2.0 + layers, 100.0 - 3 * layers]
+    with (folder / "table.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["architecture", "top1", "ms", "images per second"], *rows.values()])
+    estimator = {"kind": "table", "path": "table.csv", "search": "top1", "report": "top1", "missing": "surrogate"}
+    estimator["columns"] = {"ms": {"at_most": 8}, "images per second": {"goal": "maximise"}}
+    config = {
+        "experiment": "table",
+        "space": {"preset": "mobile_small"},
+        "search": {
+            "estimator": {**estimator, "images": {"side": 32, "classes": 10}},
+            "constraints": {"parameters": 1e5},
+            "seeds": 1,
+            "strategies": {
+                "random": {},
+                "nsga2": {"objectives": ["ms", "images per second"], "population": 4, "children": 4, "rounds": 2},
+            },
+        },
+    }
+    finish(folder, config)
+    results = folder / "results/table"
+    for search in ("random-0", "nsga2-0"):
+        with (results / f"search/{search}/history.csv").open(newline="") as file:
+            assert all(int(row["parameters"]) <= 1e5 for row in csv.DictReader(file))
+    with (results / "ranking/looked_up.csv").open(newline="") as file:
+        looked_up = list(csv.DictReader(file))
+    evaluated = [row for row in looked_up if int(row["evaluations"])]
+    assert sum(int(row["evaluations"]) for row in evaluated) == 16
+    assert all(float(row["ms"]) <= 8 for row in evaluated)
+    for row in looked_up:
+        assert row["search_measured"] == str(int(row["architecture"] in rows))
+        if row["search_measured"] == "0":
+            assert float(row["search_low"]) < float(row["search"]) < float(row["search_high"])
+        else:
+            assert float(row["search"]) == rows[row["architecture"]][1] / 100
+    predicted = sum(int(row["evaluations"]) for row in looked_up if row["search_measured"] == "0")
+    page = (results / "report/report.html").read_text()
+    assert f"{100 * predicted / 16:.1f} % of the 16 evaluations are predictions" in page.replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
+    for told in (
+        "Cross-validated on 60 rows of top1",
+        "the most parameters of 8 random draws that fit",
+        "90 % interval",
+    ):
+        assert told in page.replace("\N{NO-BREAK SPACE}", " ")
+    assert jobs_to_run(folder, config) == []

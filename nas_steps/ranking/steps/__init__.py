@@ -250,14 +250,30 @@ STEPS = steps(
         "rank_in_table",
         "Name the winners of searches in a benchmark's table.",
         when=("in_table",),
-        takes={"path": "the benchmark's CSV file", **CANDIDATES, **HISTORIES},
-        reads={**TABLE, "kinds": Reads("search.strategies", derive.kinds, depth=1)},
+        takes={
+            "path": "the benchmark's CSV file",
+            "surrogate?": "surrogate.safetensors, if it completes the table",
+            **CANDIDATES,
+            **HISTORIES,
+        },
+        reads={**TABLE, **CONSTRAINTS, "kinds": Reads("search.strategies", derive.kinds, depth=1)},
         writes={
             "budget": ("search/budget.json", "how many evaluations each strategy got"),
             "winners": WINNERS,
             "agreement": AGREEMENT,
             "opponents": OPPONENTS,
             "search_costs": SEARCH_COSTS,
+            "largest": (
+                "ranking/largest.csv",
+                "the columns of winners.csv: for each search seed the network with the most parameters of random "
+                "search's first draws (most_parameters), and of the table (most_parameters_in_table), within limits",
+            ),
+            "looked_up": (
+                "ranking/looked_up.csv",
+                "every architecture that was evaluated, or is an opponent: evaluations, parameters, macs; for search, "
+                "report and each further column its value, the 90 % interval of a predicted one (_low, _high) and "
+                "whether it was measured (_measured, 1 or 0)",
+            ),
         },
     ),
 )

@@ -159,8 +159,10 @@ STEPS = steps(
         when=("in_table",),
         takes={
             "path": "the benchmark's CSV file",
+            "surrogate?": "surrogate.safetensors, if it completes the table",
             "winners": "winners.csv",
-            "opponents": "opponents.csv: random search at each strategy's cost",
+            "opponents": "opponents.csv: random search at each strategy's cost, and the most parameters",
+            "largest": "largest.csv: the networks with the most parameters",
         },
         reads={**TABLE, "kinds": Reads("search.strategies", derive.kinds, depth=1)},
         writes=COMPARED,

@@ -2,24 +2,25 @@
 
 from collections.abc import Iterable, Mapping
 
+from nas_steps.estimation.completed import open_table
 from nas_steps.estimation.settings import LookupSettings
-from nas_steps.estimation.table import Benchmark, read_table
+from nas_steps.estimation.table import Benchmark
 from nas_steps.provenance.files import read_csv
 from nas_steps.provenance.task import Task
 from nas_steps.retraining.contests import write_tables
 from nas_steps.retraining.summary import RETRAINED, Metrics
 from nas_steps.search.slots import slot_of
-from nas_steps.spaces.declare import declared_cells
 
 
 def main(task: Task) -> None:
     """Write the four tables of all lookups."""
     settings = task.read_settings(LookupSettings)
-    table = read_table(task.path, settings.table, declared_cells(settings.space))
+    table = open_table(task.path, settings, task.surrogate)
     whole: list[Mapping[str, str]] = []
     slots: list[Mapping[str, str]] = []
     for row in read_csv(task.winners):
         (whole if slot_of(row["entry"]) == 1 else slots).append(row)
+    slots += read_csv(task.largest)
     write_tables(looked_up(whole, table), task.folder, read_csv(task.opponents), looked_up(slots, table))
 
 

@@ -6,10 +6,9 @@ from random import Random
 from typing import Any
 
 from nas_steps.config import strategies
-from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate
+from nas_steps.search.objectives import check_objectives, foreseen
 from nas_steps.search.protocol import Sampler, State, scored_from_json, scored_to_json
-from nas_steps.spaces.constraints import Limited
 from nas_steps.spaces.protocol import Architecture, Space
 
 #: number of the best whose neighbours are predicted
@@ -26,13 +25,9 @@ class BayesianSearch(Sampler):
     """
 
     def __init__(self, space: Space, settings: strategies.Bayesian) -> None:
+        check_objectives(space, settings.objectives)
         super().__init__(space, settings)
         self.evaluated: list[tuple[Architecture, float]] = []
-        if settings.objectives and not isinstance(space, Limited):
-            raise UserError(f"bayesian has objectives, but the costs of space {space.name} are unknown; name --blocks")
-        if "latency" in settings.objectives and isinstance(space, Limited) and not space.table.has_latency:
-            unknown = f"objective latency: the latencies of the blocks of space {space.name} were not measured"
-            raise UserError(f"{unknown}; name by --blocks a blocks.csv with latencies")
 
     def ask(self, count: int, random: Random) -> list[Architecture]:
         scores = [fitness for _, fitness in self.evaluated if fitness > -math.inf]
@@ -100,15 +95,16 @@ class BayesianSearch(Sampler):
         return [candidates[place] for place in chosen]
 
     def _costs(self, architectures: Sequence[Architecture]) -> Any:
-        """Return the logarithms of the objectives' costs (n, objectives), None without objectives."""
+        """Return the objectives' costs (n, objectives) on a logarithmic scale, None without objectives."""
         if not self.settings.objectives:
             return None
         import numpy as np
 
-        assert isinstance(self.space, Limited)
-        fields = ["latency_ms" if name == "latency" else name for name in self.settings.objectives]
-        counted = [self.space.costs(one) for one in architectures]
-        return np.log([[max(getattr(one, field), 1e-9) for field in fields] for one in counted])
+        names = self.settings.objectives
+        costs = np.array([[foreseen(self.space, one, name) for name in names] for one in architectures])
+        # what is maximised is negative; what has both signs has no logarithm
+        logarithms = np.sign(costs) * np.log(np.maximum(np.abs(costs), 1e-9))
+        return np.where((costs > 0).all(axis=0) | (costs < 0).all(axis=0), logarithms, costs)
 
     def tell(self, estimates: Sequence[Estimate]) -> None:
         self.evaluated += [(self.space.parse(one.architecture), one.fitness) for one in self.seen.tell(estimates)]

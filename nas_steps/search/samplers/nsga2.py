@@ -6,11 +6,10 @@ from random import Random
 from typing import Any, NamedTuple
 
 from nas_steps.config import strategies
-from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate
+from nas_steps.search.objectives import check_objectives, cost_of
 from nas_steps.search.pareto import crowding_distances, non_dominated_fronts
 from nas_steps.search.protocol import Sampler, State, fitness_from_json, fitness_to_json
-from nas_steps.spaces.constraints import Limited
 from nas_steps.spaces.protocol import Architecture, Space
 
 
@@ -29,9 +28,7 @@ class Nsga2(Sampler):
     """
 
     def __init__(self, space: Space, settings: strategies.Nsga2) -> None:
-        if "latency" in settings.objectives and not (isinstance(space, Limited) and space.table.has_latency):
-            unknown = f"objective latency: the latencies of the blocks of space {space.name} were not measured"
-            raise UserError(f"{unknown}; name by --costs a blocks.csv with latencies")
+        check_objectives(space, settings.objectives)
         super().__init__(space, settings)
         self.population: list[Member] = []
 
@@ -51,13 +48,7 @@ class Nsga2(Sampler):
 
     def _member(self, estimate: Estimate) -> Member:
         architecture = self.space.parse(estimate.architecture)
-        costs = []
-        for name in self.settings.objectives:
-            if name == "latency":
-                assert isinstance(self.space, Limited)
-                costs.append(self.space.costs(architecture).latency_ms)
-            else:
-                costs.append(float(getattr(estimate, name)))
+        costs = [cost_of(self.space, architecture, estimate, name) for name in self.settings.objectives]
         return Member(architecture, (-estimate.fitness, *costs))
 
     def _child(self, fitness: Mapping[int, tuple[int, float]], random: Random) -> Architecture:

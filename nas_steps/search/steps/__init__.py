@@ -39,6 +39,8 @@ WEIGHTS = {"weights?": "source.safetensors: the pretrained weights that networks
 ON_DEVICE: Any = {"packages": TRAINS, "device": True}
 COSTS = {"blocks?": "blocks.csv, if there are constraints or latency is an objective"}
 
+SURROGATE = {"surrogate?": "surrogate.safetensors, if it completes the table"}
+
 STEPS = steps(
     "nas_steps.search",
     Step(
@@ -286,16 +288,39 @@ STEPS = steps(
         writes={**ENDS, "cost": (f"{FOLDER}/cost.json", COST)},
     ),
     Step(
+        "fit_surrogate",
+        "Fit and check the surrogate that completes a benchmark's table.",
+        module="nas_steps.estimation.steps.fit_surrogate",
+        when=("in_table", "by_surrogate"),
+        packages=("numpy", "scipy"),
+        takes={"path": "the benchmark's CSV file"},
+        reads=TABLE,
+        writes={
+            "surrogate": (
+                "search/surrogate.safetensors",
+                "a Gaussian process for each column: inputs, kernel, duals, and in the header mean, std, log, factor",
+            ),
+            "checks": (
+                "search/surrogate.csv",
+                "column, rows, kendall_tau, rmse (of the column, accuracies as shares), relative_rmse (of costs), "
+                "coverage (of 90 % intervals), all by ten-fold cross-validation; the same of the tenth that is "
+                "predicted best: best_rows, best_bias (predicted less measured), best_coverage",
+            ),
+            "cost": ("search/surrogate.cost.json", COST),
+        },
+    ),
+    Step(
         "replay",
         "Search in a benchmark's table.",
         jobs={"strategy": "sampling", "seed": "search_seeds"},
         when=("in_table",),
         kinds=(SAMPLER,),
         kind_packages=BY_KIND,
-        takes={"path": "the benchmark's CSV file"},
+        takes={"path": "the benchmark's CSV file", **SURROGATE},
         reads={
             **SEED,
             **TABLE,
+            **CONSTRAINTS,
             **STRATEGY,
             "evaluations": Reads("search.strategies", counting.most_evaluations),
         },

@@ -3,27 +3,42 @@
 import math
 from collections.abc import Sequence
 
+from nas_steps.estimation.completed import open_table
 from nas_steps.estimation.estimates import Estimate
-from nas_steps.estimation.table import read_table
+from nas_steps.estimation.table_space import TableSpace
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
 from nas_steps.search.protocol import Prediction
 from nas_steps.search.sampling import run
 from nas_steps.search.settings import ReplaySettings
 from nas_steps.search.tables import gather
-from nas_steps.spaces.declare import declared_cells
-from nas_steps.spaces.protocol import Architecture
+from nas_steps.spaces.constraints import given
+from nas_steps.spaces.protocol import Architecture, Space
 
 
 def main(task: Task) -> None:
     settings = task.read_settings(ReplaySettings)
-    space = declared_cells(settings.space)
-    table = read_table(task.path, settings.table, space)
+    table = open_table(task.path, settings, task.surrogate)
+    limits = given(settings.constraints)
+    bounded = bool(limits or settings.table.columns or getattr(settings.strategy, "objectives", False))
+    space: Space = TableSpace(table, settings.table, limits) if bounded else table.space
     task.cost.loaded()
 
     def look_up(asked: Sequence[Architecture]) -> list[Estimate]:
-        texts = enumerate(map(str, asked))
-        return [Estimate(index, text, table.search(text), seconds=table.seconds(text)) for index, text in texts]
+        found = []
+        for index, architecture in enumerate(asked):
+            text, costs = str(architecture), table.count(architecture)
+            found.append(
+                Estimate(
+                    index,
+                    text,
+                    table.search(text),
+                    parameters=costs.parameters,
+                    macs=costs.macs,
+                    seconds=table.seconds(text),
+                )
+            )
+        return found
 
     seed = derive_seed(settings.seed, "search", task.strategy, task.seed)
     predictions: list[dict[str, Prediction]] = []

@@ -33,6 +33,27 @@ _MNASNET: Declared = {
     "head": {"width": 1280, "dropout": 0.2},
 }
 
+#: Accel-NASBench (Ahmad et al. 2024, appendix B, and `configuration_space_writer.py` of its code): each stage of
+#: EfficientNet-B0 chooses its layers, kernel, expansion and squeeze-excitation. Six stages have up to three layers and
+#: one has up to four: (3 * 12)^6 * (4 * 12) = 104,485,552,128 networks
+_ACCEL: Declared = {
+    "stem": {"width": 32, "kernel": 3, "stride": 2, "activation": "silu"},
+    "stages": [
+        {"by": "stage", "width": width, "stride": stride, "depth": list(range(1, layers + 1))}
+        | {"kernel": [3, 5], "expansion": [1, 4, 6], "squeeze": ["none", "se0.25"]}
+        for width, stride, layers in (
+            (16, 1, 3),
+            (24, 2, 3),
+            (40, 2, 3),
+            (80, 2, 3),
+            (112, 1, 3),
+            (192, 2, 4),
+            (320, 1, 3),
+        )
+    ],
+    "head": {"width": 1280},
+}
+
 #: ProxylessNAS (Cai et al. 2019, section 4.2; widths, strides and layers from its code): each layer chooses for itself
 #: and may be left out if it keeps the shape
 _PROXYLESS: Declared = {
@@ -48,8 +69,8 @@ _PROXYLESS: Declared = {
     "head": {"width": 1280},
 }
 
-#: Once-for-all (Cai et al. 2020, section 4.1), the MobileNetV3 space at width 1.0; unlike in the published code, the
-#: head's linear layer has a bias
+#: Once-for-all (Cai et al. 2020, section 4.1), the MobileNetV3 space at width 1.0, 2 * 10^19 networks (each stage has
+#: 9^2 + 9^3 + 9^4). Unlike in the published code, the head's linear layer has a bias: 1,280 parameters more
 _OFA: Declared = {
     "stem": {"width": 16, "kernel": 3, "stride": 2, "activation": "hswish"},
     "stages": [
@@ -119,6 +140,7 @@ DECLARED: dict[str, Declared] = {
     "efficientnet": _MNASNET,
     "proxyless": _PROXYLESS,
     "ofa_mbv3": _OFA,
+    "accel_nasbench": _ACCEL,
     "nasbench_macro": _MACRO,
     "mobile_small": _SMALL,
     "efficientnet_lite": _slices(LITE0),
