@@ -104,30 +104,37 @@ def budget(
     def priced(each: Callable[[int], list[int]], evaluations: int) -> float:
         return sampling_cost(each(evaluations))
 
+    def one_pass(path: str, whole: float) -> float:
+        """Return the mean multiply-accumulates of a pass that computes all operations, one an edge, or a candidate."""
+        if path == "architecture":
+            return candidate
+        assert isinstance(space, CellSpace)  # the schema refuses these strategies elsewhere
+        if path == "all":
+            return whole
+        # operations are drawn alike, so each is computed in one of an edge's number of passes
+        rest = _supernet(space, network, **shape, side=side, parts=1, operations=False)
+        operations = [sum(row) for kind in space.kinds for row in space.allowed(kind)]
+        return rest + (whole - rest) / (sum(operations) / len(operations))
+
     def gradient_prices(strategy: Counted) -> dict[str, float]:
-        one_pass, whole, selection = candidate, candidate, 0.0
+        whole, selection = candidate, 0.0
         if isinstance(space, CellSpace) and strategy.kind != "enas":
             whole = supernets[strategy.parts]
-        if strategy.path != "architecture":
-            assert isinstance(space, CellSpace)  # the schema refuses these strategies elsewhere
-            one_pass = whole
-            if strategy.path == "edge":
-                # operations are drawn alike, so each is computed in one of an edge's number of passes
-                rest = _supernet(space, network, **shape, side=side, parts=1, operations=False)
-                operations = [sum(row) for kind in space.kinds for row in space.allowed(kind)]
-                one_pass = rest + (whole - rest) / (sum(operations) / len(operations))
-            if strategy.selection_epochs is not None:
-                asked, decisions = _questions(space), _decisions(space)
-                selection = TRAINING_FACTOR * strategy.selection_epochs * decisions * whole
-                selection += valid / images * (asked * whole + candidate)
+        of_weights, of_alphas = one_pass(strategy.path, whole), one_pass(strategy.alpha_path, whole)
+        if strategy.selection_epochs is not None:
+            assert isinstance(space, CellSpace)
+            asked, decisions = _questions(space), _decisions(space)
+            selection = TRAINING_FACTOR * strategy.selection_epochs * decisions * whole
+            selection += valid / images * (asked * whole + candidate)
         alphas = strategy.alpha_passes + strategy.alpha_valid_passes * _alpha_images(strategy, images, valid)
         scored = valid + _calibrating(strategy.calibration_images, images)
         rewards = strategy.rewarded / (strategy.epochs or 1) * _first_batch(valid, strategy.reward_images)
         one_batch = TRAINING_FACTOR * _first_batch(valid, strategy.batch_size) / images * whole
         return {
             "warmup_epochs": strategy.warmup_epochs,
-            "warmup_epoch": TRAINING_FACTOR * strategy.passes * one_pass,
-            "epoch": TRAINING_FACTOR * (strategy.passes + alphas) * one_pass + rewards / images * candidate,
+            "warmup_epoch": TRAINING_FACTOR * strategy.passes * of_weights,
+            "epoch": TRAINING_FACTOR * (strategy.passes * of_weights + alphas * of_alphas)
+            + rewards / images * candidate,
             # with the Hessian, about as much as a step
             "product": one_batch if strategy.eigenvalue else 0.0,
             "drawn": scored / images * candidate,

@@ -24,6 +24,8 @@ class Counted(Settings):
     alpha_passes: int = 0
     alpha_valid_passes: int = 0
     path: str = "all"
+    #: what a batch of the alphas computes
+    alpha_path: str = "all"
     parts: int = 1
     #: whether the Hessian's largest eigenvalue is computed after each epoch
     eigenvalue: bool = False

@@ -39,6 +39,7 @@ WORLDS: dict[str, dict[str, Any]] = {
                         "gdas",
                         "drnas",
                         "rsws",
+                        "setn",
                         "enas",
                     ]
                 },

@@ -9,7 +9,7 @@ from typing import Any
 
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost, rungs
 from nas_steps.config.ranking import ranking_recipe
-from nas_steps.config.strategies import Enas, Gradient, PcDarts, Random, Rsws
+from nas_steps.config.strategies import Enas, Gradient, PcDarts, Random, Rsws, Setn
 from nas_steps.config.weights import pretrains
 from nas_steps.facts import CALIBRATION_BATCH, PROBE
 from nas_steps.search.counting import most_evaluations
@@ -173,20 +173,22 @@ class Workload:
             return self._gradient(name).macs - looks
         return self._enas(name).macs if isinstance(strategy, Enas) else self._scoring.macs * self._evaluations(name)
 
-    def _supernet_of(self, strategy: Gradient) -> float:
-        return self.sizes.supernet(strategy.path, strategy.parts if isinstance(strategy, PcDarts) else 1)
+    def _supernet_of(self, strategy: Gradient, path: str = "") -> float:
+        parts = strategy.parts if isinstance(strategy, PcDarts) else 1
+        return self.sizes.supernet(path or strategy.alpha_path or strategy.path, parts)
 
     def _gradient(self, name: str) -> Work:
         strategy = self.config.search.strategies[name]
         assert isinstance(strategy, Gradient)
-        passes = strategy.passes * strategy.epochs * self.images.train
+        one = strategy.epochs * self.images.train
+        weights, alphas = self._supernet_of(strategy, strategy.path), self._supernet_of(strategy)
         found = Work(
             1,
-            passes,
-            (TRAINING * passes + strategy.epochs * self.images.valid) * self._supernet_of(strategy),
-            passes / strategy.batch_size,
+            strategy.passes * one,
+            TRAINING * one * (weights + (strategy.passes - 1) * alphas) + strategy.epochs * self.images.valid * alphas,
+            strategy.passes * one / strategy.batch_size,
         )
-        return found + self._scored() * (strategy.evaluations if isinstance(strategy, Rsws) else 0)
+        return found + self._scored() * (strategy.evaluations if isinstance(strategy, Rsws | Setn) else 0)
 
     def _enas(self, name: str) -> Work:
         strategy = self.config.search.strategies[name]
