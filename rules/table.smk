@@ -1,10 +1,12 @@
-# If an evaluation is a look into a benchmark's table: a search is one job, and so is all that follows it.
+# If an evaluation is a look into a benchmark's table: a search is one job, and so is all that follows the searches.
 rule replay:
     """Search in a benchmark's table."""
     output:
         **step("replay").outputs,
     log:
         step("replay").log,
+    wildcard_constraints:
+        strategy=plan.strategies_of("replay"),
     resources:
         **COUNTING,
     params:
@@ -18,6 +20,7 @@ rule rank_in_table:
     input:
         candidates=plan.candidates(),
         histories=plan.histories(),
+        costs=every("darts", "cost") + every("enas", "cost"),
     output:
         **step("rank_in_table").outputs,
     log:
@@ -43,5 +46,21 @@ rule lookup:
         **COUNTING,
     params:
         **step("lookup"),
+    shell:
+        RUN
+
+
+rule reproduce:
+    """Compare the looked up accuracies of each strategy with published ones."""
+    input:
+        retrained=rules.lookup.output.retrained,
+    output:
+        **step("reproduce").outputs,
+    log:
+        step("reproduce").log,
+    resources:
+        **COUNTING,
+    params:
+        **step("reproduce"),
     shell:
         RUN

@@ -7,6 +7,7 @@ from nas_steps.config.data import Data, known_side
 from nas_steps.config.estimators import SharedWeights, ShortTraining, Table, rungs
 from nas_steps.config.ranking import Ranking, ranking_recipe
 from nas_steps.config.recipe import Recipe
+from nas_steps.config.report import Report
 from nas_steps.config.retrain import Retrain
 from nas_steps.config.scaling import Scaling
 from nas_steps.config.search import Search, constrained, needs_costs
@@ -36,6 +37,17 @@ def check_names(search: Search, retrain: Retrain, weights: Weights) -> None:
             raise ValueError(f"{problem}, since weights is {weights.source}; rename the strategy")
 
 
+def check_published(report: Report, search: Search) -> None:
+    """Refuse published figures of strategies that are not run, or that no table's figures stand beside."""
+    if report.published and not isinstance(search.estimator, Table):
+        problem = "report.published is compared with accuracies of a benchmark's table"
+        raise ValueError(f"{problem}; set search.estimator to kind table, or leave report.published out")
+    for name in report.published:
+        if name not in search.strategies:
+            known = ", ".join(search.strategies)
+            raise ValueError(f"report.published.{name} is no strategy of search.strategies; they are {known}")
+
+
 def check_ranking(ranking: Ranking, search: Search, retrain: Retrain, space: Space) -> None:
     """Refuse a pool that cannot be drawn or trained."""
     if isinstance(search.estimator, Table):
@@ -59,10 +71,10 @@ def check_estimator(search: Search, space: Space) -> None:
     if isinstance(estimator, Table):
         if search.screen is not None:
             raise ValueError("search.screen cannot be combined with the estimator table; remove search.screen")
-        for name, one in search.strategies.items():
-            if isinstance(one, Gradient | Enas):
-                problem = f"search.strategies.{name} (kind {one.kind}) trains a supernet"
-                raise ValueError(f"{problem}, but search.estimator is a table; take it out, or choose another one")
+        asking = [one for one in search.strategies.values() if isinstance(one, (*SAMPLING, Enas))]
+        if all(isinstance(one, Random) and one.evaluations == "auto" for one in asking):
+            problem = "search.estimator is a table, but no strategy has evaluations that random could match"
+            raise ValueError(problem + "; give it a number, say `random: {evaluations: 100}`")
     if isinstance(estimator, SharedWeights):
         if search.screen is not None:
             problem = "search.screen cannot be combined with the estimator shared_weights"

@@ -256,7 +256,7 @@ class Rsws(Gradient):
 
 
 class Setn(Gradient):
-    """SETN (Dong & Yang 2019, ICCV): uniformly drawn architectures train the weights, the alphas rank what is scored."""
+    """SETN (Dong & Yang 2019, ICCV): uniformly drawn architectures train the weights; alphas say what is scored."""
 
     path: ClassVar[Literal["all", "edge", "architecture"]] = "architecture"
     alpha_path: ClassVar[Literal["all", "edge", "architecture"] | None] = "all"

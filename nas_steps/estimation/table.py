@@ -22,9 +22,9 @@ COUNTABLE = 1_000_000
 
 class Benchmark:
     """A table's columns by architecture: accuracies, as shares, that strategies see (`search`) or only the report does
-    (`report`), and the evaluation's `seconds`, NaN if the table has none."""
+    (`report`, `valid`), and the evaluation's `seconds`, NaN if the table has none."""
 
-    def __init__(self, rows: Mapping[str, tuple[float, float, float]]) -> None:
+    def __init__(self, rows: Mapping[str, tuple[float, float, float, float]]) -> None:
         self._rows = rows
 
     def __len__(self) -> int:
@@ -36,8 +36,11 @@ class Benchmark:
     def report(self, architecture: str) -> float:
         return self._rows[architecture][1]
 
-    def seconds(self, architecture: str) -> float:
+    def valid(self, architecture: str) -> float:
         return self._rows[architecture][2]
+
+    def seconds(self, architecture: str) -> float:
+        return self._rows[architecture][3]
 
     def architectures(self) -> list[str]:
         return list(self._rows)
@@ -46,8 +49,9 @@ class Benchmark:
 def read_table(path: str | Path, settings: Table, space: CellSpace) -> Benchmark:
     """Read a table that holds each architecture of `space` once. Raises UserError, with the line, if it does not."""
     path = Path(path)
-    columns = [settings.search, settings.report, *([settings.cost] if settings.cost else [])]
-    rows: dict[str, tuple[float, float, float]] = {}
+    accuracies = [settings.search, settings.report, settings.valid or settings.search]
+    columns = [*accuracies, *([settings.cost] if settings.cost else [])]
+    rows: dict[str, tuple[float, float, float, float]] = {}
     lines: dict[str, int] = {}
     for number, row in _lines(path, columns):
         where = f"{path}, line {number}"
@@ -60,10 +64,11 @@ def read_table(path: str | Path, settings: Table, space: CellSpace) -> Benchmark
             raise UserError(f"{where}: the architecture {architecture} is in line {before} already; keep one")
         lines[architecture] = number
         figures = [_figure(row[column], where, column) for column in columns]
-        for column, value in zip(columns[:2], figures, strict=False):
+        for column, value in zip(accuracies, figures, strict=False):
             if not 0 <= value <= 100:
                 raise UserError(f"{where}: {column} is {exact(value)}; accuracies are per cent, from 0 to 100")
-        rows[architecture] = (figures[0] / 100, figures[1] / 100, figures[2] if settings.cost else math.nan)
+        search, report, valid, *seconds = figures
+        rows[architecture] = (search / 100, report / 100, valid / 100, seconds[0] if seconds else math.nan)
     if len(rows) < space.size():
         listed = map(str, members(space)) if space.size() <= COUNTABLE else ()
         missing = next((f"; {one} is missing" for one in listed if one not in rows), "")

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nas_steps.config.strategies import SUPERNET_KINDS
 from nas_steps.estimation.table import Benchmark
 from nas_steps.ranking.opponents import Spent, best_of_first
 from nas_steps.ranking.rank import kendall
@@ -14,13 +15,18 @@ from nas_steps.search.spent import Line
 Candidates = Sequence[Mapping[str, str]]
 
 
-def winners(searches: Mapping[Search, Candidates], kinds: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the best candidate of each search."""
-    return [
-        {"entry": f"{strategy}-{seed}", "kind": kind_of(strategy, kinds), "strategy": strategy, "search_seed": seed}
-        | {"architecture": candidates[0]["architecture"], "score": float(candidates[0]["score"])}
-        for (strategy, seed), candidates in searches.items()
-    ]
+def winners(searches: Mapping[Search, Candidates], kinds: Mapping[str, str], table: Benchmark) -> list[dict[str, Any]]:
+    """Return the best candidate of each search with its figure in the column of search, whatever the search saw.
+
+    A supernet that diverged has no candidates: its row has neither architecture nor score.
+    """
+    rows = []
+    for (strategy, seed), candidates in searches.items():
+        row = {"entry": f"{strategy}-{seed}", "kind": kind_of(strategy, kinds), "strategy": strategy}
+        name = candidates[0]["architecture"] if candidates else ""
+        score = table.search(name) if name else None
+        rows.append({**row, "search_seed": seed, "architecture": name, "score": score})
+    return rows
 
 
 def best_within(
@@ -39,15 +45,23 @@ def best_within(
     return found
 
 
-def spent_by(history: Sequence[Line]) -> Spent:
-    """Return what a search in a table cost: its evaluations, and no multiply-accumulates."""
-    return Spent(math.nan, (math.nan,) * len(history))
+def spent_by(history: Sequence[Line], kind: str) -> Spent:
+    """Return what a search in a table cost: its evaluations, and no multiply-accumulates. A supernet has no
+    evaluations."""
+    return Spent(math.nan, () if kind in SUPERNET_KINDS else (math.nan,) * len(history))
 
 
-def agreements(searches: Mapping[Search, Candidates], column: str, table: Benchmark) -> list[dict[str, Any]]:
-    """Return Kendall's tau of the two columns for the candidates of each strategy, and for those of all of them."""
+def agreements(
+    searches: Mapping[Search, Candidates], kinds: Mapping[str, str], column: str, table: Benchmark
+) -> list[dict[str, Any]]:
+    """Return Kendall's tau of the two columns for the candidates of each strategy, and for those of all of them.
+
+    Supernets did not see the column.
+    """
     groups: dict[str, dict[str, None]] = {}
     for (strategy, _), candidates in searches.items():
+        if kinds[strategy] in SUPERNET_KINDS:
+            continue
         for name in (strategy, "all"):
             groups.setdefault(name, {}).update(dict.fromkeys(row["architecture"] for row in candidates))
     return [
@@ -58,9 +72,13 @@ def agreements(searches: Mapping[Search, Candidates], column: str, table: Benchm
 
 
 def budget(searches: Mapping[Search, Candidates], kinds: Mapping[str, str], table: Benchmark) -> dict[str, Any]:
-    """Return each strategy's evaluations, and the table's best by either column."""
-    evaluations = {strategy: len(candidates) for (strategy, _), candidates in searches.items()}
+    """Return each strategy's evaluations (None of a supernet), and the table's best by either column."""
+    evaluations = {
+        strategy: None if kinds[strategy] in SUPERNET_KINDS else len(candidates)
+        for (strategy, _), candidates in searches.items()
+    }
     reference = next(evaluations[name] for name, kind in kinds.items() if kind == "random")
+    relative = {name: count / reference if count and reference else None for name, count in evaluations.items()}
     best = max(table.architectures(), key=table.search)
     reported = [table.report(one) for one in table.architectures()]
     return {
@@ -74,8 +92,7 @@ def budget(searches: Mapping[Search, Candidates], kinds: Mapping[str, str], tabl
             "mean_report": math.fsum(reported) / len(table),
         },
         "strategies": {
-            name: {"kind": kind, "evaluations": evaluations[name], "training_macs": None}
-            | {"relative": evaluations[name] / reference}
+            name: {"kind": kind, "evaluations": evaluations[name], "training_macs": None} | {"relative": relative[name]}
             for name, kind in kinds.items()
         },
     }

@@ -18,13 +18,14 @@ TEXTS = frozenset({
     "estimator", "pool", "part", "measure", "ceiling_note", "predictor", "reason", "member", "factors",
     "within_budget", "predicted_seconds_note", "warm_start", "base", "scaling", "way", "name", "file",
     "int8_status", "int8_file", "precision", "random", "recipe", "other", "unit",
+    "word", "why", "source", "skips_each",
 })  # fmt: skip
 COUNTS = frozenset({
     "parameters", "macs", "trainings", "diverged", "chance", "seed", "pairs", "k", "architectures", "n", "read",
     "candidates", "step", "epochs", "saved", "chosen", "search_seed", "cells", "channels", "side",
     "activation_bytes", "target_macs", "seeds", "bytes", "images", "opset", "int8_bytes", "threads",
     "repeats_1", "repeats_32", "searches", "against_searches", "matched", "failed", "against_failed", "evaluations",
-    "of", "entries",
+    "of", "entries", "found", "all_skip", "edges", "published_valid_searches", "published_test_searches",
 })  # fmt: skip
 Cells = Mapping[str, Any]
 Record = TypeVar("Record")

@@ -250,7 +250,12 @@ STEPS = steps(
         "rank_in_table",
         "Name the winners of searches in a benchmark's table.",
         when=("in_table",),
-        takes={"path": "the benchmark's CSV file", **CANDIDATES, **HISTORIES},
+        takes={
+            "path": "the benchmark's CSV file",
+            **CANDIDATES,
+            **HISTORIES,
+            "costs*": "cost.json of the searches by a supernet of their own",
+        },
         reads={**TABLE, "kinds": Reads("search.strategies", derive.kinds, depth=1)},
         writes={
             "budget": ("search/budget.json", "how many evaluations each strategy got"),

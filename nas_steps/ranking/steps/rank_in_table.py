@@ -2,11 +2,11 @@
 
 from nas_steps.estimation.settings import LookupSettings
 from nas_steps.estimation.table import read_table
-from nas_steps.provenance.files import write_csv, write_json
+from nas_steps.provenance.files import read_json, write_csv, write_json
 from nas_steps.provenance.task import Task
 from nas_steps.ranking import in_table, opponents
 from nas_steps.ranking.rank import AGREEMENT, WINNERS
-from nas_steps.ranking.shortlist import read_searches
+from nas_steps.ranking.shortlist import read_searches, search_of
 from nas_steps.spaces.declare import declared_cells
 
 
@@ -14,14 +14,17 @@ def main(task: Task) -> None:
     """Write budget.json, winners.csv, agreement.csv, opponents.csv and search_costs.csv."""
     settings = task.read_settings(LookupSettings)
     table = read_table(task.path, settings.table, declared_cells(settings.space))
+    kinds = settings.kinds
     searches, histories = read_searches(task.candidates), read_searches(task.histories)
-    spent = {search: in_table.spent_by(history) for search, history in histories.items()}
-    matched = opponents.matches(spent, settings.kinds, by_evaluations=True)
+    spent = {search: in_table.spent_by(history, kinds[search[0]]) for search, history in histories.items()}
+    matched = opponents.matches(spent, kinds, by_evaluations=True)
     more, entries = opponents.slotted(matched, in_table.best_within(matched, histories, table))
     # nothing is trained to rank
-    seconds = opponents.seconds_of(histories, {}, {}, [], [])
-    write_json(task.output("budget"), in_table.budget(searches, settings.kinds, table))
-    write_csv(task.output("winners"), [*in_table.winners(searches, settings.kinds), *more], WINNERS)
-    write_csv(task.output("agreement"), in_table.agreements(searches, settings.table.search, table), AGREEMENT)
+    costs = {search_of(path): float(read_json(path)["work_seconds"]) for path in task.costs}
+    seconds = opponents.seconds_of(histories, costs, {}, [], [])
+    write_json(task.output("budget"), in_table.budget(searches, kinds, table))
+    write_csv(task.output("winners"), [*in_table.winners(searches, kinds, table), *more], WINNERS)
+    agreements = in_table.agreements(searches, kinds, settings.table.search, table)
+    write_csv(task.output("agreement"), agreements, AGREEMENT)
     write_csv(task.output("opponents"), opponents.opponents(matched, entries, seconds), opponents.OPPONENTS)
     write_csv(task.output("search_costs"), opponents.search_costs(spent, seconds), opponents.COSTS)
