@@ -95,9 +95,7 @@ def test_supernets_are_trained_and_their_networks_looked_up_and_compared(tmp_pat
     results = folder / "results/published"
 
     found = read(results / "retraining/found.csv")
-    assert [(row["strategy"], row["search_seed"]) for row in found] == [
-        (name, seed) for name in ("rsws", "darts", "gdas") for seed in "01"
-    ] or sorted((row["strategy"], row["search_seed"]) for row in found) == sorted(
+    assert sorted((row["strategy"], row["search_seed"]) for row in found) == sorted(
         (name, seed) for name in ("rsws", "darts", "gdas") for seed in "01"
     )
     for row in found:
@@ -159,9 +157,7 @@ def test_the_report_does_not_read_test_images(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", ["cpu", "gpu"])
-def test_the_shipped_config_has_every_disputed_row_in_both_sizes(
-    size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_shipped_config_has_every_disputed_row_in_both_sizes(size: str, tmp_path: Path) -> None:
     raw = read_yaml(ROOT / "config/nasbench201_weight_sharing.yaml")
     table = tmp_path / "table.csv"
     table.write_text("")
