@@ -39,6 +39,7 @@ differs there, and a key that has a row of its own below is as that row says.
 | `darts_family.yaml` | every differentiable strategy side by side on a part of CIFAR-10, half an hour on two cores |
 | `nasbench201.yaml` | DARTS, DARTS+ and SDARTS-RS in NAS-Bench-201's space, whose truth is known |
 | `nasbench201_table.yaml` | sampling strategies compared in a table of NAS-Bench-201; nothing is trained |
+| `nasbench201_weight_sharing.yaml` | RSPS, DARTS, GDAS, SETN and ENAS on NAS-Bench-201, held against the published rows; two sizes |
 | `one_shot.yaml` | a supernet trained once and searched by several strategies: stages of MBConv blocks on CIFAR-10 |
 | `factorial.yaml` | what is search and what is scaling: three bases scaled in five ways at matched MACs, on CIFAR-10 |
 | `verdict_cifar10.yaml` | is searching worth it? Two strategies, three searches each, on a part of CIFAR-10 |

@@ -19,7 +19,7 @@ RULES = (
     "decides between disagree and undecided.",
     "If nothing differs, a row disagrees in about 3 to 8 of 100 reproductions (simulated, by "
     "benchmarks/reproduction_errors.py); of several rows one may well do so by chance. If one search in two collapses, "
-    "three published searches may all happen to end alike, and with 10 of ours that rises to 1 in 10.",
+    "three published searches may all happen to end alike, and with 10 of ours that rises to 1 in 8.",
 )
 _TONES: dict[str, Tone] = {"agree": "win", "disagree": "loss"}
 
