@@ -110,12 +110,13 @@ def skips_of(text: str) -> dict[str, int | None]:
 def reproduction(
     rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str], published: Mapping[str, Published], margin: float
 ) -> list[dict[str, Any]]:
-    """Return a row for each published strategy, from the rows of `found`; the word is that of the test column.
+    """Return a row for each strategy of the rows of `found`, in their order; the word is that of the test column.
 
     `margin` is in points.
     """
     made = []
-    for name, figures in published.items():
+    for name in dict.fromkeys(row["strategy"] for row in rows):
+        figures = published[name]
         own = [row for row in rows if row["strategy"] == name]
         sound = [row for row in own if row["architecture"]]
         row: dict[str, Any] = {"strategy": name, "kind": kinds[name], "searches": len(own), "found": len(sound)}

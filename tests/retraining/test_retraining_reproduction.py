@@ -102,7 +102,7 @@ def test_rows_have_means_published_figures_and_collapses() -> None:
     assert [(row["strategy"], row["search_seed"], row["skips"], row["all_skip"]) for row in each] == [
         ("darts", 0, 6, 1), ("darts", 1, 6, 1), ("gdas", 0, None, None), ("gdas", 1, 3, 0), ("gdas", 2, 3, 0),
     ]  # fmt: skip
-    gdas, darts = reproduction(each, {"gdas": "gdas", "darts": "darts"}, published, 2.0)
+    darts, gdas = reproduction(each, {"gdas": "gdas", "darts": "darts"}, published, 2.0)
     assert tuple(gdas) == REPRODUCTION
     assert (gdas["searches"], gdas["found"], gdas["all_skip"], gdas["skips_each"]) == (3, 2, 0, "3 3")
     assert (gdas["test_mean"], gdas["published_test_mean"]) == (pytest.approx(0.935), pytest.approx(0.9351))
