@@ -39,7 +39,7 @@ differs there, and a key that has a row of its own below is as that row says.
 | `darts_family.yaml` | every differentiable strategy side by side on a part of CIFAR-10, half an hour on two cores |
 | `nasbench201.yaml` | DARTS, DARTS+ and SDARTS-RS in NAS-Bench-201's space, whose truth is known |
 | `nasbench201_table.yaml` | sampling strategies compared in a table of NAS-Bench-201; nothing is trained |
-| `nasbench201_weight_sharing.yaml` | RSPS, DARTS, GDAS, SETN and ENAS on NAS-Bench-201, held against the published rows; two sizes |
+| `nasbench201_weight_sharing.yaml` | RSPS, DARTS, GDAS, SETN, ENAS against their published rows of NAS-Bench-201 |
 | `one_shot.yaml` | a supernet trained once and searched by several strategies: stages of MBConv blocks on CIFAR-10 |
 | `factorial.yaml` | what is search and what is scaling: three bases scaled in five ways at matched MACs, on CIFAR-10 |
 | `verdict_cifar10.yaml` | is searching worth it? Two strategies, three searches each, on a part of CIFAR-10 |
@@ -85,7 +85,8 @@ def _rows(section: type[BaseModel], prefix: str = "", *, inside: bool = True) ->
         yield _row(f"{prefix}{name}", field)
         found = [one for _, one in sections(field.annotation)]
         if inside and len(found) == 1 and found[0] not in SHARED:
-            yield from _rows(found[0], f"{prefix}{name}.")
+            named = ".<name>" if typing.get_origin(field.annotation) is dict else ""
+            yield from _rows(found[0], f"{prefix}{name}{named}.")
 
 
 def _row(key: str, field: FieldInfo) -> str:

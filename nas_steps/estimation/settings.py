@@ -24,9 +24,11 @@ class ScreenSettings(ComputeSettings):
 
 
 class LookupSettings(Settings):
-    """A benchmark's table, the fingerprint `content` of its file, and the kind of each strategy that searched it."""
+    """A benchmark's table, the fingerprint `content` of its file, the kind of each strategy, and which have a supernet of
+    their `own`."""
 
     space: FilledSpace
     table: Table
     content: str
     kinds: dict[str, str]
+    own: tuple[str, ...] = ()

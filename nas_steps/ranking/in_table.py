@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nas_steps.config.strategies import SUPERNET_KINDS
 from nas_steps.estimation.table import Benchmark
 from nas_steps.ranking.opponents import Spent, best_of_first
 from nas_steps.ranking.rank import kendall
@@ -45,22 +44,22 @@ def best_within(
     return found
 
 
-def spent_by(history: Sequence[Line], kind: str) -> Spent:
+def spent_by(history: Sequence[Line], *, supernet: bool) -> Spent:
     """Return what a search in a table cost: its evaluations, and no multiply-accumulates. A supernet has no
     evaluations."""
-    return Spent(math.nan, () if kind in SUPERNET_KINDS else (math.nan,) * len(history))
+    return Spent(math.nan, () if supernet else (math.nan,) * len(history))
 
 
 def agreements(
-    searches: Mapping[Search, Candidates], kinds: Mapping[str, str], column: str, table: Benchmark
+    searches: Mapping[Search, Candidates], supernets: Sequence[str], column: str, table: Benchmark
 ) -> list[dict[str, Any]]:
     """Return Kendall's tau of the two columns for the candidates of each strategy, and for those of all of them.
 
-    Supernets did not see the column.
+    The strategies `supernets` did not see the column.
     """
     groups: dict[str, dict[str, None]] = {}
     for (strategy, _), candidates in searches.items():
-        if kinds[strategy] in SUPERNET_KINDS:
+        if strategy in supernets:
             continue
         for name in (strategy, "all"):
             groups.setdefault(name, {}).update(dict.fromkeys(row["architecture"] for row in candidates))
@@ -71,11 +70,12 @@ def agreements(
     ]
 
 
-def budget(searches: Mapping[Search, Candidates], kinds: Mapping[str, str], table: Benchmark) -> dict[str, Any]:
-    """Return each strategy's evaluations (None of a supernet), and the table's best by either column."""
+def budget(
+    searches: Mapping[Search, Candidates], kinds: Mapping[str, str], supernets: Sequence[str], table: Benchmark
+) -> dict[str, Any]:
+    """Return each strategy's evaluations (None of `supernets`), and the table's best by either column."""
     evaluations = {
-        strategy: None if kinds[strategy] in SUPERNET_KINDS else len(candidates)
-        for (strategy, _), candidates in searches.items()
+        strategy: None if strategy in supernets else len(candidates) for (strategy, _), candidates in searches.items()
     }
     reference = next(evaluations[name] for name, kind in kinds.items() if kind == "random")
     relative = {name: count / reference if count and reference else None for name, count in evaluations.items()}

@@ -256,7 +256,11 @@ STEPS = steps(
             **HISTORIES,
             "costs*": "cost.json of the searches by a supernet of their own",
         },
-        reads={**TABLE, "kinds": Reads("search.strategies", derive.kinds, depth=1)},
+        reads={
+            **TABLE,
+            "kinds": Reads("search.strategies", derive.kinds, depth=1),
+            "own": Reads("search.strategies", derive.with_own_supernet),
+        },
         writes={
             "budget": ("search/budget.json", "how many evaluations each strategy got"),
             "winners": WINNERS,

@@ -14,17 +14,17 @@ def main(task: Task) -> None:
     """Write budget.json, winners.csv, agreement.csv, opponents.csv and search_costs.csv."""
     settings = task.read_settings(LookupSettings)
     table = read_table(task.path, settings.table, declared_cells(settings.space))
-    kinds = settings.kinds
+    kinds, own = settings.kinds, settings.own
     searches, histories = read_searches(task.candidates), read_searches(task.histories)
-    spent = {search: in_table.spent_by(history, kinds[search[0]]) for search, history in histories.items()}
+    spent = {search: in_table.spent_by(history, supernet=search[0] in own) for search, history in histories.items()}
     matched = opponents.matches(spent, kinds, by_evaluations=True)
     more, entries = opponents.slotted(matched, in_table.best_within(matched, histories, table))
     # nothing is trained to rank
     costs = {search_of(path): float(read_json(path)["work_seconds"]) for path in task.costs}
     seconds = opponents.seconds_of(histories, costs, {}, [], [])
-    write_json(task.output("budget"), in_table.budget(searches, kinds, table))
+    write_json(task.output("budget"), in_table.budget(searches, kinds, own, table))
     write_csv(task.output("winners"), [*in_table.winners(searches, kinds, table), *more], WINNERS)
-    agreements = in_table.agreements(searches, kinds, settings.table.search, table)
+    agreements = in_table.agreements(searches, own, settings.table.search, table)
     write_csv(task.output("agreement"), agreements, AGREEMENT)
     write_csv(task.output("opponents"), opponents.opponents(matched, entries, seconds), opponents.OPPONENTS)
     write_csv(task.output("search_costs"), opponents.search_costs(spent, seconds), opponents.COSTS)
