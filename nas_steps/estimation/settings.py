@@ -24,7 +24,7 @@ class ScreenSettings(ComputeSettings):
 
 
 class LookupSettings(Settings):
-    """A benchmark's table, the fingerprint `content` of its file, the kind of each strategy, and which have a supernet of
+    """A benchmark's table, the fingerprint `content` of its file, each strategy's kind, and which have a supernet of
     their `own`."""
 
     space: FilledSpace
