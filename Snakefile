@@ -7,9 +7,13 @@ min_version("9.6")
 include: "rules/common.smk"
 
 
-if plan.trains:
+if plan.reads_images:
 
     include: "rules/data.smk"
+    include: "rules/supernets.smk"
+
+
+if plan.trains:
 
     if plan.pretrains:
 

@@ -58,7 +58,7 @@ FILE = "file"
 #: objectives that every evaluation has, and latency, which is predicted from blocks
 OBJECTIVES = ("macs", "parameters", "latency")
 #: what a row of a benchmark's table is asked for besides its further columns
-SEARCH, REPORT, SECONDS = "search", "report", "seconds"
+SEARCH, REPORT, VALID, SECONDS = "search", "report", "valid", "seconds"
 
 #: the networks with the most parameters of random draws, and of a whole table: the kind, and the opponents' names
 MOST, MOST_IN_TABLE = "most_parameters", "most_parameters_in_table"

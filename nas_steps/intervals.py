@@ -28,6 +28,20 @@ def accuracy_interval(values: Sequence[float]) -> dict[str, float]:
     return interval | {"low": 0.0 if low < 0 else low, "high": 1.0 if high > 1 else high}  # NaN stays NaN
 
 
+def welch_interval(first: tuple[float, float, int], second: tuple[float, float, int]) -> tuple[float, float, float]:
+    """Return the difference of two means and its 95 % interval (Welch 1947): each side is mean, sample standard
+    deviation and number, 2 or more. Two sides without spread have an interval without width."""
+    (mean, deviation, number), (other, others, count) = first, second
+    variances = deviation**2 / number, others**2 / count
+    error = math.sqrt(sum(variances))
+    if error == 0:
+        return mean - other, mean - other, mean - other
+    shares = [one / error**2 for one in variances]
+    degrees = 1 / (shares[0] ** 2 / (number - 1) + shares[1] ** 2 / (count - 1))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees)) * error
+    return mean - other, mean - other - half, mean - other + half
+
+
 def paired_difference(first_alone: int, second_alone: int, images: int) -> tuple[float, float]:
     """Return the 95 % interval of one classifier's accuracy less another's, by the images that each alone gets right.
 

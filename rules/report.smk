@@ -1,7 +1,7 @@
 rule report:
     """Write the report of the experiment: one page, and its tables."""
     input:
-        data=DATA("test") if plan.trains else [],
+        data=plan.images_reported(),
         results=plan.reported(),
     output:
         **step("report").outputs,

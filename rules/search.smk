@@ -1,4 +1,4 @@
-# Sampling strategies go propose -> evaluate (scattered) -> propose ...; gradient strategies are one job.
+# Sampling strategies go propose -> evaluate (scattered) -> propose ...
 rule measure_blocks:
     """Count what each block of a network costs, and measure its latency if that is wanted."""
     input:
@@ -135,46 +135,5 @@ rule gather_search:
         **GATHERING,
     params:
         **step("gather_search"),
-    shell:
-        RUN
-
-
-rule darts:
-    """Train a supernet whose alphas weigh the operations; keep the likeliest cells."""
-    input:
-        data=DATA("train", "valid"),
-    output:
-        **step("darts").outputs,
-    log:
-        step("darts").log,
-    wildcard_constraints:
-        strategy=plan.strategies_of("darts"),
-    priority: 1
-    threads: processes("darts", THREADS)
-    resources:
-        **together("darts"),
-    params:
-        **step("darts"),
-    shell:
-        RUN
-
-
-rule enas:
-    """Train a controller by REINFORCE over shared weights; keep the best architectures that it draws."""
-    input:
-        data=DATA("train", "valid"),
-        weights=plan.pretrained(),
-    output:
-        **step("enas").outputs,
-    log:
-        step("enas").log,
-    wildcard_constraints:
-        strategy=plan.strategies_of("enas"),
-    priority: 1
-    threads: THREADS
-    resources:
-        **TRAINING,
-    params:
-        **step("enas"),
     shell:
         RUN

@@ -1,4 +1,4 @@
-# If an evaluation is a look into a benchmark's table: a search is one job, and so is all that follows it.
+# If an evaluation is a look into a benchmark's table: a search is one job, and so is all that follows the searches.
 rule fit_surrogate:
     """Fit and check the surrogate that completes a benchmark's table."""
     output:
@@ -21,6 +21,8 @@ rule replay:
         **step("replay").outputs,
     log:
         step("replay").log,
+    wildcard_constraints:
+        strategy=plan.strategies_of("replay"),
     resources:
         **COUNTING,
     params:
@@ -35,6 +37,7 @@ rule rank_in_table:
         surrogate=every("fit_surrogate", "surrogate"),
         candidates=plan.candidates(),
         histories=plan.histories(),
+        costs=every("darts", "cost") + every("enas", "cost"),
     output:
         **step("rank_in_table").outputs,
     log:
@@ -62,5 +65,21 @@ rule lookup:
         **COUNTING,
     params:
         **step("lookup"),
+    shell:
+        RUN
+
+
+rule reproduce:
+    """Compare the looked up accuracies of each strategy with published ones."""
+    input:
+        retrained=rules.lookup.output.retrained,
+    output:
+        **step("reproduce").outputs,
+    log:
+        step("reproduce").log,
+    resources:
+        **COUNTING,
+    params:
+        **step("reproduce"),
     shell:
         RUN

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nas_steps.config.data import Data
-from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, ZeroCost
+from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Table, ZeroCost
 from nas_steps.config.ranking import Ranking, ranking_recipe
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.retrain import Retrain, all_recipes
@@ -39,8 +39,12 @@ class Batch:
 def check_batches(
     search: Search, ranking: Ranking, retrain: Retrain, scaling: Scaling, space: Space, side: int | None
 ) -> None:
-    """Raise ValueError if a batch norm would see a single value. `side` is that of stored images; None if unknown."""
-    batches = [*_search_batches(search, space, side), *_final_batches(ranking, retrain, scaling, space, side)]
+    """Raise ValueError if a batch norm would see a single value. `side` is that of stored images; None if unknown.
+
+    If a table has the final accuracies, only supernets are trained."""
+    batches = [*_search_batches(search, space, side)]
+    if not isinstance(search.estimator, Table):
+        batches += _final_batches(ranking, retrain, scaling, space, side)
     for batch in batches:
         if batch.images > 1:
             continue

@@ -8,6 +8,7 @@ from nas_steps.config.estimators import SharedWeights, ShortTraining, Table, run
 from nas_steps.config.paper import PAPERS
 from nas_steps.config.ranking import Ranking, ranking_recipe
 from nas_steps.config.recipe import Recipe
+from nas_steps.config.report import Report
 from nas_steps.config.retrain import Retrain
 from nas_steps.config.scaling import Scaling
 from nas_steps.config.search import Search, constrained, measured_latency
@@ -26,6 +27,7 @@ from nas_steps.facts import (
     RIVAL,
     SEARCH,
     SECONDS,
+    VALID,
 )
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 from nas_steps.spaces.constraints import blocks_of, smallest_within
@@ -45,6 +47,17 @@ def check_names(search: Search, retrain: Retrain, weights: Weights) -> None:
         if pretrains(weights) and RIVAL.fullmatch(strategy):
             problem = f"search.strategies.{strategy} has the name of an entry that no search chose"
             raise ValueError(f"{problem}, since weights is {weights.source}; rename the strategy")
+
+
+def check_published(report: Report, search: Search) -> None:
+    """Refuse published figures of strategies that are not run, or that no table's figures stand beside."""
+    if report.published and not isinstance(search.estimator, Table):
+        problem = "report.published is compared with accuracies of a benchmark's table"
+        raise ValueError(f"{problem}; set search.estimator to kind table, or leave report.published out")
+    for name in report.published:
+        if name not in search.strategies:
+            known = ", ".join(search.strategies)
+            raise ValueError(f"report.published.{name} is no strategy of search.strategies; they are {known}")
 
 
 def check_ranking(ranking: Ranking, search: Search, retrain: Retrain, space: Space) -> None:
@@ -73,10 +86,10 @@ def check_estimator(search: Search, space: Space) -> None:
         if estimator.spelling == "ofa" and not isinstance(space, MobileSpace):
             problem = f"search.estimator.spelling is ofa, which names layers of mobile stages, but space {space.name}"
             raise ValueError(f"{problem} has cells; choose space.preset ofa_mbv3, or spelling: string")
-        for name, one in search.strategies.items():
-            if isinstance(one, Gradient | Enas):
-                problem = f"search.strategies.{name} (kind {one.kind}) trains a supernet"
-                raise ValueError(f"{problem}, but search.estimator is a table; take it out, or choose another one")
+        asking = [one for one in search.strategies.values() if isinstance(one, (*SAMPLING, Enas))]
+        if all(isinstance(one, Random) and one.evaluations == "auto" for one in asking):
+            problem = "search.estimator is a table, but no strategy has evaluations that random could match"
+            raise ValueError(problem + "; give it a number, say `random: {evaluations: 100}`")
     if isinstance(estimator, SharedWeights):
         if search.screen is not None:
             problem = "search.screen cannot be combined with the estimator shared_weights"
@@ -101,7 +114,7 @@ def check_objectives(search: Search) -> None:
     """Refuse objectives that no evaluation has, and names of a table's columns that mean something else."""
     columns = search.estimator.columns if isinstance(search.estimator, Table) else {}
     for name in columns:
-        if name in (*OBJECTIVES, SEARCH, REPORT, SECONDS):
+        if name in (*OBJECTIVES, SEARCH, REPORT, VALID, SECONDS):
             raise ValueError(f"search.estimator.columns.{name} has a name with another meaning; rename the column")
     for key, one in search.strategies.items():
         for name in getattr(one, "objectives", ()):

@@ -42,6 +42,7 @@ differs there, and a key that has a row of its own below is as that row says.
 | `nasbench201_table.yaml` | sampling strategies compared in a table of NAS-Bench-201; nothing is trained |
 | `accel_nasbench.yaml` | strategies compared in a table of ImageNet figures and latencies that a surrogate completes |
 | `ofa_subnets.yaml` | the same among once-for-all subnets, within a budget of MACs |
+| `nasbench201_weight_sharing.yaml` | RSPS, DARTS, GDAS, SETN, ENAS against their published rows of NAS-Bench-201 |
 | `one_shot.yaml` | a supernet trained once and searched by several strategies: stages of MBConv blocks on CIFAR-10 |
 | `factorial.yaml` | what is search and what is scaling: three bases scaled in five ways at matched MACs, on CIFAR-10 |
 | `verdict_cifar10.yaml` | is searching worth it? Two strategies, three searches each, on a part of CIFAR-10 |

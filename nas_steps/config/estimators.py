@@ -118,7 +118,9 @@ class TableImages(Section):
 
 
 class Table(Section):
-    kind: Literal["table"] = Field("table", description="Look accuracies up in a benchmark's table; train nothing.")
+    kind: Literal["table"] = Field(
+        "table", description="Look accuracies up in a benchmark's table; train nothing but the supernets of strategies."
+    )
     path: PathText = Field(
         description="A CSV file (or .gz): each architecture of the space once; accuracies are in per cent."
     )
@@ -130,6 +132,10 @@ class Table(Section):
     )
     search: Text = Field(description="The column that strategies see, such as an accuracy after few epochs.")
     report: Text = Field(description="The column that the report uses, such as the final test accuracy.")
+    valid: Text | None = Field(
+        None,
+        description="The column of the validation accuracy in the end, which the report tells, too; null: `search`.",
+    )
     cost: Text | None = Field(None, description="A column with the seconds of one evaluation, if there is one.")
     columns: dict[Text, TableColumn] = Field(
         default_factory=dict,

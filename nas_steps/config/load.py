@@ -16,6 +16,7 @@ from nas_steps.config.estimators import ESTIMATORS, Table
 from nas_steps.config.renamed import in_old_names, with_new_names, with_numbers
 from nas_steps.config.schema import Config
 from nas_steps.config.search import measured_latency
+from nas_steps.config.sizes import sized
 from nas_steps.config.strategies import STRATEGIES
 from nas_steps.config.truth import Place, misplaced
 from nas_steps.config.walk import alternatives, below
@@ -147,7 +148,7 @@ def _reason(error: yaml.YAMLError, text: str) -> str:
 def load(raw: Mapping[str, Any], origin: str = "config", *, warn: bool = True) -> Config:
     """Validate a config. Raises UserError with a line for each error. With `warn`, report old key names on stderr."""
     try:
-        raw, renamed = with_new_names(raw)
+        raw, renamed = with_new_names(sized(raw))
     except ValueError as error:
         raise UserError(f"{origin} is refused:\n  {error}") from None
     raw, numbers = with_numbers(raw)

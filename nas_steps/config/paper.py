@@ -99,6 +99,12 @@ PAPERS: dict[str, Paper] = {
             "temperature_min": 0.1,
         },
     ),
+    "setn": Paper(
+        "D-X-Y/AutoDL-Projects, exps/NAS-Bench-201-algos/SETN.py and configs/nas-benchmark/algos/SETN.config (the "
+        "authors' code for NAS-Bench-201; it does not limit the gradient's norm)",
+        _DARTS | {"epochs": 250, "weight_decay": 5e-4, "gradient_clip": 1000.0, "evaluations": 100},
+        network="16 channels, 5 cells a stage",
+    ),
     "drnas": Paper(
         "Chen et al. 2021, section 4.2; xiangning-chen/DrNAS, DARTS-space/train_search.py (the regulariser of its "
         "code is the weight decay of the alphas)",

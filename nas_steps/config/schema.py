@@ -20,6 +20,7 @@ from nas_steps.config.checks import (
     check_objectives,
     check_paper,
     check_precision,
+    check_published,
     check_ranking,
     check_skeleton,
     check_start,
@@ -59,6 +60,15 @@ class Config(Section):
         description="Its name; results are in `results/<experiment>/`.",
     )
     images: PathText | None = Field(None, description="Short for `data.path`: `--config images=PATH`.")
+    size: Text | None = Field(
+        None, exclude=True, description="The entry of `sizes` that is laid over the file: `--config size=gpu`."
+    )
+    sizes: dict[Text, Any] = Field(
+        default_factory=dict,
+        exclude=True,
+        description="Keys of the experiment by the name of a size. They go before those of the file and the command "
+        "line: to change such a key, change it here.",
+    )
     seed: Natural = Field(0, description="All random numbers are derived from it.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="`auto`: a CUDA GPU, else Apple's MPS, else the CPU."
@@ -134,13 +144,14 @@ class Config(Section):
         check_estimator(search, space)
         check_metric(self.metric, search)
         check_objectives(search)
+        check_published(self.report, search)
         check_constraints(search, self.data, space, self.retrain.network)
         check_start(self.retrain, search, space)
         check_factorial(self.scaling, self.data)
         check_ranking(self.ranking, search, self.retrain, space)
         if not isinstance(estimator, Table):
             check_zero_cost(search, self.data)
-            check_batches(search, self.ranking, self.retrain, self.scaling, space, known_side(self.data))
+        check_batches(search, self.ranking, self.retrain, self.scaling, space, known_side(self.data))
         trained = {"search.estimator": estimator} if isinstance(estimator, Recipe) else {}
         check_precision(recipes | trained, self.device)
         check_strategies(search, space)

@@ -142,6 +142,8 @@ class Gradient(OfPaper):
     passes: ClassVar[float] = 2
     #: what a batch trains: all operations, one on every edge, or one architecture
     path: ClassVar[Literal["all", "edge", "architecture"]] = "all"
+    #: what a batch of the alphas computes; None: the same
+    alpha_path: ClassVar[Literal["all", "edge", "architecture"] | None] = None
 
     kind: str
     epochs: Positive = Field(20, description="Passes over the training images.")
@@ -379,6 +381,18 @@ class Rsws(Gradient):
     evaluations: Positive = Field(100, description="Architectures drawn at the end and ranked with the shared weights.")
 
 
+class Setn(Gradient):
+    """SETN (Dong & Yang 2019, ICCV): uniformly drawn architectures train the weights; alphas say what is scored."""
+
+    path: ClassVar[Literal["all", "edge", "architecture"]] = "architecture"
+    alpha_path: ClassVar[Literal["all", "edge", "architecture"] | None] = "all"
+    kind: Literal["setn"] = Field("setn", description="Self-evaluated template network.")
+    selection: Literal["argmax"] = Field("argmax", description="The shared weights choose among the likeliest.")
+    evaluations: Positive = Field(
+        100, description="The likeliest architectures in the end, which are ranked with the shared weights."
+    )
+
+
 class Enas(OfPaper, Optimisation):
     """ENAS (Pham et al. 2018, sections 2.2 and 2.3): REINFORCE trains a controller over shared weights."""
 
@@ -403,7 +417,7 @@ class Enas(OfPaper, Optimisation):
 
 
 _Softmax = Darts | DartsSecondOrder | DartsPlus | EarlyStopEigenvalue
-_Gradients = _Softmax | FairDarts | SdartsRs | SdartsAdv | PcDarts | Gdas | Drnas | Rsws
+_Gradients = _Softmax | FairDarts | SdartsRs | SdartsAdv | PcDarts | Gdas | Drnas | Rsws | Setn
 GradientStrategy = Annotated[_Gradients, Field(discriminator="kind")]
 _Samplings = Random | Evolution | Nsga2 | Reinforce | LocalSearch | Predictor | Bayesian | Milp
 SamplingStrategy = Annotated[_Samplings, Field(discriminator="kind")]

@@ -10,7 +10,7 @@ from nas_steps.config.estimators import Table
 from nas_steps.estimation.features import features
 from nas_steps.estimation.settings import TableSettings
 from nas_steps.estimation.table import Benchmark, read_table
-from nas_steps.facts import REPORT, SEARCH, SECONDS
+from nas_steps.facts import REPORT, SEARCH, SECONDS, VALID
 from nas_steps.spaces.constraints import blocks_of
 from nas_steps.spaces.costs import Costs, CostTable, Shape, counted
 from nas_steps.spaces.declare import declared
@@ -32,6 +32,7 @@ class Completed(Benchmark):
         self.space: Space = costs.blocks.space
         #: by what is asked for, the column of the file
         self.columns: dict[str, str] = {SEARCH: settings.search, REPORT: settings.report}
+        self.columns[VALID] = settings.valid or settings.search
         self.columns |= {SECONDS: settings.cost} if settings.cost else {}
         self.columns |= {name: name for name in settings.columns}
         self._predicted: dict[tuple[str, str], float] = {}
@@ -96,7 +97,7 @@ class Completed(Benchmark):
 
 def _possible(name: str, value: float) -> float:
     """Bound a predicted accuracy to the shares that there are."""
-    return min(max(value, 0.0), 1.0) if name in (SEARCH, REPORT) else value
+    return min(max(value, 0.0), 1.0) if name in (SEARCH, REPORT, VALID) else value
 
 
 def open_table(path: str | Path, settings: TableSettings, surrogate: str | Path | None) -> Completed:

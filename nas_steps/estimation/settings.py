@@ -34,7 +34,8 @@ class TableSettings(Settings):
 
 
 class LookupSettings(TableSettings):
-    """The same with the constraints of the searches, and the kind of each strategy that searched in it."""
+    """The same with the constraints of the searches, each strategy's kind, and which have a supernet of their `own`."""
 
     constraints: Constraints | None = None
     kinds: dict[str, str]
+    own: tuple[str, ...] = ()

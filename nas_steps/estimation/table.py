@@ -11,7 +11,7 @@ from typing import Any
 from nas_steps.config.estimators import Table, TableColumn
 from nas_steps.errors import UserError, exact
 from nas_steps.estimation import ofa
-from nas_steps.facts import REPORT, SEARCH, SECONDS
+from nas_steps.facts import REPORT, SEARCH, SECONDS, VALID
 from nas_steps.provenance.files import read_json, remember
 from nas_steps.provenance.fingerprint import fingerprint
 from nas_steps.spaces.cells.space import CellSpace
@@ -25,11 +25,12 @@ COUNTABLE = 1_000_000
 
 class Benchmark:
     """A table's figures by architecture: accuracies, as shares, that strategies see (`search`) or only the report does
-    (`report`), the evaluation's `seconds`, NaN if the table has none, and those of the further columns `names`."""
+    (`report`, `valid`), an evaluation's `seconds`, NaN if the table has none, and those of the further columns `names`.
+    """
 
     def __init__(self, rows: Mapping[str, Sequence[float]], names: Sequence[str] = ()) -> None:
         self._rows = rows
-        self._places = {name: place for place, name in enumerate((SEARCH, REPORT, SECONDS, *names))}
+        self._places = {name: place for place, name in enumerate((SEARCH, REPORT, VALID, SECONDS, *names))}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -43,6 +44,9 @@ class Benchmark:
 
     def report(self, architecture: str) -> float:
         return self.value(REPORT, architecture)
+
+    def valid(self, architecture: str) -> float:
+        return self.value(VALID, architecture)
 
     def seconds(self, architecture: str) -> float:
         return self.value(SECONDS, architecture)
@@ -64,7 +68,8 @@ def read_table(path: str | Path, settings: Table, space: CellSpace | MobileSpace
     Raises UserError, with the line, if it does not.
     """
     path, complete = Path(path), settings.missing == "refuse"
-    columns = [settings.search, settings.report, *([settings.cost] if settings.cost else []), *settings.columns]
+    accuracies = [settings.search, settings.report, settings.valid or settings.search]
+    columns = [*accuracies, *([settings.cost] if settings.cost else []), *settings.columns]
     keys = (ARCHITECTURE,) if settings.spelling == "string" else ofa.COLUMNS
     rows: dict[str, tuple[float, ...]] = {}
     lines: dict[str, int] = {}
@@ -75,11 +80,11 @@ def read_table(path: str | Path, settings: Table, space: CellSpace | MobileSpace
         except UserError as error:
             raise UserError(f"{where}: {error}; the table must be one of space {space.name}") from None
         figures = [_figure(row[column], where, column, needed=complete) for column in columns]
-        for column, value in zip(columns[:2], figures, strict=False):
+        for column, value in zip(accuracies, figures, strict=False):
             if not math.isnan(value) and not 0 <= value <= 100:
                 raise UserError(f"{where}: {column} is {exact(value)}; accuracies are per cent, from 0 to 100")
         seconds = [] if settings.cost else [math.nan]
-        figures = [figures[0] / 100, figures[1] / 100, *seconds, *figures[2:]]
+        figures = [*(share / 100 for share in figures[:3]), *seconds, *figures[3:]]
         if architecture in lines:
             before = lines[architecture]
             # published lists of subnets name one twice, by layers that do not count

@@ -7,7 +7,7 @@ from typing import Any
 
 from nas_steps.estimation.completed import Completed
 from nas_steps.estimation.table import Benchmark
-from nas_steps.facts import MOST, MOST_IN_TABLE, REPORT, SEARCH, SECONDS
+from nas_steps.facts import MOST, MOST_IN_TABLE, REPORT, SEARCH, SECONDS, VALID
 from nas_steps.ranking.opponents import Spent, best_of_first
 from nas_steps.ranking.rank import kendall
 from nas_steps.ranking.shortlist import Search, kind_of
@@ -19,13 +19,18 @@ COUNTED = ("parameters", "macs")
 Candidates = Sequence[Mapping[str, str]]
 
 
-def winners(searches: Mapping[Search, Candidates], kinds: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the best candidate of each search."""
-    return [
-        {"entry": f"{strategy}-{seed}", "kind": kind_of(strategy, kinds), "strategy": strategy, "search_seed": seed}
-        | {"architecture": candidates[0]["architecture"], "score": float(candidates[0]["score"])}
-        for (strategy, seed), candidates in searches.items()
-    ]
+def winners(searches: Mapping[Search, Candidates], kinds: Mapping[str, str], table: Benchmark) -> list[dict[str, Any]]:
+    """Return the best candidate of each search with its figure in the column of search, whatever the search saw.
+
+    A supernet that diverged has no candidates: its row has neither architecture nor score.
+    """
+    rows = []
+    for (strategy, seed), candidates in searches.items():
+        row = {"entry": f"{strategy}-{seed}", "kind": kind_of(strategy, kinds), "strategy": strategy}
+        name = candidates[0]["architecture"] if candidates else ""
+        score = table.search(name) if name else None
+        rows.append({**row, "search_seed": seed, "architecture": name, "score": score})
+    return rows
 
 
 def best_within(
@@ -85,7 +90,7 @@ def opponents_by_size(
 def looked_up(
     histories: Mapping[Search, Sequence[Line]], others: Sequence[Mapping[str, Any]], table: Completed
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return a row for each architecture that was evaluated or is an opponent, and the columns of such rows."""
+    """Return a row for each architecture that was evaluated or is among `others`, and the columns of such rows."""
     counts: Counter[str] = Counter()
     for history in histories.values():
         counts.update(line["architecture"] for line in evaluated(history))
@@ -94,7 +99,9 @@ def looked_up(
     for one in names:
         costs = table.count(table.space.parse(one))
         rows.append({"architecture": one, "evaluations": counts[one]} | {key: getattr(costs, key) for key in COUNTED})
-    asked = [name for name in table.columns if name != SECONDS]
+    # without a column of its own, `valid` is what the search saw
+    hidden = (SECONDS, VALID) if table.columns[VALID] == table.columns[SEARCH] else (SECONDS,)
+    asked = [name for name in table.columns if name not in hidden]
     for name in asked:
         for row, (low, high) in zip(rows, table.intervals(name, names), strict=True):
             one = row["architecture"]
@@ -104,15 +111,23 @@ def looked_up(
     return rows, ["architecture", "evaluations", *COUNTED, *more]
 
 
-def spent_by(history: Sequence[Line]) -> Spent:
-    """Return what a search in a table cost: its evaluations, and no multiply-accumulates."""
-    return Spent(math.nan, (math.nan,) * len(history))
+def spent_by(history: Sequence[Line], *, supernet: bool) -> Spent:
+    """Return what a search in a table cost: its evaluations, and no multiply-accumulates. A supernet has no
+    evaluations."""
+    return Spent(math.nan, () if supernet else (math.nan,) * len(history))
 
 
-def agreements(searches: Mapping[Search, Candidates], column: str, table: Benchmark) -> list[dict[str, Any]]:
-    """Return Kendall's tau of the two columns for the candidates of each strategy, and for those of all of them."""
+def agreements(
+    searches: Mapping[Search, Candidates], supernets: Sequence[str], column: str, table: Benchmark
+) -> list[dict[str, Any]]:
+    """Return Kendall's tau of the two columns for the candidates of each strategy, and for those of all of them.
+
+    The strategies `supernets` did not see the column.
+    """
     groups: dict[str, dict[str, None]] = {}
     for (strategy, _), candidates in searches.items():
+        if strategy in supernets:
+            continue
         for name in (strategy, "all"):
             groups.setdefault(name, {}).update(dict.fromkeys(row["architecture"] for row in candidates))
     return [
@@ -122,10 +137,15 @@ def agreements(searches: Mapping[Search, Candidates], column: str, table: Benchm
     ]
 
 
-def budget(searches: Mapping[Search, Candidates], kinds: Mapping[str, str], table: Completed) -> dict[str, Any]:
-    """Return each strategy's evaluations, and the table's best by either column."""
-    evaluations = {strategy: len(candidates) for (strategy, _), candidates in searches.items()}
+def budget(
+    searches: Mapping[Search, Candidates], kinds: Mapping[str, str], supernets: Sequence[str], table: Completed
+) -> dict[str, Any]:
+    """Return each strategy's evaluations (None of `supernets`), and the table's best by either column."""
+    evaluations = {
+        strategy: None if strategy in supernets else len(candidates) for (strategy, _), candidates in searches.items()
+    }
     reference = next(evaluations[name] for name, kind in kinds.items() if kind == "random")
+    relative = {name: count / reference if count and reference else None for name, count in evaluations.items()}
     # what a surrogate adds is no figure of the table
     known = [one for one in table.architectures() if math.isfinite(table.measured(SEARCH, one))]
     known = [one for one in known if math.isfinite(table.measured(REPORT, one))]
@@ -142,8 +162,7 @@ def budget(searches: Mapping[Search, Candidates], kinds: Mapping[str, str], tabl
             "mean_report": math.fsum(reported) / len(reported),
         },
         "strategies": {
-            name: {"kind": kind, "evaluations": evaluations[name], "training_macs": None}
-            | {"relative": evaluations[name] / reference}
+            name: {"kind": kind, "evaluations": evaluations[name], "training_macs": None} | {"relative": relative[name]}
             for name, kind in kinds.items()
         },
     }

@@ -62,7 +62,7 @@ def matches(
 
     With `by_evaluations` strategies that evaluate get the same number of them, as all evaluations cost alike. Otherwise
     random search's cost is the nearest one that is at most TOLERANCE above; the whole search is taken if it is within
-    TOLERANCE. A cost of 0 cannot be matched.
+    TOLERANCE. A cost of 0 cannot be matched, nor can one that is not known, which meets the whole random search.
     """
     return [
         {"strategy": strategy, "search_seed": seed, "random": random, "of": len(theirs.up_to), "cost": mine.macs}
@@ -84,6 +84,10 @@ def _equal(mine: Spent, theirs: Spent) -> dict[str, Any]:
 def _nearest(mine: Spent, theirs: Spent) -> dict[str, Any]:
     if not theirs.up_to:
         return _match(0, theirs, matched=False, note="random search has no evaluations")
+    if math.isnan(mine.macs):
+        # the evaluations of a table cost nothing that a supernet's training could be held against
+        note = "a supernet was trained, which is no number of evaluations"
+        return _match(len(theirs.up_to), theirs, matched=False, note=note)
     if not mine.macs > 0:
         return _match(1, theirs, matched=False, note="this search trained nothing")
     shares = [cost / mine.macs for cost in theirs.up_to]

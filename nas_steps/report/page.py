@@ -17,7 +17,7 @@ from nas_steps.config.data import Data
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost
 from nas_steps.errors import UserError
 from nas_steps.metrics import ACCURACY, in_words
-from nas_steps.report import factorial, figures, fronts, numbers, predictions, signals, tables, thumbnails
+from nas_steps.report import factorial, figures, fronts, numbers, predictions, reproduced, signals, tables, thumbnails
 from nas_steps.report.cells import draw_cell
 from nas_steps.report.columns import Table
 from nas_steps.report.forest import forest
@@ -68,6 +68,8 @@ def render(results: Results, made: Mapping[str, Table], verdict: Verdict, tested
         timing=timing(results),
         factorial=factorial.sentences(results),
         factorial_rules=factorial.RULES,
+        reproduced=reproduced.sentences(results),
+        reproduced_rules=reproduced.RULES,
         tested=tested,
         calibration=predictions.calibration(tested, results),
         squares=predictions.matrix(tested) if tested is not None and small else [],

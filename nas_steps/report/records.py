@@ -18,6 +18,7 @@ TEXTS = frozenset({
     "estimator", "pool", "part", "measure", "ceiling_note", "predictor", "reason", "member", "factors",
     "within_budget", "predicted_seconds_note", "warm_start", "base", "scaling", "way", "name", "file",
     "int8_status", "int8_file", "column", "precision", "random", "recipe", "other", "unit", "optimality",
+    "word", "why", "source", "skips_each",
 })  # fmt: skip
 COUNTS = frozenset({
     "parameters", "macs", "trainings", "diverged", "chance", "seed", "pairs", "k", "architectures", "n", "read",
@@ -25,6 +26,7 @@ COUNTS = frozenset({
     "activation_bytes", "target_macs", "seeds", "bytes", "images", "opset", "int8_bytes", "threads",
     "repeats_1", "repeats_32", "searches", "against_searches", "matched", "failed", "against_failed", "evaluations",
     "of", "entries", "rows", "best_rows",
+    "found", "all_skip", "edges", "published_valid_searches", "published_test_searches",
 })  # fmt: skip
 Cells = Mapping[str, Any]
 Record = TypeVar("Record")

@@ -41,7 +41,7 @@ class Results:
 
     config: Config
     space: CellSpace | MobileSpace = field(kw_only=True)
-    meta: Cells | None  # of the prepared data; None if a table was searched in
+    meta: Cells | None  # of the prepared data; None if nothing was trained
     budget: Cells
     rungs: tuple[int, ...] = ()  # epochs of each rung of successive halving
     #: how latency was measured, None if it is neither constrained nor an objective; the costs of blocks, if needed
@@ -76,12 +76,19 @@ class Results:
     exports: tuple[Cells, ...] = ()
     performance: tuple[Cells, ...] = ()
     costs: tuple[JobCost, ...] = ()
+    reproduction: tuple[Cells, ...] = ()  # by strategy, beside published figures; empty if there are none
+    found: tuple[Cells, ...] = ()
 
     @property
     def table(self) -> Table | None:
         """The benchmark's table that was searched in, instead of training."""
         estimator = self.config.search.estimator
         return estimator if isinstance(estimator, Table) else None
+
+    @property
+    def trains_supernets(self) -> bool:
+        """Whether a strategy trains a supernet of its own."""
+        return any(isinstance(one, Gradient | Enas) for one in self.config.search.strategies.values())
 
     @property
     def proxy(self) -> str:
@@ -155,6 +162,7 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
     if latency is not None or (given(config.search.constraints) and not isinstance(config.search.estimator, Table)):
         blocks = read_costs(_there(folder / "search/blocks.csv"), blocks_of(space))
     supernets = seeds if isinstance(config.search.estimator, SharedWeights) else ()
+    in_table = isinstance(config.search.estimator, Table)
     factorial = folder / "scaling" if config.scaling.factorial.enabled else None
     ranking, retraining = folder / "ranking", folder / "retraining"
     return Results(
@@ -185,7 +193,7 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
         largest=_cells(ranking / "largest.csv"),
         surrogate=_cells(folder / "search/surrogate.csv") if completed else (),
         search_costs=_records(ranking / "search_costs.csv", SearchCost),
-        recommended=None if data is None else _json(folder / "recommended.json"),
+        recommended=None if data is None or in_table else _json(folder / "recommended.json"),
         recipes=_cells(retraining / "recipes.csv") if by_recipes else (),
         recipe_contests=_records(retraining / "recipe_contests.csv", Contest) if by_recipes else (),
         recipe_agreement=_cells(retraining / "recipe_agreement.csv") if by_recipes else (),
@@ -196,6 +204,8 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
         effects=_records(factorial / "effects.csv", Effect) if factorial else (),
         exports=_cells(folder / "export/exports.csv", EXPORTS),
         performance=_cells(folder / "export/performance.csv", PERFORMANCE),
+        reproduction=_cells(retraining / "reproduction.csv") if config.report.published else (),
+        found=_cells(retraining / "found.csv") if config.report.published else (),
         costs=tuple(_costs(folder, None if data is None else Path(data), set(strategies))),
     )
 

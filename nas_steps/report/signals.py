@@ -54,6 +54,10 @@ def cost(results: Results, strategy: str) -> Iterator[Sentence]:
         counts = [
             f"{name} {numbers.count(budgets[name]['evaluations'])}" for name in results.strategies(searched=False)
         ]
+        if budgets[strategy]["evaluations"] is None:
+            seconds = results.search_seconds(strategy)
+            yield Sentence(f"One search by {strategy} trained a supernet, in {numbers.seconds(seconds)}.")
+            return
         text = f"One search by {strategy} evaluated {numbers.plural(budgets[strategy]['evaluations'], 'architecture')}"
         yield Sentence(f"{text}; {numbers.listed(counts)}." if counts else f"{text}.")
         return

@@ -17,6 +17,7 @@ from nas_steps.report.limits import constraints
 from nas_steps.report.names import TABLES
 from nas_steps.report.predictions import Tested, confusion, per_class
 from nas_steps.report.records import Cells, Compared, Comparison, Contest, JobCost
+from nas_steps.report.reproduced import found, reproduction
 from nas_steps.report.results import Results
 from nas_steps.report.signals import energy, one_training
 from nas_steps.report.surrogates import surrogates
@@ -603,6 +604,7 @@ def search_costs(results: Results) -> Table:
 
 
 MAKERS = (
+    reproduction, found,
     constraints, fronts, family, factorial, effects, costs, search_costs, contests, forest, opponents, retrained,
     comparisons, recipe_agreement, recipe_contests, recipes, search, latencies, surrogates, agreement, estimators, top,
     sufficiency, gaps, exports, performance,

@@ -44,6 +44,10 @@ _RULE_OF_TRAININGS = (
 _RULE_OF_A_TABLE = (
     "Nothing was trained: accuracies are looked up in a benchmark's table, which has one figure for each architecture."
 )
+_RULE_OF_SUPERNETS = (
+    "Supernets were trained, and nothing else: accuracies are looked up in a benchmark's table, which has one figure "
+    "for each architecture. Random search looked its evaluations up, so that its budget is not the supernets'."
+)
 RULES = (*evidence.RULES, *gains.RULES, *cautions.RULES, *gaps.RULES, *signals.RULES)
 
 
@@ -95,7 +99,7 @@ def decide(results: Results) -> Verdict:
     general += [*signals.out_of_the_table(results), *latencies.foretold(results), *gains.fitted(results)]
     general += additive.gaps(results)
     general += [*signals.failed_evaluations(results), *signals.saved_epochs(results), *signals.trade_off(results)]
-    rules: tuple[str, ...] = (_RULE_OF_TRAININGS if results.table is None else _RULE_OF_A_TABLE, *RULES)
+    rules: tuple[str, ...] = (_first_rule(results), *RULES)
     if results.latency is not None:
         rules += (latencies.RULE,)
     origin = starts.brought(results)
@@ -106,6 +110,12 @@ def decide(results: Results) -> Verdict:
     rules += (surrogates.RULE,) if results.surrogate else ()
     shown = tuple(ranked[: cautions.SHOWN])
     return Verdict(headline, tone, paid, shown, tuple(strategies), tuple(general), rules, origin, by_size)
+
+
+def _first_rule(results: Results) -> str:
+    if results.table is None:
+        return _RULE_OF_TRAININGS
+    return _RULE_OF_SUPERNETS if results.trains_supernets else _RULE_OF_A_TABLE
 
 
 def largest(row: Contest) -> Sentence:

@@ -106,39 +106,44 @@ def budget(
     def priced(each: Callable[[int], list[int]], evaluations: int) -> float:
         return sampling_cost(each(evaluations))
 
+    def one_pass(path: str, whole: float, stage: CountedStage) -> float:
+        """Return the mean multiply-accumulates of a pass that computes what is kept, one an edge, or a candidate."""
+        if path == "architecture":
+            return candidate
+        assert isinstance(space, CellSpace)  # the schema refuses these strategies elsewhere
+        kept = 1 if path == "edge" else stage.operations
+        if kept is None:
+            return whole
+        # operations are drawn or kept alike, so each is computed in this share of an edge's passes
+        rest = _supernet(space, network, **shape, side=side, parts=stage.parts, operations=False)
+        operations = [sum(row) for kind in space.kinds for row in space.allowed(kind)]
+        return rest + (whole - rest) * sum(min(kept, one) for one in operations) / sum(operations)
+
     def gradient_prices(strategy: Counted, stage: CountedStage) -> dict[str, float]:
-        one_pass, whole, selection = candidate, candidate, 0.0
+        whole, selection = candidate, 0.0
         alphas = strategy.alpha_passes + strategy.alpha_valid_passes * _alpha_images(strategy, images, valid)
         if isinstance(space, CellSpace) and strategy.kind != "enas":
             whole = supernets[stage.parts]
-        if strategy.path != "architecture":
-            assert isinstance(space, CellSpace)  # the schema refuses these strategies elsewhere
-            one_pass = whole
-            kept = 1 if strategy.path == "edge" else stage.operations
-            if kept is not None:
-                # operations are drawn or kept alike, so each is computed in this share of an edge's passes
-                rest = _supernet(space, network, **shape, side=side, parts=stage.parts, operations=False)
-                operations = [sum(row) for kind in space.kinds for row in space.allowed(kind)]
-                one_pass = rest + (whole - rest) * sum(min(kept, one) for one in operations) / sum(operations)
-            if strategy.selection_epochs is not None:
-                rest = _supernet(space, network, **shape, side=side, parts=stage.parts, operations=False)
-                choices = [
-                    len(space.choices_of(kind, edge)) for kind in space.kinds for edge in range(len(space.edges()))
-                ]
-                single = rest + (whole - rest) / (sum(choices) / len(choices))
-                learnt = sum(
-                    stage.macs(single if strategy.path == "edge" else whole, single, rest) for stage in tuned(space)
-                )
-                selection = TRAINING_FACTOR * strategy.selection_epochs * (strategy.passes + alphas) * learnt
-                looked = sum(count * stage.macs(whole, single, rest) for count, stage in compared(space))
-                selection += valid / images * (looked + candidate)
+        of_weights = one_pass(strategy.path, whole, stage)
+        of_alphas = one_pass(strategy.alpha_path, whole, stage)
+        if strategy.selection_epochs is not None:
+            assert isinstance(space, CellSpace)
+            rest = _supernet(space, network, **shape, side=side, parts=stage.parts, operations=False)
+            choices = [len(space.choices_of(kind, edge)) for kind in space.kinds for edge in range(len(space.edges()))]
+            single = rest + (whole - rest) / (sum(choices) / len(choices))
+            learning = single if strategy.path == "edge" else whole
+            learnt = sum(one.macs(learning, single, rest) for one in tuned(space))
+            selection = TRAINING_FACTOR * strategy.selection_epochs * (strategy.passes + alphas) * learnt
+            looked = sum(count * one.macs(whole, single, rest) for count, one in compared(space))
+            selection += valid / images * (looked + candidate)
         scored = valid + _calibrating(strategy.calibration_images, images)
         rewards = strategy.rewarded / (strategy.epochs or 1) * _first_batch(valid, strategy.reward_images)
         one_batch = TRAINING_FACTOR * _first_batch(valid, strategy.batch_size) / images * whole
         return {
             "warmup_epochs": strategy.warmup_epochs,
-            "warmup_epoch": (TRAINING_FACTOR * strategy.passes + strategy.forwards) * one_pass,
-            "epoch": (TRAINING_FACTOR * (strategy.passes + alphas) + strategy.forwards) * one_pass
+            "warmup_epoch": (TRAINING_FACTOR * strategy.passes + strategy.forwards) * of_weights,
+            "epoch": TRAINING_FACTOR * (strategy.passes * of_weights + alphas * of_alphas)
+            + strategy.forwards * of_weights
             + rewards / images * candidate,
             # with the Hessian, about as much as a step
             "product": one_batch if strategy.eigenvalue else 0.0,

@@ -3,7 +3,7 @@
 from nas_steps.config.derive import Json
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost, rungs
 from nas_steps.config.schema import Config
-from nas_steps.config.strategies import Drnas, Enas, Gradient, PcDarts, Random, Rsws, SdartsAdv, Strategy
+from nas_steps.config.strategies import Drnas, Enas, Gradient, PcDarts, Random, Rsws, SdartsAdv, Setn, Strategy
 from nas_steps.search.sampling import evaluations, round_size
 from nas_steps.search.settings import Evaluated
 
@@ -60,10 +60,11 @@ def _counted(strategy: Strategy) -> Json:
             "alpha_passes": int(strategy.passes) - 1 - valid,
             "alpha_valid_passes": valid,
             "path": strategy.path,
+            "alpha_path": strategy.alpha_path or strategy.path,
             "parts": strategy.parts if isinstance(strategy, PcDarts) else 1,
             "stages": [one.model_dump() for one in strategy.stages] if isinstance(strategy, Drnas) else [],
             "eigenvalue": strategy.eigenvalue,
-            "drawn": strategy.evaluations if isinstance(strategy, Rsws) else 0,
+            "drawn": strategy.evaluations if isinstance(strategy, Rsws | Setn) else 0,
             "selection_epochs": strategy.selection_epochs if strategy.selection == "perturbation" else None,
         }
     if isinstance(strategy, Enas):

@@ -37,6 +37,8 @@ class Counted(Settings):
     #: forward passes of each training batch in every epoch besides, without a backward pass
     forwards: int = 0
     path: str = "all"
+    #: what a batch of the alphas computes
+    alpha_path: str = "all"
     parts: int = 1
     #: whether the Hessian's largest eigenvalue is computed after each epoch
     eigenvalue: bool = False

@@ -100,8 +100,12 @@ class MicroBatches:
         for some, their in zip(images.tensor_split(count), labels.tensor_split(count), strict=True):
             with single_values_in_words():
                 total, reported, correct = loss(some, their)
-            if torch.is_grad_enabled():
+            if total.requires_grad:
                 (total * (len(their) / whole)).backward()
+            elif torch.is_grad_enabled():
+                # a drawn architecture whose edges to the output are all `none` reads none of the parameters
+                for parameter in parameters:
+                    parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             losses.append(reported.detach() * len(their))
             hits.append(correct)
         return torch.stack(losses).sum(), torch.stack(hits).sum()

@@ -85,7 +85,8 @@ class Plan:
         self._settings: dict[tuple[str, str], str] = {}
         self._values: dict[tuple[str, str], dict[str, Any]] = {}
         self._code: dict[tuple[str, ...], str] = {}
-        self.content = self._content_of_files()
+        self.content = self._content_of_images()
+        self.benchmark_content = self._content_of_benchmark()
         self.table_content = self._content_of_latencies()
         self.weights_content = self._content_of_weights()
         self.tolerance = ""
@@ -94,9 +95,8 @@ class Plan:
         estimator = self.config.search.estimator
         if isinstance(estimator, Table):
             space, memory = declared(filled(self.config.space)), f"{self.store}/tables.json"
-            check_table(
-                estimator.path, estimator, space, memory, f"{self.content} {code_fingerprint(check_table.__module__)}"
-            )
+            content = f"{self.benchmark_content} {code_fingerprint(check_table.__module__)}"
+            check_table(estimator.path, estimator, space, memory, content)
 
     # ------------------------------------------------------------------------------------------ made with what
 
@@ -109,6 +109,8 @@ class Plan:
         if (step.name, variant) not in self._values:
             given: dict[str, Any] = {"content": self.content, "tolerance": self.tolerance, "config": self.dump}
             given |= {"weights_content": self.weights_content, "table_content": self.table_content}
+            if "table" in step.reads:
+                given["content"] = self.benchmark_content
             values = {
                 name: given[name] if source.path == "" else source.of(self.config, self.dump, variant)
                 for name, source in step.sources().items()
@@ -217,11 +219,15 @@ class Plan:
 
     # ------------------------------------------------------------------------------------------------ data
 
-    def _content_of_files(self) -> str:
-        """Return a fingerprint of the user's files that are read: the images, or the table; empty if there are none."""
+    def _content_of_images(self) -> str:
+        """Return a fingerprint of the user's images; empty if none of theirs are read."""
         data = self.config.data
-        path = data.path if data.source in ("folder", "npz") else None
-        path = path if self.table is None else self.table
+        path = data.path if data.source in ("folder", "npz") and self.reads_images else None
+        return "" if path is None else content_fingerprint(path, f"{self.store}/file_hashes.json", self.root)
+
+    def _content_of_benchmark(self) -> str:
+        """Return a fingerprint of the benchmark's table; empty if there is none."""
+        path = self.table
         return "" if path is None else content_fingerprint(path, f"{self.store}/file_hashes.json", self.root)
 
     def _content_of_latencies(self) -> str | None:
@@ -303,7 +309,7 @@ class Plan:
 
     @property
     def table(self) -> str | None:
-        """The benchmark's table, if searching and retraining are lookups."""
+        """The benchmark's table, if evaluating and retraining are lookups."""
         estimator = self.config.search.estimator
         return estimator.path if isinstance(estimator, Table) else None
 
@@ -322,6 +328,16 @@ class Plan:
         return self.table is None
 
     @property
+    def reads_images(self) -> bool:
+        """Whether something is trained: all but a table's searches, or the supernets whose networks are looked up."""
+        return self.trains or bool(self._axes["gradient"] or self._axes["enas"])
+
+    @property
+    def reproduces(self) -> bool:
+        """Whether looked up accuracies are compared with published ones."""
+        return self.in_table and bool(self.config.report.published)
+
+    @property
     def pretrains(self) -> bool:
         """Whether networks start from pretrained weights."""
         return pretrains(self.config.weights)
@@ -338,7 +354,7 @@ class Plan:
     @property
     def scores_by_jobs(self) -> bool:
         """Whether architectures are scored by jobs of their own."""
-        return not self.one_shot
+        return not self.one_shot and self.trains
 
     @property
     def screens(self) -> bool:
@@ -396,7 +412,7 @@ class Plan:
         sampling = [name for name, settings in strategies.items() if isinstance(settings, SAMPLING)]
         return {
             "sampling": sampling,
-            "in_rounds": [] if self.one_shot else sampling,
+            "in_rounds": sampling if self.scores_by_jobs else [],
             "gradient": [name for name, settings in strategies.items() if isinstance(settings, Gradient)],
             "enas": [name for name, settings in strategies.items() if isinstance(settings, Enas)],
             "search_seeds": range(config.search.seeds),
@@ -553,10 +569,15 @@ class Plan:
 
     def reported(self) -> list[str]:
         """Return all that the report reads, the costs aside: they come with these files."""
-        files = [*(self.data("test") if self.trains else []), *self.candidates(), *self.histories()]
+        files = [*self.images_reported(), *self.candidates(), *self.histories()]
         for name, outputs in REPORTED.items():
             files += [file for output in outputs for file in self.every(name, output)]
         return files
+
+    def images_reported(self) -> list[str]:
+        """Return the prepared files that the report reads: test images if there are predictions, or what is said of
+        the images that supernets learnt from."""
+        return self.data("test") if self.trains else self.data() if self.reads_images else []
 
     @property
     def report(self) -> str:
@@ -600,7 +621,7 @@ class Plan:
     def listed(self) -> list[str]:
         """Return what the manifest is made from. The arrays are not among it: meta.json holds their checksums."""
         files = [file for made in self.made() if made.rule != "data" for file in made.files]
-        return [*(self.data() if self.trains else []), *files]
+        return [*(self.data() if self.reads_images else []), *files]
 
     def fingerprints(self) -> dict[str, dict[str, str]]:
         """Return what each step's files are made with now, by `Made.name`: name of the settings, code, versions."""
@@ -635,6 +656,7 @@ REPORTED = {
     "gather_retraining": ("retrained", "summary", "comparisons", "contests"),
     "recommend": ("recommended",),
     "lookup": ("retrained", "summary", "comparisons", "contests"),
+    "reproduce": ("reproduction", "found"),
     "gather_recipes": ("recipes", "recipe_contests", "recipe_agreement"),
     "retrain": ("metrics", "predictions"),
     "choose_scaling": ("chosen",),

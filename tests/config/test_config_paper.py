@@ -76,6 +76,8 @@ FIGURES: dict[str, dict[str, Any]] = {
         "temperature": 10,
         "temperature_min": 0.1,
     },
+    # D-X-Y/AutoDL-Projects, configs/nas-benchmark/algos/SETN.config, and select_num of exps/NAS-Bench-201-algos/SETN.py
+    "setn": {"epochs": 250, "weight_decay": 0.0005, "gradient_clip": 1000, "evaluations": 100},
     # xiangning-chen/DrNAS, DARTS-space/train_search.py: 25 + 25 epochs, `if epoch >= 10`, reg_type l2, reg_scale 1e-3
     "drnas": {
         "learning_rate": 0.1,

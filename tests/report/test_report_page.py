@@ -339,6 +339,8 @@ def test_the_page_shows_as_many_rows_as_the_csv_files_hold(usual: Path) -> None:
         "recipes",
         "recipe_contests",
         "recipe_agreement",
+        "reproduction",
+        "found",
     }
     drawn = {"forest", "confusion"}  # a plot and a matrix
     assert set(captions) == set(TABLES) - absent - drawn

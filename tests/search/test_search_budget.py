@@ -114,6 +114,7 @@ PASSES = {
     "gdas": 2,
     "drnas": 2,
     "rsws": 1,
+    "setn": 2,  # an architecture for the weights, all operations for the alphas
     "darts_second_order": 5,  # training, validation, two sides of the difference; then the weights
     "sdarts_adv": 9 + 2 / 3,  # seven steps look for the disturbance, between two forward passes
 }
@@ -143,6 +144,7 @@ def test_every_kind_is_counted_by_its_passes() -> None:
     assert whole == textbook_macs(space, network)
     around = _supernet(space, network, **SIZES, parts=1, operations=False)
     one_pass = {"pc_darts": part, "rsws": found["candidate_macs"], "gdas": around + (whole - around) / 4}
+    one_pass["setn"] = (found["candidate_macs"] + whole) / 2
     # after each of three epochs: a step's gradient of one batch, and two bases of products with its Hessian
     more_macs = {"early_stop_eigenvalue": 3 * (1 + 2 * 20) * 3 * 32 / 60 * whole}
     for kind, passes in PASSES.items():

@@ -198,6 +198,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "pc_darts": {"parts": 2},
     "sdarts_adv": {"steps": 2},
     "rsws": {"evaluations": 5},
+    "setn": {"evaluations": 5},
     "early_stop_eigenvalue": {"window": 1},
 }
 
@@ -216,7 +217,7 @@ def test_every_kind_searches_and_can_be_repeated_bit_by_bit(images: Images, kind
     for architecture, score, estimator in result.candidates:
         assert str(space.parse(architecture)) == architecture
         assert math.isfinite(score)
-        assert estimator == ("shared_weights" if kind == "rsws" else "alpha_likelihood")
+        assert estimator == ("shared_weights" if kind in ("rsws", "setn") else "alpha_likelihood")
     scores = [score for _, score, _ in result.candidates]
     assert scores == sorted(scores, reverse=True)
     assert [row["step"] for row in result.history] == list(range(1, len(result.history) + 1))
@@ -234,7 +235,7 @@ def test_every_kind_searches_and_can_be_repeated_bit_by_bit(images: Images, kind
         assert (row["eigenvalue"] is None) == (kind != "early_stop_eigenvalue")
     assert sum(row["chosen"] for row in result.history) == 1
     chosen = next(row for row in result.history if row["chosen"])
-    if kind != "rsws":
+    if kind not in ("rsws", "setn"):
         assert result.candidates[0][0] == chosen["architecture"]
     moved = torch.tensor(result.alphas[0]["normal"]) != torch.tensor(result.alphas[-1]["normal"])
     assert moved.any().item() == (kind != "rsws" and len(result.alphas) > 1)
@@ -274,7 +275,7 @@ def checkpoint(folder: Path) -> Checkpoint:
 @pytest.mark.parametrize(
     ("kind", "preset"),
     [
-        *((kind, "nasbench201") for kind in ("gdas", "drnas", "rsws", "fair_darts")),
+        *((kind, "nasbench201") for kind in ("gdas", "drnas", "rsws", "setn", "fair_darts")),
         *((kind, "s1") for kind in ("darts", "gdas", "drnas", "sdarts_adv")),
         *((kind, "s4") for kind in ("darts", "darts_second_order")),
     ],

@@ -24,6 +24,7 @@ from nas_steps.config.strategies import (
     Rsws,
     SdartsAdv,
     SdartsRs,
+    Setn,
 )
 from nas_steps.models.cells.mixed_cell import Mix
 from nas_steps.models.cells.supernet import Supernet
@@ -91,7 +92,7 @@ def test_what_is_drawn_depends_on_seed_epoch_and_batch_alone(kind: type[Gradient
     assert torch.equal(torch.get_rng_state(), before)
     assert equal(again, first)
     assert again.active == first.active
-    random = kind in (SdartsRs, SdartsAdv, Gdas, Drnas, Rsws)
+    random = kind in (SdartsRs, SdartsAdv, Gdas, Drnas, Rsws, Setn)
     assert [equal(other, first) for other in others] == [not random] * 3
 
 
@@ -102,7 +103,7 @@ def test_a_batch_learnt_in_parts_has_one_draw(kind: type[Gradient]) -> None:
     assert equal(found.mix_for_weights(drawn), found.mix_for_weights(drawn))
     assert equal(found.mix(drawn), found.mix(drawn))
     other = found.draw()  # alphas and weights learn under draws of their own
-    if kind in (SdartsRs, Gdas, Drnas, Rsws):
+    if kind in (SdartsRs, Gdas, Drnas, Rsws, Setn):
         assert not equal(found.mix_for_weights(drawn), found.mix_for_weights(other))
 
 

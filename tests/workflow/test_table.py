@@ -85,11 +85,13 @@ def test_a_table_that_lacks_an_architecture_is_refused_before_any_job(tmp_path: 
     assert "Traceback" not in told
 
 
-def test_a_supernet_cannot_be_trained_in_a_table(tmp_path: Path) -> None:
+def test_a_strategy_that_looks_up_must_have_evaluations_that_random_search_matches(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     write_table(folder)
-    result = snakemake(folder, change(CONFIG, search__strategies__darts={}), "--dry-run")
-    assert "search.strategies.darts (kind darts) trains a supernet" in result.stdout + result.stderr
+    alone = change(CONFIG, search__strategies={"random": {}, "darts": {}})
+    result = snakemake(folder, alone, "--dry-run")
+    told = "search.estimator is a table, but no strategy has evaluations that random could match"
+    assert told in result.stdout + result.stderr
 
 
 def test_a_table_that_lacks_most_is_completed_and_the_page_says_so(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ STEPS = steps(
         "Read a source of images, split it and store it as arrays.",
         module="nas_steps.data.__main__",
         folder="data",
-        when=("trains",),
+        when=("reads_images",),
         reads={
             **SEED,
             **CONTENT,

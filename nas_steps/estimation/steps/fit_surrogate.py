@@ -6,7 +6,7 @@ from nas_steps.estimation import surrogate
 from nas_steps.estimation.completed import open_table
 from nas_steps.estimation.settings import TableSettings
 from nas_steps.estimation.surrogate_fit import CHECKED, fit
-from nas_steps.facts import REPORT, SEARCH
+from nas_steps.facts import REPORT, SEARCH, VALID
 from nas_steps.provenance.files import write_csv
 from nas_steps.provenance.task import Task
 
@@ -20,7 +20,7 @@ def main(task: Task) -> None:
     asked = {column: name for name, column in reversed(table.columns.items())}
     columns = {column: np.array([table.value(name, one) for one in known]) for column, name in asked.items()}
     # costs that are positive vary by factors; accuracies do not
-    costs = {column for column, name in asked.items() if name not in (SEARCH, REPORT)}
+    costs = {column for column, name in asked.items() if name not in (SEARCH, REPORT, VALID)}
     logs = {column for column in costs if not (columns[column] <= 0).any()}
     rising = {name for name, column in settings.table.columns.items() if column.goal == "maximise"}
     features = np.array([table.features(one) for one in known])

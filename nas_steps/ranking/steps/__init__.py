@@ -255,8 +255,14 @@ STEPS = steps(
             "surrogate?": "surrogate.safetensors, if it completes the table",
             **CANDIDATES,
             **HISTORIES,
+            "costs*": "cost.json of the searches by a supernet of their own",
         },
-        reads={**TABLE, **CONSTRAINTS, "kinds": Reads("search.strategies", derive.kinds, depth=1)},
+        reads={
+            **TABLE,
+            **CONSTRAINTS,
+            "kinds": Reads("search.strategies", derive.kinds, depth=1),
+            "own": Reads("search.strategies", derive.with_own_supernet),
+        },
         writes={
             "budget": ("search/budget.json", "how many evaluations each strategy got"),
             "winners": WINNERS,

@@ -167,4 +167,30 @@ STEPS = steps(
         reads={**TABLE, "kinds": Reads("search.strategies", derive.kinds, depth=1)},
         writes=COMPARED,
     ),
+    Step(
+        "reproduce",
+        "Compare the looked up accuracies of each strategy with published ones.",
+        when=("reproduces",),
+        takes={"retrained": "retrained.csv"},
+        reads={
+            "published": "report.published",
+            "margin": "report.margin",
+            "kinds": Reads("search.strategies", derive.kinds, depth=1),
+        },
+        writes={
+            "reproduction": (
+                "retraining/reproduction.csv",
+                "a row a strategy of report.published: strategy, kind, searches, found (searches that ended in a "
+                "network), valid_ and test_ (mean, std, low, high: 95 % t interval over searches), the published "
+                "mean, std and searches of both, the difference of the means with Welch's 95 % interval, word (agree, "
+                "disagree, undecided, missing; of the test column), why, all_skip (networks whose edges are all skip "
+                "connections), skips_each (of each network, in the order of search seeds), source",
+            ),
+            "found": (
+                "retraining/found.csv",
+                "a row a search of these strategies: strategy, search_seed, architecture, valid, test, skips, edges "
+                "(that are not none), all_skip (1: every one of them is a skip connection)",
+            ),
+        },
+    ),
 )

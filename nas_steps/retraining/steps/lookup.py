@@ -27,12 +27,18 @@ def main(task: Task) -> None:
 def looked_up(winners: Iterable[Mapping[str, str]], table: Benchmark) -> list[Metrics]:
     """Return the record of each row of winners.csv as if trained to the end, under its strategy's name.
 
-    A strategy's searches are its repetitions: `seed` is the search seed, and `unit` the row's entry.
+    A strategy's searches are its repetitions: `seed` is the search seed, and `unit` the row's entry. The status of a
+    search that found nothing is `missing`.
     """
-    return [
-        dict.fromkeys(RETRAINED)
-        | {"entry": row["strategy"], "strategy": row["strategy"], "kind": row["kind"], "seed": int(row["search_seed"])}
-        | {"unit": row["entry"], "status": "ok", "architecture": row["architecture"]}
-        | {"valid_accuracy": table.search(row["architecture"]), "test_accuracy": table.report(row["architecture"])}
-        for row in winners
-    ]
+    rows: list[Metrics] = []
+    for row in winners:
+        name = row["architecture"]
+        found = (
+            {"status": "ok", "valid_accuracy": table.valid(name), "test_accuracy": table.report(name)} if name else {}
+        )
+        rows.append(
+            dict.fromkeys(RETRAINED)
+            | {"entry": row["strategy"], "strategy": row["strategy"], "kind": row["kind"], "unit": row["entry"]}
+            | {"seed": int(row["search_seed"]), "status": "missing", "architecture": name, **found}
+        )
+    return rows

@@ -37,7 +37,7 @@ def tell(workflow: Any, plan: Plan, gpu: int) -> None:
 
 def told_of(plan: Plan, jobs: list[tuple[str, Any]], device: str, slots: int) -> list[str]:
     """Return the lines for some jobs, given as (rule, wildcards)."""
-    if not jobs or not plan.trains:
+    if not jobs or not plan.reads_images:
         return []
     images = images_of(plan)
     if images is None:
@@ -63,7 +63,7 @@ def profile_of(plan: Plan, images: Images) -> list[str]:
 
 def keep_speeds(plan: Plan, since: float) -> None:
     """Keep what the jobs took that began after the Unix time `since`."""
-    images = images_of(plan) if plan.trains else None
+    images = images_of(plan) if plan.reads_images else None
     if images is not None:
         workload = Workload(plan, images)
         speeds_of(plan).add(measured_since(plan, workload, networks_of(workload), since))

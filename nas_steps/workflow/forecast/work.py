@@ -9,7 +9,7 @@ from typing import Any
 
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost, rungs
 from nas_steps.config.ranking import ranking_recipe
-from nas_steps.config.strategies import Drnas, Enas, Gradient, PcDarts, Random, Rsws, SdartsAdv
+from nas_steps.config.strategies import Drnas, Enas, Gradient, PcDarts, Random, Rsws, SdartsAdv, Setn
 from nas_steps.config.weights import pretrains
 from nas_steps.facts import CALIBRATION_BATCH, PROBE
 from nas_steps.search.counting import most_evaluations
@@ -175,28 +175,32 @@ class Workload:
             return self._gradient(name).macs - looks
         return self._enas(name).macs if isinstance(strategy, Enas) else self._scoring.macs * self._evaluations(name)
 
-    def _stages_of(self, strategy: Gradient) -> list[tuple[int, float]]:
-        """Return the epochs of each stage of a supernet's training, and the size of its supernet."""
+    def _stages_of(self, strategy: Gradient, path: str = "") -> list[tuple[int, float]]:
+        """Return the epochs of each stage of a supernet's training, and the size of its supernet as the alphas see it.
+
+        A `path` says what else a pass computes.
+        """
+        path = path or strategy.alpha_path or strategy.path
         if isinstance(strategy, Drnas) and strategy.stages:
-            return [
-                (one.epochs, self.sizes.supernet(strategy.path, one.parts, one.operations)) for one in strategy.stages
-            ]
+            return [(one.epochs, self.sizes.supernet(path, one.parts, one.operations)) for one in strategy.stages]
         parts = strategy.parts if isinstance(strategy, PcDarts) else 1
-        return [(strategy.epochs, self.sizes.supernet(strategy.path, parts))]
+        return [(strategy.epochs, self.sizes.supernet(path, parts))]
 
     def _gradient(self, name: str) -> Work:
         strategy = self.config.search.strategies[name]
         assert isinstance(strategy, Gradient)
         # of a batch, those that look for the worst disturbance, too; two of these are forward passes alone
-        each = strategy.passes + (strategy.steps + 2 / TRAINING if isinstance(strategy, SdartsAdv) else 0)
+        more = strategy.steps + 2 / TRAINING if isinstance(strategy, SdartsAdv) else 0
         found = Work(1)
-        for epochs, macs in self._stages_of(strategy):
-            passes = each * epochs * self.images.train
-            all_macs = (TRAINING * passes + epochs * self.images.valid) * macs
-            found += Work(0, passes, all_macs, passes / strategy.batch_size)
+        weights = self._stages_of(strategy, strategy.path)
+        for (epochs, of_weights), (_, of_alphas) in zip(weights, self._stages_of(strategy), strict=True):
+            one = epochs * self.images.train
+            passes = (strategy.passes + more) * one
+            macs = TRAINING * one * ((1 + more) * of_weights + (strategy.passes - 1) * of_alphas)
+            found += Work(0, passes, macs + epochs * self.images.valid * of_alphas, passes / strategy.batch_size)
         if strategy.selection == "perturbation" and isinstance(self.sizes.space, CellSpace):
             found += self._selection(strategy, self.sizes.space)
-        return found + self._scored() * (strategy.evaluations if isinstance(strategy, Rsws) else 0)
+        return found + self._scored() * (strategy.evaluations if isinstance(strategy, Rsws | Setn) else 0)
 
     def _selection(self, strategy: Gradient, space: CellSpace) -> Work:
         """The work of a selection by perturbation: learning between the decisions, and looks before them."""

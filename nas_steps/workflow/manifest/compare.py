@@ -68,7 +68,7 @@ def config_changes(plan: Plan, old: Any, name: str) -> list[str]:
     lines = []
     for path, before, after in changed_values(old, new):
         if path == ("content",):
-            lines.append("the content of the table" if plan.in_table else "the content of the images")
+            lines.append("the content of the images" if name.startswith("data-") else "the content of the table")
         elif path == ("weights_content",):
             lines.append("the content of the file of pretrained weights")
         else:

@@ -1,0 +1,41 @@
+"""One config in several sizes: `size` names the entry of `sizes` that is laid over it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+SIZE, SIZES = "size", "sizes"
+
+
+def sized(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config with the entry of `sizes` that `size` names laid over it, and without these two keys.
+
+    Sections are merged key by key; any other value, a list too, replaces the one below. Raises ValueError if there is
+    no such entry.
+    """
+    config = {key: value for key, value in raw.items() if key not in (SIZE, SIZES)}
+    size, sizes = raw.get(SIZE), raw.get(SIZES)
+    if sizes is None:
+        if size is not None:
+            raise ValueError(f"size: given {size!r}, but there are no sizes to choose from; leave it out, or add sizes")
+        return config
+    if not isinstance(sizes, Mapping) or not sizes:
+        raise ValueError(f"sizes: given {sizes!r}, but keys of the config by name are expected, as `cpu: {{seed: 1}}`")
+    known = ", ".join(map(str, sizes))
+    if size is None:
+        raise ValueError(f"size: not given, but there are sizes; name one of {known}, in the file or by --config size=")
+    if size not in sizes:
+        raise ValueError(f"size: there is no size {size!r} (known: {known})")
+    over = {} if sizes[size] is None else sizes[size]
+    if not isinstance(over, Mapping):
+        raise ValueError(f"sizes.{size}: keys and values are expected here, given {over!r}")
+    for key in (SIZE, SIZES):
+        if key in over:
+            raise ValueError(f"sizes.{size}.{key}: a size cannot have sizes; leave it out")
+    return _laid(config, over)
+
+
+def _laid(below: Any, over: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(below) if isinstance(below, Mapping) else {}
+    for key, value in over.items():
+        found[key] = _laid(found.get(key), value) if isinstance(value, Mapping) else value
+    return found
