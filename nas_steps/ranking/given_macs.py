@@ -13,6 +13,7 @@ tails are heavy.
 """
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -74,15 +75,15 @@ class Beyond:
 
     def columns(self) -> dict[str, Any]:
         """Return the columns COLUMNS; a figure that is not there is None."""
-        cells: dict[str, Any] = {"spearman_macs": self.macs.value}
+        cells: dict[str, Any] = {"spearman": self.plain.value, "spearman_macs": self.macs.value}
         for name, figure in (("lead", self.lead), ("partial", self.partial)):
             cells |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
         return cells | {"partial_n": self.partial.n, "claim": self.claim, "partial_note": self.partial.note}
 
 
 COLUMNS = (
-    "spearman_macs", "lead", "lead_low", "lead_high", "partial", "partial_low", "partial_high", "partial_n", "claim",
-    "partial_note",
+    "spearman", "spearman_macs", "lead", "lead_low", "lead_high", "partial", "partial_low", "partial_high", "partial_n",
+    "claim", "partial_note",
 )  # fmt: skip
 
 
@@ -192,3 +193,25 @@ def partial_spearman(scores: ArrayLike, truth: ArrayLike, size: ArrayLike, count
 
 def _slope(product: Array, square: Array) -> Array:
     return np.divide(product, square, out=np.zeros_like(product), where=square > 0)
+
+
+def sentence(whose: str, cells: Mapping[str, Any], spell: Callable[[float | None], str]) -> str:
+    """Say whether a score, such as `the score naswot`, says more than MACs alone. `cells` has COLUMNS.
+
+    `spell` spells a correlation.
+    """
+    n, claim, note = cells["partial_n"] or 0, cells["claim"], cells["partial_note"]
+    if claim in ("few", "unknown"):
+        why = f"{n} networks are too few, {FEWEST_FOR_CLAIM} or more are needed" if claim == "few" else note
+        return f"Whether {whose} says more than MACs alone is not known: {why}."
+    subject = whose[:1].upper() + whose[1:]
+    if claim == "same order":
+        return f"{subject} adds nothing beyond MACs: {note} on all {n} networks."
+    low, high = cells["partial_low"], cells["partial_high"]
+    said = "says more than MACs alone" if claim == "more" else f"adds nothing beyond MACs that {n} networks could show"
+    text = f"{subject} {said}: Spearman's correlation given MACs {spell(cells['partial'])} [{spell(low)}, {spell(high)}]"
+    text += f" over {n} networks" if claim == "more" else ""
+    if EQUAL_MACS in note:
+        return f"{text}; {note}."
+    text += f"; without them {spell(cells['spearman'])}, that of MACs alone {spell(cells['spearman_macs'])}"
+    return f"{text}; given MACs it orders the wrong way round." if high < 0 else f"{text}."

@@ -6,7 +6,7 @@ from typing import Any
 
 from nas_steps.estimation.table import Benchmark
 from nas_steps.ranking.opponents import Spent, best_of_first
-from nas_steps.ranking.rank import kendall
+from nas_steps.ranking.rank import agree
 from nas_steps.ranking.shortlist import Search, kind_of
 from nas_steps.search.spent import Line
 
@@ -50,9 +50,14 @@ def agreements(searches: Mapping[Search, Candidates], column: str, table: Benchm
     for (strategy, _), candidates in searches.items():
         for name in (strategy, "all"):
             groups.setdefault(name, {}).update(dict.fromkeys(row["architecture"] for row in candidates))
+
+    def agreed(names: Mapping[str, None]) -> dict[str, Any]:
+        # a table holds no sizes of networks
+        unknown = [math.nan] * len(names)
+        return agree([table.search(one) for one in names], [table.report(one) for one in names], unknown)
+
     return [
-        {"strategy": name, "estimator": column, "architectures": len(groups[name])}
-        | kendall([table.search(one) for one in groups[name]], [table.report(one) for one in groups[name]])
+        {"strategy": name, "estimator": column, "architectures": len(groups[name])} | agreed(groups[name])
         for name in sorted(groups, key=lambda name: name == "all")
     ]
 

@@ -17,14 +17,15 @@ TEXTS = frozenset({
     "entry", "kind", "strategy", "architecture", "status", "against", "role", "note", "outcome", "failures_outcome",
     "estimator", "pool", "part", "measure", "ceiling_note", "predictor", "reason", "member", "factors",
     "within_budget", "predicted_seconds_note", "warm_start", "base", "scaling", "way", "name", "file",
-    "int8_status", "int8_file", "precision", "random", "recipe", "other", "unit",
+    "int8_status", "int8_file", "precision", "random", "recipe", "other", "unit", "claim",
+    "partial_note",
 })  # fmt: skip
 COUNTS = frozenset({
     "parameters", "macs", "trainings", "diverged", "chance", "seed", "pairs", "k", "architectures", "n", "read",
     "candidates", "step", "epochs", "saved", "chosen", "search_seed", "cells", "channels", "side",
     "activation_bytes", "target_macs", "seeds", "bytes", "images", "opset", "int8_bytes", "threads",
     "repeats_1", "repeats_32", "searches", "against_searches", "matched", "failed", "against_failed", "evaluations",
-    "of", "entries",
+    "of", "entries", "partial_n",
 })  # fmt: skip
 Cells = Mapping[str, Any]
 Record = TypeVar("Record")
@@ -172,6 +173,17 @@ class Agreement(WithInterval):
     estimator: str = ""
     architectures: int | None = None
     kendall_tau: float | None = None
+    spearman: float | None = None
+    spearman_macs: float | None = None  # of MACs alone
+    lead: float | None = None  # the first less the second
+    lead_low: float | None = None
+    lead_high: float | None = None
+    partial: float | None = None  # Spearman's correlation given MACs
+    partial_low: float | None = None
+    partial_high: float | None = None
+    partial_n: int | None = None
+    claim: str = ""  # of given_macs.Claim; empty in files of earlier versions
+    partial_note: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,6 +204,7 @@ class Compared(WithInterval):
     halves_low: float | None = None
     halves_high: float | None = None
     ceiling_note: str = ""
+    claim: str = ""
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,21 @@ def _with_ends(*names: str) -> list[str]:
 _CEILINGS = _with_ends("ceiling", "halves")
 
 
+def _given_macs(key: str) -> list[Column]:
+    """Make columns of rho given MACs, of its lead over that of MACs, and of what is claimed; empty if not measured."""
+
+    def spanned(name: str) -> Column:
+        def spell(row: Cells) -> str:
+            if row[name] is None:
+                return ""
+            ends = "" if row[f"{name}_low"] is None else f" {numbers.bracket(row[f'{name}_low'], row[f'{name}_high'])}"
+            return numbers.plain(row[name]) + ends
+
+        return Column(name, "rho given MACs" if name == key else "rho less that of MACs", spell, optional=True)
+
+    return [spanned(key), spanned("lead"), text("claim", "beyond MACs")]
+
+
 def search(results: Results) -> Table:
     """One row a search: its budget, and how it went."""
     rows = []
@@ -110,9 +125,13 @@ def estimators(results: Results) -> Table:
     compared = [one for one in results.compared if one.k is None]
     rows = _joined(compared, "part")
     for one in compared:
+        row = rows[one.estimator, one.pool, one.part]
         if one.measure == "kendall":
-            more = {key: getattr(one, key) for key in ("p_value", *_CEILINGS, "note", "ceiling_note")}
-            rows[one.estimator, one.pool, one.part] |= more
+            row |= {key: getattr(one, key) for key in ("p_value", *_CEILINGS, "note", "ceiling_note")}
+            # MACs alone have none, nor have files of earlier versions
+            row |= {key: row.get(key) for key in (*_with_ends("given_macs", "lead"), "claim")}
+        elif one.measure == "given_macs":
+            row |= {"claim": one.claim}
     columns = (
         text("estimator", "score"),
         *texts("pool", "part"),
@@ -120,12 +139,13 @@ def estimators(results: Results) -> Table:
         *_correlation("kendall", "Kendall's tau", "kendall_"),
         figure("p_value", "p", numbers.small),
         *_correlation("spearman", "Spearman's rho", "spearman_"),
+        *_given_macs("given_macs"),
         *_correlation("ceiling", "noise ceiling of tau", "ceiling_"),
         figure("halves", "tau of two halves of the seeds", numbers.plain),
         text("note", "note"),
     )
-    keys = ("estimator", "pool", "part", "architectures", *_with_ends("kendall", "spearman"), "p_value", *_CEILINGS,
-            "note", "ceiling_note")  # fmt: skip
+    keys = ("estimator", "pool", "part", "architectures", *_with_ends("kendall", "spearman"), "p_value",
+            *_with_ends("given_macs", "lead"), "claim", *_CEILINGS, "note", "ceiling_note")  # fmt: skip
     caption = "How scores rank what was trained: the uniform sample (unbiased) and the whole pool"
     return Table("estimators", caption, keys, columns, list(rows.values()))
 
@@ -191,6 +211,7 @@ def agreement(results: Results) -> Table:
         figure("architectures", "architectures", numbers.count),
         *_correlation("kendall_tau", "Kendall's tau", ""),
         figure("p_value", "p", numbers.small),
+        *_given_macs("partial"),
         text("note", "note"),
     )
     truth = "accuracy after separate training" if results.table is None else results.table.report

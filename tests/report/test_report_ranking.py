@@ -80,6 +80,50 @@ def test_the_chosen_length_is_told_with_its_reason(tmp_path: Path) -> None:
     assert "but ranking.most allows 1" in bounded
 
 
+def test_whether_a_score_says_more_than_macs_is_told_of_the_sample_and_its_better_half(tmp_path: Path) -> None:
+    """The made-up scores are accuracies with noise, the MACs are in no order."""
+    few = said(calibrated(results(tmp_path)))
+    assert (
+        f"Whether the score {NAME} says more than MACs alone is not known: 8 networks are too few, 20 or more are needed."
+        in few
+    )
+    assert "better half" not in few
+    told = said(calibrated(results(tmp_path, sampled=48)))
+    assert f"The score {NAME} says more than MACs alone: Spearman's correlation given MACs" in told
+    assert "over 48 networks" in told
+    assert f"core {NAME}, in the better half," in told
+
+
+@pytest.mark.parametrize(
+    ("claim", "tone", "words"),
+    [
+        ("more", "win", "The score of darts says more than MACs alone"),
+        ("nothing", "warning", "The score of darts adds nothing beyond MACs that 24 networks could show"),
+        ("few", "plain", "24 networks are too few"),
+        ("same order", "warning", "adds nothing beyond MACs"),
+        ("", None, ""),
+    ],
+)
+def test_the_searchs_own_score_is_held_against_macs_too(claim: str, tone: str | None, words: str) -> None:
+    """Files of earlier versions have no claim: nothing is said."""
+    tau = {"kendall_tau": 0.5, "low": 0.2, "high": 0.7, "p_value": 0.01}
+    given = {"spearman": 0.7, "spearman_macs": 0.6, "partial": 0.3, "partial_low": 0.1, "partial_high": 0.5}
+    row = Agreement(strategy="darts", estimator=NAME, architectures=24, **tau, **given, partial_n=24, claim=claim)
+    first, *more = ranking(row)
+    assert "Kendall's tau" in first.text
+    assert [one.tone for one in more] == ([] if tone is None else [tone])
+    assert all(words in one.text for one in more)
+
+
+def test_the_table_has_what_scores_say_beyond_macs(tmp_path: Path) -> None:
+    rows = estimators(results(tmp_path, sampled=48)).rows
+    scored = next(row for row in rows if (row["estimator"], row["part"]) == (NAME, "all"))
+    macs = next(row for row in rows if (row["estimator"], row["part"]) == ("MACs", "all"))
+    assert scored["lead"] == pytest.approx(scored["spearman"] - macs["spearman"])
+    assert scored["given_macs_low"] < scored["given_macs"] < scored["given_macs_high"]
+    assert (scored["claim"], macs["claim"], macs["given_macs"]) == ("more", None, None)
+
+
 BEST = {"k": 10, "seeds": 3, "within": 0.96, "keeps": True}
 
 
