@@ -3,15 +3,16 @@
     python -m benchmarks.given_macs [--repeats 400] [--parts alarms coverage power half published] [--truth FILE.json]
 
 alarms: how often a noisy copy of log MACs is said to say more than MACs; its noise is a share of their spread. The
-    accuracies are normal, have heavy tails, saturate or fall again with MACs, or are a published table's. `below` counts
-    the intervals below 0, which also are said to add nothing.
+    accuracies are normal, have heavy tails, saturate or fall again with MACs, or are a published table's. `below`
+    counts the intervals below 0, which also are said to add nothing.
 coverage: of the interval, beside Fisher's z; the truth is the figure of a large sample.
 power: how often a score with a given partial correlation is said to say more, by the number of networks.
 half: what choosing the better half by noisy accuracies does, beside choosing by the expected ones.
 published: the figures of docs/nasbench_macro_64.csv against the published accuracies.
 
 `--truth` names data/nas-bench-macro_cifar10.json of https://github.com/xiusu/NAS-Bench-Macro (Su et al. 2021); without
-it `published` is left out, and so are alarms in the table. With 400 repeats a figure near 5 % has a standard error of 1.1.
+it `published` is left out, and so are alarms in the table. With 400 repeats a figure near 5 % has a standard error of
+1.1.
 """
 
 from __future__ import annotations
@@ -194,7 +195,9 @@ def published(_repeats: int, _generator: Generator, truth: Path | None) -> None:
     for column in ("score", "second", "running", "parameters"):
         for where, found in beyond_macs(reference, [float(row[column]) for row in rows], macs).items():
             figures = {"alone": found.plain, "MACs": found.macs, "lead": found.lead, "given MACs": found.partial}
-            spelled = (f"{name} {plain(one.value)} [{plain(one.low)}, {plain(one.high)}]" for name, one in figures.items())
+            spelled = (
+                f"{name} {plain(one.value)} [{plain(one.low)}, {plain(one.high)}]" for name, one in figures.items()
+            )
             print(f"  {column:<10} {where}, {found.partial.n}: {'; '.join(spelled)}: {found.claim}")
 
 

@@ -4,9 +4,9 @@
 
 Draws cells of the table, builds each as published (16 channels, 5 cells a stage), scores it on one minibatch of the
 archive's training images, and prints for each proxy Spearman's correlation with the table's accuracy, with a bootstrap
-95 % interval over the cells, the correlation given MACs with its interval and what it shows, the published one, the mean
-seconds a network, and the cells without a score, which rank below all others. The table has a column `arch` (or `architecture`) of NAS-Bench-201 strings and columns of
-accuracies.
+95 % interval over the cells, the correlation given MACs with its interval and what it shows, the published one, the
+mean seconds a network, and the cells without a score, which rank below all others. The table has a column `arch` (or
+`architecture`) of NAS-Bench-201 strings and columns of accuracies.
 """
 
 from __future__ import annotations

@@ -209,7 +209,9 @@ def sentence(whose: str, cells: Mapping[str, Any], spell: Callable[[float | None
         return f"{subject} adds nothing beyond MACs: {note} on all {n} networks."
     low, high = cells["partial_low"], cells["partial_high"]
     said = "says more than MACs alone" if claim == "more" else f"adds nothing beyond MACs that {n} networks could show"
-    text = f"{subject} {said}: Spearman's correlation given MACs {spell(cells['partial'])} [{spell(low)}, {spell(high)}]"
+    text = (
+        f"{subject} {said}: Spearman's correlation given MACs {spell(cells['partial'])} [{spell(low)}, {spell(high)}]"
+    )
     text += f" over {n} networks" if claim == "more" else ""
     if EQUAL_MACS in note:
         return f"{text}; {note}."

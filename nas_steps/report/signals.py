@@ -286,14 +286,16 @@ def beyond_macs(results: Results, estimator: str) -> Iterator[Sentence]:
 def _cells_given_macs(results: Results, estimator: str, part: str) -> dict[str, Any] | None:
     """Gather what `given_macs.sentence` reads; None if it was not measured."""
     rows = {
-        (one.estimator, one.measure): one for one in results.compared if (one.pool, one.part) == ("uniform sample", part)
+        (one.estimator, one.measure): one
+        for one in results.compared
+        if (one.pool, one.part) == ("uniform sample", part)
     }
     given = rows.get((estimator, "given_macs"))
     if given is None:
         return None
     plain, alone = (rows[name, "spearman"].value for name in (estimator, "MACs"))
-    return {"spearman": plain, "spearman_macs": alone, "partial": given.value, "partial_low": given.low,
-            "partial_high": given.high, "partial_n": given.n, "claim": given.claim, "partial_note": given.note}  # fmt: skip
+    figures = {"partial": given.value, "partial_low": given.low, "partial_high": given.high, "partial_n": given.n}
+    return {"spearman": plain, "spearman_macs": alone, **figures, "claim": given.claim, "partial_note": given.note}
 
 
 def _beyond(whose: str, cells: Cells) -> Sentence:

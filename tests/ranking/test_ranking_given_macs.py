@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from nas_steps.ranking.given_macs import (
     sentence,
 )
 
-EXACT = {"abs": 1e-10, "rel": 0}
+EXACT: dict[str, Any] = {"abs": 1e-10, "rel": 0}
 
 
 def drawn(n: int, seed: int = 0, noise: float = 1.0, own: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

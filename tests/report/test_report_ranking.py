@@ -84,8 +84,8 @@ def test_whether_a_score_says_more_than_macs_is_told_of_the_sample_and_its_bette
     """The made-up scores are accuracies with noise, the MACs are in no order."""
     few = said(calibrated(results(tmp_path)))
     assert (
-        f"Whether the score {NAME} says more than MACs alone is not known: 8 networks are too few, 20 or more are needed."
-        in few
+        f"Whether the score {NAME} says more than MACs alone is not known: 8 networks are too few, 20 or more are "
+        "needed." in few
     )
     assert "better half" not in few
     told = said(calibrated(results(tmp_path, sampled=48)))

@@ -150,8 +150,8 @@ STEPS = steps(
         writes={
             "calibration": (
                 "ranking/calibration.json",
-                "the shortlist's length and why; tau on the sample, what the score says beyond MACs (as in agreement.csv), "
-                "candidates of a search, how many are enough; "
+                "the shortlist's length and why; tau on the sample, what the score says beyond MACs (columns of "
+                "agreement.csv), candidates of a search, how many are enough; "
                 "noise (of one training), spread (of expected accuracies), reliability (of a mean), true_tau (with "
                 "expected accuracies), within (the probability that the pick is within the tolerance), each with _low "
                 "and _high; best (the fewest trainings that suffice, else the best split into k and seeds), same_cost "
@@ -241,8 +241,8 @@ STEPS = steps(
                 "estimator (also parameters, MACs), pool (uniform sample, whole pool), part (all, "
                 "better half), measure "
                 "(kendall, spearman, precision, regret; given_macs: spearman given MACs; lead: spearman less that of "
-                "MACs), k, value, low, high, n, p_value, ceiling, halves (each with _low, _high), claim (of given_macs, "
-                "as in agreement.csv), note, ceiling_note; regrets are shares of accuracy; the interval of "
+                "MACs), k, value, low, high, n, p_value, ceiling, halves (each with _low, _high), claim (of "
+                "given_macs, as in agreement.csv), note, ceiling_note; regrets are shares of accuracy; the interval of "
                 "precision and regret "
                 "is where 95 % of other pools of the same size would lie",
             ),
