@@ -14,7 +14,7 @@ from nas_steps.provenance.files import read_csv, write_csv
 from nas_steps.report.records import Agreement, Compared, record
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence, calibrated, ranking, ranking_of
-from nas_steps.report.tables import estimators, sufficiency, top
+from nas_steps.report.tables import beyond_macs, estimators, sufficiency, top
 
 NAME = "short_training"
 
@@ -116,12 +116,22 @@ def test_the_searchs_own_score_is_held_against_macs_too(claim: str, tone: str | 
 
 
 def test_the_table_has_what_scores_say_beyond_macs(tmp_path: Path) -> None:
-    rows = estimators(results(tmp_path, sampled=48)).rows
-    scored = next(row for row in rows if (row["estimator"], row["part"]) == (NAME, "all"))
-    macs = next(row for row in rows if (row["estimator"], row["part"]) == ("MACs", "all"))
+    found = results(tmp_path, sampled=48)
+    table = beyond_macs(found)
+    assert [(row["estimator"], row["pool"], row["part"]) for row in table.rows] == [
+        (name, pool, part)
+        for pool in ("uniform sample", "whole pool")
+        for name in (NAME, "parameters")
+        for part in ("all", "better half")
+    ]
+    scored, macs = table.rows[0], next(row for row in estimators(found).rows if row["estimator"] == "MACs")
+    assert scored["spearman_macs"] == macs["spearman"]
     assert scored["lead"] == pytest.approx(scored["spearman"] - macs["spearman"])
-    assert scored["given_macs_low"] < scored["given_macs"] < scored["given_macs_high"]
-    assert (scored["claim"], macs["claim"], macs["given_macs"]) == ("more", None, None)
+    assert scored["partial_low"] < scored["partial"] < scored["partial_high"]
+    assert (scored["claim"], scored["partial_n"], table.rows[1]["partial_n"]) == ("more", 48, 24)
+    assert all(set(table.keys) <= set(row) for row in table.rows)
+    earlier = replace(found, compared=tuple(one for one in found.compared if one.measure in ("kendall", "spearman")))
+    assert (beyond_macs(earlier).rows, len(estimators(earlier).rows)) == ([], 12)
 
 
 BEST = {"k": 10, "seeds": 3, "within": 0.96, "keeps": True}
