@@ -155,8 +155,7 @@ def partial(truth: Array, fitness: Array, macs: Array) -> Figure:
         return Figure(n, f"{n} architectures are too few for an interval", float(value))
     # a resample in which MACs explain all shows nothing more
     low, high = percentile_interval(np.nan_to_num(partial_spearman(score, accuracy, size, resamples(n)), nan=0.0))
-    note = "" if n >= FEWEST_FOR_CLAIM else "few architectures: nothing is claimed"
-    return Figure(n, note, float(value), low, high)
+    return Figure(n, "", float(value), low, high)
 
 
 def partial_spearman(scores: ArrayLike, truth: ArrayLike, size: ArrayLike, counts: Array) -> Array:
