@@ -4,9 +4,9 @@
 
 Draws cells of the table, builds each as published (16 channels, 5 cells a stage), scores it on one minibatch of the
 archive's training images, and prints for each proxy Spearman's correlation with the table's accuracy, with a bootstrap
-95 % interval over the cells, beside the published one, the mean seconds a network, and the cells without a score,
-which rank below all others. The table has a column `arch` (or `architecture`) of NAS-Bench-201 strings and columns of
-accuracies.
+95 % interval over the cells, the correlation given MACs with its interval and what it shows, the published one, the
+mean seconds a network, and the cells without a score, which rank below all others. The table has a column `arch` (or
+`architecture`) of NAS-Bench-201 strings and columns of accuracies.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from nas_steps.data.writing import levels, mean_and_std
 from nas_steps.estimation.zero_cost import PROXIES, Measured, zero_cost
 from nas_steps.models.build import build
 from nas_steps.provenance.seeds import derive_seed
+from nas_steps.ranking.correlation import Figure
+from nas_steps.ranking.given_macs import beyond_macs
 from nas_steps.training.devices import prepare
 
 NETWORK = Network(channels=16, cells=5)
@@ -71,6 +73,10 @@ def interval(scores: np.ndarray, accuracies: np.ndarray, seed: int) -> tuple[flo
     return found.low, found.high
 
 
+def spelled(figure: Figure) -> str:
+    return f"{figure.value:5.2f} [{figure.low:5.2f}, {figure.high:5.2f}]"
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--data", type=Path, required=True, help="an .npz of CIFAR-10, such as `source: npz` reads")
@@ -97,16 +103,20 @@ def main() -> None:
         measured.append(zero_cost(model, images, labels, names))
     accuracies = drawn[given.column].to_numpy(dtype=float)
     print(f"{given.cells} cells, {given.batch} images, {given.column}, {device}, {given.threads} threads")
-    print("proxy       Spearman  95 % interval     published  seconds  without a score")
+    print("proxy       Spearman  95 % interval     given MACs               published  seconds  without a score")
+    counts = np.array([one["macs"].fitness for one in measured])
     for name in names:
         found = [one[name] for one in measured]
         scores = np.array([one.fitness for one in found])
         low, high = interval(scores, accuracies, given.seed)
         known = f"{PUBLISHED[name]:.2f}" if name in PUBLISHED else ""
         seconds = fmean(one.seconds for one in found if one.status == "ok")
+        beyond = beyond_macs(accuracies, scores, counts)["whole pool"]
+        given_macs = "" if beyond.partial.low is None else spelled(beyond.partial)
         reasons = Counter(one.reason for one in found if one.reason)
         print(
-            f"{name:10s}  {spearman(scores, accuracies):8.2f}  {low:5.2f} to {high:5.2f}  {known:>12s}  {seconds:7.3f}"
+            f"{name:10s}  {spearman(scores, accuracies):8.2f}  {low:5.2f} to {high:5.2f}  "
+            f"{given_macs:22s} {beyond.claim:10s}  {known:>5s}  {seconds:7.3f}"
             f"  {'; '.join(f'{count} ({reason})' for reason, count in reasons.items())}"
         )
     print(f"{time.perf_counter() - began:.0f} s in all")

@@ -8,6 +8,7 @@ import numpy as np
 
 from nas_steps.intervals import CONFIDENCE
 from nas_steps.ranking.correlation import FEWEST_FOR_INTERVAL, Array, correlation, paired
+from nas_steps.ranking.given_macs import beyond_macs
 from nas_steps.ranking.noise import ONE_SEED, posterior, truth
 from nas_steps.ranking.pool import Member, reference, scores_of
 from nas_steps.ranking.settings import CalibrationSettings
@@ -49,7 +50,8 @@ def calibrate(
     distribution of the worlds that the sample allows, and the sample as a pool. The copula is read, since it alone
     counts what a finite sample leaves open. With `shortlist: auto` the size is the least that keeps within the
     tolerance with 95 % probability; if none up to `most` does, the least that comes closest; `most` if nothing can be
-    predicted, as with one training seed. The record also names the best number of seeds.
+    predicted, as with one training seed. The record also names the best number of seeds, and what the score says beyond
+    MACs (`given_macs.Beyond`).
     """
     table, scores = reference(sample), scores_of(sample, settings.estimator)
     accuracy, fitness, left_out = paired(table, scores)
@@ -70,6 +72,8 @@ def calibrate(
         "high": tau.high,
         "note": "; ".join(filter(None, [tau.note, left_out])),
     }
+    beyond = beyond_macs(table, scores, scores_of(sample, "MACs"))["whole pool"]
+    record |= beyond.columns()
     below = truth(scores, table)
     for name, figure in (
         ("noise", below.noise),

@@ -7,12 +7,13 @@ from typing import Any
 from scipy import stats
 
 from nas_steps.ranking.correlation import Agreement, Figure, agreement, paired
+from nas_steps.ranking.given_macs import Beyond, beyond_macs
 from nas_steps.ranking.noise import Ceiling, noise_ceiling
 from nas_steps.ranking.pool import BASELINES, Member, reference, scores_of
 
 COLUMNS = (
     "estimator", "pool", "part", "measure", "k", "value", "low", "high", "n", "p_value", "ceiling", "ceiling_low",
-    "ceiling_high", "halves", "halves_low", "halves_high", "note", "ceiling_note",
+    "ceiling_high", "halves", "halves_low", "halves_high", "claim", "note", "ceiling_note",
 )  # fmt: skip
 KS = (1, 3, 10)
 
@@ -20,7 +21,8 @@ KS = (1, 3, 10)
 def compare(members: Sequence[Member], estimators: Sequence[str], shortlist: int | None = None) -> list[dict[str, Any]]:
     """Return a row for each estimator and baseline, pool, part and measure.
 
-    measure: Kendall's tau-b, Spearman's rho; precision and regret of the k best scored, for `KS` and the `shortlist`
+    measure: Kendall's tau-b, Spearman's rho; precision and regret of the k best scored, for `KS` and the `shortlist`;
+        given_macs, Spearman's rho given MACs, with what it shows as `claim`; lead, rho less that of MACs alone
 
     Regrets are shares of accuracy. Correlations have the columns of the noise ceiling beside them (`noise.Ceiling`).
     """
@@ -30,7 +32,7 @@ def compare(members: Sequence[Member], estimators: Sequence[str], shortlist: int
     for pool, chosen in pools.items():
         if not chosen:
             continue
-        table = reference(chosen)
+        table, sizes = reference(chosen), scores_of(chosen, "MACs")
         ceilings = {
             (part, measure): noise_ceiling(table, measure, better_half=part == "better half")
             for part in ("all", "better half")
@@ -39,13 +41,19 @@ def compare(members: Sequence[Member], estimators: Sequence[str], shortlist: int
         for estimator in dict.fromkeys([*estimators, *BASELINES]):
             scores = scores_of(chosen, estimator)
             whole, half = agreement(table, scores, ks).values()
-            for part, judged in (("all", whole), ("better half", half)):
+            beyond = beyond_macs(table, scores, sizes)
+            for part, judged, more in (
+                ("all", whole, beyond["whole pool"]),
+                ("better half", half, beyond["better half"]),
+            ):
                 part_rows = _rows(judged, ceilings, part)
                 # the better half is chosen by the accuracies, which no test of independence allows
                 if part == "all" and judged.kendall.value is not None:
                     # exact without ties; a bootstrap interval of few architectures does not say as much
                     accuracy, fitness, _ = paired(table, scores)
                     part_rows[0]["p_value"] = float(stats.kendalltau(fitness, accuracy).pvalue)
+                if estimator != "MACs":
+                    part_rows += _beyond(more, judged.note)
                 rows += [{"estimator": estimator, "pool": pool, "part": part} | row for row in part_rows]
     return rows
 
@@ -64,4 +72,12 @@ def _rows(judged: Agreement, ceilings: dict[tuple[str, str], Ceiling], part: str
             rows[-1] |= {name: bound.value, f"{name}_low": bound.low, f"{name}_high": bound.high}
     for measure, figures in (("precision", judged.precision), ("regret", judged.regret)):
         rows += [row(measure, k, figure) for k, figure in figures.items()]
+    return rows
+
+
+def _beyond(more: Beyond, left_out: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for measure, figure, claim in (("given_macs", more.partial, more.claim), ("lead", more.lead, "")):
+        note = "; ".join(filter(None, [figure.note, left_out]))
+        rows.append({"measure": measure, "k": None, **asdict(figure), "claim": claim, "note": note})
     return rows

@@ -146,7 +146,7 @@ def kendall(first: Array, second: Array, counts: Array) -> Array:
 def spearman(first: Array, second: Array, counts: Array) -> Array:
     """Return Spearman's rho of each sample, with midranks of its own; arguments and shape as in `kendall`."""
     size = counts.sum(1, keepdims=True)
-    x, y = (_sample_ranks(values, counts) - (size + 1) / 2 for values in (first, second))
+    x, y = (sample_ranks(values, counts) - (size + 1) / 2 for values in (first, second))
     covariance, variance_x, variance_y = (
         np.einsum("si,si,si->s", counts, one, other) for one, other in ((x, y), (x, x), (y, y))
     )
@@ -154,7 +154,7 @@ def spearman(first: Array, second: Array, counts: Array) -> Array:
         return covariance / np.sqrt(variance_x * variance_y)
 
 
-def _sample_ranks(values: Array, counts: Array) -> Array:
+def sample_ranks(values: Array, counts: Array) -> Array:
     """Return the midrank of each value within each sample, shape (samples, n); of no meaning if the count is 0."""
     order = np.argsort(values, kind="stable")
     _, starts, group = np.unique(values[order], return_index=True, return_inverse=True)

@@ -9,7 +9,7 @@ from nas_steps.estimation.completed import Completed
 from nas_steps.estimation.table import Benchmark
 from nas_steps.facts import MOST, MOST_IN_TABLE, REPORT, SEARCH, SECONDS, VALID
 from nas_steps.ranking.opponents import Spent, best_of_first
-from nas_steps.ranking.rank import kendall
+from nas_steps.ranking.rank import agree
 from nas_steps.ranking.shortlist import Search, kind_of
 from nas_steps.search.spent import Line, evaluated
 from nas_steps.spaces.protocol import Space, admitted
@@ -118,7 +118,7 @@ def spent_by(history: Sequence[Line], *, supernet: bool) -> Spent:
 
 
 def agreements(
-    searches: Mapping[Search, Candidates], supernets: Sequence[str], column: str, table: Benchmark
+    searches: Mapping[Search, Candidates], supernets: Sequence[str], column: str, table: Completed
 ) -> list[dict[str, Any]]:
     """Return Kendall's tau of the two columns for the candidates of each strategy, and for those of all of them.
 
@@ -130,9 +130,13 @@ def agreements(
             continue
         for name in (strategy, "all"):
             groups.setdefault(name, {}).update(dict.fromkeys(row["architecture"] for row in candidates))
+
+    def agreed(names: Mapping[str, None]) -> dict[str, Any]:
+        macs = [float(table.count(table.space.parse(one)).macs) for one in names]
+        return agree([table.search(one) for one in names], [table.report(one) for one in names], macs)
+
     return [
-        {"strategy": name, "estimator": column, "architectures": len(groups[name])}
-        | kendall([table.search(one) for one in groups[name]], [table.report(one) for one in groups[name]])
+        {"strategy": name, "estimator": column, "architectures": len(groups[name])} | agreed(groups[name])
         for name in sorted(groups, key=lambda name: name == "all")
     ]
 

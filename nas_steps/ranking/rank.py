@@ -10,12 +10,16 @@ from scipy import stats
 
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.ranking.correlation import correlation
+from nas_steps.ranking.given_macs import COLUMNS as BEYOND_MACS
+from nas_steps.ranking.given_macs import beyond_macs
 from nas_steps.ranking.shortlist import WHOLE, within
 
 RANKED = (
     "rank", "index", "architecture", "score", "std", "trainings", "status", "proposed_by", "parameters", "macs"
 )  # fmt: skip
-AGREEMENT = ("strategy", "estimator", "architectures", "kendall_tau", "low", "high", "p_value", "note")
+AGREEMENT = (
+    "strategy", "estimator", "architectures", "kendall_tau", "low", "high", "p_value", "note", *BEYOND_MACS
+)  # fmt: skip
 WINNERS = ("entry", "kind", "strategy", "search_seed", "architecture", "score")
 
 
@@ -93,28 +97,40 @@ def _best(
 
 
 def agreement(shortlisted: Sequence[Mapping[str, str]], ranking: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return Kendall's tau-b of search and ranking: by strategy, and `all` for an estimator of several strategies."""
-    score = {row["index"]: row["score"] for row in ranking if row["trainings"]}
+    """Return the agreement of search and ranking: by strategy, and `all` for an estimator of several strategies."""
+    trained = {row["index"]: row for row in ranking if row["trainings"]}
     groups: dict[tuple[str, str], dict[int, float]] = {}
     for row in shortlisted:
-        if int(row["index"]) in score:
+        if int(row["index"]) in trained:
             for strategy in (row["strategy"], "all"):
                 pairs = groups.setdefault((strategy, row["estimator"]), {})
                 pairs[int(row["index"])] = float(row["search_score"])
     users = Counter(estimator for strategy, estimator in groups if strategy != "all")
+
+    def agreed(pairs: Mapping[int, float]) -> dict[str, Any]:
+        rows = [trained[index] for index in pairs]
+        # a network that could not be built has no size
+        macs = [float(row["macs"] or math.nan) for row in rows]
+        return {"architectures": len(pairs)} | agree(list(pairs.values()), [row["score"] for row in rows], macs)
+
     return [
-        {"strategy": strategy, "estimator": estimator, "architectures": len(groups[strategy, estimator])}
-        | kendall(list(groups[strategy, estimator].values()), [score[one] for one in groups[strategy, estimator]])
+        {"strategy": strategy, "estimator": estimator} | agreed(groups[strategy, estimator])
         for strategy, estimator in sorted(groups, key=lambda key: (key[0] == "all", key))
         if strategy != "all" or users[estimator] > 1
     ]
 
 
-def kendall(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:
-    """Return Kendall's tau-b of scores and accuracies with a bootstrap interval; NaN if `note` says why."""
-    figure = correlation(second, first, "kendall")
+def agree(scores: Sequence[float], accuracies: Sequence[float], macs: Sequence[float]) -> dict[str, Any]:
+    """Return Kendall's tau-b of scores and accuracies, and Spearman's rho beside MACs and given them.
+
+    Intervals are bootstrap ones; a figure is NaN or None if its note says why. `macs` are NaN if not known.
+    """
+    figure = correlation(accuracies, scores, "kendall")
+    beyond = beyond_macs(accuracies, scores, macs)["whole pool"]
+    more = beyond.columns()
     if figure.value is None:
-        return {**dict.fromkeys(("kendall_tau", "low", "high", "p_value"), math.nan), "note": figure.note}
-    p_value = float(stats.kendalltau(first, second).pvalue)
+        none = dict.fromkeys(("kendall_tau", "low", "high", "p_value"), math.nan)
+        return {**none, "note": figure.note, **more}
+    p_value = float(stats.kendalltau(scores, accuracies).pvalue)
     ends = {"low": figure.low, "high": figure.high}
-    return {"kendall_tau": figure.value, **ends, "p_value": p_value, "note": figure.note}
+    return {"kendall_tau": figure.value, **ends, "p_value": p_value, "note": figure.note, **more}

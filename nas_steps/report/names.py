@@ -5,5 +5,5 @@ TABLES = (
     "constraints", "fronts", "family", "factorial", "effects", "per_class", "confusion", "costs", "search_costs",
     "contests", "forest", "opponents",
     "retrained", "comparisons", "recipe_agreement", "recipe_contests", "recipes", "search", "latencies", "surrogates",
-    "agreement", "estimators", "top", "sufficiency", "gaps", "exports", "performance",
+    "agreement", "estimators", "beyond_macs", "top", "sufficiency", "gaps", "exports", "performance",
 )  # fmt: skip

@@ -18,14 +18,14 @@ TEXTS = frozenset({
     "estimator", "pool", "part", "measure", "ceiling_note", "predictor", "reason", "member", "factors",
     "within_budget", "predicted_seconds_note", "warm_start", "base", "scaling", "way", "name", "file",
     "int8_status", "int8_file", "column", "precision", "random", "recipe", "other", "unit", "optimality",
-    "word", "why", "source", "skips_each",
+    "word", "why", "source", "skips_each", "claim", "partial_note",
 })  # fmt: skip
 COUNTS = frozenset({
     "parameters", "macs", "trainings", "diverged", "chance", "seed", "pairs", "k", "architectures", "n", "read",
     "candidates", "step", "epochs", "saved", "chosen", "search_seed", "cells", "channels", "side",
     "activation_bytes", "target_macs", "seeds", "bytes", "images", "opset", "int8_bytes", "threads",
     "repeats_1", "repeats_32", "searches", "against_searches", "matched", "failed", "against_failed", "evaluations",
-    "of", "entries", "rows", "best_rows",
+    "of", "entries", "rows", "best_rows", "partial_n",
     "found", "all_skip", "edges", "published_valid_searches", "published_test_searches",
 })  # fmt: skip
 Cells = Mapping[str, Any]
@@ -174,6 +174,17 @@ class Agreement(WithInterval):
     estimator: str = ""
     architectures: int | None = None
     kendall_tau: float | None = None
+    spearman: float | None = None
+    spearman_macs: float | None = None  # of MACs alone
+    lead: float | None = None  # the first less the second
+    lead_low: float | None = None
+    lead_high: float | None = None
+    partial: float | None = None  # Spearman's correlation given MACs
+    partial_low: float | None = None
+    partial_high: float | None = None
+    partial_n: int | None = None
+    claim: str = ""  # of given_macs.Claim; empty in files of earlier versions
+    partial_note: str = ""
 
 
 @dataclass(frozen=True)
@@ -194,6 +205,7 @@ class Compared(WithInterval):
     halves_low: float | None = None
     halves_high: float | None = None
     ceiling_note: str = ""
+    claim: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from nas_steps.config.strategies import Enas, Gradient
+from nas_steps.ranking import given_macs
 from nas_steps.ranking.pool import BASELINES
 from nas_steps.report import numbers
 from nas_steps.report.records import Agreement, Cells, Compared, Entry, HistoryRow, JobCost, Search
@@ -34,6 +35,8 @@ RULES = (
     f"{UNDECIDED_PERCENT} % of the largest possible one. Both compare rounded percentages.",
     "A score ranks if the 95 % interval of Kendall's tau lies above 0 and a test of tau has p < 0.05. The uniform "
     f"sample speaks for the space. A tau of fewer than {FEWEST_ARCHITECTURES} architectures is left out.",
+    "A score says more than MACs alone if the 95 % interval of Spearman's correlation given MACs (a partial one) lies "
+    f"above 0. Of fewer than {given_macs.FEWEST_FOR_CLAIM} networks nothing is said.",
     "A network is a best trade-off if no other is better in test accuracy or MACs and at least as good in the other. "
     "Networks equal in both are all named. These are point estimates.",
 )
@@ -247,6 +250,8 @@ def ranking(row: Agreement, truth: str = "separate training") -> Iterator[Senten
     many = numbers.plural(row.architectures or 0, "architecture")
     figures = f"Kendall's tau {_bracketed(row.kendall_tau, row.low, row.high)} over {many}"
     yield _ranks(row, whose, "architectures", figures, f" as {truth} does, in part at least")
+    if row.claim and row.partial_n:
+        yield _beyond(f"the{whose[3:]}", vars(row))
 
 
 def ranking_of(row: Compared) -> Sentence:
@@ -271,6 +276,37 @@ def _ranks(row: Agreement | Compared, whose: str, what: str, figures: str, how: 
     return Sentence(f"{whose} cannot be said to rank {what}: {figures}.", "warning")
 
 
+def beyond_macs(results: Results, estimator: str) -> Iterator[Sentence]:
+    """Say whether a score says more than MACs alone on the uniform sample, and on its better half."""
+    found = {part: _cells_given_macs(results, estimator, part) for part in ("all", "better half")}
+    whole, half = found.values()
+    if whole is None:
+        return
+    yield _beyond(f"the score {estimator}", whole)
+    if whole["claim"] in ("more", "nothing") and half is not None and half["partial_n"]:
+        yield _beyond(f"the score {estimator}, in the better half,", half)
+
+
+def _cells_given_macs(results: Results, estimator: str, part: str) -> dict[str, Any] | None:
+    """Gather what `given_macs.sentence` reads; None if it was not measured."""
+    rows = {
+        (one.estimator, one.measure): one
+        for one in results.compared
+        if (one.pool, one.part) == ("uniform sample", part)
+    }
+    given = rows.get((estimator, "given_macs"))
+    if given is None:
+        return None
+    plain, alone = (rows[name, "spearman"].value for name in (estimator, "MACs"))
+    figures = {"partial": given.value, "partial_low": given.low, "partial_high": given.high, "partial_n": given.n}
+    return {"spearman": plain, "spearman_macs": alone, **figures, "claim": given.claim, "partial_note": given.note}
+
+
+def _beyond(whose: str, cells: Cells) -> Sentence:
+    tones: dict[str, Tone] = {"more": "win", "nothing": "warning", "same order": "warning"}
+    return Sentence(given_macs.sentence(whose, cells, numbers.plain), tones.get(cells["claim"], "plain"))
+
+
 def calibrated(results: Results) -> list[Sentence]:
     """Tell how every estimator ranks the uniform sample, and whether the shortlist is long enough."""
     if results.table is not None:
@@ -285,7 +321,9 @@ def calibrated(results: Results) -> list[Sentence]:
         text = f"The space has no more than {drawn} different architectures, so all of them are the sample."
         sentences.append(Sentence(text))
     taus = _taus(results)
-    sentences += [ranking_of(row) for row in taus if row.estimator not in BASELINES]
+    for row in taus:
+        if row.estimator not in BASELINES:
+            sentences += [ranking_of(row), *beyond_macs(results, row.estimator)]
     counts = [f"{row.estimator} {_tau(row)}" for row in taus if row.estimator in BASELINES]
     if counts:
         sentences.append(Sentence(f"What a score must beat, on the same architectures: {numbers.listed(counts)}."))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
-from nas_steps.ranking import calibrate
+from nas_steps.ranking import calibrate, given_macs
 from nas_steps.ranking.rank import AGREEMENT
 from nas_steps.report import evidence, numbers
 from nas_steps.report.columns import Column, Table, figure, figures, known, text, texts
@@ -68,6 +68,21 @@ def _with_ends(*names: str) -> list[str]:
 _CEILINGS = _with_ends("ceiling", "halves")
 
 
+def _given_macs() -> list[Column]:
+    """Make columns of rho's lead over that of MACs, of rho given MACs, and of what is claimed, if measured."""
+
+    def spanned(name: str, head: str) -> Column:
+        def spell(row: Cells) -> str:
+            if row[name] is None:
+                return ""
+            ends = "" if row[f"{name}_low"] is None else f" {numbers.bracket(row[f'{name}_low'], row[f'{name}_high'])}"
+            return numbers.plain(row[name]) + ends
+
+        return Column(name, head, spell, optional=True)
+
+    return [spanned("lead", "lead over MACs"), spanned("partial", "rho given MACs"), text("claim", "beyond MACs")]
+
+
 def search(results: Results) -> Table:
     """One row a search: its budget, and how it went."""
     rows = []
@@ -109,7 +124,7 @@ def _times(value: float | None) -> str:
 
 def estimators(results: Results) -> Table:
     """One row for each estimator, pool and part of it: rank correlations beside the noise ceiling."""
-    compared = [one for one in results.compared if one.k is None]
+    compared = [one for one in results.compared if one.measure in ("kendall", "spearman")]
     rows = _joined(compared, "part")
     for one in compared:
         if one.measure == "kendall":
@@ -130,6 +145,30 @@ def estimators(results: Results) -> Table:
             "note", "ceiling_note")  # fmt: skip
     caption = "How scores rank what was trained: the uniform sample (unbiased) and the whole pool"
     return Table("estimators", caption, keys, columns, list(rows.values()))
+
+
+def beyond_macs(results: Results) -> Table:
+    """One row for each estimator, pool and part of it: what it says beyond MACs; none in files of earlier versions."""
+    compared = {(one.pool, one.part, one.estimator, one.measure): one for one in results.compared if one.k is None}
+    rows = []
+    for (pool, part, estimator, measure), one in compared.items():
+        if measure == "given_macs":
+            plain, alone = (compared[pool, part, name, "spearman"].value for name in (estimator, "MACs"))
+            row = {"estimator": estimator, "pool": pool, "part": part, "partial_n": one.n, "spearman": plain}
+            row |= {"spearman_macs": alone, "claim": one.claim, "partial_note": one.note}
+            for name, found in (("lead", compared[pool, part, estimator, "lead"]), ("partial", one)):
+                row |= zip(_with_ends(name), (found.value, found.low, found.high), strict=True)
+            rows.append(row)
+    columns = (
+        text("estimator", "score"),
+        *texts("pool", "part"),
+        figure("partial_n", "architectures", numbers.count),
+        *figures(numbers.plain, spearman="Spearman's rho", spearman_macs="of MACs alone"),
+        *_given_macs(),
+        text("partial_note", "note"),
+    )
+    keys = ("estimator", "pool", "part", *given_macs.COLUMNS)
+    return Table("beyond_macs", "Does a score say more than MACs alone?", keys, columns, rows)
 
 
 def top(results: Results) -> Table:
@@ -193,6 +232,7 @@ def agreement(results: Results) -> Table:
         figure("architectures", "architectures", numbers.count),
         *_correlation("kendall_tau", "Kendall's tau", ""),
         figure("p_value", "p", numbers.small),
+        *_given_macs(),
         text("note", "note"),
     )
     truth = "accuracy after separate training" if results.table is None else results.table.report
@@ -606,7 +646,8 @@ def search_costs(results: Results) -> Table:
 MAKERS = (
     reproduction, found,
     constraints, fronts, family, factorial, effects, costs, search_costs, contests, forest, opponents, retrained,
-    comparisons, recipe_agreement, recipe_contests, recipes, search, latencies, surrogates, agreement, estimators, top,
+    comparisons, recipe_agreement, recipe_contests, recipes, search, latencies, surrogates, agreement, estimators,
+    beyond_macs, top,
     sufficiency, gaps, exports, performance,
 )  # fmt: skip
 #: those of the recommended network's predictions

@@ -231,6 +231,7 @@ def test_the_steps_hand_on_how_many_are_shortlisted(pooled: Path) -> None:
     told = read_json(pooled / "calibration.json")
     assert (told["candidates"], told["architectures"], told["kendall_tau"]) == (2, 8, 1.0)  # the supernet's is none
     assert (told["seeds"], told["shortlist"], told["best"]["keeps"]) == (2, 1, True)
+    assert (told["spearman"], told["partial_n"], told["claim"]) == (1.0, 8, "few")
     rows = read_csv(pooled / "sufficiency.csv")
     assert {(row["k"], row["seeds"]) for row in rows if row["read"] == "1"} >= {("1", "2"), ("2", "2")}
     write_csv(pooled / "matches.csv", [], ("strategy",))

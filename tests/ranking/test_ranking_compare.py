@@ -75,6 +75,27 @@ def test_parameters_and_macs_are_compared_beside_every_score() -> None:
     assert "18 architectures without a score left out" in nothing["note"]
 
 
+def test_every_score_but_macs_is_compared_given_macs() -> None:
+    """Scores that are accuracies say more than MACs, in the sample and in its better half; MACs are in no order."""
+    dice = np.random.default_rng(7)
+    members = [
+        member(place, [worth, worth], worth + 0.01 * dice.normal(), macs=int(1000 * size), name="s")
+        for place, (worth, size) in enumerate(zip(dice.normal(0.9, 0.02, 48), dice.uniform(1, 9, 48), strict=True))
+    ]
+    rows = compare(members, ["s"])
+    truth, sizes = ([pick(one) for one in members] for pick in (lambda one: one.accuracies[0], lambda one: one.macs))
+    for part, n in (("all", 48), ("better half", 24)):
+        head = {"estimator": "s", "pool": "uniform sample", "part": part}
+        given = only(rows, **head, measure="given_macs")
+        assert (given["n"], given["claim"], given["k"]) == (n, "more" if given["low"] > 0 else "nothing", None)
+        rho, lead = (only(rows, **head, measure=measure)["value"] for measure in ("spearman", "lead"))
+        kept = [place for place, worth in enumerate(truth) if n == 48 or worth >= np.median(truth)]
+        alone = stats.spearmanr([sizes[place] for place in kept], [truth[place] for place in kept]).statistic
+        assert lead == pytest.approx(rho - alone)
+    assert only(rows, estimator="s", pool="uniform sample", part="all", measure="given_macs")["claim"] == "more"
+    assert {row["estimator"] for row in rows if row["measure"] == "given_macs"} == {"s", "parameters"}
+
+
 def test_the_length_of_the_shortlist_is_one_of_the_ks() -> None:
     rows = compare(made_up(), ["s"], shortlist=5)
     assert {row["k"] for row in rows if row["measure"] == "regret"} == {1, 3, 5, 10}

@@ -13,9 +13,12 @@ from tiny_world import settings
 
 from nas_steps.estimation.estimates import Estimate, write_estimates
 from nas_steps.provenance.files import read_csv, write_csv, write_json
-from nas_steps.ranking.rank import agreement, kendall, ranked, winners
+from nas_steps.ranking.rank import agree, agreement, ranked, winners
 from nas_steps.ranking.shortlist import shortlist
 from nas_steps.search.tables import HISTORY, gather, write_candidates
+
+#: MACs that order no list of these tests
+SIZES = [5.0, 2.0, 7.0, 3.0, 9.0, 4.0, 8.0, 6.0, 1.0, 11.0, 10.0, 12.0]
 
 
 def row(index: int, strategy: str = "random", seed: int = 0, score: float = 0.5, **more: str) -> dict[str, str]:
@@ -109,7 +112,7 @@ def test_winners_are_the_best_ranked_of_each_search() -> None:
     ],
 )
 def test_kendall_is_scipys(first: list[float], second: list[float]) -> None:
-    found = kendall(first, second)
+    found = agree(first, second, SIZES[: len(first)])
     expected = stats.kendalltau(first, second)
     assert found["kendall_tau"] == pytest.approx(expected.statistic)
     assert found["p_value"] == pytest.approx(expected.pvalue)
@@ -119,11 +122,11 @@ def test_kendall_is_scipys(first: list[float], second: list[float]) -> None:
     else:
         assert -1 <= found["low"] <= found["kendall_tau"] <= found["high"] <= 1
         assert ("rough" in found["note"]) is (len(first) < 10)
-    assert kendall(first, second) == found
+    assert agree(first, second, SIZES[: len(first)]) == found
 
 
 def test_kendall_of_equal_orders_has_no_spread() -> None:
-    found = kendall(list(range(7)), [10.0 * value for value in range(7)])
+    found = agree(list(range(7)), [10.0 * value for value in range(7)], SIZES[:7])
     assert (found["kendall_tau"], found["low"], found["high"]) == pytest.approx((1, 1, 1))
 
 
@@ -137,9 +140,20 @@ def test_kendall_of_equal_orders_has_no_spread() -> None:
     ],
 )
 def test_kendall_says_why_it_has_no_figure(first: list[float], second: list[float], note: str) -> None:
-    found = kendall(first, second)
+    found = agree(first, second, SIZES[: len(first)])
     assert note in found["note"]
     assert all(math.isnan(found[key]) for key in ("kendall_tau", "low", "high", "p_value"))
+
+
+def test_agreement_tells_what_the_score_says_beyond_macs() -> None:
+    found = agree([1.0, 2.0, 3.0, 5.0, 4.0, 6.0, 8.0, 7.0], [2.0, 1.0, 3.0, 4.0, 6.0, 5.0, 7.0, 8.0], SIZES[:8])
+    # squared rank differences 1, 1, 0, 1, 4, 1, 1, 1
+    assert found["spearman"] == pytest.approx(1 - 6 * 10 / (8 * 63))
+    assert found["lead"] == pytest.approx(found["spearman"] - found["spearman_macs"])
+    assert (found["partial_n"], found["claim"]) == (8, "few")
+    unknown = agree([1.0, 2.0, 3.0], [1.0, 3.0, 2.0], [math.nan] * 3)
+    assert (unknown["claim"], unknown["partial_note"]) == ("unknown", "MACs are not known")
+    assert unknown["kendall_tau"] == pytest.approx(1 / 3)
 
 
 def test_agreement_has_a_row_for_all_that_share_an_estimator() -> None:

@@ -365,6 +365,22 @@ def test_the_command_reads_a_pool(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "\n     20  0.000" not in noisy
 
 
+def test_the_command_says_whether_the_score_adds_to_macs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generator = np.random.default_rng(0)
+    rows = [
+        {"macs": round(1e6 * size), "score": size + own, "accuracy": 90 + size + own}
+        for size, own in generator.random((60, 2))
+    ]
+    write_csv(tmp_path / "pool.csv", [*rows, {"score": 1.0, "accuracy": ""}], ("score", "accuracy", "macs"))
+    step.main(["--pool", str(tmp_path / "pool.csv"), "--candidates", "20", "--repeats", "200"])
+    lines = capsys.readouterr().out.splitlines()
+    whole, half = lines[-2:]
+    assert whole.startswith("The score, on the whole pool, says more than MACs alone: Spearman's")
+    assert "over 60 networks" in whole
+    assert half.startswith("The score, on the better half, says more than MACs alone")
+    assert "over 30 networks" in half
+
+
 def test_the_command_counts_noise_and_seeds(capsys: pytest.CaptureFixture[str]) -> None:
     given = ["--tau", "0.5", "--candidates", "25", "--noise", "1", "--k", "1", "4", "25"]
     step.main(given)

@@ -313,6 +313,7 @@ def test_the_page_shows_as_many_rows_as_the_csv_files_hold(usual: Path) -> None:
         "search": "Searches and their budgets",
         "agreement": "Agreement of the search's score with accuracy after separate training",
         "estimators": "How scores rank what was trained: the uniform sample (unbiased) and the whole pool",
+        "beyond_macs": "Does a score say more than MACs alone?",
         "top": "What training the k best scored finds",
         "sufficiency": "Is the score enough? Training the k best scored against the best of 24 candidates",
         "retrained": "Final trainings: accuracy in per cent, best test mean first",

@@ -14,7 +14,7 @@ from nas_steps.provenance.files import read_csv, write_csv
 from nas_steps.report.records import Agreement, Compared, record
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence, calibrated, ranking, ranking_of
-from nas_steps.report.tables import estimators, sufficiency, top
+from nas_steps.report.tables import beyond_macs, estimators, sufficiency, top
 
 NAME = "short_training"
 
@@ -78,6 +78,60 @@ def test_the_chosen_length_is_told_with_its_reason(tmp_path: Path) -> None:
     bounded = said(calibrated(results(tmp_path, shortlist="auto", most=1)))
     assert "The shortlist has 1 candidate of each search, chosen by the sample: " in bounded
     assert "but ranking.most allows 1" in bounded
+
+
+def test_whether_a_score_says_more_than_macs_is_told_of_the_sample_and_its_better_half(tmp_path: Path) -> None:
+    """The made-up scores are accuracies with noise, the MACs are in no order."""
+    few = said(calibrated(results(tmp_path)))
+    assert (
+        f"Whether the score {NAME} says more than MACs alone is not known: 8 networks are too few, 20 or more are "
+        "needed." in few
+    )
+    assert "better half" not in few
+    told = said(calibrated(results(tmp_path, sampled=48)))
+    assert f"The score {NAME} says more than MACs alone: Spearman's correlation given MACs" in told
+    assert "over 48 networks" in told
+    assert f"core {NAME}, in the better half," in told
+
+
+@pytest.mark.parametrize(
+    ("claim", "tone", "words"),
+    [
+        ("more", "win", "The score of darts says more than MACs alone"),
+        ("nothing", "warning", "The score of darts adds nothing beyond MACs that 24 networks could show"),
+        ("few", "plain", "24 networks are too few"),
+        ("same order", "warning", "adds nothing beyond MACs"),
+        ("", None, ""),
+    ],
+)
+def test_the_searchs_own_score_is_held_against_macs_too(claim: str, tone: str | None, words: str) -> None:
+    """Files of earlier versions have no claim: nothing is said."""
+    tau = {"kendall_tau": 0.5, "low": 0.2, "high": 0.7, "p_value": 0.01}
+    given = {"spearman": 0.7, "spearman_macs": 0.6, "partial": 0.3, "partial_low": 0.1, "partial_high": 0.5}
+    row = Agreement(strategy="darts", estimator=NAME, architectures=24, **tau, **given, partial_n=24, claim=claim)
+    first, *more = ranking(row)
+    assert "Kendall's tau" in first.text
+    assert [one.tone for one in more] == ([] if tone is None else [tone])
+    assert all(words in one.text for one in more)
+
+
+def test_the_table_has_what_scores_say_beyond_macs(tmp_path: Path) -> None:
+    found = results(tmp_path, sampled=48)
+    table = beyond_macs(found)
+    assert [(row["estimator"], row["pool"], row["part"]) for row in table.rows] == [
+        (name, pool, part)
+        for pool in ("uniform sample", "whole pool")
+        for name in (NAME, "parameters")
+        for part in ("all", "better half")
+    ]
+    scored, macs = table.rows[0], next(row for row in estimators(found).rows if row["estimator"] == "MACs")
+    assert scored["spearman_macs"] == macs["spearman"]
+    assert scored["lead"] == pytest.approx(scored["spearman"] - macs["spearman"])
+    assert scored["partial_low"] < scored["partial"] < scored["partial_high"]
+    assert (scored["claim"], scored["partial_n"], table.rows[1]["partial_n"]) == ("more", 48, 24)
+    assert all(set(table.keys) <= set(row) for row in table.rows)
+    earlier = replace(found, compared=tuple(one for one in found.compared if one.measure in ("kendall", "spearman")))
+    assert (beyond_macs(earlier).rows, len(estimators(earlier).rows)) == ([], 12)
 
 
 BEST = {"k": 10, "seeds": 3, "within": 0.96, "keeps": True}

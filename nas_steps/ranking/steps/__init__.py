@@ -46,9 +46,14 @@ SEARCH_COSTS = (
     "what each search took: strategy, search_seed, training_macs (for each image), evaluations, search_seconds, "
     "ranking_seconds (the trainings of its own shortlist), note; process starts and imports are left out",
 )
+BEYOND_MACS = (
+    "spearman, spearman_macs (of MACs alone, on the same architectures), lead (the first less the second), partial "
+    "(spearman given MACs; each with _low and _high), partial_n, claim (more: the score says more than MACs; nothing, "
+    "same order: it adds nothing; few: too few to say; unknown), partial_note"
+)
 AGREEMENT = (
     "ranking/agreement.csv",
-    "strategy, estimator, architectures, kendall_tau, low, high, p_value, note",
+    f"strategy, estimator, architectures, kendall_tau, low, high, p_value, note; {BEYOND_MACS}",
 )
 
 
@@ -145,7 +150,8 @@ STEPS = steps(
         writes={
             "calibration": (
                 "ranking/calibration.json",
-                "the shortlist's length and why; tau on the sample, candidates of a search, how many are enough; "
+                "the shortlist's length and why; tau on the sample, what the score says beyond MACs (columns of "
+                "agreement.csv), candidates of a search, how many are enough; "
                 "noise (of one training), spread (of expected accuracies), reliability (of a mean), true_tau (with "
                 "expected accuracies), within (the probability that the pick is within the tolerance), each with _low "
                 "and _high; best (the fewest trainings that suffice, else the best split into k and seeds), same_cost "
@@ -234,8 +240,9 @@ STEPS = steps(
                 "ranking/estimators.csv",
                 "estimator (also parameters, MACs), pool (uniform sample, whole pool), part (all, "
                 "better half), measure "
-                "(kendall, spearman, precision, regret), k, value, low, high, n, p_value, ceiling, halves (each with "
-                "_low, _high), note, ceiling_note; regrets are shares of accuracy; the interval of "
+                "(kendall, spearman, precision, regret; given_macs: spearman given MACs; lead: spearman less that of "
+                "MACs), k, value, low, high, n, p_value, ceiling, halves (each with _low, _high), claim (of "
+                "given_macs, as in agreement.csv), note, ceiling_note; regrets are shares of accuracy; the interval of "
                 "precision and regret "
                 "is where 95 % of other pools of the same size would lie",
             ),

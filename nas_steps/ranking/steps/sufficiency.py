@@ -6,7 +6,8 @@ over training seeds. Accuracies, spread, noise and tolerance are in one unit, su
 
 Without --pool, score and accuracy follow a Gaussian copula with normal accuracies. --pool names a CSV file with the
 columns `score` and `accuracy` of architectures for which both are known, the accuracy as the mean of --seeds trainings.
-Then tau and the distribution of accuracies come from it, and the pool itself predicts too.
+Then tau and the distribution of accuracies come from it, and the pool itself predicts too. If the file also has a
+column `macs`, a sentence tells whether the score says more than MACs alone.
 """
 
 import math
@@ -15,6 +16,8 @@ from collections.abc import Sequence
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import number, read_csv
 from nas_steps.provenance.task import parser
+from nas_steps.ranking import given_macs
+from nas_steps.ranking.given_macs import beyond_macs
 from nas_steps.ranking.sufficiency import ASSURANCE, KS, REPEATS, Choice, Prediction, Simulated, from_pool, from_tau
 
 MODULE = "nas_steps.ranking sufficiency"
@@ -53,23 +56,29 @@ def main(arguments: Sequence[str]) -> None:
             shape = {"mean": given.mean, "spread": given.spread, "noise": given.noise}
             predictions = [from_tau(given.tau, choice, **shape, interval=(given.low, given.high))]
         else:
-            predictions = from_pool(*read_pool(given.pool), choice, given.noise)
+            scores, accuracies, macs = read_pool(given.pool)
+            predictions = from_pool(scores, accuracies, choice, given.noise)
     except ValueError as error:
         raise UserError(str(error)) from None
     for prediction in predictions:
         print("\n".join(["", *table(prediction), "", sentence(prediction, choice)]))
     if predictions[0].note:
         print(f"\n{predictions[0].note}")
+    if given.pool is not None and macs is not None:
+        print()
+        for where, beyond in beyond_macs(accuracies, scores, macs).items():
+            print(given_macs.sentence(f"the score, on the {where},", beyond.columns(), lambda value: f"{value:.2f}"))
 
 
-def read_pool(path: str) -> tuple[list[float], list[float]]:
-    """Read the scores and accuracies of a CSV file; an empty cell is NaN."""
+def read_pool(path: str) -> tuple[list[float], list[float], list[float] | None]:
+    """Read the scores, accuracies and MACs (None without a column `macs`) of a CSV file; an empty cell is NaN."""
     rows = read_csv(path)
     missing = [name for name in POOL if rows and name not in rows[0]]
     if not rows or missing:
         what = f"no column {missing[0]!r}" if missing else "no lines"
         raise UserError(f"{path} has {what}; a pool has the columns {' and '.join(POOL)}, a line per architecture")
-    return [number(row["score"]) for row in rows], [number(row["accuracy"]) for row in rows]
+    scores, accuracies = ([number(row[name]) for row in rows] for name in POOL)
+    return scores, accuracies, [number(row["macs"]) for row in rows] if "macs" in rows[0] else None
 
 
 def table(prediction: Prediction) -> list[str]:
