@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from nas_steps.config.section import laid_over
+
 SIZE, SIZES = "size", "sizes"
 
 
@@ -31,11 +33,4 @@ def sized(raw: Mapping[str, Any]) -> dict[str, Any]:
     for key in (SIZE, SIZES):
         if key in over:
             raise ValueError(f"sizes.{size}.{key}: a size cannot have sizes; leave it out")
-    return _laid(config, over)
-
-
-def _laid(below: Any, over: Mapping[str, Any]) -> dict[str, Any]:
-    found = dict(below) if isinstance(below, Mapping) else {}
-    for key, value in over.items():
-        found[key] = _laid(found.get(key), value) if isinstance(value, Mapping) else value
-    return found
+    return dict(laid_over(config, dict(over)))

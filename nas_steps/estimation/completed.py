@@ -37,6 +37,8 @@ class Completed(Benchmark):
         self.columns |= {name: name for name in settings.columns}
         self._predicted: dict[tuple[str, str], float] = {}
         self._features: dict[str, list[float]] = {}
+        #: architectures by their strings, so that none is parsed twice
+        self._parsed: dict[str, Architecture] = {}
         #: by an architecture that the table lacks, the same network in the table's own spelling
         self._known_as: dict[str, str | None] = {}
 
@@ -58,7 +60,7 @@ class Completed(Benchmark):
         if self.surrogate is None:
             raise KeyError(architecture)
         if architecture not in self._known_as:
-            identity = self.space.identity(self.space.parse(architecture))
+            identity = self.space.identity(self.parsed(architecture))
             self._known_as[architecture] = self._same.get(identity)
         same = self._known_as[architecture]
         return math.nan if same is None else super().value(name, same)
@@ -79,8 +81,14 @@ class Completed(Benchmark):
     def features(self, architecture: str) -> list[float]:
         """Return what the surrogate sees of an architecture."""
         if architecture not in self._features:
-            self._features[architecture] = features(self.costs, self.space.parse(architecture))
+            self._features[architecture] = features(self.costs, self.parsed(architecture))
         return self._features[architecture]
+
+    def parsed(self, text: str, architecture: Architecture | None = None) -> Architecture:
+        """Return the architecture of a string, which is remembered; it may be given."""
+        if text not in self._parsed:
+            self._parsed[text] = self.space.parse(text) if architecture is None else architecture
+        return self._parsed[text]
 
     def count(self, architecture: Architecture) -> Costs:
         """Return the parameters and MACs of a network of the space."""

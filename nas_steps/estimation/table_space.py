@@ -31,16 +31,20 @@ class TableSpace(Limited):
             self.start = self._first_within()
 
     def admits(self, architecture: Architecture) -> bool:
-        return super().admits(architecture) and self._keeps(str(architecture))
+        return super().admits(architecture) and self._keeps(architecture)
 
     def cost(self, name: str, architecture: Architecture) -> float:
         """Return a column's value to be minimised: with the other sign if its goal is to maximise it."""
         sign = -1.0 if self.settings.columns[name].goal == "maximise" else 1.0
-        return sign * self.benchmark.value(name, str(architecture))
+        return sign * self._value(name, architecture)
 
-    def _keeps(self, architecture: str) -> bool:
-        limits = self.limited.items()
-        return all(low <= self.benchmark.value(name, architecture) <= high for name, (low, high) in limits)
+    def _value(self, name: str, architecture: Architecture) -> float:
+        text = str(architecture)
+        self.benchmark.parsed(text, architecture)
+        return self.benchmark.value(name, text)
+
+    def _keeps(self, architecture: Architecture) -> bool:
+        return all(low <= self._value(name, architecture) <= high for name, (low, high) in self.limited.items())
 
     def _first_within(self) -> Any:
         """Return the first row within all limits, from which draws walk if uniform ones are outside."""

@@ -62,10 +62,10 @@ def opponents_by_size(
     found: list[dict[str, Any]] = []
     matches: list[dict[str, Any]] = []
     entries: list[str] = []
-    fitting = [one for one in table.architectures() if admitted(within, table.space.parse(one))]
+    fitting = [one for one in table.architectures() if admitted(within, table.parsed(one))]
 
     def size(one: str) -> int:
-        return table.count(table.space.parse(one)).parameters
+        return table.count(table.parsed(one)).parameters
 
     largest = max(fitting, key=size, default=None)
     for row in (row for row in matched if row["random"] == first):
@@ -97,7 +97,7 @@ def looked_up(
     names = list(dict.fromkeys([*counts, *(row["architecture"] for row in others)]))
     rows = []
     for one in names:
-        costs = table.count(table.space.parse(one))
+        costs = table.count(table.parsed(one))
         rows.append({"architecture": one, "evaluations": counts[one]} | {key: getattr(costs, key) for key in COUNTED})
     # without a column of its own, `valid` is what the search saw
     hidden = (SECONDS, VALID) if table.columns[VALID] == table.columns[SEARCH] else (SECONDS,)
@@ -132,7 +132,7 @@ def agreements(
             groups.setdefault(name, {}).update(dict.fromkeys(row["architecture"] for row in candidates))
 
     def agreed(names: Mapping[str, None]) -> dict[str, Any]:
-        macs = [float(table.count(table.space.parse(one)).macs) for one in names]
+        macs = [float(table.count(table.parsed(one)).macs) for one in names]
         return agree([table.search(one) for one in names], [table.report(one) for one in names], macs)
 
     return [
