@@ -68,7 +68,9 @@ def told(results: Results) -> Iterator[Sentence]:
 
 def optimism(results: Results) -> Iterator[Sentence]:
     """Tell how the surrogate does where searches end, with a warning if its intervals are too narrow there."""
-    for row in results.surrogate:
+    # what an evaluation would cost decides on nothing
+    used = {results.table.search, results.table.report, *results.table.columns} if results.table is not None else ()
+    for row in (row for row in results.surrogate if row["column"] in used):
         if row["best_coverage"] is not None and row["best_coverage"] < LOW_COVERAGE:
             best = f"Of the tenth of the table that is predicted best by {row['column']}, intervals of 90 % cover"
             yield Sentence(f"{best} {numbers.share(row['best_coverage'])}: they are too narrow where searches end.",
