@@ -205,7 +205,7 @@ def error(values: Sequence[float]) -> float:
 
 
 def rows_of(path: Path) -> Iterator[dict[str, str]]:
-    with gzip.open(path, "rt", newline="") as file:
+    with gzip.open(path, "rt", newline="", encoding="utf-8") as file:
         yield from csv.DictReader(file)
 
 

@@ -66,7 +66,7 @@ def alarms(repeats: int, generator: Generator, truth: Path | None) -> None:
     print("a noisy copy of MACs: said to say more, and interval below 0, % of samples (whole; better half)")
     worlds = dict(WORLDS)
     if truth is not None:
-        table = list(json.loads(truth.read_text()).values())
+        table = list(json.loads(truth.read_text(encoding="utf-8")).values())
         accuracies = np.array([row["mean_acc"] for row in table])
         sizes = np.log([row["flops"] for row in table])
         sizes = (sizes - sizes.mean()) / sizes.std()
@@ -186,8 +186,8 @@ def half(repeats: int, generator: Generator, _truth: Path | None) -> None:
 def published(_repeats: int, _generator: Generator, truth: Path | None) -> None:
     if truth is None:
         return
-    table = json.loads(truth.read_text())
-    with FILE.open(newline="") as file:
+    table = json.loads(truth.read_text(encoding="utf-8"))
+    with FILE.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     reference = np.array([table[row["architecture"]]["test_acc"] for row in rows])
     macs = np.array([float(row["macs"]) for row in rows])

@@ -163,7 +163,7 @@ def load(path: Path) -> list[Run]:
     names = [field.name for field in fields(Run)]
     kinds = {"evaluations": int, "seed": int, "different": int}
     text = {"tool", "version", "table", "data", "goal"}
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if reader.fieldnames != names:
             raise UserError(f"{path} is no file of runs: its columns are {reader.fieldnames}, expected {names}")
@@ -183,10 +183,10 @@ class Output:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         if path is not None and not path.exists():
-            with path.open("x", newline="") as file:
+            with path.open("x", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerow([field.name for field in fields(Run)])
 
     def add(self, one: Run) -> None:
         if self.path is not None:
-            with self.path.open("a", newline="") as file:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerow(asdict(one).values())

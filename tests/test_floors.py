@@ -130,4 +130,5 @@ def test_shipped_configs_are_valid(file: Path) -> None:
         raw["images"] = str(ROOT if raw["data"]["source"] == "folder" else file)
     if raw["search"].get("estimator", {}).get("kind") == "table":
         raw["search"]["estimator"]["path"] = str(file)
-    assert load(raw, str(file)).experiment == file.stem.replace("config", "digits")
+    # of a config in several sizes, each may have results of its own
+    assert load(raw, str(file)).experiment.startswith(file.stem.replace("config", "digits"))

@@ -13,7 +13,7 @@ from nas_steps.config.retrain import Retrain
 from nas_steps.config.scaling import Scaling
 from nas_steps.config.search import Search, constrained, measured_latency
 from nas_steps.config.space import Network
-from nas_steps.config.strategies import SAMPLING, Drnas, Enas, Gradient, PcDarts, Random
+from nas_steps.config.strategies import SAMPLING, Drnas, Enas, Gradient, Milp, PcDarts, Random
 from nas_steps.config.supernet import check_supernet
 from nas_steps.config.weights import Weights, pretrained_network, pretrains
 from nas_steps.errors import UserError, exact
@@ -49,8 +49,11 @@ def check_names(search: Search, retrain: Retrain, weights: Weights) -> None:
             raise ValueError(f"{problem}, since weights is {weights.source}; rename the strategy")
 
 
-def check_published(report: Report, search: Search) -> None:
-    """Refuse published figures of strategies that are not run, or that no table's figures stand beside."""
+def check_published(report: Report, search: Search, space: Space) -> None:
+    """Refuse published figures of strategies that are not run, or that no table of cells stands beside."""
+    if report.published and isinstance(space, MobileSpace):
+        problem = f"report.published counts the skip connections of cells, but space {space.name} has stages of blocks"
+        raise ValueError(f"{problem}; leave report.published out")
     if report.published and not isinstance(search.estimator, Table):
         problem = "report.published is compared with accuracies of a benchmark's table"
         raise ValueError(f"{problem}; set search.estimator to kind table, or leave report.published out")
@@ -116,7 +119,11 @@ def check_objectives(search: Search) -> None:
     for name in columns:
         if name in (*OBJECTIVES, SEARCH, REPORT, VALID, SECONDS):
             raise ValueError(f"search.estimator.columns.{name} has a name with another meaning; rename the column")
+    limits = [name for name, one in columns.items() if one.at_most is not None or one.at_least is not None]
     for key, one in search.strategies.items():
+        if isinstance(one, Milp) and limits:
+            problem = f"search.strategies.{key} (kind milp) knows what blocks cost, but no limit of a table's column"
+            raise ValueError(f"{problem}, as search.estimator.columns.{limits[0]} has; take it out, or the limit")
         for name in getattr(one, "objectives", ()):
             if name not in OBJECTIVES and name not in columns:
                 known = ", ".join((*OBJECTIVES, *columns))

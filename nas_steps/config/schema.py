@@ -144,7 +144,7 @@ class Config(Section):
         check_estimator(search, space)
         check_metric(self.metric, search)
         check_objectives(search)
-        check_published(self.report, search)
+        check_published(self.report, search, space)
         check_constraints(search, self.data, space, self.retrain.network)
         check_start(self.retrain, search, space)
         check_factorial(self.scaling, self.data)

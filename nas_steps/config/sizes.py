@@ -25,9 +25,10 @@ def sized(raw: Mapping[str, Any]) -> dict[str, Any]:
     known = ", ".join(map(str, sizes))
     if size is None:
         raise ValueError(f"size: not given, but there are sizes; name one of {known}, in the file or by --config size=")
-    if size not in sizes:
+    found = {str(key): value for key, value in sizes.items()}
+    if str(size) not in found:
         raise ValueError(f"size: there is no size {size!r} (known: {known})")
-    over = {} if sizes[size] is None else sizes[size]
+    over = {} if found[str(size)] is None else found[str(size)]
     if not isinstance(over, Mapping):
         raise ValueError(f"sizes.{size}: keys and values are expected here, given {over!r}")
     for key in (SIZE, SIZES):

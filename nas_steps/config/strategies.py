@@ -111,7 +111,7 @@ class Bayesian(Batches):
     kind: Literal["bayesian"] = Field("bayesian", description="A Gaussian process predicts what improves most.")
     candidates: Positive = Field(200, description="Neighbours of the best to predict each round; as many are random.")
     objectives: Objectives = Field(
-        [], description="Costs to minimise beside the score, as of `nsga2`; without any, the score alone."
+        [], max_length=2, description="Costs to minimise beside the score, as of `nsga2`, at most two; none: the score."
     )
 
 

@@ -30,6 +30,10 @@ class TableSpace(Limited):
         if self.limited:
             self.start = self._first_within()
 
+    @property
+    def is_limited(self) -> bool:
+        return bool(self.constraints or self.limited)
+
     def admits(self, architecture: Architecture) -> bool:
         return super().admits(architecture) and self._keeps(architecture)
 

@@ -38,12 +38,6 @@ def feature_matrices(rows: Sequence[Sequence[Mapping[str, float]]]) -> list[Arra
     return matrices
 
 
-def squared_distances(one: Array, other: Array) -> Array:
-    """Return the squared distances (n, m) of rows (n, features) from rows (m, features)."""
-    squares = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1)[None, :] - 2 * one @ other.T
-    return np.maximum(squares, 0.0)
-
-
 class GaussianProcess:
     """A Gaussian process with a constant mean, noise, and the kernel Matern 5/2 of a weighted sum of distances.
 

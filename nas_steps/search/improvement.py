@@ -25,18 +25,17 @@ def expected_improvement(mean: Array, deviation: Array, best: Array | float) -> 
 
 
 def expected_hypervolume_improvement(
-    mean: Array, deviation: Array, costs: Array, scores: Array, known: Array, reference: Array
+    mean: Array, deviation: Array, costs: Array, scores: Array, known: Array, reference: Array, floor: float
 ) -> Array:
     """Return the expected growth (m,) of the volume that the front dominates, for scores with known costs.
 
     `mean` and `deviation` (m,) predict the scores of new architectures with the `costs` (m, k); `scores` (n,) and
-    `known` (n, k) are those of the evaluated ones. The volume reaches down to the worst of `scores` and up to the costs
+    `known` (n, k) are those of the evaluated ones. The volume reaches down to the score `floor` and up to the costs
     `reference` (k,). As costs are known, the expectation is exact: at any costs u that an architecture keeps, the
     volume grows by its improvement on the best evaluated score within u, and that is integrated over u.
     """
     points = [(-score, *row) for score, row in zip(scores, known, strict=True)]
     front = non_dominated_fronts(points)[0]
-    floor = scores.min()
     # the edges of the boxes in which the best score is the same
     edges = [
         np.append(np.unique(np.append(known[front, axis], costs[:, axis].min())), reference[axis])

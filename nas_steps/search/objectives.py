@@ -24,10 +24,10 @@ def check_objectives(space: Space, names: Iterable[str]) -> None:
     for name in names:
         if name == LATENCY and not (isinstance(space, Limited) and space.table.has_latency):
             unknown = f"objective latency: the latencies of the blocks of space {space.name} were not measured"
-            raise UserError(f"{unknown}; name by --costs a blocks.csv with latencies")
+            raise UserError(f"{unknown}; name by --blocks a blocks.csv with latencies")
         if name not in (*COUNTED, LATENCY) and not isinstance(space, Priced):
             raise UserError(
-                f"objective {name}: only a benchmark's table has further columns; choose macs or parameters"
+                f"objective {name}: only a benchmark's table has further columns; choose macs, parameters or latency"
             )
 
 

@@ -62,6 +62,24 @@ class Sampler(ABC):
         self.seen.restore(state["seen"])
 
 
+class Evaluating(Sampler):
+    """A strategy that remembers all evaluations: `evaluated` has the architectures and their fitness, in order."""
+
+    def __init__(self, space: Space, settings: Any = None) -> None:
+        super().__init__(space, settings)
+        self.evaluated: list[tuple[Architecture, float]] = []
+
+    def tell(self, estimates: Sequence[Estimate]) -> None:
+        self.evaluated += [(self.space.parse(one.architecture), one.fitness) for one in self.seen.tell(estimates)]
+
+    def state(self) -> State:
+        return {**super().state(), "evaluated": scored_to_json(self.evaluated)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore(state)
+        self.evaluated = scored_from_json(self.space, state["evaluated"])
+
+
 class Seen:
     """The architectures that were asked or told; isomorphic ones are the same."""
 
@@ -98,7 +116,8 @@ class Seen:
                     return architecture
         listed = self.space.size() <= LISTED
         # draws within tight constraints are slow
-        patience = TRIES if listed or isinstance(self.space, Bounded) else PATIENCE
+        limited = isinstance(self.space, Bounded) and self.space.is_limited
+        patience = TRIES if listed or limited else PATIENCE
         for _ in range(patience):
             if self.is_new(architecture := self.space.sample(random)):
                 return architecture
@@ -108,7 +127,7 @@ class Seen:
                 return None
             self.is_new(architecture := random.choice(left))
             return architecture
-        bounded = "; few of them are within search.constraints" if isinstance(self.space, Bounded) else ""
+        bounded = "; few of them are within the constraints" if limited else ""
         raise UserError(
             f"space {self.space.name} has {self.space.size()} architectures, isomorphic ones among them{bounded}, and "
             f"in {patience} draws no new one came: ask for fewer evaluations, "

@@ -32,7 +32,7 @@ class KernelRidgeEnsemble:
     def __init__(self, x: Array, y: Array, size: int, random: np.random.Generator) -> None:
         """Fit to x (n, features) and y (n,)."""
         self.x = x
-        squares = _squared_distances(x, x)
+        squares = squared_distances(x, x)
         self.width = float(squares.mean()) or 1.0
         kernel = np.exp(-squares / self.width)
         #: (n, members) and (members,)
@@ -45,11 +45,12 @@ class KernelRidgeEnsemble:
 
     def predict(self, x: Array) -> tuple[Array, Array]:
         """Return the members' mean and standard deviation, each (m,), for x (m, features)."""
-        predicted = np.exp(-_squared_distances(x, self.x) / self.width) @ self.duals + self.means
+        predicted = np.exp(-squared_distances(x, self.x) / self.width) @ self.duals + self.means
         return predicted.mean(axis=1), predicted.std(axis=1, ddof=1)
 
 
-def _squared_distances(one: Array, other: Array) -> Array:
+def squared_distances(one: Array, other: Array) -> Array:
+    """Return the squared distances (n, m) of rows (n, features) from rows (m, features)."""
     squares = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1)[None, :] - 2 * one @ other.T
     return np.maximum(squares, 0.0)
 

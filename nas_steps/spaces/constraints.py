@@ -47,6 +47,10 @@ class Limited:
         self.decision, self.decode, self.decided = space.decision, space.decode, space.decided
         self.encode, self.describe = space.encode, space.describe
 
+    @property
+    def is_limited(self) -> bool:
+        return bool(self.constraints)
+
     def admits(self, architecture: Architecture) -> bool:
         """Return whether an architecture keeps all limits."""
         return not self.constraints or keeps(self.table.costs(architecture), self.constraints)

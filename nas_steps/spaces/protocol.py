@@ -76,6 +76,10 @@ class Space(Protocol):
 class Bounded(Protocol):
     """A space that samples and mutates only to architectures that may be evaluated; decisions can lead to others."""
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is any limit."""
+
     def admits(self, architecture: Architecture) -> bool: ...
 
 

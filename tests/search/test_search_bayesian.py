@@ -19,8 +19,9 @@ from nas_steps.config import strategies
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.search import gaussian_process
-from nas_steps.search.gaussian_process import GaussianProcess, feature_matrices, squared_distances
+from nas_steps.search.gaussian_process import GaussianProcess, feature_matrices
 from nas_steps.search.improvement import expected_hypervolume_improvement, expected_improvement
+from nas_steps.search.regression import squared_distances
 from nas_steps.search.samplers.bayesian import BayesianSearch
 from nas_steps.search.sampling import run
 from nas_steps.spaces.cells.presets import PRESETS
@@ -140,22 +141,22 @@ def test_hypervolume_improvement_is_the_growth_of_the_counted_volume(objectives:
         volume(np.append(scores, score), np.vstack([known, cost]), scores.min(), low, reference) - before
         for score, cost in zip(new, costs, strict=True)
     ]
-    found = expected_hypervolume_improvement(new, np.zeros(6), costs, scores, known, reference)
+    found = expected_hypervolume_improvement(new, np.zeros(6), costs, scores, known, reference, scores.min())
     assert found == pytest.approx(expected)
     # of an uncertain score, the mean over its distribution
     draws = new[:, None] + 1.5 * random.normal(size=(1, 4000))
     sampled = [
         fmean(
             float(
-                expected_hypervolume_improvement(np.array([value]), np.zeros(1), costs[[n]], scores, known, reference)[
-                    0
-                ]
+                expected_hypervolume_improvement(
+                    np.array([value]), np.zeros(1), costs[[n]], scores, known, reference, scores.min()
+                )[0]
             )
             for value in draws[n, :400]
         )
         for n in range(2)
     ]
-    exact = expected_hypervolume_improvement(new, np.full(6, 1.5), costs, scores, known, reference)[:2]
+    exact = expected_hypervolume_improvement(new, np.full(6, 1.5), costs, scores, known, reference, scores.min())[:2]
     assert sampled == pytest.approx(exact, rel=0.25, abs=0.3)
 
 

@@ -83,7 +83,7 @@ def test_where_too_few_are_within_the_limits_the_limits_are_named(monkeypatch: p
     space = mobile.PRESETS["mobile_small"]
     costs = table(space)
     constrained = Limited(space, costs, {"macs": costs.costs(costs.smallest("macs")).macs})
-    with pytest.raises(UserError, match=r"few of them are within search\.constraints.*loosen the constraints"):
+    with pytest.raises(UserError, match=r"few of them are within the constraints.*loosen the constraints"):
         propose(strategies.Random(evaluations=50), constrained, [], count=50, seed=0)
 
 

@@ -19,7 +19,7 @@ from benchmarks import additive as measured
 from nas_steps.config import strategies
 from nas_steps.config.load import load
 from nas_steps.errors import UserError
-from nas_steps.estimation.estimates import Estimate, write_estimates
+from nas_steps.estimation.estimates import SCREENED, Estimate, write_estimates
 from nas_steps.provenance.files import read_csv
 from nas_steps.search import additive, sampling
 from nas_steps.search.additive import RIDGES, AdditiveScore, AdditiveSearch
@@ -187,6 +187,35 @@ def test_the_best_architecture_of_an_additive_score_is_found_and_foretold(name: 
         foretold = predictions[1][one.architecture]
         assert foretold.predicted == pytest.approx(one.score, abs=1e-3)
         assert (foretold.optimality, foretold.prediction_rmse) == ("optimal", pytest.approx(0, abs=1e-3))
+
+
+def test_every_round_has_the_next_best_however_many_came_before() -> None:
+    listed, paths = everything(CELLS), paths_of(CELLS)
+    gains = np.random.default_rng(1).normal(size=len(paths.terms))
+
+    def score(one: Any) -> float:
+        return 3 + float(np.dot(paths.counts(one), gains))
+
+    rounds, predictions = searched(CELLS, score, strategies.Milp(initial=20, batch=4, rounds=11))
+    assert [len(found) for found in predictions] == [0, *[4] * 10]
+    # the first 20, drawn at random, left 61 of 81; the next 40 are the best of them
+    drawn = {one.architecture for one in rounds[0]}
+    left = sorted((score(one) for text, (one, _) in listed.items() if text not in drawn), reverse=True)
+    proposed = [one.score for estimates in rounds[1:] for one in estimates]
+    assert sorted(proposed, reverse=True) == pytest.approx(left[:40], abs=1e-3)
+
+
+def test_what_a_screen_rejected_is_not_proposed_again() -> None:
+    strategy = sampler(strategies.Milp(initial=20, batch=4), CELLS)
+    first = list(map(str, strategy.ask(20, Random(0))))
+    strategy.tell([Estimate(index, text, float(text.count("conv"))) for index, text in enumerate(first)])
+    for number in range(12):
+        asked = list(map(str, strategy.ask(4, Random(number))))
+        assert set(strategy.predictions) == set(asked)
+        again = sampler(strategies.Milp(initial=20, batch=4), CELLS)
+        strategy.tell([Estimate(index, text, 0.1, status=SCREENED) for index, text in enumerate(asked)])
+        again.restore(strategy.state())
+        assert again.state() == strategy.state()
 
 
 def test_a_score_with_interactions_has_a_regret_and_a_gap_that_are_told() -> None:

@@ -14,7 +14,7 @@ from small_supernets import batch, supernet
 from test_search_relaxation import of
 from torch import Tensor
 
-from nas_steps.config.strategies import GRADIENT, Darts, Gradient, PcDarts, Rsws
+from nas_steps.config.strategies import GRADIENT, Darts, Gradient, PcDarts, Rsws, Setn
 from nas_steps.models.cells.mixed_cell import Mix, MixedCell
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.search.darts.learner import DartsLearner, learner_of
@@ -209,7 +209,7 @@ def test_what_an_alpha_says_counts_for_nothing_against_what_is_missed() -> None:
 
 # ----------------------------------------------------------------------------------- under every relaxation
 
-ALPHAS = [kind for kind in GRADIENT if kind is not Rsws]
+ALPHAS = [kind for kind in GRADIENT if kind not in (Rsws, Setn)]
 #: a node that reads four states and keeps two
 WIDE = CellSpace("s", ("none", "skip_connect", "max_pool_3x3", "nor_conv_1x1"), 3)
 

@@ -122,8 +122,9 @@ def test_what_was_screened_counts_as_seen_and_no_more(settings: Any) -> None:
     screened = [estimate(index, text, SCREENED) for index, text in enumerate(everything[:12])]
     strategy.tell(screened)
     assert {str(one) for one in strategy.ask(9, Random(0))} == set(everything[12:])
-    # nothing else is known of them
-    assert same({**strategy.state(), "seen": 0}, {**other.state(), "seen": 0})
+    # nothing else is known of them; milp remembers what they are, so that its solver leaves them out
+    known = {"seen": 0, "rejected": 0}
+    assert same({**strategy.state(), **known}, {**other.state(), **known})
 
 
 def test_a_large_space_where_nothing_new_comes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +188,7 @@ def test_a_space_of_one_architecture_is_refused(settings: Any) -> None:
         (strategies.Evolution, {"population": 3, "sample": 4}, "sample .4. is larger than population .3."),
         (strategies.Reinforce, {"rounds": 0}, "greater than 0"),
         (strategies.Predictor, {"rounds": 0}, "greater than 0"),
-        (strategies.Nsga2, {"objectives": ["energy"]}, "'macs', 'parameters' or 'latency'"),
+        (strategies.Bayesian, {"objectives": ["macs", "latency", "parameters"]}, "at most 2"),
         (strategies.Nsga2, {"objectives": []}, "at least 1"),
         (strategies.Nsga2, {"objectives": ["macs", "macs"]}, "stands twice"),
         (strategies.Milp, {"rounds": 1}, "greater than or equal to 2"),

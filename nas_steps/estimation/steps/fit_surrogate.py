@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nas_steps.errors import UserError
 from nas_steps.estimation import surrogate
 from nas_steps.estimation.completed import open_table
 from nas_steps.estimation.settings import TableSettings
@@ -16,6 +17,9 @@ def main(task: Task) -> None:
     settings = task.read_settings(TableSettings)
     table = open_table(task.path, settings, None)
     task.cost.loaded()
+    if not any(table.is_measured(SEARCH, one) and table.is_measured(REPORT, one) for one in table.architectures()):
+        both = f"{settings.table.search} and {settings.table.report}"
+        raise UserError(f"{task.path}: no row has both {both}; at least one must, to say how well a search can do")
     known = table.architectures()
     asked = {column: name for name, column in reversed(table.columns.items())}
     columns = {column: np.array([table.value(name, one) for one in known]) for column, name in asked.items()}

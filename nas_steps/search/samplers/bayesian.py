@@ -1,21 +1,20 @@
 """Bayesian optimisation."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
 from nas_steps.config import strategies
-from nas_steps.estimation.estimates import Estimate
 from nas_steps.search.objectives import check_objectives, foreseen
-from nas_steps.search.protocol import Sampler, State, scored_from_json, scored_to_json
+from nas_steps.search.protocol import Evaluating
 from nas_steps.spaces.protocol import Architecture, Space
 
 #: number of the best whose neighbours are predicted
 PARENTS = 10
 
 
-class BayesianSearch(Sampler):
+class BayesianSearch(Evaluating):
     """Bayesian optimisation with a kernel that knows architectures (Ru et al. 2021, NAS-BOWL).
 
     A Gaussian process on the normal scores of what was evaluated predicts the neighbours of the best and uniform draws.
@@ -27,7 +26,6 @@ class BayesianSearch(Sampler):
     def __init__(self, space: Space, settings: strategies.Bayesian) -> None:
         check_objectives(space, settings.objectives)
         super().__init__(space, settings)
-        self.evaluated: list[tuple[Architecture, float]] = []
 
     def ask(self, count: int, random: Random) -> list[Architecture]:
         scores = [fitness for _, fitness in self.evaluated if fitness > -math.inf]
@@ -60,9 +58,9 @@ class BayesianSearch(Sampler):
         # imported here: the Snakefile loads this module
         import numpy as np
 
-        from nas_steps.search.gaussian_process import GaussianProcess, feature_matrices, squared_distances
+        from nas_steps.search.gaussian_process import GaussianProcess, feature_matrices
         from nas_steps.search.improvement import expected_hypervolume_improvement, expected_improvement
-        from nas_steps.search.regression import normal_scores
+        from nas_steps.search.regression import normal_scores, squared_distances
 
         known = len(self.evaluated)
         y = normal_scores([max(fitness, worst) for _, fitness in self.evaluated])
@@ -70,11 +68,14 @@ class BayesianSearch(Sampler):
         groups = feature_matrices(rows)
         distances = np.array([squared_distances(group, group) for group in groups])
         first = distances[:, : self.settings.initial, : self.settings.initial]
-        # of uniform draws, so that the search does not change it
-        scale = np.maximum(first.mean(axis=(1, 2)), 1e-9)
+        # of uniform draws, so that the search does not change it; if these agree, of all
+        scale = first.mean(axis=(1, 2))
+        scale = np.where(scale > 0, scale, distances.mean(axis=(1, 2)))
+        scale = np.where(scale > 0, scale, 1.0)
         process = GaussianProcess(distances[:, :known, :known], y, scale)
         mean, covariance = process.predict(distances[:, known:, :known], distances[:, known:, known:])
         costs = self._costs([*(one for one, _ in self.evaluated), *candidates])
+        floor = float(y.min())
         chosen: list[int] = []
         for _ in range(min(count, len(candidates))):
             deviation = np.sqrt(np.maximum(covariance.diagonal(), 0.0))
@@ -84,7 +85,7 @@ class BayesianSearch(Sampler):
                 own = costs[known + np.array(chosen, dtype=int)]
                 seen = np.concatenate([costs[:known], own])
                 reference = costs.max(axis=0) + 0.1 * (np.ptp(costs, axis=0) + 1e-9)
-                gains = expected_hypervolume_improvement(mean, deviation, costs[known:], y, seen, reference)
+                gains = expected_hypervolume_improvement(mean, deviation, costs[known:], y, seen, reference, floor)
             gains[chosen] = -math.inf
             # where nothing is expected to improve, the least certain
             best = int(np.lexsort((-deviation, -gains))[0])
@@ -105,16 +106,6 @@ class BayesianSearch(Sampler):
         # what is maximised is negative; what has both signs has no logarithm
         logarithms = np.sign(costs) * np.log(np.maximum(np.abs(costs), 1e-9))
         return np.where((costs > 0).all(axis=0) | (costs < 0).all(axis=0), logarithms, costs)
-
-    def tell(self, estimates: Sequence[Estimate]) -> None:
-        self.evaluated += [(self.space.parse(one.architecture), one.fitness) for one in self.seen.tell(estimates)]
-
-    def state(self) -> State:
-        return {**super().state(), "evaluated": scored_to_json(self.evaluated)}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        super().restore(state)
-        self.evaluated = scored_from_json(self.space, state["evaluated"])
 
 
 sampler = BayesianSearch

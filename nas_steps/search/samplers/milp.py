@@ -6,16 +6,16 @@ from random import Random
 from typing import Any
 
 from nas_steps.config import strategies
-from nas_steps.estimation.estimates import Estimate
-from nas_steps.search.protocol import Prediction, Sampler, State, scored_from_json, scored_to_json
+from nas_steps.estimation.estimates import SCREENED, Estimate
+from nas_steps.search.protocol import Evaluating, Prediction, State
 from nas_steps.spaces.constraints import Limited, paths_of
 from nas_steps.spaces.protocol import Architecture, Space
 
-#: solutions of one round that may be known, evaluated before or isomorphic to one that was: then the rest is drawn
+#: solutions of one round that may be isomorphic to known ones or just outside the constraints: then the rest is drawn
 KNOWN = 20
 
 
-class MilpSearch(Sampler):
+class MilpSearch(Evaluating):
     """Block scores and mixed-integer programming in the manner of Puzzle (Bercovich et al. 2024).
 
     The first round is a uniform sample within the constraints. Then the gain of each block is fitted to all scores by
@@ -26,7 +26,8 @@ class MilpSearch(Sampler):
 
     def __init__(self, space: Space, settings: strategies.Milp) -> None:
         super().__init__(space, settings)
-        self.evaluated: list[tuple[Architecture, float]] = []
+        #: what a screen rejected
+        self.rejected: list[Architecture] = []
         self._paths = paths_of(space)
 
     def ask(self, count: int, random: Random) -> list[Architecture]:
@@ -48,6 +49,8 @@ class MilpSearch(Sampler):
         limited = self.space if isinstance(self.space, Limited) else None
         table, constraints = (limited.table, limited.constraints) if limited else (None, {})
         search = AdditiveSearch(self._paths, model.gains, table, constraints)
+        for architecture in (*(one for one, _ in self.evaluated), *self.rejected):
+            search.exclude(self._paths.path(architecture))
         new: list[Architecture] = []
         for _ in range(count + KNOWN):
             if len(new) == count or (solution := search.best()) is None:
@@ -64,14 +67,15 @@ class MilpSearch(Sampler):
         return new
 
     def tell(self, estimates: Sequence[Estimate]) -> None:
-        self.evaluated += [(self.space.parse(one.architecture), one.fitness) for one in self.seen.tell(estimates)]
+        super().tell(estimates)
+        self.rejected += [self.space.parse(one.architecture) for one in estimates if one.status == SCREENED]
 
     def state(self) -> State:
-        return {**super().state(), "evaluated": scored_to_json(self.evaluated)}
+        return {**super().state(), "rejected": list(map(str, self.rejected))}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         super().restore(state)
-        self.evaluated = scored_from_json(self.space, state["evaluated"])
+        self.rejected = list(map(self.space.parse, state["rejected"]))
 
 
 sampler = MilpSearch

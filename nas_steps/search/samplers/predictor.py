@@ -1,29 +1,22 @@
 """Predict scores and evaluate what is promising."""
 
 import math
-from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any
 
 from nas_steps.config import strategies
-from nas_steps.estimation.estimates import Estimate
-from nas_steps.search.protocol import Sampler, State, scored_from_json, scored_to_json
-from nas_steps.spaces.protocol import Architecture, Space
+from nas_steps.search.protocol import Evaluating
+from nas_steps.spaces.protocol import Architecture
 
 #: number of the best that are mutated (White et al. 2021, section 4)
 PARENTS = 10
 
 
-class PredictorSearch(Sampler):
+class PredictorSearch(Evaluating):
     """A variant of BANANAS (White et al. 2021, algorithm 1): independent Thompson sampling over mutations of the best.
 
     The ensemble predicts from encoded architectures. Unlike there, it consists of kernel ridge regressions on normal
     scores, and half of the candidates are random. A failed architecture counts as the worst seen.
     """
-
-    def __init__(self, space: Space, settings: strategies.Predictor) -> None:
-        super().__init__(space, settings)
-        self.evaluated: list[tuple[Architecture, float]] = []
 
     def ask(self, count: int, random: Random) -> list[Architecture]:
         if all(fitness == -math.inf for _, fitness in self.evaluated):
@@ -60,16 +53,6 @@ class PredictorSearch(Sampler):
             if identity not in self.seen.identities:
                 unseen.setdefault(identity, architecture)
         return list(unseen.values())
-
-    def tell(self, estimates: Sequence[Estimate]) -> None:
-        self.evaluated += [(self.space.parse(one.architecture), one.fitness) for one in self.seen.tell(estimates)]
-
-    def state(self) -> State:
-        return {**super().state(), "evaluated": scored_to_json(self.evaluated)}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        super().restore(state)
-        self.evaluated = scored_from_json(self.space, state["evaluated"])
 
 
 sampler = PredictorSearch

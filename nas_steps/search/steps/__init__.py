@@ -16,7 +16,7 @@ ASKING = {"strategy": Reads("search.strategies.{strategy}", derive.strategy, dep
 SHARED = {**SEARCHED, "estimator": "search.estimator"}
 SAMPLER = "nas_steps.search.samplers.{strategy[kind]}"
 #: the packages that samplers compute by
-BY_KIND = {"reinforce": ("torch",), "milp": ("scipy",)}
+BY_KIND = {"reinforce": ("torch",), "milp": ("scipy",), "bayesian": ("scipy",)}
 ENDS = {
     "candidates": (
         f"{FOLDER}/candidates.csv",
@@ -37,7 +37,7 @@ ENDS = {
 DATA = {"data": "folder of the prepared data"}
 WEIGHTS = {"weights?": "source.safetensors: the pretrained weights that networks start from"}
 ON_DEVICE: Any = {"packages": TRAINS, "device": True}
-COSTS = {"blocks?": "blocks.csv, if there are constraints or latency is an objective"}
+COSTS = {"blocks?": "blocks.csv, if costs are constrained or have to be known before an evaluation"}
 
 SURROGATE = {"surrogate?": "surrogate.safetensors, if it completes the table"}
 
@@ -272,7 +272,7 @@ STEPS = steps(
         jobs={"strategy": "sampling", "seed": "search_seeds"},
         when=("one_shot",),
         kinds=(SAMPLER,),
-        kind_packages={"milp": BY_KIND["milp"]},
+        kind_packages={kind: BY_KIND[kind] for kind in ("milp", "bayesian")},
         **ON_DEVICE,
         takes={
             **DATA,

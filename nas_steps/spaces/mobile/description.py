@@ -10,9 +10,9 @@ from nas_steps.spaces.mobile.architectures import MobileArchitecture, operation_
 def described(architecture: MobileArchitecture) -> tuple[Mapping[str, float], ...]:
     """Return three groups: numbers, the size and the choices, 1 for each that is taken.
 
-    Of two architectures, the squared distance of the choices is twice the Hamming distance. The numbers are each
-    stage's depth, width, stride and sums over layers, and each layer's kernel, expansion and squeeze-excitation, widths
-    and strides as logarithms; a layer that is left out or beyond the depth has zeros.
+    A choice that differs counts 2 in the squared distance of the last group (Hamming), a layer that one of two lacks 1.
+    The numbers are each stage's depth, width, stride and sums over layers, and each layer's kernel, expansion and
+    squeeze-excitation, widths and strides as logarithms; a layer that is left out or beyond the depth has zeros.
     """
     choices: dict[str, float] = {}
     numbers: dict[str, float] = defaultdict(float)
