@@ -1,7 +1,7 @@
 """Why the kind `milp` is as it is, and how well additive block scores predict accuracies that were measured.
 
     python -m benchmarks.additive designs --landscapes 10
-    python -m benchmarks.additive tables ../shared/data
+    python -m benchmarks.additive tables FOLDER
 
 `designs` compares what block scores can be taken from, on made-up landscapes over two spaces: a normal gain for each
 term (a layer's operation, a stage's setting, an edge's operation) and one for each pair of terms, whose part that is no

@@ -1,6 +1,7 @@
 """How much of what a table's page tells is predicted by a surrogate, and how well. The page prints `RULE`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from nas_steps.report import numbers
 from nas_steps.report.columns import Table, figure, figures, text
@@ -79,23 +80,21 @@ def optimism(results: Results) -> Iterator[Sentence]:
 
 def source(results: Results, architecture: str, name: str) -> str:
     """Return `measured`, or `predicted, 90 % interval [66.1, 67.9]`; empty without a surrogate."""
-    row = _row(results, architecture) if results.surrogate else None
-    if row is None:
-        return ""
-    if row[f"{name}_measured"]:
-        return "measured"
-    return f"predicted, 90\N{NO-BREAK SPACE}% interval {numbers.interval(row[f'{name}_low'], row[f'{name}_high'], 1)}"
+    return _source(results, architecture, name, lambda low, high: numbers.interval(low, high, 1))
 
 
 def source_of_cost(results: Results, architecture: str, name: str) -> str:
     """Return the same for a further column, in its own unit: `predicted, 90 % interval 5.4 to 6.1`."""
+    return _source(results, architecture, name, lambda low, high: f"{numbers.digits(low)} to {numbers.digits(high)}")
+
+
+def _source(results: Results, architecture: str, name: str, spelled: Callable[[Any, Any], str]) -> str:
     row = _row(results, architecture) if results.surrogate else None
     if row is None:
         return ""
     if row[f"{name}_measured"]:
         return "measured"
-    low, high = (numbers.digits(row[f"{name}{end}"]) for end in ("_low", "_high"))
-    return f"predicted, 90\N{NO-BREAK SPACE}% interval {low} to {high}"
+    return f"predicted, 90\N{NO-BREAK SPACE}% interval {spelled(row[f'{name}_low'], row[f'{name}_high'])}"
 
 
 def _error(check: Cells) -> str:

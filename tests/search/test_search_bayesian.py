@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import product
 from random import Random
 from statistics import fmean
@@ -283,15 +282,3 @@ def test_all_architectures_of_a_space_have_the_same_groups(space: Any) -> None:
     drawn = [space.describe(space.sample(random)) for _ in range(20)]
     assert len({len(groups) for groups in drawn}) == 1
     assert all(value == value for groups in drawn for group in groups for value in group.values())
-
-
-def test_proposing_is_fast_enough_in_the_largest_spaces() -> None:
-    # a generous bound: the goal, 2 s after 100 evaluations, is benchmarks.search_tools' to measure
-    space = PRESETS["darts"]
-    random = Random(0)
-    search = BayesianSearch(space, strategies.Bayesian(initial=10))
-    told = [Estimate(number, str(space.sample(random)), random.random()) for number in range(100)]
-    search.tell(told)
-    began = time.process_time()
-    assert len(search.ask(4, random)) == 4
-    assert time.process_time() - began < 20

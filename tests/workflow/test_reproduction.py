@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_workflow import ROOT, change, finish, jobs_to_run, snakemake
+from tiny_workflow import ROOT, TINY, change, finish, jobs_to_run, snakemake
 
 from nas_steps.config.load import load, read_yaml
 from nas_steps.errors import UserError
@@ -21,17 +21,7 @@ CONFIG: dict[str, Any] = {
     "experiment": "published",
     "size": "small",
     "sizes": {"small": {"search": {"seeds": 2}}, "large": {"search": {"seeds": 9}}},
-    "data": {
-        "source": "folder",
-        "path": "images",
-        "resolution": 8,
-        "channels": 1,
-        "valid": 0.3,
-        "test": 0.4,
-        "max_train": 60,
-        "max_valid": 60,
-        "max_test": 80,
-    },
+    "data": TINY["data"],
     "space": {"preset": "nasbench201", "nodes": 2},
     "search": {
         "network": {"channels": 2, "cells": 1},
