@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from nas_steps.provenance.died import SHELL
-from nas_steps.provenance.fingerprint import PACKAGE
+from nas_steps.provenance.fingerprint import PACKAGE, transitive_imports
 from nas_steps.provenance.forkserver import Forkserver
+from nas_steps.workflow.steps import STEPS
 
 #: a job that writes what its second argument computes into the file that its first names, and waits for `go`
 JOB = """
@@ -151,6 +152,17 @@ def test_a_child_is_what_a_fresh_python_is(unbuffered: str, monkeypatch: pytest.
     assert outcomes[0].split(", ") == outcomes[1].split(", ")
 
 
+def test_no_module_of_a_step_starts_a_thread_that_a_child_would_miss() -> None:
+    (Path.cwd() / "threaded.py").write_text(
+        "import threading, time; threading.Thread(target=time.sleep, args=(5,)).start()"
+    )
+    loaded = sorted(transitive_imports(*(step.module for step in STEPS.values())))
+    for modules, forked in ((loaded, "True"), (["threaded"], "False")):
+        forkserver = Forkserver({"made_up job": [MARK, *modules]})
+        assert value("one", FORKED) == forked
+        forkserver.close()
+
+
 @pytest.mark.usefixtures("server")
 def test_children_do_not_draw_the_same() -> None:
     assert value("one", "random.random()") != value("two", "random.random()")
@@ -246,6 +258,7 @@ def test_a_killed_server_takes_its_children_with_it_and_jobs_go_on_without(serve
 STARTS = """
 import subprocess, sys, time
 from nas_steps.provenance.forkserver import Forkserver
+from nas_steps.workflow.steps import STEPS
 
 server = Forkserver({"made_up job": []})
 shell = subprocess.Popen(["bash", "-c", sys.argv[1]])

@@ -33,6 +33,8 @@ from nas_steps.provenance.task import ONE_THREAD
 PATIENCE = 10.0
 #: variables that are read when Python or a library starts
 EARLY = ("PYTHON", "LD_", "MALLOC_", "OMP_", "MKL_", "KMP_", "OPENBLAS_", "GOMP_", "TORCH", "PYTORCH", "CUDA_MODULE")
+#: packages that start threads when they are imported; a child would wait for them without end
+THREADED = ("onnxruntime",)
 #: prctl's option by which the kernel kills a child whose parent died
 PARENT_DEATH_SIGNAL = 1
 
@@ -117,9 +119,13 @@ class Server:
     def _load(self) -> None:
         """Load what the jobs of the next command need."""
         command = next(iter(self._unloaded))
+        # to Python, a name without a module is not installed
+        sys.modules |= dict.fromkeys(THREADED)  # type: ignore[arg-type]
         for module in self._unloaded.pop(command):
-            with suppress(ImportError):  # a job that needs it says so
+            with suppress(ImportError):  # a job that needs it loads it, or says what is missing
                 import_module(module)
+        for name in THREADED:
+            del sys.modules[name]
         gc.freeze()  # what is loaded is never collected, so children share its memory
 
     def _is_loaded(self, job: Job) -> bool:
@@ -138,7 +144,8 @@ class Server:
 
     def _fork(self, client: socket.socket, job: Job) -> bool:
         """Fork a child for a job, or let its client be a Python of its own. Returns whether this is the child."""
-        fitting = fits(job, self._given) and not edited_since(self._began)
+        alone = len(os.listdir("/proc/self/task")) == 1  # a thread is not forked, and what it locked stays locked
+        fitting = alone and fits(job, self._given) and not edited_since(self._began)
         child = os.fork() if fitting else 0
         if fitting and not child:
             self._leave(client)
