@@ -107,6 +107,7 @@ wildcard_constraints:
 onstart:
     session.run.planned(workflow)
     session.tell()
+    session.preload()
 
 
 onsuccess:

@@ -2,7 +2,9 @@
 
 import ast
 import hashlib
+import os
 import re
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -127,6 +129,16 @@ def _spelled(value: Any) -> str:
     if isinstance(value, list):
         return f"[{','.join(map(_spelled, value))}]"
     return repr(value)
+
+
+def edited_since(moment: float) -> bool:
+    """Return whether a file of a loaded nas_steps module, or the file's name, was changed after a Unix time.
+
+    The inode's time of change shows it; the time of modification may be anything.
+    """
+    own = f"{PACKAGE.name}."
+    files = [str(found.__file__) for name, found in list(sys.modules.items()) if name.startswith(own)]
+    return any(not os.path.exists(file) or os.stat(file).st_ctime > moment for file in files)
 
 
 def file_hash(file: Path) -> str:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nas_steps import STARTED
+import nas_steps
 from nas_steps.provenance.files import write_json
 
 
@@ -26,8 +26,8 @@ class Cost:
     step: str
     device: str = "cpu"
     threads: int = 1
-    began: float = field(default_factory=lambda: time.time() - (time.perf_counter() - STARTED))
-    import_seconds: float = field(default_factory=lambda: round(time.perf_counter() - STARTED, 3))
+    began: float = field(default_factory=lambda: time.time() - (time.perf_counter() - nas_steps.STARTED))
+    import_seconds: float = field(default_factory=lambda: round(time.perf_counter() - nas_steps.STARTED, 3))
     seconds: float = 0.0
     work_seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -42,13 +42,13 @@ class Cost:
 
     def loaded(self) -> None:
         """Note that the step has imported its modules and begins to work."""
-        self.import_seconds = round(time.perf_counter() - STARTED, 3)
+        self.import_seconds = round(time.perf_counter() - nas_steps.STARTED, 3)
 
     def spent(self) -> dict[str, float]:
         """Return the cost until now, with that of interrupted attempts."""
         usage, before = resource.getrusage(resource.RUSAGE_SELF), self._earlier
         memory = round(usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3), 1)
-        seconds = time.perf_counter() - STARTED
+        seconds = time.perf_counter() - nas_steps.STARTED
         return {
             "seconds": round(seconds + before.get("seconds", 0), 3),
             "work_seconds": round(max(seconds - self.import_seconds, 0) + before.get("work_seconds", 0), 3),

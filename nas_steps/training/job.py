@@ -1,7 +1,6 @@
 """The surroundings of every training: device, log header, checkpoints, cost."""
 
 import hashlib
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,11 +11,11 @@ from uuid import uuid4
 
 import torch
 
-from nas_steps import STARTED
+import nas_steps
 from nas_steps.data.store import read_meta
 from nas_steps.errors import UserError
 from nas_steps.metrics import ACCURACY, undefined
-from nas_steps.provenance.fingerprint import PACKAGE, code_fingerprint
+from nas_steps.provenance.fingerprint import code_fingerprint, edited_since
 from nas_steps.provenance.ledger import Cost
 from nas_steps.provenance.task import Task
 from nas_steps.provenance.versions import TRAINS, describe_versions
@@ -120,11 +119,6 @@ def undefined_on(data: str | Path, metric: str) -> str:
 
 
 def _code(task: Task) -> str:
-    """Return the fingerprint of the code that runs; a new one each time if a file was edited after the start.
-
-    The inode's time of change shows an edit; the time of modification may be anything."""
-    began = time.time() - (time.perf_counter() - STARTED)
-    own = f"{PACKAGE.name}."
-    files = [Path(str(found.__file__)) for name, found in list(sys.modules.items()) if name.startswith(own)]
-    edited = max(file.stat().st_ctime for file in files) > began
+    """Return the fingerprint of the code that runs; a new one each time if a file was edited after the start."""
+    edited = edited_since(time.time() - (time.perf_counter() - nas_steps.STARTED))
     return f"edited while it ran, {uuid4()}" if edited else code_fingerprint(*task.modules())

@@ -23,7 +23,7 @@ from nas_steps.data.content import content_fingerprint, same_outcome
 from nas_steps.errors import UserError
 from nas_steps.estimation.table import check_table
 from nas_steps.export.packages import packages_of
-from nas_steps.provenance.fingerprint import code_fingerprint, module_hashes
+from nas_steps.provenance.fingerprint import code_fingerprint, module_hashes, transitive_imports
 from nas_steps.provenance.settings import write_settings
 from nas_steps.provenance.step import Step, cardinality, common_folder, expand
 from nas_steps.provenance.versions import describe_versions
@@ -135,13 +135,29 @@ class Plan:
     def code(self, name: str, **wildcards: Any) -> str:
         """Return the fingerprint of the code that a job runs. `code-<fingerprint>.json` among the settings spells it
         out, so that a later run can name the modules that changed."""
-        step = STEPS[name]
-        values = self.values(step, step.variant(wildcards)) if step.kinds else {}
-        modules = tuple(step.modules(values, self.options(step, wildcards)))
+        modules = self._roots(name, wildcards)
         if modules not in self._code:
             path = write_settings("code", module_hashes(*modules), self.store)
             self._code[modules] = Path(path).stem.removeprefix("code-")
         return self._code[modules]
+
+    def _roots(self, name: str, wildcards: dict[str, Any]) -> tuple[str, ...]:
+        """Return the modules that a job runs, without what they import."""
+        step = STEPS[name]
+        values = self.values(step, step.variant(wildcards)) if step.kinds else {}
+        return tuple(step.modules(values, self.options(step, wildcards)))
+
+    def loaded(self, jobs: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, list[str]]:
+        """Return by command, `nas_steps.search darts`, the modules of the package that some jobs can load.
+
+        `jobs` are steps and wildcards. Steps are in the order of a run.
+        """
+        roots: dict[str, set[str]] = {}
+        for name, wildcards in jobs:
+            if name in STEPS:
+                roots.setdefault(name, set()).update(self._roots(name, wildcards))
+        ordered = [(STEPS[name], roots[name]) for name in STEPS if name in roots]
+        return {f"{step.package} {step.name}": sorted(transitive_imports(*modules)) for step, modules in ordered}
 
     def config_key(self, settings: str, path: Sequence[str]) -> str:
         """Return the key of the config that a value of some settings is read from: of `darts-long` and (strategy,

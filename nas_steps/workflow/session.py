@@ -1,5 +1,7 @@
 """A Snakemake that reads the workflow: its plan, the checks before anything runs, the run that it claims."""
 
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from nas_steps.errors import UserError
 from nas_steps.export.packages import check_installed
 from nas_steps.provenance.died import SHELL
 from nas_steps.provenance.files import MENDABLE, in_words
+from nas_steps.provenance.forkserver import SOCKET, Forkserver
 from nas_steps.provenance.runs import Run, claim_while_executing
 from nas_steps.retraining.refusing import check_baselines
 from nas_steps.workflow.machine import count_gpus, gpus_of_a_job, let_jobs_find_the_package
@@ -55,6 +58,7 @@ class Session:
         self._since = time.time()
         self._placed = workflow.modifier.path_modifier.modify
         self.left: Left | None = None
+        self._forkserver: Forkserver | None = None
         in_a_database = "DB" in str(getattr(workflow.workflow_settings, "persistence_backend", ""))
         with in_one_line():
             let_jobs_find_the_package(home, alone)
@@ -93,10 +97,23 @@ class Session:
 
             tell(self.workflow, self.plan, self.gpu)
 
+    def preload(self) -> None:
+        """Start the process that forks the jobs of this run, if they run here, by this Python, and are several.
+
+        NAS_STEPS_FORKSERVER=off lets each job be a Python of its own.
+        """
+        jobs = list(self.workflow.dag.needrun_jobs())
+        here = self.workflow.local_exec and not self.workflow.deployment_settings.deployment_method
+        if self.alone and here and len(jobs) > 1 and sys.platform == "linux" and SOCKET not in os.environ:
+            steps = [(job.rule.name, dict(job.wildcards.items())) for job in jobs]
+            self._forkserver = Forkserver(self.plan.loaded(steps))
+
     def end(self) -> None:
         """Write down what the jobs left, so that it is noticed if their files are replaced later, and their seconds."""
         if self.left is not None:
             Left(self.plan)
+        if self._forkserver is not None:
+            self._forkserver.close()
         if self.alone:
             from nas_steps.workflow.forecast.telling import keep_speeds
 
