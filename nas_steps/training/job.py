@@ -18,6 +18,7 @@ from nas_steps.errors import UserError
 from nas_steps.metrics import ACCURACY, undefined
 from nas_steps.provenance.fingerprint import PACKAGE, code_fingerprint
 from nas_steps.provenance.ledger import Cost
+from nas_steps.provenance.modules import MODULES, remembered
 from nas_steps.provenance.task import Task
 from nas_steps.provenance.versions import TRAINS, describe_versions
 from nas_steps.training.checkpoint import Checkpoint, Checkpoints, opened
@@ -127,4 +128,7 @@ def _code(task: Task) -> str:
     own = f"{PACKAGE.name}."
     files = [Path(str(found.__file__)) for name, found in list(sys.modules.items()) if name.startswith(own)]
     edited = max(file.stat().st_ctime for file in files) > began
-    return f"edited while it ran, {uuid4()}" if edited else code_fingerprint(*task.modules())
+    if edited:
+        return f"edited while it ran, {uuid4()}"
+    with remembered(Path(task.given.settings).with_name(MODULES)):
+        return code_fingerprint(*task.modules())

@@ -25,7 +25,7 @@ def forget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(modules, "_read", set())
 
 
-def never(text: bytes, data: bytes) -> Parsed:
+def never(text: bytes, _: bytes) -> Parsed:
     raise AssertionError(f"{text!r} is parsed again")
 
 
