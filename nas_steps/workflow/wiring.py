@@ -8,6 +8,7 @@ from functools import cache, cached_property
 from typing import Any, TypeVar
 
 from nas_steps.errors import exact
+from nas_steps.provenance.step import cardinality
 from nas_steps.workflow.plan import Plan
 from nas_steps.workflow.steps import STEPS
 
@@ -17,8 +18,8 @@ RUN = "{params.command} {params.options} > {log:q} 2>&1"
 Function = TypeVar("Function", bound=Callable[..., Any])
 #: the fields of a name of a module
 FIELD = re.compile(r"{(\w+)")
-#: the wildcards that decide on a job's options
-ON_OPTIONS = {"entry", "base"}
+#: options that all jobs of an experiment share
+COMMON = {"shards"}
 
 
 class Wired(Mapping[str, Any]):
@@ -93,7 +94,7 @@ class Wired(Mapping[str, Any]):
     @property
     def _has_own_options(self) -> bool:
         """Whether jobs of the step differ in their options."""
-        return bool(self.step.options) and bool(ON_OPTIONS & set(self.step.wildcards()))
+        return not {cardinality(name)[0] for name in self.step.options} <= COMMON
 
     def _command(self, wildcards: Any, input: Mapping[str, Any], output: Mapping[str, str]) -> str:
         return self.plan.command(self.step.name, dict(wildcards.items()), dict(input.items()), dict(output.items()))
