@@ -17,6 +17,7 @@ from nas_steps.errors import UserError
 from nas_steps.metrics import ACCURACY, undefined
 from nas_steps.provenance.fingerprint import code_fingerprint, edited_since
 from nas_steps.provenance.ledger import Cost
+from nas_steps.provenance.modules import MODULES, remembered
 from nas_steps.provenance.task import Task
 from nas_steps.provenance.versions import TRAINS, describe_versions
 from nas_steps.training.checkpoint import Checkpoint, Checkpoints, opened
@@ -120,5 +121,7 @@ def undefined_on(data: str | Path, metric: str) -> str:
 
 def _code(task: Task) -> str:
     """Return the fingerprint of the code that runs; a new one each time if a file was edited after the start."""
-    edited = edited_since(time.time() - (time.perf_counter() - nas_steps.STARTED))
-    return f"edited while it ran, {uuid4()}" if edited else code_fingerprint(*task.modules())
+    if edited_since(time.time() - (time.perf_counter() - nas_steps.STARTED)):
+        return f"edited while it ran, {uuid4()}"
+    with remembered(Path(task.given.settings).with_name(MODULES)):
+        return code_fingerprint(*task.modules())

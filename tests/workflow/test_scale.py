@@ -28,15 +28,37 @@ except SystemExit as end:
 print("MODULES", json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
 sys.exit(status)
 """
+# Runs snakemake's own main and prints how often each function was called.
+COUNTED = """
+import json, sys
+from collections import Counter
+from snakemake.cli import main
+calls = Counter()
+def count(frame, event, _):
+    if event == "call":
+        calls[frame.f_code] += 1
+sys.setprofile(count)
+try:
+    main()
+except SystemExit as end:
+    status = end.code
+sys.setprofile(None)
+named = Counter()
+for code, number in calls.items():
+    named[f"{code.co_filename}:{code.co_qualname}"] += number
+print("CALLS", json.dumps({name: n for name, n in named.items() if "nas_steps" in name or "snakemake" in name}))
+sys.exit(status)
+"""
 
 
-def dry_run(folder: Path, strategies: dict[str, Any], shards: int) -> tuple[dict[str, int], str]:
+def dry_run(folder: Path, strategies: dict[str, Any], shards: int, program: str = LISTED) -> tuple[dict[str, int], str]:
     """How many jobs a dry run has of each rule, and all that it printed."""
+    folder.mkdir(exist_ok=True)
     config = {"experiment": "large", "shards": shards, "search": {"strategies": strategies}}
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     flags = ["--snakefile", str(ROOT / "Snakefile"), "--dry-run", "--configfile", "config.yaml"]
     clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    command = [sys.executable, "-c", LISTED, *flags]
+    command = [sys.executable, "-c", program, *flags]
     result = subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False)
     output = result.stdout + result.stderr
     assert result.returncode == 0, output[-3000:]
@@ -77,3 +99,21 @@ def test_reading_the_workflow_loads_neither_torch_nor_pandas(tmp_path: Path) -> 
     loaded = set(json.loads(output.rpartition("MODULES ")[2].splitlines()[0]))
     assert {"nas_steps", "snakemake"} <= loaded
     assert loaded & {"torch", "torchvision", "pandas", "sklearn", "scipy", "onnx", "onnxruntime", "matplotlib"} == set()
+
+
+def test_no_function_is_called_more_than_in_proportion_to_the_rounds(tmp_path: Path) -> None:
+    """Of the plan, the forecast, the rules and Snakemake: from 16 to 32 rounds twice as many more as from 8 to 16."""
+    calls: list[dict[str, int]] = []
+    for rounds in (1, 8, 16, 32):
+        strategies = {
+            "random": {"evaluations": 4},
+            "evolution": {"population": 2, "sample": 1, "children": 2, "rounds": rounds},
+        }
+        # the first one only parses the modules, which takes long when it is counted
+        _, output = dry_run(tmp_path, strategies, 2, COUNTED if rounds > 1 else LISTED)
+        if rounds > 1:
+            calls.append(json.loads(output.rpartition("CALLS ")[2].splitlines()[0]))
+    names = {name for one in calls for name in one}
+    growth = {name: [one.get(name, 0) for one in calls] for name in names}
+    assert sum(last - first > 24 for first, _, last in growth.values()) > 100  # it is seen at all
+    assert {name: of for name, of in growth.items() if of[2] - of[1] > 2.5 * max(of[1] - of[0], 0) + 40} == {}
