@@ -163,7 +163,15 @@ class Gradient(OfPaper):
     )
     selection_epochs: Natural = Field(5, description="Epochs of learning between two decisions of `perturbation`.")
     candidates: Positive = Field(5, description="The most likely genotypes under the final alphas to pass on.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="bfloat16 is autocast of the supernet, worth it on a GPU; the alphas stay float32."
+    )
     augment: Augment = Field(default_factory=Augment, description="Augmentation of both halves.")
+    graphs: Literal["auto", False] = Field(
+        "auto",
+        description="`auto`: a CUDA GPU replays steps as CUDA graphs if what they launch depends on no value, with the "
+        "same results; false: never.",
+    )
     processes: Processes = 1
 
     @model_validator(mode="after")
