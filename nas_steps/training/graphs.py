@@ -82,18 +82,16 @@ class Replays:
         self.device, self.generators = device, tuple(generators)
         self.stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         #: parts run one after the other, so one can use the memory of another
-        self.pool: tuple[int, int] | None = None
+        self.pool: Any = None
         self.parts: dict[str, Recorded] = {}
         self._key: Hashable = None
         #: whether the recording has failed
         self.off = False
 
-    def run(self, name: str, part: Part, inputs: Sequence[Any], key: Hashable, *, usual: bool) -> tuple[Tensor, ...]:
-        """Run a part on inputs. `key` holds the host's values that a recording keeps; another one begins anew.
+    def run(self, name: str, part: Part, inputs: Sequence[Any], key: Hashable) -> tuple[Tensor, ...] | None:
+        """Run a part on inputs of the same shapes as before; return None if it cannot be recorded, and was not run.
 
-        A batch that does not have the `usual` size is learnt without a recording, as is all after a failed one."""
-        if self.off or not usual:
-            return part(*inputs)
+        `key` holds the host's values that a recording keeps; another one begins anew."""
         if key != self._key or not self.parts:
             self.forget()
             self._key = key
@@ -105,7 +103,7 @@ class Replays:
             print(f"steps are not recorded as CUDA graphs from now on, which is slower: {error}", flush=True)
         self.forget()
         self.off = True
-        return part(*inputs)
+        return None
 
     def forget(self) -> None:
         """Drop the recordings: the tensors that they read are replaced."""

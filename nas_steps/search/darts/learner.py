@@ -202,7 +202,7 @@ class DartsLearner(Learner):
     def can_replay(self) -> bool:
         """Whether a GPU may replay the steps. Drop path, whose probability changes at each, is drawn by the host."""
         settings = self.settings
-        return settings.graphs == "auto" and self.replayable and settings.drop_path == 0 and world().size == 1
+        return settings.graphs and self.replayable and settings.drop_path == 0 and world().size == 1
 
     def __call__(self, images: Tensor, labels: Tensor, done: float) -> tuple[Tensor, Tensor]:
         self.supernet.train()
@@ -224,19 +224,15 @@ class DartsLearner(Learner):
 
     def _run(self, part: Callable[..., Sums], train: Batch, valid: Batch, learns: bool, drop: float) -> Sums:
         """Draw, and do a part of a step, by a replay if there are any."""
-        drawn = self.draw()
-        if self.replays is None:
-            return part(*train, *valid, drawn, drop)
-        decisions = 0 if self.projection is None else self.projection.decisions
-        size = self.settings.batch_size
-        usual = len(train[1]) == len(valid[1]) == size and self.micro_batches.count == 1
-        return self.replays.run(
-            part.__name__,
-            lambda *given: part(*given, drop),
-            (*train, *valid, self.seeded(drawn)),
-            (learns, decisions, *self.kept()),
-            usual=usual,
-        )
+        drawn, replays = self.draw(), self.replays
+        usual = len(train[1]) == len(valid[1]) == self.settings.batch_size and self.micro_batches.count == 1
+        if replays is not None and usual and not replays.off:
+            key = (learns, 0 if self.projection is None else self.projection.decisions, *self.kept())
+            given = (*train, *valid, self.seeded(drawn))
+            done = replays.run(part.__name__, lambda *some: part(*some, drop), given, key)
+            if done is not None:
+                return done
+        return part(*train, *valid, drawn, drop)
 
     def _alpha_step(
         self, images: Tensor, labels: Tensor, valid: Tensor, its_labels: Tensor, drawn: Any, drop: float
