@@ -95,7 +95,7 @@ def training_job(
         "versions": lambda: describe_versions(TRAINS),
         **{name: lambda value=value: str(value) for name, value in what.items()},  # type: ignore[misc]
     }
-    with claimed(task.device, settings.threads) as found, joined(processes, found):
+    with claimed(task.device, settings.threads, settings.deterministic) as found, joined(processes, found):
         key["device"] = lambda: found.type
         values = ", ".join(f"{name} {value}" for name, value in what.items() if isinstance(value, int))
         where = f"device {describe(found)}, threads {settings.threads}"

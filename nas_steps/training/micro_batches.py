@@ -49,7 +49,9 @@ class MicroBatches:
             try:
                 sums = self._backward(parameters, mine, their, len(labels), loss)
             except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
+                # a recording as a CUDA graph must end before memory can be freed
+                recording = torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+                if not out_of_memory(error) or recording:
                     raise
                 message = str(error).strip().splitlines()[0] if str(error).strip() else "no memory left"
             else:

@@ -16,6 +16,7 @@ class ComputeSettings(Settings):
 
     seed: int
     threads: int
+    deterministic: bool = True
     weights: dict[str, str] | None = None
     metric: Metric = "accuracy"
 

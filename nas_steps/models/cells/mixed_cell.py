@@ -35,6 +35,17 @@ def index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
     return torch.tensor(numbers, device=device)
 
 
+@cache
+def flags(rows: tuple[tuple[bool, ...], ...], device: torch.device) -> Tensor:
+    """Return rows of truth values on the device, cached as well."""
+    return torch.tensor(rows, device=device)
+
+
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """Return values of the CPU on the device; the host does not wait for a GPU that is still computing."""
+    return values.to(device, non_blocking=device.type == "cuda")
+
+
 class EdgeGroup(nn.Module):
     """The edges of a cell from `sources` to all nodes that read them, numbered from 0: they are ready together."""
 
@@ -104,8 +115,8 @@ class EdgeGroup(nn.Module):
             return None
         shares = torch.stack([mix[:, column] for column in columns], dim=1)[index(edges, mix.device)]
         if active is not None:
-            chosen = [[active[edge][column] for column in columns] for edge in edges]
-            shares = shares * torch.tensor(chosen, device=shares.device)
+            chosen = tuple(tuple(active[edge][column] for column in columns) for edge in edges)
+            shares = shares * flags(chosen, shares.device)
         channels = state.shape[1]
         diagonal = torch.eye(channels, dtype=shares.dtype, device=shares.device)
         weight = shares[:, None, :, None] * diagonal[None, :, None, :]
