@@ -163,6 +163,9 @@ class Gradient(OfPaper):
     )
     selection_epochs: Natural = Field(5, description="Epochs of learning between two decisions of `perturbation`.")
     candidates: Positive = Field(5, description="The most likely genotypes under the final alphas to pass on.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="bfloat16 is autocast of the supernet, worth it on a GPU; the alphas stay float32."
+    )
     augment: Augment = Field(default_factory=Augment, description="Augmentation of both halves.")
     processes: Processes = 1
 
@@ -194,6 +197,13 @@ class DartsSecondOrder(Gradient):
     def _one_process(self) -> DartsSecondOrder:
         if self.hessian == "autograd" and self.processes > 1:
             raise ValueError("hessian: autograd needs one process; set hessian: finite_difference or processes: 1")
+        return self
+
+    @model_validator(mode="after")
+    def _differences_show(self) -> DartsSecondOrder:
+        if self.hessian == "finite_difference" and self.precision == "bfloat16":
+            problem = "precision is bfloat16, which rounds away the small steps of hessian: finite_difference"
+            raise ValueError(f"{problem}; set hessian: autograd or precision: float32")
         return self
 
 

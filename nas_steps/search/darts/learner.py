@@ -17,7 +17,6 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.darts.discretise import entropy, most_likely
 from nas_steps.search.darts.perturbation import Projection
 from nas_steps.training.batch_norms import same_statistics
-from nas_steps.training.distributed import world
 from nas_steps.training.loop import Batch, Learner, Row, judge
 from nas_steps.training.micro_batches import Loss, MicroBatches
 from nas_steps.training.supervised import cosine
@@ -192,8 +191,11 @@ class DartsLearner(Learner):
 
     def loss_of(self, mix: Callable[[], Mix], drop: float, *, regularised: bool = False) -> Loss:
         def loss(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            # the mix is not computed in 16 bits: alphas that are nearly alike differ
             given = mix() if self.projection is None else self.projection.apply(mix())
-            logits = self.supernet(images, given, drop)
+            with torch.autocast(images.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
+                logits = self.supernet(images, given, drop)
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
             mean = total = F.cross_entropy(logits, labels)
             if regularised and (more := self.regulariser()) is not None:
                 total = mean + more
@@ -246,6 +248,6 @@ def accuracy(
         return supernet(images, mix)
 
     # several processes share the batches out, and each batch has statistics of its own
-    with same_statistics(supernet), world().apart():
+    with same_statistics(supernet):
         judged = judge(supernet, data, metric, logits)
     return judged.loss, judged.value
