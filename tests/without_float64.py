@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 DEVICE = torch.device("meta")
+#: operations whose indices may be on the CPU
+INDEXED = {torch.ops.aten.index.Tensor, torch.ops.aten.index_put_.default, torch.ops.aten._index_put_impl_.default}
 #: they leave the device
 LEAVES = {torch.ops.aten._local_scalar_dense.default}
 
@@ -54,7 +57,7 @@ def computed(function: Any, given: Any, named: Any) -> Any:
     there = [one for one in tensors if isinstance(one, There)]
     named = {**named, "device": torch.device("cpu")} if wanted is not None else named
     moves = function in (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
-    if there and len(there) < len(tensors) and not moves:
+    if there and len(there) < len(tensors) and not moves and function not in INDEXED:
         strangers = [one for one in tensors if not isinstance(one, There) and one.ndim]
         assert not strangers, f"{function}: tensors of two devices"
     held_given, held_named = tree_map(lambda one: one.held if isinstance(one, There) else one, (given, named))
@@ -75,6 +78,14 @@ class _Factories(TorchDispatchMode):
         return computed(function, given, named or {})
 
 
+def _moved(make: Any, data: Any, *, device: Any = None, **named: Any) -> Tensor:
+    """Make a CPU tensor, then move it: torch would give one without numbers to a device called `meta`."""
+    if isinstance(data, There):
+        return data
+    made = make(data, **named)
+    return made if device is None else made.to(device)
+
+
 @contextmanager
 def without_float64(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
     """Yield the device, which exists in the block."""
@@ -85,6 +96,9 @@ def without_float64(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
         return autocast("cpu" if device == DEVICE.type else device, *given, **named)
 
     monkeypatch.setattr(torch, "autocast", known)
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda _device: False)
+    for name in ("tensor", "as_tensor"):
+        monkeypatch.setattr(torch, name, partial(_moved, getattr(torch, name)))
     # oneDNN's strided convolutions write out of bounds (nas_steps.models.convolutions), which is mended on CPUs alone
     with torch.backends.mkldnn.flags(enabled=False), _Factories():
         yield DEVICE

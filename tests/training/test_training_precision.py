@@ -21,9 +21,10 @@ from nas_steps.search.darts.learner import DartsLearner, learner_of
 from nas_steps.search.one_shot.networks import shared_network
 from nas_steps.search.one_shot.sampling import sampling
 from nas_steps.search.one_shot.training import OneShotLearner
-from nas_steps.spaces.cells.presets import PRESETS
+from nas_steps.spaces.cells.space import CellSpace
 
 SMALL = Network(channels=4, cells=3, stem_multiplier=1)
+SPACE = CellSpace("s", ("none", "skip_connect", "max_pool_3x3", "nor_conv_1x1", "sep_conv_3x3"), 1, None)
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -40,7 +41,7 @@ def batches(count: int) -> list[Batch]:
 
 def shared(precision: str) -> tuple[torch.nn.Module, list[float]]:
     torch.manual_seed(0)
-    space = PRESETS["darts"]
+    space = SPACE
     network = shared_network(space, SMALL, inputs=1, classes=3)
     settings = SupernetTraining(sampling="uniform", precision=precision, learning_rate=0.02)
     learner = OneShotLearner(network, settings, sampling("uniform", space, seed=1, between=1), 4)
@@ -50,7 +51,7 @@ def shared(precision: str) -> tuple[torch.nn.Module, list[float]]:
 def searched(settings: Gradient) -> tuple[DartsLearner, list[float]]:
     torch.manual_seed(0)
     kind = learner_of(settings.kind)
-    supernet = Supernet(PRESETS["darts"], SMALL, inputs=1, classes=3, k=kind.k(settings))
+    supernet = Supernet(SPACE, SMALL, inputs=1, classes=3, k=kind.k(settings))
     learner = kind(supernet, settings)
     drawn = batches(2)
     learner.begin(1, 0, iter(drawn))
@@ -76,7 +77,8 @@ def test_a_differentiable_search_learns_in_bfloat16(kind: str) -> None:
     found, losses = searched(settings.model_copy(update={"precision": "bfloat16"}))
     _, expected = searched(settings)
     assert losses != expected
-    assert losses == pytest.approx(expected, rel=0.05)
+    # the steps of the alphas come first; a Dirichlet draw follows them
+    assert losses == pytest.approx(expected, rel=0.1)
     assert {one.dtype for one in found.supernet.state_dict().values()} == {torch.float32, torch.int64}
     assert all(torch.isfinite(one).all() for one in found.supernet.state_dict().values())
 
@@ -106,7 +108,7 @@ def test_the_mix_of_bfloat16_is_in_float32(monkeypatch: pytest.MonkeyPatch) -> N
     gradients = []
     for precision in ("bfloat16", "float32"):
         torch.manual_seed(0)
-        supernet = Supernet(PRESETS["darts"], SMALL, inputs=1, classes=3)
+        supernet = Supernet(SPACE, SMALL, inputs=1, classes=3)
         learner = learner_of("darts")(supernet, Darts(precision=precision))
         (batch,) = batches(1)
         learner.alpha_gradients(batch, batch, None, 0.0)
