@@ -174,10 +174,11 @@ class SupervisedLearner(Learner):
 
     def _mean_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         smoothing = self.recipe.label_smoothing
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         if self.class_weights is None:
-            return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+            return F.cross_entropy(logits, labels, label_smoothing=smoothing)
         # not torch's weighted mean, which divides by the weights of the batch: micro-batches would then count wrongly
-        losses = F.cross_entropy(logits.float(), labels, label_smoothing=smoothing, reduction="none")
+        losses = F.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
         return (self.class_weights[labels] * losses).mean()
 
     @property

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nas_steps.config.space import Network
 from nas_steps.models.cells.operations import FactorizedReduce, ReLUConvNorm, build_operation
+from nas_steps.models.share import own_rows
 from nas_steps.spaces.cells.architectures import Cell, CellArchitecture
 
 #: stages of the network, each with twice the channels and half the side of the one before
@@ -24,7 +25,7 @@ def reductions(cells: int, declared: Sequence[int] | None = None) -> set[int]:
 def drop_path(x: Tensor, probability: float) -> Tensor:
     """Zero whole samples of (N, C, H, W) with `probability`, scaling the others up (Larsson et al. 2017)."""
     keep = 1 - probability
-    mask = torch.empty(x.shape[0], 1, 1, 1, device=x.device, dtype=x.dtype).bernoulli_(keep)
+    mask = own_rows(len(x), lambda images: x.new_empty(images, 1, 1, 1).bernoulli_(keep))
     return x * (mask / keep)
 
 
@@ -129,6 +130,15 @@ class DiscreteCell(nn.Module):
         return torch.cat([nodes[node] for node in self.concat], dim=1)
 
 
+def quarters(x: Tensor) -> Tensor:
+    """Average each quarter of maps, (N, C, H, W) -> (N, C, 2, 2); the middle of an odd side belongs to both halves.
+
+    These are torch's adaptive averages, whose gradient has no deterministic form on CUDA."""
+    rows, columns = ((slice(0, (side + 1) // 2), slice(side // 2, side)) for side in x.shape[2:])
+    means = [x[:, :, row, column].mean(dim=(2, 3)) for row in rows for column in columns]
+    return torch.stack(means, dim=2).unflatten(2, (2, 2))
+
+
 class AuxiliaryHead(nn.Module):
     """A second classifier part of the way up (Szegedy et al. 2015; the layers of DARTS for CIFAR).
 
@@ -154,7 +164,7 @@ class AuxiliaryHead(nn.Module):
         x = torch.relu(x)
         # the map of CIFAR or ImageNet is pooled as published; other sides are pooled to the same 2x2
         published = x.shape[-2:] == (self.SIDES[self.stride],) * 2
-        x = F.avg_pool2d(x, 5, stride=self.stride) if published else F.adaptive_avg_pool2d(x, 2)
+        x = F.avg_pool2d(x, 5, stride=self.stride) if published else quarters(x)
         return self.classifier(self.features(x).flatten(1))
 
 

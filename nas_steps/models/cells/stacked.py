@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas_steps.models.cells.folding import FoldedNorm, ScaledNorm
+from nas_steps.models.share import own_rows
 
 
 def repeated(x: Tensor, times: int) -> Tensor:
@@ -211,7 +212,8 @@ class Noise(Stacked):
         state, nodes = sources.states[block.positions[0]], len(block.nodes)
         sides = [-(-side // self.stride) for side in state.shape[2:]]
         edges = len(scale)
-        noise = state.new_empty(len(state), *sides, edges, self.channels).normal_()
+        shape = (*sides, edges, self.channels)
+        noise = own_rows(len(state), lambda images: state.new_empty(images, *shape).normal_())
         noise = (noise * scale.unsqueeze(1)).view(*noise.shape[:3], nodes, edges // nodes, self.channels).sum(4)
         return noise.flatten(3).permute(0, 3, 1, 2)
 
