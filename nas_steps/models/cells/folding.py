@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas_steps.models.cells.by_device import ways
+
 EPS = 1e-5
 MOMENTUM = 0.1
 #: numbers of an activation from which on folding is faster than torch's batch norm: 16 MB, which no cache holds
@@ -188,7 +190,7 @@ class FoldedNorm(Normalising):
         if self.total is not None:
             mean, variance = mapped(weight, *moments(x, weight.shape[0], self.total))
             output = pointwise(x, *fold(weight, scale, mean, variance), nodes)
-        elif self.twice_differentiable or x.numel() < LARGE:
+        elif self.twice_differentiable or x.numel() < LARGE or not ways(x).folds:
             return self._plain(x, weight, scale, nodes, rows)
         else:
             output, mean, variance = _Folded.apply(x, weight, scale, nodes)
