@@ -147,7 +147,8 @@ class Numbers(NamedTuple):
         )
 
     def to(self, device: torch.device) -> Numbers:
-        there = Numbers(*(None if one is None else one.to(device) for one in self))
+        others = self._replace(operations=None)
+        there = Numbers(*(None if one is None else one.to(device) for one in others))
         return there._replace(operations=self.operations)
 
     def part(self, start: int, stop: int) -> Numbers:

@@ -62,8 +62,10 @@ def layered_groups(model: nn.Module, weight_decay: float, layer_decay: float) ->
 def optimizer_of(groups: list[dict[str, object]], settings: Recipe | SupernetTraining) -> torch.optim.Optimizer:
     """Return SGD with Nesterov momentum, or AdamW; the learning rate is set anew before each step."""
     if settings.optimizer == "sgd":
-        momentum = settings.momentum
-        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=momentum, nesterov=momentum > 0)
+        momentum, tensors = settings.momentum, [one for group in groups for one in group["params"]]  # type: ignore[attr-defined]
+        # on a CPU torch's loop is kept, whose last bits differ
+        fused = True if all(one.device.type == "cuda" for one in tensors) else None
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=momentum, nesterov=momentum > 0, fused=fused)
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=ADAMW_BETAS, fused=True)
 
 

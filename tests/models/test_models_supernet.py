@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from benchmarks.textbook import Textbook, copy, pairs
 from nas_steps.config.space import Network
-from nas_steps.models.cells import folding
+from nas_steps.models.cells import by_device, folding
 from nas_steps.models.cells.folding import FoldedNorm, ScaledNorm
 from nas_steps.models.cells.mixed_cell import Mix, MixedCell
 from nas_steps.models.cells.stacked import phases, unphased
@@ -33,10 +33,13 @@ ONE_INPUT = Network(channels=4, cells=1)
 Weights = dict[str, Tensor]
 
 
-@pytest.fixture(params=[0, folding.LARGE], ids=["folded", "plain"], autouse=True)
-def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Norms are folded into convolutions where activations are large; tests are small."""
-    monkeypatch.setattr(folding, "LARGE", request.param)
+@pytest.fixture(params=["folded", "plain", "as on a GPU"], autouse=True)
+def every_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Norms are folded into convolutions where activations are large; tests are small. A GPU has other ways."""
+    if request.param != "plain":
+        monkeypatch.setattr(folding, "LARGE", 0)
+    if request.param == "as on a GPU":
+        monkeypatch.setitem(by_device.WAYS, "cpu", by_device.CUDA)
 
 
 def twins(

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas_steps.models.cells.by_device import depthwise, ways
 from nas_steps.models.cells.folding import FoldedNorm, ScaledNorm
 from nas_steps.models.share import own_rows
 
@@ -107,10 +108,10 @@ class Separable(Stacked):
 
     def forward(self, sources: Sources, block: Block, scale: Tensor, rows: Tensor | None) -> Tensor:
         x, padding = sources.positive(block.positions, len(block.nodes)), self.kernel // 2
-        x = F.conv2d(x, self._chosen(self.first, rows), stride=self.stride, padding=padding, groups=x.shape[1])
+        x = depthwise(x, self._chosen(self.first, rows), stride=self.stride, padding=padding)
         edges = len(scale)
         x = self.between(x, scale.new_ones(edges, self.channels), edges, rows)
-        x = F.conv2d(torch.relu_(x), self._chosen(self.second, rows), padding=padding, groups=x.shape[1])
+        x = depthwise(torch.relu_(x), self._chosen(self.second, rows), padding=padding)
         return self.last(x, self._rows(scale), len(block.nodes), rows)
 
 
@@ -123,14 +124,14 @@ class Dilated(Stacked):
         self.norm = FoldedNorm(edges, channels, channels)
 
     def forward(self, sources: Sources, block: Block, scale: Tensor, rows: Tensor | None) -> Tensor:
-        # of every second pixel, dilation 2 makes an ordinary convolution, which is much faster
+        # of every second pixel, dilation 2 makes an ordinary convolution, which is much faster on a CPU
         weight, padding = self._chosen(self.depthwise, rows), self.kernel // 2
         positions, nodes = block.positions, len(block.nodes)
         even = all(side % 2 == 0 for side in sources.states[positions[0]].shape[2:])
-        halved, split = self.stride == 2, self.stride == 1 and even
+        halved, split = self.stride == 2, self.stride == 1 and even and ways(sources.states[positions[0]]).phases
         x = sources.positive(positions, nodes, first=halved, in_phases=split)
         dilation = 1 if halved or split else 2
-        x = F.conv2d(x, weight, padding=dilation * padding, dilation=dilation, groups=x.shape[1])
+        x = depthwise(x, weight, padding=dilation * padding, dilation=dilation)
         normed = self.norm(x, self._rows(scale), nodes, rows)
         return unphased(normed) if split else normed
 
