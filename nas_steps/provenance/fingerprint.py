@@ -10,8 +10,8 @@ from typing import Any
 from nas_steps.provenance.files import canonical_json
 
 PACKAGE = Path(__file__).resolve().parents[1]
-#: files of a package that are no code but decide what it writes
-DATA_SUFFIXES = (".j2", ".css")
+#: files of a package that are no Python but decide what it writes
+DATA_SUFFIXES = (".j2", ".css", ".cpp")
 #: modules that decide nothing by themselves: the schema and the declarations of steps. What they say reaches a step as
 #: values, in its settings file, its command and the names of its files.
 UNWATCHED = re.compile(r"nas_steps\.config(\..*)?|nas_steps\.\w+\.steps")
@@ -104,7 +104,7 @@ def _module_hash(name: str) -> str:
     found = hashlib.sha256(_spelled(tree).encode())
     file = module_file(name)
     if file is not None and file.name == "__init__.py":
-        # a package brings its templates and style sheets with it
+        # a package brings its templates, style sheets and compiled code with it
         for data in sorted(file.parent.iterdir()):
             if data.suffix in DATA_SUFFIXES:
                 found.update(data.read_bytes())

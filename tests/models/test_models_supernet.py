@@ -17,6 +17,7 @@ from benchmarks.textbook import Textbook, copy, pairs
 from nas_steps.config.space import Network
 from nas_steps.models.cells import folding
 from nas_steps.models.cells.folding import FoldedNorm, ScaledNorm, fold, mapped, moments
+from nas_steps.models.cells.kernels import library
 from nas_steps.models.cells.mixed_cell import Mix, MixedCell
 from nas_steps.models.cells.stacked import phases, unphased
 from nas_steps.models.cells.supernet import Supernet
@@ -32,10 +33,16 @@ ONE_INPUT = Network(channels=4, cells=1)
 Weights = dict[str, Tensor]
 
 
-@pytest.fixture(params=[0, folding.LARGE], ids=["folded", "plain"], autouse=True)
-def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Norms are folded into convolutions where activations are large; tests are small."""
-    monkeypatch.setattr(folding, "LARGE", request.param)
+@pytest.fixture(params=["folded", "plain", "compiled"], autouse=True)
+def all_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Norms are folded into convolutions where activations are large (tests are small), or kernels are compiled."""
+    if request.param == "folded":
+        monkeypatch.setattr(folding, "LARGE", 0)
+    if request.param == "compiled":
+        if not library.available():
+            pytest.skip("no compiler")
+    else:
+        monkeypatch.setattr(library, "available", lambda: False)
 
 
 def twins(

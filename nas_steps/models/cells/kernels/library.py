@@ -9,13 +9,13 @@ import platform
 import shutil
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import torch
 
 from nas_steps.provenance.files import atomic, write_text
 from nas_steps.provenance.locks import hold
+from nas_steps.spaces.cells.space import CellSpace
 
 SOURCE = Path(__file__).with_name("separable.cpp")
 #: torch's name of the processor's vector instructions -> the compiler's flags
@@ -26,6 +26,8 @@ FLAGS = {
 #: the symbols of OpenMP come from the library that torch has loaded, so that both share their threads
 COMMON = ["-O3", "-fopenmp"]
 NAME = "separable"
+#: how the names of the operations begin that the kernels compute
+SERVED = ("sep_conv_3", "sep_conv_5", "dil_conv_")
 
 
 class NoKernelsError(Exception):
@@ -45,9 +47,10 @@ def available() -> bool:
     return True
 
 
-def describe() -> str:
-    """Return `compiled` or `plain` if this process has decided, else an empty text."""
-    if available.cache_info().currsize == 0:
+def code_for(space: object, device: torch.device) -> str:
+    """Return which code trains a supernet of `space`, `compiled` or `plain`; empty if there are no kernels for it."""
+    names = space.operations if isinstance(space, CellSpace) else ()
+    if device.type != "cpu" or not any(name.startswith(SERVED) for name in names):
         return ""
     return "compiled" if available() else "plain"
 

@@ -59,9 +59,12 @@ class _Separable(torch.autograd.Function):
 
 
 def usable(x: Tensor, kernel: int) -> bool:
-    """Return whether `separable` can compute a training pass on `x` (N, C, H, W)."""
+    """Return whether `separable` shall compute a training pass on `x` (N, C, H, W).
+
+    Passes without gradients, as those that re-estimate statistics, are torch's own: scores depend on no compiler."""
     return (
-        kernel in KERNELS
+        torch.is_grad_enabled()
+        and kernel in KERNELS
         and x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled("cpu")
