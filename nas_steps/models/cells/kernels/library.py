@@ -56,8 +56,11 @@ def code_for(space: object, device: torch.device) -> str:
 
 
 def cache() -> Path:
-    """Return the folder that keeps compiled code."""
-    return Path(os.environ.get("NAS_STEPS_CACHE") or Path("~/.cache/nas-steps").expanduser())
+    """Return the folder that keeps compiled code. Raises NoKernelsError if there is no home."""
+    try:
+        return Path(os.environ.get("NAS_STEPS_CACHE") or Path("~/.cache/nas-steps").expanduser())
+    except RuntimeError as error:
+        raise NoKernelsError(str(error)) from error
 
 
 def capability() -> str:
@@ -111,16 +114,19 @@ def _library(folder: Path) -> Path:
 
 
 def _compile(library: Path, failed: Path) -> None:
-    """Make the library, or write into `failed` why it does not compile."""
-    from torch.utils import cpp_extension  # slow, and of no use once the library is there
-
+    """Make the library, or write into `failed` why it does not compile. The caller holds the lock."""
+    for left in library.parent.glob("build-*"):  # of a process killed while it compiled
+        shutil.rmtree(left)
     flags = [*COMMON, *FLAGS[capability()]]
     with tempfile.TemporaryDirectory(dir=library.parent, prefix="build-") as build:
         try:
+            # slow, and of no use once the library is there; it needs setuptools
+            from torch.utils import cpp_extension
+
             cpp_extension.load(
                 NAME, [str(SOURCE)], extra_cflags=flags, build_directory=build, is_python_module=False, with_cuda=False
             )
-        except (RuntimeError, OSError) as error:
+        except (ImportError, RuntimeError, OSError) as error:
             write_text(failed, f"{error}\n")
             return
         with atomic(library) as temporary:
