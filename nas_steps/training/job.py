@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ class Job:
     device: torch.device
     checkpoints: Checkpoints
     cost: Cost
-    key: Mapping[str, Callable[[], str]]
+    key: dict[str, Callable[[], str]]
     threads: int
 
     def finished(self, name: str) -> Finished:
@@ -68,6 +68,12 @@ class Job:
     def writes(self) -> bool:
         """Whether this process writes the outputs."""
         return world().writes
+
+    def trained_by(self, code: str) -> None:
+        """Record which of several codes trains; a checkpoint of another one is not used. Empty: there is only one."""
+        if code:
+            self.key["kernels"] = lambda: code
+            self.cost.extra["kernels"] = code
 
     def learnt_in(self, micro_batches: int) -> None:
         """Record the number of micro-batches of a batch, if there were several."""

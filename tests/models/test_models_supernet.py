@@ -17,6 +17,7 @@ from benchmarks.textbook import Textbook, copy, pairs
 from nas_steps.config.space import Network
 from nas_steps.models.cells import by_device, folding
 from nas_steps.models.cells.folding import FoldedNorm, ScaledNorm
+from nas_steps.models.cells.kernels import library
 from nas_steps.models.cells.mixed_cell import Mix, MixedCell
 from nas_steps.models.cells.stacked import phases, unphased
 from nas_steps.models.cells.supernet import Supernet
@@ -33,13 +34,21 @@ ONE_INPUT = Network(channels=4, cells=1)
 Weights = dict[str, Tensor]
 
 
-@pytest.fixture(params=["folded", "plain", "as on a GPU"], autouse=True)
+@pytest.fixture(params=["folded", "plain", "as on a GPU", "compiled"], autouse=True)
 def every_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Norms are folded into convolutions where activations are large; tests are small. A GPU has other ways."""
-    if request.param != "plain":
+    """Norms are folded into convolutions where activations are large (tests are small), or kernels are compiled.
+
+    A GPU has other ways.
+    """
+    if request.param in ("folded", "as on a GPU"):
         monkeypatch.setattr(folding, "LARGE", 0)
     if request.param == "as on a GPU":
         monkeypatch.setitem(by_device.WAYS, "cpu", by_device.CUDA)
+    if request.param == "compiled":
+        if not library.available():
+            pytest.skip("no compiler")
+    else:
+        monkeypatch.setattr(library, "available", lambda: False)
 
 
 def twins(

@@ -136,6 +136,11 @@ class Normalising(nn.Module):
         #: share of a batch's statistics in the running ones
         self.momentum = MOMENTUM
 
+    @property
+    def is_local_and_once_differentiable(self) -> bool:
+        """Whether neither other processes' statistics nor second derivatives are wanted."""
+        return self.total is None and not self.twice_differentiable
+
     def statistics(self, rows: Tensor | None) -> tuple[Tensor, Tensor]:
         if rows is None:
             return self.running_mean, self.running_var
