@@ -64,7 +64,7 @@ class Compared:
         for seed in range(seeds):
             torch.manual_seed(seed)
             made = build(architecture, network, inputs=3, classes=CLASSES, side=side)
-            self.networks.append(made.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+            self.networks.append(made.to(memory_format=torch.channels_last))
         macs = size(architecture, network, inputs=3, classes=CLASSES, side=side).macs
         self.load = load_of(self.networks[0], macs, BATCH)
         self.single = [SupervisedLearner(model, self.recipe, STEPS, seed) for seed, model in enumerate(self.networks)]

@@ -93,9 +93,9 @@ class Final:
     begun: list[str | None] = field(default_factory=list)
 
     @property
-    def what(self) -> dict[str, object]:
+    def what(self) -> dict[str, Any]:
         """What its result depends on, beside the settings and its seed."""
-        what: dict[str, object] = {
+        what: dict[str, Any] = {
             "architecture": self.entry.architecture,
             "network": self.network,
             "side": self.side,
@@ -116,15 +116,20 @@ class Final:
         return load_images(self.task.data, job.device, side=self.side, merged=merged, metric=settings.metric)
 
     def arguments(self, images: Images) -> dict[str, Any]:
-        """Return the arguments of `train_network` that all seeds share."""
+        """Return the arguments of `train_network` and `train_together` that do not depend on the seed."""
         initial: Callable[[nn.Module], object] | None = None
         if self.warm is not None:
             initial = partial(self.warm.apply, shape=images.shape)
         elif self.start is not None:
             initial = self._start
-        positions = (self.entry.architecture, self.skeleton, self.settings.recipe, images)
-        names = ("architecture", "network", "recipe", "images")
-        return {**dict(zip(names, positions, strict=True)), "initial": initial, "probe": self.probe}
+        return {
+            "architecture": self.entry.architecture,
+            "network": self.skeleton,
+            "recipe": self.settings.recipe,
+            "images": images,
+            "initial": initial,
+            "probe": self.probe,
+        }
 
     def _start(self, model: nn.Module) -> str | None:
         assert self.start is not None

@@ -9,8 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tiny_workflow import ROOT
+import pytest
+from tiny_workflow import ROOT, TINY, change, finish, jobs_to_run
 
+from nas_steps.provenance.files import read_json
 from nas_steps.workflow.blocks import blocks, one_at_a_time
 
 SNAKEFILE = """
@@ -83,3 +85,34 @@ def test_seeds_that_are_trained_alone_run_beside_each_other(tmp_path: Path) -> N
 def test_a_snakemake_without_such_resources_is_left_alone() -> None:
     plan: Any = SimpleNamespace(trains=True, config=SimpleNamespace(retrain=SimpleNamespace(together=2)))
     one_at_a_time(SimpleNamespace(), plan)
+
+
+@pytest.mark.workflow
+def test_a_seed_is_computed_once_whoever_trains_its_block(tmp_path: Path) -> None:
+    config = change(TINY, retrain__seeds=2, retrain__together=2)
+    folder = tmp_path / "results" / "tiny" / "retraining"
+
+    def records(*seeds: int) -> list[str]:
+        return [f"results/tiny/retraining/resnet20_x0.25-s{seed}/metrics.json" for seed in seeds]
+
+    finish(tmp_path, config, "--keep-going", *records(0, 1))
+    costs = [read_json(folder / f"resnet20_x0.25-s{seed}" / "cost.json") for seed in (0, 1)]
+    assert [cost["extra"] for cost in costs] == [{"together": [0, 1]}] * 2
+    logs = [
+        file.read_text(encoding="utf-8")
+        for file in (tmp_path / "results" / "tiny" / "logs" / "retrain").glob("resnet20_x0.25-*.log")
+    ]
+    assert sorted("another job has trained seeds [0, 1] together" in log for log in logs) == [False, True]
+    # the others do not wait: the scheduler knows
+    assert not any("waiting" in log for log in logs)
+    assert not [file for file in folder.iterdir() if file.name.startswith(".")]
+    assert jobs_to_run(tmp_path, config, "--keep-going", *records(0, 1)) == []
+    # one more seed makes no other stale, and trains its own block
+    more = change(config, retrain__seeds=3)
+    assert jobs_to_run(tmp_path, more, "--keep-going", *records(0, 1, 2)) == ["retrain entry=resnet20_x0.25, seed=2"]
+    # another size of the blocks is another result
+    other = change(config, retrain__together=1)
+    assert jobs_to_run(tmp_path, other, "--keep-going", *records(0, 1)) == [
+        "retrain entry=resnet20_x0.25, seed=0",
+        "retrain entry=resnet20_x0.25, seed=1",
+    ]

@@ -29,7 +29,7 @@ class Zero(nn.Module):
 class Noise(Zero):
     """Standard normal noise of the right shape in place of the input, in training and out of it."""
 
-    fill = staticmethod(torch.randn_like)
+    fill: Callable[..., Tensor] = staticmethod(torch.randn_like)
 
 
 def beside(tensors: Sequence[Tensor]) -> Tensor:
