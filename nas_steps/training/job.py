@@ -83,9 +83,17 @@ class Job:
 
 @contextmanager
 def training_job(
-    task: Task, settings: ComputeSettings, target: Path | None = None, *, processes: int = 1, **what: object
+    task: Task,
+    settings: ComputeSettings,
+    target: Path | None = None,
+    *,
+    processes: int = 1,
+    job: str = "",
+    **what: object,
 ) -> Iterator[Job]:
     """Run the training of `target`: one of the task's files, or its folder. All `processes` call this.
+
+    If several jobs train for `target`, `job` is this one's name.
 
     A checkpoint is used again if settings, data, code, versions, kind of device and `what` (all else) are the same.
     The number of CPU threads is a setting, since it changes the last digits."""
@@ -109,7 +117,7 @@ def training_job(
             where = f"process {world().rank + 1} of {processes}, {where}"
         print(", ".join(filter(None, [where, values])), flush=True)
         before = joules(found)
-        with opened(target or task.folder, key, cost) as checkpoints:
+        with opened(target or task.folder, key, cost, job) as checkpoints:
             yield Job(found, checkpoints, cost, key, settings.threads)
         if processes > 1:
             cost.extra["processes"] = processes

@@ -138,16 +138,23 @@ class SupervisedLearner(Learner):
             freeze_statistics(self.model)
         if recipe.mixup or recipe.cutmix:
             images, labels = self._mixed(images, labels)
-        learnt = self.micro_batches.backward(learning(self.model), images, labels, self._loss)
+        learnt = self._backward(images, labels)
         self.scaler.unscale_(self.optimizer)
         if recipe.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.gradient_clip)
+            self._clip(recipe.gradient_clip)
         self.scaler.step(self.optimizer)  # no step if a gradient overflowed
         self.scaler.update()
         self.steps += 1
         if self.average is not None:
             self.average.update_parameters(self.model)
         return learnt
+
+    def _backward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Set the gradients of a batch's mean loss; return its summed loss and hits."""
+        return self.micro_batches.backward(learning(self.model), images, labels, self._loss)
+
+    def _clip(self, largest: float) -> None:
+        nn.utils.clip_grad_norm_(self.model.parameters(), largest)
 
     def _mixed(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Mix each image with the one before it in the batch; labels (B, 2) are its own and the other's."""

@@ -1,7 +1,7 @@
 """Networks of one architecture: two-input cells (Liu et al. 2019, sections 2.1 and 3.2), or one-input cells in three
 stages (NAS-Bench-201: Dong & Yang 2020, section 2.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas_steps.config.space import Network
-from nas_steps.models.cells.operations import FactorizedReduce, ReLUConvNorm, build_operation
+from nas_steps.models.cells.operations import FactorizedReduce, ReLUConvNorm, beside, build_operation
 from nas_steps.models.share import own_rows
 from nas_steps.spaces.cells.architectures import Cell, CellArchitecture
 
@@ -88,6 +88,8 @@ class Preprocess(nn.Module):
 class Nodes(nn.ModuleList):
     """The nodes of a cell: each sums its kept edges. Edges from inputs have stride 2 if `halve`."""
 
+    drop_path: Callable[[Tensor, float], Tensor] = staticmethod(drop_path)
+
     def __init__(self, cell: Cell, channels: int, *, inputs: int, halve: bool = False) -> None:
         super().__init__(
             nn.ModuleList(
@@ -107,7 +109,7 @@ class Nodes(nn.ModuleList):
             for source, operation in zip(sources, node, strict=True):
                 term = operation(states[source])
                 if drop > 0 and self.training and not isinstance(operation, nn.Identity):
-                    term = drop_path(term, drop)
+                    term = self.drop_path(term, drop)
                 terms.append(term)
             states.append(sum(terms[1:], terms[0]))
         return states[inputs:]
@@ -115,6 +117,8 @@ class Nodes(nn.ModuleList):
 
 class DiscreteCell(nn.Module):
     """A cell of an architecture; its output concatenates the nodes of `concat`."""
+
+    concatenate: Callable[[Sequence[Tensor]], Tensor] = staticmethod(beside)
 
     def __init__(
         self, architecture: CellArchitecture, kind: str, before_last: int, last: int, channels: int, halve_first: bool
@@ -127,7 +131,7 @@ class DiscreteCell(nn.Module):
 
     def forward(self, before_last: Tensor, last: Tensor, drop: float) -> Tensor:
         nodes = self.nodes(self.preprocess(before_last, last), drop)
-        return torch.cat([nodes[node] for node in self.concat], dim=1)
+        return self.concatenate([nodes[node] for node in self.concat])
 
 
 def quarters(x: Tensor) -> Tensor:
