@@ -139,7 +139,7 @@ class Normalising(nn.Module):
     @property
     def is_local_and_once_differentiable(self) -> bool:
         """Whether neither other processes' statistics nor second derivatives are wanted."""
-        return self.total is None and not self.twice_differentiable
+        return share() is None and not self.twice_differentiable
 
     def statistics(self, rows: Tensor | None) -> tuple[Tensor, Tensor]:
         if rows is None:
