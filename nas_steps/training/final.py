@@ -170,6 +170,8 @@ class Final:
         if trained.status == "ok":
             judged["test"] = test_images(task.data, images)
             metrics |= read_test(trained, task.data, images, judged["test"])
+        if not job.writes:
+            return lambda _folder: None
         state = trained.model.state_dict()
         weights = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
         predicted = predictions(trained, judged)
@@ -193,9 +195,8 @@ def final_job(task: Task, entry: Entry, settings: TrainingSettings, **how: Any) 
                 checkpoint=job.checkpoints.of("training"),
             )
         job.learnt_in(trained.micro_batches)
-        write_into = final.written(job, images, trained, task.seed)
+        final.written(job, images, trained, task.seed)(task.folder)
         if job.writes:
-            write_into(task.folder)
             leave(task.folder)
 
 

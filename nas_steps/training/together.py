@@ -25,7 +25,8 @@ from nas_steps.training.networks import JUDGED, Images, Trained, class_weighted,
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import SupervisedLearner, check_precision, learning
 
-#: by kind of device, the load of networks (`load_of`) up to which their seeds together are faster
+#: by kind of device, the load of networks (`load_of`) up to which their seeds together are faster: three of them 1.15
+#: to 2.4 times on one core, above it 1.0 to 1.5 times (benchmarks/seeds_together.py); of GPUs there are no figures
 HEAVIEST = {"cpu": 3.0}
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 from stepping import run
-from tiny_world import MIXED, prepared, settings
+from tiny_world import MIXED, prepared, settings, tiny_config
 from torch import nn
 
 from nas_steps.config.recipe import Recipe
@@ -20,6 +20,7 @@ from nas_steps.config.section import Augment
 from nas_steps.config.space import Network
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import Meta
+from nas_steps.errors import UserError
 from nas_steps.models.build import build
 from nas_steps.models.together import Draws, parts, side_by_side
 from nas_steps.provenance.files import read_csv, read_json, write_csv
@@ -285,3 +286,8 @@ def test_a_half_parked_seed_is_not_taken(tmp_path: Path) -> None:
     assert take(folder, {"seed": "1"}) is None
     assert not parked(folder).exists()
     assert not folder.exists()
+
+
+def test_several_processes_do_not_train_seeds_together() -> None:
+    with pytest.raises(UserError, match="together: one process trains seeds as one network"):
+        tiny_config(retrain__together=2, retrain__processes=2)
