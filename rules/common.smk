@@ -105,8 +105,7 @@ wildcard_constraints:
 
 
 onstart:
-    session.run.planned(workflow)
-    session.tell()
+    session.start()
 
 
 onsuccess:

@@ -1,7 +1,8 @@
 rule manifest:
     """Write what there is in the end: every file with its hash and what it was made with."""
     input:
-        plan.listed(),
+        # a function: jobs of a cluster, which read the workflow too, do not list all files
+        lambda w: plan.listed(),
     output:
         **step("manifest").outputs,
     log:
@@ -11,7 +12,7 @@ rule manifest:
         runtime=60,
     params:
         folder=lambda w, output: str(Path(output[0]).parent),
-        settings=plan.settings("manifest"),
+        settings=lambda w: plan.settings("manifest"),
         code=plan.code("manifest"),
     shell:
         "python -m nas_steps.manifest --write {params.folder:q} --settings {params.settings:q} > {log:q} 2>&1"

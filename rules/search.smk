@@ -56,11 +56,9 @@ rule budget:
 rule propose:
     """Ask a strategy for the architectures of its next round."""
     input:
-        budget=lambda w: plan.budget(w.strategy),
+        # one function: of thousands of rounds, Snakemake asks it for each
+        unpack(lambda w: plan.asked(w.strategy, w.seed, int(w.round))),
         blocks=BLOCKS,
-        earlier=lambda w: plan.before("evaluations", w.strategy, w.seed, int(w.round)),
-        state=lambda w: plan.before("state", w.strategy, w.seed, int(w.round)),
-        evaluated=lambda w: plan.evaluated(w.strategy, w.seed, int(w.round)),
     output:
         **step("propose").outputs,
     log:

@@ -1,5 +1,6 @@
 """Values that settings hold in the place of the config's own, for declarations of steps; no step runs these."""
 
+from math import gcd
 from typing import Any
 
 from nas_steps.config import weights as pretraining
@@ -81,9 +82,19 @@ def with_own_supernet(config: Config, _: str) -> list[str]:
 
 
 def strategy(config: Config, name: str) -> Json:
-    """Return a strategy's settings. Without rounds, which are the number of jobs, unless they share a given sum."""
-    dump = config.search.strategies[name].model_dump(mode="json")
-    return {key: value for key, value in dump.items() if key != "rounds" or dump["kind"] == "random"}
+    """Return a strategy's settings for one round, so that more rounds leave the first ones fresh.
+
+    The number of rounds is that of the jobs. Evaluations that are spread over rounds are given as their ratio in lowest
+    terms; those that are matched to another strategy's cost depend on the number of rounds.
+    """
+    one = config.search.strategies[name]
+    dump = one.model_dump(mode="json")
+    if not isinstance(one, Random):
+        del dump["rounds"]
+    elif one.evaluations != "auto":
+        common = gcd(one.evaluations, one.rounds)
+        dump |= {"evaluations": one.evaluations // common, "rounds": one.rounds // common}
+    return dump
 
 
 def table(config: Config, _: str) -> Json:

@@ -204,6 +204,13 @@ class DartsSecondOrder(Gradient):
             raise ValueError("hessian: autograd needs one process; set hessian: finite_difference or processes: 1")
         return self
 
+    @model_validator(mode="after")
+    def _differences_show(self) -> DartsSecondOrder:
+        if self.hessian == "finite_difference" and self.precision == "bfloat16":
+            problem = "precision is bfloat16, which rounds away the small steps of hessian: finite_difference"
+            raise ValueError(f"{problem}; set hessian: autograd or precision: float32")
+        return self
+
 
 class DartsPlus(Gradient):
     """DARTS+ (Liang et al. 2019, section 3.3): the search stops before skip connections take over."""

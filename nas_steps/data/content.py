@@ -4,18 +4,23 @@ import os
 from pathlib import Path
 
 from nas_steps.config.data import Data
+from nas_steps.data.ahead import ahead
 from nas_steps.data.layout import named_as_image, visible_files
 from nas_steps.errors import UserError
 from nas_steps.provenance.contents import Contents
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.fingerprint import file_hash, fingerprint
 
+#: threads that read images, which mostly wait for the disk; images that a thread takes at once
+THREADS, AT_ONCE = 8, 64
 
-def content_fingerprint(path: str | Path, memory: str | Path, leave_out: str | Path) -> str:
+
+def content_fingerprint(path: str | Path, memory: str | Path, leave_out: str | Path, threads: int = THREADS) -> str:
     """Return the fingerprint of a file, or of the names and contents of all images below a folder.
 
     Links are followed. Hidden files, those in `leave_out` and those that are no image, by name or content, do not
-    count. Files that have not changed since they were noted in the JSON file `memory` are not read again.
+    count. Files that have not changed since they were noted in the JSON file `memory` are not read again. The result is
+    the same for any number of `threads`.
     """
     path = Path(path)
     with Contents(memory) as contents:
@@ -25,7 +30,13 @@ def content_fingerprint(path: str | Path, memory: str | Path, leave_out: str | P
             except OSError as error:
                 raise UserError(f"{path} cannot be read: {error.strerror}; name a folder or a file that can") from None
         files = visible_files(path, Path(leave_out))
-        found = [(name, _content(path / file, contents)) for name, file in files.items()]
+        names = list(files)
+
+        def some(start: int) -> list[tuple[str, str]]:
+            return [(name, _content(path / files[name], contents)) for name in names[start : start + AT_ONCE]]
+
+        starts = range(0, len(names), AT_ONCE)
+        found = [one for read in ahead(some, starts, threads=threads, depth=4 * threads) for one in read]
     return fingerprint([[name, content] for name, content in found if content])
 
 

@@ -142,7 +142,9 @@ class EstimateCache:
 
     def _file(self, proposal: Proposal) -> Path:
         key = {name: value for name, value in asdict(proposal).items() if name not in ("index", "promoted")}
-        return self.folder / f"{fingerprint(key)}.json"
+        name = fingerprint(key)
+        # some of 256 folders: whoever writes a file looks through its folder
+        return self.folder / name[:2] / f"{name}.json"
 
 
 def estimates_of(shard: Shard, proposals: Sequence[Proposal], root: Path) -> list[Estimate]:

@@ -25,7 +25,10 @@ class Contents:
     """What was read of files, remembered in the JSON file `memory`. Use it as a context manager.
 
     A file is read again if its stamp changed. That has the inode's time of change, which no program can set back, so a
-    swapped file of the same size and time is noticed, as is a link that leads elsewhere.
+    swapped file of the same size and time is noticed, as is a link that leads elsewhere. A file that may have changed
+    after it was read, within one tick of a clock, is read again, too: what was read less than SETTLED after the change,
+    by this machine's clock, is not remembered, and what changed less than that before `memory` was written, by the
+    clock of its file system, is not believed. Threads may share it.
     """
 
     def __init__(self, memory: str | Path) -> None:
@@ -36,8 +39,10 @@ class Contents:
     def __enter__(self) -> Contents:
         try:
             lines = json.loads(self._memory.read_text(encoding="utf-8"))
-            self._known = {name: ([*map(int, stamp)], str(found)) for name, (*stamp, found) in lines.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+            last = os.stat(self._memory).st_mtime_ns - int(SETTLED * 1e9)
+            entries = ((name, [*map(int, stamp)], str(found)) for name, (*stamp, found) in lines.items())
+            self._known = {name: (stamp, found) for name, stamp, found in entries if stamp[2] <= last}
+        except (OSError, ValueError, TypeError, AttributeError, IndexError):
             self._known = {}  # it only saves time: what is not in it is read again
         return self
 

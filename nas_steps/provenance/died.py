@@ -8,7 +8,8 @@ from collections.abc import Sequence
 #: module speaks, and the exit status stays
 SHELL = (
     "set -euo pipefail; "
-    'python() { local status=0; command python "$@" || status=$?; '
+    "python() { local status=0; "
+    'command python ${NAS_STEPS_FORKSERVER:+-I -S "$NAS_STEPS_FORKSERVER_CLIENT"} "$@" || status=$?; '
     'if [ "$status" -gt 128 ]; then command python -m nas_steps.provenance.died "$status" "$@" >&2 || true; fi; '
     'return "$status"; };'
 )

@@ -1,22 +1,22 @@
 """Fingerprints of code and settings: what decides whether a step is stale."""
 
-import ast
 import hashlib
+import os
 import re
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from nas_steps.provenance.files import canonical_json
+from nas_steps.provenance.modules import Parsed, parsed
 
 PACKAGE = Path(__file__).resolve().parents[1]
-#: files of a package that are no code but decide what it writes
-DATA_SUFFIXES = (".j2", ".css")
+#: files of a package that are no Python but decide what it writes
+DATA_SUFFIXES = (".j2", ".css", ".cpp")
 #: modules that decide nothing by themselves: the schema and the declarations of steps. What they say reaches a step as
 #: values, in its settings file, its command and the names of its files.
 UNWATCHED = re.compile(r"nas_steps\.config(\..*)?|nas_steps\.\w+\.steps")
-#: fields of a syntax tree that no program depends on
-HINTS = ("kind", "type_comment", "type_ignores")
 
 
 def fingerprint(value: Any) -> str:
@@ -36,7 +36,7 @@ def code_fingerprint(*modules: str) -> str:
 
 def module_hashes(*modules: str) -> dict[str, str]:
     """Return what `code_fingerprint` is made of: module name -> hash."""
-    return {name: _module_hash(name)[:16] for name in sorted(transitive_imports(*modules))}
+    return {name: _parsed(name).hash[:16] for name in sorted(transitive_imports(*modules))}
 
 
 def transitive_imports(*modules: str) -> set[str]:
@@ -66,67 +66,32 @@ def module_file(name: str) -> Path | None:
 
 
 @cache
-def _tree(name: str) -> ast.Module:
-    return _parsed(name)
-
-
-def _parsed(name: str) -> ast.Module:
+def _parsed(name: str) -> Parsed:
     file = module_file(name)
     if file is None:
         raise ValueError(f"there is no module {name}")
-    return ast.parse(file.read_text(encoding="utf-8"))
+    data = b""
+    if file.name == "__init__.py":
+        # a package brings its templates, style sheets and compiled code with it
+        data = b"".join(one.read_bytes() for one in sorted(file.parent.iterdir()) if one.suffix in DATA_SUFFIXES)
+    return parsed(file.read_bytes(), data)
 
 
 @cache
 def _imports(name: str) -> frozenset[str]:
     parts = name.split(".")
     found = {".".join(parts[:length]) for length in range(1, len(parts))}  # importing a.b.c runs a and a.b first
-    for node in ast.walk(_tree(name)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return frozenset(child for child in found if module_file(child) is not None)
+    return frozenset(child for child in found.union(_parsed(name).imports) if module_file(child) is not None)
 
 
-@cache
-def _module_hash(name: str) -> str:
-    tree = _parsed(name)  # its own copy, whose docstrings are taken out
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
-            node.body
-            and isinstance(node.body[0], ast.Expr)
-            and isinstance(node.body[0].value, ast.Constant)
-            and isinstance(node.body[0].value.value, str)
-        ):
-            node.body = node.body[1:]
-    found = hashlib.sha256(_spelled(tree).encode())
-    file = module_file(name)
-    if file is not None and file.name == "__init__.py":
-        # a package brings its templates and style sheets with it
-        for data in sorted(file.parent.iterdir()):
-            if data.suffix in DATA_SUFFIXES:
-                found.update(data.read_bytes())
-    return found.hexdigest()
+def edited_since(moment: float) -> bool:
+    """Return whether a file of a loaded nas_steps module, or the file's name, was changed after a Unix time.
 
-
-def _spelled(value: Any) -> str:
-    """Spell a syntax tree the same in every version of Python.
-
-    `ast.dump` does not: each version adds fields, and prints or hides those that are empty. So an empty field is left
-    out here, and the order of the fields is that of their names.
+    The inode's time of change shows it; the time of modification may be anything.
     """
-    if isinstance(value, ast.JoinedStr):
-        # Python 3.12 puts empty texts into an f-string
-        value = ast.JoinedStr([part for part in value.values if getattr(part, "value", None) != ""])
-    if isinstance(value, ast.AST):
-        fields = sorted((name, field) for name, field in ast.iter_fields(value) if field not in (None, []))
-        inner = ",".join(f"{name}={_spelled(field)}" for name, field in fields if name not in HINTS)
-        return f"{type(value).__name__}({inner})"
-    if isinstance(value, list):
-        return f"[{','.join(map(_spelled, value))}]"
-    return repr(value)
+    own = f"{PACKAGE.name}."
+    files = [str(found.__file__) for name, found in list(sys.modules.items()) if name.startswith(own)]
+    return any(not os.path.exists(file) or os.stat(file).st_ctime > moment for file in files)
 
 
 def file_hash(file: Path) -> str:

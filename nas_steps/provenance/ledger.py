@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nas_steps import STARTED
+import nas_steps
 from nas_steps.provenance.files import write_json
 
 
@@ -26,8 +26,8 @@ class Cost:
     step: str
     device: str = "cpu"
     threads: int = 1
-    began: float = field(default_factory=lambda: time.time() - (time.perf_counter() - STARTED))
-    import_seconds: float = field(default_factory=lambda: round(time.perf_counter() - STARTED, 3))
+    began: float = field(default_factory=lambda: time.time() - (time.perf_counter() - nas_steps.STARTED))
+    import_seconds: float = field(default_factory=lambda: round(time.perf_counter() - nas_steps.STARTED, 3))
     seconds: float = 0.0
     work_seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -39,16 +39,18 @@ class Cost:
     attempts: int = 1
     extra: dict[str, Any] = field(default_factory=dict)
     _earlier: dict[str, float] = field(default_factory=dict)
+    _loaded: bool = False
 
     def loaded(self) -> None:
-        """Note that the step has imported its modules and begins to work."""
-        self.import_seconds = round(time.perf_counter() - STARTED, 3)
+        """Note that the step has imported its modules and begins to work, the first time."""
+        if not self._loaded:
+            self.import_seconds, self._loaded = round(time.perf_counter() - nas_steps.STARTED, 3), True
 
     def spent(self) -> dict[str, float]:
         """Return the cost until now, with that of interrupted attempts."""
         usage, before = resource.getrusage(resource.RUSAGE_SELF), self._earlier
         memory = round(usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3), 1)
-        seconds = time.perf_counter() - STARTED
+        seconds = time.perf_counter() - nas_steps.STARTED
         return {
             "seconds": round(seconds + before.get("seconds", 0), 3),
             "work_seconds": round(max(seconds - self.import_seconds, 0) + before.get("work_seconds", 0), 3),
@@ -61,6 +63,16 @@ class Cost:
         """Add the cost of interrupted attempts, as their last checkpoint has it."""
         if spent["seconds"] > self._earlier.get("seconds", 0):
             self._earlier = dict(spent)
+
+    def share_out(self, among: int) -> dict[str, float]:
+        """Give all but one of `among` equal shares of what was spent until now to other jobs; return one share.
+
+        Each of them adds it by `add_earlier`. Its number of attempts is 0: they are this job's."""
+        spent = self.spent()
+        share = {name: spent[name] / among for name in ("seconds", "work_seconds", "cpu_seconds")}
+        for name, value in share.items():
+            self._earlier[name] = self._earlier.get(name, 0) - (among - 1) * value
+        return {**share, "peak_memory_mb": spent["peak_memory_mb"], "attempts": 0}
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 #: the text about the ledger's line of a job, which most steps write
@@ -96,7 +97,7 @@ class Step:
     folder: str = "experiment"
     package: str = ""
 
-    @property
+    @cached_property
     def by(self) -> str:
         """The wildcard whose values have settings of their own, `strategy` or `recipe`; empty if there is none."""
         paths = (one.path for one in self.sources().values() if isinstance(one.path, str))
@@ -116,7 +117,11 @@ class Step:
 
     def wildcards(self) -> list[str]:
         """Return the wildcards of its files, in order of appearance."""
-        return list(dict.fromkeys(WILDCARD.findall(" ".join(path for path, _ in self.writes.values()))))
+        return list(self._wildcards)
+
+    @cached_property
+    def _wildcards(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(WILDCARD.findall(" ".join(path for path, _ in self.writes.values()))))
 
     def modules(self, settings: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
         """Return the modules that one job runs: all that they import counts as its code."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Settings = TypeVar("Settings", bound="BaseModel")
+#: Snakemake sets these to the threads of the job, and NumPy's last digits would depend on what a run has of them; torch
+#: is told its own number by the settings
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 #: wildcards and options that are numbers; all others are text
 NUMBERS = {"seed": int, "round": int, "shard": int, "shards": int, "macs": float, "parameters": float}
 #: what the wildcards of file names are
@@ -91,9 +94,7 @@ def dispatch(package: str, tools: Sequence[str] = ()) -> None:
         choice.print_help()
         raise SystemExit(0 if len(sys.argv) > 1 else 2)
     name = choice.parse_args(sys.argv[1:2]).step
-    # Snakemake sets these to the threads of the job, and NumPy's last digits would depend on what a run has of them.
-    # torch is told its own number by the settings.
-    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    os.environ |= ONE_THREAD
     show_faults()
     if name in tools:
         run(import_module(f"{package}.steps.{name}").main, f"{package} {name}", sys.argv[2:])

@@ -19,6 +19,7 @@ from nas_steps.models.count import count
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.darts.eigenvalue import usual_products
 from nas_steps.search.halving import trainings
+from nas_steps.search.protocol import share
 from nas_steps.search.selecting import compared, tuned
 from nas_steps.search.settings import BudgetSettings, Counted, CountedStage, CountedSupernet
 from nas_steps.spaces.cells.space import CellSpace
@@ -232,8 +233,7 @@ def _nearest(target: float, cost: Callable[[int], float], most: int) -> int:
 
 def _spread(evaluations: int, rounds: int) -> list[int]:
     """Return the architectures of each round of random search."""
-    whole, rest = divmod(evaluations, rounds)
-    return [whole + (number < rest) for number in range(rounds)]
+    return [share(evaluations, rounds, number) for number in range(rounds)]
 
 
 def _calibrating(count: int, images: int) -> int:

@@ -141,6 +141,14 @@ class Seen:
         self.identities = set(identities)
 
 
+def share(evaluations: int, rounds: int, number: int) -> int:
+    """Count the architectures of round `number` (from 0) if `evaluations` are spread evenly over the `rounds`.
+
+    It depends on the ratio of both: the first rounds of twice as many evaluations in twice as many rounds are the same.
+    """
+    return -(-evaluations * (number + 1) // rounds) + (-evaluations * number // rounds)
+
+
 def fitness_to_json(fitness: float) -> float | None:
     """Write the fitness of a failed estimate, minus infinity, as null: JSON has no infinity."""
     return fitness if math.isfinite(fitness) else None

@@ -123,7 +123,10 @@ class ProfileSettings(Settings):
 
 
 class ProposeSettings(Settings):
-    """One round of a sampling strategy. The number of rounds is the number of jobs, and is no setting."""
+    """One round of a sampling strategy. The number of rounds is the number of jobs, and is no setting.
+
+    Random search has the ratio of its evaluations to its rounds, in lowest terms.
+    """
 
     seed: int
     space: FilledSpace

@@ -1,9 +1,8 @@
 """The surroundings of every training: device, log header, checkpoints, cost."""
 
 import hashlib
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,13 @@ from uuid import uuid4
 
 import torch
 
-from nas_steps import STARTED
+import nas_steps
 from nas_steps.data.store import read_meta
 from nas_steps.errors import UserError
 from nas_steps.metrics import ACCURACY, undefined
-from nas_steps.provenance.fingerprint import PACKAGE, code_fingerprint
+from nas_steps.provenance.fingerprint import code_fingerprint, edited_since
 from nas_steps.provenance.ledger import Cost
+from nas_steps.provenance.modules import MODULES, remembered
 from nas_steps.provenance.task import Task
 from nas_steps.provenance.versions import TRAINS, describe_versions
 from nas_steps.training.checkpoint import Checkpoint, Checkpoints, opened
@@ -52,7 +52,7 @@ class Job:
     device: torch.device
     checkpoints: Checkpoints
     cost: Cost
-    key: Mapping[str, Callable[[], str]]
+    key: dict[str, Callable[[], str]]
     threads: int
 
     def finished(self, name: str) -> Finished:
@@ -69,6 +69,12 @@ class Job:
         """Whether this process writes the outputs."""
         return world().writes
 
+    def trained_by(self, code: str) -> None:
+        """Record which of several codes trains; a checkpoint of another one is not used. Empty: there is only one."""
+        if code:
+            self.key["kernels"] = lambda: code
+            self.cost.extra["kernels"] = code
+
     def learnt_in(self, micro_batches: int) -> None:
         """Record the number of micro-batches of a batch, if there were several."""
         if micro_batches > 1:
@@ -77,9 +83,17 @@ class Job:
 
 @contextmanager
 def training_job(
-    task: Task, settings: ComputeSettings, target: Path | None = None, *, processes: int = 1, **what: object
+    task: Task,
+    settings: ComputeSettings,
+    target: Path | None = None,
+    *,
+    processes: int = 1,
+    job: str = "",
+    **what: object,
 ) -> Iterator[Job]:
     """Run the training of `target`: one of the task's files, or its folder. All `processes` call this.
+
+    If several jobs train for `target`, `job` is this one's name.
 
     A checkpoint is used again if settings, data, code, versions, kind of device and `what` (all else) are the same.
     The number of CPU threads is a setting, since it changes the last digits."""
@@ -103,7 +117,7 @@ def training_job(
             where = f"process {world().rank + 1} of {processes}, {where}"
         print(", ".join(filter(None, [where, values])), flush=True)
         before = joules(found)
-        with opened(target or task.folder, key, cost) as checkpoints:
+        with opened(target or task.folder, key, cost, job) as checkpoints:
             yield Job(found, checkpoints, cost, key, settings.threads)
         if processes > 1:
             cost.extra["processes"] = processes
@@ -120,11 +134,8 @@ def undefined_on(data: str | Path, metric: str) -> str:
 
 
 def _code(task: Task) -> str:
-    """Return the fingerprint of the code that runs; a new one each time if a file was edited after the start.
-
-    The inode's time of change shows an edit; the time of modification may be anything."""
-    began = time.time() - (time.perf_counter() - STARTED)
-    own = f"{PACKAGE.name}."
-    files = [Path(str(found.__file__)) for name, found in list(sys.modules.items()) if name.startswith(own)]
-    edited = max(file.stat().st_ctime for file in files) > began
-    return f"edited while it ran, {uuid4()}" if edited else code_fingerprint(*task.modules())
+    """Return the fingerprint of the code that runs; a new one each time if a file was edited after the start."""
+    if edited_since(time.time() - (time.perf_counter() - nas_steps.STARTED)):
+        return f"edited while it ran, {uuid4()}"
+    with remembered(Path(task.given.settings).with_name(MODULES)):
+        return code_fingerprint(*task.modules())

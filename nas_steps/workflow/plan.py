@@ -23,7 +23,8 @@ from nas_steps.data.content import content_fingerprint, same_outcome
 from nas_steps.errors import UserError
 from nas_steps.estimation.table import check_table
 from nas_steps.export.packages import packages_of
-from nas_steps.provenance.fingerprint import code_fingerprint, module_hashes
+from nas_steps.provenance.fingerprint import code_fingerprint, module_hashes, transitive_imports
+from nas_steps.provenance.modules import MODULES, remembered
 from nas_steps.provenance.settings import write_settings
 from nas_steps.provenance.step import Step, cardinality, common_folder, expand
 from nas_steps.provenance.versions import describe_versions
@@ -135,13 +136,30 @@ class Plan:
     def code(self, name: str, **wildcards: Any) -> str:
         """Return the fingerprint of the code that a job runs. `code-<fingerprint>.json` among the settings spells it
         out, so that a later run can name the modules that changed."""
-        step = STEPS[name]
-        values = self.values(step, step.variant(wildcards)) if step.kinds else {}
-        modules = tuple(step.modules(values, self.options(step, wildcards)))
+        modules = self._roots(name, wildcards)
         if modules not in self._code:
-            path = write_settings("code", module_hashes(*modules), self.store)
+            with remembered(f"{self.store}/{MODULES}"):
+                path = write_settings("code", module_hashes(*modules), self.store)
             self._code[modules] = Path(path).stem.removeprefix("code-")
         return self._code[modules]
+
+    def _roots(self, name: str, wildcards: dict[str, Any]) -> tuple[str, ...]:
+        """Return the modules that a job runs, without what they import."""
+        step = STEPS[name]
+        values = self.values(step, step.variant(wildcards)) if step.kinds else {}
+        return tuple(step.modules(values, self.options(step, wildcards)))
+
+    def loaded(self, jobs: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, list[str]]:
+        """Return by command, `nas_steps.search darts`, the modules of the package that some jobs can load.
+
+        `jobs` are steps and wildcards. Steps are in the order of a run.
+        """
+        roots: dict[str, set[str]] = {}
+        for name, wildcards in jobs:
+            if name in STEPS:
+                roots.setdefault(name, set()).update(self._roots(name, wildcards))
+        ordered = [(STEPS[name], roots[name]) for name in STEPS if name in roots]
+        return {f"{step.package} {step.name}": sorted(transitive_imports(*modules)) for step, modules in ordered}
 
     def config_key(self, settings: str, path: Sequence[str]) -> str:
         """Return the key of the config that a value of some settings is read from: of `darts-long` and (strategy,
@@ -432,6 +450,10 @@ class Plan:
         """Return whether the experiment has a step."""
         return all(getattr(self, condition) for condition in STEPS[name].when)
 
+    def uses(self, name: str) -> bool:
+        """Return whether the experiment has a job of a step."""
+        return self.has(name) and next(expand(STEPS[name], self.axis), None) is not None
+
     def jobs(self, name: str) -> list[dict[str, Any]]:
         """Return the wildcards of each job of a step; none if the experiment has no such step."""
         return list(expand(STEPS[name], self.axis)) if self.has(name) else []
@@ -444,7 +466,7 @@ class Plan:
         """Return one output of one job of a step; wildcards that are not given stay in it."""
         step = STEPS[name]
         whole = {wildcard: f"{{{wildcard}}}" for wildcard in step.wildcards()} | wildcards
-        return f"{self.below(step)}/{step.files(**whole)[output]}"
+        return f"{self.below(step)}/{step.writes[output][0].format(**whole)}"
 
     def below(self, step: Step) -> str:
         """Return the folder that the files of a step lie in."""
@@ -476,6 +498,15 @@ class Plan:
         which = {"strategy": strategy, "seed": seed, "round": number - 1}
         shards = [self.file("evaluate", "estimates", **which, shard=shard) for shard in range(self.config.shards)]
         return [*shards, self.file("screen", "rejected", **which)] if self.screens else shards
+
+    def asked(self, strategy: str, seed: int | str, number: int) -> dict[str, list[str]]:
+        """Return what a strategy is asked for its round `number` with: the inputs of `propose`, by name."""
+        return {
+            "budget": self.budget(strategy),
+            "earlier": self.before("evaluations", strategy, seed, number),
+            "state": self.before("state", strategy, seed, number),
+            "evaluated": self.evaluated(strategy, seed, number),
+        }
 
     def before(self, output: str, strategy: str, seed: int | str, number: int) -> list[str]:
         """Return an output of `propose` of the round before round `number`; none before the first."""
@@ -616,6 +647,10 @@ class Plan:
 
     def lasting(self) -> dict[str, Made]:
         """Return every file that lasts, where it really lies, and what makes it."""
+        return self._lasting
+
+    @cached_property
+    def _lasting(self) -> dict[str, Made]:
         return {self.placed(file): made for made in self.made() for file in made.files}
 
     def listed(self) -> list[str]:

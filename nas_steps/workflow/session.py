@@ -1,5 +1,7 @@
 """A Snakemake that reads the workflow: its plan, the checks before anything runs, the run that it claims."""
 
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +12,10 @@ from nas_steps.errors import UserError
 from nas_steps.export.packages import check_installed
 from nas_steps.provenance.died import SHELL
 from nas_steps.provenance.files import MENDABLE, in_words
+from nas_steps.provenance.forkserver import SOCKET, Forkserver
 from nas_steps.provenance.runs import Run, claim_while_executing
 from nas_steps.retraining.refusing import check_baselines
+from nas_steps.workflow.blocks import one_at_a_time
 from nas_steps.workflow.machine import count_gpus, gpus_of_a_job, let_jobs_find_the_package
 from nas_steps.workflow.manifest.devices import check_device
 from nas_steps.workflow.manifest.left import Left
@@ -55,6 +59,7 @@ class Session:
         self._since = time.time()
         self._placed = workflow.modifier.path_modifier.modify
         self.left: Left | None = None
+        self._forkserver: Forkserver | None = None
         in_a_database = "DB" in str(getattr(workflow.workflow_settings, "persistence_backend", ""))
         with in_one_line():
             let_jobs_find_the_package(home, alone)
@@ -86,6 +91,13 @@ class Session:
         if self.left is not None:
             self.left.accept()
 
+    def start(self) -> None:
+        """Do what needs Snakemake's jobs, before the first of them."""
+        self.run.planned(self.workflow)
+        one_at_a_time(self.workflow, self.plan)
+        self.tell()
+        self.preload()
+
     def tell(self) -> None:
         """Say how long the jobs take that Snakemake would run; a module does not know the jobs of the whole."""
         if self.alone and self.workflow.is_main_process:
@@ -93,10 +105,23 @@ class Session:
 
             tell(self.workflow, self.plan, self.gpu)
 
+    def preload(self) -> None:
+        """Start the process that forks the jobs of this run, if they run here, by this Python, and are several.
+
+        NAS_STEPS_FORKSERVER=off lets each job be a Python of its own.
+        """
+        jobs = list(self.workflow.dag.needrun_jobs())
+        here = self.workflow.local_exec and not self.workflow.deployment_settings.deployment_method
+        if self.alone and here and len(jobs) > 1 and sys.platform == "linux" and SOCKET not in os.environ:
+            steps = [(job.rule.name, dict(job.wildcards.items())) for job in jobs]
+            self._forkserver = Forkserver(self.plan.loaded(steps))
+
     def end(self) -> None:
         """Write down what the jobs left, so that it is noticed if their files are replaced later, and their seconds."""
         if self.left is not None:
             Left(self.plan)
+        if self._forkserver is not None:
+            self._forkserver.close()
         if self.alone:
             from nas_steps.workflow.forecast.telling import keep_speeds
 

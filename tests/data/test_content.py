@@ -14,6 +14,7 @@ from nas_steps.data.content import content_fingerprint, same_outcome
 from nas_steps.data.folder import read_folder
 from nas_steps.errors import UserError
 from nas_steps.provenance import contents
+from nas_steps.provenance import fingerprint as fingerprints
 from nas_steps.provenance.files import write_json
 from nas_steps.workflow.plan import Plan
 
@@ -211,3 +212,26 @@ def test_data_that_another_run_has_prepared_otherwise_meanwhile_are_refused(
     write_json(meta, {"skipped": [], "largest_image_pixels": 64})
     refuses.check_prepared()
     assert plan("refuse").data_folder == skips.data_folder
+
+
+def test_threads_change_no_fingerprint_and_each_file_is_read_once(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(200):  # several shares of the threads
+        (photos / "cat" / f"more-{number}.png").write_bytes(b"%d" % number)
+    (photos / "cat" / "dangling.png").symlink_to("nowhere")
+    read: list[str] = []
+
+    def file_hash(file: Path) -> str:
+        read.append(file.name)
+        return fingerprints.file_hash(file)
+
+    monkeypatch.setattr(contents.Contents.of, "__defaults__", (file_hash,))
+    found = {
+        content_fingerprint(photos, photos.parent / f"memory-{threads}.json", photos.parent / "results", threads)
+        for threads in (1, 2, 8)
+    }
+    assert len(found) == 1
+    assert len(read) == 3 * (200 + 3 + 4)
+    assert content_fingerprint(photos, photos.parent / "memory-2.json", photos.parent / "results") in found
+    assert len(read) == 3 * (200 + 3 + 4)

@@ -85,7 +85,7 @@ def test_the_rung_and_the_incumbent_are_part_of_what_is_asked(tmp_path: Path) ->
 def test_a_record_of_another_architecture_is_not_taken(tmp_path: Path) -> None:
     known = EstimateCache(tmp_path, {"code": "1"})
     known.put(Proposal(0, MIXED), Estimate(0, MIXED, 0.5))
-    (file,) = known.folder.iterdir()
+    (file,) = known.folder.glob("*/*.json")
     told = json.loads(file.read_text())["estimate"] | {"architecture": CONVOLUTION}
     write_json(file, {"estimate": told, "fingerprint": fingerprint(told)})
     assert known.get(Proposal(0, MIXED)) is None
@@ -95,8 +95,19 @@ def test_a_record_of_another_architecture_is_not_taken(tmp_path: Path) -> None:
 def test_a_record_that_was_edited_or_is_damaged_is_not_taken(tmp_path: Path, edit: Callable[[str], str]) -> None:
     known = EstimateCache(tmp_path, {"code": "1"})
     known.put(Proposal(0, MIXED), Estimate(0, MIXED, 0.5))
-    (file,) = known.folder.iterdir()
+    (file,) = known.folder.glob("*/*.json")
     file.write_text(edit(file.read_text()))
     assert known.get(Proposal(0, MIXED)) is None
     known.put(Proposal(0, MIXED), Estimate(0, MIXED, 0.5))
     assert known.get(Proposal(0, MIXED)) == Estimate(0, MIXED, 0.5)
+
+
+def test_no_folder_has_a_large_share_of_the_records(tmp_path: Path) -> None:
+    """Who writes a file looks through its folder for what dead processes left: with all in one, the square of them."""
+    known = EstimateCache(tmp_path, {"code": "1"})
+    proposals = [Proposal(0, MIXED, epochs=epochs) for epochs in range(1, 513)]
+    for proposal in proposals:
+        known.put(proposal, Estimate(0, MIXED, 0.5))
+    sizes = [len(list(folder.iterdir())) for folder in known.folder.iterdir()]
+    assert sum(sizes) == len(proposals)
+    assert max(sizes) <= 12  # two on average

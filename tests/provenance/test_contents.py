@@ -97,3 +97,34 @@ def test_what_is_no_file_is_an_error_and_no_waiting(tmp_path: Path) -> None:
     for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path, tmp_path / "nowhere"):
         with pytest.raises(OSError, match=r"it is a pipe|No such file"), Contents(tmp_path / "memory.json") as found:
             found.of(path)
+
+
+def test_what_changed_just_before_the_memory_was_written_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the clock of the files' own system, which may be behind this machine's: so git treats its index."""
+    file, memory = tmp_path / "a.png", tmp_path / "memory.json"
+    file.write_bytes(b"1")
+    with monkeypatch.context() as ahead:
+        # by this machine's clock, the file is old
+        ahead.setattr(contents.time, "time", lambda: file.stat().st_ctime + 3600)
+        assert look(file, memory)[1]
+    assert memory.exists()
+    changed = file.stat().st_ctime_ns
+    os.utime(memory, ns=(changed + 10**9,) * 2)
+    assert look(file, memory)[1]
+    os.utime(memory, ns=(changed + 3 * 10**9,) * 2)
+    assert not look(file, memory)[1]
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("later", [0, 1])
+def test_another_size_or_time_is_always_noticed(tmp_path: Path, later: int) -> None:
+    file, memory = tmp_path / "a.png", tmp_path / "memory.json"
+    file.write_bytes(b"123")
+    first, _ = look(file, memory)
+    before = file.stat()
+    file.write_bytes(b"45" if later == 0 else b"456")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + later))
+    assert look(file, memory) == (file_hash(file), True)
+    assert file_hash(file) != first

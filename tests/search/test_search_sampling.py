@@ -10,6 +10,7 @@ from sampled_spaces import propose
 
 from nas_steps.config import strategies
 from nas_steps.estimation.estimates import Estimate
+from nas_steps.search.protocol import share
 from nas_steps.search.samplers.evolution import RegularisedEvolution
 from nas_steps.search.samplers.random import RandomSearch
 from nas_steps.search.sampling import evaluations, round_size
@@ -115,7 +116,13 @@ def test_proposals_end_where_the_space_ends() -> None:
 def test_rounds_and_their_sizes() -> None:
     assert round_size(strategies.Random(), 0, 23) == 23
     shared = strategies.Random(evaluations=10, rounds=4)
-    assert [round_size(shared, number, 10) for number in range(4)] == [3, 3, 2, 2]
+    assert [round_size(shared, number, 10) for number in range(4)] == [3, 2, 3, 2]
+    for total, rounds in ((9, 2), (10, 4), (7, 7), (23, 3)):
+        sizes = [share(total, rounds, number) for number in range(rounds)]
+        assert sum(sizes) == total
+        assert max(sizes) - min(sizes) <= 1
+        # twice as many begin with the same
+        assert [share(2 * total, 2 * rounds, number) for number in range(rounds)] == sizes
     assert (strategies.Random().rounds, evaluations(strategies.Random()), evaluations(shared)) == (1, "auto", 10)
     assert [round_size(EVOLUTION, number, 23) for number in range(3)] == [4, 2, 2]
     assert sum(round_size(EVOLUTION, number, 23) for number in range(3)) == evaluations(EVOLUTION)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from tiny_world import settings
 
+import nas_steps
 from nas_steps.estimation.settings import EstimationSettings
 from nas_steps.provenance import versions
 from nas_steps.provenance.settings import read_settings
@@ -69,6 +71,17 @@ def test_the_kind_of_device_is_in_the_key_of_a_checkpoint(data: str, tmp_path: P
     assert key(data, tmp_path)[1]["device"] == "cpu"
 
 
+def test_the_code_that_trains_is_in_the_key_of_a_checkpoint_and_in_the_cost(data: str, tmp_path: Path) -> None:
+    file = settings()["evaluate"]
+    found = []
+    for code in ("", "plain", "compiled"):
+        asked = task(file, data, tmp_path)
+        with training_job(asked, read_settings(file, EstimationSettings)) as job:
+            job.trained_by(code)
+            found.append((job.checkpoints.key.get("kernels"), asked.cost.extra.get("kernels")))
+    assert found == [(None, None), ("plain", "plain"), ("compiled", "compiled")]
+
+
 def test_code_that_is_edited_while_it_runs_has_no_key(
     data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,11 +91,11 @@ def test_code_that_is_edited_while_it_runs_has_no_key(
     os.utime(edited, (time.time() + 1e6,) * 2)  # unpacked from an archive of another clock, long before
     module = type(jobs)("nas_steps.edited")
     module.__file__ = str(edited)
-    monkeypatch.setitem(jobs.sys.modules, "nas_steps.edited", module)
-    monkeypatch.setattr(jobs, "STARTED", time.perf_counter() + 60)
+    monkeypatch.setitem(sys.modules, "nas_steps.edited", module)
+    monkeypatch.setattr(nas_steps, "STARTED", time.perf_counter() + 60)
     mine = task(settings()["evaluate"], data, tmp_path)
     assert "nas_steps.estimation.estimators.short_training" in mine.modules()
     assert jobs._code(mine) == jobs._code(mine) == jobs.code_fingerprint(*mine.modules())
-    monkeypatch.setattr(jobs, "STARTED", time.perf_counter() - 60)
+    monkeypatch.setattr(nas_steps, "STARTED", time.perf_counter() - 60)
     assert jobs._code(mine).startswith("edited while it ran")
     assert jobs._code(mine) != jobs._code(mine)

@@ -10,14 +10,19 @@ import pytest
 from tiny_workflow import TINY, change, finish, jobs_to_run
 
 SEARCH = ("--until", "gather_search")
+#: random search is doubled by evaluations and rounds, the others by rounds
 STRATEGIES: dict[str, Any] = {
-    "random": {"evaluations": 3},
+    "random": {"evaluations": 3, "rounds": 2},
     "evolution": {"population": 3, "sample": 2, "children": 2, "rounds": 2},
     "nsga2": {"population": 3, "children": 2, "rounds": 2, "objectives": ["macs", "parameters"]},
     "reinforce": {"batch": 2, "rounds": 2},
     "predictor": {"initial": 3, "batch": 2, "rounds": 2},
     "milp": {"initial": 3, "batch": 2, "rounds": 2},
+    "bayesian": {"initial": 3, "batch": 1, "candidates": 5, "rounds": 2},
+    "local_search": {"initial": 2, "batch": 2, "rounds": 2},
 }
+#: those that are finished with more rounds, too; the jobs of the others take time and show nothing else
+FINISHED = [name for name in STRATEGIES if name not in ("bayesian", "local_search")]
 #: scores that need no training, so that many rounds are quick
 CHEAP = change(
     TINY,
@@ -32,8 +37,13 @@ def rows(folder: Path, file: str) -> list[dict[str, str]]:
         return [{name: cell for name, cell in row.items() if name != "seconds"} for row in csv.DictReader(stream)]
 
 
-def more_rounds(number: int) -> dict[str, Any]:
-    return change(CHEAP, **{f"search__strategies__{name}__rounds": number for name in STRATEGIES if name != "random"})
+def more_rounds(number: int, *names: str) -> dict[str, Any]:
+    """The searches in `number` rounds, and random search with as many evaluations a round as in two; only `names`."""
+    longer = {name: {**one, "rounds": number} for name, one in STRATEGIES.items() if name in (names or STRATEGIES)}
+    longer["random"]["evaluations"] = STRATEGIES["random"]["evaluations"] * number // 2
+    searched = change(CHEAP)
+    searched["search"] = {**searched["search"], "strategies": longer}
+    return searched
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +57,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_strategy_searches_without_repeating_itself(searched: Path) -> None:
     for name in STRATEGIES:
         history = rows(searched, f"{name}-0/history.csv")
-        expected = 3 if name == "random" else 4 if name == "reinforce" else 5
+        expected = {"random": 3, "reinforce": 4, "bayesian": 4, "local_search": 4}.get(name, 5)
         assert len({row["architecture"] for row in history}) == len(history) == expected
         candidates = rows(searched, f"{name}-0/candidates.csv")
         assert {row["estimator"] for row in candidates} == {"synflow"}
@@ -65,24 +75,23 @@ def test_what_block_scores_predicted_is_in_the_history(searched: Path) -> None:
 
 
 def test_more_rounds_run_the_new_ones_alone_and_end_as_from_scratch(searched: Path, tmp_path: Path) -> None:
-    four = more_rounds(4)
-    names = [name for name in STRATEGIES if name != "random"]
-    jobs = jobs_to_run(searched, four, *SEARCH)
+    jobs = jobs_to_run(searched, more_rounds(4), *SEARCH)
     new = [
         f"{rule} strategy={name}, seed=0, round={number}{shard}"
-        for name in names
+        for name in STRATEGIES
         for number in (2, 3)
         for rule, shard in (("propose", ""), ("evaluate", ", shard=0"))
     ]
-    assert sorted(jobs) == sorted([*new, *(f"gather_search strategy={name}, seed=0" for name in names)])
+    assert sorted(jobs) == sorted([*new, *(f"gather_search strategy={name}, seed=0" for name in STRATEGIES)])
+    four = more_rounds(4, *FINISHED)
     finish(searched, four, *SEARCH)
     finish(tmp_path / "scratch", four, *SEARCH)
-    for name in names:
+    for name in FINISHED:
         for file in ("candidates.csv", "history.csv"):
             assert rows(searched, f"{name}-0/{file}") == rows(tmp_path / "scratch", f"{name}-0/{file}")
     # and fewer rounds are but gathered
-    fewer = jobs_to_run(searched, more_rounds(3), *SEARCH)
-    assert fewer == sorted(f"gather_search strategy={name}, seed=0" for name in names)
+    fewer = jobs_to_run(searched, more_rounds(2, *FINISHED), *SEARCH)
+    assert fewer == sorted(f"gather_search strategy={name}, seed=0" for name in FINISHED)
 
 
 def test_a_screen_and_promotions_go_through_the_rounds(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas_steps.models.cells.stacked import Block, Sources, stack, total
+from nas_steps.models.share import own_rows
 from nas_steps.spaces.cells.space import CellSpace
 
 #: (nodes, (N, nodes * C, H, W)): the share of an edge group in the sum of each of these nodes
@@ -135,7 +136,8 @@ class EdgeGroup(nn.Module):
             return output
         for node in nodes:
             if (node, position) not in masks:
-                masks[node, position] = output.new_empty(len(output)).bernoulli_(1 - drop) / (1 - drop)
+                mask = own_rows(len(output), lambda images: output.new_empty(images).bernoulli_(1 - drop))
+                masks[node, position] = mask / (1 - drop)
         mask = torch.stack([masks[node, position] for node in nodes], dim=1)
         return output * mask.repeat_interleave(output.shape[1] // len(nodes), dim=1)[:, :, None, None]
 

@@ -261,13 +261,11 @@ class DartsLearner(Learner):
         def loss(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             # the mix is not computed in 16 bits: alphas that are nearly alike differ
             given = mix() if self.projection is None else self.projection.apply(mix())
-            if self.settings.precision == "bfloat16":
-                # a recording must not read casts that were cached before it
-                with torch.autocast(images.device.type, torch.bfloat16, cache_enabled=False):
-                    logits = self.supernet(images, given, drop)
-                logits = logits.float()
-            else:
+            # a recording must not read casts that were cached before it
+            narrow = self.settings.precision == "bfloat16"
+            with torch.autocast(images.device.type, torch.bfloat16, enabled=narrow, cache_enabled=False):
                 logits = self.supernet(images, given, drop)
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
             mean = total = F.cross_entropy(logits, labels)
             if regularised and (more := self.regulariser()) is not None:
                 total = mean + more
@@ -320,6 +318,6 @@ def accuracy(
         return supernet(images, mix)
 
     # several processes share the batches out, and each batch has statistics of its own
-    with same_statistics(supernet), world().apart():
+    with same_statistics(supernet):
         judged = judge(supernet, data, metric, logits)
     return judged.loss, judged.value

@@ -3,7 +3,7 @@
 from random import Random
 
 from nas_steps.config import strategies
-from nas_steps.search.protocol import Sampler
+from nas_steps.search.protocol import Sampler, share
 from nas_steps.spaces.protocol import Architecture
 
 
@@ -19,5 +19,4 @@ sampler = RandomSearch
 
 def round_size(settings: strategies.Random, number: int, evaluations: int) -> int:
     """Spread the evaluations evenly over the rounds."""
-    whole, rest = divmod(evaluations, settings.rounds)
-    return whole + (number < rest)
+    return share(evaluations, settings.rounds, number)

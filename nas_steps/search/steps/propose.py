@@ -60,7 +60,8 @@ def main(task: Task) -> None:
 
 
 def number_of_evaluations(task: Task, settings: ProposeSettings) -> int:
-    """Count the architectures of all rounds. Raises UserError if the count is in a budget and none is given."""
+    """Count the architectures of as many rounds as the settings name. Raises UserError if the count is in a budget and
+    none is given."""
     count = evaluations(settings.strategy)
     if count != "auto":
         return count

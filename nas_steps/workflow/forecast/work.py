@@ -68,6 +68,7 @@ class Workload:
         self.config = plan.config
         self.images = images
         self.sizes = Sizes(plan.config, images)
+        self._evaluated: dict[str, int] = {}
         self._by_rule: dict[str, Callable[[Mapping[str, Any]], Work]] = {
             "data": lambda _: Work(images=images.read if plan.config.data.source == "folder" else 0),
             "evaluate": self._evaluate,
@@ -160,6 +161,11 @@ class Workload:
 
     def _evaluations(self, name: str) -> int:
         """Return the evaluations of a strategy; random search is matched to the most expensive other one."""
+        if name not in self._evaluated:
+            self._evaluated[name] = self._counted(name)
+        return self._evaluated[name]
+
+    def _counted(self, name: str) -> int:
         strategies = self.config.search.strategies
         own = evaluations(strategies[name])  # type: ignore[arg-type]
         if isinstance(own, int):

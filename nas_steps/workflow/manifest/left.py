@@ -91,8 +91,9 @@ class Left:
 
     def lost(self) -> list[str]:
         """Return the missing files that a run has made, as the rules name them: as targets they are made anew."""
-        named = [file for made in self.plan.made() for file in made.files]
-        missing = [file for file in dict.fromkeys(named) if not os.path.exists(self.plan.placed(file))]
+        named = dict.fromkeys(file for made in self.plan.made() for file in made.files)
+        # `lasting` has the same files in the same order
+        missing = [file for file, placed in zip(named, self.plan.lasting(), strict=True) if not os.path.exists(placed)]
         manifest = self._manifest() if missing else None
         listed = {} if manifest is None else manifest["files"]
         return [
