@@ -482,12 +482,14 @@ def _rate(bench: Bench, step: SupervisedLearner, batches: Callable[[], Iterator[
 # ------------------------------------------------------------------------------------------- exactness
 
 
-def learnt(bench: Bench, settings: Gradient, steps: int) -> list[Tensor]:
+def learnt(bench: Bench, settings: Gradient, steps: int) -> tuple[list[Tensor], bool]:
+    """Return losses, hits and all weights after steps, and whether the last step was replayed."""
     given = pairs(bench)
     made = learner(bench, settings, given)
     torch.manual_seed(1)
     told = [one for number in range(steps) for one in made(*given[number % len(given)], 0.0)]
-    return [*told, *(one.detach().clone() for one in made.supernet.state_dict().values())]
+    tensors = [*told, *(one.detach().clone() for one in made.supernet.state_dict().values())]
+    return tensors, made.replays is not None and made.replays.recorded
 
 
 def apart(some: Sequence[Tensor], others: Sequence[Tensor]) -> float:
@@ -499,19 +501,22 @@ def apart(some: Sequence[Tensor], others: Sequence[Tensor]) -> float:
     return found
 
 
+def compared(some: Sequence[Tensor], others: Sequence[Tensor]) -> dict[str, Any]:
+    equal = all(torch.equal(one, other) for one, other in zip(some, others, strict=True))
+    return {"equal": equal, "apart": apart(some, others)}
+
+
 def equality(bench: Bench) -> dict[str, Any]:
     """Whether replays are the eager steps, whether a search can be repeated bit by bit, and how far a CPU is away."""
     figures: dict[str, Any] = {"graph_is_eager": {}, "repeated": {}}
     steps = bench.sizes.warm
     for kind in (Darts, DartsSecondOrder, SdartsAdv, Drnas, PcDarts):
         eager = settings_of(bench, kind, graphs=False)
-        found = [learnt(bench, settings, steps) for settings in (eager, settings_of(bench, kind), eager)]
-        same = [
-            all(torch.equal(one, other) for one, other in zip(found[0], other_run, strict=True))
-            for other_run in found[1:]
-        ]
-        figures["graph_is_eager"][eager.kind] = {"equal": same[0], "apart": apart(found[1], found[0])}
-        figures["repeated"][eager.kind] = {"equal": same[1], "apart": apart(found[2], found[0])}
+        (first, _), (replayed, recorded), (again, _) = (
+            learnt(bench, settings, steps) for settings in (eager, settings_of(bench, kind), eager)
+        )
+        figures["graph_is_eager"][eager.kind] = {**compared(replayed, first), "recorded": recorded}
+        figures["repeated"][eager.kind] = compared(again, first)
     small = Bench(bench.device, DRY, dry=True)
     figures["cpu"] = {
         str(dtype).removeprefix("torch."): apart(gradients(small, dtype), gradients(_on_cpu(small), dtype))

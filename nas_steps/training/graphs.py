@@ -38,6 +38,10 @@ class Recorded:
         # the next replay writes over them
         return tuple(one.clone() for one in outputs)
 
+    @property
+    def recorded(self) -> bool:
+        return self._graph is not None
+
     def _run(self) -> tuple[Tensor, ...]:
         if self.replays.device.type != "cuda":
             return self.part(*self.inputs)
@@ -104,6 +108,11 @@ class Replays:
         self.forget()
         self.off = True
         return None
+
+    @property
+    def recorded(self) -> bool:
+        """Whether all parts are replayed."""
+        return bool(self.parts) and all(part.recorded for part in self.parts.values())
 
     def forget(self) -> None:
         """Drop the recordings: the tensors that they read are replaced."""

@@ -41,4 +41,9 @@ def depthwise(x: Tensor, weight: Tensor, *, stride: int = 1, padding: int, dilat
 
 
 def _in_half(x: Tensor) -> bool:
-    return x.dtype in (torch.float16, torch.bfloat16) or torch.is_autocast_enabled(x.device.type)
+    return x.dtype in (torch.float16, torch.bfloat16) or autocasts(x)
+
+
+def autocasts(x: Tensor) -> bool:
+    """Return whether autocast is on for the device of a tensor; not every device has it."""
+    return torch.amp.is_autocast_available(x.device.type) and torch.is_autocast_enabled(x.device.type)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas_steps.models.cells.by_device import ways
+from nas_steps.models.cells.by_device import autocasts, ways
 from nas_steps.models.share import Share, share
 from nas_steps.models.shared_norm import batch_norm, pixels
 
@@ -187,7 +187,7 @@ class FoldedNorm(Normalising):
             mean, variance = self.statistics(rows)
             return pointwise(x, *fold(weight, scale, mean.view_as(scale), variance.view_as(scale)), nodes)
         # products of 16-bit numbers would not give the statistics to float32
-        exact = x.dtype == weight.dtype and not torch.is_autocast_enabled(x.device.type)
+        exact = x.dtype == weight.dtype and not autocasts(x)
         if self.twice_differentiable or x.numel() < LARGE or not exact or not ways(x).folds:
             return self._plain(x, weight, scale, nodes, rows)
         output, mean, variance = _Folded.apply(x, weight, scale, nodes, share())

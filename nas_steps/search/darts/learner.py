@@ -261,9 +261,11 @@ class DartsLearner(Learner):
         def loss(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             # the mix is not computed in 16 bits: alphas that are nearly alike differ
             given = mix() if self.projection is None else self.projection.apply(mix())
-            # a recording must not read casts that were cached before it
-            narrow = self.settings.precision == "bfloat16"
-            with torch.autocast(images.device.type, torch.bfloat16, enabled=narrow, cache_enabled=False):
+            if self.settings.precision == "bfloat16":
+                # a recording must not read casts that were cached before it
+                with torch.autocast(images.device.type, torch.bfloat16, cache_enabled=False):
+                    logits = self.supernet(images, given, drop)
+            else:
                 logits = self.supernet(images, given, drop)
             logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
             mean = total = F.cross_entropy(logits, labels)
