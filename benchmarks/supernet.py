@@ -212,7 +212,7 @@ def differences(setting: Setting, device: str, dtype: torch.dtype) -> tuple[floa
     # both ways to norm, and the compiled kernels
     ways = ((0, False), (folding.LARGE, False), (folding.LARGE, device == "cpu" and library.available()))
     found = [_differences(small, device, dtype, *way) for way in dict.fromkeys(ways)]
-    return tuple(max(column) for column in zip(*found, strict=True))  # type: ignore[return-value]
+    return tuple(max(column) for column in zip(*found, strict=True))
 
 
 def _differences(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -165,10 +166,13 @@ def test_what_the_kernels_do_not_serve_is_torchs(monkeypatch: pytest.MonkeyPatch
 
 # --------------------------------------------------------------------------------------------------- compiling
 
-#: a compiler that only writes down that it was called, and copies what was compiled before; `fails` and `hangs` do so
+#: a compiler that writes down that it was called and copies what was compiled before, unless it fails or waits for `go`
 FAKE = """#!/bin/sh
-echo "$@" >> {log}
-case " $* " in *" -c "*) [ "{how}" = hangs ] && sleep 600; [ "{how}" = fails ] && echo wrong >&2 && exit 1;; esac
+echo "$@" >> {folder}/log
+case " $* " in *" -c "*)
+  [ "{how}" = waits ] && until [ -e {folder}/go ]; do sleep 0.1; done
+  [ "{how}" = fails ] && echo wrong >&2 && exit 1
+esac
 while [ $# -gt 1 ]; do [ "$1" = -o ] && cp {compiled} "$2"; shift; done
 exit 0
 """
@@ -181,9 +185,9 @@ def fake(tmp_path: Path) -> dict[str, str]:
     if shutil.which("ninja") is None or not library.available():
         pytest.skip("no compiler")
     compiled = next(library.cache().glob(f"{library._key()}/*.so"))
-    for how in ("works", "fails", "hangs"):
+    for how in ("works", "fails", "waits"):
         script = tmp_path / how
-        script.write_text(FAKE.format(log=tmp_path / "log", how=how, compiled=compiled), encoding="utf-8")
+        script.write_text(FAKE.format(folder=tmp_path, how=how, compiled=compiled), encoding="utf-8")
         script.chmod(0o755)
     return {**os.environ, "NAS_STEPS_CACHE": str(tmp_path / "cache"), "CXX": str(tmp_path / "works")}
 
@@ -203,9 +207,19 @@ def kept(folder: Path) -> list[str]:
 
 
 def test_of_processes_that_start_at_once_one_compiles(fake: dict[str, str], tmp_path: Path) -> None:
-    processes = [started(fake) for _ in range(3)]
-    said = [process.communicate()[0] for process in processes]
-    assert all("compiled kernels (" in text and "plain" not in text for text in said), said
+    processes = [started({**fake, "CXX": str(tmp_path / "waits")}) for _ in range(3)]
+    said = {process.stdout.fileno(): "" for process in processes if process.stdout is not None}
+
+    def waiting() -> int:
+        return sum("waiting for another process" in text for text in said.values())
+
+    while waiting() < 2 and not ((tmp_path / "log").exists() and compilations(tmp_path) > 1):
+        for stream in select.select(list(said), [], [], 0.1)[0]:
+            said[stream] += os.read(stream, 4096).decode()
+    (tmp_path / "go").touch()
+    rest = [process.communicate()[0] for process in processes]
+    assert waiting() == 2
+    assert all("compiled kernels (" in text and "plain" not in text for text in rest), rest
     assert compilations(tmp_path) == 1
     assert kept(tmp_path) == ["lock", "separable.so"]
     assert "compiled kernels (" in started(fake).communicate()[0]
@@ -213,7 +227,7 @@ def test_of_processes_that_start_at_once_one_compiles(fake: dict[str, str], tmp_
 
 
 def test_another_process_compiles_after_one_was_killed(fake: dict[str, str], tmp_path: Path) -> None:
-    first = started({**fake, "CXX": str(tmp_path / "hangs")})
+    first = started({**fake, "CXX": str(tmp_path / "waits")})
     while not (tmp_path / "log").exists() or not compilations(tmp_path):
         assert first.poll() is None
     second = started(fake)
