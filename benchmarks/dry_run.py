@@ -1,11 +1,12 @@
 """How long a dry run takes and how much memory, by the number of evaluations, rounds and shards.
 
-    python benchmarks/dry_run.py [--cases 1 3] [--repeats 3] [--beside WORKTREE]
+    python benchmarks/dry_run.py [--cases 1 3] [--repeats 3] [--beside WORKTREE] [--plain]
 
 The first case is what any start of Snakemake here costs. Each repetition makes two dry runs in a new folder: in the
 second one (`again`), modules are known and settings files are written. `--beside` runs those of another worktree in
-turns with this one's, so that both meet the same load. Printed are the medians with [least, most] of wall seconds and
-of processor seconds, and the largest peak of memory.
+turns with this one's, so that both meet the same load. `--plain` runs a workflow of as many jobs of one rule without
+inputs or params in turns, too: what Snakemake itself takes. Printed are the medians with [least, most] of wall seconds
+and of processor seconds, and the largest peak of memory.
 """
 
 from __future__ import annotations
@@ -35,6 +36,18 @@ CASES = [
     (50_000, 500, 100, 20),
     (50_000, 5000, 10, 2),
 ]
+PLAIN = """
+rule all:
+    input:
+        [f"made/{number}.txt" for number in range(%d)],
+
+
+rule make:
+    output:
+        "made/{number}.txt",
+    shell:
+        "touch {output}"
+"""
 COLUMNS = ("evaluations", "rounds", "shards", "jobs", "run", "seconds", "processor seconds", "MB")
 
 
@@ -56,11 +69,22 @@ def configured(random: int, rounds: int, children: int, shards: int) -> dict[str
 
 def measure(folder: Path, root: Path) -> Taken:
     """Make a dry run of `root`'s workflow in `folder`, where config.yaml is."""
-    flags = ["--snakefile", str(root / "Snakefile"), "--dry-run", "--configfile", "config.yaml"]
+    return taken(folder, root, "--snakefile", str(root / "Snakefile"), "--configfile", "config.yaml")
+
+
+def plain(jobs: int) -> Taken:
+    """Make a dry run of a workflow of as many jobs that needs nothing of this repository."""
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "Snakefile").write_text(PLAIN % (jobs - 1), encoding="utf-8")
+        return taken(Path(place), Path(place), "--cores", "1")
+
+
+def taken(folder: Path, root: Path, *flags: str) -> Taken:
+    """Make a dry run in `folder` with the packages in `root`."""
     with (folder / "printed.txt").open("w", encoding="utf-8") as printed:
         began = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "snakemake", *flags],
+            [sys.executable, "-m", "snakemake", "--dry-run", *flags],
             cwd=folder,
             env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"PYTHONPATH": str(root)},
             stdout=printed,
@@ -88,23 +112,26 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--cases", type=int, nargs="+", default=range(len(CASES)), help="numbers of cases, from 0")
     options.add_argument("--repeats", type=int, default=1)
+    options.add_argument("--plain", action="store_true", help="measure a plain workflow of as many jobs, too")
     options.add_argument("--beside", type=Path, help="a worktree of another commit")
     given = options.parse_args()
     roots = {"this": ROOT} if given.beside is None else {"beside": given.beside.resolve(), "this": ROOT}
     print(" | ".join(COLUMNS), flush=True)
     for random, rounds, children, shards in (CASES[number] for number in given.cases):
-        taken: dict[str, list[Taken]] = {}
+        found: dict[str, list[Taken]] = {}
         for _ in range(given.repeats):
             for name, root in roots.items():
                 with tempfile.TemporaryDirectory() as place:
                     config = configured(random, rounds, children, shards)
                     (Path(place) / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
                     for run in (name, f"{name}, again"):
-                        taken.setdefault(run, []).append(measure(Path(place), root))
-        for run, found in taken.items():
-            figures = [spread([one.seconds for one in found]), spread([one.processor for one in found])]
-            memory = max(one.memory for one in found)
-            case = (random + rounds * children, rounds, shards, found[0].jobs, run)
+                        found.setdefault(run, []).append(measure(Path(place), root))
+            if given.plain:
+                found.setdefault("plain", []).append(plain(found["this"][0].jobs))
+        for run, runs in found.items():
+            figures = [spread([one.seconds for one in runs]), spread([one.processor for one in runs])]
+            memory = max(one.memory for one in runs)
+            case = (random + rounds * children, rounds, shards, runs[0].jobs, run)
             print(" | ".join([*map(str, case), *figures, f"{memory:.0f}"]), flush=True)
 
 

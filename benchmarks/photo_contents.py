@@ -75,9 +75,9 @@ def main() -> None:
                     taken.setdefault((way, threads), []).append(seconds)
         assert len(seen) == 1
     print(f"{given.photos} photos of {given.kilobytes} kB | threads | seconds | times as fast as one thread")
-    for (way, threads), found in taken.items():
-        ratios = [one / own for one, own in zip(taken[way, 1], found, strict=True)]
-        print(f"{way} | {threads} | {spread(found)} | {spread(ratios)}")
+    for (way, threads), seconds_of in taken.items():
+        ratios = [one / own for one, own in zip(taken[way, 1], seconds_of, strict=True)]
+        print(f"{way} | {threads} | {spread(seconds_of)} | {spread(ratios)}")
 
 
 if __name__ == "__main__":

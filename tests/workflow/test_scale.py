@@ -13,6 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
+from nas_steps.workflow.plan import Plan
+from nas_steps.workflow.steps import STEPS
+from nas_steps.workflow.wiring import wired
+
 ROOT = Path(__file__).resolve().parents[2]
 # Runs snakemake's own main and prints which modules it has loaded afterwards. The SLURM plugin loads pandas by itself;
 # it is hidden, so that what is found was loaded by this workflow.
@@ -117,3 +121,42 @@ def test_no_function_is_called_more_than_in_proportion_to_the_rounds(tmp_path: P
     growth = {name: [one.get(name, 0) for one in calls] for name in names}
     assert sum(last - first > 24 for first, _, last in growth.values()) > 100  # it is seen at all
     assert {name: of for name, of in growth.items() if of[2] - of[1] > 2.5 * max(of[1] - of[0], 0) + 40} == {}
+
+
+def test_what_all_jobs_of_a_step_share_is_no_function_that_snakemake_calls_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    step = wired(Plan({"experiment": "large", "shards": 3}))
+    functions = {name: {key for key, value in step(name).items() if callable(value)} for name in STEPS}
+    assert functions["evaluate"] == functions["train_sample"] == {"command"}
+    assert step("evaluate")["options"] == "--shards 3"
+    assert step("evaluate")["code"] == step("evaluate").plan.code(
+        "evaluate", strategy="random", seed=0, round=0, shard=0
+    )
+    assert functions["propose"] == {"settings", "code", "versions", "command"}
+    assert functions["retrain"] == {"code", "options", "command"}
+
+
+def test_a_process_that_only_reads_the_workflow_does_not_list_every_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of a job on a cluster does; only the manifest, and the process that starts the jobs, need the list."""
+    monkeypatch.chdir(tmp_path)
+    plan = Plan({"experiment": "large"})
+    step = wired(plan)
+    for name in STEPS:
+        assert step(name).outputs
+        assert step(name).log
+        if name != "manifest":
+            assert step(name)["command"]
+    listing = {"_made", "_lasting"}
+    assert not listing & vars(plan).keys()
+    assert step("manifest")["settings"].startswith("results/settings/manifest-")
+    assert "_made" in vars(plan)
+    rule = (ROOT / "rules" / "manifest.smk").read_text()
+    assert re.findall(r"lambda w: plan\.(listed\(\)|settings\(\"manifest\"\))", rule) == [
+        "listed()",
+        'settings("manifest")',
+    ]
+    assert rule.count("plan.listed()") == rule.count("plan.settings(") == 1
