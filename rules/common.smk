@@ -105,7 +105,9 @@ wildcard_constraints:
 
 
 onstart:
-    session.start()
+    session.run.planned(workflow)
+    session.tell()
+    session.preload()
 
 
 onsuccess:

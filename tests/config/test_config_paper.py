@@ -122,7 +122,6 @@ OWN = {
     "kind",
     "candidates",
     "processes",
-    "graphs",
     "eigenvalue",
     "selection",
     "selection_epochs",

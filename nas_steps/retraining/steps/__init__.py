@@ -38,7 +38,6 @@ COMPARED = {
     ),
 }
 
-TOGETHER = {"together": "retrain.together"}
 ENTRIES = {"entry": "entries", "seed": "retraining_seeds"}
 
 
@@ -77,7 +76,7 @@ STEPS = steps(
         "retraining/{entry}-s{seed}",
         jobs=ENTRIES,
         when=("trains",),
-        reads={**RETRAINED, **TOGETHER, **CONSTRAINTS},
+        reads={**RETRAINED, **CONSTRAINTS},
     ),
     training(
         "retrain_by_recipe",
@@ -85,7 +84,7 @@ STEPS = steps(
         "retraining/recipes/{recipe}/{entry}-s{seed}",
         jobs={"recipe": "recipes", **ENTRIES},
         when=("by_recipes",),
-        reads={**RETRAINED, **TOGETHER, **CONSTRAINTS, "recipe": "retrain.recipes.{recipe}"},
+        reads={**RETRAINED, **CONSTRAINTS, "recipe": "retrain.recipes.{recipe}"},
         stage="recipes",
     ),
     Step(

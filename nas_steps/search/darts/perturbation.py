@@ -40,8 +40,6 @@ class Projection:
         #: by kind and edge: the place of the chosen operation, or OPEN
         self.chosen = {kind: [OPEN] * len(self.space.edges()) for kind in self.space.kinds}
         self.kept = {kind: [True] * len(self.space.edges()) for kind in self.space.kinds}
-        #: how often it was decided, by which tensors were replaced
-        self.decisions = 0
         self._prepare()
 
     @property
@@ -118,7 +116,6 @@ class Projection:
 
     def _prepare(self) -> None:
         """Copy what is decided to the supernet's device."""
-        self.decisions += 1
         self._open: dict[str, Tensor] = {}
         self._hard: dict[str, Tensor] = {}
         self._bypass: dict[str, Tensor] = {}
@@ -172,9 +169,9 @@ def choices_alone(supernet: Supernet) -> Iterator[None]:
     for kind, allowed in before.items():
         choices = [supernet.space.choices_of(kind, edge) for edge in range(len(allowed))]
         rows = [[name in names for name in supernet.space.operations] for names in choices]
-        supernet.allow(kind, torch.tensor(rows))
+        supernet.allowed(kind).copy_(torch.tensor(rows))
     try:
         yield
     finally:
         for kind, allowed in before.items():
-            supernet.allow(kind, allowed)
+            supernet.allowed(kind).copy_(allowed)

@@ -1,7 +1,5 @@
 """SDARTS-ADV (Chen & Hsieh 2020, section 3.2)."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -20,18 +18,15 @@ class Learner(SdartsLearner):
 
     settings: SdartsAdv
 
-    def kept(self) -> tuple[object, ...]:
-        return (self.radius,)
-
-    def worked_out(self, drawn: Any, images: Tensor, labels: Tensor, drop: float) -> dict[str, Tensor]:
+    def draw_for_weights(self, images: Tensor, labels: Tensor, drop: float) -> dict[str, Tensor]:
         """Return the disturbance that makes the training loss largest; none if the ascent did not raise the loss.
 
-        It starts at the one that was drawn and steps along the signs of the gradient. After each step it is clamped to
+        It starts at a random disturbance and steps along the signs of the gradient. After each step it is clamped to
         the radius, and the weights go back to the simplex. The supernet evaluates: running statistics, no drop path."""
         allowed = {kind: self.supernet.allowed(kind) for kind in self.supernet.alphas}
         with torch.no_grad():
             soft = self.supernet.probabilities()
-            start = {kind: on_simplex(soft[kind] + one, allowed[kind]) for kind, one in drawn.items()}
+            start = {kind: on_simplex(soft[kind] + one, allowed[kind]) for kind, one in self.draw().items()}
         worst = {kind: nn.Parameter(one) for kind, one in start.items()}
         parameters = list(worst.values())
         learn_only([], frozen=[*self.weights, *self.alphas])
@@ -52,8 +47,7 @@ class Learner(SdartsLearner):
                 after, _ = self.micro_batches.forward(images, labels, disturbed)
         finally:
             self.supernet.train()
-        rises = before <= after
+        rises = bool(before <= after)
         return {
-            kind: torch.where(rises, one.detach() - soft[kind], torch.zeros_like(soft[kind]))
-            for kind, one in worst.items()
+            kind: one.detach() - soft[kind] if rises else torch.zeros_like(soft[kind]) for kind, one in worst.items()
         }
