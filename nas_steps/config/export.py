@@ -8,7 +8,7 @@ from nas_steps.config.section import Natural, Positive, Section
 
 
 class Int8(Section):
-    """Static quantisation by onnxruntime: 8-bit weights and activations, in QDQ form."""
+    """Static quantisation by onnxruntime: weights in 8 bits or less, 8-bit activations, in QDQ form."""
 
     enabled: bool = Field(True, description="Whether to make an INT8 file beside each float32 file.")
     tolerance: float = Field(

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Settings = TypeVar("Settings", bound="BaseModel")
-#: Snakemake sets these to the threads of the job, and NumPy's last digits would depend on what a run has of them; torch
-#: is told its own number by the settings
+#: Snakemake sets these to the threads of the job, on which NumPy's last digits would depend. torch takes its number of
+#: threads from the settings.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 #: wildcards and options that are numbers; all others are text
 NUMBERS = {"seed": int, "round": int, "shard": int, "shards": int, "macs": float, "parameters": float}

@@ -152,14 +152,17 @@ class Plan:
     def loaded(self, jobs: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, list[str]]:
         """Return by command, `nas_steps.search darts`, the modules of the package that some jobs can load.
 
-        `jobs` are steps and wildcards. Steps are in the order of a run.
+        `jobs` are steps and wildcards. Steps are in the order of a run; each has what none before it has.
         """
         roots: dict[str, set[str]] = {}
         for name, wildcards in jobs:
             if name in STEPS:
                 roots.setdefault(name, set()).update(self._roots(name, wildcards))
-        ordered = [(STEPS[name], roots[name]) for name in STEPS if name in roots]
-        return {f"{step.package} {step.name}": sorted(transitive_imports(*modules)) for step, modules in ordered}
+        found: dict[str, list[str]] = {}
+        for step in (STEPS[name] for name in STEPS if name in roots):
+            earlier = {module for modules in found.values() for module in modules}
+            found[f"{step.package} {step.name}"] = sorted(transitive_imports(*roots[step.name]) - earlier)
+        return found
 
     def config_key(self, settings: str, path: Sequence[str]) -> str:
         """Return the key of the config that a value of some settings is read from: of `darts-long` and (strategy,

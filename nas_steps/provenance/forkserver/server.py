@@ -53,19 +53,17 @@ class Job:
 
 def main(listener: socket.socket, path: str, modules: Mapping[str, Sequence[str]]) -> None:
     """Load `modules`, in their order, and serve at a socket and its `path`; in a child, run its job."""
-    inherited = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in inherited:
-        signal.signal(number, signal.SIG_IGN)  # those who stop a run stop its jobs; the server tells how they ended
+    # who stops a run stops its jobs, and the server tells how they ended; a child gets what was sent to it meanwhile
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     given = dict(os.environ)
     os.environ |= ONE_THREAD
     job = Server(listener, modules, early(given)).serve()
     if job is None:
         remove(os.path.dirname(path))
         return
-    for number, handler in inherited.items():
-        signal.signal(number, handler)
     # what libraries set when they are imported stays
-    become(job, {name: text for name, text in os.environ.items() if given.get(name) != text and name not in ONE_THREAD})
+    more = {name: text for name, text in os.environ.items() if given.get(name) != text and name not in ONE_THREAD}
+    become(job, more, mask)
 
 
 class Server:
@@ -217,8 +215,8 @@ def fits(job: Job, given: dict[str, str]) -> bool:
     )
 
 
-def become(job: Job, more: dict[str, str]) -> None:
-    """Run a job's module in this process, as `python -m` does, with its environment and `more`."""
+def become(job: Job, more: dict[str, str], mask: set[int | signal.Signals]) -> None:
+    """Run a job's module in this process, as `python -m` does, with its environment, `more` and blocked signals."""
     nas_steps.STARTED = time.perf_counter()
     os.setpgid(0, 0)  # a signal to the terminal's group reaches the client, which forwards it
     ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
@@ -230,6 +228,7 @@ def become(job: Job, more: dict[str, str]) -> None:
     os.umask(job.umask)
     os.environ.clear()
     os.environ.update({name: text for name, text in job.environment.items() if name not in (SOCKET, CLIENT)} | more)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     module = job.arguments[1]
     sys.argv = [module, *job.arguments[2:]]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
