@@ -3,7 +3,8 @@
     python -m benchmarks.supernet [--device cpu] [--repeats 7] [--threads 2] [--only NAME]
 
 A step is an alpha step and a weight step without their optimisers, which are the same for both. For each setting it
-prints the median and the spread of the ratio over interleaved repeats, the peak memory of each above what the process
+prints the median and the spread of the ratio over interleaved repeats, with compiled kernels and without, by time
+and in processor seconds (which other work on the machine changes less), the peak memory of each above what the process
 holds when idle (of a process of its own), and how far outputs and gradients are apart (in float64, and in float32).
 The loader is timed by itself.
 """
@@ -15,7 +16,8 @@ import gc
 import multiprocessing
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +31,8 @@ from nas_steps.config.space import Network
 from nas_steps.config.strategies import DartsSecondOrder
 from nas_steps.data.batches import DeviceImages
 from nas_steps.models.cells import folding
+from nas_steps.models.cells.kernels import library
+from nas_steps.models.cells.kernels.library import code_for
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.search.darts.learner import learn_only, learner_of
 from nas_steps.spaces.cells.presets import PRESETS
@@ -127,17 +131,29 @@ def stepper(
     return step
 
 
-def seconds(step: Callable[[], None], device: str) -> float:
+def seconds(step: Callable[[], None], device: str) -> tuple[float, float]:
+    """As time passes, and of the processors, which other work on the machine changes less; on a GPU the same twice."""
     if device == "cuda":
         started, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         started.record()
         step()
         ended.record()
         torch.cuda.synchronize()
-        return started.elapsed_time(ended) / 1000
-    began = time.perf_counter()
+        return (started.elapsed_time(ended) / 1000,) * 2
+    began, busy = time.perf_counter(), time.process_time()
     step()
-    return time.perf_counter() - began
+    return time.perf_counter() - began, time.process_time() - busy
+
+
+@contextmanager
+def kernels(wanted: bool) -> Iterator[None]:
+    """Compute with compiled kernels, or in plain torch."""
+    decided = library.available
+    library.available = lambda: wanted and decided()  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        library.available = decided
 
 
 def steps(setting: Setting, device: str) -> tuple[Callable[[], None], Callable[[], None]]:
@@ -148,20 +164,28 @@ def steps(setting: Setting, device: str) -> tuple[Callable[[], None], Callable[[
     return (lambda: slow_step(slow, train, train)), stepper(setting, fast, train, train)
 
 
-def _peak(setting: Setting, which: int, device: str, threads: int, answer: multiprocessing.Queue[float]) -> None:
+def _peak(
+    setting: Setting, which: int, device: str, threads: int, compiled: bool, answer: multiprocessing.Queue[float]
+) -> None:
     torch.set_num_threads(threads)
     step = steps(setting, device)[which]
+    with kernels(compiled):
+        answer.put(_rise(step, device))
+
+
+def _rise(step: Callable[[], None], device: str) -> float:
+    """MiB above idle in one step."""
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         idle = torch.cuda.memory_allocated()
         step()
-        answer.put((torch.cuda.max_memory_allocated() - idle) / 2**20)
-        return
+        return (torch.cuda.max_memory_allocated() - idle) / 2**20
+    library.available()  # loading is no part of a step
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # forget the peak that imports left
     idle = _most_resident()
     step()
-    answer.put((_most_resident() - idle) / 2**10)
+    return (_most_resident() - idle) / 2**10
 
 
 def _most_resident() -> int:
@@ -170,11 +194,11 @@ def _most_resident() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 
-def peak(setting: Setting, which: int, device: str, threads: int) -> float:
+def peak(setting: Setting, which: int, device: str, threads: int, *, compiled: bool = True) -> float:
     """MiB above idle in one step, in a process of its own."""
     context = multiprocessing.get_context("spawn")
     answer: multiprocessing.Queue[float] = context.Queue()
-    child = context.Process(target=_peak, args=(setting, which, device, threads, answer))
+    child = context.Process(target=_peak, args=(setting, which, device, threads, compiled, answer))
     child.start()
     found = answer.get()
     child.join()
@@ -185,17 +209,21 @@ def differences(setting: Setting, device: str, dtype: torch.dtype) -> tuple[floa
     """Largest difference of the outputs, largest and median one of the gradients' tensors, relative to each tensor's
     largest entry. A small batch will do."""
     small = Setting(setting.name, setting.space, 4, 3 if setting.space == "darts" else 1, 8, 8)
-    # both ways to norm
-    found = [_differences(small, device, dtype, large) for large in (0, folding.LARGE)]
-    return tuple(max(column) for column in zip(*found, strict=True))  # type: ignore[return-value]
+    # both ways to norm, and the compiled kernels
+    ways = ((0, False), (folding.LARGE, False), (folding.LARGE, device == "cpu" and library.available()))
+    found = [_differences(small, device, dtype, *way) for way in dict.fromkeys(ways)]
+    return tuple(max(column) for column in zip(*found, strict=True))
 
 
-def _differences(small: Setting, device: str, dtype: torch.dtype, large: int) -> tuple[float, float, float]:
+def _differences(
+    small: Setting, device: str, dtype: torch.dtype, large: int, compiled: bool
+) -> tuple[float, float, float]:
     fast, slow = build(small, device, dtype)
     images, labels = batch(small, device, dtype)
     outputs, usual, folding.LARGE = [], folding.LARGE, large
     for model, given in ((fast, images.to(memory_format=torch.channels_last)), (slow, images)):
-        logits = model(given)
+        with kernels(compiled):
+            logits = model(given)
         F.cross_entropy(logits, labels).backward()
         outputs.append(logits.detach())
     folding.LARGE = usual
@@ -217,6 +245,10 @@ def loader(setting: Setting, device: str) -> float:
     return (time.perf_counter() - began) / made
 
 
+def _median(numbers: Iterable[float]) -> float:
+    return statistics.median(list(numbers))
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
@@ -230,18 +262,29 @@ def main() -> None:
         if given.only and given.only not in setting.name:
             continue
         slow, fast = steps(setting, given.device)
-        slow(), fast()
-        times = [(seconds(slow, given.device), seconds(fast, given.device)) for _ in range(given.repeats)]
-        ratios = sorted(one / other for one, other in times)
-        memory = [peak(setting, which, given.device, given.threads) for which in (0, 1)]
-        exact, single = (differences(setting, given.device, dtype) for dtype in (torch.float64, torch.float32))
-        medians = [statistics.median(column) for column in zip(*times, strict=True)]
+        serves = bool(code_for(PRESETS[setting.space], torch.device(given.device)))
+        ways = [True, False] if serves and library.available() else [False]
+        times: list[list[tuple[float, float]]] = []
+        for _ in range(given.repeats + 1):
+            row = [seconds(slow, given.device)]
+            for compiled in ways:
+                with kernels(compiled):
+                    row.append(seconds(fast, given.device))
+            times.append(row)
+        times = times[1:]  # the first is to warm up
+        memory = [peak(setting, 0, given.device, given.threads)]
+        memory += [peak(setting, 1, given.device, given.threads, compiled=compiled) for compiled in ways]
         print(f"{setting.name}")
-        print(
-            f"  textbook {medians[0]:.3f} s, supernet {medians[1]:.3f} s, batch {loader(setting, given.device):.4f} s"
-        )
-        print(f"  ratio {statistics.median(ratios):.2f}  [{ratios[0]:.2f}, {ratios[-1]:.2f}]")
-        print(f"  peak memory {memory[0]:.0f} and {memory[1]:.0f} MiB, share {memory[1] / memory[0]:.2f}")
+        print(f"  textbook {_median(row[0][0] for row in times):.3f} s, {memory[0]:.0f} MiB")
+        print(f"  batch {loader(setting, given.device):.4f} s")
+        for place, compiled in enumerate(ways, start=1):
+            took = _median(row[place][0] for row in times)
+            print(f"  supernet{', compiled kernels' if compiled else ''}: {took:.3f} s")
+            for clock, name in enumerate(("time", "processors")):
+                ratios = sorted(row[0][clock] / row[place][clock] for row in times)
+                print(f"    ratio by {name} {statistics.median(ratios):.2f}  [{ratios[0]:.2f}, {ratios[-1]:.2f}]")
+            print(f"    peak memory {memory[place]:.0f} MiB, share {memory[place] / memory[0]:.2f}")
+        exact, single = (differences(setting, given.device, dtype) for dtype in (torch.float64, torch.float32))
         print(f"  float64: outputs {exact[0]:.1e}, gradients {exact[1]:.1e}")
         print(f"  float32: outputs {single[0]:.1e}, gradients {single[1]:.1e}, median {single[2]:.1e}", flush=True)
 

@@ -105,9 +105,7 @@ wildcard_constraints:
 
 
 onstart:
-    session.run.planned(workflow)
-    session.tell()
-    session.preload()
+    session.start()
 
 
 onsuccess:

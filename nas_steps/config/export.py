@@ -19,7 +19,7 @@ class Int8(Section):
     )
     calibration_images: Positive = Field(256, description="Random training images that set the ranges of activations.")
     per_channel: bool = Field(True, description="Whether each output channel has its own scale.")
-    reduce_range: bool = Field(True, description="7-bit weights, for processors without VNNI, which can saturate.")
+    reduce_range: bool = Field(False, description="7-bit weights, for processors without VNNI, which can saturate.")
 
 
 class Performance(Section):

@@ -9,7 +9,13 @@ SEED: Mapping[str, str | Reads] = {"seed": "seed"}
 SPACE: Mapping[str, str | Reads] = {"space": Reads("space", derive.space, depth=1)}
 #: what trainings start from; nothing is added to their settings if that is nothing
 WEIGHTS: Mapping[str, str | Reads] = {"weights": Reads("weights", derive.weights, depth=1)}
-COMPUTE: Mapping[str, str | Reads] = {**SEED, "threads": "threads", "metric": "metric", **WEIGHTS}
+COMPUTE: Mapping[str, str | Reads] = {
+    **SEED,
+    "threads": "threads",
+    "deterministic": "deterministic",
+    "metric": "metric",
+    **WEIGHTS,
+}
 CONSTRAINTS: Mapping[str, str | Reads] = {"constraints": Reads("search.constraints", derive.constraints, depth=1)}
 #: networks as they are searched, and as they are in the end
 SEARCHED: Mapping[str, str | Reads] = {**COMPUTE, **SPACE, "network": "search.network"}

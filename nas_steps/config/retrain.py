@@ -12,6 +12,7 @@ from nas_steps.config.section import (
     NAME,
     EachOnce,
     Natural,
+    Positive,
     Processes,
     Section,
     laid_over,
@@ -56,6 +57,14 @@ class Retrain(Section):
     )
     seeds: int = Field(3, ge=1, description="Trainings of each entry; one alone does not show how much they vary.")
     processes: Processes = 1
+    together: Positive = Field(
+        1,
+        description="Seeds of an entry that are trained as one network if that is faster, as it is for small networks "
+        "on a CPU; 1: each alone. With N these are the seeds 0 to N - 1, N to 2N - 1, and so on: the first job of such "
+        "a block trains all of it, and the others take their files. A seed learns what it would learn alone, but its "
+        "last digits differ, and with them all that follows. So another N trains everything anew, and a seed that is "
+        "added trains its whole block.",
+    )
     baselines: Annotated[list[Annotated[str, Field(max_length=LONGEST_ENTRY)]], EachOnce] = Field(
         default_factory=lambda: ["resnet20", "mobilenet_v2_x0.5"],
         min_length=2,
@@ -123,6 +132,12 @@ class Retrain(Section):
     @classmethod
     def _winner_is_a_word(cls, value: Any) -> Any:
         return {"winner": True} if value == "winner" else value
+
+    @model_validator(mode="after")
+    def _one_process(self) -> Retrain:
+        if self.together > 1 and self.processes > 1:
+            raise ValueError("together: one process trains seeds as one network; set processes: 1, or together: 1")
+        return self
 
     @model_validator(mode="after")
     def _fitted_to_something(self) -> Retrain:

@@ -5,9 +5,9 @@ The Snakefile validates configs against it, and `config/README.md` is generated 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, Strict, field_validator, model_validator
 
 from nas_steps.config.batches import check_batches, check_zero_cost
 from nas_steps.config.checks import (
@@ -74,6 +74,11 @@ class Config(Section):
         "auto", description="`auto`: a CUDA GPU, else Apple's MPS, else the CPU."
     )
     threads: Positive = Field(1, description="CPU threads of a training, which change the last bits of results.")
+    deterministic: Annotated[bool, Strict()] = Field(
+        True,
+        description="Whether a CUDA GPU gives the same results in each run; false lets its libraries take the fastest "
+        "kernels, and the last digits of results differ. A CPU always gives the same.",
+    )
     shards: Positive = Field(2, description="Jobs per round, whatever the number of candidates.")
     metric: Metric = Field(
         "accuracy",

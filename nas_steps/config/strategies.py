@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, Strict, model_validator
 
 from nas_steps.config.paper import OfPaper
 from nas_steps.config.recipe import Optimisation
@@ -163,7 +163,15 @@ class Gradient(OfPaper):
     )
     selection_epochs: Natural = Field(5, description="Epochs of learning between two decisions of `perturbation`.")
     candidates: Positive = Field(5, description="The most likely genotypes under the final alphas to pass on.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="bfloat16 is autocast of the supernet, worth it on a GPU; the alphas stay float32."
+    )
     augment: Augment = Field(default_factory=Augment, description="Augmentation of both halves.")
+    graphs: Annotated[bool, Strict()] = Field(
+        True,
+        description="Whether a CUDA GPU replays steps as CUDA graphs, which compute the same in less time; `gdas`, "
+        "`rsws`, `setn`, drop path and several processes do not.",
+    )
     processes: Processes = 1
 
     @model_validator(mode="after")
@@ -194,6 +202,13 @@ class DartsSecondOrder(Gradient):
     def _one_process(self) -> DartsSecondOrder:
         if self.hessian == "autograd" and self.processes > 1:
             raise ValueError("hessian: autograd needs one process; set hessian: finite_difference or processes: 1")
+        return self
+
+    @model_validator(mode="after")
+    def _differences_show(self) -> DartsSecondOrder:
+        if self.hessian == "finite_difference" and self.precision == "bfloat16":
+            problem = "precision is bfloat16, which rounds away the small steps of hessian: finite_difference"
+            raise ValueError(f"{problem}; set hessian: autograd or precision: float32")
         return self
 
 

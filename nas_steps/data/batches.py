@@ -126,7 +126,7 @@ class DeviceImages:
 
 
 class Numbers(NamedTuple):
-    """Random numbers of N images; None if not augmented. Rows come first; operations and boxes stay on the CPU."""
+    """Random numbers of N images; None if not augmented. Rows come first; operations stay on the CPU."""
 
     flip: torch.Tensor | None  # bool (N,)
     offset: torch.Tensor | None  # int64 (N, 2), of the crop
@@ -147,8 +147,9 @@ class Numbers(NamedTuple):
         )
 
     def to(self, device: torch.device) -> Numbers:
-        flip, offset, centre, factors = (None if one is None else one.to(device) for one in (*self[:3], self.factors))
-        return Numbers(flip, offset, centre, self.operations, self.boxes, factors)
+        others = self._replace(operations=None)
+        there = Numbers(*(None if one is None else one.to(device) for one in others))
+        return there._replace(operations=self.operations)
 
     def part(self, start: int, stop: int) -> Numbers:
         return Numbers(*(None if one is None else one[start:stop] for one in self))

@@ -45,7 +45,7 @@ def _central(side: int, ratio: list[float]) -> tuple[int, int]:
 
 
 def resized_crop(images: Tensor, boxes: Tensor) -> Tensor:
-    """Cut `boxes` (B, 4; on the CPU) from uint8 images (B, C, S, S) and resize them to S: bilinear, antialiased.
+    """Cut `boxes` (B, 4; on their device) from uint8 images (B, C, S, S) and resize them to S: bilinear, antialiased.
 
     No pixel outside a box counts. A CPU computes what torchvision does for single images: at 128 pixels this is faster
     than `grid_sample`, which does not antialias. Other devices compute all at once, and round one level apart at most.
@@ -62,7 +62,7 @@ def resized_crop(images: Tensor, boxes: Tensor) -> Tensor:
 
 def resampled(images: Tensor, boxes: Tensor) -> Tensor:
     """Do the same by two matrix products for the whole batch."""
-    top, left, height, width = boxes.to(images.device).unbind(1)
+    top, left, height, width = boxes.unbind(1)
     rows, columns = (_weights(first, length, images.shape[2]) for first, length in ((top, height), (left, width)))
     found = rows[:, None] @ images.float() @ columns[:, None].transpose(2, 3)
     return found.round_().to(torch.uint8)

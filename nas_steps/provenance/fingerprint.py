@@ -12,8 +12,8 @@ from nas_steps.provenance.files import canonical_json
 from nas_steps.provenance.modules import Parsed, parsed
 
 PACKAGE = Path(__file__).resolve().parents[1]
-#: files of a package that are no code but decide what it writes
-DATA_SUFFIXES = (".j2", ".css")
+#: files of a package that are no Python but decide what it writes
+DATA_SUFFIXES = (".j2", ".css", ".cpp")
 #: modules that decide nothing by themselves: the schema and the declarations of steps. What they say reaches a step as
 #: values, in its settings file, its command and the names of its files.
 UNWATCHED = re.compile(r"nas_steps\.config(\..*)?|nas_steps\.\w+\.steps")
@@ -72,7 +72,7 @@ def _parsed(name: str) -> Parsed:
         raise ValueError(f"there is no module {name}")
     data = b""
     if file.name == "__init__.py":
-        # a package brings its templates and style sheets with it
+        # a package brings its templates, style sheets and compiled code with it
         data = b"".join(one.read_bytes() for one in sorted(file.parent.iterdir()) if one.suffix in DATA_SUFFIXES)
     return parsed(file.read_bytes(), data)
 

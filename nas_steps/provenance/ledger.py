@@ -39,10 +39,12 @@ class Cost:
     attempts: int = 1
     extra: dict[str, Any] = field(default_factory=dict)
     _earlier: dict[str, float] = field(default_factory=dict)
+    _loaded: bool = False
 
     def loaded(self) -> None:
-        """Note that the step has imported its modules and begins to work."""
-        self.import_seconds = round(time.perf_counter() - nas_steps.STARTED, 3)
+        """Note that the step has imported its modules and begins to work, the first time."""
+        if not self._loaded:
+            self.import_seconds, self._loaded = round(time.perf_counter() - nas_steps.STARTED, 3), True
 
     def spent(self) -> dict[str, float]:
         """Return the cost until now, with that of interrupted attempts."""
@@ -61,6 +63,16 @@ class Cost:
         """Add the cost of interrupted attempts, as their last checkpoint has it."""
         if spent["seconds"] > self._earlier.get("seconds", 0):
             self._earlier = dict(spent)
+
+    def share_out(self, among: int) -> dict[str, float]:
+        """Give all but one of `among` equal shares of what was spent until now to other jobs; return one share.
+
+        Each of them adds it by `add_earlier`. Its number of attempts is 0: they are this job's."""
+        spent = self.spent()
+        share = {name: spent[name] / among for name in ("seconds", "work_seconds", "cpu_seconds")}
+        for name, value in share.items():
+            self._earlier[name] = self._earlier.get(name, 0) - (among - 1) * value
+        return {**share, "peak_memory_mb": spent["peak_memory_mb"], "attempts": 0}
 
 
 @contextmanager

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 from nas_steps.models.cells.folding import Normalising
 from nas_steps.models.mobile.entangled import EntangledBlock
+from nas_steps.models.share import share, share_draws
+from nas_steps.models.shared_norm import batch_norm
 from nas_steps.training.distributed import world
 
 
@@ -56,11 +56,6 @@ def kept_momentum(model: nn.Module) -> Iterator[list[nn.BatchNorm2d | Normalisin
             norm.momentum = momentum
 
 
-def _total(value: Tensor) -> Tensor:
-    """Sum over all processes; the gradient is summed as well."""
-    return value if world().together else all_reduce(value, group=dist.group.WORLD)
-
-
 class SynchronisedBatchNorm2d(nn.BatchNorm2d):
     """A batch norm over the images of all processes, with the state of a BatchNorm2d."""
 
@@ -74,36 +69,26 @@ class SynchronisedBatchNorm2d(nn.BatchNorm2d):
         return made.train(norm.training)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or world().together:
+        if not self.training or share() is None:
             return super().forward(x)
-        exact = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-        count = _total(exact.new_tensor([x.numel() / x.shape[1]]))
-        mean = _total(exact.sum((0, 2, 3))) / count
-        centred = exact - mean.view(1, -1, 1, 1)
-        variance = _total((centred * centred).sum((0, 2, 3))) / count
-        if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
-            with torch.no_grad():
-                assert self.num_batches_tracked is not None
-                self.num_batches_tracked.add_(1)
-                share = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
-                self.running_mean.lerp_(mean, share)
-                self.running_var.lerp_(variance * (count / (count - 1)), share)
-        normed = centred * torch.rsqrt(variance + self.eps).view(1, -1, 1, 1)
-        if self.affine:
-            normed = normed * self.weight.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
-        return normed.to(x.dtype)
+        momentum = 0.0
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            momentum = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
+        return batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, momentum, self.eps)
 
 
 def synchronise(model: nn.Module) -> None:
-    """Let the batch norms of `model` see the images of all processes, if there are several."""
+    """Let the layers of `model` do with a shared batch what they do in one process, if there are several.
+
+    Batch norms see the images of all processes, and each image has the masks that it would have in one process."""
     if world().size == 1:
         return
     for module in list(model.modules()):
         for name, child in module.named_children():
             if type(child) is nn.BatchNorm2d:
                 setattr(module, name, SynchronisedBatchNorm2d.of(child))
-        if isinstance(module, Normalising):
-            module.total = _total
-        elif isinstance(module, EntangledBlock):
+        share_draws(module)
+        if isinstance(module, EntangledBlock):
             for small in module.small.values():
                 synchronise(small)

@@ -135,18 +135,18 @@ class Checkpoint:
 
 
 @contextmanager
-def opened(target: Path, key: Mapping[str, Callable[[], str]], cost: Cost) -> Iterator[Checkpoints]:
+def opened(target: Path, key: Mapping[str, Callable[[], str]], cost: Cost, job: str = "") -> Iterator[Checkpoints]:
     """Yield the checkpoints of the step that writes `target`; delete them if the block ends well.
 
     Another process of this machine that trains for `target` is asked to save its state and leave. Raises UserError for
-    one of another machine."""
+    one of another machine. If several jobs train for `target`, each has a name, and one waits for another."""
     folder = checkpoint_folder(target)
     folder.mkdir(parents=True, exist_ok=True)
     mine = Checkpoints(folder, key, cost, _interval())
     if not world().writes:
         yield mine
         return
-    with _own(folder):
+    with _own(folder, job):
         for left in folder.glob(".*.partial"):  # of a process killed while it wrote
             left.unlink()
         for ended in folder.parent.glob(f".{target.name}.ended-*.checkpoints"):  # of one killed while it deleted them
@@ -169,20 +169,27 @@ def _interval() -> float:
     return seconds
 
 
-def _own(folder: Path) -> locks.Held:
-    """Lock `folder`; wait until an orphan has left it."""
+def _own(folder: Path, job: str = "") -> locks.Held:
+    """Lock `folder`; wait until an orphan has left it, or another `job` is done with it."""
     asked: int | None = None
+    waiting = False
     until, path = time.monotonic() + PATIENCE, folder / "owner"
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            held = locks.hold(path)
+            held = locks.hold(path, job=job)
         except FileNotFoundError:
             continue  # the owner before has just deleted the folder
         if held is not None:
             return held
         owner = locks.read(path)
         where = locks.name(owner)
+        if owner.get("job", job) != job:
+            if not waiting:
+                print(f"{where} trains for {folder}, {owner['job']}: waiting", flush=True)
+            waiting, until = True, time.monotonic() + PATIENCE
+            time.sleep(0.2)
+            continue
         if owner and owner["host"] != socket.gethostname():
             raise UserError(f"{where} already trains for {folder}; wait or stop it there, then run snakemake again")
         if owner and owner["pid"] != asked:

@@ -21,22 +21,27 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGEST_BLOCK = 2**30
 
 
-def prepare(device: str, threads: int) -> torch.device:
-    """Return the config's device, made deterministic; `auto` is CUDA, else MPS, else the CPU. Raises UserError."""
-    # cuBLAS reads this when it starts; without it its results can differ from run to run
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+def prepare(device: str, threads: int, deterministic: bool = True) -> torch.device:
+    """Return the config's device; `auto` is CUDA, else MPS, else the CPU. Raises UserError.
+
+    Its results are the same in each run, unless it is CUDA and `deterministic` is false: then libraries try their
+    kernels and take the fastest."""
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
     # each new tensor would be filled first, a fifth of a training's time; nothing here reads what it has not written
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     keep_freed_memory()
-    torch.backends.cudnn.benchmark = False
     if device == "auto":
         device = next((name for name in ("cuda", "mps") if available(name)), "cpu")
     if not available(device):
         raise UserError(
             f"device: {device} is asked for, but torch {torch.__version__} finds none here; set device: auto or cpu"
         )
+    exact = deterministic or device != "cuda"
+    if exact:
+        # cuBLAS reads this when it starts; without it its results can differ from run to run
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(exact, warn_only=True)
+    torch.backends.cudnn.benchmark = not exact
     return torch.device(device)
 
 
@@ -52,9 +57,9 @@ def keep_freed_memory() -> None:
 
 
 @contextmanager
-def claimed(device: str, threads: int) -> Iterator[torch.device]:
+def claimed(device: str, threads: int, deterministic: bool = True) -> Iterator[torch.device]:
     """Yield the device of `prepare`. Wait for a CUDA GPU that no other process has locked, and lock it in the block."""
-    chosen = prepare(device, threads)
+    chosen = prepare(device, threads, deterministic)
     if chosen.type != "cuda":
         yield chosen
         return

@@ -1,20 +1,21 @@
 """Train one network in several processes (torchrun): each learns a share of every batch, the gradients are summed.
 
-The result is that of one process, rounding aside: batch norms see the whole batch (`batch_norms`), and all processes
-learn a batch that is too small. DistributedDataParallel would need equal shares and a gradient of every parameter."""
+The result is that of one process, rounding aside: batch norms see the whole batch, masks are drawn for the whole batch
+(`nas_steps.models.share`), and all processes learn a batch that is too small."""
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 from nas_steps.errors import UserError
+from nas_steps.models.share import Share
 
 
 class World:
@@ -24,40 +25,19 @@ class World:
         self.rank, self.size = rank, size
         # messages between CPUs, whatever device trains
         self._control = control
-        #: whether all processes learn the same images at present
-        self.together = size == 1
 
     @property
     def writes(self) -> bool:
         return self.rank == 0
 
-    def share(self, count: int) -> tuple[int, int]:
-        """Return the bounds of this process's images of `count`; all, if a process had fewer than two (batch norms)."""
-        self.together = self.size == 1 or count < 2 * self.size
-        if self.together:
-            return 0, count
+    def share(self, count: int) -> Share | None:
+        """Return this process's share of `count` images; None if it learns all of them.
+
+        It does if it is alone, or if a process had fewer than two (batch norms)."""
+        if self.size == 1 or count < 2 * self.size:
+            return None
         each, more = divmod(count, self.size)
-        first = self.rank * each + min(self.rank, more)
-        return first, first + each + (self.rank < more)
-
-    @contextmanager
-    def apart(self) -> Iterator[None]:
-        """Let each process's batch norms see its own images alone in the block."""
-        together, self.together = self.together, True
-        try:
-            yield
-        finally:
-            self.together = together
-
-    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Sum the gradients. Weigh each share's loss before the backward pass: batch norms exchange gradients."""
-        if self.size == 1 or self.together or not parameters:
-            return
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        dist.all_reduce(flat)
-        for gradient, summed in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
-            gradient.copy_(summed.view_as(gradient))
+        return Share(self.rank, tuple(each + (rank < more) for rank in range(self.size)), dist.all_reduce)
 
     def sum(self, *values: Tensor) -> list[Tensor]:
         """Sum scalars over all processes."""

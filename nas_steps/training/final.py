@@ -4,7 +4,7 @@ The only module that trains and opens the test set; searches and rankings do not
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,12 +23,14 @@ from nas_steps.provenance.fingerprint import fingerprint
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
 from nas_steps.training.devices import describe
-from nas_steps.training.job import training_job
+from nas_steps.training.job import Job, training_job
 from nas_steps.training.loop import judge, predict
 from nas_steps.training.networks import JUDGED, Images, Trained, load_images, train_network
+from nas_steps.training.parking import block_of, leave, park, take
 from nas_steps.training.progress import Progress
 from nas_steps.training.record import Entry, record, write
 from nas_steps.training.settings import TrainingSettings
+from nas_steps.training.together import ApartError, train_together
 
 WEIGHTS = "weights.safetensors"
 
@@ -72,61 +74,82 @@ class Start(Protocol):
         """Copy them into `model`, on the CPU; return their name, None if they have nothing for `architecture`."""
 
 
-def final_job(
-    task: Task,
-    entry: Entry,
-    settings: TrainingSettings,
-    *,
-    network: Network | None = None,
-    side: int | None = None,
-    warm: WarmStart | None = None,
-    start: Start | None = None,
-    probe: bool = False,
-    more: Callable[[Trained], Mapping[str, Any]] | None = None,
-) -> None:
-    """Train `entry` as `task` says, from the weights of `warm` or `start`; write the files of `record.write`.
+@dataclass(frozen=True)
+class Final:
+    """A final training: of `entry`, as `task` says, from the weights of `warm` or `start`.
 
-    All entries of a repetition (`task.seed`) share a seed: they are compared in pairs, and B0 repeats the winner. Of a
-    `probe` the last linear layer learns alone. `more` adds keys to the record.
-    """
-    what = {"architecture": entry.architecture, "network": network, "side": side, "seed": task.seed}
-    started: list[str | None] = []
-    initial: Callable[[nn.Module], object] | None = None
-    if warm is not None:
-        what["warm start"] = warm.key()
-    elif start is not None:
-        what["weights"] = start.key()
+    Of a `probe` the last linear layer learns alone. `more` adds keys to the record."""
 
-        def initial(model: nn.Module) -> str | None:
-            started.append(start.start(model, entry.architecture))
-            return started[-1]
+    task: Task
+    entry: Entry
+    settings: TrainingSettings
+    network: Network | None = None
+    side: int | None = None
+    warm: WarmStart | None = None
+    start: Start | None = None
+    probe: bool = False
+    more: Callable[[Trained], Mapping[str, Any]] | None = None
+    #: the names of the weights that it started from
+    begun: list[str | None] = field(default_factory=list)
 
-    network = network or settings.network
-    with training_job(task, settings, processes=settings.processes, **what) as job:
-        merged, metric = settings.train_on == "train+valid", settings.metric
-        images = load_images(task.data, job.device, side=side, merged=merged, metric=metric)
-        if warm is not None:
-            initial = partial(warm.apply, shape=images.shape)
-        with Progress(settings.recipe.epochs, f"{entry.name}, seed {task.seed}") as progress:
-            trained = train_network(
-                entry.architecture,
-                network,
-                settings.recipe,
-                images,
-                seed=derive_seed(settings.seed, "retraining", task.seed),
-                progress=progress,
-                checkpoint=job.checkpoints.of("training"),
-                initial=initial,
-                probe=probe,
-            )
-        job.learnt_in(trained.micro_batches)
-        metrics = record(entry, task.seed) | {
+    @property
+    def what(self) -> dict[str, Any]:
+        """What its result depends on, beside the settings and its seed."""
+        what: dict[str, Any] = {
+            "architecture": self.entry.architecture,
+            "network": self.network,
+            "side": self.side,
+        }
+        if self.warm is not None:
+            what["warm start"] = self.warm.key()
+        elif self.start is not None:
+            what["weights"] = self.start.key()
+        return what
+
+    @property
+    def skeleton(self) -> Network:
+        return self.network or self.settings.network
+
+    def images(self, job: Job) -> Images:
+        settings = self.settings
+        merged = settings.train_on == "train+valid"
+        return load_images(self.task.data, job.device, side=self.side, merged=merged, metric=settings.metric)
+
+    def arguments(self, images: Images) -> dict[str, Any]:
+        """Return the arguments of `train_network` and `train_together` that do not depend on the seed."""
+        initial: Callable[[nn.Module], object] | None = None
+        if self.warm is not None:
+            initial = partial(self.warm.apply, shape=images.shape)
+        elif self.start is not None:
+            initial = self._start
+        return {
+            "architecture": self.entry.architecture,
+            "network": self.skeleton,
+            "recipe": self.settings.recipe,
+            "images": images,
+            "initial": initial,
+            "probe": self.probe,
+        }
+
+    def _start(self, model: nn.Module) -> str | None:
+        assert self.start is not None
+        self.begun.append(self.start.start(model, self.entry.architecture))
+        return self.begun[-1]
+
+    def seed(self, repetition: int) -> int:
+        """Return the random seed; entries share it: they are compared in pairs, and B0 repeats the winner."""
+        return derive_seed(self.settings.seed, "retraining", repetition)
+
+    def written(self, job: Job, images: Images, trained: Trained, repetition: int) -> Callable[[Path], None]:
+        """Read the test set; return what writes the files of `record.write` into a folder."""
+        task, settings = self.task, self.settings
+        metrics = record(self.entry, repetition) | {
             "status": trained.status,
             "reason": trained.reason,
             # its settings are in results/settings/<step>-<this>.json
             "settings": fingerprint(read_json(task.given.settings)),
             "train_on": settings.train_on,
-            "network": network.model_dump(),
+            "network": self.skeleton.model_dump(),
             "parameters": trained.parameters,
             "macs": trained.macs,
             "side": images.side,
@@ -137,20 +160,89 @@ def final_job(
             "train_seconds": round(trained.seconds, 3),
             "device": describe(job.device),
         }
-        if warm is not None:
-            metrics["warm_start"] = warm.metrics["entry"]
-        if started:
-            metrics["weights"] = started[0]
-        if more is not None:
-            metrics |= more(trained)
+        if self.warm is not None:
+            metrics["warm_start"] = self.warm.metrics["entry"]
+        if self.begun:
+            metrics["weights"] = self.begun[0]
+        if self.more is not None:
+            metrics |= self.more(trained)
         judged = {} if images.valid is None else {"valid": images.valid}
         if trained.status == "ok":
             judged["test"] = test_images(task.data, images)
             metrics |= read_test(trained, task.data, images, judged["test"])
+        if not job.writes:
+            return lambda _folder: None
+        state = trained.model.state_dict()
+        weights = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
+        predicted = predictions(trained, judged)
+        return lambda folder: write(folder, metrics, trained.history, weights, predicted)
+
+
+def final_job(task: Task, entry: Entry, settings: TrainingSettings, **how: Any) -> None:
+    """Train `entry` as `task` says, and write the files of `record.write`. `how` are the further fields of `Final`.
+
+    The seeds of a block of `settings.together` are trained by the first of their jobs, if that is faster."""
+    final = Final(task, entry, settings, **how)
+    if settings.together > 1 and _together(final):
+        return
+    with training_job(task, settings, processes=settings.processes, seed=task.seed, **final.what) as job:
+        images = final.images(job)
+        with Progress(settings.recipe.epochs, f"{entry.name}, seed {task.seed}") as progress:
+            trained = train_network(
+                **final.arguments(images),
+                seed=final.seed(task.seed),
+                progress=progress,
+                checkpoint=job.checkpoints.of("training"),
+            )
+        job.learnt_in(trained.micro_batches)
+        final.written(job, images, trained, task.seed)(task.folder)
         if job.writes:
-            state = trained.model.state_dict()
-            weights = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
-            write(task.folder, metrics, trained.history, weights, predictions(trained, judged))
+            leave(task.folder)
+
+
+def _together(final: Final) -> bool:
+    """Train the seeds of a block together and park the others' files, or take what is parked for this seed.
+
+    Return whether this seed's files are written; if not, it is to be trained alone."""
+    task, settings = final.task, final.settings
+    seeds = block_of(task.seed, settings.together)
+    name, folder = final.entry.name, task.folder
+    folders = {seed: folder.with_name(f"{name}-s{seed}") if seed != task.seed else folder for seed in seeds}
+    target = folder.with_name(f"{name}-s{seeds[0]}-{seeds[-1]}")
+    with training_job(task, settings, target, job=f"seed {task.seed}", seeds=seeds, **final.what) as job:
+        shared = {part: text for part, text in job.checkpoints.key.items() if part != "seeds"}
+        label = take(folder, {**shared, "seed": str(task.seed)})
+        if label is not None:
+            if label["apart"]:
+                print(f"seed {task.seed} is trained alone: {label['apart']}", flush=True)
+                return False
+            print(f"another job has trained seeds {seeds} together", flush=True)
+            job.cost.add_earlier(label["spent"])
+            job.cost.extra["together"] = seeds
+            leave(folder)
+            return True
+        images = final.images(job)
+        try:
+            with Progress(settings.recipe.epochs, f"{name}, seeds {seeds[0]} to {seeds[-1]}") as progress:
+                trained = train_together(
+                    **final.arguments(images),
+                    seeds=[final.seed(seed) for seed in seeds],
+                    progress=progress,
+                    checkpoint=job.checkpoints.of("training"),
+                )
+        except ApartError as error:
+            print(f"seeds {seeds} are trained one after the other: {error}", flush=True)
+            for seed in seeds:
+                park(folders[seed], {**shared, "seed": str(seed)}, {"apart": str(error)})
+            return False
+        files = {seed: final.written(job, images, one, seed) for seed, one in zip(seeds, trained, strict=True)}
+        share = job.cost.share_out(len(seeds))
+        job.cost.extra["together"] = seeds
+        for seed in seeds:
+            if seed != task.seed:
+                park(folders[seed], {**shared, "seed": str(seed)}, {"apart": "", "spent": share}, files[seed])
+        files[task.seed](folder)
+        return True
 
 
 def predictions(trained: Trained, judged: Mapping[str, DeviceImages]) -> dict[str, np.ndarray]:

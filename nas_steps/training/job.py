@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ class Job:
     device: torch.device
     checkpoints: Checkpoints
     cost: Cost
-    key: Mapping[str, Callable[[], str]]
+    key: dict[str, Callable[[], str]]
     threads: int
 
     def finished(self, name: str) -> Finished:
@@ -69,6 +69,12 @@ class Job:
         """Whether this process writes the outputs."""
         return world().writes
 
+    def trained_by(self, code: str) -> None:
+        """Record which of several codes trains; a checkpoint of another one is not used. Empty: there is only one."""
+        if code:
+            self.key["kernels"] = lambda: code
+            self.cost.extra["kernels"] = code
+
     def learnt_in(self, micro_batches: int) -> None:
         """Record the number of micro-batches of a batch, if there were several."""
         if micro_batches > 1:
@@ -77,9 +83,17 @@ class Job:
 
 @contextmanager
 def training_job(
-    task: Task, settings: ComputeSettings, target: Path | None = None, *, processes: int = 1, **what: object
+    task: Task,
+    settings: ComputeSettings,
+    target: Path | None = None,
+    *,
+    processes: int = 1,
+    job: str = "",
+    **what: object,
 ) -> Iterator[Job]:
     """Run the training of `target`: one of the task's files, or its folder. All `processes` call this.
+
+    If several jobs train for `target`, `job` is this one's name.
 
     A checkpoint is used again if settings, data, code, versions, kind of device and `what` (all else) are the same.
     The number of CPU threads is a setting, since it changes the last digits."""
@@ -95,7 +109,7 @@ def training_job(
         "versions": lambda: describe_versions(TRAINS),
         **{name: lambda value=value: str(value) for name, value in what.items()},  # type: ignore[misc]
     }
-    with claimed(task.device, settings.threads) as found, joined(processes, found):
+    with claimed(task.device, settings.threads, settings.deterministic) as found, joined(processes, found):
         key["device"] = lambda: found.type
         values = ", ".join(f"{name} {value}" for name, value in what.items() if isinstance(value, int))
         where = f"device {describe(found)}, threads {settings.threads}"
@@ -103,7 +117,7 @@ def training_job(
             where = f"process {world().rank + 1} of {processes}, {where}"
         print(", ".join(filter(None, [where, values])), flush=True)
         before = joules(found)
-        with opened(target or task.folder, key, cost) as checkpoints:
+        with opened(target or task.folder, key, cost, job) as checkpoints:
             yield Job(found, checkpoints, cost, key, settings.threads)
         if processes > 1:
             cost.extra["processes"] = processes

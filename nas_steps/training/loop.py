@@ -210,15 +210,20 @@ def _predict(model: nn.Module, data: DeviceImages, batch: int) -> tuple[Tensor, 
 def _judge(model: nn.Module, data: DeviceImages, metric: str, logits: Callable, batch: int) -> Judged:
     was_training, processes, tally = model.training, world(), Tally(metric)
     loss = torch.zeros((), device=data.device)
+    # what a batch draws (noise) depends on its number, not on what this process has judged before
+    first = int(torch.randint(2**62, ()))
+    before = random_state()
     model.eval()
     try:
         for number, (images, labels) in enumerate(data.batches(batch, shuffle=False)):
             if number % processes.size == processes.rank:
+                torch.manual_seed(first + number)
                 answers = logits(images).float()
                 loss = loss + F.cross_entropy(answers, labels, reduction="sum")
                 tally.add(answers, labels)
     finally:
         model.train(was_training)
+        set_random_state(before)
     (loss,) = processes.sum(loss)
     tally.add_up(processes.sum, processes.largest, data.device)
     return Judged(loss.item() / len(data), tally.accuracy(len(data)), tally.value(len(data)))

@@ -1,15 +1,17 @@
 """Gradient accumulation: a batch that does not fit into memory is split into micro-batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nas_steps.errors import UserError
+from nas_steps.models.share import sharing
 from nas_steps.models.single import single_values_in_words
 from nas_steps.training.batch_norms import put_back, statistics
 from nas_steps.training.distributed import world
+from nas_steps.training.gradients import GradientSums
 
 #: (images, labels) -> (loss to differentiate, loss to report, both means over the images; number of correct answers)
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
@@ -36,29 +38,43 @@ class MicroBatches:
         self._proven = False
 
     def backward(
-        self, parameters: list[nn.Parameter], images: Tensor, labels: Tensor, loss: Loss
+        self,
+        parameters: list[nn.Parameter],
+        images: Tensor,
+        labels: Tensor,
+        loss: Loss,
+        *,
+        summed: bool = True,
     ) -> tuple[Tensor, Tensor]:
         """Set the gradients of `parameters` to those of a batch's mean loss; return its summed loss and hits.
 
-        Several processes learn a share each and get equal gradients. Raises UserError if two images do not fit."""
+        Several processes learn a share each and get equal gradients; if not `summed`, `add_up` sums them later. Raises
+        UserError if two images do not fit."""
         processes = world()
-        first, last = processes.share(len(labels))
-        mine, their = images[first:last], labels[first:last]
+        share = processes.share(len(labels))
+        mine, their = (images, labels) if share is None else (images[share.rows], labels[share.rows])
         while True:
             kept = None if self._proven else (statistics(self.model), random_state())
             try:
-                sums = self._backward(parameters, mine, their, len(labels), loss)
+                with sharing(share):
+                    if share is None or not summed:
+                        sums = self._backward(parameters, mine, their, len(labels), loss)
+                    else:
+                        # all learn their share at once: a bucket is full for good
+                        assert self.count == 1
+                        with GradientSums(parameters) as gradients:
+                            sums = self._backward(parameters, mine, their, len(labels), loss)
+                        total, hits = gradients.finish(*sums)
+                        sums = total, hits
             except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
+                # a recording as a CUDA graph must end before memory can be freed
+                recording = torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+                if not out_of_memory(error) or recording:
                     raise
                 message = str(error).strip().splitlines()[0] if str(error).strip() else "no memory left"
             else:
                 self._proven = True
-                processes.sum_gradients(parameters)
-                if processes.together:
-                    return sums
-                total, hits = processes.sum(*sums)
-                return total, hits
+                return sums
             # here and not above, where the error would hold the failed pass's tensors
             for parameter in parameters:
                 parameter.grad = None
@@ -82,6 +98,15 @@ class MicroBatches:
             print(f"out of memory: batches are learnt in {self.count} parts from now on ({message})", flush=True)
 
     @torch.no_grad()
+    def add_up(self, parameters: Iterable[nn.Parameter], images: int, *scalars: Tensor) -> list[Tensor]:
+        """Sum the gradients and numbers of passes over one batch of `images` that were not `summed`, in one go."""
+        if world().share(images) is None:
+            return list(scalars)
+        gradients = GradientSums([])
+        for parameter in parameters:
+            gradients.add(parameter)
+        return gradients.finish(*scalars)
+
     def forward(self, images: Tensor, labels: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
         """Return a batch's summed loss and hits, without gradients; the batch is split as that of `backward`."""
         return self.backward([], images, labels, loss)

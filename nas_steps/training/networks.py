@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.space import Network
@@ -113,22 +113,12 @@ def train_network(
     linear layer learns alone, and batch norms keep their statistics. With `recipe.ema` the average is evaluated and
     returned. Divergence is a status. Raises UserError for a precision that the device does not have."""
     check_precision(recipe, images.train.device)
-    shape = {**images.shape, "side": images.side}
-    counted = size(architecture, network, **shape)
-    torch.manual_seed(derive_seed(seed, "initialisation"))
-    model = build(architecture, network, **shape, auxiliary=recipe.auxiliary_weight > 0)
-    if initial is None or initial(model) is None:
-        recipe = recipe.model_copy(update={"layer_decay": 1.0, "batch_norm": "train", "frozen_stages": 0})
-    freeze_stages(model, recipe.frozen_stages)
-    if probe:
-        freeze_all_but_the_last(model)
-        recipe = recipe.model_copy(update={"batch_norm": "frozen"})
-    model = model.to(images.train.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    counted = size(architecture, network, **images.shape, side=images.side)
+    model, recipe = started(architecture, network, recipe, images, seed=seed, initial=initial, probe=probe)
     synchronise(model)
     trained = Trained(model, counted.parameters, counted.macs)
     steps = images.train.steps(recipe.batch_size, shuffle=True)
-    weights = class_weights(images.train.labels, images.shape["classes"]) if recipe.balance == "weights" else None
-    learner = SupervisedLearner(model, recipe, steps, seed, weights)
+    learner = SupervisedLearner(model, recipe, steps, seed, class_weighted(recipe, images))
 
     def end_of_epoch(_epoch: int) -> Row:
         row: Row = {"learning_rate": learner.rate}
@@ -137,15 +127,10 @@ def train_network(
             row |= {f"valid_{name}": figure for name, figure in zip(JUDGED, judged, strict=True)}
         return row
 
-    def batches(epoch: int, start: int) -> Iterator[Batch]:
-        number = derive_seed(seed, "batches", epoch)
-        drawn: dict[str, Any] = {"shuffle": True, "balanced": recipe.balance == "sampling", "seed": number}
-        return images.train.batches(recipe.batch_size, augment=recipe.augment, **drawn, start=start)
-
     try:
         trained.history = fit(
             learner,
-            batches,
+            epoch_of(images, recipe, seed),
             epochs=recipe.epochs,
             images=len(images.train),
             seed=seed,
@@ -160,6 +145,46 @@ def train_network(
         progress.skip(recipe.epochs - len(error.history))
     trained.model, trained.micro_batches = learner.evaluated, learner.micro_batches.count
     return trained
+
+
+def started(
+    architecture: str,
+    network: Network,
+    recipe: Recipe,
+    images: Images,
+    *,
+    seed: int,
+    initial: Callable[[nn.Module], object] | None = None,
+    probe: bool = False,
+) -> tuple[nn.Module, Recipe]:
+    """Build a network with its initial weights, on the training device; return it and what of the recipe it learns by.
+
+    The arguments are those of `train_network`."""
+    torch.manual_seed(derive_seed(seed, "initialisation"))
+    model = build(architecture, network, **images.shape, side=images.side, auxiliary=recipe.auxiliary_weight > 0)
+    if initial is None or initial(model) is None:
+        recipe = recipe.model_copy(update={"layer_decay": 1.0, "batch_norm": "train", "frozen_stages": 0})
+    freeze_stages(model, recipe.frozen_stages)
+    if probe:
+        freeze_all_but_the_last(model)
+        recipe = recipe.model_copy(update={"batch_norm": "frozen"})
+    return model.to(images.train.device, memory_format=torch.channels_last), recipe  # type: ignore[call-overload]
+
+
+def class_weighted(recipe: Recipe, images: Images) -> Tensor | None:
+    """Return the factors (classes,) of the losses; None if the recipe has none."""
+    return class_weights(images.train.labels, images.shape["classes"]) if recipe.balance == "weights" else None
+
+
+def epoch_of(images: Images, recipe: Recipe, seed: int) -> Callable[[int, int], Iterator[Batch]]:
+    """Return the function from an epoch and its first batch to the training batches of the `seed`."""
+
+    def batches(epoch: int, start: int) -> Iterator[Batch]:
+        number = derive_seed(seed, "batches", epoch)
+        drawn: dict[str, Any] = {"shuffle": True, "balanced": recipe.balance == "sampling", "seed": number}
+        return images.train.batches(recipe.batch_size, augment=recipe.augment, **drawn, start=start)
+
+    return batches
 
 
 def freeze_stages(model: nn.Module, count: int) -> None:

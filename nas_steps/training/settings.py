@@ -16,6 +16,7 @@ class ComputeSettings(Settings):
 
     seed: int
     threads: int
+    deterministic: bool = True
     weights: dict[str, str] | None = None
     metric: Metric = "accuracy"
 
@@ -23,7 +24,8 @@ class ComputeSettings(Settings):
 class TrainingSettings(ComputeSettings):
     """Networks of a space, trained by one recipe. A uniformly drawn architecture keeps the `constraints`.
 
-    `supernet` is how the supernet was trained that slices start from; None if they start from none.
+    `supernet` is how the supernet was trained that slices start from; None if they start from none. `together` seeds
+    are trained as one network, where that is faster.
     """
 
     space: FilledSpace
@@ -31,5 +33,6 @@ class TrainingSettings(ComputeSettings):
     recipe: Recipe
     train_on: str = "train"
     processes: int = 1
+    together: int = 1
     constraints: Constraints | None = None
     supernet: SupernetTraining | None = None

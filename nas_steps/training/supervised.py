@@ -62,8 +62,10 @@ def layered_groups(model: nn.Module, weight_decay: float, layer_decay: float) ->
 def optimizer_of(groups: list[dict[str, object]], settings: Recipe | SupernetTraining) -> torch.optim.Optimizer:
     """Return SGD with Nesterov momentum, or AdamW; the learning rate is set anew before each step."""
     if settings.optimizer == "sgd":
-        momentum = settings.momentum
-        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=momentum, nesterov=momentum > 0)
+        momentum, tensors = settings.momentum, [one for group in groups for one in group["params"]]  # type: ignore[attr-defined]
+        # on a CPU torch's loop is kept, whose last bits differ
+        fused = True if all(one.device.type == "cuda" for one in tensors) else None
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=momentum, nesterov=momentum > 0, fused=fused)
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=ADAMW_BETAS, fused=True)
 
 
@@ -136,16 +138,23 @@ class SupervisedLearner(Learner):
             freeze_statistics(self.model)
         if recipe.mixup or recipe.cutmix:
             images, labels = self._mixed(images, labels)
-        learnt = self.micro_batches.backward(learning(self.model), images, labels, self._loss)
+        learnt = self._backward(images, labels)
         self.scaler.unscale_(self.optimizer)
         if recipe.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.gradient_clip)
+            self._clip(recipe.gradient_clip)
         self.scaler.step(self.optimizer)  # no step if a gradient overflowed
         self.scaler.update()
         self.steps += 1
         if self.average is not None:
             self.average.update_parameters(self.model)
         return learnt
+
+    def _backward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Set the gradients of a batch's mean loss; return its summed loss and hits."""
+        return self.micro_batches.backward(learning(self.model), images, labels, self._loss)
+
+    def _clip(self, largest: float) -> None:
+        nn.utils.clip_grad_norm_(self.model.parameters(), largest)
 
     def _mixed(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Mix each image with the one before it in the batch; labels (B, 2) are its own and the other's."""
@@ -174,10 +183,11 @@ class SupervisedLearner(Learner):
 
     def _mean_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         smoothing = self.recipe.label_smoothing
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         if self.class_weights is None:
-            return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+            return F.cross_entropy(logits, labels, label_smoothing=smoothing)
         # not torch's weighted mean, which divides by the weights of the batch: micro-batches would then count wrongly
-        losses = F.cross_entropy(logits.float(), labels, label_smoothing=smoothing, reduction="none")
+        losses = F.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
         return (self.class_weights[labels] * losses).mean()
 
     @property

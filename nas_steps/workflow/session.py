@@ -15,6 +15,7 @@ from nas_steps.provenance.files import MENDABLE, in_words
 from nas_steps.provenance.forkserver import SOCKET, Forkserver
 from nas_steps.provenance.runs import Run, claim_while_executing
 from nas_steps.retraining.refusing import check_baselines
+from nas_steps.workflow.blocks import one_at_a_time
 from nas_steps.workflow.machine import count_gpus, gpus_of_a_job, let_jobs_find_the_package
 from nas_steps.workflow.manifest.devices import check_device
 from nas_steps.workflow.manifest.left import Left
@@ -89,6 +90,13 @@ class Session:
         self.plan.check_prepared()
         if self.left is not None:
             self.left.accept()
+
+    def start(self) -> None:
+        """Do what needs Snakemake's jobs, before the first of them."""
+        self.run.planned(self.workflow)
+        one_at_a_time(self.workflow, self.plan)
+        self.tell()
+        self.preload()
 
     def tell(self) -> None:
         """Say how long the jobs take that Snakemake would run; a module does not know the jobs of the whole."""

@@ -122,6 +122,7 @@ OWN = {
     "kind",
     "candidates",
     "processes",
+    "graphs",
     "eigenvalue",
     "selection",
     "selection_epochs",

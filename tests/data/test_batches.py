@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 import nas_steps.data.batches as module
-from nas_steps.config.section import Augment
+from nas_steps.config.section import Augment, Jitter, ResizedCrop
 from nas_steps.data.batches import DeviceImages, Numbers, batch_bounds, cut_out, fits, shift_and_flip
 from nas_steps.data.store import load_split, read_meta
 
@@ -234,3 +234,15 @@ def test_a_gpu_makes_the_same_batches() -> None:
             assert there[0].is_contiguous(memory_format=torch.channels_last)
             assert torch.allclose(here[0], there[0].cpu(), atol=1e-5)
             assert torch.equal(here[1], there[1].cpu())
+
+
+def test_making_a_batch_waits_for_no_gpu() -> None:
+    """On the device `meta` nothing can be read."""
+    images = np.zeros((9, 3, 16, 16), np.uint8)
+    data = DeviceImages(images, np.arange(9), [0.5] * 3, [0.5] * 3, "meta", side=12)
+    colours = Jitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1)
+    augment = Augment(flip=True, resized_crop=ResizedCrop(), jitter=colours, randaugment=2, cutout=4)
+    for one in (augment, Augment(flip=True, crop=2)):
+        made = list(data.batches(4, augment=one, shuffle=True, seed=1))
+        assert [batch.shape for batch, _ in made] == [(4, 3, 12, 12), (5, 3, 12, 12)]
+        assert {batch.device.type for batch, _ in made} == {"meta"}

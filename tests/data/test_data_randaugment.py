@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.transforms import v2
 
 from nas_steps.config.section import Augment
 from nas_steps.data.batches import DeviceImages
-from nas_steps.data.randaugment import CHOICES, OPERATIONS, draw, rand_augment
+from nas_steps.data.randaugment import CHOICES, OPERATIONS, STRONGEST, draw, rand_augment
 
 IMAGES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (23, 3, 12, 12), np.uint8))
 USUAL = Augment(randaugment=2)
@@ -73,3 +76,32 @@ def test_magnitude_alone_augments_nothing() -> None:
     data = DeviceImages(IMAGES.numpy(), np.arange(23), [0.0] * 3, [1.0] * 3, "cpu")
     (images, _), *_ = data.batches(23, augment=Augment(magnitude=20), shuffle=False)
     assert torch.allclose(images, IMAGES / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [12, 13, 40])
+@pytest.mark.parametrize("magnitude", [0, 9, 30])
+def test_images_that_are_moved_at_once_are_moved_as_one_by_one(side: int, magnitude: int) -> None:
+    images = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (CHOICES, 3, side, side), np.uint8))
+    found = rand_augment(images, torch.arange(CHOICES)[:, None], magnitude)
+    for choice, (image, one) in enumerate(zip(images, found, strict=True)):
+        number, negative = divmod(choice, 2)
+        strength = magnitude / STRONGEST * (-1 if negative else 1)
+        assert torch.equal(one, list(OPERATIONS.values())[number](image[None], strength)[0]), choice
+
+
+def test_a_batch_takes_few_calls_and_waits_for_no_gpu() -> None:
+    """On the device `meta` nothing can be read."""
+    choices = torch.arange(CHOICES).repeat(4)[:, None]
+
+    class Counts(TorchDispatchMode):
+        calls = 0
+
+        def __torch_dispatch__(self, function: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            self.calls += 1
+            return function(*args, **(kwargs or {}))
+
+    with Counts() as counts:
+        rand_augment(torch.zeros(len(choices), 3, 16, 16, dtype=torch.uint8), choices, 9)
+    assert counts.calls < 250
+    there = torch.zeros(len(choices), 3, 16, 16, dtype=torch.uint8, device="meta")
+    assert rand_augment(there, choices, 9).shape == there.shape

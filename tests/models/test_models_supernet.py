@@ -15,11 +15,13 @@ from torch import Tensor, nn
 
 from benchmarks.textbook import Textbook, copy, pairs
 from nas_steps.config.space import Network
-from nas_steps.models.cells import folding
-from nas_steps.models.cells.folding import FoldedNorm, ScaledNorm, fold, mapped, moments
+from nas_steps.models.cells import by_device, folding
+from nas_steps.models.cells.folding import FoldedNorm, ScaledNorm
+from nas_steps.models.cells.kernels import library
 from nas_steps.models.cells.mixed_cell import Mix, MixedCell
 from nas_steps.models.cells.stacked import phases, unphased
 from nas_steps.models.cells.supernet import Supernet
+from nas_steps.models.share import Share, sharing
 from nas_steps.spaces.cells.operations import OPERATIONS
 from nas_steps.spaces.cells.presets import PRESETS
 from nas_steps.spaces.cells.space import CellSpace
@@ -32,10 +34,21 @@ ONE_INPUT = Network(channels=4, cells=1)
 Weights = dict[str, Tensor]
 
 
-@pytest.fixture(params=[0, folding.LARGE], ids=["folded", "plain"], autouse=True)
-def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Norms are folded into convolutions where activations are large; tests are small."""
-    monkeypatch.setattr(folding, "LARGE", request.param)
+@pytest.fixture(params=["folded", "plain", "as on a GPU", "compiled"], autouse=True)
+def every_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Norms are folded into convolutions where activations are large (tests are small), or kernels are compiled.
+
+    A GPU has other ways.
+    """
+    if request.param in ("folded", "as on a GPU"):
+        monkeypatch.setattr(folding, "LARGE", 0)
+    if request.param == "as on a GPU":
+        monkeypatch.setitem(by_device.WAYS, "cpu", by_device.CUDA)
+    if request.param == "compiled":
+        if not library.available():
+            pytest.skip("no compiler")
+    else:
+        monkeypatch.setattr(library, "available", lambda: False)
 
 
 def twins(
@@ -406,25 +419,6 @@ def normed(x: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
     return F.batch_norm(F.conv2d(x, weight[:, :, None, None]), None, None, training=True) * scale.view(1, -1, 1, 1)
 
 
-def test_moments_are_the_mean_and_covariance_of_each_group() -> None:
-    x = torch.randn(3, 6, 4, 5, dtype=torch.float64)
-    mean, covariance = moments(x, 2, lambda value: value)
-    for group in range(2):
-        rows = x[:, 3 * group : 3 * group + 3].permute(1, 0, 2, 3).flatten(1)
-        torch.testing.assert_close(mean[group], rows.mean(1))
-        torch.testing.assert_close(covariance[group], torch.cov(rows, correction=0))
-
-
-def test_a_norm_is_folded_into_the_map_before_it() -> None:
-    torch.manual_seed(0)
-    x = torch.randn(3, 4, 5, 5, dtype=torch.float64)
-    weight, scale = torch.randn(1, 2, 4, dtype=torch.float64), torch.rand(1, 2, dtype=torch.float64)
-    mean, variance = mapped(weight, *moments(x, 1, lambda value: value))
-    folded, bias = fold(weight, scale, mean, variance)
-    found = F.conv2d(x, folded[0, :, :, None, None], bias[0])
-    torch.testing.assert_close(found, normed(x, weight[0], scale[0]), rtol=0, atol=1e-12)
-
-
 @pytest.mark.parametrize("twice", [False, True])
 @pytest.mark.parametrize("nodes", [1, 2, 4])
 def test_groups_are_normed_each_by_itself_and_summed_by_node(nodes: int, twice: bool) -> None:
@@ -453,39 +447,82 @@ class Together:
         self.barrier = Barrier(size, timeout=20)
         self.given: dict[int, Tensor] = {}
 
-    def __call__(self, value: Tensor) -> Tensor:
-        self.given[get_ident()] = value
+    def __call__(self, value: Tensor) -> None:
+        self.given[get_ident()] = value.clone()
         self.barrier.wait()
         found = torch.stack(list(self.given.values())).sum(0)
         self.barrier.wait()
-        return found
+        value.copy_(found)
 
 
-@pytest.mark.parametrize("kind", ["folded", "scaled"])
-def test_statistics_summed_over_two_halves_are_those_of_the_whole_batch(kind: str) -> None:
+def made(kind: str) -> FoldedNorm | ScaledNorm:
     torch.manual_seed(0)
-    x = torch.randn(6, 4, 3, 3, dtype=torch.float64)
-    scale = torch.rand(2, 2, dtype=torch.float64)
+    return FoldedNorm(2, 2, 2) if kind.startswith("folded") else ScaledNorm(2, 2)
 
-    def made() -> FoldedNorm | ScaledNorm:
-        return (FoldedNorm(2, 2, 2) if kind == "folded" else ScaledNorm(2, 2)).double()
 
-    def applied(norm: FoldedNorm | ScaledNorm, images: Tensor) -> Tensor:
-        return norm(images, scale, 2) if isinstance(norm, FoldedNorm) else norm(images, scale)
+def learnt(kind: str, norm: FoldedNorm | ScaledNorm, x: Tensor, direction: Tensor) -> list[Tensor]:
+    """The output, and the gradients of the input, the scale and, if the norm has some, the weights."""
+    x = x.clone().requires_grad_()
+    scale = torch.tensor([[0.5, 2.0], [1.0, 0.1]], dtype=torch.promote_types(x.dtype, torch.float32)).requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=x.dtype == torch.bfloat16):
+        output = norm(x, scale) if isinstance(norm, ScaledNorm) else norm(x, scale, 2 if kind == "folded" else 1)
+    learnt = [x, scale] if isinstance(norm, ScaledNorm) else [x, scale, norm.weight]
+    return [output, *torch.autograd.grad(output, learnt, direction)]
 
-    whole, half = made(), made()
-    half.load_state_dict(whole.state_dict())
-    expected = applied(whole, x)
+
+def by_two(kind: str, norm: FoldedNorm | ScaledNorm, x: Tensor, direction: Tensor) -> list[list[Tensor]]:
+    """What each of two has learnt, of 2 and of 4 images; `norm` is the first one's."""
+    together = Together(2)
+
+    def one(rank: int, its: FoldedNorm | ScaledNorm, rows: slice) -> list[Tensor]:
+        with sharing(Share(rank, (2, 4), together)):
+            return learnt(kind, its, x[rows], direction[rows])
+
     with ThreadPoolExecutor(2) as processes:
-        norms = [half, deepcopy(half)]
-        together = Together(2)
-        for norm in norms:
-            norm.total = together
-        found = list(processes.map(applied, norms, (x[:2], x[2:])))
-    torch.testing.assert_close(torch.cat(found), expected, rtol=0, atol=1e-12)
-    for norm in norms:
-        torch.testing.assert_close(norm.running_mean, whole.running_mean)
-        torch.testing.assert_close(norm.running_var, whole.running_var)
+        return list(processes.map(one, (0, 1), (norm, deepcopy(norm)), (slice(0, 2), slice(2, 6))))
+
+
+@pytest.mark.parametrize("kind", ["folded", "folded into one node", "scaled"])
+def test_a_batch_that_two_share_is_normed_and_learnt_as_the_whole(kind: str) -> None:
+    torch.manual_seed(1)
+    # large means, whose squares would hide the variances
+    x = torch.randn(6, 4, 3, 3, dtype=torch.float64) + 1e3
+    direction = torch.randn(6, 2 if kind == "folded into one node" else 4, 3, 3, dtype=torch.float64)
+    whole, half = made(kind).double(), made(kind).double()
+    output, of_x, *others = learnt(kind, whole, x, direction)
+    first, second = by_two(kind, half, x, direction)
+    # products of numbers around 1e6 keep ten digits
+    close = {"rtol": 0, "atol": 1e-8}
+    torch.testing.assert_close(torch.cat([first[0], second[0]]), output, **close)
+    torch.testing.assert_close(torch.cat([first[1], second[1]]), of_x, **close)
+    for one, other, expected in zip(first[2:], second[2:], others, strict=True):
+        torch.testing.assert_close(one + other, expected, rtol=1e-7, atol=1e-6)
+    torch.testing.assert_close(half.running_mean, whole.running_mean)
+    torch.testing.assert_close(half.running_var, whole.running_var)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("kind", ["folded", "scaled"])
+def test_statistics_of_16_bit_activations_are_in_float32(kind: str, shared: bool) -> None:
+    torch.manual_seed(1)
+    x = torch.randn(6, 4, 16, 16).bfloat16() * 3 + 7
+    direction = torch.ones(6, 4, 16, 16, dtype=torch.bfloat16)
+    norm, exact = made(kind), made(kind).double()
+    if isinstance(norm, FoldedNorm) and isinstance(exact, FoldedNorm):
+        with torch.no_grad():
+            norm.weight.copy_(torch.eye(2))  # maps whose rounding changes nothing
+            exact.weight.copy_(torch.eye(2))
+    expected = learnt(kind, exact, x.double(), direction.double())
+    if shared:
+        outputs = torch.cat([one[0] for one in by_two(kind, norm, x, direction)])
+    else:
+        outputs = learnt(kind, norm, x, direction)[0]
+    assert outputs.dtype == torch.bfloat16
+    assert norm.running_mean.dtype == norm.running_var.dtype == torch.float32
+    # 16 bits would be off by up to 4e-3
+    torch.testing.assert_close(norm.running_mean.double(), exact.running_mean, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(norm.running_var.double(), exact.running_var, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(outputs.double(), expected[0], rtol=1e-2, atol=2e-2)
 
 
 def test_phases_are_taken_apart_and_put_together() -> None:

@@ -289,9 +289,13 @@ def test_energy_of_jobs_that_may_share_a_card_is_an_upper_bound(tmp_path: Path) 
         assert (total["energy_joules"], total["energy_shared"]) == ("7200.0", str(int(not apart)))
 
 
-def test_missing_figures_are_told_in_words(tmp_path: Path) -> None:
-    folder, page = made(tmp_path, diverged=["darts-0"], config={"scaling": {"enabled": False}}, scaled=False)
+def test_missing_figures_are_told_in_words(tmp_path: Path, usual: Path) -> None:
+    changes = {"scaling": {"enabled": False}, "deterministic": False}
+    folder, page = made(tmp_path, diverged=["darts-0"], config=changes, scaled=False)
     check_sound(page)
+    varies = "on a CUDA GPU in each run (deterministic: false)"
+    assert varies in page.text
+    assert varies not in read(usual).text
     assert "no sound training" in page.text
     assert "final trainings failed: 3 of darts-0 (diverged)." in page.text
     assert "Scaling is switched off in this experiment" in page.text

@@ -460,7 +460,7 @@ def test_the_worst_disturbance_is_that_of_projected_gradient_ascent_kept_if_the_
         step.reseed(1, number)
         start = step.draw()
         step.reseed(1, number)
-        worst = step.draw_for_weights(images, labels, 0.5)
+        worst = step.worked_out(step.draw(), images, labels, 0.5)
         assert net.training
         assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
         assert all(one.grad is None for one in (*step.alphas, *step.weights))
@@ -476,7 +476,7 @@ def test_the_worst_disturbance_is_that_of_projected_gradient_ascent_kept_if_the_
         one.reseed(1, 0)
         start = one.draw()
         one.reseed(1, 0)
-        worst = one.draw_for_weights(images, labels, 0.0)
+        worst = one.worked_out(one.draw(), images, labels, 0.0)
         weights, after, before = attacked(net, images, labels, start, 1.0, 1)
         kept.append(after >= before)
         for kind, value in worst.items():

@@ -105,12 +105,32 @@ class Kind:
         if self.step == "data":
             # its options are those of no other step
             prepare(["--settings", self.given["settings"], "--output", str(out)])
+        elif self.folders:
+            self._run_block(out)
         else:
             run(self.step, **self.given, output=out)
+
+    def _run_block(self, out: Path) -> None:
+        """Run the jobs that are not done, as Snakemake does it after a kill, from any seed on; all, if all are done."""
+        given = {name: value for name, value in self.given.items() if name != "block"}
+        jobs = list(zip(self.given["block"], self.folders, strict=True))
+        if all((out / folder / "cost.json").exists() for _, folder in jobs):
+            for _, folder in jobs:
+                (out / folder / "cost.json").unlink()
+        random.Random(os.getpid()).shuffle(jobs)
+        for seed, folder in jobs:
+            if not (out / folder / "cost.json").exists():
+                shutil.rmtree(out / folder, ignore_errors=True)
+                run(self.step, **{**given, "seed": seed}, output=out / folder)
 
     def checkpoints(self, out: Path) -> Path:
         """Where its checkpoints lie meanwhile."""
         return checkpoint_folder(out / self.target)
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders of the jobs of a block of seeds, below the one it is run into; none if it is one job."""
+        return [f"{self.given['entry']}-s{seed}" for seed in self.given.get("block", ())]
 
     @property
     def modules(self) -> list[str]:
@@ -158,6 +178,7 @@ def kinds(world: Path, data: str) -> list[Kind]:
     files["extrapolation"] = settings(search__estimator=observed)["evaluate"]
     files["zero_cost"] = settings(search__estimator={"kind": "zero_cost", "batch_size": 20})["evaluate"]
     files["screen"] = settings(search__screen={"batch_size": 20, "proposals_per_evaluation": 2})["screen"]
+    files["joint"] = settings(retrain__recipe=MODERN, retrain__together=3)["retrain"]
     files["train_design"] = settings(scaling__factorial={"enabled": True, "recipe": RECIPE})["train_design"]
     winners, proposals, ranked = world / "winners.csv", world / "proposals.csv", world / "ranked.csv"
     designs, named = world / "designs.csv", world / "named.txt"
@@ -231,6 +252,12 @@ def kinds(world: Path, data: str) -> list[Kind]:
         Kind("ranked paths", "score_by_supernet", named_paths, "score-0.csv", share=6),
         Kind("retraining", "retrain", final("mine-0", "searched")),
         Kind("baseline", "retrain", final("resnet20", "baseline")),
+        Kind(
+            "seeds together",
+            "retrain",
+            {**final("mine-0", "searched"), "settings": files["joint"], "block": (0, 1, 2)},
+            "mine-0-s0-2",
+        ),
         Kind("grid", "train_grid", grid, "grid-0.csv"),
         Kind("scaled member", "train_member", given("train_member", chosen=chosen, members=members, member=1)),
         Kind(

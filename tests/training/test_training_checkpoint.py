@@ -108,6 +108,26 @@ def test_what_earlier_attempts_spent_is_counted(tmp_path: Path) -> None:
     assert (spent["peak_memory_mb"], spent["attempts"]) == (1e6, 4)
 
 
+def test_a_shared_cost_adds_up_to_the_whole() -> None:
+    cost = Cost("s", "t")
+    cost.add_earlier(
+        {"seconds": 1000.0, "work_seconds": 900.0, "cpu_seconds": 800.0, "peak_memory_mb": 5.0, "attempts": 2}
+    )
+    before = cost.spent()
+    share = cost.share_out(4)
+    others = [Cost("s", "t") for _ in range(3)]
+    own = [other.spent() for other in others]
+    for other in others:
+        other.add_earlier(share)
+    for name in ("seconds", "work_seconds", "cpu_seconds"):
+        assert share[name] == pytest.approx(before[name] / 4)
+        given = sum(other.spent()[name] - mine[name] for other, mine in zip(others, own, strict=True))
+        assert cost.spent()[name] + given == pytest.approx(before[name], abs=5)
+    assert [other.spent()["attempts"] for other in others] == [1, 1, 1]
+    assert cost.spent()["attempts"] == 3
+    assert others[0].spent()["peak_memory_mb"] == before["peak_memory_mb"]
+
+
 # -------------------------------------------------------------------------------------------------- the owner
 
 
@@ -163,6 +183,18 @@ def test_an_orphan_is_asked_to_leave_and_gone_on_from(
         assert holder.wait(10) == 143
         assert mine.of("training").read() == {"who": "the first"}
     assert f"process {holder.pid} on {socket.gethostname()} already trains for" in capsys.readouterr().out
+
+
+def test_another_job_with_the_same_training_is_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = HOLD.replace('Cost("s", "t")', 'Cost("s", "t"), "seed 0"').replace("sleep(60)", "sleep(1)")
+    command = [sys.executable, "-c", script, str(tmp_path / "target")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline().strip() == "holding"
+        with opened(tmp_path / "target", {}, Cost("s", "t"), "seed 1") as mine:
+            assert mine.of("training").read() is None  # it has ended
+    assert first.returncode == 0
+    assert "seed 0: waiting" in capsys.readouterr().out
 
 
 def test_a_process_on_another_machine_is_left_alone(tmp_path: Path, holder: subprocess.Popen[str]) -> None:

@@ -1,12 +1,14 @@
 """What is set once in each process that trains."""
 
 import ctypes
+import os
 import subprocess
 import sys
 
 import pytest
 import torch
 
+from nas_steps.training import devices
 from nas_steps.training.devices import keep_freed_memory, prepare
 
 FREED = """
@@ -28,6 +30,30 @@ def test_computing_is_deterministic_and_new_tensors_are_not_filled() -> None:
     prepare("cpu", 1)
     assert torch.are_deterministic_algorithms_enabled()
     assert not torch.utils.deterministic.fill_uninitialized_memory
+
+
+def test_a_gpu_may_take_its_fastest_kernels_and_other_devices_compute_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exact() -> tuple[bool, bool]:
+        return torch.are_deterministic_algorithms_enabled(), not torch.backends.cudnn.benchmark
+
+    monkeypatch.setattr(devices, "available", lambda _: True)
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    threads, before = (
+        torch.get_num_threads(),
+        (torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark),
+    )
+    try:
+        prepare("cuda", 1, deterministic=False)
+        assert exact() == (False, False)
+        assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+        for device, wanted in (("cuda", True), ("cpu", True), ("cpu", False), ("mps", False)):
+            prepare(device, 1, wanted)
+            assert exact() == (True, True)
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(before[0], warn_only=True)
+        torch.backends.cudnn.benchmark = before[1]
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another allocator than glibc's")

@@ -71,6 +71,17 @@ def test_the_kind_of_device_is_in_the_key_of_a_checkpoint(data: str, tmp_path: P
     assert key(data, tmp_path)[1]["device"] == "cpu"
 
 
+def test_the_code_that_trains_is_in_the_key_of_a_checkpoint_and_in_the_cost(data: str, tmp_path: Path) -> None:
+    file = settings()["evaluate"]
+    found = []
+    for code in ("", "plain", "compiled"):
+        asked = task(file, data, tmp_path)
+        with training_job(asked, read_settings(file, EstimationSettings)) as job:
+            job.trained_by(code)
+            found.append((job.checkpoints.key.get("kernels"), asked.cost.extra.get("kernels")))
+    assert found == [(None, None), ("plain", "plain"), ("compiled", "compiled")]
+
+
 def test_code_that_is_edited_while_it_runs_has_no_key(
     data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,7 +41,7 @@ def test_every_kind_of_step_that_trains_or_scores_ends_with_the_same_bits(world:
     told = json.loads((world / "told.json").read_text(encoding="utf-8"))
     names = {"search candidates", "shortlist", "supernet", "retraining", "baseline", "grid", "scaled member"}
     names |= {"one-shot supernet", "one-shot search", "statistics of a supernet", "ranked paths", "controller", "data"}
-    names |= {"extrapolated curves", "proxies", "screen", "design"}
+    names |= {"extrapolated curves", "proxies", "screen", "design", "seeds together"}
     family = ("gdas", "sdarts_adv", "pc_darts", "darts_second_order", "rsws")
     names |= {f"supernet of {kind}" for kind in family}
     assert {kind["name"] for kind in told} == names

@@ -4,39 +4,26 @@ If x has mean m and covariance C over a batch, W x has mean W m and variances di
 weight scale W; the maps are not stored. The results are those of batch norm (Ioffe & Szegedy 2015, algorithm 1),
 running statistics included. Small activations, which caches hold, go through torch's batch norm: fewer calls."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas_steps.models.cells.by_device import autocasts, ways
+from nas_steps.models.share import Share, share
+from nas_steps.models.shared_norm import batch_norm, pixels
+
 EPS = 1e-5
 MOMENTUM = 0.1
 #: numbers of an activation from which on folding is faster than torch's batch norm: 16 MB, which no cache holds
 LARGE = 4_000_000
-#: adds up a tensor over processes
-Total = Callable[[Tensor], Tensor]
 
 
 def fold(weight: Tensor, scale: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
     """Return weight (G, O, I) and bias (G, O) of `scale * (weight x - mean) / sqrt(variance)`; others are (G, O)."""
     factor = scale * torch.rsqrt(variance + EPS)
     return weight * factor.unsqueeze(2), -mean * factor
-
-
-def mapped(weight: Tensor, mean: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and variance (G, O) of `weight x` for x with `mean` (G, I) and `covariance` (G, I, I)."""
-    variance = (torch.bmm(weight, covariance) * weight).sum(2).clamp_min(0)
-    return torch.bmm(weight, mean.unsqueeze(2)).squeeze(2), variance
-
-
-def moments(x: Tensor, groups: int, total: Total) -> tuple[Tensor, Tensor]:
-    """Return mean (G, I) and covariance (G, I, I) of each group of x (N, G * I, H, W); `total` sums over processes."""
-    rows = _rows(x, groups)
-    products, count = total(torch.bmm(rows.transpose(1, 2), rows)), int(total(x.new_tensor(float(rows.shape[1]))))
-    mean = total(x.sum((0, 2, 3))).view(groups, -1) / count
-    return mean, torch.baddbmm(products, mean.unsqueeze(2), mean.unsqueeze(1), beta=1 / count, alpha=-1)
 
 
 def pointwise(x: Tensor, weight: Tensor, bias: Tensor, nodes: int) -> Tensor:
@@ -73,9 +60,11 @@ class _Folded(torch.autograd.Function):
     """The training pass of `FoldedNorm`, with a backward of two passes over x. Once differentiable."""
 
     @staticmethod
-    def forward(context: Any, x: Tensor, weight: Tensor, scale: Tensor, nodes: int) -> tuple[Tensor, Tensor, Tensor]:
-        groups, count = weight.shape[0], x.shape[0] * x.shape[2] * x.shape[3]
-        products, sums = _products(x, x, groups)
+    def forward(
+        context: Any, x: Tensor, weight: Tensor, scale: Tensor, nodes: int, current: Share | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        groups, count = weight.shape[0], pixels(x, current)
+        products, sums = _added_up(_products(x, x, groups), current)
         mean = sums / count
         covariance = torch.baddbmm(products, mean.unsqueeze(2), mean.unsqueeze(1), beta=1 / count, alpha=-1)
         projected = torch.bmm(weight, covariance)
@@ -84,7 +73,7 @@ class _Folded(torch.autograd.Function):
         root = (variance + EPS).rsqrt_()
         factor = scale * root
         context.save_for_backward(x, weight, mean, projected, moved, root, factor)
-        context.nodes = nodes
+        context.nodes, context.current = nodes, current
         context.mark_non_differentiable(moved, variance)
         return pointwise(x, weight * factor.unsqueeze(2), -moved * factor, nodes), moved, variance
 
@@ -109,7 +98,8 @@ class _Folded(torch.autograd.Function):
             of_weight = torch.baddbmm(by_weight * factor.unsqueeze(2), by_moved.unsqueeze(2), mean.unsqueeze(1))
             of_weight.addcmul_(by_variance.unsqueeze(2), projected, value=2)
         if context.needs_input_grad[0]:
-            count = x.shape[0] * x.shape[2] * x.shape[3]
+            count = pixels(x, context.current)
+            by_variance, by_moved = _added_up((by_variance, by_moved), context.current)
             by_covariance = torch.bmm(weight.transpose(1, 2), by_variance.unsqueeze(2) * weight).mul_(2 / count)
             constant = torch.baddbmm(
                 torch.bmm(by_moved.unsqueeze(1), weight), mean.unsqueeze(1), by_covariance, beta=1 / count, alpha=-1
@@ -118,14 +108,22 @@ class _Folded(torch.autograd.Function):
             back = back.view(nodes, outputs, each * inputs).transpose(1, 2).reshape(groups * inputs, outputs, 1, 1)
             of_x = F.conv2d(gradient, back, groups=nodes)
             of_x += F.conv2d(x, by_covariance.view(groups * inputs, inputs, 1, 1), constant.flatten(), groups=groups)
-        return of_x, of_weight, by_factor * root if context.needs_input_grad[2] else None, None
+        return of_x, of_weight, by_factor * root if context.needs_input_grad[2] else None, None, None
+
+
+def _added_up(tensors: tuple[Tensor, Tensor], current: Share | None) -> tuple[Tensor, Tensor]:
+    """Sum two tensors over the processes that learn a batch together, in one message."""
+    if current is None:
+        return tensors
+    flat = torch.cat([one.reshape(-1) for one in tensors])
+    current.add_up(flat)
+    first, second = flat.split([one.numel() for one in tensors])
+    return first.view_as(tensors[0]), second.view_as(tensors[1])
 
 
 class Normalising(nn.Module):
     """The running statistics (G, O) of G groups with O outputs. `rows` are the groups in use; None: all."""
 
-    #: adds up statistics over the processes that train together
-    total: Total | None = None
     #: whether gradients can be differentiated again; it costs time and memory
     twice_differentiable = False
 
@@ -138,6 +136,11 @@ class Normalising(nn.Module):
         #: share of a batch's statistics in the running ones
         self.momentum = MOMENTUM
 
+    @property
+    def is_local_and_once_differentiable(self) -> bool:
+        """Whether neither other processes' statistics nor second derivatives are wanted."""
+        return share() is None and not self.twice_differentiable
+
     def statistics(self, rows: Tensor | None) -> tuple[Tensor, Tensor]:
         if rows is None:
             return self.running_mean, self.running_var
@@ -146,9 +149,7 @@ class Normalising(nn.Module):
     @torch.no_grad()
     def remember(self, mean: Tensor, variance: Tensor, x: Tensor, rows: Tensor | None) -> None:
         """Take the statistics of a batch x (N, ?, H, W) into the running ones."""
-        count = x.shape[0] * x.shape[2] * x.shape[3]
-        if self.total is not None:
-            count = int(self.total(x.new_tensor(float(count))))
+        count = pixels(x, share())
         variance = variance * (count / max(count - 1, 1))
         if rows is None:
             self.running_mean.lerp_(mean, self.momentum)
@@ -158,9 +159,9 @@ class Normalising(nn.Module):
             self.running_var[rows] = self.running_var[rows].lerp(variance, self.momentum)
 
     def batch_norm(self, x: Tensor, scale: Tensor, rows: Tensor | None) -> Tensor:
-        """Apply torch's batch norm in training, times `scale` (G, O)."""
+        """Apply batch norm in training, times `scale` (G, O)."""
         mean, variance = self.statistics(rows)
-        normed = F.batch_norm(x, mean.view(-1), variance.view(-1), scale.flatten(), None, True, self.momentum, EPS)
+        normed = batch_norm(x, mean.view(-1), variance.view(-1), scale.flatten(), None, self.momentum, EPS)
         if rows is not None:
             self.running_mean[rows], self.running_var[rows] = mean, variance
         return normed
@@ -185,13 +186,11 @@ class FoldedNorm(Normalising):
         if not self.training:
             mean, variance = self.statistics(rows)
             return pointwise(x, *fold(weight, scale, mean.view_as(scale), variance.view_as(scale)), nodes)
-        if self.total is not None:
-            mean, variance = mapped(weight, *moments(x, weight.shape[0], self.total))
-            output = pointwise(x, *fold(weight, scale, mean, variance), nodes)
-        elif self.twice_differentiable or x.numel() < LARGE:
+        # products of 16-bit numbers would not give the statistics to float32
+        exact = x.dtype == weight.dtype and not autocasts(x)
+        if self.twice_differentiable or x.numel() < LARGE or not exact or not ways(x).folds:
             return self._plain(x, weight, scale, nodes, rows)
-        else:
-            output, mean, variance = _Folded.apply(x, weight, scale, nodes)
+        output, mean, variance = _Folded.apply(x, weight, scale, nodes, share())
         self.remember(mean.detach().view(shape), variance.detach().view(shape), x, rows)
         return output
 
@@ -215,11 +214,4 @@ class ScaledNorm(Normalising):
             mean, variance = self.statistics(rows)
             factor = (scale * torch.rsqrt(variance + EPS)).view(1, -1, 1, 1)
             return (x - mean.view(1, -1, 1, 1)) * factor
-        if self.total is None:
-            return self.batch_norm(x, scale, rows)
-        count = self.total(x.new_tensor(float(x.numel() // x.shape[1])))
-        mean = self.total(x.sum((0, 2, 3))) / count
-        centred = x - mean.view(1, -1, 1, 1)
-        variance = self.total((centred * centred).sum((0, 2, 3))) / count
-        self.remember(mean.detach().view_as(scale), variance.detach().view_as(scale), x, rows)
-        return centred * (scale.flatten() * torch.rsqrt(variance + EPS)).view(1, -1, 1, 1)
+        return self.batch_norm(x, scale, rows)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas_steps.models.cells.stacked import Block, Sources, stack, total
+from nas_steps.models.share import own_rows
 from nas_steps.spaces.cells.space import CellSpace
 
 #: (nodes, (N, nodes * C, H, W)): the share of an edge group in the sum of each of these nodes
@@ -33,6 +34,17 @@ class Mix:
 def index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
     """Return the numbers on the device, cached: a copy in each step would make a GPU wait."""
     return torch.tensor(numbers, device=device)
+
+
+@cache
+def flags(rows: tuple[tuple[bool, ...], ...], device: torch.device) -> Tensor:
+    """Return rows of truth values on the device, cached as well."""
+    return torch.tensor(rows, device=device)
+
+
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """Return values of the CPU on the device; the host does not wait for a GPU that is still computing."""
+    return values.to(device, non_blocking=device.type == "cuda")
 
 
 class EdgeGroup(nn.Module):
@@ -104,8 +116,8 @@ class EdgeGroup(nn.Module):
             return None
         shares = torch.stack([mix[:, column] for column in columns], dim=1)[index(edges, mix.device)]
         if active is not None:
-            chosen = [[active[edge][column] for column in columns] for edge in edges]
-            shares = shares * torch.tensor(chosen, device=shares.device)
+            chosen = tuple(tuple(active[edge][column] for column in columns) for edge in edges)
+            shares = shares * flags(chosen, shares.device)
         channels = state.shape[1]
         diagonal = torch.eye(channels, dtype=shares.dtype, device=shares.device)
         weight = shares[:, None, :, None] * diagonal[None, :, None, :]
@@ -124,7 +136,8 @@ class EdgeGroup(nn.Module):
             return output
         for node in nodes:
             if (node, position) not in masks:
-                masks[node, position] = output.new_empty(len(output)).bernoulli_(1 - drop) / (1 - drop)
+                mask = own_rows(len(output), lambda images: output.new_empty(images).bernoulli_(1 - drop))
+                masks[node, position] = mask / (1 - drop)
         mask = torch.stack([masks[node, position] for node in nodes], dim=1)
         return output * mask.repeat_interleave(output.shape[1] // len(nodes), dim=1)[:, :, None, None]
 

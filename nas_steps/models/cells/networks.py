@@ -1,7 +1,7 @@
 """Networks of one architecture: two-input cells (Liu et al. 2019, sections 2.1 and 3.2), or one-input cells in three
 stages (NAS-Bench-201: Dong & Yang 2020, section 2.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas_steps.config.space import Network
-from nas_steps.models.cells.operations import FactorizedReduce, ReLUConvNorm, build_operation
+from nas_steps.models.cells.operations import FactorizedReduce, ReLUConvNorm, beside, build_operation
+from nas_steps.models.share import own_rows
 from nas_steps.spaces.cells.architectures import Cell, CellArchitecture
 
 #: stages of the network, each with twice the channels and half the side of the one before
@@ -24,7 +25,7 @@ def reductions(cells: int, declared: Sequence[int] | None = None) -> set[int]:
 def drop_path(x: Tensor, probability: float) -> Tensor:
     """Zero whole samples of (N, C, H, W) with `probability`, scaling the others up (Larsson et al. 2017)."""
     keep = 1 - probability
-    mask = torch.empty(x.shape[0], 1, 1, 1, device=x.device, dtype=x.dtype).bernoulli_(keep)
+    mask = own_rows(len(x), lambda images: x.new_empty(images, 1, 1, 1).bernoulli_(keep))
     return x * (mask / keep)
 
 
@@ -87,6 +88,8 @@ class Preprocess(nn.Module):
 class Nodes(nn.ModuleList):
     """The nodes of a cell: each sums its kept edges. Edges from inputs have stride 2 if `halve`."""
 
+    drop_path: Callable[[Tensor, float], Tensor] = staticmethod(drop_path)
+
     def __init__(self, cell: Cell, channels: int, *, inputs: int, halve: bool = False) -> None:
         super().__init__(
             nn.ModuleList(
@@ -106,7 +109,7 @@ class Nodes(nn.ModuleList):
             for source, operation in zip(sources, node, strict=True):
                 term = operation(states[source])
                 if drop > 0 and self.training and not isinstance(operation, nn.Identity):
-                    term = drop_path(term, drop)
+                    term = self.drop_path(term, drop)
                 terms.append(term)
             states.append(sum(terms[1:], terms[0]))
         return states[inputs:]
@@ -114,6 +117,8 @@ class Nodes(nn.ModuleList):
 
 class DiscreteCell(nn.Module):
     """A cell of an architecture; its output concatenates the nodes of `concat`."""
+
+    concatenate: Callable[[Sequence[Tensor]], Tensor] = staticmethod(beside)
 
     def __init__(
         self, architecture: CellArchitecture, kind: str, before_last: int, last: int, channels: int, halve_first: bool
@@ -126,7 +131,16 @@ class DiscreteCell(nn.Module):
 
     def forward(self, before_last: Tensor, last: Tensor, drop: float) -> Tensor:
         nodes = self.nodes(self.preprocess(before_last, last), drop)
-        return torch.cat([nodes[node] for node in self.concat], dim=1)
+        return self.concatenate([nodes[node] for node in self.concat])
+
+
+def quarters(x: Tensor) -> Tensor:
+    """Average each quarter of maps, (N, C, H, W) -> (N, C, 2, 2); the middle of an odd side belongs to both halves.
+
+    These are torch's adaptive averages, whose gradient has no deterministic form on CUDA."""
+    rows, columns = ((slice(0, (side + 1) // 2), slice(side // 2, side)) for side in x.shape[2:])
+    means = [x[:, :, row, column].mean(dim=(2, 3)) for row in rows for column in columns]
+    return torch.stack(means, dim=2).unflatten(2, (2, 2))
 
 
 class AuxiliaryHead(nn.Module):
@@ -154,7 +168,7 @@ class AuxiliaryHead(nn.Module):
         x = torch.relu(x)
         # the map of CIFAR or ImageNet is pooled as published; other sides are pooled to the same 2x2
         published = x.shape[-2:] == (self.SIDES[self.stride],) * 2
-        x = F.avg_pool2d(x, 5, stride=self.stride) if published else F.adaptive_avg_pool2d(x, 2)
+        x = F.avg_pool2d(x, 5, stride=self.stride) if published else quarters(x)
         return self.classifier(self.features(x).flatten(1))
 
 

@@ -3,7 +3,7 @@
 
 A new operation goes into `BUILDERS` and into `nas_steps.spaces.cells.operations`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -29,13 +29,20 @@ class Zero(nn.Module):
 class Noise(Zero):
     """Standard normal noise of the right shape in place of the input, in training and out of it."""
 
-    fill = staticmethod(torch.randn_like)
+    fill: Callable[..., Tensor] = staticmethod(torch.randn_like)
+
+
+def beside(tensors: Sequence[Tensor]) -> Tensor:
+    """Join the channels of tensors (N, C, H, W)."""
+    return torch.cat(list(tensors), dim=1)
 
 
 class FactorizedReduce(nn.Module):
     """Halve the side by two 1x1 convolutions on pixels that are one apart diagonally.
 
     (N, inputs, H, W) -> (N, outputs, ceil(H / 2), ceil(W / 2)); an odd side is padded by a row of zeros."""
+
+    concatenate: Callable[[Sequence[Tensor]], Tensor] = staticmethod(beside)
 
     def __init__(self, inputs: int, outputs: int, affine: bool = True) -> None:
         super().__init__()
@@ -47,7 +54,7 @@ class FactorizedReduce(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.relu(x)
         shifted = F.pad(x[:, :, 1:, 1:], (0, x.shape[3] % 2, 0, x.shape[2] % 2))
-        return self.norm(torch.cat([self.first(x), self.second(shifted)], dim=1))
+        return self.norm(self.concatenate([self.first(x), self.second(shifted)]))
 
 
 class ReLUConvNorm(nn.Sequential):

@@ -9,7 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas_steps.models.cells.by_device import depthwise, ways
 from nas_steps.models.cells.folding import FoldedNorm, ScaledNorm
+from nas_steps.models.cells.kernels.separable import separable, usable
+from nas_steps.models.share import own_rows
 
 
 def repeated(x: Tensor, times: int) -> Tensor:
@@ -56,6 +59,13 @@ class Sources:
             self._kept[key] = state
         return self._kept[key]
 
+    def joined(self, positions: tuple[int, ...]) -> Tensor:
+        """The states side by side, channels last in memory."""
+        if positions not in self._kept:
+            state = torch.cat([self.states[position] for position in positions], dim=1)
+            self._kept[positions] = state.contiguous(memory_format=torch.channels_last)
+        return self._kept[positions]
+
 
 class Block(NamedTuple):
     """Edges of an operation from the states at `positions` to each of `nodes`, node by node, computed by one call.
@@ -81,6 +91,28 @@ class Stacked(nn.Module):
         `scale` (nodes * states,) weighs the edges, node by node; `rows` are the block's, as a tensor."""
         raise NotImplementedError
 
+    def _compiled(
+        self, sources: Sources, block: Block, scale: Tensor, rows: Tensor | None, *, dilation: int = 1
+    ) -> Tensor | None:
+        """Return `forward`'s result by the compiled kernel; None if it does not serve here."""
+        x, units = sources.states[block.positions[0]], self._units()
+        pixels = x.shape[0] * -(-x.shape[2] // self.stride) * -(-x.shape[3] // self.stride)
+        simple = self.training and pixels > 1 and all(norm.is_local_and_once_differentiable for _, norm in units)
+        if not simple or not usable(x, self.kernel):
+            return None
+        weights = []
+        for kernels, norm in units:
+            weights += [self._chosen(kernels, rows), norm.weight if rows is None else norm.weight[rows]]
+        x, nodes = sources.joined(block.positions), len(block.nodes)
+        output, statistics = separable(x, weights, scale, nodes, stride=self.stride, dilation=dilation)
+        for (_, norm), (mean, variance) in zip(units, statistics, strict=True):
+            norm.remember(mean, variance, output, rows)
+        return output
+
+    def _units(self) -> list[tuple[Tensor, FoldedNorm]]:
+        """Return depthwise weight and norm of each unit of a depthwise separable operation."""
+        raise NotImplementedError
+
     def _chosen(self, weight: Tensor, rows: Tensor | None) -> Tensor:
         """Of (E * C, ...) the edges `rows`."""
         return weight if rows is None else weight.unflatten(0, (self.edges, self.channels))[rows].flatten(0, 1)
@@ -104,12 +136,17 @@ class Separable(Stacked):
         self.second = _depthwise(edges, channels, kernel)
         self.last = FoldedNorm(edges, channels, channels)
 
+    def _units(self) -> list[tuple[Tensor, FoldedNorm]]:
+        return [(self.first, self.between), (self.second, self.last)]
+
     def forward(self, sources: Sources, block: Block, scale: Tensor, rows: Tensor | None) -> Tensor:
+        if (output := self._compiled(sources, block, scale, rows)) is not None:
+            return output
         x, padding = sources.positive(block.positions, len(block.nodes)), self.kernel // 2
-        x = F.conv2d(x, self._chosen(self.first, rows), stride=self.stride, padding=padding, groups=x.shape[1])
+        x = depthwise(x, self._chosen(self.first, rows), stride=self.stride, padding=padding)
         edges = len(scale)
         x = self.between(x, scale.new_ones(edges, self.channels), edges, rows)
-        x = F.conv2d(torch.relu_(x), self._chosen(self.second, rows), padding=padding, groups=x.shape[1])
+        x = depthwise(torch.relu_(x), self._chosen(self.second, rows), padding=padding)
         return self.last(x, self._rows(scale), len(block.nodes), rows)
 
 
@@ -121,15 +158,20 @@ class Dilated(Stacked):
         self.depthwise = _depthwise(edges, channels, kernel)
         self.norm = FoldedNorm(edges, channels, channels)
 
+    def _units(self) -> list[tuple[Tensor, FoldedNorm]]:
+        return [(self.depthwise, self.norm)]
+
     def forward(self, sources: Sources, block: Block, scale: Tensor, rows: Tensor | None) -> Tensor:
-        # of every second pixel, dilation 2 makes an ordinary convolution, which is much faster
+        if (output := self._compiled(sources, block, scale, rows, dilation=2)) is not None:
+            return output
+        # of every second pixel, dilation 2 makes an ordinary convolution, which is much faster on a CPU
         weight, padding = self._chosen(self.depthwise, rows), self.kernel // 2
         positions, nodes = block.positions, len(block.nodes)
         even = all(side % 2 == 0 for side in sources.states[positions[0]].shape[2:])
-        halved, split = self.stride == 2, self.stride == 1 and even
+        halved, split = self.stride == 2, self.stride == 1 and even and ways(sources.states[positions[0]]).phases
         x = sources.positive(positions, nodes, first=halved, in_phases=split)
         dilation = 1 if halved or split else 2
-        x = F.conv2d(x, weight, padding=dilation * padding, dilation=dilation, groups=x.shape[1])
+        x = depthwise(x, weight, padding=dilation * padding, dilation=dilation)
         normed = self.norm(x, self._rows(scale), nodes, rows)
         return unphased(normed) if split else normed
 
@@ -211,7 +253,8 @@ class Noise(Stacked):
         state, nodes = sources.states[block.positions[0]], len(block.nodes)
         sides = [-(-side // self.stride) for side in state.shape[2:]]
         edges = len(scale)
-        noise = state.new_empty(len(state), *sides, edges, self.channels).normal_()
+        shape = (*sides, edges, self.channels)
+        noise = own_rows(len(state), lambda images: state.new_empty(images, *shape).normal_())
         noise = (noise * scale.unsqueeze(1)).view(*noise.shape[:3], nodes, edges // nodes, self.channels).sum(4)
         return noise.flatten(3).permute(0, 3, 1, 2)
 

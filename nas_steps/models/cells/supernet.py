@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from nas_steps.config.space import Network
 from nas_steps.models.cells.folding import Normalising
-from nas_steps.models.cells.mixed_cell import EdgeGroup, Mix, MixedCell
+from nas_steps.models.cells.mixed_cell import EdgeGroup, Mix, MixedCell, index, sent
 from nas_steps.models.cells.networks import (
     STAGES,
     CifarStem,
@@ -85,8 +85,11 @@ class Supernet(Skeleton):
         self.alphas = nn.ParameterDict({kind: nn.Parameter(1e-3 * torch.randn(shape)) for kind in space.kinds})
         kinds = space.kinds if k > 1 and edge_weights else ()
         self.betas = nn.ParameterDict({kind: nn.Parameter(1e-3 * torch.randn(shape[0])) for kind in kinds})
+        #: by kind of cell and edge the places of the operations that it may have: `allowed`, known to the host
+        self.places: dict[str, tuple[tuple[int, ...], ...]] = {}
         for kind in space.kinds:
             self.register_buffer(f"allowed_{kind}", torch.tensor(space.allowed(kind)), persistent=False)
+            self.places[kind] = _places(space.allowed(kind))
 
     def allowed(self, kind: str) -> Tensor:
         """Return (edges, operations): whether an edge may have an operation."""
@@ -95,6 +98,7 @@ class Supernet(Skeleton):
     def allow(self, kind: str, allowed: Tensor) -> None:
         """Leave each edge of a kind of cell the operations that `allowed` (edges, operations) names."""
         self.get_buffer(f"allowed_{kind}").copy_(allowed)
+        self.places[kind] = _places(allowed.tolist())
 
     @property
     def k(self) -> int:
@@ -145,15 +149,19 @@ class Supernet(Skeleton):
             for node, kept in enumerate(cell):
                 for operation, source in kept:
                     rows[edges.index((node, source))][self.space.operations.index(operation)] = 1.0
-            weights[kind] = torch.tensor(rows, dtype=some.dtype, device=some.device)
+            weights[kind] = sent(torch.tensor(rows, dtype=some.dtype), some.device)
             active[kind] = [[value > 0 for value in row] for row in rows]
         if self.k == 1:
             return Mix(weights, active)
         # an edge whose operation is to be no connection passes nothing by it either
-        connected = [name != "none" for name in self.space.operations]
+        connected = index(_places([[name != "none" for name in self.space.operations]])[0], some.device)
         return Mix(weights, active, {kind: rows[:, connected].sum(1) for kind, rows in weights.items()})
 
     def forward(self, x: Tensor, mix: Mix | None = None, drop: float = 0.0) -> Tensor:
         """`mix` weighs the operations, by `probabilities()` if it is None; `drop` is the probability of drop path."""
         mix = Mix(self.probabilities()) if mix is None else mix
         return self.through(x, lambda cell, states: cell(states, mix, drop))
+
+
+def _places(rows: Sequence[Sequence[bool]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(place for place, may in enumerate(row) if may) for row in rows)

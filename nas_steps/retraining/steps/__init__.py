@@ -38,6 +38,7 @@ COMPARED = {
     ),
 }
 
+TOGETHER = {"together": "retrain.together"}
 ENTRIES = {"entry": "entries", "seed": "retraining_seeds"}
 
 
@@ -76,7 +77,7 @@ STEPS = steps(
         "retraining/{entry}-s{seed}",
         jobs=ENTRIES,
         when=("trains",),
-        reads={**RETRAINED, **CONSTRAINTS},
+        reads={**RETRAINED, **TOGETHER, **CONSTRAINTS},
     ),
     training(
         "retrain_by_recipe",
@@ -84,7 +85,7 @@ STEPS = steps(
         "retraining/recipes/{recipe}/{entry}-s{seed}",
         jobs={"recipe": "recipes", **ENTRIES},
         when=("by_recipes",),
-        reads={**RETRAINED, **CONSTRAINTS, "recipe": "retrain.recipes.{recipe}"},
+        reads={**RETRAINED, **TOGETHER, **CONSTRAINTS, "recipe": "retrain.recipes.{recipe}"},
         stage="recipes",
     ),
     Step(

@@ -39,7 +39,7 @@ def largest_eigenvalue(
         pieces = torch.from_numpy(np.ascontiguousarray(vector).reshape(-1)).split(sizes)
         directions = [piece.to(one).view_as(one) for piece, one in zip(pieces, parameters, strict=True)]
         products = torch.autograd.grad(gradients, parameters, directions, retain_graph=True, materialize_grads=True)
-        return torch.cat([one.reshape(-1) for one in products]).double().cpu().numpy()
+        return torch.cat([one.reshape(-1) for one in products]).cpu().double().numpy()  # MPS has no float64
 
     if size <= BASIS:
         # `size` products give the whole Hessian; in a small space Lanczos runs into invariant subspaces

@@ -17,7 +17,9 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.search.darts.discretise import entropy, most_likely
 from nas_steps.search.darts.perturbation import Projection
 from nas_steps.training.batch_norms import same_statistics
+from nas_steps.training.checkpoint import State
 from nas_steps.training.distributed import world
+from nas_steps.training.graphs import Replays
 from nas_steps.training.loop import Batch, Learner, Row, judge
 from nas_steps.training.micro_batches import Loss, MicroBatches
 from nas_steps.training.supervised import cosine
@@ -26,6 +28,8 @@ ALPHA_BETAS = (0.5, 0.999)  # Liu et al. 2019, section A.1.1
 #: by this the learning rate of the weights is divided during a selection by perturbation (the authors' code)
 TUNING = 10
 
+#: what a part of a step returns: a batch's summed loss and hits, or nothing
+Sums = tuple[Tensor, ...]
 #: (architecture, score, name of the score)
 Candidate = tuple[str, float, str]
 #: by kind of cell: the weights (edges, operations) of a mix, as plain numbers
@@ -43,6 +47,8 @@ class DartsLearner(Learner):
     weighs_edges = True
     #: of the alphas' Adam
     alpha_betas = ALPHA_BETAS
+    #: whether what a step launches depends on no value: a GPU can replay it
+    replayable = True
 
     def __init__(self, supernet: Supernet, settings: Gradient, seed: int = 0) -> None:
         self.supernet, self.settings, self.seed = supernet, settings, seed
@@ -59,15 +65,28 @@ class DartsLearner(Learner):
         self.drawn = 0
         self.micro_batches = MicroBatches(supernet)
         self.weights, self.alphas = supernet.weights(), supernet.architecture()
+        self.device = self.alphas[0].device
+        cuda = self.device.type == "cuda"
+        #: the weights' learning rate, which a recorded step reads on the GPU
+        self.rate: Tensor | float = torch.tensor(settings.learning_rate, device=self.device) if cuda else 0.0
+        fused: dict[str, Any] = {"fused": True} if cuda else {}
         self.weight_optimizer = torch.optim.SGD(
-            self.weights, lr=settings.learning_rate, momentum=settings.momentum, weight_decay=settings.weight_decay
+            self.weights,
+            lr=settings.learning_rate,
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+            **fused,
         )
         self.alpha_optimizer = torch.optim.Adam(
             self.alphas,
             lr=settings.alpha_learning_rate,
             betas=self.alpha_betas,
             weight_decay=settings.alpha_weight_decay,
+            capturable=cuda,
+            **fused,
         )
+        #: the recorded steps, on a GPU
+        self.replays = Replays(self.device, self.generators()) if cuda and self.can_replay() else None
         optimizers = {"weight_optimizer": self.weight_optimizer, "alpha_optimizer": self.alpha_optimizer}
         self.stateful = {"supernet": supernet, **optimizers}
 
@@ -82,9 +101,21 @@ class DartsLearner(Learner):
         """Draw the random part of a mix."""
         return None
 
-    def draw_for_weights(self, _images: Tensor, _labels: Tensor, _drop: float) -> Any:
-        """Draw the random part of the mix of a step of the weights."""
-        return self.draw()
+    def generators(self) -> list[torch.Generator]:
+        """Return the generators on the device that mixes draw from."""
+        return []
+
+    def seeded(self, drawn: Any) -> Any:
+        """Set `generators` by what was drawn; return the tensors that a mix needs besides."""
+        return drawn
+
+    def kept(self) -> tuple[object, ...]:
+        """Return the host's values that a recorded step keeps, the learning rate aside."""
+        return ()
+
+    def worked_out(self, drawn: Any, _images: Tensor, _labels: Tensor, _drop: float) -> Any:
+        """Return what the mix of a step of the weights makes of the random part, given the batch."""
+        return drawn
 
     def mix(self, _drawn: Any) -> Mix:
         """The mix of a step of the alphas, differentiable in them: their softmax (Liu et al. 2019, equation 2)."""
@@ -163,6 +194,16 @@ class DartsLearner(Learner):
         self.stateful = {**self.stateful, "projection": projection}
         self.weight_optimizer.state.clear()
 
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        if self.replays is not None:
+            self.replays.forget()
+
+    def can_replay(self) -> bool:
+        """Whether a GPU may replay the steps. Drop path, whose probability changes at each, is drawn by the host."""
+        settings = self.settings
+        return settings.graphs and self.replayable and settings.drop_path == 0 and world().size == 1
+
     def __call__(self, images: Tensor, labels: Tensor, done: float) -> tuple[Tensor, Tensor]:
         self.supernet.train()
         valid = next(self.valid)
@@ -170,16 +211,42 @@ class DartsLearner(Learner):
         if self.projection is not None:
             rate, done = self.settings.learning_rate / TUNING, 1.0
         drop = self.settings.drop_path * done
+        self.rate = self.rate.fill_(rate) if isinstance(self.rate, Tensor) else rate
         for group in self.weight_optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = self.rate
         self.reseed(self.epoch, self.batch)
         self.batch += 1
-        if self.learns_alphas and not self.warms_up():
-            self.alpha_gradients((images, labels), valid, self.draw(), drop)
-            self.alpha_optimizer.step()
-        drawn = self.draw_for_weights(images, labels, drop)
+        learns = self.learns_alphas and not self.warms_up()
+        if learns:
+            self._run(self._alpha_step, (images, labels), valid, learns, drop)
+        loss, hits = self._run(self._weight_step, (images, labels), valid, learns, drop)
+        return loss, hits
+
+    def _run(self, part: Callable[..., Sums], train: Batch, valid: Batch, learns: bool, drop: float) -> Sums:
+        """Draw, and do a part of a step, by a replay if there are any."""
+        drawn, replays = self.draw(), self.replays
+        usual = len(train[1]) == len(valid[1]) == self.settings.batch_size and self.micro_batches.count == 1
+        if replays is not None and usual and not replays.off:
+            key = (learns, 0 if self.projection is None else self.projection.decisions, *self.kept())
+            given = (*train, *valid, self.seeded(drawn))
+            done = replays.run(part.__name__, lambda *some: part(*some, drop), given, key)
+            if done is not None:
+                return done
+        return part(*train, *valid, drawn, drop)
+
+    def _alpha_step(
+        self, images: Tensor, labels: Tensor, valid: Tensor, its_labels: Tensor, drawn: Any, drop: float
+    ) -> Sums:
+        self.alpha_gradients((images, labels), (valid, its_labels), drawn, drop)
+        self.alpha_optimizer.step()
+        return ()
+
+    def _weight_step(
+        self, images: Tensor, labels: Tensor, _valid: Tensor, _its_labels: Tensor, drawn: Any, drop: float
+    ) -> Sums:
+        worked_out = self.worked_out(drawn, images, labels, drop)
         learn_only(self.weights, frozen=self.alphas)
-        return self.learn_weights(images, labels, lambda: self.mix_for_weights(drawn), drop)
+        return self.learn_weights(images, labels, lambda: self.mix_for_weights(worked_out), drop)
 
     def learn_weights(
         self, images: Tensor, labels: Tensor, mix: Callable[[], Mix], drop: float = 0.0
@@ -192,8 +259,15 @@ class DartsLearner(Learner):
 
     def loss_of(self, mix: Callable[[], Mix], drop: float, *, regularised: bool = False) -> Loss:
         def loss(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            # the mix is not computed in 16 bits: alphas that are nearly alike differ
             given = mix() if self.projection is None else self.projection.apply(mix())
-            logits = self.supernet(images, given, drop)
+            if self.settings.precision == "bfloat16":
+                # a recording must not read casts that were cached before it
+                with torch.autocast(images.device.type, torch.bfloat16, cache_enabled=False):
+                    logits = self.supernet(images, given, drop)
+            else:
+                logits = self.supernet(images, given, drop)
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
             mean = total = F.cross_entropy(logits, labels)
             if regularised and (more := self.regulariser()) is not None:
                 total = mean + more
@@ -246,6 +320,6 @@ def accuracy(
         return supernet(images, mix)
 
     # several processes share the batches out, and each batch has statistics of its own
-    with same_statistics(supernet), world().apart():
+    with same_statistics(supernet):
         judged = judge(supernet, data, metric, logits)
     return judged.loss, judged.value

@@ -154,7 +154,7 @@ def _sharpness(learner: DartsLearner, valid: DeviceImages) -> tuple[float, int]:
     supernet.differentiable_twice(True)
     try:
         # all processes compute the same
-        with same_statistics(supernet), world().apart():
+        with same_statistics(supernet):
             return largest_eigenvalue(loss, learner.alphas)
     finally:
         supernet.differentiable_twice(False)

@@ -40,6 +40,8 @@ class Projection:
         #: by kind and edge: the place of the chosen operation, or OPEN
         self.chosen = {kind: [OPEN] * len(self.space.edges()) for kind in self.space.kinds}
         self.kept = {kind: [True] * len(self.space.edges()) for kind in self.space.kinds}
+        #: how often it was decided, by which tensors were replaced
+        self.decisions = 0
         self._prepare()
 
     @property
@@ -116,6 +118,7 @@ class Projection:
 
     def _prepare(self) -> None:
         """Copy what is decided to the supernet's device."""
+        self.decisions += 1
         self._open: dict[str, Tensor] = {}
         self._hard: dict[str, Tensor] = {}
         self._bypass: dict[str, Tensor] = {}
@@ -169,9 +172,9 @@ def choices_alone(supernet: Supernet) -> Iterator[None]:
     for kind, allowed in before.items():
         choices = [supernet.space.choices_of(kind, edge) for edge in range(len(allowed))]
         rows = [[name in names for name in supernet.space.operations] for names in choices]
-        supernet.allowed(kind).copy_(torch.tensor(rows))
+        supernet.allow(kind, torch.tensor(rows))
     try:
         yield
     finally:
         for kind, allowed in before.items():
-            supernet.allowed(kind).copy_(allowed)
+            supernet.allow(kind, allowed)

@@ -7,14 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nas_steps.config.strategies import Sdarts
-from nas_steps.models.cells.mixed_cell import Mix
+from nas_steps.models.cells.mixed_cell import Mix, sent
 from nas_steps.search.darts.learner import DartsLearner
 
 
 class SdartsLearner(DartsLearner):
     """Weights learn under a disturbed mix, so that it comes to a flat place; the alphas learn undisturbed.
 
-    `draw` and `draw_for_weights` return disturbances; `mix_for_weights` adds them and goes back to the simplex."""
+    `draw` and `worked_out` return disturbances; `mix_for_weights` adds them and goes back to the simplex."""
 
     settings: Sdarts
 
@@ -26,7 +26,8 @@ class SdartsLearner(DartsLearner):
     def draw(self) -> dict[str, Tensor]:
         """Draw a disturbance (edges, operations) by kind of cell."""
         return {
-            kind: (torch.rand(alphas.shape, generator=self.generator) * 2 - 1).to(alphas) * self.radius
+            kind: sent((torch.rand(alphas.shape, generator=self.generator) * 2 - 1).to(alphas.dtype), alphas.device)
+            * self.radius
             for kind, alphas in self.supernet.alphas.items()
         }
 

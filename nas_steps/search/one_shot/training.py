@@ -83,7 +83,7 @@ class OneShotLearner(Learner):
         summed: dict[nn.Parameter, Tensor] = {}
         reported = []
         for loss in losses:
-            reported.append(self.micro_batches.backward(self.parameters, images, numbers, loss))
+            reported.append(self.micro_batches.backward(self.parameters, images, numbers, loss, summed=False))
             for parameter in self.parameters:
                 if parameter.grad is not None:
                     before = summed.get(parameter)
@@ -92,7 +92,9 @@ class OneShotLearner(Learner):
         for parameter, gradient in summed.items():
             parameter.grad = gradient
         counted = reported[:1] if sandwich else reported
-        total, hits = (torch.stack([one[which].float() for one in counted]).mean() for which in (0, 1))
+        means = (torch.stack([one[which].float() for one in counted]).mean() for which in (0, 1))
+        # of several processes, once a step
+        total, hits = self.micro_batches.add_up(summed, len(labels), *means)
         return total, hits
 
     def _loss(self, path: Architecture, labels: Tensor, predicted: list[Tensor], distilled: bool) -> Loss:

@@ -5,9 +5,11 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
 from nas_steps.search.settings import DartsSettings
 from nas_steps.search.tables import HISTORY, write_candidates
+from nas_steps.spaces.declare import declared_cells
 
 
 def main(task: Task) -> None:
+    from nas_steps.models.cells.kernels.library import code_for
     from nas_steps.search.darts.loop import darts
     from nas_steps.training.job import training_job
     from nas_steps.training.networks import load_images
@@ -20,6 +22,8 @@ def main(task: Task) -> None:
         training_job(task, settings, processes=strategy.processes, **names) as job,
         Progress(strategy.epochs, "supernet") as progress,
     ):
+        if strategy.processes == 1:
+            job.trained_by(code_for(declared_cells(settings.space), job.device))
         images = load_images(task.data, job.device)
         result = darts(settings, images, seed=seed, progress=progress, checkpoint=job.checkpoints.of("supernet"))
         if result.reason:

@@ -13,6 +13,7 @@ from nas_steps.spaces.declare import declared
 def main(task: Task) -> None:
     import torch
 
+    from nas_steps.models.cells.kernels.library import code_for
     from nas_steps.models.pretrained import pretrained
     from nas_steps.search.enas import enas
     from nas_steps.search.one_shot.networks import shared_network
@@ -29,6 +30,7 @@ def main(task: Task) -> None:
         Progress(strategy.epochs, "supernet and controller") as progress,
     ):
         images, space = load_images(task.data, job.device), declared(settings.space)
+        job.trained_by(code_for(space, job.device))
         assert images.valid is not None  # the controller learns from validation images
         torch.manual_seed(derive_seed(seed, "initialisation"))
         shape: dict[str, Any] = {"inputs": images.meta.shape[0], "classes": len(images.meta.classes)}

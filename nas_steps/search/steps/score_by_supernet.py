@@ -29,7 +29,7 @@ def main(task: Task) -> None:
     from nas_steps.search.one_shot.scoring import Scorer
     from nas_steps.training.devices import claimed, describe
 
-    with claimed(task.device, settings.threads) as device, torch.no_grad():
+    with claimed(task.device, settings.threads, settings.deterministic) as device, torch.no_grad():
         task.cost.loaded()
         task.cost.device, task.cost.threads = describe(device), settings.threads
         scorer = Scorer(settings, task.data, task.weights, device)

@@ -7,6 +7,7 @@ from nas_steps.provenance.files import write_csv
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
 from nas_steps.search.settings import SupernetSettings
+from nas_steps.spaces.declare import declared
 
 HISTORY = ("epoch", "learning_rate", "paths", "train_loss", "train_accuracy", "seconds")
 
@@ -14,6 +15,7 @@ HISTORY = ("epoch", "learning_rate", "paths", "train_loss", "train_accuracy", "s
 def main(task: Task) -> None:
     """Write the weights and the history. Raises UserError if the training diverges."""
     from nas_steps.data.store import read_meta
+    from nas_steps.models.cells.kernels.library import code_for
     from nas_steps.models.pretrained import pretrained
     from nas_steps.search.one_shot.scoring import write_weights
     from nas_steps.search.one_shot.training import train_supernet, training_images
@@ -28,6 +30,8 @@ def main(task: Task) -> None:
         training_job(task, settings, processes=supernet.processes, seed=task.seed, **started) as job,
         Progress(supernet.epochs, "supernet") as progress,
     ):
+        if supernet.processes == 1:
+            job.trained_by(code_for(declared(settings.space), job.device))
         meta, drawn = read_meta(task.data), derive_seed(settings.seed, "images")
         images = training_images(task.data, job.device, share=supernet.images, side=supernet.resolution, seed=drawn)
         seed = derive_seed(settings.seed, "supernet", task.seed)

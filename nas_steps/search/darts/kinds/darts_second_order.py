@@ -5,7 +5,7 @@ dL_val(w', alpha)/dalpha - xi * (d2L_train(w, alpha)/dalpha dw) dL_val(w', alpha
 
 L is one function in all passes of a step: each pass draws the same masks of drop path and the same noise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,11 @@ class Learner(DartsLearner):
 
     settings: DartsSecondOrder
 
+    def can_replay(self) -> bool:
+        """Not if passes draw alike, since the host sets the generators back; nor by gradients of gradients."""
+        noisy = "noise" in self.supernet.space.operations
+        return super().can_replay() and not noisy and self.settings.hessian == "finite_difference"
+
     def alpha_gradients(self, train: Batch, valid: Batch, drawn: Any, drop: float) -> None:
         with same_statistics(self.supernet):
             self.unrolled_gradients(train, valid, self.loss_of(lambda: self.mix(drawn), drop))
@@ -36,13 +41,12 @@ class Learner(DartsLearner):
 
         Return the validation batch's summed loss and hits, one step ahead."""
         xi = self.weight_optimizer.param_groups[0]["lr"]
-        redraw = partial(set_random_state, random_state())
+        redraw = (lambda: None) if self.replays else partial(set_random_state, random_state())
         learn_only(self.weights, frozen=self.alphas)
         self.micro_batches.backward(self.weights, *train, loss)
         before = [weight.detach().clone() for weight in self.weights]
         with torch.no_grad():
-            for weight, direction in zip(self.weights, self._directions(), strict=True):
-                weight.sub_(direction, alpha=xi)
+            _subtract(self.weights, self._directions(), xi)
         learn_only([*self.weights, *self.alphas], frozen=[])
         redraw()
         sums = self.micro_batches.backward([*self.alphas, *self.weights], *valid, loss)
@@ -56,8 +60,9 @@ class Learner(DartsLearner):
             product = self._difference(train, loss, vector, before, redraw)
         for weight in self.weights:
             weight.grad = None
-        for alpha, first, second in zip(self.alphas, ahead, product, strict=True):
-            alpha.grad = first.sub_(second, alpha=xi)
+        _subtract(ahead, product, xi)
+        for alpha, gradient in zip(self.alphas, ahead, strict=True):
+            alpha.grad = gradient
         return sums
 
     def _directions(self) -> list[Tensor]:
@@ -90,13 +95,13 @@ class Learner(DartsLearner):
     ) -> list[Tensor]:
         """The product with the Hessian, by the paper's central difference; `redraw` repeats a pass's random numbers."""
         norm = torch.stack(torch._foreach_norm(vector)).norm()
-        step = float(STEP / norm.clamp_min(1e-12))
+        step = STEP / norm.clamp_min(1e-12)
         learn_only(self.alphas, frozen=self.weights)
         data = [weight.data for weight in self.weights]
         sides = []
         for sign in (1, -1):
             torch._foreach_copy_(data, before)
-            torch._foreach_add_(data, vector, alpha=sign * step)
+            _subtract(data, vector, -sign * step)
             redraw()
             self.micro_batches.backward(self.alphas, *train, loss)
             sides.append(_gradients(self.alphas))
@@ -107,3 +112,14 @@ class Learner(DartsLearner):
 
 def _gradients(parameters: list[nn.Parameter]) -> list[Tensor]:
     return [torch.zeros_like(one) if one.grad is None else one.grad.detach().clone() for one in parameters]
+
+
+def _subtract(tensors: Sequence[Tensor], others: Sequence[Tensor], times: Tensor | float) -> None:
+    """Subtract `times` the others in place; `times` may be a scalar on the device, for which no host waits."""
+    if isinstance(times, Tensor) and times.device.type == "cpu":
+        times = times.item()
+    if isinstance(times, Tensor):
+        torch._foreach_sub_(list(tensors), torch._foreach_mul(list(others), times))
+        return
+    for one, other in zip(tensors, others, strict=True):
+        one.sub_(other, alpha=times)

@@ -6,10 +6,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.distributions import Dirichlet, kl_divergence
 
 from nas_steps.config.strategies import Drnas, Gradient
-from nas_steps.models.cells.mixed_cell import Mix
+from nas_steps.models.cells.mixed_cell import Mix, index
 from nas_steps.models.cells.supernet import Supernet
 from nas_steps.models.cells.widening import widen
 from nas_steps.provenance.seeds import derive_seed
@@ -20,6 +21,8 @@ from nas_steps.training.loop import Batch
 
 #: the least score of an architecture of operations that were not pruned: pruned ones weigh 0, whose log counts as -690
 LEAST_SCORE = -600.0
+#: the least concentration of an operation
+LEAST = 1e-6
 
 
 class Learner(DartsLearner):
@@ -31,6 +34,8 @@ class Learner(DartsLearner):
     weighs_edges = False
 
     def __init__(self, supernet: Supernet, settings: Drnas, seed: int = 0) -> None:
+        #: on the device; it begins anew at each draw
+        self.noise = torch.Generator(next(supernet.parameters()).device)
         super().__init__(supernet, settings, seed)
         #: the number of the stage, from 0, that the supernet is in
         self.stage = 0
@@ -99,7 +104,10 @@ class Learner(DartsLearner):
         """The operations that are computed: all, unless some are pruned."""
         if not any(stage.operations for stage in self.settings.stages[: self.stage + 1]):
             return None
-        return {kind: self.supernet.allowed(kind).tolist() for kind in self.supernet.alphas}
+        columns = range(len(self.supernet.space.operations))
+        return {
+            kind: [[column in row for column in columns] for row in rows] for kind, rows in self.supernet.places.items()
+        }
 
     def most_likely(self, mix: Weights) -> list[Candidate]:
         """Return the likeliest architectures of operations that were not pruned."""
@@ -109,28 +117,39 @@ class Learner(DartsLearner):
     def draw(self) -> int:
         return int(torch.randint(2**62, (), generator=self.generator))
 
+    def generators(self) -> list[torch.Generator]:
+        return [self.noise]
+
+    def seeded(self, drawn: Any) -> None:
+        self.noise.manual_seed(drawn)
+
+    def kept(self) -> tuple[object, ...]:
+        return (self.stage,)
+
     def concentrations(self, kind: str) -> list[tuple[Tensor, Tensor]]:
-        """Return by edge which operations it may have, and their concentrations."""
+        """Return by edge the places of the operations that it may have, and their concentrations."""
         positive = F.elu(self.supernet.alphas[kind]) + 1
-        return [(allowed, row[allowed]) for allowed, row in zip(self.supernet.allowed(kind), positive, strict=True)]
+        places = [index(row, positive.device) for row in self.supernet.places[kind]]
+        return [(some, row[some]) for some, row in zip(places, positive, strict=True)]
 
     def mix(self, drawn: Any) -> Mix:
         weights = {}
-        device = self.alphas[0].device
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(drawn)
-            for kind, alphas in self.supernet.alphas.items():
-                rows = [
-                    torch.zeros_like(alphas[0]).masked_scatter(allowed, _dirichlet(concentration).rsample())
-                    for allowed, concentration in self.concentrations(kind)
-                ]
-                weights[kind] = torch.stack(rows)
+        if drawn is not None:
+            self.noise.manual_seed(drawn)
+        for kind, alphas in self.supernet.alphas.items():
+            rows = [
+                torch.zeros_like(alphas[0]).scatter(
+                    0, places, _Sample.apply(concentration.clamp_min(LEAST), self.noise)
+                )
+                for places, concentration in self.concentrations(kind)
+            ]
+            weights[kind] = torch.stack(rows)
         return Mix(weights, self.active)
 
     def expected(self) -> Mix:
         weights = {}
         for kind, alphas in self.supernet.alphas.items():
-            positive = (F.elu(alphas) + 1).clamp_min(1e-6) * self.supernet.allowed(kind)
+            positive = (F.elu(alphas) + 1).clamp_min(LEAST) * self.supernet.allowed(kind)
             weights[kind] = positive / positive.sum(-1, keepdim=True)
         return Mix(weights, self.active)
 
@@ -155,4 +174,22 @@ def stage_of(settings: Drnas, epoch: int) -> tuple[int, int]:
 
 def _dirichlet(concentration: Tensor) -> Dirichlet:
     # not validated: alphas that are NaN give weights that are NaN, and a loss that says so
-    return Dirichlet(concentration.clamp_min(1e-6), validate_args=False)
+    return Dirichlet(concentration.clamp_min(LEAST), validate_args=False)
+
+
+class _Sample(torch.autograd.Function):
+    """A draw from a Dirichlet distribution by a generator of its own, differentiable as torch's `rsample`."""
+
+    @staticmethod
+    def forward(context: Any, concentration: Tensor, generator: torch.Generator) -> Tensor:
+        drawn = torch._sample_dirichlet(concentration, generator)
+        context.save_for_backward(drawn, concentration)
+        return drawn
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        drawn, concentration = context.saved_tensors
+        total = concentration.sum(-1, True).expand_as(concentration)
+        partial = torch._dirichlet_grad(drawn, concentration, total)
+        return partial * (gradient - (drawn * gradient).sum(-1, True)), None

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nas_steps.config.strategies import FairDarts
-from nas_steps.models.cells.mixed_cell import Mix
+from nas_steps.models.cells.mixed_cell import Mix, index
 from nas_steps.search.darts.discretise import entropy_of_gates
 from nas_steps.search.darts.learner import Candidate, DartsLearner, Weights
 
@@ -27,10 +27,14 @@ class Learner(DartsLearner):
         return sum(entropy_of_gates(rows, allowed) for rows, allowed in kinds) / len(mix)
 
     def regulariser(self) -> Tensor:
-        distances = [
-            (torch.sigmoid(values) - 0.5)[self.supernet.allowed(kind)].square().mean()
-            for kind, values in self.supernet.alphas.items()
-        ]
+        distances = []
+        for kind, values in self.supernet.alphas.items():
+            count = values.shape[1]
+            numbers = tuple(
+                count * edge + place for edge, places in enumerate(self.supernet.places[kind]) for place in places
+            )
+            one_by_one = (torch.sigmoid(values) - 0.5).flatten()
+            distances.append(one_by_one[index(numbers, values.device)].square().mean())
         return -self.settings.zero_one_weight * torch.stack(distances).mean()
 
     def most_likely(self, mix: Weights) -> list[Candidate]:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from nas_steps.config.strategies import Gradient, PcDarts
-from nas_steps.models.cells.mixed_cell import Mix
+from nas_steps.models.cells.mixed_cell import Mix, index
 from nas_steps.search.darts.learner import DartsLearner
 
 
@@ -19,12 +19,12 @@ class Learner(DartsLearner):
 
     def mix(self, _drawn: Any) -> Mix:
         edges = self.supernet.space.edges()
+        readers = [
+            tuple(place for place, (reader, _) in enumerate(edges) if reader == node)
+            for node in range(self.supernet.space.nodes)
+        ]
         around = {}
         for kind, betas in self.supernet.betas.items():
-            by_node = [
-                betas[[place for place, (reader, _) in enumerate(edges) if reader == node]].softmax(0)
-                for node in range(self.supernet.space.nodes)
-            ]
-            around[kind] = torch.cat(by_node)
+            around[kind] = torch.cat([betas[index(places, betas.device)].softmax(0) for places in readers])
         soft = self.supernet.probabilities()
         return Mix({kind: soft[kind] * around[kind].unsqueeze(1) for kind in soft}, around=around)

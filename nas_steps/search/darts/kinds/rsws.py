@@ -18,6 +18,7 @@ class Learner(DartsLearner):
 
     learns_alphas = False
     settings: Rsws
+    replayable = False
 
     def draw(self) -> int:
         return int(torch.randint(2**62, (), generator=self.generator))

@@ -1,5 +1,7 @@
 """SDARTS-ADV (Chen & Hsieh 2020, section 3.2)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -18,15 +20,18 @@ class Learner(SdartsLearner):
 
     settings: SdartsAdv
 
-    def draw_for_weights(self, images: Tensor, labels: Tensor, drop: float) -> dict[str, Tensor]:
+    def kept(self) -> tuple[object, ...]:
+        return (self.radius,)
+
+    def worked_out(self, drawn: Any, images: Tensor, labels: Tensor, drop: float) -> dict[str, Tensor]:
         """Return the disturbance that makes the training loss largest; none if the ascent did not raise the loss.
 
-        It starts at a random disturbance and steps along the signs of the gradient. After each step it is clamped to
+        It starts at the one that was drawn and steps along the signs of the gradient. After each step it is clamped to
         the radius, and the weights go back to the simplex. The supernet evaluates: running statistics, no drop path."""
         allowed = {kind: self.supernet.allowed(kind) for kind in self.supernet.alphas}
         with torch.no_grad():
             soft = self.supernet.probabilities()
-            start = {kind: on_simplex(soft[kind] + one, allowed[kind]) for kind, one in self.draw().items()}
+            start = {kind: on_simplex(soft[kind] + one, allowed[kind]) for kind, one in drawn.items()}
         worst = {kind: nn.Parameter(one) for kind, one in start.items()}
         parameters = list(worst.values())
         learn_only([], frozen=[*self.weights, *self.alphas])
@@ -47,7 +52,8 @@ class Learner(SdartsLearner):
                 after, _ = self.micro_batches.forward(images, labels, disturbed)
         finally:
             self.supernet.train()
-        rises = bool(before <= after)
+        rises = before <= after
         return {
-            kind: one.detach() - soft[kind] if rises else torch.zeros_like(soft[kind]) for kind, one in worst.items()
+            kind: torch.where(rises, one.detach() - soft[kind], torch.zeros_like(soft[kind]))
+            for kind, one in worst.items()
         }

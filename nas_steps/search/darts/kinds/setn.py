@@ -20,6 +20,7 @@ class Learner(DartsLearner):
     """
 
     settings: Setn
+    replayable = False
 
     def draw(self) -> int:
         return int(torch.randint(2**62, (), generator=self.generator))

@@ -1,0 +1,1 @@
+"""Compiled CPU kernels of a supernet's operations; without them torch computes the same."""
