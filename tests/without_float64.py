@@ -102,6 +102,9 @@ def without_float64(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
 
     monkeypatch.setattr(torch, "autocast", known)
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda _device: False)
+    generator = torch.Generator
+    # numbers are drawn on the CPU
+    monkeypatch.setattr(torch, "Generator", lambda device="cpu": generator("cpu" if device == DEVICE else device))
     for name in ("tensor", "as_tensor"):
         monkeypatch.setattr(torch, name, partial(_moved, getattr(torch, name)))
     # oneDNN's strided convolutions write out of bounds (nas_steps.models.convolutions), which is mended on CPUs alone

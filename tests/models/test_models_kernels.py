@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nas_steps.models.cells.kernels import library, separable
 from nas_steps.models.cells.stacked import Block, Dilated, Separable, Sources
+from nas_steps.models.share import Share, sharing
 from nas_steps.provenance import fingerprint
 
 compiled = pytest.mark.skipif(not library.available(), reason="no compiler, or no processor that the kernels are for")
@@ -155,10 +156,11 @@ def test_what_the_kernels_do_not_serve_is_torchs(monkeypatch: pytest.MonkeyPatch
     run(made("dil", 4, 1, 3), torch.bfloat16)
     with torch.no_grad():
         run(made("dil", 4, 1, 3))
-    for name, value in (("twice_differentiable", True), ("total", lambda x: x)):
-        module = made("sep", 4, 1, 3)
-        setattr(module.last, name, value)
-        run(module)
+    module = made("sep", 4, 1, 3)
+    module.last.twice_differentiable = True
+    run(module)
+    with sharing(Share(0, (len(states[0]), 1), lambda total: total)):
+        run(made("sep", 4, 1, 3))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         run(made("dil", 4, 1, 3, torch.float32), torch.float32)
     assert not asked
@@ -279,10 +281,10 @@ def test_the_kernels_source_is_part_of_the_code_of_a_search_and_of_no_other_trai
     package = tmp_path / "nas_steps"
     shutil.copytree(library.SOURCE.parent, package / "models/cells/kernels")
     monkeypatch.setattr(fingerprint, "PACKAGE", package)
-    before = fingerprint._module_hash.__wrapped__(name)
+    before = fingerprint._parsed.__wrapped__(name).hash
     with (package / "models/cells/kernels" / library.SOURCE.name).open("a", encoding="utf-8") as file:
         file.write("// edited\n")
-    assert fingerprint._module_hash.__wrapped__(name) != before
+    assert fingerprint._parsed.__wrapped__(name).hash != before
 
 
 def test_the_code_that_trains_is_named_for_the_spaces_that_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -293,7 +293,7 @@ def test_missing_figures_are_told_in_words(tmp_path: Path, usual: Path) -> None:
     changes = {"scaling": {"enabled": False}, "deterministic": False}
     folder, page = made(tmp_path, diverged=["darts-0"], config=changes, scaled=False)
     check_sound(page)
-    varies = "on a CUDA GPU in each run (deterministic: false)"
+    varies = "on a CUDA GPU in each run ( deterministic: false )"
     assert varies in page.text
     assert varies not in read(usual).text
     assert "no sound training" in page.text
