@@ -65,13 +65,17 @@ TRAINING = {"gpu": session.gpu, "mem_mb": 16000, "runtime": 1440}
 
 
 def processes(name, times):
-    """As many threads or GPUs as the processes that train one network together need."""
+    """As many threads as the processes that train one network together need."""
     return lambda wildcards: times * plan.processes(name, dict(wildcards.items()))
 
 
 def together(name):
     """What a training of several processes asks of a cluster."""
-    return {**TRAINING, "gpu": processes(name, session.gpu)}
+
+    def gpu(wildcards):
+        return session.gpus(plan.processes(name, dict(wildcards.items())))
+
+    return {**TRAINING, "gpu": gpu}
 
 
 # seconds without torch, between rounds or at the end of a stage: no cluster job is worth its wait in the queue

@@ -10,7 +10,7 @@ rule measure_blocks:
     priority: 1
     threads: plan.latency_threads
     resources:
-        **{**SCORING, "gpu": session.gpu if plan.measures_on_device else 0},
+        **{**SCORING, "gpu": session.gpus(alone=True) if plan.measures_on_device else 0},
     params:
         **step("measure_blocks"),
     shell:

@@ -79,6 +79,11 @@ class Config(Section):
         description="Whether a CUDA GPU gives the same results in each run; false lets its libraries take the fastest "
         "kernels, and the last digits of results differ. A CPU always gives the same.",
     )
+    trainings_per_gpu: Positive | Literal["auto"] = Field(
+        1,
+        description="How many trainings share a CUDA GPU where Snakemake runs them itself; a cluster gives each its "
+        "own. `auto`: as many as fit, at most 8, by the memory that each took in its first epoch.",
+    )
     shards: Positive = Field(2, description="Jobs per round, whatever the number of candidates.")
     metric: Metric = Field(
         "accuracy",

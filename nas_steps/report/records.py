@@ -273,8 +273,9 @@ class JobCost:
     search: str = ""
     looked_up_seconds: float = 0.0  # of trainings whose results were known from another search
     part: str = ""  # of a search's job: evaluation, screening, supernet
-    devices: int = 1  # that the job held at once
+    devices: float = 1  # that the job held at once; a part of one if it shared it
     energy_joules: float | None = None
+    energy_is_shared: bool = False  # out among the jobs on the card
     began: float | None = None  # Unix time
 
     @property

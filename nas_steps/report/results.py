@@ -263,7 +263,8 @@ def _costs(folder: Path, data: Path | None, strategies: set[str]) -> list[JobCos
                 looked_up_seconds=float(extra.get("looked_up_seconds") or 0.0),
                 search=search if search.rpartition("-")[0] in strategies else "",
                 part=_part(place),
-                devices=int(extra.get("processes") or 1),
+                devices=int(extra.get("processes") or 1) * float(extra.get("gpu_share", 1)),
+                energy_is_shared="gpu_share" in extra,
                 energy_joules=entry.get("energy_joules"),
                 began=entry.get("began"),
             )

@@ -438,11 +438,13 @@ def agree(times: float) -> bool:
 def energy(costs: Sequence[JobCost]) -> tuple[float | None, bool]:
     """Sum the joules of jobs, None if no device tells them; say as well if the sum is an upper bound.
 
-    A job counts its whole card. If two jobs of one kind of device overlapped in time, they may have shared a card.
+    Where energy is not shared out, a job counts its whole card. If two such jobs of one kind of device overlapped in
+    time, they may have shared a card.
     """
     known = [cost for cost in costs if cost.energy_joules is not None]
-    spans = sorted((cost.device, cost.began or 0.0, (cost.began or 0.0) + cost.seconds) for cost in known)
-    untimed = len(known) > 1 and any(cost.began is None for cost in known)
+    whole = [cost for cost in known if not cost.energy_is_shared]
+    spans = sorted((cost.device, cost.began or 0.0, (cost.began or 0.0) + cost.seconds) for cost in whole)
+    untimed = len(whole) > 1 and any(cost.began is None for cost in whole)
     overlap = any(
         before[0] == after[0] and after[1] < max(end for device, _, end in spans[: place + 1] if device == before[0])
         for place, (before, after) in enumerate(pairwise(spans))

@@ -5,8 +5,7 @@ import os
 import platform
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -14,11 +13,13 @@ from pathlib import Path
 import torch
 
 from nas_steps.errors import UserError
-from nas_steps.provenance.locks import hold
+from nas_steps.training.gpu_places import Gpu, asked_for, claim
 
 #: parameters of glibc's `mallopt` (malloc.h), and the largest block (bytes) that is taken from the heap
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGEST_BLOCK = 2**30
+#: bytes that a process takes on a CUDA device beside its tensors: the driver's context, the libraries' kernels
+CONTEXT = 600_000_000
 
 
 def prepare(device: str, threads: int, deterministic: bool = True) -> torch.device:
@@ -57,34 +58,26 @@ def keep_freed_memory() -> None:
 
 
 @contextmanager
-def claimed(device: str, threads: int, deterministic: bool = True) -> Iterator[torch.device]:
-    """Yield the device of `prepare`. Wait for a CUDA GPU that no other process has locked, and lock it in the block."""
+def claimed(device: str, threads: int, deterministic: bool = True, alone: bool = False) -> Iterator[torch.device]:
+    """Yield the device of `prepare`. Wait for a place on a CUDA GPU, and hold it in the block.
+
+    If not `alone`, as many trainings share a GPU as the environment says (`nas_steps.training.gpu_places`)."""
     chosen = prepare(device, threads, deterministic)
     if chosen.type != "cuda":
         yield chosen
         return
     locks = Path(tempfile.gettempdir()) / f"nas-steps-gpus-{os.getuid()}"
-    with claim(locks, [str(torch.cuda.get_device_properties(n).uuid) for n in range(torch.cuda.device_count())]) as n:
-        torch.cuda.set_device(n)
-        yield torch.device("cuda", n)
+    properties = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    gpus = [Gpu(str(one.uuid), one.total_memory) for one in properties]
+    sharing = 1 if alone else asked_for()
+    with claim(locks, gpus, sharing, joules=lambda number: joules(torch.device("cuda", number))) as place:
+        torch.cuda.set_device(place.number)
+        yield torch.device("cuda", place.number)
 
 
-@contextmanager
-def claim(folder: Path, names: Sequence[str], wait: float = 1.0) -> Iterator[int]:
-    """Yield the number of a name that no other process has locked; try again every `wait` seconds."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    waiting = False
-    while True:
-        for number, name in enumerate(names):
-            held = hold(folder / f"{name}.lock")
-            if held is not None:
-                with held:
-                    yield number
-                return
-        if not waiting:
-            print(f"all {len(names)} GPUs are taken by other steps (locks in {folder}): waiting", flush=True)
-            waiting = True
-        time.sleep(wait)
+def gpu_memory(device: torch.device) -> int:
+    """Return the bytes of a CUDA device that this process has taken at most; 0 on other devices."""
+    return torch.cuda.max_memory_reserved(device) + CONTEXT if device.type == "cuda" else 0
 
 
 def available(device: str) -> bool:

@@ -21,8 +21,9 @@ from nas_steps.provenance.modules import MODULES, remembered
 from nas_steps.provenance.task import Task
 from nas_steps.provenance.versions import TRAINS, describe_versions
 from nas_steps.training.checkpoint import Checkpoint, Checkpoints, opened
-from nas_steps.training.devices import claimed, describe, joules, peak_gpu_memory_mb
+from nas_steps.training.devices import claimed, describe, peak_gpu_memory_mb
 from nas_steps.training.distributed import joined, world
+from nas_steps.training.gpu_places import place
 from nas_steps.training.settings import ComputeSettings
 
 
@@ -109,22 +110,25 @@ def training_job(
         "versions": lambda: describe_versions(TRAINS),
         **{name: lambda value=value: str(value) for name, value in what.items()},  # type: ignore[misc]
     }
-    with claimed(task.device, settings.threads, settings.deterministic) as found, joined(processes, found):
+    # several processes that train together have a GPU each
+    device = claimed(task.device, settings.threads, settings.deterministic, alone=processes > 1)
+    with device as found, joined(processes, found):
         key["device"] = lambda: found.type
         values = ", ".join(f"{name} {value}" for name, value in what.items() if isinstance(value, int))
         where = f"device {describe(found)}, threads {settings.threads}"
         if processes > 1:
             where = f"process {world().rank + 1} of {processes}, {where}"
         print(", ".join(filter(None, [where, values])), flush=True)
-        before = joules(found)
         with opened(target or task.folder, key, cost, job) as checkpoints:
             yield Job(found, checkpoints, cost, key, settings.threads)
         if processes > 1:
             cost.extra["processes"] = processes
         cost.device, cost.threads = describe(found), settings.threads * processes
         cost.peak_gpu_memory_mb = peak_gpu_memory_mb(found)
-        after = joules(found)
-        cost.energy_joules = None if before is None or after is None else round(after - before, 1)
+        if (held := place()) is not None:
+            held.account()
+            cost.extra["gpu_share"] = round(held.share, 4)
+            cost.energy_joules = None if held.energy is None else round(held.energy, 1)
 
 
 def undefined_on(data: str | Path, metric: str) -> str:

@@ -18,7 +18,9 @@ from nas_steps.metrics import ACCURACY
 from nas_steps.models.tally import Tally
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.checkpoint import Checkpoint, Interrupted, Interrupts, State
+from nas_steps.training.devices import gpu_memory
 from nas_steps.training.distributed import world
+from nas_steps.training.gpu_places import place
 from nas_steps.training.micro_batches import MicroBatches, out_of_memory, random_state, set_random_state
 from nas_steps.training.progress import Progress
 
@@ -136,6 +138,8 @@ def fit(
                 checkpoint.write(_state(position, learner))
                 raise
             processes.assert_same(learner.state(), f"after epoch {epoch}")
+            if (held := place()) is not None:
+                held.measured(gpu_memory(position.losses[0].device))
             position = Position(epoch + 1, history=[*position.history, row])
             progress.advance(loss=mean, accuracy=row.get("valid_accuracy", accuracy))
     return position.history

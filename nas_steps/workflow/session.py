@@ -15,6 +15,7 @@ from nas_steps.provenance.files import MENDABLE, in_words
 from nas_steps.provenance.forkserver import SOCKET, Forkserver
 from nas_steps.provenance.runs import Run, claim_while_executing
 from nas_steps.retraining.refusing import check_baselines
+from nas_steps.training.gpu_places import MOST, VARIABLE
 from nas_steps.workflow.blocks import one_at_a_time
 from nas_steps.workflow.machine import count_gpus, gpus_of_a_job, let_jobs_find_the_package
 from nas_steps.workflow.manifest.devices import check_device
@@ -133,10 +134,17 @@ class Session:
         settings, resources = self.workflow.resource_settings, self.workflow.global_resources
         submits = settings.nodes is not None and settings.default_resources is not None
         cluster = self.workflow.remote_exec or submits
+        sharing = 1 if cluster else self.plan.config.trainings_per_gpu
+        os.environ[VARIABLE] = str(sharing)
+        self.places = MOST if sharing == "auto" else sharing
         if not cluster and "gpu" not in resources:
-            # as many GPU jobs at once as there are devices; `--resources gpu=N` or a profile says otherwise
-            resources["gpu"] = max(1, count_gpus())
+            # as many GPU jobs at once as the devices have places; `--resources gpu=N` or a profile says otherwise
+            resources["gpu"] = max(1, count_gpus()) * self.places
         return gpus_of_a_job(self.plan.config.device, cluster, submitted=self.workflow.remote_exec)
+
+    def gpus(self, processes: int = 1, *, alone: bool = False) -> int:
+        """Return what a job asks of `gpu`: one for each process that trains; all places of a GPU if it is its alone."""
+        return self.gpu * processes * (self.places if alone or processes > 1 else 1)
 
 
 def shell_prefix(executable: str | None) -> str:

@@ -691,8 +691,16 @@ def test_exact_ties_stay_on_the_front() -> None:
     assert pareto([large, one, other, third]) == [one, other, third, large]
 
 
-def job(began: float | None, seconds: float = 10.0, joules: float | None = 100.0, device: str = "a GPU") -> JobCost:
-    return JobCost("search", device, seconds, seconds, 0.0, 0.0, energy_joules=joules, began=began)
+def job(
+    began: float | None,
+    seconds: float = 10.0,
+    joules: float | None = 100.0,
+    device: str = "a GPU",
+    *,
+    shared: bool = False,
+) -> JobCost:
+    cost = JobCost("search", device, seconds, seconds, 0.0, 0.0, energy_joules=joules, began=began)
+    return replace(cost, energy_is_shared=shared)
 
 
 @pytest.mark.parametrize(
@@ -706,6 +714,8 @@ def job(began: float | None, seconds: float = 10.0, joules: float | None = 100.0
         ([job(0.0), job(5.0, device="another GPU")], (200.0, False)),
         ([job(0.0), job(None)], (200.0, True)),  # it cannot be told
         ([job(0.0), job(5.0, joules=None)], (100.0, False)),
+        ([job(0.0, shared=True), job(5.0, shared=True), job(5.0)], (300.0, False)),  # shared out while they ran
+        ([job(0.0, shared=True), job(5.0), job(9.0)], (300.0, True)),
     ],
 )
 def test_energy_of_a_shared_card_is_an_upper_bound(jobs: list[JobCost], expected: tuple[float | None, bool]) -> None:

@@ -21,7 +21,6 @@ from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_csv, read_json, write_csv
 from nas_steps.provenance.ledger import Cost
 from nas_steps.training.checkpoint import Checkpoints, Interrupted, Interrupts, checkpoint_folder, opened
-from nas_steps.training.devices import claim
 
 STATE = {"weights": torch.arange(6.0).view(2, 3).t(), "rows": [{"loss": 0.1, "name": "é"}], "epoch": 3, "none": None}
 
@@ -223,22 +222,6 @@ def test_a_bad_interval_is_refused(tmp_path: Path, given: str, monkeypatch: pyte
         opened(tmp_path / "x", {}, Cost("s", "t")),
     ):
         pass
-
-
-def test_a_gpu_is_one_process_own(tmp_path: Path) -> None:
-    code = (
-        "import sys, time; from pathlib import Path; from nas_steps.training.devices import claim\n"
-        "with claim(Path(sys.argv[1]), ['a', 'b']) as n: print(n, flush=True); time.sleep(60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline().strip() == "0"
-        with claim(tmp_path, ["a", "b"]) as mine:
-            assert mine == 1
-            other.kill()
-            other.wait()
-            with claim(tmp_path, ["a", "b"], wait=0.05) as freed:
-                assert freed == 0
 
 
 # ---------------------------------------------------------------------------------------------------- signals

@@ -144,9 +144,16 @@ rule wait:
 
 @pytest.mark.parametrize(
     ("flags", "visible", "at_once"),
-    [((), None, 3), ((), "0,2", 2), ((), "none", 4), (("--resources", "gpu=1"), None, 1)],
+    [
+        ((), None, 3),
+        ((), "0,2", 2),
+        ((), "none", 4),
+        (("--resources", "gpu=1"), None, 1),
+        (("--config", "trainings_per_gpu=2"), "0", 2),
+        (("--config", "trainings_per_gpu=auto"), "0", 4),
+    ],
 )
-def test_as_many_training_jobs_run_at_once_as_there_are_gpus(
+def test_as_many_training_jobs_run_at_once_as_gpus_have_places(
     flags: tuple[str, ...], visible: str | None, at_once: int, tmp_path: Path
 ) -> None:
     (tmp_path / "Snakefile").write_text(WAITING.format(snakefile=str(ROOT / "Snakefile")), encoding="utf-8")
@@ -160,6 +167,31 @@ def test_as_many_training_jobs_run_at_once_as_there_are_gpus(
     times = [[float(line) for line in (tmp_path / target).read_text().split()] for target in targets]
     changes = sorted([(began, 1) for began, _ in times] + [(ended, -1) for _, ended in times])
     assert max(accumulate(change for _, change in changes)) == at_once
+
+
+ALONE = """
+include: {snakefile!r}
+
+rule wait:
+    output: "{{number}}.txt"
+    resources: gpu=session.gpus(int("{processes}"), alone={alone})
+    shell: "echo $NAS_STEPS_TRAININGS_PER_GPU {{resources.gpu}} > {{output}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("sharing", "processes", "alone", "expected"),
+    [(1, 1, False, 1), (1, 2, False, 2), (3, 1, False, 1), (3, 2, False, 6), (3, 1, True, 3), ("auto", 1, True, 8)],
+)
+def test_who_needs_whole_gpus_asks_for_all_their_places(
+    sharing: int | str, processes: int, alone: bool, expected: int, tmp_path: Path
+) -> None:
+    text = ALONE.format(snakefile=str(ROOT / "Snakefile"), processes=processes, alone=alone)
+    (tmp_path / "Snakefile").write_text(text, encoding="utf-8")
+    profile = ["--workflow-profile", ROOT / "profiles" / "default", "--config", f"trainings_per_gpu={sharing}"]
+    result = run(tmp_path, "-m", "snakemake", "0.txt", *profile, **made_up_gpus(tmp_path))
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert (tmp_path / "0.txt").read_text(encoding="utf-8").split() == [str(sharing), str(expected)]
 
 
 def test_the_generic_profile_hands_a_job_to_the_queue_with_what_it_needs(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def main(task: Task) -> None:
         task.cost.loaded()
         # a GPU is claimed only if it is measured
         name = task.device if uses_device(settings.latency, task.device) else "cpu"
-        with claimed(name, settings.latency.threads) as device:
+        with claimed(name, settings.latency.threads, alone=True) as device:
             seed = derive_seed(settings.seed, "costs")
             latencies, measurement = measure(space, blocks, shape, settings.latency, device, seed)
             task.cost.device, task.cost.threads = describe(device), settings.latency.threads
