@@ -9,6 +9,8 @@ import torch
 from mobile_world import SMALL, inherited, trained
 from torch import Tensor, nn
 
+from nas_steps.models.convolutions import Conv2d, SameConv2d
+from nas_steps.models.mobile.fused import FusedConvolution, can_fuse
 from nas_steps.models.mobile.network import MobileNetwork
 from nas_steps.models.mobile.prefix import SharedPrefixes, evaluate_paths
 from nas_steps.models.mobile.supernet import MobileSupernet
@@ -139,3 +141,40 @@ def test_no_images_are_refused() -> None:
     supernet = MobileSupernet(SMALL["mobile_small"], inputs=1, classes=4)
     with pytest.raises(ValueError, match="no images"):
         evaluate_paths(supernet, samples(SMALL["mobile_small"], 2), [])
+
+
+@pytest.mark.parametrize("activation", [None, nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU])
+@pytest.mark.parametrize(("kernel", "stride", "groups"), [(1, 1, 1), (3, 2, 8), (5, 1, 8), (1, 2, 1)])
+def test_a_fused_convolution_is_the_convolution_and_its_activation(
+    activation: type[nn.Module] | None, kernel: int, stride: int, groups: int
+) -> None:
+    convolution = Conv2d(8, 16, kernel, stride, kernel // 2, groups=groups, bias=True)
+    layer = nn.Identity() if activation is None else activation()
+    assert can_fuse(convolution, layer)
+    fused = FusedConvolution(convolution, layer)
+    with torch.no_grad():
+        for count, scale in ((3, 1.0), (5, 2.0)):
+            weight, bias = convolution.weight * scale, convolution.bias
+            assert bias is not None
+            x = 4 * torch.randn(count, 8, 9, 9).contiguous(memory_format=torch.channels_last)
+            wanted = layer(nn.functional.conv2d(x, weight, bias, stride, kernel // 2, 1, groups))
+            fused.put(weight, bias)
+            torch.testing.assert_close(fused(x), wanted, rtol=1e-5, atol=1e-5)
+            assert fused(x).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_only_what_onednn_computes_alike_is_fused(monkeypatch: pytest.MonkeyPatch) -> None:
+    convolution = Conv2d(8, 8, 3, 1, 1)
+    assert can_fuse(convolution, nn.ReLU())
+    assert not can_fuse(convolution, nn.Sigmoid())
+    assert not can_fuse(Conv2d(8, 8, 3, 1, 1).double(), nn.ReLU())
+    assert not can_fuse(SameConv2d(8, 8, 3, 2), nn.ReLU())
+    assert not can_fuse(Conv2d(8, 8, 3, 1, 1, padding_mode="reflect"), nn.ReLU())
+    assert not can_fuse(nn.Linear(8, 8), nn.ReLU())
+    space = SMALL["nasbench_macro"]
+    shared = SharedPrefixes(trained(space), samples(space, 4))
+    steps = [shared.step(name) for name in trained(space).path(samples(space, 4)[0])]
+    kinds = {type(one) for step in steps for one in step.convolutions}
+    assert kinds == {FusedConvolution}
+    monkeypatch.setattr("torch.backends.mkldnn.is_available", lambda: False)
+    assert not can_fuse(convolution, nn.ReLU())

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from nas_steps.metrics import ACCURACY
+from nas_steps.models.mobile.fused import FusedConvolution, can_fuse
 from nas_steps.models.mobile.supernet import MobileSupernet
 from nas_steps.models.single import single_values_in_words
 from nas_steps.models.tally import Tally
@@ -121,10 +122,14 @@ class FoldedStep(nn.Module):
         self.step = step.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         folded = copy.deepcopy(self.step)
         self.pairs = [(convolution, norm) for convolution, norm, *_ in _normalised(self.step)]
-        self.convolutions = []
+        self.convolutions: list[Any] = []
         for layers in _normalised(folded):
             layers[0].bias = nn.Parameter(torch.empty_like(layers[0].weight[:, 0, 0, 0]), requires_grad=False)
             layers[1] = nn.Identity()
+            activation = layers[2] if len(layers) > 2 else layers[1]
+            if can_fuse(layers[0], activation):
+                layers[0] = FusedConvolution(layers[0], activation)
+                layers[-1] = nn.Identity()
             self.convolutions.append(layers[0])
         self.folded = folded
         for _, norm in self.pairs:
@@ -141,8 +146,11 @@ class FoldedStep(nn.Module):
             weight, bias = fuse_conv_bn_weights(
                 convolution.weight, None, mean, variance, norm.eps, norm.weight, norm.bias
             )
-            target.weight.copy_(weight)
-            target.bias.copy_(bias)
+            if isinstance(target, FusedConvolution):
+                target.put(weight, bias)
+            else:
+                target.weight.copy_(weight)
+                target.bias.copy_(bias)
 
     def estimate(self, batches: Sequence[Tensor]) -> tuple[list[Tensor], Statistics]:
         """Return the batches' outputs, each normalised by its own statistics, and the averages of these."""
