@@ -1,11 +1,13 @@
 """What Snakemake and imports take of a run: its wall time against the seconds that its steps worked.
 
     python -m benchmarks.overhead [--cores 2] [--config config/config.yaml] [--runs 3] [--against CHECKOUT]
+        [--keep FOLDER]
 
 Runs the default experiment from nothing in a temporary folder, beside nothing else, and adds up the ledger: each job's
 `cost.json` says when it began, how long it imported and how long it took. Jobs that only gather or rank leave no such
 file, so their whole time counts as overhead. With `--against`, the checkout of another commit runs in turn with this
-one, and the ratio of their wall times is printed. Medians and [smallest, largest] over `--runs`.
+one, and the ratio of their wall times is printed. Medians and [smallest, largest] over `--runs`. With `--keep`, the
+results of each run stay there, to be compared.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -40,10 +43,12 @@ class Run:
         return 1 - (self.steps - self.imports) / (self.wall * cores)
 
 
-def run(root: Path, config: Path, cores: int) -> Run:
-    """Run the experiment by the checkout in `root` from nothing."""
+def run(root: Path, config: Path, cores: int, keep: Path | None = None) -> Run:
+    """Run the experiment by the checkout in `root` from nothing, in the folder `keep`."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--cores", str(cores)]
-    with TemporaryDirectory() as folder:
+    if keep is not None:
+        keep.mkdir(parents=True)
+    with TemporaryDirectory() if keep is None else nullcontext(str(keep)) as folder:
         command += ["--directory", folder, "--configfile", str(config), "--quiet", "all"]
         began = time.time()
         subprocess.run(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, check=True)
@@ -86,12 +91,16 @@ def main() -> None:
     options.add_argument("--config", type=Path, default=Path("config/config.yaml"), help="below each checkout")
     options.add_argument("--runs", type=int, default=1)
     options.add_argument("--against", type=Path, metavar="CHECKOUT", help="the folder of another commit")
+    options.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="keep the results of run N of a checkout in NAME-N"
+    )
     given = options.parse_args()
     roots = [ROOT] if given.against is None else [given.against.resolve(), ROOT]
     runs: dict[Path, list[Run]] = {root: [] for root in roots}
     for number in range(given.runs):
         for root in roots if number % 2 == 0 else reversed(roots):
-            runs[root].append(run(root, root / given.config, given.cores))
+            keep = None if given.keep is None else given.keep.resolve() / f"{root.name}-{number}"
+            runs[root].append(run(root, root / given.config, given.cores, keep))
     for root, found in runs.items():
         print(root)
         tell(found, given.cores)
