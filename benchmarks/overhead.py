@@ -91,9 +91,7 @@ def main() -> None:
     options.add_argument("--config", type=Path, default=Path("config/config.yaml"), help="below each checkout")
     options.add_argument("--runs", type=int, default=1)
     options.add_argument("--against", type=Path, metavar="CHECKOUT", help="the folder of another commit")
-    options.add_argument(
-        "--keep", type=Path, metavar="FOLDER", help="keep the results of run N of a checkout in NAME-N"
-    )
+    options.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the results of run N in NAME-N")
     given = options.parse_args()
     roots = [ROOT] if given.against is None else [given.against.resolve(), ROOT]
     runs: dict[Path, list[Run]] = {root: [] for root in roots}
