@@ -52,7 +52,7 @@ _LARGE: Mapping[str, Any] = {
     "order": ["sequential", "parallel"],
     "embedding": ["untied", "tied"],
     "extras": _EXTRAS,
-    "mixer": [*_mixers(12, 4, 256), "attn_h6_qkn_vr"],
+    "mixer": [*_mixers(12, 4, 256), "attn_h6", "attn_h6_qkn_vr"],
     "feed_forward": ["gelu_e4", "relu2_e4", "swiglu_e2.667", "swiglu_e4", "none"],
 }
 
