@@ -82,7 +82,7 @@ class CausalAttention(nn.Module):
 def attend(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
     """Attend causally to the last `window` tokens, all for 0; shapes are (N, heads, T, head width).
 
-    If that computes fewer pairs, a block of `window` queries attends to its keys and those of the block before it.
+    If `in_blocks`, a block of `window` queries attends to its keys and those of the block before it.
     """
     length = q.shape[2]
     if not 0 < window < length:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nas_steps.models.language.layers import FeedForwardNetwork, Pass, RMSNorm, State, build_norm
 from nas_steps.models.language.mixers import Built, build_mixer
@@ -72,9 +73,8 @@ class LanguageModel(nn.Module):
         self.layers = nn.ModuleList(Block(layer, frame) for layer in architecture.layers)
         self.skip_weights = nn.Parameter(torch.ones(architecture.skips)) if architecture.skips else None
         self.norm = build_norm(frame)
-        self.head = nn.Linear(frame.width, frame.vocabulary, bias=False)
-        if frame.tied:
-            self.head.weight = self.embedding.weight
+        # a tied head is the embedding, which has one name: safetensors refuses a tensor with two
+        self.head = None if frame.tied else nn.Linear(frame.width, frame.vocabulary, bias=False)
         initialise(self)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -112,7 +112,8 @@ class LanguageModel(nn.Module):
             x = layer(x, embedded, shared, past.layers[number] if past.layers else None)
             if number < skips:
                 left.append(x)
-        logits = self.head(self.norm(x))
+        head = self.embedding if self.head is None else self.head
+        logits = F.linear(self.norm(x), head.weight)
         cap = self.frame.cap
         return cap * torch.tanh(logits / cap) if cap else logits
 
@@ -130,17 +131,16 @@ def initialise(network: LanguageModel) -> None:
     1, other linear layers uniform as torch's. Biases are 0. Norms and convolutions keep what they start with.
     """
     frame, zero = network.frame, network.frame.zero
+    small = DEVIATION / math.sqrt(2 * len(network.layers))
     for name, module in network.named_modules():
-        if isinstance(module, nn.Linear) and not (frame.tied and module is network.head):
+        if isinstance(module, nn.Linear):
             last = name.endswith("project")
             if zero and (last or module is network.head):
                 nn.init.zeros_(module.weight)
             elif zero:
                 nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5))
             else:
-                nn.init.normal_(
-                    module.weight, std=DEVIATION / math.sqrt(2 * len(network.layers)) if last else DEVIATION
-                )
+                nn.init.normal_(module.weight, std=small if last else DEVIATION)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     nn.init.normal_(network.embedding.weight, std=ZERO_DEVIATION if zero and not frame.tied else DEVIATION)
