@@ -330,6 +330,42 @@ def test_token_by_token_is_the_whole_sequence(text: str) -> None:
     assert all(one.shape[2] == 5 for one in window.values())
 
 
+def test_skips_join_the_halves_of_a_network_and_leave_out_its_middle() -> None:
+    network = stirred(build_language("lm_v50_d32_nope_rms_unet/5x_none+gelu_e4"))
+    x = network.embedding(tokens_of(50, (2, 9)))
+    weights = network.skip_weights
+    assert weights is not None
+    assert len(weights) == 2
+    zeroth = network.layers[0](x, x, None)
+    first = network.layers[1](zeroth, x, None)
+    middle = network.layers[2](first, x, None)
+    third = network.layers[3](middle + weights[0] * first, x, None)
+    last = network.layers[4](third + weights[1] * zeroth, x, None)
+    expected = network.head(network.norm(last))
+    torch.testing.assert_close(network(tokens_of(50, (2, 9))), expected)
+
+
+def test_both_parts_of_a_parallel_layer_read_one_norm() -> None:
+    network = stirred(build_language("lm_v50_d32_nope_rms_par/conv_k3+gelu_e4/conv_k3+none/none+gelu_e4"))
+    x = network.embedding(tokens_of(50, (2, 9)))
+    both, conv, rest = network.layers
+    normed = plain.rms_norm(x, both.mixer_norm.weight)
+    x = x + both.mixer(normed, None) + both.feed_forward(normed)
+    x = x + conv.mixer(plain.rms_norm(x, conv.mixer_norm.weight), None)
+    x = x + rest.feed_forward(plain.rms_norm(x, rest.feed_forward_norm.weight))
+    expected = network.head(plain.rms_norm(x, network.norm.weight))
+    torch.testing.assert_close(network(tokens_of(50, (2, 9))), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_values_are_mixed_with_those_of_the_first_layer_of_their_shape() -> None:
+    text = "lm_v50_d32_nope_rms/attn_h4_vr+none/attn_h4_kv2_vr+none/attn_h4_kv2_vr+none/attn_h4_vr+none"
+    network = stirred(build_language(text))
+    shares = [layer.mixer.share for layer in network.layers]
+    # the first of a shape mixes its values with themselves
+    found = torch.autograd.grad(network(tokens_of(50, (1, 9))).square().sum(), shares)
+    assert [abs(float(one)) > 1e-3 for one in found] == [False, False, True, True]
+
+
 def test_learned_positions_bound_the_sequence() -> None:
     network = build_language("lm_v50_d32_pos8_ln/attn_h4+gelu_e4")
     assert network(tokens_of(50, (1, 8))).shape == (1, 8, 50)

@@ -102,7 +102,8 @@ def declared_choices(data: Mapping[str, Any]) -> Choices:
         if data.get(key) is None:
             raise ValueError(f"a space of language models needs {key}")
     vocabulary = _whole("vocabulary", data["vocabulary"], *LIMITS["v"])
-    settings = tuple(_several(key, data.get(key, list(default)), _word) for key, default in SETTINGS.items())
+    given = {key: list(default) if data.get(key) is None else data[key] for key, default in SETTINGS.items()}
+    settings = tuple(_several(key, value, _word) for key, value in given.items())
     mixers = _several("mixer", data["mixer"], lambda _, value: parse_mixer(_text(value)))
     feed_forwards = _several("feed_forward", data["feed_forward"], lambda _, value: parse_feed_forward(_text(value)))
     by = known("by", str(data.get("by", BY[0])), BY)
@@ -195,7 +196,7 @@ def _word(key: str, value: Any) -> str:
         return _extras(text)
     if not text.startswith(("rope", "nope", "pos")) or "_" in text:
         raise ValueError(f"{text!r} is no position; one is rope, rope500000, nope or pos256")
-    return parse_frame(f"lm_v2_d2_{text}").position
+    return _frame_with(text).position
 
 
 def _extras(text: str) -> str:
@@ -205,7 +206,16 @@ def _extras(text: str) -> str:
     for word in text.split("_"):
         if word not in EXTRAS and not word.startswith("cap"):
             raise ValueError(f"{word!r} is none of {', '.join(EXTRAS)} and cap with a number; join them by _")
-    return _extras_of(parse_frame(f"lm_v2_d2_{text}"))
+    return _extras_of(_frame_with(text))
+
+
+def _frame_with(text: str) -> Frame:
+    """Read a frame with some fields. Raises ValueError, which names these fields alone."""
+    try:
+        return parse_frame(f"lm_v2_d2_{text}")
+    except UserError as error:
+        words = str(error).partition(": ")[2].rpartition(" (at character")[0]
+        raise ValueError(f"{text!r}: {words}") from None
 
 
 def _extras_of(frame: Frame) -> str:
