@@ -217,7 +217,7 @@ class LanguageArchitecture:
                 yield layer.mixer
 
     def simplified(self) -> LanguageArchitecture:
-        """Return the same function without what changes nothing.
+        """Return the same function without the layers and fields that have no effect.
 
         - An empty layer goes, unless skips or the mix with the embedding enter there.
         - A value residual goes if no other layer shares its values.

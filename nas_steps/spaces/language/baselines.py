@@ -9,8 +9,8 @@
 - `nanogpt_speedrun`: the record of 19 November 2024 of github.com/KellerJordan/modded-nanogpt (train_gpt2.py at
   commit 01482e15): rotary positions, RMSNorm without scales, QK-norm, squared ReLU, value residual, mix with the
   embedding, U-net skips, logits capped at 30. The record's window is 1,024 tokens within one document; here it is the
-  whole sequence. Later records add what is not here: value embeddings, hashed pairs of tokens, gates on attention,
-  paired heads, windows of two lengths, a head that is tied at first, and skips whose weights depend on the token.
+  whole sequence. Later records add value embeddings, hashed pairs of tokens, gates on attention, paired heads, windows
+  of two lengths and skips whose weights depend on the token. Those are not here.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class LanguageSpace:
         return [self.made(one) for others in self._mutations(self._read(architecture)) for one in others]
 
     def identity(self, architecture: LanguageArchitecture) -> str:
-        """Spell an architecture without what changes nothing; see `LanguageArchitecture.simplified`."""
+        """Spell an architecture without what has no effect; see `LanguageArchitecture.simplified`."""
         return str(architecture.simplified())
 
     def parse(self, text: str) -> LanguageArchitecture:
