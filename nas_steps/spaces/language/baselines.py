@@ -3,7 +3,8 @@
 - `gpt2`: Radford et al. 2019, section 2.3, and OpenAI's code: learned positions, LayerNorm before each part, biases,
   GELU (tanh) of 4 times the width, the embedding as head.
 - `llama`: Touvron et al. 2023, section 2.2: rotary positions, RMSNorm, SwiGLU of 8/3 times the width, no biases, a head
-  of its own. With fewer `kv_heads` it is Llama 2 70B's and Llama 3's.
+  of its own. With fewer `kv_heads` it is Llama 2 70B's and Llama 3's. The published hidden widths are rounded up to
+  larger multiples: Llama 2 7B has `swiglu_e2.6875`, Llama 3 8B has `swiglu_e3.5`.
 - `primer_ez`: So et al. 2021, section 4: GPT-2 with squared ReLU and depthwise causal convolutions of kernel 3 after
   Q, K and V. The paper's models have T5's relative positions instead of learned ones, and no biases in attention.
 - `nanogpt_speedrun`: the record of 19 November 2024 of github.com/KellerJordan/modded-nanogpt (train_gpt2.py at

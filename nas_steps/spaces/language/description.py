@@ -18,8 +18,8 @@ def described(architecture: LanguageArchitecture) -> tuple[Mapping[str, float], 
     """Return three groups: numbers, the size and the choices, 1 for each that is taken.
 
     A choice that differs counts 2 in the squared distance of the last group (Hamming). A layer that one of two lacks
-    counts 1 for each part. The numbers are the depth, the width, and how many layers have each kind of part and each trait of
-    attention. The size has the logarithms of parameters and multiply-accumulates.
+    counts 1 for each part. The numbers are the depth, the width, and how many layers have each kind of part and each
+    trait of attention. The size has the logarithms of parameters and multiply-accumulates.
     """
     frame = architecture.frame
     choices: dict[str, float] = {f"depth {architecture.depth}": 1, f"width {frame.width}": 1}
