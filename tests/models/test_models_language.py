@@ -201,7 +201,7 @@ def test_presets_have_the_sizes_that_they_promise() -> None:
         return count_architecture(most, 256)[0]
 
     assert largest(small) == 2_842_464
-    assert largest(large) == 229_439_488
+    assert largest(large) == 274_858_560
     drawn = [count_architecture(PRESETS["language_small"].sample(Random(seed)), 256)[0] for seed in range(200)]
     assert 100_000 < sorted(drawn)[5] < sorted(drawn)[100] < 1_000_000
 

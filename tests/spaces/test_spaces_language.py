@@ -411,5 +411,5 @@ def test_a_baseline_that_is_none_is_refused_in_words(keys: dict[str, Any], words
 def test_presets_are_declared_of_plain_data() -> None:
     for name, keys in DECLARED.items():
         assert LanguageSpace.declare(name, keys) == PRESETS[name]
-    assert PRESETS["language_gpt2"].choices.sizes[0] == Size(6, 768)
+    assert PRESETS["language_gpt2"].choices.sizes[0] == Size(8, 960)
     assert not PRESETS["language_gpt2"].choices.is_product

@@ -43,10 +43,11 @@ _SMALL: Mapping[str, Any] = {
     "feed_forward": ["gelu_e4", "relu2_e4", "swiglu_e2.667", "none"],
 }
 
-#: shapes around GPT-2 small, for GPT-2's tokens and sequences of 1,024
+#: shapes around GPT-2 small, for GPT-2's tokens and sequences of 1,024. A deeper shape has more strings, so that nearly
+#: all uniform draws have 12 layers; their four widths are equally likely
 _LARGE: Mapping[str, Any] = {
     "vocabulary": 50257,
-    "sizes": [[6, 768], [8, 768], [12, 384], [12, 576], [12, 768], [16, 576], [16, 768], [24, 384]],
+    "sizes": [[8, 960], [10, 768], [12, 384], [12, 576], [12, 768], [12, 960]],
     "position": ["rope", "pos1024"],
     "norm": ["rms", "ln", "rmsplain"],
     "order": ["sequential", "parallel"],
