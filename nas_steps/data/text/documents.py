@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO
+from zipfile import BadZipFile
 
 from nas_steps.config.text import TextData
 from nas_steps.data.layout import SPLITS, Tree, opened, printable, visible_files
-from nas_steps.data.reading import CANNOT_OPEN
 from nas_steps.errors import UserError
 
 #: folders of the standard library that are no part of it, or that some installations lack
 NO_STDLIB = ("site-packages", "dist-packages", "__pycache__", "test", "tests", "idle_test", "lib-dynload")
 #: files of it that were written when Python was built on this machine
 BUILT_HERE = ("_sysconfigdata*", "config-*")
-#: what a file or member raises that cannot be read
-CANNOT_READ = (*CANNOT_OPEN, zlib.error, EOFError)
+#: what reading raises: no right, a dangling link, a member that is encrypted or damaged
+CANNOT_READ = (OSError, RuntimeError, BadZipFile, zlib.error, EOFError)
 WANTED = "wanted are text files in a folder or a .zip, or train/, valid/ (or val/) and test/ with such files"
 
 

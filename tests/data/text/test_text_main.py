@@ -18,6 +18,7 @@ from nas_steps.config.text import TextData
 from nas_steps.data.text.__main__ import main
 from nas_steps.data.text.settings import TextSettings
 from nas_steps.provenance.files import write_json
+from nas_steps.provenance.fingerprint import transitive_imports
 
 Write = Callable[..., Path]
 
@@ -97,3 +98,9 @@ def test_a_name_that_is_no_utf8(tmp_path: Path, written: Write) -> None:
 def test_importing_the_step_loads_no_torch() -> None:
     code = "import sys, nas_steps.data.text.__main__; print([m for m in ('torch', 'tokenizers') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_an_edit_of_text_leaves_images_alone_and_the_other_way_round() -> None:
+    of_images, of_text = (transitive_imports(f"nas_steps.data.{name}__main__") for name in ("", "text."))
+    assert not [name for name in of_images if name.startswith("nas_steps.data.text")]
+    assert not of_text & {f"nas_steps.data.{name}" for name in ("photos", "prepare", "arrays", "folder", "npz")}
