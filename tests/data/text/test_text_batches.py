@@ -99,6 +99,23 @@ def test_text_read_ahead_from_files_gives_the_same(
         assert all(torch.equal(a, b) for a, b in zip(one[:4], other[:4], strict=True))
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("share", [images.GPU_SHARE, 0.0], ids=["resident", "streamed"])
+def test_a_gpu_gets_the_same(prepared: Path, monkeypatch: pytest.MonkeyPatch, share: float) -> None:
+    monkeypatch.setattr(images, "GPU_SHARE", share)
+    part, tokens = load_part(prepared, "train"), read_tokens(prepared)
+    there, here = DeviceText([part], tokens, T, "cuda"), device_text(prepared, "train")
+    for one, other in zip(there.batches(50, seed=0, steps=12), here.batches(50, seed=0, steps=12), strict=True):
+        assert one.device.type == "cuda"
+        assert torch.equal(one.cpu(), other)
+
+    def nats(inputs: Tensor, targets: Tensor) -> Tensor:
+        return (inputs % 7 + targets % 5).double()
+
+    for name, sums in there.score(nats, 7)._asdict().items():
+        assert np.array_equal(sums, getattr(here.score(nats, 7), name))
+
+
 def test_numbers_above_32767_survive() -> None:
     class Many(Bytes):
         size = 2**16

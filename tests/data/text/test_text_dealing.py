@@ -35,6 +35,12 @@ def test_no_part_has_larger_documents_than_another() -> None:
     assert counts / counts.sum() == pytest.approx(list(SHARES.values()), abs=0.02)
 
 
+@pytest.mark.parametrize(("count", "counts"), [(30, [24, 3, 3]), (13, [10, 2, 1]), (10, [8, 1, 1])])
+def test_documents_of_one_size(count: int, counts: list[int]) -> None:
+    dealt = deal_by_bytes([[one] for one in range(count)], [50] * count, SHARES, 0)
+    assert [len(part) for part in dealt.values()] == counts
+
+
 def test_a_group_stays_together() -> None:
     sizes = [50] * 90
     groups = [[one, one + 30, one + 60] for one in range(30)]
