@@ -1,4 +1,4 @@
-"""Metrics of classifications: accuracy, balanced accuracy and macro-averaged F1. Imports no torch.
+"""Metrics of classifications: accuracy, balanced accuracy and macro-averaged F1; bits per byte. Imports no torch.
 
 - balanced accuracy: the mean over classes of their recall (Brodersen et al. 2010)
 - macro-F1: the mean over classes of the harmonic mean of their recall and precision
@@ -6,8 +6,11 @@
 Both are means over classes, so that a rare class counts like a frequent one. Each image has a contribution: the mean of
 the contributions is the metric, and their variance over the number of images is the metric's sampling variance (the
 delta method; for macro-F1 see Takahashi et al. 2022). For accuracy the contribution is 1 if the image is right.
+
+Bits per byte judge language models, and the lower the better; their contributions are by document or block of text.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, get_args
@@ -18,7 +21,16 @@ from numpy.typing import NDArray
 from nas_steps.facts import ACCURACY, Metric
 
 METRICS: tuple[str, ...] = get_args(Metric)
-WORDS: dict[str, str] = {ACCURACY: "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro-F1"}
+#: what language models are judged by
+BITS_PER_BYTE = "bits_per_byte"
+WORDS: dict[str, str] = {
+    ACCURACY: "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro-F1",
+    BITS_PER_BYTE: "bits per byte",
+}
+#: the metrics of which the lower value is the better one
+LOWER_IS_BETTER = frozenset({BITS_PER_BYTE})
 #: images of each sort, right and wrong, that the interval of a single figure adds (Agresti & Coull 1998)
 ADDED = 2.0
 
@@ -89,6 +101,38 @@ def smoothing(metric: str, predicted: Labels, labels: Labels, classes: int) -> S
     centre, images = float(np.average(added, weights=weights)), weights.sum()
     variance = float(np.average((added - centre) ** 2, weights=weights)) / images
     return Smoothing(centre - float(plain.mean()), variance - float(plain.var()) / len(labels))
+
+
+def fitness(metric: str, figure: Any) -> Any:
+    """Return a metric's figure, or an array of them, such that the larger is the better; its own inverse."""
+    return -figure if metric in LOWER_IS_BETTER else figure
+
+
+def bits_per_byte(nats: Floats, sizes: Labels) -> float:
+    """Return the bits per byte of units of text, such as documents: their nats and bytes, both (units,)."""
+    return float(np.sum(nats) / np.sum(sizes) / math.log(2))
+
+
+def bits_contributions(nats: Floats, sizes: Labels) -> Floats:
+    """Return what each unit of text contributes to the bits per byte, float64 (units,).
+
+    Their mean is the metric. Their variance over the number of units is its variance over other units of the same kind,
+    of random sizes (the delta method for a ratio). So `intervals.mean_interval` of them is its interval, and that of
+    the differences between two networks' contributions is the interval of the difference.
+    """
+    metric, sizes = bits_per_byte(nats, sizes), np.asarray(sizes, np.float64)
+    return metric + (np.asarray(nats) / math.log(2) - metric * sizes) / sizes.mean()
+
+
+def in_blocks(values: Labels, length: int) -> Labels:
+    """Return the sums of `length` neighbouring values (windows,): units of text if there are few documents.
+
+    The values left over at the end join the last block. Windows of one document are alike, so a block should be long.
+    Raises ValueError if there are fewer values.
+    """
+    if not 1 <= length <= len(values):
+        raise ValueError(f"{len(values)} values have no block of {length}")
+    return np.add.reduceat(values, np.arange(len(values) // length) * length)
 
 
 def worth_of_an_image(metric: str, counts: Labels) -> float:

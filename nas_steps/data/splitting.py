@@ -41,7 +41,7 @@ def deal(labels: np.ndarray, classes: Sequence[str], shares: dict[str, float], s
     """Return sorted indices by split of `shares`, stratified. Raises UserError if a class has too few images."""
     counts = np.bincount(labels, minlength=len(classes))
     check_enough(counts.tolist(), classes, shares)
-    order = _shuffled(len(labels), seed)
+    order = shuffled(len(labels), seed)
     dealt: dict[str, list[np.ndarray]] = {split: [] for split in shares}
     for label, count in enumerate(counts):
         members = order[labels[order] == label]
@@ -58,10 +58,11 @@ def subsample(labels: np.ndarray, classes: Sequence[str], limit: int | None, see
     if limit < len(classes):
         needs = f"there are {len(classes)} classes and each needs one image; set it to {len(classes)} or more"
         raise UserError(f"data.{key} is {limit}, but {needs}")
-    order = _shuffled(len(labels), seed)
+    order = shuffled(len(labels), seed)
     parts = apportion(limit, np.bincount(labels, minlength=len(classes)).tolist())
     return np.sort(np.concatenate([order[labels[order] == label][:part] for label, part in enumerate(parts)]))
 
 
-def _shuffled(count: int, seed: int) -> np.ndarray:
+def shuffled(count: int, seed: int) -> np.ndarray:
+    """Return the numbers below `count` in a random order, int64 (count,)."""
     return np.argsort(np.random.PCG64(seed).random_raw(count), kind="stable")

@@ -14,7 +14,8 @@ from nas_steps.provenance.files import read_json
 
 META = "meta.json"
 SPLITS = ("train", "valid", "test")
-_MEND = "delete that folder and run snakemake again"
+#: what mends files of another version, or damaged ones
+MEND = "delete that folder and run snakemake again"
 
 
 @dataclass(frozen=True)
@@ -87,21 +88,21 @@ def read_meta(folder: str | Path) -> Meta:
         )
     except (KeyError, TypeError, ValueError) as error:
         problem = f"{type(error).__name__}: {error}"
-        raise UserError(f"{path} is not as this version writes it ({problem}); {_MEND}") from error
+        raise UserError(f"{path} is not as this version writes it ({problem}); {MEND}") from error
 
 
 def load_split(folder: str | Path, name: str) -> Split:
     """Open a split. Raises UserError if a file is missing or does not agree with meta.json."""
     meta = read_meta(folder)
-    images = _open(split_file(folder, name, "images"), np.uint8)
-    labels = np.array(_open(split_file(folder, name, "labels"), np.int64))
+    images = open_array(split_file(folder, name, "images"), np.uint8)
+    labels = np.array(open_array(split_file(folder, name, "labels"), np.int64))
     wanted = (meta.size(name), *meta.shape)
     if images.shape != wanted:
-        raise _disagrees(split_file(folder, name, "images"), f"shape {images.shape}", f"{wanted}")
+        raise disagrees(split_file(folder, name, "images"), f"shape {images.shape}", f"{wanted}")
     counts = [meta.counts[name].get(label, 0) for label in meta.classes]
     inside = labels.ndim == 1 and (not len(labels) or (labels.min() >= 0 and labels.max() < len(counts)))
     if not inside or np.bincount(labels, minlength=len(counts)).tolist() != counts:
-        raise _disagrees(split_file(folder, name, "labels"), "other labels", f"{meta.counts[name]}")
+        raise disagrees(split_file(folder, name, "labels"), "other labels", f"{meta.counts[name]}")
     return Split(images, labels)
 
 
@@ -121,17 +122,19 @@ def part_of(split: Split, share: float, classes: Sequence[str], seed: int) -> Sp
     return Split(take(rows_of(split.images) if large else split.images, chosen), split.labels[chosen])
 
 
-def _open(path: Path, kind: type[np.generic]) -> np.ndarray:
+def open_array(path: Path, kind: Any) -> np.ndarray:
+    """Map a .npy file of this type. Raises UserError if it is missing, cannot be read or has another type."""
     if not path.is_file():
-        raise UserError(f"{path} is missing; {_MEND}")
+        raise UserError(f"{path} is missing; {MEND}")
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} cannot be read ({error}); {_MEND}") from error
+        raise UserError(f"{path} cannot be read ({error}); {MEND}") from error
     if not isinstance(array, np.ndarray) or array.dtype != kind:
-        raise _disagrees(path, f"type {getattr(array, 'dtype', 'unknown')}", np.dtype(kind).name)
+        raise disagrees(path, f"type {getattr(array, 'dtype', 'unknown')}", np.dtype(kind).name)
     return array
 
 
-def _disagrees(path: Path, found: str, wanted: str) -> UserError:
-    return UserError(f"{path} does not agree with {META}: it has {found}, not {wanted}; {_MEND}")
+def disagrees(path: Path, found: str, wanted: str) -> UserError:
+    """Return the error for a file that is not what meta.json says."""
+    return UserError(f"{path} does not agree with {META}: it has {found}, not {wanted}; {MEND}")
