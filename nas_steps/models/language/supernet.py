@@ -177,9 +177,9 @@ def _largest_sizes(space: LanguageSpace) -> dict[str, Sizes]:
 
 def _layers(space: LanguageSpace) -> list[Layer]:
     """Return layers that have all weights of the space's layers: each mixer and each feed-forward network once."""
-    mixers, parts = (
-        sorted(values, key=lambda one: one is None) for values in (space.choices.mixers, space.choices.feed_forwards)
-    )
+    choices = space.choices
+    mixers = sorted(choices.mixers, key=lambda one: one is None)
+    parts = sorted(choices.feed_forwards, key=lambda one: one is None)
     return [Layer(mixer, parts[0]) for mixer in mixers] + [Layer(mixers[0], part) for part in parts[1:]]
 
 

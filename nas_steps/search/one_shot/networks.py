@@ -143,6 +143,7 @@ class LanguagePaths(SharedNetwork):
     """
 
     supernet: LanguageSupernet
+    bytes_of: Tensor | None
 
     def __init__(self, supernet: LanguageSupernet, bytes_of: Tensor | None = None) -> None:
         super().__init__(supernet, NEG_BITS_PER_BYTE)
