@@ -18,9 +18,9 @@ from nas_steps.spaces.language.space import LanguageSpace
 COMPUTE = {"compute": 1e12}
 TEXT: dict[str, Any] = {
     "data": {"source": "stdlib"},
-    "search": {"estimator": COMPUTE},
-    "ranking": {"recipe": COMPUTE},
-    "retrain": {"recipe": COMPUTE},
+    "search": {"estimator": {**COMPUTE}},
+    "ranking": {"recipe": {**COMPUTE}},
+    "retrain": {"recipe": {**COMPUTE}},
 }
 
 
