@@ -23,7 +23,7 @@ from nas_steps.spaces.costs import Shape, counted
 from nas_steps.spaces.language.baselines import NAMES
 from nas_steps.spaces.language.blocks import LanguageBlocks
 from nas_steps.spaces.language.presets import DECLARED
-from nas_steps.spaces.language.sizing import is_named, parse_named, sized
+from nas_steps.spaces.language.sizing import check_within, fitted, is_named, parse_named, sized
 from nas_steps.spaces.language.space import LanguageSpace
 
 #: a forward and a backward pass cost three forward passes
@@ -247,17 +247,24 @@ def _check_positions(space: LanguageSpace, context: int) -> None:
 
 
 def _check_baselines(space: LanguageSpace, retrain: Retrain, context: int) -> None:
+    """Refuse networks for images, sizes that cannot be built, and sizes above a budget in numbers."""
     for name in retrain.baselines:
         if not is_named(name):
             raise ValueError(
                 f"retrain.baselines has {name}, a network for images, but the data is text; take "
                 f"{', '.join(NAMES)}, or one of a size, as llama_d128_l4"
             )
-        if not parse_named(name).is_fitted:
-            try:
-                sized(name, space, context)
-            except ValueError as error:
-                raise ValueError(f"retrain.baselines: {error}") from None
-        elif retrain.budget is None:
+        budget, is_fitted = retrain.budget, parse_named(name).is_fitted
+        if is_fitted and budget is None:
             problem = f"retrain.baselines: {name} takes its size from a budget, and there is none"
             raise ValueError(f"{problem}; set retrain.budget: winner, or name a size, as {name}_d128_l4")
+        try:
+            limits = (None, None) if budget is None else (budget.macs, budget.parameters)
+            if not is_fitted:
+                check_within(name, sized(name, space, context), context, *limits)
+            elif limits != (None, None):
+                fitted(name, space, context, macs=limits[0], parameters=limits[1])
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        except ValueError as error:
+            raise ValueError(f"retrain.baselines: {error}") from None
