@@ -14,16 +14,17 @@ from tiny_text import ATTENTION, prepared, tiny_config
 from nas_steps.config.space import Network
 from nas_steps.data.text.store import chance_level, read_text_meta
 from nas_steps.errors import UserError
-from nas_steps.metrics import OF_BITS, bits_per_byte
+from nas_steps.metrics import OF_BITS, bits_contributions, bits_per_byte
 from nas_steps.provenance.files import write_csv, write_json
 from nas_steps.ranking.rank import WINNERS
+from nas_steps.retraining.comparison import accuracy, contrast
 from nas_steps.retraining.contests import contests
 from nas_steps.retraining.entries import entry_of
 from nas_steps.retraining.fitting import Constraints
 from nas_steps.retraining.names import takes_a_budget
 from nas_steps.retraining.predictions import read_trainings
 from nas_steps.retraining.steps.recommend import validated_texts
-from nas_steps.retraining.summary import chance_trainings, compare, summarise
+from nas_steps.retraining.summary import chance_trainings, compare, pool_of, side_of, summarise
 from nas_steps.spaces.language.costs import count_architecture
 from nas_steps.spaces.language.parsing import parse_language
 from nas_steps.training.settings import TrainingSettings
@@ -145,3 +146,36 @@ def test_validation_texts_are_read_for_the_recommendation(tmp_path: Path) -> Non
     assert len(correct) == len(found)
     assert all(one.shape == (UNITS,) for one in correct.values())
     assert correct["gpt2", 0].mean() == pytest.approx(found[-3]["valid_metric"], abs=1e-12)
+
+
+def made_up(dice: np.random.Generator, shift: float, hard: np.ndarray, sizes: np.ndarray) -> list[dict[str, Any]]:
+    """Three trainings of a network that costs `shift` bits more, on units of text with `hard` bits each."""
+    found = []
+    for seed in range(3):
+        bits = hard + shift + dice.normal(0, 0.02) + dice.normal(0, 0.1, len(sizes))
+        correct = -bits_contributions(bits * math.log(2) * sizes, sizes)
+        entry = {"entry": str(shift), "architecture": str(shift), "kind": "baseline", "seed": seed, "status": "ok"}
+        figures = {"correct": correct, "smoothing": OF_BITS, "image_df": len(sizes) - 1, "test_images": len(sizes)}
+        found.append(
+            entry | figures | {"metric": "neg_bits_per_byte", "test_metric": correct.mean(), "chance_level": -8}
+        )
+    return found
+
+
+def test_intervals_over_few_units_cover_the_truth() -> None:
+    """Units differ in size and in how hard they are, and the networks in what is hard for them."""
+    dice = np.random.default_rng(0)
+    differences = figures = 0
+    repeats, units = 600, 30
+    for _ in range(repeats):
+        sizes = dice.lognormal(6, 0.5, units).astype(int) + 20
+        hard, own = dice.normal(2.5, 0.4, units), dice.normal(0, 0.15, units)
+        first, second = made_up(dice, 0.0, hard, sizes), made_up(dice, 0.1, hard + own, sizes)
+        pool = pool_of([*first, *second])
+        sides = [side_of(one, pool) for one in (first, second)]
+        found = contrast(*sides)
+        differences += found.low <= 0.1 <= found.high
+        low, high = accuracy(sides[0], OF_BITS)
+        figures += low <= -2.5 <= high
+    assert 0.92 < differences / repeats < 0.98
+    assert 0.92 < figures / repeats < 0.98
