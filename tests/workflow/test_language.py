@@ -33,13 +33,13 @@ def test_a_run_ends_in_a_language_model(done: Path) -> None:
     assert recommended["metric"] == "neg_bits_per_byte"
     assert -8 < recommended["test_low"] < recommended["test_metric"] < recommended["test_high"] < 0
     entries = {row["entry"]: row for row in read_csv(results / "retraining" / "summary.csv")}
-    assert {"random-0", "evolution-0", "uniform-0", "gpt2", "llama", "primer_ez", "nanogpt_speedrun"} <= set(entries)
+    assert {"random-0", "evolution-0", "uniform-0", "gpt2", "llama_d16_l2"} <= set(entries)
     assert all(row["trainings"] == "2" for row in entries.values())
 
 
 def test_every_training_of_a_stage_had_the_same_compute(done: Path) -> None:
     trainings = sorted((done / "results" / "tiny" / "retraining").glob("*-s*/metrics.json"))
-    assert len(trainings) >= 14
+    assert len(trainings) == 12
     for path in trainings:
         metrics = read_json(path)
         if metrics["status"] == "unneeded":
