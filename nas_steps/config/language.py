@@ -203,6 +203,9 @@ def _of_images(
         yield f"retrain.start is {retrain.start}", ": there is no supernet of language models; leave it out"
     if export.int8.enabled:
         yield "export.int8.enabled is true", ", and there are no calibration images; set it to false"
+    if export.formats:
+        named = ", ".join(export.formats)
+        yield f"export.formats is {named}", ": a language model is an ONNX file alone; leave it out"
     if report.published:
         yield "report.published is given", ": it counts the skip connections of cells; leave it out"
 

@@ -138,6 +138,7 @@ def test_a_filled_space_is_the_same_when_it_is_filled_again() -> None:
         ("data.source", "text", ["data.source is text", "no path", "data.path"]),
         ("data.resolution", 8, ["data.resolution", "unknown key", "context"]),
         ("export.int8", {"enabled": True}, ["export.int8.enabled", "calibration"]),
+        ("export.formats", ["openvino"], ["export.formats is openvino", "ONNX file alone", "leave it out"]),
     ],
 )
 def test_what_makes_no_sense_with_text_is_refused(path: str, value: Any, words: list[str]) -> None:

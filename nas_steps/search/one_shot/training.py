@@ -112,9 +112,11 @@ class OneShotLearner(Learner):
                 value = F.cross_entropy(logits, labels[numbers], label_smoothing=settings.label_smoothing)
             if settings.sampling == "sandwich" and not distilled:
                 if not predicted:
-                    predicted.append(logits.new_empty(len(labels), logits.shape[1]))
+                    predicted.append(logits.new_empty(len(labels), *logits.shape[1:]))
                 predicted[0][numbers] = logits.detach().softmax(1)
-            return value, value, (logits.detach().argmax(1) == labels[numbers]).sum()
+            right = logits.detach().argmax(1) == labels[numbers]
+            # of the tokens of a context, the share that is right
+            return value, value, right.sum() if right.ndim == 1 else right.float().mean(1).sum()
 
         return loss
 
