@@ -108,7 +108,11 @@ def test_a_filled_space_is_the_same_when_it_is_filled_again() -> None:
         ("search.strategies", {"random": {}, "enas": {}}, ["search.strategies.enas", "supernet"]),
         ("search.strategies", {"random": {}, "milp": {}}, ["search.strategies.milp", "blocks"]),
         ("search.estimator", {"kind": "extrapolation"}, ["estimator.kind is extrapolation", "short_training"]),
-        ("search.estimator", {"kind": "shared_weights"}, ["estimator.kind is shared_weights", "zero_cost"]),
+        (
+            "search.estimator",
+            {"kind": "shared_weights"},
+            ["position (rope, pos256)", "one value"],
+        ),
         ("search.estimator", {"kind": "zero_cost", "proxy": "naswot"}, ["proxy is naswot", "params, macs, grad_norm"]),
         ("search.screen", {"proxy": "synflow"}, ["search.screen.proxy is synflow", "not defined for tokens"]),
         ("search.estimator.images", 0.5, ["search.estimator.images is 0.5", "compute"]),

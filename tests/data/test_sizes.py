@@ -26,7 +26,7 @@ def test_images() -> None:
 def test_text_has_contexts_and_tokens() -> None:
     found, meta = sizes_of(tiny_text.prepared()), read_text_meta(tiny_text.prepared())
     assert found.shape == Shape(1, 16, 256)
-    assert found.train == 1
+    assert found.train == meta.parts["train"].tokens // 16
     assert found.valid == -(-(meta.parts["valid"].tokens - 1) // 16)
     assert content_of(tiny_text.prepared()) == meta.content
     assert is_text(tiny_text.prepared())

@@ -8,6 +8,7 @@ import pytest
 from stepping import settings_of
 from tiny_text import ROOT, tiny_config
 
+from nas_steps.config.load import load
 from nas_steps.search.budget import UNIT_OF_TEXT, budget
 from nas_steps.search.settings import BudgetSettings
 from nas_steps.search.spent import cumulated
@@ -17,7 +18,7 @@ SHAPE = {"inputs": 1, "classes": 256, "side": 16}
 
 def counted(**changes: Any) -> dict[str, Any]:
     settings = settings_of(tiny_config(**changes), "budget", BudgetSettings, ROOT.name)
-    return budget(settings, **SHAPE, images=1, valid=100)
+    return budget(settings, **SHAPE, images=50, valid=100)
 
 
 def line(**more: Any) -> dict[str, str]:
@@ -65,8 +66,22 @@ def test_a_rung_of_halving_costs_its_share() -> None:
 def test_without_training_a_batch_is_counted() -> None:
     config = tiny_config().model_dump(mode="json")
     config["search"]["estimator"] = {"kind": "zero_cost", "proxy": "snip", "batch_size": 4}
-    from nas_steps.config.load import load
-
     settings = settings_of(load(config), "budget", BudgetSettings, ROOT.name)
-    found = budget(settings, **SHAPE, images=1, valid=100)
+    found = budget(settings, **SHAPE, images=50, valid=100)
     assert found["strategies"]["evolution"]["training_macs"] == pytest.approx(3 * 3 * 4 * found["candidate_macs"])
+
+
+def test_a_supernet_is_trained_once_and_an_evaluation_scores_windows() -> None:
+    config = tiny_config().model_dump(mode="json")
+    supernet = {"sampling": "uniform", "epochs": 3, "images": 0.5}
+    config["search"]["estimator"] = {"kind": "shared_weights", "supernet": supernet, "valid_images": 20}
+    # weights are shared by networks of one frame
+    one = {"position": "rope", "norm": "rms", "order": "sequential", "embedding": "tied", "extras": "none"}
+    config["space"] |= one
+    settings = settings_of(load(config), "budget", BudgetSettings, ROOT.name)
+    found = budget(settings, **SHAPE, images=50, valid=100)
+    trained = 3 * 3 * 0.5 * 50 * found["candidate_macs"]
+    assert found["evaluation"]["supernet"] == pytest.approx(trained)
+    scored = 3 * 20 * found["candidate_macs"]
+    assert found["strategies"]["evolution"]["training_macs"] == pytest.approx(trained + scored)
+    assert found["matched_by"] == "evaluations"

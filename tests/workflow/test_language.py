@@ -15,7 +15,7 @@ from nas_steps.provenance.files import number, read_csv, read_json
 
 TINY: dict[str, Any] = copy.deepcopy(tiny_text.TINY)
 TINY["data"]["path"] = "text"
-RESULTS = ["results/tiny/recommended.json", "results/tiny/ranking/estimators.csv"]
+RESULTS = ["--until", "recommend", "compare"]
 
 
 @pytest.fixture(scope="module")
