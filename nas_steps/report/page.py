@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from nas_steps.config.data import Data
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost
+from nas_steps.config.text import TextData
 from nas_steps.errors import UserError
 from nas_steps.metrics import ACCURACY, in_words
 from nas_steps.report import factorial, figures, fronts, numbers, predictions, reproduced, signals, tables, thumbnails
@@ -132,8 +133,9 @@ def estimated(results: Results) -> str:
     return text
 
 
-def images(meta: Mapping[str, Any], data: Data) -> dict[str, Any]:
+def images(meta: Mapping[str, Any], data: Data | TextData) -> dict[str, Any]:
     """Spell the facts of data/meta.json."""
+    assert isinstance(data, Data)
     channels, height, width = meta["shape"]
     duplicates = meta.get("duplicates") or {}
     left_out = sum(duplicates.get(f"{which}_class_left_out", 0) for which in ("same", "other"))
