@@ -118,6 +118,8 @@ class Rungs(Section):
         return self
 
 
+#: the largest real size may cost so much more than the wanted one
+LARGER = 1.5
 #: the network of the rungs that is no strategy's and no baseline
 WINNER = "winner"
 
@@ -148,7 +150,7 @@ def refuse_rungs(rungs: Rungs, source: str) -> None:
 def check_rungs(rungs: Rungs, *, context: int, recipe: Recipe, strategies: Iterable[str]) -> None:
     """Refuse rungs that cannot be climbed. Raises ValueError.
 
-    `recipe` is `retrain.recipe`. The largest size is only about known: its training refuses what is missed here.
+    `recipe` is `retrain.recipe`. The sizes are only about known here.
     """
     if not rungs.enabled or rungs.compute is None:
         return
@@ -159,7 +161,7 @@ def check_rungs(rungs: Rungs, *, context: int, recipe: Recipe, strategies: Itera
         if name in (WINNER, *NAMES):
             problem = f"search.strategies.{name} has the name of another network of scaling.rungs"
             raise ValueError(f"{problem}; rename the strategy")
-    step = context * (rungs.recipe or recipe).batch_size
+    step = LARGER * context * max((rungs.recipe or recipe).batch_size, (rungs.recipe or recipe).epochs)
     tokens = rungs.compute / (3 * middle_flops(rungs.compute, rungs.tokens_per_parameter) * rungs.spread)
     if tokens < step:
         # tokens grow with the root of the compute
@@ -167,7 +169,7 @@ def check_rungs(rungs: Rungs, *, context: int, recipe: Recipe, strategies: Itera
         problem = (
             f"scaling.rungs.compute is {exact(rungs.compute)}, which trains the largest size on {tokens:,.0f} tokens"
         )
-        advice = f"one step takes {step:,}; give at least {least:.2g}, or a smaller batch_size or data.context"
+        advice = f"one step takes up to {step:,.0f}; give at least {least:.2g}, or a smaller batch_size or data.context"
         raise ValueError(f"{problem}, but {advice}")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from nas_steps.config.scaling import Rungs, middle_flops
-from nas_steps.errors import UserError, exact
+from nas_steps.errors import UserError
 from nas_steps.spaces.language.architectures import (
     Attention,
     Frame,
@@ -23,8 +23,8 @@ from nas_steps.spaces.language.parsing import misfit
 
 #: widths are multiples of this
 MULTIPLE = 8
-#: shapes whose FLOPs are within this share of the wanted ones are as good; then the usual aspect decides
-NEAR = 0.1
+#: of two shapes, the one whose cost is off by this factor is as good as the one whose aspect is off by the other
+OFF_COST, OFF_ASPECT = math.log(1.2), math.log(2)
 #: no deeper network is tried if its width per layer is this share of the usual one
 DEEP = 0.25
 #: heads of the hand-designed networks before they are resized
@@ -100,18 +100,17 @@ def hand_designed(name: str, vocabulary: int, context: int, head_width: int) -> 
 def nearest(make: Make, flops_per_token: float, context: int, aspect: float) -> Sized:
     """Return the network whose forward pass costs about `flops_per_token`, with a width of about `aspect` per layer.
 
-    Of the numbers of layers whose best width costs within `NEAR` of that, the one of the nearest aspect is taken, else
-    that of the nearest cost.
+    Each number of layers is tried with its best width. Widths are coarse, so that neither is met exactly.
     """
-    tried: list[tuple[float, float, Sized]] = []
+    tried: list[tuple[float, Sized]] = []
     for repetitions in count(1):
         one = _nearest_width(make, repetitions, flops_per_token, context)
-        off, width = abs(math.log(one.flops_per_token / flops_per_token)), one.architecture.frame.width
+        off, width = math.log(one.flops_per_token / flops_per_token), one.architecture.frame.width
         per_layer = width / one.architecture.depth / aspect
-        tried.append((0.0 if off <= NEAR else off, abs(math.log(per_layer)), one))
+        tried.append(((off / OFF_COST) ** 2 + (math.log(per_layer) / OFF_ASPECT) ** 2, one))
         if width == MULTIPLE or per_layer < DEEP:
             break
-    return min(tried, key=lambda one: one[:2])[2]
+    return min(tried, key=lambda one: one[0])[1]
 
 
 def _nearest_width(make: Make, repetitions: int, flops_per_token: float, context: int) -> Sized:
@@ -142,15 +141,9 @@ def _counted(architecture: LanguageArchitecture, context: int) -> Sized:
 def sizes(rungs: Rungs, compute: float, make: Make, context: int) -> list[Sized]:
     """Return the networks that are trained with `compute` FLOPs, from the smallest to the largest.
 
-    Raises UserError if two of the sizes are the same network: the compute is too little to tell them apart.
+    They are fewer than `rungs.sizes` if the nearest network is the same for several of them.
     """
     middle = middle_flops(compute, rungs.tokens_per_parameter)
     steps = [2 * number / (rungs.sizes - 1) - 1 for number in range(rungs.sizes)]
     found = [nearest(make, middle * rungs.spread**step, context, rungs.aspect) for step in steps]
-    if len({one.parameters for one in found}) < len(found):
-        raise UserError(
-            f"scaling.rungs: at {exact(compute)} FLOPs the {rungs.sizes} sizes are not all different, since widths are "
-            f"multiples of {MULTIPLE}: {', '.join(f'{one.parameters:,}' for one in found)} parameters; raise compute "
-            "or spread, or lower tokens_per_parameter or sizes"
-        )
-    return found
+    return sorted(set(found), key=lambda one: one.flops_per_token)

@@ -77,7 +77,7 @@ def test_a_recipe_of_the_rungs_has_the_defaults_of_text() -> None:
         (
             rungs(compute=1e7),
             "scaling.rungs.compute is 10000000, which trains the largest size on 2,887 tokens, but one step takes "
-            "4,096; give at least",
+            "up to 6,144; give at least",
         ),
     ],
 )

@@ -103,9 +103,9 @@ def test_an_interrupted_rung_goes_on_to_the_same_figures(tmp_path: Path, monkeyp
     assert [[row[name] for name in kept] for row in resumed] == [[row[name] for name in kept] for row in whole]
 
 
-def test_a_compute_too_small_for_the_sizes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="at 1000000 FLOPs the 3 sizes are not all different"):
-        trained(tmp_path, "gpt2", "0.01")
+def test_a_compute_below_one_step_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"compute is 1e\+05 FLOPs, but one step of lm_\S+ takes \S+"):
+        trained(tmp_path, "gpt2", "0.001")
 
 
 def rows_of(network: str, kind: str, worth: float) -> list[dict[str, Any]]:
