@@ -8,6 +8,8 @@ from typing import Any
 
 from nas_steps.calibration import BINS
 from nas_steps.config.recipe import Recipe
+from nas_steps.export import language_card
+from nas_steps.export.markdown import table
 from nas_steps.facts import FILE, PROBE, SUPERNET
 from nas_steps.metrics import ACCURACY, WORDS
 from nas_steps.provenance.files import read_json
@@ -56,9 +58,13 @@ def card(
     exported training; `meta` is meta.json of the data; `line` and `performance` are the export's. `source` is
     source.json of pretrained weights, which count if the training started from them.
     """
+    if "context" in meta:
+        what = _what(network, recommended, metrics, f"{2 * metrics['macs'] / meta['context']:,.0f} FLOPs a token")
+        own = language_card.sections(network, metrics, recipe, meta, line, performance)
+        return _joined(network, language_card.KIND, {"What it is": what, **own})
     started = pretrained(metrics, source)
     sections = {
-        "What it is": _what(network, recommended, metrics),
+        "What it is": _what(network, recommended, metrics, f"{metrics['macs']:,} multiply-accumulates (MACs) an image"),
         "Data": _data(metrics, meta),
         "Training": _training(network, metrics, recipe) + _start(started),
         "Accuracy": _accuracy(network, metrics, line),
@@ -69,8 +75,12 @@ def card(
         "Intended use and limits": _limits(meta),
         "Licence": _licence(started),
     }
+    return _joined(network, f"An image classifier of {len(meta['classes'])} classes.", sections)
+
+
+def _joined(network: Mapping[str, Any], what: str, sections: Mapping[str, Sequence[str]]) -> str:
     text = "\n".join(f"\n## {title}\n\n" + "\n".join(lines) for title, lines in sections.items())
-    return f"# {network['entry']}\n\nAn image classifier of {len(meta['classes'])} classes.\n{text}\n"
+    return f"# {network['entry']}\n\n{what}\n{text}\n"
 
 
 def facts_of_weights(path: str | None, licence: str | None) -> dict[str, Any] | None:
@@ -92,7 +102,9 @@ def pretrained(metrics: Mapping[str, Any], source: Mapping[str, Any] | None) -> 
     return {"source": facts.get("source") or metrics["weights"], **told}
 
 
-def _what(network: Mapping[str, Any], recommended: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
+def _what(
+    network: Mapping[str, Any], recommended: Mapping[str, Any], metrics: Mapping[str, Any], cost: str
+) -> list[str]:
     entry, chosen = network["entry"], recommended["entry"]
     if entry == chosen:
         role = f"It is the recommended network of its experiment. The rule: {recommended['rule']}"
@@ -105,7 +117,7 @@ def _what(network: Mapping[str, Any], recommended: Mapping[str, Any], metrics: M
     return [
         f"- It is {PROBED if entry == PROBE else KINDS[network['kind']].format(strategy=network['strategy'])}.",
         f"- Architecture: `{network['architecture']}`",
-        f"- {metrics['parameters']:,} parameters; {metrics['macs']:,} multiply-accumulates (MACs) an image.",
+        f"- {metrics['parameters']:,} parameters; {cost}.",
         f"- {role}",
     ]
 
@@ -192,7 +204,7 @@ def _accuracy(network: Mapping[str, Any], metrics: Mapping[str, Any], line: Mapp
         rows[0] = (*rows[0][:2], _percent(network["test_accuracy"]))
         rows = [(*row[:2], figure, row[2]) for row, figure in zip(rows, more, strict=True)]
     return [
-        *_table(("images", "of", *([] if metric == ACCURACY else [WORDS[metric]]), "accuracy"), rows),
+        *table(("images", "of", *([] if metric == ACCURACY else [WORDS[metric]]), "accuracy"), rows),
         "",
         f"The interval is a 95 % interval over trainings and test images ({metrics['test_images']:,}).",
     ]
@@ -219,7 +231,7 @@ def _classes(metrics: Mapping[str, Any], meta: Mapping[str, Any], line: Mapping[
             "the network learnt the validation images, too, so that none were left to fit it on."
         )
     return [
-        *_table(("class", "test images", "recall"), rows),
+        *table(("class", "test images", "recall"), rows),
         "",
         f"{text} The error is over {BINS} bins of as many images each, by rising confidence.",
     ]
@@ -248,7 +260,7 @@ def _files(line: Mapping[str, Any], performance: Sequence[Mapping[str, Any]]) ->
         f"{' and '.join(map(str, threads))} CPU thread{'s' if threads != [1] else ''} of the machine that exported it"
     )
     measured = f"Latency is the median on {where} ({platform.machine()}), in brackets the middle half of the runs."
-    return [*_table(FILES, rows), *(["", measured] if performance else [])]
+    return [*table(FILES, rows), *(["", measured] if performance else [])]
 
 
 def _latency(row: Mapping[str, Any], batch: int) -> str:
@@ -308,10 +320,6 @@ def _limits(meta: Mapping[str, Any]) -> list[str]:
         "- How far its probabilities hold on other images is unknown, too. Whether it serves groups of people or "
         "things equally well, classes aside, was not examined.",
     ]
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
 
 
 def _percent(share: float | None) -> str:

@@ -3,11 +3,8 @@
 from pathlib import Path
 
 from nas_steps.data.sizes import sizes_of
-from nas_steps.errors import UserError
 from nas_steps.retraining.fitting import Constraints
-from nas_steps.spaces.language.costs import count_architecture
-from nas_steps.spaces.language.parsing import parse_language
-from nas_steps.spaces.language.sizing import fitted, parse_named, sized
+from nas_steps.spaces.language.sizing import check_within, fitted, sized
 from nas_steps.spaces.language.space import LanguageSpace
 
 
@@ -23,14 +20,9 @@ class LanguageBaselines:
 
     def within(self, name: str, constraints: Constraints) -> str:
         """Return the network of a name with its size. Raises UserError if it is above the budget."""
-        found = self.sized(name)
-        parameters, macs = count_architecture(parse_language(found), self.context)
-        if not constraints.holds(parameters, macs):
-            raise UserError(
-                f"retrain.baselines: the budget is {constraints}, but {name} has {macs:,} MACs and {parameters:,} "
-                f"parameters; raise retrain.budget, or let the size be fitted by the name {parse_named(name).base}"
-            )
-        return found
+        found = sized(name, self.space, self.context)
+        check_within(name, found, self.context, constraints.macs, constraints.parameters)
+        return str(found)
 
     def fitted(self, name: str, constraints: Constraints) -> str:
         """Return the network that is nearest to the budget. Raises UserError if even the narrowest is above it."""
