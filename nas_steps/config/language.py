@@ -76,10 +76,18 @@ def with_text_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
         defaults["search"]["estimator"] = SHORT
     if kind == "shared_weights":
         defaults["search"]["estimator"] = {"calibration_images": 0, "supernet": SUPERNET}
+    if _has_rung_recipe(raw.get("scaling")):
+        defaults["scaling"]["rungs"] = {"recipe": RECIPE}
     preset = space.get("preset", next(iter(DECLARED))) if isinstance(space, dict) else None
     if space is None or preset in DECLARED:
         defaults["space"]["vocabulary"] = data.get("vocabulary") or (BPE if data.get("tokens") == "bpe" else BYTES)
     return _filled(dict(raw), defaults, whole=("strategies", "baselines", "budget"))
+
+
+def _has_rung_recipe(scaling: Any) -> bool:
+    """Return whether the rungs have a recipe of their own, as it is written."""
+    rungs = scaling.get("rungs") if isinstance(scaling, dict) else None
+    return isinstance(rungs, dict) and isinstance(rungs.get("recipe"), dict)
 
 
 def _filled(given: dict[str, Any], defaults: Mapping[str, Any], whole: tuple[str, ...]) -> dict[str, Any]:
@@ -156,6 +164,8 @@ def check_text(
                 f"{key}.learning_rates are chosen by validation text, but retrain.train_on is train+valid, which "
                 "leaves none; give learning_rate alone, or set train_on: train"
             )
+    if (own := scaling.rungs.recipe) is not None:
+        _check_recipe("scaling.rungs.recipe", own.model_copy(update={"compute": scaling.rungs.compute}), source)
     if ranking.final_share is not None:
         recipes["ranking.final_share of retrain.recipe"] = ranking_recipe(ranking, retrain)
     table = counted(LanguageBlocks(space), Shape(1, data.context, size))

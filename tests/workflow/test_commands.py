@@ -48,6 +48,7 @@ CONFIGS["text"] = {
     "search": {"strategies": SAMPLERS, "estimator": {"compute": 1e12}, "constraints": {"macs": 1e12}},
     "ranking": {"recipe": {"compute": 1e12}},
     "retrain": {"recipe": {"compute": 1e12}},
+    "scaling": {"rungs": {"enabled": True, "compute": 1e12}},
 }
 if installed("lite0"):
     CONFIGS["pretrained"] = {

@@ -115,6 +115,7 @@ WORLDS: dict[str, dict[str, Any]] = {
         },
         "ranking": {"recipe": {"compute": 1e12}},
         "retrain": {"recipe": {"compute": 1e12, "learning_rates": [1e-3, 1e-2]}, "budget": {"macs": 1e8}},
+        "scaling": {"rungs": {"enabled": True, "compute": 1e12, "recipe": {"epochs": 3}}},
     },
     "a factorial": {"scaling": {"factorial": {"enabled": True}}},
     "a factorial by a recipe of its own": {"scaling": {"factorial": {"enabled": True, "recipe": {"epochs": 3}}}},
