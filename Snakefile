@@ -13,6 +13,11 @@ if plan.reads_images:
     include: "rules/supernets.smk"
 
 
+if plan.reads_text:
+
+    include: "rules/text.smk"
+
+
 if plan.trains:
 
     if plan.pretrains:

@@ -3,9 +3,10 @@
 import re
 from typing import Literal
 
-#: what networks are judged by; the first is the default
-Metric = Literal["accuracy", "balanced_accuracy", "macro_f1"]
+#: what networks are judged by; the first is the default, the last is for text alone. The larger is the better
+Metric = Literal["accuracy", "balanced_accuracy", "macro_f1", "neg_bits_per_byte"]
 ACCURACY: Metric = "accuracy"
+NEG_BITS_PER_BYTE: Metric = "neg_bits_per_byte"
 #: side in pixels and number of channels of the sources whose images all are alike
 NATIVE_SHAPE: dict[str, tuple[int, int]] = {
     "digits": (8, 1),

@@ -7,7 +7,8 @@ Both are means over classes, so that a rare class counts like a frequent one. Ea
 the contributions is the metric, and their variance over the number of images is the metric's sampling variance (the
 delta method; for macro-F1 see Takahashi et al. 2022). For accuracy the contribution is 1 if the image is right.
 
-Bits per byte judge language models, and the lower the better; their contributions are by document or block of text.
+Bits per byte judge language models; their contributions are by document or block of text. The lower the better, so that
+files have minus the bits per byte (`neg_bits_per_byte`): the larger is the better in all of them.
 """
 
 import math
@@ -17,19 +18,16 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_steps.facts import ACCURACY, Metric
+from nas_steps.facts import ACCURACY, NEG_BITS_PER_BYTE, Metric
 
-METRICS: tuple[str, ...] = get_args(Metric)
-#: what language models are judged by
-BITS_PER_BYTE = "bits_per_byte"
+#: those of classifications
+METRICS: tuple[str, ...] = tuple(one for one in get_args(Metric) if one != NEG_BITS_PER_BYTE)
 WORDS: dict[str, str] = {
     ACCURACY: "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro-F1",
-    BITS_PER_BYTE: "bits per byte",
+    NEG_BITS_PER_BYTE: "bits per byte",
 }
-#: the metrics of which the lower value is the better one
-LOWER_IS_BETTER = frozenset({BITS_PER_BYTE})
 #: images of each sort, right and wrong, that the interval of a single figure adds (Agresti & Coull 1998)
 ADDED = 2.0
 
@@ -38,10 +36,19 @@ Labels = NDArray[Any]
 
 
 class Smoothing(NamedTuple):
-    """What the interval of a single figure adds to the plain one: to its centre, and to its variance over images."""
+    """What the interval of a single figure adds to the plain one: to its centre, and to its variance over images.
+
+    The interval is cut off at `least` and `most`.
+    """
 
     shift: float = 0.0
     variance: float = 0.0
+    least: float = 0.0
+    most: float = 1.0
+
+
+#: the interval of minus the bits per byte, of which nothing is known beforehand but the sign
+OF_BITS = Smoothing(least=-math.inf, most=0.0)
 
 
 def value(metric: str, predicted: Labels, labels: Labels, classes: int) -> float:
@@ -102,11 +109,6 @@ def smoothing(metric: str, predicted: Labels, labels: Labels, classes: int) -> S
     return Smoothing(centre - float(plain.mean()), variance - float(plain.var()) / len(labels))
 
 
-def fitness(metric: str, figure: Any) -> Any:
-    """Return a metric's figure, or an array of them, such that the larger is the better; its own inverse."""
-    return -figure if metric in LOWER_IS_BETTER else figure
-
-
 def bits_per_byte(nats: Floats, sizes: Labels) -> float:
     """Return the bits per byte of units of text, such as documents: their nats and bytes, both (units,)."""
     return float(np.sum(nats) / np.sum(sizes) / math.log(2))
@@ -151,7 +153,7 @@ def chance(counts: Labels, deviations: float) -> float:
 
 def undefined(metric: str, counts: Mapping[str, Mapping[str, int]], classes: tuple[str, ...]) -> str:
     """Say why the metric is undefined, given images by split and class; empty if it is defined."""
-    if metric == ACCURACY:
+    if metric in (ACCURACY, NEG_BITS_PER_BYTE):
         return ""
     for split, words in (("valid", "validation"), ("test", "test")):
         if missing := [name for name in classes if not counts[split].get(name, 0)]:

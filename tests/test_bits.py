@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
 
+from nas_steps.facts import NEG_BITS_PER_BYTE, Metric
 from nas_steps.intervals import mean_interval
 from nas_steps.metrics import (
-    ACCURACY,
-    BITS_PER_BYTE,
-    LOWER_IS_BETTER,
     METRICS,
+    OF_BITS,
     WORDS,
     bits_contributions,
     bits_per_byte,
-    fitness,
     in_blocks,
 )
 
@@ -79,12 +78,11 @@ def test_blocks_of_neighbours() -> None:
         in_blocks(values, 12)
 
 
-def test_each_metric_knows_its_direction() -> None:
-    assert frozenset({BITS_PER_BYTE}) == LOWER_IS_BETTER
-    assert set(WORDS) == {*METRICS, BITS_PER_BYTE}
-    for metric in METRICS:
-        assert fitness(metric, 0.7) == 0.7
-    assert fitness(BITS_PER_BYTE, 1.5) > fitness(BITS_PER_BYTE, 1.6)
-    assert fitness(ACCURACY, 0.9) > fitness(ACCURACY, 0.8)
-    assert fitness(BITS_PER_BYTE, fitness(BITS_PER_BYTE, 1.5)) == 1.5
-    assert fitness(BITS_PER_BYTE, np.array([1.0, 2.0])).tolist() == [-1, -2]
+def test_files_have_minus_the_bits_per_byte_so_that_the_larger_is_better() -> None:
+    assert set(WORDS) == {*METRICS, NEG_BITS_PER_BYTE}
+    assert get_args(Metric) == (*METRICS, NEG_BITS_PER_BYTE)
+    better, worse = np.array([1.0, 2.0]), np.array([1.5, 2.0])
+    sizes = np.array([1, 1])
+    assert -bits_per_byte(better, sizes) > -bits_per_byte(worse, sizes)
+    assert OF_BITS.least == -math.inf
+    assert OF_BITS.most == 0

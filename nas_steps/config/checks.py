@@ -32,21 +32,32 @@ from nas_steps.facts import (
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
 from nas_steps.spaces.constraints import blocks_of, smallest_within
 from nas_steps.spaces.costs import Shape, counted
+from nas_steps.spaces.language.sizing import is_named, parse_named
+from nas_steps.spaces.language.space import LanguageSpace
 from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
 from nas_steps.spaces.mobile.space import MobileSpace
+
+AnySpace = Space | LanguageSpace
 
 
 def check_names(search: Search, retrain: Retrain, weights: Weights) -> None:
     """Refuse strategies that are named like another entry."""
     if "uniform" in search.strategies:
         raise ValueError("search.strategies.uniform has the name of the entries that no search chose; rename it")
-    named = {to_be_fitted(name) or parse_baseline(name).base for name in retrain.baselines} | set(retrain.baselines)
+    named = {_base_of(name) for name in retrain.baselines} | set(retrain.baselines)
     for strategy in search.strategies:
         if strategy in named:
             raise ValueError(f"search.strategies.{strategy} has the name of a baseline; rename the strategy")
         if pretrains(weights) and RIVAL.fullmatch(strategy):
             problem = f"search.strategies.{strategy} has the name of an entry that no search chose"
             raise ValueError(f"{problem}, since weights is {weights.source}; rename the strategy")
+
+
+def _base_of(baseline: str) -> str:
+    """Return the name of a baseline without its size."""
+    if is_named(baseline):
+        return parse_named(baseline).base
+    return to_be_fitted(baseline) or parse_baseline(baseline).base
 
 
 def check_published(report: Report, search: Search, space: Space) -> None:
@@ -63,7 +74,7 @@ def check_published(report: Report, search: Search, space: Space) -> None:
             raise ValueError(f"report.published.{name} is no strategy of search.strategies; they are {known}")
 
 
-def check_ranking(ranking: Ranking, search: Search, retrain: Retrain, space: Space) -> None:
+def check_ranking(ranking: Ranking, search: Search, retrain: Retrain, space: AnySpace) -> None:
     """Refuse a pool that cannot be drawn or trained."""
     if isinstance(search.estimator, Table):
         if ranking.shortlist == "auto":
@@ -80,7 +91,7 @@ def check_ranking(ranking: Ranking, search: Search, retrain: Retrain, space: Spa
         raise ValueError(f"ranking.final_share is {ranking.final_share}, which {left}; raise it")
 
 
-def check_estimator(search: Search, space: Space) -> None:
+def check_estimator(search: Search, space: AnySpace) -> None:
     """Refuse an estimator that does not go with the strategies or the space."""
     estimator = search.estimator
     if isinstance(estimator, Table):
@@ -138,7 +149,7 @@ def check_metric(metric: str, search: Search) -> None:
         raise ValueError(f"{problem}; leave metric out, and name columns by search.estimator.search and report")
 
 
-def check_strategies(search: Search, space: Space) -> None:
+def check_strategies(search: Search, space: AnySpace) -> None:
     """Refuse strategies that cannot search the space, or not in the skeleton."""
     channels = search.network.channels
     for name, one in search.strategies.items():

@@ -12,19 +12,21 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from nas_steps.config.checks import other_valid
+from nas_steps.config.data import Data
 from nas_steps.config.estimators import ESTIMATORS, Table
 from nas_steps.config.renamed import in_old_names, with_new_names, with_numbers
 from nas_steps.config.schema import Config
 from nas_steps.config.search import measured_latency
 from nas_steps.config.sizes import sized
 from nas_steps.config.strategies import STRATEGIES
+from nas_steps.config.text import TextData
 from nas_steps.config.truth import Place, misplaced
 from nas_steps.config.walk import alternatives, below
 from nas_steps.errors import UserError, exact
 from nas_steps.provenance.regular import FOLDER, MISSING, irregular, text_of
 
 #: sources whose `path` must exist before any job can run
-READ_FROM_PATH = ("folder", "npz")
+READ_FROM_PATH = ("folder", "npz", "text")
 #: how pydantic names the kinds of a union at the end of a location
 UNION_MEMBER = re.compile(r"literal\[.*\]|constrained-\w+|int|float|str")
 #: a whole number that YAML 1.1 reads to the base of 8
@@ -170,14 +172,15 @@ def load(raw: Mapping[str, Any], origin: str = "config", *, warn: bool = True) -
     if lines:
         lines = [in_old_names(line, renamed) for line in lines]
         raise UserError(f"{origin} is refused:\n" + "\n".join(f"  {line}" for line in lines)) from None
-    for name, valid in other_valid(config.search, config.data).items() if warn else ():
-        told = f"data.valid is {exact(config.data.valid)}, and the paper of search.strategies.{name} has {exact(valid)}"
+    data = config.data
+    for name, valid in other_valid(config.search, data).items() if warn and isinstance(data, Data) else ():
+        told = f"data.valid is {exact(data.valid)}, and the paper of search.strategies.{name} has {exact(valid)}"
         print(f"{origin}: {told}", file=sys.stderr, flush=True)
-    path = config.data.path
-    if path is not None and config.data.source in READ_FROM_PATH:
-        folder = config.data.source == "folder"
+    if data.path is not None and data.source in READ_FROM_PATH:
+        folder = data.source in ("folder", "text")
         what = "folder (or .zip)" if folder else "file"
-        _check_path("data.path", path, what, "path of your images", origin, folder=folder)
+        wanted = f"path of your {'text' if data.source == 'text' else 'images'}"
+        _check_path("data.path", data.path, what, wanted, origin, folder=folder)
     estimator = config.search.estimator
     if isinstance(estimator, Table):
         _check_path("search.estimator.path", estimator.path, "file", "path of the benchmark's table", origin)
@@ -226,6 +229,8 @@ def _config_place(location: Sequence[Any]) -> tuple[list[Any], type[BaseModel] |
     A discriminated union puts its tag behind the strategy's name, or behind the estimator.
     """
     place = [part for part in location if part not in ("[key]", "function-after")]
+    if place[:1] == ["data"] and place[1:2] in (["images"], ["text"]):
+        return [place[0], *place[2:]], TextData if place[1] == "text" else Data
     for above, kinds, index in ((["search", "strategies"], STRATEGIES, 3), (["search", "estimator"], ESTIMATORS, 2)):
         if place[:2] == above and len(place) > index and place[index] in kinds:
             return place, kinds[place.pop(index)]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from nas_steps.config.recipe import Recipe
+from nas_steps.config.recipe import Recipe, shortened
 from nas_steps.config.retrain import Retrain
 from nas_steps.config.section import Natural, Positive, Section
 from nas_steps.facts import FEWEST_FOR_INTERVAL
@@ -45,5 +45,4 @@ def ranking_recipe(ranking: Ranking, retrain: Retrain) -> Recipe:
     """Return the recipe of the shortlist and the uniform sample."""
     if ranking.final_share is None:
         return ranking.recipe
-    epochs = max(1, round(ranking.final_share * retrain.recipe.epochs))
-    return retrain.recipe.model_copy(update={"epochs": epochs})
+    return retrain.recipe.model_copy(update=shortened(retrain.recipe, ranking.final_share))

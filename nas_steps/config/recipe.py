@@ -1,11 +1,16 @@
 """The training of a network: the keys of every `recipe`."""
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from nas_steps.config.section import Augment, Natural, Positive, Section
 from nas_steps.errors import exact
+
+
+def is_none(value: Any) -> bool:
+    """Return whether a key is left out of settings: one of text is no part of those of images."""
+    return value is None
 
 
 class Optimisation(Section):
@@ -81,7 +86,40 @@ class Recipe(Optimisation):
         description="`frozen` normalises by the statistics of pretrained weights and leaves them as they are; scale "
         "and shift still learn. Random initial weights are trained as by `train`.",
     )
+    compute: float | None = Field(
+        None,
+        gt=0,
+        exclude_if=is_none,
+        description="Of text, which needs it: FLOPs of a training, the same for every network, 3 times those of its "
+        "forward passes (Kaplan et al. 2020). `epochs` are then equal parts of it; after each the network is "
+        "validated. Images have none.",
+    )
+    learning_rates: list[Annotated[float, Field(gt=0)]] | None = Field(
+        None,
+        min_length=2,
+        exclude_if=is_none,
+        description="Of text: peak learning rates that are all tried, each with the whole `compute`. The one that "
+        "validates best is kept, and the cost of all counts. null: `learning_rate` alone.",
+    )
     # one kind more than what trains a supernet
     precision: Literal["float32", "bfloat16", "float16"] = Field(  # type: ignore[assignment]
         "float32", description="Autocast to a 16-bit type is for GPUs; float16 scales the loss and needs CUDA."
     )
+
+    @model_validator(mode="after")
+    def _rates_differ(self) -> Self:
+        if self.learning_rates is not None and len(set(self.learning_rates)) < len(self.learning_rates):
+            raise ValueError(f"learning_rates: one stands twice in {self.learning_rates}; name each once")
+        return self
+
+    @property
+    def rates(self) -> list[float]:
+        """The peak learning rates that are tried."""
+        return self.learning_rates or [self.learning_rate]
+
+
+def shortened(recipe: Recipe, share: float) -> dict[str, Any]:
+    """Return the keys of a recipe that trains for a share of it: fewer epochs, or with `compute` less of that."""
+    if recipe.compute is not None:
+        return {"compute": share * recipe.compute}
+    return {"epochs": max(1, round(share * recipe.epochs))}

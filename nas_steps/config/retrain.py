@@ -21,6 +21,7 @@ from nas_steps.config.section import (
 from nas_steps.config.space import Network
 from nas_steps.facts import MAIN_RECIPE
 from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
+from nas_steps.spaces.language.sizing import is_named
 
 #: letters of a recipe's name, which a log's name has beside an entry's
 LONGEST_RECIPE = 40
@@ -70,7 +71,8 @@ class Retrain(Section):
         min_length=2,
         description="At least two hand-designed networks. Suffixes: `_x0.5` scales the width, `_d1.5` the depth, "
         "`_r96` resizes images to 96 pixels and keeps all strides, of which small images otherwise lose the first; "
-        "`_auto` takes the largest width within `budget`.",
+        "`_auto` takes the largest width within `budget`. With text they are `gpt2`, `llama`, `primer_ez` and "
+        "`nanogpt_speedrun`, of a size that fits `budget`, or of that in the name: `llama_d128_l4` (width, layers).",
     )
     budget: Budget | None = Field(None, description="The largest size of a baseline; null: any.")
     uniform: Natural = Field(
@@ -124,7 +126,7 @@ class Retrain(Section):
     @classmethod
     def _known_baselines(cls, value: list[str]) -> list[str]:
         for name in value:
-            if to_be_fitted(name) is None:
+            if not is_named(name) and to_be_fitted(name) is None:
                 parse_baseline(name)
         return value
 

@@ -11,6 +11,7 @@ from pydantic import Field, Strict, field_validator, model_validator
 
 from nas_steps.config.batches import check_batches, check_zero_cost
 from nas_steps.config.checks import (
+    AnySpace,
     check_constraints,
     check_estimator,
     check_factorial,
@@ -31,6 +32,7 @@ from nas_steps.config.colours import check_colours
 from nas_steps.config.data import Data, known_side
 from nas_steps.config.estimators import Table
 from nas_steps.config.export import Export
+from nas_steps.config.language import check_images, check_text, is_text, with_text_defaults
 from nas_steps.config.ranking import Ranking
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.report import Report
@@ -39,9 +41,11 @@ from nas_steps.config.scaling import Scaling
 from nas_steps.config.search import Search
 from nas_steps.config.section import Natural, PathText, Positive, Section, Text, as_path
 from nas_steps.config.space import Space, check_network, filled
+from nas_steps.config.text import AnyData, TextData
 from nas_steps.config.weights import Weights, as_weights
 from nas_steps.facts import Metric
 from nas_steps.spaces.declare import declared
+from nas_steps.spaces.language.space import LanguageSpace
 from nas_steps.spaces.mobile.space import MobileSpace
 
 #: letters of an experiment's name: a file's name has 255 at most, and `run-results-<experiment>.lock` is the longest
@@ -89,9 +93,9 @@ class Config(Section):
         "accuracy",
         description="What searches, rankings and the recommendation go by, and what the report compares. "
         "`balanced_accuracy` (the mean recall of the classes) and `macro_f1` (their mean F1) count a rare class like a "
-        "frequent one.",
+        "frequent one. With text it is `neg_bits_per_byte`, minus the bits per byte, by itself.",
     )
-    data: Data = Field(default_factory=Data, description="Images.")
+    data: AnyData = Field(default_factory=Data, description="Images, or text.")
     space: Space = Field(default_factory=Space, description="What is searched.")
     weights: Weights = Field(default_factory=Weights, description="Pretrained weights that networks start from.")
     search: Search = Field(default_factory=Search, description="How it is searched.")
@@ -131,40 +135,77 @@ class Config(Section):
         data["path"] = images
         return {**value, "data": data}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_text(cls, value: Any) -> Any:
+        return with_text_defaults(value) if isinstance(value, dict) and is_text(value) else value
+
     @model_validator(mode="after")
     def _consistent(self) -> Config:
         # here, since the settings of the data step hold no path
-        if self.data.source in ("folder", "npz") and self.data.path is None:
+        if self.data.source in ("folder", "npz", "text") and self.data.path is None:
             problem = f"data.source is {self.data.source}, but no path is given"
             raise ValueError(f"{problem}: add `--config images=PATH` to the command, or set data.path")
         space = declared(filled(self.space))
-        search, estimator = self.search, self.search.estimator
         recipes = {"ranking.recipe": self.ranking.recipe} | all_recipes(self.retrain)
         recipes |= {"scaling.recipe": self.scaling.recipe}
+        if isinstance(self.data, TextData):
+            self._check_on_text(self.data, space, recipes)
+        else:
+            self._check_on_images(self.data, space, recipes)
+        return self
+
+    def _check_on_text(self, data: TextData, space: AnySpace, recipes: dict[str, Recipe]) -> None:
+        check_text(
+            data,
+            self.metric,
+            space,
+            weights=self.weights,
+            search=self.search,
+            ranking=self.ranking,
+            retrain=self.retrain,
+            scaling=self.scaling,
+            export=self.export,
+            report=self.report,
+        )
+        check_names(self.search, self.retrain, self.weights)
+        check_estimator(self.search, space)
+        check_objectives(self.search)
+        check_ranking(self.ranking, self.search, self.retrain, space)
+        check_precision(recipes | _trained(self.search), self.device)
+        check_strategies(self.search, space)
+
+    def _check_on_images(self, data: Data, space: AnySpace, recipes: dict[str, Recipe]) -> None:
+        search = self.search
+        check_images(data, self.metric, space, self.retrain, recipes | _trained(search))
+        assert not isinstance(space, LanguageSpace)  # it was refused
         if isinstance(space, MobileSpace):
             check_skeleton(search, "search", space)
             check_skeleton(self.retrain, "retrain", space)
-            check_mobile(space, self.data, search, recipes)
+            check_mobile(space, data, search, recipes)
         else:
             check_network(search.network, space, "search.network")
             check_network(self.retrain.network, space, "retrain.network")
-        check_weights(self.weights, space, self.data, self.scaling)
+        check_weights(self.weights, space, data, self.scaling)
         check_names(search, self.retrain, self.weights)
-        check_paper(search, self.data)
+        check_paper(search, data)
         check_estimator(search, space)
         check_metric(self.metric, search)
         check_objectives(search)
         check_published(self.report, search, space)
-        check_constraints(search, self.data, space, self.retrain.network)
+        check_constraints(search, data, space, self.retrain.network)
         check_start(self.retrain, search, space)
-        check_factorial(self.scaling, self.data)
+        check_factorial(self.scaling, data)
         check_ranking(self.ranking, search, self.retrain, space)
-        if not isinstance(estimator, Table):
-            check_zero_cost(search, self.data)
-        check_batches(search, self.ranking, self.retrain, self.scaling, space, known_side(self.data))
-        trained = {"search.estimator": estimator} if isinstance(estimator, Recipe) else {}
-        check_precision(recipes | trained, self.device)
+        if not isinstance(search.estimator, Table):
+            check_zero_cost(search, data)
+        check_batches(search, self.ranking, self.retrain, self.scaling, space, known_side(data))
+        check_precision(recipes | _trained(search), self.device)
         check_strategies(search, space)
         trains = {"search": search, "ranking": self.ranking, "retrain": self.retrain, "scaling": self.scaling}
-        check_colours(trains, self.data)
-        return self
+        check_colours(trains, data)
+
+
+def _trained(search: Search) -> dict[str, Recipe]:
+    """Return the recipe of the search's trainings by its key; none if nothing is trained by one."""
+    return {"search.estimator": search.estimator} if isinstance(search.estimator, Recipe) else {}

@@ -7,13 +7,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from nas_steps.config.recipe import is_none
 from nas_steps.config.section import Digits, Natural, Section
 from nas_steps.errors import known
 from nas_steps.spaces.cells.architectures import KINDS
 from nas_steps.spaces.cells.operations import OPERATIONS
 from nas_steps.spaces.cells.presets import DECLARED as CELLS
 from nas_steps.spaces.cells.space import CellSpace
-from nas_steps.spaces.declare import OF_CELLS, OF_MOBILE, cell_space
+from nas_steps.spaces.declare import OF_CELLS, OF_LANGUAGE, OF_MOBILE, cell_space
+from nas_steps.spaces.language.declarations import keys_of
+from nas_steps.spaces.language.presets import DECLARED as LANGUAGE
+from nas_steps.spaces.language.space import LanguageSpace
 from nas_steps.spaces.mobile.declarations import Stage, part_keys
 from nas_steps.spaces.mobile.presets import DECLARED as MOBILE
 from nas_steps.spaces.mobile.space import MobileSpace
@@ -21,12 +25,18 @@ from nas_steps.spaces.mobile.space import MobileSpace
 OperationsByEdge = list[str] | dict[str, list[str] | list[list[str]]]
 
 
+def of_language(description: str) -> Any:
+    """Declare a key of spaces of language models; it is no part of the settings of others."""
+    return Field(None, exclude_if=is_none, description=f"Language models: {description}")
+
+
 class Space(Section):
-    """A declared space, of cells or mobile: a preset, and what differs from it."""
+    """A declared space, of cells, mobile or of language models: a preset, and what differs from it."""
 
     preset: str = Field(
         "small",
-        description=f"Declared space to start from: of cells ({', '.join(CELLS)}) or mobile ({', '.join(MOBILE)}).",
+        description=f"Declared space to start from: of cells ({', '.join(CELLS)}), mobile ({', '.join(MOBILE)}) or of "
+        f"language models ({', '.join(LANGUAGE)}; the first is the default with text).",
     )
     inputs: int | None = Field(
         None, description="Inputs of a cell: 2 (DARTS: normal and reduction cells) or 1 (NAS-Bench-201: one `cell`)."
@@ -68,10 +78,25 @@ class Space(Section):
         "its images to one of them. Null: networks take the stored side.",
     )
 
+    vocabulary: int | None = of_language("number of tokens; null: that of the data.")
+    depth: int | list[int] | None = of_language("numbers of layers. Lists are choices, here and below.")
+    width: int | list[int] | None = of_language("widths of the residual stream; each goes with each depth.")
+    sizes: list[list[int]] | None = of_language("pairs [depth, width] in the place of both.")
+    position: str | list[str] | None = of_language("`rope`, `rope500000`, `nope`, `pos256` (a learned table).")
+    norm: str | list[str] | None = of_language("`rms`, `ln`, `rmsplain` (without scales).")
+    order: str | list[str] | None = of_language("`sequential`, `parallel` (mixer and feed-forward network at once).")
+    embedding: str | list[str] | None = of_language("`untied`, `tied` (the head has its weights).")
+    extras: str | list[str] | None = of_language("`none`, or fields of the frame joined by `_`, as `enorm_x0_unet`.")
+    mixer: str | list[str] | None = of_language(
+        "of a layer: `attn_h4_kv2_w64_c3_qkn_vr`, `conv_k3`, `gla_h4`, `gru_e1`, `none`."
+    )
+    feed_forward: str | list[str] | None = of_language("of a layer: `gelu_e4`, `relu2_e4`, `swiglu_e2.667`, `none`.")
+    by: Literal["layer", "network"] | None = of_language("whether each layer chooses, or all are the same.")
+
     @field_validator("preset")
     @classmethod
     def _known_preset(cls, value: str) -> str:
-        return known("preset", value, (*CELLS, *MOBILE))
+        return known("preset", value, (*CELLS, *MOBILE, *LANGUAGE))
 
     @field_validator("resolution", mode="before")
     @classmethod
@@ -96,14 +121,23 @@ class Space(Section):
 
     @model_validator(mode="after")
     def _builds(self) -> Space:
-        mobile = self.preset in MOBILE
-        for key in OF_CELLS if mobile else OF_MOBILE:
-            if getattr(self, key) is not None:
-                kind, presets = ("cells", CELLS) if mobile else ("a mobile space", MOBILE)
-                problem = f"{key} declares {kind}, but preset {self.preset} is {'mobile' if mobile else 'of cells'}"
-                raise ValueError(f"{problem}; leave it out, or start from one of {', '.join(presets)}")
+        own = "mobile" if self.preset in MOBILE else "of language models" if self.is_language else "of cells"
+        kinds: list[tuple[str, list[str], tuple[str, ...]]] = [
+            ("cells", [*CELLS], OF_CELLS),
+            ("a mobile space", [*MOBILE], OF_MOBILE),
+            ("language models", [*LANGUAGE], OF_LANGUAGE),
+        ]
+        for kind, presets, keys in kinds:
+            for key in () if self.preset in presets else keys:
+                if getattr(self, key) is not None:
+                    problem = f"{key} declares {kind}, but preset {self.preset} is {own}"
+                    raise ValueError(f"{problem}; leave it out, or start from one of {', '.join(presets)}")
         filled(self)
         return self
+
+    @property
+    def is_language(self) -> bool:
+        return self.preset in LANGUAGE
 
 
 def filled(space: Space) -> Space:
@@ -111,6 +145,8 @@ def filled(space: Space) -> Space:
 
     Values that follow from other keys, such as all edges of the nodes, stay null: equal spaces have equal sections.
     """
+    if space.is_language:
+        return _filled_language(space)
     given = {key: value for key in (*OF_CELLS, *OF_MOBILE) if (value := getattr(space, key)) is not None}
     if space.preset in MOBILE:
         preset = MOBILE[space.preset]
@@ -137,6 +173,15 @@ def filled(space: Space) -> Space:
         if getattr(cells, field) == value:
             keys["edges" if field == "reads" else field] = None
     return space.model_copy(update=keys)
+
+
+def _filled_language(space: Space) -> Space:
+    given = {key: value for key in OF_LANGUAGE if (value := getattr(space, key)) is not None}
+    # pairs take the place of depths and widths, and the other way round
+    replaced = ("depth", "width") if "sizes" in given else ("sizes",) if {"depth", "width"} & given.keys() else ()
+    preset = {key: value for key, value in LANGUAGE[space.preset].items() if key not in replaced}
+    keys = keys_of(LanguageSpace.declare(space.preset, {**preset, **given}).choices)
+    return space.model_copy(update={key: keys.get(key) for key in OF_LANGUAGE})
 
 
 def _stage(stage: Stage, activation: str) -> dict[str, Any]:

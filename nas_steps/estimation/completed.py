@@ -13,7 +13,7 @@ from nas_steps.estimation.table import Benchmark, read_table
 from nas_steps.facts import REPORT, SEARCH, SECONDS, VALID
 from nas_steps.spaces.constraints import blocks_of
 from nas_steps.spaces.costs import Costs, CostTable, Shape, counted
-from nas_steps.spaces.declare import declared
+from nas_steps.spaces.declare import declared_on_images
 from nas_steps.spaces.protocol import Architecture, Space
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _possible(name: str, value: float) -> float:
 
 def open_table(path: str | Path, settings: TableSettings, surrogate: str | Path | None) -> Completed:
     """Read the table of a step's settings, and the file of its surrogate if there is one. Raises UserError."""
-    space = declared(settings.space)
+    space = declared_on_images(settings.space)
     images = settings.table.images
     shape = Shape(images.channels, images.side, images.classes)
     costs = counted(blocks_of(space, settings.network), shape)

@@ -31,8 +31,9 @@ def weights(model: nn.Module) -> list[Tensor]:
 
 
 def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Compute the mean cross-entropy of the minibatch."""
-    return F.cross_entropy(model(images), labels)
+    """Compute the mean cross-entropy of the minibatch, of text over all of its tokens."""
+    logits = model(images)
+    return F.cross_entropy(logits.flatten(0, -2), labels.flatten())
 
 
 def gradients(value: Tensor, of: Sequence[Tensor], create_graph: bool = False) -> tuple[Tensor, ...]:

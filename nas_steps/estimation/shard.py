@@ -22,8 +22,9 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.checkpoint import Checkpoint
 from nas_steps.training.job import Job
 from nas_steps.training.micro_batches import out_of_memory
-from nas_steps.training.networks import Trained, load_images, train_network
+from nas_steps.training.networks import load_data, train_network
 from nas_steps.training.progress import Progress
+from nas_steps.training.trained import Trained
 
 #: the folder of the cache, safe to delete
 CACHE = "estimates"
@@ -88,7 +89,8 @@ class TrainingEstimator(Estimator):
         seed = derive_seed(shard.settings.seed, "part of the training images")
         options = {"side": self.settings.resolution, "share": self.settings.images, "seed": seed}
         options["metric"] = shard.settings.metric
-        self.images = load_images(shard.data, shard.job.device, **options)
+        # of text a training reads as much as its compute says
+        self.images = load_data(shard.data, shard.job.device, **options)
 
     def train(self, proposal: Proposal, settings: Training, repetition: int = 0, **how: Any) -> Trained:
         """Train the network of a proposal; `how` is the progress, checkpoint and stop of `train_network`."""

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from nas_steps.config.space import Network
 from nas_steps.data.batches import DeviceImages
+from nas_steps.data.sizes import sizes_of
 from nas_steps.data.store import load_split, part_of, read_meta
+from nas_steps.data.text.store import is_text
 from nas_steps.errors import UserError, known
 from nas_steps.estimation import proxies
 from nas_steps.estimation.proxy_tools import UndefinedError, has_path, prepared
@@ -21,6 +23,7 @@ from nas_steps.models.build import build, size
 from nas_steps.models.count import Size
 from nas_steps.provenance.kinds import of_kind
 from nas_steps.provenance.seeds import derive_seed
+from nas_steps.training.texts import load_text
 
 PROXIES = tuple(module.name for module in iter_modules(proxies.__path__))
 NO_PATH = "no path: the network's output does not depend on its images"
@@ -45,11 +48,21 @@ class Measured:
 
 
 class Minibatch:
-    """Images of each class, normalised, float32 (N, C, S, S), with int64 labels (N,), the same for all networks."""
+    """Images of each class, normalised, float32 (N, C, S, S), with int64 labels (N,), the same for all networks.
+
+    Of text: contexts int64 (N, T), and as labels the token after each.
+    """
 
     def __init__(self, folder: str, count: int, device: torch.device, seed: int) -> None:
-        """Draw `count` training images, classes in proportion. Raises UserError if there are fewer."""
-        self.meta = meta = read_meta(folder)
+        """Draw `count` training images, classes in proportion, or contexts. Raises UserError if there are fewer."""
+        self.shape = sizes_of(folder).arguments
+        if is_text(folder):
+            text = load_text(folder, device, "train")
+            number = derive_seed(seed, "zero-cost batch")
+            contexts = next(text.batches(count, seed=number, steps=1))
+            self.images, self.labels = contexts[:, :-1], contexts[:, 1:]
+            return
+        meta = read_meta(folder)
         train = load_split(folder, "train")
         if not len(meta.classes) <= count <= len(train.labels):
             raise UserError(
@@ -62,7 +75,7 @@ class Minibatch:
 
     def score(self, architecture: str, network: Network, proxy: str, *, seed: int) -> tuple[Measured, Size]:
         """Score the network of an architecture as `seed` initialises it; return its size, too."""
-        shape = {"inputs": self.meta.shape[0], "classes": len(self.meta.classes), "side": self.meta.shape[-1]}
+        shape = self.shape
         torch.manual_seed(derive_seed(seed, "initialisation"))
         model = build(architecture, network, **shape, auxiliary=False).to(self.images.device)
         return zero_cost(model, self.images, self.labels, [proxy])[proxy], size(architecture, network, **shape)
@@ -70,6 +83,8 @@ class Minibatch:
 
 def zero_cost(model: nn.Module, images: Tensor, labels: Tensor, names: Sequence[str]) -> dict[str, Measured]:
     """Score `model` by the proxies `names` on images (N, C, S, S), normalised as in training, and int64 labels (N,).
+
+    Of a language model they are int64 tokens (N, T) and the next tokens (N, T); it always has a path.
 
     All are on one device. Each proxy works on a copy, from the same random state, which is kept. `seconds` are those of
     one proxy. Raises UserError for an unknown name, or images or labels of the wrong shape.
@@ -80,7 +95,7 @@ def zero_cost(model: nn.Module, images: Tensor, labels: Tensor, names: Sequence[
         raise UserError(str(error)) from error
     _check(images, labels)
     always = {name for name, proxy in asked.items() if getattr(proxy, "ALWAYS", False)}
-    if len(always) < len(asked):
+    if len(always) < len(asked) and images.is_floating_point():
         with torch.random.fork_rng(devices=_generators(images.device)), torch.enable_grad():
             connected = has_path(prepared(copy.deepcopy(model)), images[0])
         if not connected:
@@ -111,6 +126,13 @@ def _generators(device: torch.device) -> list[torch.device]:
 
 
 def _check(images: Tensor, labels: Tensor) -> None:
+    if images.ndim == 2 and not images.is_floating_point():
+        if images.shape != labels.shape or len(images) < 1:
+            raise UserError(
+                f"zero-cost proxies need the next token of each token, not tokens of shape {tuple(images.shape)} and "
+                f"labels of shape {tuple(labels.shape)}"
+            )
+        return
     if images.ndim != 4 or images.shape[2] != images.shape[3] or len(images) < 2:
         raise UserError(
             "zero-cost proxies compare two or more square images (N, C, S, S), not images of shape "

@@ -19,7 +19,7 @@ from nas_steps.search.latency_table import identity
 from nas_steps.search.settings import BlockLatencySettings
 from nas_steps.spaces.constraints import blocks_of
 from nas_steps.spaces.costs import Shape
-from nas_steps.spaces.declare import declared
+from nas_steps.spaces.declare import declared_on_images
 
 #: values that a kernel's weights repeat, so that the .zip is small; what a convolution takes does not depend on them
 REPEATED = 16
@@ -37,7 +37,7 @@ Later, `python run.py --model model.onnx` measures the exported network on the d
 def write_kit(path: str | Path, settings: BlockLatencySettings, shape: Shape, latency: Latency | None) -> str:
     """Write the kit for images of `shape`; return what is in it, in words."""
     latency = latency or Latency()
-    space = declared(settings.space)
+    space = declared_on_images(settings.space)
     blocks = blocks_of(space, settings.network)
     plan = planned(space, blocks, shape, seed := derive_seed(settings.seed, "costs"))
     network = settings.network.model_dump(mode="json")

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from nas_steps.config.data import Data
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost
+from nas_steps.config.text import TextData
 from nas_steps.errors import UserError
 from nas_steps.metrics import ACCURACY
 from nas_steps.report import factorial, figures, fronts, numbers, predictions, reproduced, signals, tables, thumbnails
@@ -143,8 +144,9 @@ def estimated(results: Results) -> str:
     return text
 
 
-def images(meta: Mapping[str, Any], data: Data) -> dict[str, Any]:
+def images(meta: Mapping[str, Any], data: Data | TextData) -> dict[str, Any]:
     """Spell the facts of data/meta.json."""
+    assert isinstance(data, Data)
     channels, height, width = meta["shape"]
     duplicates = meta.get("duplicates") or {}
     left_out = sum(duplicates.get(f"{which}_class_left_out", 0) for which in ("same", "other"))

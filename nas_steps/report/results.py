@@ -36,6 +36,7 @@ from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.constraints import blocks_of, given
 from nas_steps.spaces.costs import CostTable, read_costs
 from nas_steps.spaces.declare import declared
+from nas_steps.spaces.language.space import LanguageSpace
 from nas_steps.spaces.mobile.space import MobileSpace
 
 
@@ -44,7 +45,7 @@ class Results:
     """The files of an experiment. A file that the page only shows has rows of `Cells`, every other one records."""
 
     config: Config
-    space: CellSpace | MobileSpace = field(kw_only=True)
+    space: CellSpace | MobileSpace | LanguageSpace = field(kw_only=True)
     meta: Cells | None  # of the prepared data; None if nothing was trained
     budget: Cells
     rungs: tuple[int, ...] = ()  # epochs of each rung of successive halving

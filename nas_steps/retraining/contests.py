@@ -306,13 +306,15 @@ def _shared(ours: Sequence[Sequence[Metrics]], theirs: Sequence[Sequence[Metrics
 
 
 def _relative_improvement(first: Side, second: Side, shared: Sequence[Term]) -> tuple[float, float, float]:
-    """Return (first - second) / second of the means, and its interval by linearising the ratio (the delta method)."""
+    """Return (first - second) / |second| of the means, and its interval by linearising the ratio (the delta method)."""
     mean = float(second.units.mean())
     if mean == 0:
         return (math.nan,) * 3
     ratio = float(first.units.mean()) / mean
     around = contrast(first, second, ratio, shared)
-    return ratio - 1, ratio - 1 + around.low / mean, ratio - 1 + around.high / mean
+    # minus the bits per byte is below 0
+    gain = ratio - 1 if mean > 0 else 1 - ratio
+    return gain, gain + around.low / abs(mean), gain + around.high / abs(mean)
 
 
 def _failed(unit: Sequence[Metrics]) -> bool:

@@ -8,17 +8,20 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas_steps.data.store import read_meta
+from nas_steps.data.sizes import sizes_of
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import number, read_csv
-from nas_steps.retraining.fitting import Constraints, measure, refuse_larger, widest
+from nas_steps.retraining.fitting import Constraints, HandDesigned
+from nas_steps.retraining.fitting_text import LanguageBaselines
+from nas_steps.retraining.names import takes_a_budget
 from nas_steps.retraining.rivals import pretrained_entry
 from nas_steps.search.slots import slot_of
 from nas_steps.search.uniform import draw
-from nas_steps.spaces.baselines import to_be_fitted
 from nas_steps.spaces.cells.space import CellArchitecture, CellSpace
-from nas_steps.spaces.constraints import constrained_space
+from nas_steps.spaces.constraints import blocks_of, constrained_space
+from nas_steps.spaces.costs import counted
 from nas_steps.spaces.declare import declared
+from nas_steps.spaces.language.space import LanguageSpace
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.training.record import UNNEEDED, Entry
 from nas_steps.training.settings import TrainingSettings
@@ -58,20 +61,19 @@ def entry_of(
     if kind != "baseline":
         rows = read_csv(winners or "")
         return Entry(name, kind, next((row["architecture"] for row in rows if row["entry"] == name), ""))
-    base, of = to_be_fitted(name), "numbers"
+    space = declared(settings.space)
+    language = LanguageBaselines(space, data) if isinstance(space, LanguageSpace) else None
+    is_fitted, of = takes_a_budget(name), "numbers"
     if constraints is None:
-        if base is None:
-            return Entry(name, kind, name)
+        if not is_fitted:
+            return Entry(name, kind, name if language is None else language.sized(name))
         winner = best_searched(winners or "")
         if winner is None:
             return Entry(name, kind, "")
         of, constraints = winner["entry"], Constraints(macs=_counter(settings, data)(winner["architecture"]).macs)
-    meta = read_meta(data)
-    counted = measure(meta.shape[0], len(meta.classes), meta.shape[-1])
-    if base is None:
-        refuse_larger([name], constraints, counted)
+    made: HandDesigned | LanguageBaselines = language or HandDesigned(data)
     try:
-        architecture = name if base is None else widest(base, constraints, counted)
+        architecture = made.fitted(name, constraints) if is_fitted else made.within(name, constraints)
     except UserError as error:
         if of == "numbers":
             raise
@@ -96,6 +98,8 @@ def largest(settings: TrainingSettings, data: str | Path) -> str:
     space = declared(settings.space)
     if isinstance(space, MobileSpace):
         return str(space.largest(strict=False))
+    if isinstance(space, LanguageSpace):
+        return str(counted(blocks_of(space), sizes_of(data).shape).largest("macs"))
     count = _counter(settings, data)
     return str(largest_cells(space, lambda architecture: attrgetter("macs", "parameters")(count(architecture))))
 
@@ -137,8 +141,7 @@ def _counter(settings: TrainingSettings, data: str | Path) -> Callable[[object],
     """Return a function that counts networks of the space for the data's images."""
     from nas_steps.models.build import size
 
-    meta = read_meta(data)
-    shape = {"inputs": meta.shape[0], "classes": len(meta.classes), "side": meta.shape[-1]}
+    shape = sizes_of(data).arguments
     return lambda architecture: size(str(architecture), settings.network, **shape)
 
 

@@ -1,8 +1,10 @@
-"""The names of entries that no config lists. Loads neither NumPy nor torch."""
+"""The names of entries: those that no config lists, and baselines. Loads neither NumPy nor torch."""
 
 from collections.abc import Sequence
 
 from nas_steps.facts import FROM_NOTHING, PRETRAINED, PROBE
+from nas_steps.spaces.baselines import to_be_fitted
+from nas_steps.spaces.language.sizing import is_named, parse_named
 
 
 def rival_names(sides: Sequence[int]) -> dict[str, str]:
@@ -12,3 +14,10 @@ def rival_names(sides: Sequence[int]) -> dict[str, str]:
     """
     names = [f"{PRETRAINED}_r{side}" for side in sorted(sides, reverse=True)]
     return dict.fromkeys([*(names or [PRETRAINED]), PROBE], "pretrained") | {FROM_NOTHING: "from_nothing"}
+
+
+def takes_a_budget(entry: str) -> bool:
+    """Return whether a baseline takes its size from a budget; False for other entries' names."""
+    if is_named(entry):
+        return parse_named(entry).is_fitted
+    return to_be_fitted(entry) is not None

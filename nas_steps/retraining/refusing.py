@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nas_steps.config.schema import Config
+from nas_steps.config.text import TextData
 from nas_steps.errors import UserError
 from nas_steps.facts import NATIVE_CLASSES, NATIVE_SHAPE
 from nas_steps.provenance.files import read_json, remember
@@ -35,7 +36,7 @@ def check_baselines(config: Config, store: str | Path) -> None:
 def known_shape(config: Config) -> tuple[int, int, int] | None:
     """Return channels, classes and side of the images; None if they are the user's own."""
     data = config.data
-    if data.source not in NATIVE_CLASSES:
+    if isinstance(data, TextData) or data.source not in NATIVE_CLASSES:
         return None
     side, channels = NATIVE_SHAPE[data.source]
     return channels if data.channels == "auto" else data.channels, NATIVE_CLASSES[data.source], data.resolution or side

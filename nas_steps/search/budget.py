@@ -24,16 +24,21 @@ from nas_steps.search.selecting import compared, tuned
 from nas_steps.search.settings import BudgetSettings, Counted, CountedStage, CountedSupernet
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.declare import declared
+from nas_steps.spaces.language.space import LanguageSpace
 from nas_steps.spaces.protocol import Space
 
 #: a backward pass costs about twice a forward pass
 TRAINING_FACTOR = 3
+#: of a multiply-accumulate
+FLOPS = 2
 #: architectures drawn for the mean size of a candidate
 DRAWS = 64
 #: least number of evaluations of random search
 FEWEST_EVALUATIONS = 2
 
 UNIT = "training multiply-accumulates for each image of the training set"
+#: an image of text is one context: what is counted is the whole training
+UNIT_OF_TEXT = "training multiply-accumulates, each of which is two FLOPs"
 
 
 def budget(
@@ -53,6 +58,8 @@ def budget(
     supernet's training, an evaluation is a forward pass of the images that calibrate and score, and random search gets
     as many evaluations as the strategy with the most. `evaluation` and the strategies' `prices` are what
     `nas_steps.search.spent` counts a finished search by.
+
+    A training on text costs its compute, whatever the network; `images` is 1 and `valid` the windows that are scored.
     """
     space, network, shared = declared(settings.space), settings.network, settings.supernet
     shape: dict[str, Any] = {"inputs": inputs, "classes": classes}
@@ -83,6 +90,8 @@ def budget(
         "untrained": TRAINING_FACTOR * trained.batch / images,
         "screened": TRAINING_FACTOR * settings.screened[1] / images * candidate,
     }
+    if trained.compute is not None:
+        prices |= {"epoch": 0.0, "part": trained.compute / FLOPS, "score": (trained.rates or 1) * valid / images}
     if shared is not None:
         # it is trained on the whole space, whatever the constraints
         paths = evaluated
@@ -102,7 +111,8 @@ def budget(
         scores = epochs if trained.each_epoch else evaluations * trained.seeds if trained.epochs else 0
         passes = prices["epoch"] * epochs + prices["score"] * scores + prices["untrained"] * evaluations
         proposed = evaluations * settings.screened[0] - (evaluations - new)
-        return float(prices["supernet"] + evaluated * passes + prices["screened"] * proposed)
+        parts = prices.get("part", 0.0) * epochs
+        return float(prices["supernet"] + evaluated * passes + parts + prices["screened"] * proposed)
 
     def priced(each: Callable[[int], list[int]], evaluations: int) -> float:
         return sampling_cost(each(evaluations))
@@ -206,7 +216,7 @@ def budget(
     for entry in strategies.values():
         entry["relative"] = entry["training_macs"] / reference
     return {
-        "unit": UNIT,
+        "unit": UNIT_OF_TEXT if isinstance(space, LanguageSpace) else UNIT,
         "supernet_macs": supernets.get(1),
         "candidate_macs": candidate,
         "matched_to": matched_to,

@@ -1,7 +1,7 @@
 """What a search really cost, from its history and the prices in budget.json. Imports no torch.
 
-All costs are training multiply-accumulates for each image of the training set. A search by evaluations costs
-the sum of them, in the order of its history; a supernet costs the epochs that it trained.
+All costs are training multiply-accumulates for each image of the training set; of text, of the whole training. A search
+by evaluations costs the sum of them, in the order of its history; a supernet costs the epochs that it trained.
 """
 
 from collections import Counter, defaultdict
@@ -50,7 +50,9 @@ def _evaluation(line: Line, prices: Mapping[str, Any]) -> float:
     epochs = _count(line["epochs"])
     scores = epochs if prices["each_epoch"] else prices["scores"] if epochs and line["status"] == "ok" else 0
     macs = (_count(line["macs"]) or prices["macs"]) * prices["scale"]
-    return float(macs * (prices["epoch"] * epochs + prices["score"] * scores + prices["untrained"]))
+    passes = macs * (prices["epoch"] * epochs + prices["score"] * scores + prices["untrained"])
+    # a part of a training on text costs the same for every network
+    return float(passes + prices.get("part", 0.0) * epochs)
 
 
 def _screening(history: Sequence[Line], price: float) -> dict[str, float]:

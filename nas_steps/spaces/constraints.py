@@ -13,6 +13,8 @@ from nas_steps.spaces.cells.costs import CellBlocks
 from nas_steps.spaces.cells.paths import cell_paths
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.costs import CONSTRAINED, Costs, CostTable, read_costs
+from nas_steps.spaces.language.blocks import LanguageBlocks
+from nas_steps.spaces.language.space import LanguageSpace
 from nas_steps.spaces.mobile.costs import MobileBlocks
 from nas_steps.spaces.mobile.paths import mobile_paths
 from nas_steps.spaces.mobile.space import MobileSpace
@@ -93,18 +95,22 @@ def constrained_space(space: Space, constraints: Any, costs: str | Path | None) 
     return space
 
 
-def blocks_of(space: Space, network: object = None) -> MobileBlocks | CellBlocks:
+def blocks_of(space: Space, network: object = None) -> MobileBlocks | CellBlocks | LanguageBlocks:
     """Return the blocks of a space; only counting cells needs their skeleton `network`. Raises TypeError."""
     if isinstance(space, MobileSpace):
         return MobileBlocks(space)
     if isinstance(space, CellSpace):
         return CellBlocks(space, network)
-    raise TypeError(f"{type(space).__name__} is neither cells nor mobile")
+    if isinstance(space, LanguageSpace):
+        return LanguageBlocks(space)
+    raise TypeError(f"{type(space).__name__} has neither cells nor blocks nor layers")
 
 
 def paths_of(space: Space) -> Paths:
     """Return the architectures of a space as paths, of all if it limits another one. Raises TypeError."""
     blocks = blocks_of(getattr(space, "space", space))
+    if isinstance(blocks, LanguageBlocks):
+        raise TypeError(f"the architectures of space {space.name} are not written as paths")
     return mobile_paths(blocks) if isinstance(blocks, MobileBlocks) else cell_paths(blocks)
 
 

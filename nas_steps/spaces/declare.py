@@ -4,16 +4,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas_steps.spaces.cells.space import CellSpace
+from nas_steps.spaces.language.declarations import KEYS
+from nas_steps.spaces.language.space import LanguageSpace
 from nas_steps.spaces.mobile.space import MobileSpace
 
-#: keys of the section for a space of cells and for a mobile one
+#: keys of the section for a space of cells, for a mobile one, and for one of language models
 OF_CELLS = ("inputs", "nodes", "edges", "operations", "edges_per_node", "concat", "none_is_choice")
 OF_MOBILE = ("stem", "stages", "head", "resolution")
+OF_LANGUAGE = KEYS
 
 
-def declared(keys: Any) -> CellSpace | MobileSpace:
+def declared(keys: Any) -> CellSpace | MobileSpace | LanguageSpace:
     """Build the space of a section that `nas_steps.config.space.filled` filled. Raises ValueError."""
-    given = {key: value for key in (*OF_CELLS, *OF_MOBILE) if (value := getattr(keys, key)) is not None}
+    every = (*OF_CELLS, *OF_MOBILE, *OF_LANGUAGE)
+    given = {key: value for key in every if (value := getattr(keys, key, None)) is not None}
+    if {"vocabulary", "mixer", "feed_forward"} <= given.keys():
+        return LanguageSpace.declare(keys.preset, given)
     if {"stem", "stages", "head"} <= given.keys():
         return MobileSpace.declare(keys.preset, given)
     if {"inputs", "nodes", "operations", "edges_per_node"} <= given.keys():
@@ -21,11 +27,20 @@ def declared(keys: Any) -> CellSpace | MobileSpace:
     raise ValueError(f"space {keys.preset} is not filled: it takes keys from its preset")
 
 
+def declared_on_images(keys: Any) -> CellSpace | MobileSpace:
+    """Build the same if its networks take images. Raises TypeError for a space of language models."""
+    space = declared(keys)
+    if isinstance(space, LanguageSpace):
+        raise TypeError(f"space {space.name} is of language models; one of networks for images is needed")
+    return space
+
+
 def declared_cells(keys: Any) -> CellSpace:
     """Build the same if it has cells. Raises TypeError for a mobile space."""
     space = declared(keys)
     if not isinstance(space, CellSpace):
-        raise TypeError(f"space {space.name} is mobile; a space of cells is needed")
+        kind = "mobile" if isinstance(space, MobileSpace) else "of language models"
+        raise TypeError(f"space {space.name} is {kind}; a space of cells is needed")
     return space
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from nas_steps.spaces.constraints import blocks_of, keeps
 from nas_steps.spaces.costs import CONSTRAINED, CostTable, Shape, counted
+from nas_steps.spaces.language.space import LanguageSpace
 from nas_steps.spaces.protocol import Space
 
 #: uniform draws for medians and shares
@@ -65,14 +66,17 @@ def profile_lines(
     `network` is the skeleton of final networks, which cells need; `batch` is the images of one forward pass.
     """
     table = counted(blocks_of(space, network), shape, batch)
-    return lines(profile(space, table, constraints, seed), space.name, shape)
+    return lines(profile(space, table, constraints, seed), space, shape)
 
 
-def lines(found: Mapping[str, Any], name: str, shape: Shape) -> list[str]:
+def lines(found: Mapping[str, Any], space: Space, shape: Shape) -> list[str]:
     """Spell a `profile`: a line for the space, one for each cost, one for the constraints."""
+    name, of = space.name, f"images of {shape.inputs} x {shape.side} x {shape.side} and {shape.classes} classes"
+    if isinstance(space, LanguageSpace):
+        of = f"contexts of {shape.side} tokens, of which there are {shape.classes}"
     text = [
-        f"space {name}: {_count(found['size'])} architectures for images of {shape.inputs} x {shape.side} x "
-        f"{shape.side} and {shape.classes} classes (least, median of {found['sample']} uniform draws, largest)"
+        f"space {name}: {_count(found['size'])} architectures for {of} (least, median of {found['sample']} uniform "
+        "draws, largest)"
     ]
     for what, one in found["costs"].items():
         limit = found["limits"].get(what)

@@ -62,8 +62,10 @@ class Sizing:
         with TemporaryDirectory() as folder:
             raw["data"]["path"] = folder
             plan = Plan(raw, "the config that nas_steps.start makes", root=str(Path(folder, "results")), warn=False)
+            data = plan.config.data
+            assert isinstance(data, Data)
             jobs = [(rule, job) for rule in STEPS for job in plan.jobs(rule)]
-            workload = Workload(plan, self.images(plan.config.data))
+            workload = Workload(plan, self.images(data))
             found = Forecast(plan, workload, jobs, self.speeds, self.machine.device, self.machine.slots)
         return Chosen(size, found, found.seconds)
 

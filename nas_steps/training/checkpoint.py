@@ -123,9 +123,15 @@ class Checkpoint:
         """Return the checkpoint of another training of the same step."""
         return self._all.of(name)
 
+    def part(self, name: str) -> Checkpoint:
+        """Return the checkpoint of a part of this training, which is removed with it."""
+        return self._all.of(f"{self.name}.{name}")
+
     def remove(self) -> None:
         if world().writes:
             self.file.unlink(missing_ok=True)
+            for part in self.file.parent.glob(f"{self.name}.*{self.file.suffix}"):
+                part.unlink(missing_ok=True)
 
     def _set_aside(self, kind: str, why: str) -> None:
         names = (self.file.with_name(f"{self.file.name}.{kind}-{number}") for number in count(1))

@@ -16,6 +16,7 @@ from torch import nn
 from nas_steps.config.space import Network
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import load_split, split_file
+from nas_steps.data.text.store import part_file
 from nas_steps.models.build import build
 from nas_steps.models.inherit import Inherited, inherit
 from nas_steps.provenance.files import read_json
@@ -25,12 +26,14 @@ from nas_steps.provenance.task import Task
 from nas_steps.training.devices import describe
 from nas_steps.training.job import Job, training_job
 from nas_steps.training.loop import judge, predict
-from nas_steps.training.networks import JUDGED, Images, Trained, load_images, train_network
+from nas_steps.training.networks import Images, load_data, train_network
 from nas_steps.training.parking import block_of, leave, park, take
 from nas_steps.training.progress import Progress
 from nas_steps.training.record import Entry, record, write
 from nas_steps.training.settings import TrainingSettings
+from nas_steps.training.texts import Texts, judge_text, load_text, score_text, units_of
 from nas_steps.training.together import ApartError, train_together
+from nas_steps.training.trained import JUDGED, Trained
 
 WEIGHTS = "weights.safetensors"
 
@@ -110,12 +113,13 @@ class Final:
     def skeleton(self) -> Network:
         return self.network or self.settings.network
 
-    def images(self, job: Job) -> Images:
+    def images(self, job: Job) -> Images | Texts:
+        """Return what it learns from, images or text."""
         settings = self.settings
         merged = settings.train_on == "train+valid"
-        return load_images(self.task.data, job.device, side=self.side, merged=merged, metric=settings.metric)
+        return load_data(self.task.data, job.device, side=self.side, merged=merged, metric=settings.metric)
 
-    def arguments(self, images: Images) -> dict[str, Any]:
+    def arguments(self, images: Images | Texts) -> dict[str, Any]:
         """Return the arguments of `train_network` and `train_together` that do not depend on the seed."""
         initial: Callable[[nn.Module], object] | None = None
         if self.warm is not None:
@@ -140,7 +144,7 @@ class Final:
         """Return the random seed; entries share it: they are compared in pairs, and B0 repeats the winner."""
         return derive_seed(self.settings.seed, "retraining", repetition)
 
-    def written(self, job: Job, images: Images, trained: Trained, repetition: int) -> Callable[[Path], None]:
+    def written(self, job: Job, images: Images | Texts, trained: Trained, repetition: int) -> Callable[[Path], None]:
         """Read the test set; return what writes the files of `record.write` into a folder."""
         task, settings = self.task, self.settings
         metrics = record(self.entry, repetition) | {
@@ -166,16 +170,25 @@ class Final:
             metrics["weights"] = self.begun[0]
         if self.more is not None:
             metrics |= self.more(trained)
-        judged = {} if images.valid is None else {"valid": images.valid}
-        if trained.status == "ok":
-            judged["test"] = test_images(task.data, images)
-            metrics |= read_test(trained, task.data, images, judged["test"])
+        tested, predicted = self._tested(job, images, trained)
+        metrics |= tested
         if not job.writes:
             return lambda _folder: None
         state = trained.model.state_dict()
         weights = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
-        predicted = predictions(trained, judged)
         return lambda folder: write(folder, metrics, trained.history, weights, predicted)
+
+    def _tested(
+        self, job: Job, images: Images | Texts, trained: Trained
+    ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the figures on the test set, and the predictions of an unbroken training that this process writes."""
+        if isinstance(images, Texts):
+            return read_text(trained, self.task.data, images)
+        judged, tested = {} if images.valid is None else {"valid": images.valid}, {}
+        if trained.status == "ok":
+            judged["test"] = test_images(self.task.data, images)
+            tested = read_test(trained, self.task.data, images, judged["test"])
+        return tested, predictions(trained, judged) if job.writes else {}
 
 
 def final_job(task: Task, entry: Entry, settings: TrainingSettings, **how: Any) -> None:
@@ -187,7 +200,9 @@ def final_job(task: Task, entry: Entry, settings: TrainingSettings, **how: Any) 
         return
     with training_job(task, settings, processes=settings.processes, seed=task.seed, **final.what) as job:
         images = final.images(job)
-        with Progress(settings.recipe.epochs, f"{entry.name}, seed {task.seed}") as progress:
+        with Progress(
+            settings.recipe.epochs * len(settings.recipe.rates), f"{entry.name}, seed {task.seed}"
+        ) as progress:
             trained = train_network(
                 **final.arguments(images),
                 seed=final.seed(task.seed),
@@ -272,3 +287,27 @@ def read_test(trained: Trained, data: str | Path, images: Images, test: DeviceIm
         "test_images": len(test),
         "test_file": {"name": file.name, "sha256": meta.checksums[file.name]},
     }
+
+
+def read_text(trained: Trained, data: str | Path, texts: Texts) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the figures on the test part, how long the training was, and the predictions of valid and test.
+
+    Predictions are nats (float64) and bytes (int64) by unit of text, see `texts.units_of`: `valid_nats`, `valid_bytes`
+    and so on. Of an unsound training there are none.
+    """
+    more: dict[str, Any] = {name: trained.last(name) for name in ("tokens", "flops")} | {"tried": trained.tried}
+    if trained.status != "ok":
+        return more, {}
+    parts = {} if texts.valid is None else {"valid": texts.valid}
+    scores = {name: score_text(trained.model, part) for name, part in parts.items()}
+    scores["test"] = score_text(trained.model, load_text(data, texts.train.device, "test"))
+    found: dict[str, np.ndarray] = {}
+    for name, score in scores.items():
+        found[f"{name}_nats"], found[f"{name}_bytes"] = units_of(score)
+    judged, file = judge_text(scores["test"]), part_file(data, "test")
+    return {
+        **{f"test_{name}": figure for name, figure in zip(JUDGED, judged, strict=True)},
+        "test_images": len(found["test_bytes"]),
+        "test_file": {"name": file.name, "sha256": texts.meta.checksums[file.name]},
+        **more,
+    }, found

@@ -12,8 +12,10 @@ from uuid import uuid4
 import torch
 
 import nas_steps
+from nas_steps.data.sizes import content_of
 from nas_steps.data.store import read_meta
 from nas_steps.errors import UserError
+from nas_steps.facts import NEG_BITS_PER_BYTE
 from nas_steps.metrics import ACCURACY, undefined
 from nas_steps.provenance.fingerprint import code_fingerprint, edited_since
 from nas_steps.provenance.ledger import Cost
@@ -100,11 +102,11 @@ def training_job(
     The number of CPU threads is a setting, since it changes the last digits."""
     cost = task.cost
     cost.loaded()
-    if settings.metric != ACCURACY and (problem := undefined_on(task.data, settings.metric)):
+    if settings.metric not in (ACCURACY, NEG_BITS_PER_BYTE) and (problem := undefined_on(task.data, settings.metric)):
         raise UserError(problem)
     key: dict[str, Callable[[], str]] = {
         "settings": lambda: hashlib.sha256(Path(task.given.settings).read_bytes()).hexdigest(),
-        "data": lambda: read_meta(task.data).content,
+        "data": lambda: content_of(task.data),
         "code": lambda: _code(task),
         "torch": lambda: torch.__version__,
         "versions": lambda: describe_versions(TRAINS),

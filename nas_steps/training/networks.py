@@ -1,8 +1,7 @@
 """Train one network from its string: candidates, the shortlist, final models and scaled ones."""
 
-import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,20 @@ from nas_steps.config.space import Network
 from nas_steps.data.balance import class_weights
 from nas_steps.data.batches import DeviceImages
 from nas_steps.data.store import Meta, Split, load_split, merge, part_of, read_meta
+from nas_steps.data.text.store import is_text
 from nas_steps.metrics import ACCURACY
 from nas_steps.models.build import build, size
 from nas_steps.models.mobile.slicing import last_linear
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.training.batch_norms import synchronise
 from nas_steps.training.checkpoint import Checkpoint
+from nas_steps.training.language import train_language
 from nas_steps.training.layer_decay import stage_of
 from nas_steps.training.loop import Batch, DivergedError, Row, fit, judge
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import SupervisedLearner, check_precision
-
-#: the figures of `judge` as columns of a split
-JUDGED = ("loss", "accuracy", "metric")
+from nas_steps.training.texts import Texts, load_texts
+from nas_steps.training.trained import JUDGED, Trained
 
 
 @dataclass(frozen=True)
@@ -71,33 +71,18 @@ def load_images(
     return Images(meta, on_device(train), None if merged else on_device(valid), side, metric)
 
 
-@dataclass
-class Trained:
-    """A trained network. With status `diverged` the model is as it was left, and accuracies are NaN."""
-
-    model: nn.Module
-    parameters: int
-    macs: int
-    history: list[Row] = field(default_factory=list)
-    status: str = "ok"
-    reason: str = ""
-    micro_batches: int = 1  # of a batch, in the end
-
-    @property
-    def seconds(self) -> float:
-        """The time in training steps."""
-        return sum(row["seconds"] for row in self.history)
-
-    def last(self, column: str) -> float:
-        """Return a figure of the last epoch; NaN if the training diverged or the column is missing."""
-        return self.history[-1].get(column, math.nan) if self.status == "ok" and self.history else math.nan
+def load_data(folder: str | Path, device: torch.device, *, merged: bool = False, **how: Any) -> Images | Texts:
+    """Read images as `load_images` does, with `how`, or text, if that was prepared."""
+    if is_text(folder):
+        return load_texts(folder, device, merged=merged)
+    return load_images(folder, device, merged=merged, **how)
 
 
 def train_network(
     architecture: str,
     network: Network,
     recipe: Recipe,
-    images: Images,
+    images: Images | Texts,
     *,
     seed: int,
     progress: Progress,
@@ -108,10 +93,15 @@ def train_network(
 ) -> Trained:
     """Build `architecture` and train it by `recipe`; deterministic in `seed`, interrupted or not. `stop` is `fit`'s.
 
+    With text it is a language model (`train_language`), of which `network` and `probe` say nothing. With images:
+
     `initial` may change the initialised weights in place, on the CPU; it returns None if it left them. Random weights
     all learn, without `layer_decay` and with batch norms of their own, whatever the recipe. Of a `probe` the last
     linear layer learns alone, and batch norms keep their statistics. With `recipe.ema` the average is evaluated and
     returned. Divergence is a status. Raises UserError for a precision that the device does not have."""
+    if isinstance(images, Texts):
+        how: dict[str, Any] = {"seed": seed, "progress": progress, "checkpoint": checkpoint}
+        return train_language(architecture, recipe, images, stop=stop, initial=initial, **how)
     check_precision(recipe, images.train.device)
     counted = size(architecture, network, **images.shape, side=images.side)
     model, recipe = started(architecture, network, recipe, images, seed=seed, initial=initial, probe=probe)

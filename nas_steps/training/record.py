@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from nas_steps.metrics import ACCURACY
+from nas_steps.facts import ACCURACY, NEG_BITS_PER_BYTE
 from nas_steps.provenance.files import atomic, write_csv, write_json
 
 HISTORY = ("epoch", "learning_rate", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "seconds")
+#: more columns of a language model: what it had read, and its FLOPs
+OF_TEXT = ("tokens", "flops")
 #: the status of a training that another one makes needless, or for which the space has no architecture
 UNNEEDED = "unneeded"
 
@@ -62,6 +64,7 @@ def write(
 ) -> None:
     """Write a training's four files; metrics.json, the record, comes last."""
     columns = (*HISTORY, *(["valid_metric"] if metrics.get("metric") not in (None, ACCURACY) else []))
+    columns = (*columns, *([*OF_TEXT] if metrics.get("metric") == NEG_BITS_PER_BYTE else []))
     write_csv(output / "history.csv", ({key: row.get(key) for key in columns} for row in history), columns)
     for name, tensors in (("weights", weights), ("predictions", predictions)):
         with atomic(output / f"{name}.safetensors") as temporary:

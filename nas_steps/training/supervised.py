@@ -59,14 +59,16 @@ def layered_groups(model: nn.Module, weight_decay: float, layer_decay: float) ->
     ]
 
 
-def optimizer_of(groups: list[dict[str, object]], settings: Recipe | SupernetTraining) -> torch.optim.Optimizer:
+def optimizer_of(
+    groups: list[dict[str, object]], settings: Recipe | SupernetTraining, betas: tuple[float, float] = ADAMW_BETAS
+) -> torch.optim.Optimizer:
     """Return SGD with Nesterov momentum, or AdamW; the learning rate is set anew before each step."""
     if settings.optimizer == "sgd":
         momentum, tensors = settings.momentum, [one for group in groups for one in group["params"]]  # type: ignore[attr-defined]
         # on a CPU torch's loop is kept, whose last bits differ
         fused = True if all(one.device.type == "cuda" for one in tensors) else None
         return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=momentum, nesterov=momentum > 0, fused=fused)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=ADAMW_BETAS, fused=True)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, fused=True)
 
 
 def averaged(model: nn.Module, decay: float) -> AveragedModel:
@@ -99,6 +101,9 @@ class SupervisedLearner(Learner):
 
     `seed` is that of mixup and CutMix; `class_weights` (classes,) are factors of the losses."""
 
+    #: of AdamW
+    betas = ADAMW_BETAS
+
     def __init__(
         self,
         model: nn.Module,
@@ -117,7 +122,7 @@ class SupervisedLearner(Learner):
             groups = layered_groups(model, recipe.weight_decay, recipe.layer_decay)
         else:
             groups = decay_groups(model, recipe.weight_decay)
-        self.optimizer = optimizer_of(groups, recipe)
+        self.optimizer = optimizer_of(groups, recipe, self.betas)
         self.stateful = {"model": model, "optimizer": self.optimizer, "scaler": self.scaler}
         if self.average is not None:
             self.stateful["average"] = self.average

@@ -21,9 +21,10 @@ from nas_steps.training.checkpoint import Checkpoint, State
 from nas_steps.training.loop import Batch, DivergedError, Judged, Row, evaluation_batch, fit
 from nas_steps.training.micro_batches import out_of_memory
 from nas_steps.training.mixing import mixed
-from nas_steps.training.networks import JUDGED, Images, Trained, class_weighted, epoch_of, started
+from nas_steps.training.networks import Images, class_weighted, epoch_of, started
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import SupervisedLearner, check_precision, learning
+from nas_steps.training.trained import JUDGED, Trained
 
 #: by kind of device, the load of networks (`load_of`) up to which their seeds together are faster: three of them 1.15
 #: to 2.4 times on one core, above it 1.0 to 1.5 times (benchmarks/seeds_together.py); of GPUs there are no figures

@@ -6,10 +6,11 @@ from nas_steps.config.data import Data, known_side
 from nas_steps.config.schema import Config
 from nas_steps.config.search import measured_latency
 from nas_steps.config.space import filled
+from nas_steps.config.text import TextData, vocabulary_size
 from nas_steps.facts import NATIVE_CLASSES, NATIVE_SHAPE
 from nas_steps.provenance.files import read_json
 from nas_steps.search.latency_table import identity, read_table, refuse_others
-from nas_steps.spaces.declare import declared
+from nas_steps.spaces.declare import declared_on_images
 
 
 def table_of(config: Config) -> str | None:
@@ -23,16 +24,18 @@ def check_latencies(config: Config, prepared: Path) -> None:
     latency = measured_latency(config.search)
     if latency is None or latency.table is None:
         return
-    own = identity(declared(filled(config.space)), config.retrain.network.model_dump(mode="json"))
+    own = identity(declared_on_images(filled(config.space)), config.retrain.network.model_dump(mode="json"))
     wanted = {**known_shape(config.data, prepared), "batch": latency.batch}
     refuse_others(latency.table, read_table(latency.table), own, wanted)
 
 
-def known_shape(data: Data, prepared: Path) -> dict[str, int | None]:
+def known_shape(data: Data | TextData, prepared: Path) -> dict[str, int | None]:
     """Return the images' channels (`inputs`), side and number of classes; None for what only their files show.
 
     `prepared` is the folder of the prepared data, which need not be there.
     """
+    if isinstance(data, TextData):
+        return {"inputs": 1, "side": data.context, "classes": vocabulary_size(data)}
     if (prepared / "meta.json").is_file():
         found = read_json(prepared / "meta.json")
         return {"inputs": found["shape"][0], "side": found["shape"][1], "classes": len(found["classes"])}

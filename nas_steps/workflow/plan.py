@@ -17,9 +17,12 @@ from nas_steps.config.load import load, read_yaml
 from nas_steps.config.search import constrained, measured_latency, needs_costs
 from nas_steps.config.space import filled
 from nas_steps.config.strategies import SAMPLING, Enas, Gradient
+from nas_steps.config.text import TextData
 from nas_steps.config.walk import nearest_key
 from nas_steps.config.weights import is_file, pretrains
 from nas_steps.data.content import content_fingerprint, same_outcome
+from nas_steps.data.text.content import text_fingerprint
+from nas_steps.data.text.files import KINDS, TOKENIZER
 from nas_steps.errors import UserError
 from nas_steps.estimation.table import check_table
 from nas_steps.export.packages import packages_of
@@ -28,10 +31,10 @@ from nas_steps.provenance.modules import MODULES, remembered
 from nas_steps.provenance.settings import write_settings
 from nas_steps.provenance.step import Step, cardinality, common_folder, expand
 from nas_steps.provenance.versions import describe_versions
-from nas_steps.retraining.names import rival_names
+from nas_steps.retraining.names import rival_names, takes_a_budget
 from nas_steps.search.slots import slot_entry, slots
-from nas_steps.spaces.baselines import family_of, to_be_fitted
-from nas_steps.spaces.declare import declared
+from nas_steps.spaces.baselines import family_of
+from nas_steps.spaces.declare import declared, declared_on_images
 from nas_steps.spaces.mobile.space import MobileSpace
 from nas_steps.workflow.latencies import check_latencies, table_of
 from nas_steps.workflow.steps import STEPS
@@ -86,7 +89,7 @@ class Plan:
         self._settings: dict[tuple[str, str], str] = {}
         self._values: dict[tuple[str, str], dict[str, Any]] = {}
         self._code: dict[tuple[str, ...], str] = {}
-        self.content = self._content_of_images()
+        self.content = self._content_of_data()
         self.benchmark_content = self._content_of_benchmark()
         self.table_content = self._content_of_latencies()
         self.weights_content = self._content_of_weights()
@@ -95,7 +98,7 @@ class Plan:
         check_latencies(self.config, Path(self.placed(self.data_folder)))
         estimator = self.config.search.estimator
         if isinstance(estimator, Table):
-            space, memory = declared(filled(self.config.space)), f"{self.store}/tables.json"
+            space, memory = declared_on_images(filled(self.config.space)), f"{self.store}/tables.json"
             content = f"{self.benchmark_content} {code_fingerprint(check_table.__module__)}"
             check_table(estimator.path, estimator, space, memory, content)
 
@@ -240,9 +243,11 @@ class Plan:
 
     # ------------------------------------------------------------------------------------------------ data
 
-    def _content_of_images(self) -> str:
-        """Return a fingerprint of the user's images; empty if none of theirs are read."""
+    def _content_of_data(self) -> str:
+        """Return a fingerprint of the text, or of the user's images; empty if none of theirs are read."""
         data = self.config.data
+        if isinstance(data, TextData):
+            return text_fingerprint(data, f"{self.store}/file_hashes.json", Path(self.root))
         path = data.path if data.source in ("folder", "npz") and self.reads_images else None
         return "" if path is None else content_fingerprint(path, f"{self.store}/file_hashes.json", self.root)
 
@@ -268,6 +273,8 @@ class Plan:
         if the data were prepared before and another answer would have led to others.
         """
         data = self.config.data
+        if isinstance(data, TextData):
+            return f"{self.root}/data/{data.source}-{Path(self.settings('text')).stem.removeprefix('text-')}"
         plain = self.settings("data")
         self.tolerance = self.tolerance_text if data.source == "folder" else ""
         self._forget("data")
@@ -294,7 +301,9 @@ class Plan:
 
     @property
     def tolerance_given(self) -> str:
-        """The same, if it is not the default."""
+        """The same, if it is not the default; empty for text."""
+        if isinstance(self.config.data, TextData):
+            return ""
         default = type(self.config.data)()
         given = any(getattr(self.config.data, key) != getattr(default, key) for key in TOLERANCE)
         return self.tolerance_text if self.config.data.source == "folder" and given else ""
@@ -303,6 +312,8 @@ class Plan:
         """Raise UserError if another run has prepared the data meanwhile, and otherwise than this config asks."""
         data = self.config.data
         lies = Path(self.placed(self.data_folder))
+        if isinstance(data, TextData):
+            return
         if data.source == "folder" and Path(lies, "meta.json").is_file() and not same_outcome(lies, data):
             raise UserError(
                 f"another run has prepared {lies} meanwhile, with another data.unreadable or data.max_image_pixels "
@@ -310,7 +321,12 @@ class Plan:
             )
 
     def data(self, *splits: str) -> list[str]:
-        """Return the prepared files of some splits, and meta.json."""
+        """Return the prepared files of some splits, and meta.json; of text, its tokens if they are no bytes, too."""
+        data = self.config.data
+        if isinstance(data, TextData):
+            parts = [f"{split}_{what}.{end}" for split in splits for what, end in KINDS.items()]
+            names = [*parts, *([TOKENIZER] if data.tokens == "bpe" else []), "meta.json"]
+            return [f"{self.data_folder}/{name}" for name in names]
         arrays = [f"{self.data_folder}/{split}_{what}.npy" for split in splits for what in ("images", "labels")]
         return [*arrays, f"{self.data_folder}/meta.json"]
 
@@ -321,7 +337,9 @@ class Plan:
         if data.path is None:
             return ""
         options = [f"--path={data.path}"]
-        if data.source == "folder":
+        if isinstance(data, TextData):
+            options += ["--leave-out", self.root]
+        elif data.source == "folder":
             options += ["--leave-out", self.root, "--unreadable", data.unreadable]
             options += ["--max-image-pixels", str(data.max_image_pixels)]
         return shlex.join(options)
@@ -349,9 +367,18 @@ class Plan:
         return self.table is None
 
     @property
-    def reads_images(self) -> bool:
+    def reads_data(self) -> bool:
         """Whether something is trained: all but a table's searches, or the supernets whose networks are looked up."""
         return self.trains or bool(self._axes["gradient"] or self._axes["enas"])
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether language models are trained."""
+        return isinstance(self.config.data, TextData)
+
+    @property
+    def reads_images(self) -> bool:
+        return self.reads_data and not self.reads_text
 
     @property
     def reproduces(self) -> bool:
@@ -570,7 +597,7 @@ class Plan:
     def winners(self, entry: str) -> list[str]:
         """Return where an entry's architecture stands, or what it is fitted to; the others wait for no search."""
         budget = self.config.retrain.budget
-        fitted = budget is not None and budget.winner and to_be_fitted(entry) is not None
+        fitted = budget is not None and budget.winner and takes_a_budget(entry)
         if self.entries[entry] in ("searched", "random", "from_nothing") or fitted:
             return [f"{self.folder}/ranking/winners.csv"]
         return []
@@ -609,9 +636,9 @@ class Plan:
         return files
 
     def images_reported(self) -> list[str]:
-        """Return the prepared files that the report reads: test images if there are predictions, or what is said of
+        """Return the prepared files that the report reads: the test part if there are predictions, or what is said of
         the images that supernets learnt from."""
-        return self.data("test") if self.trains else self.data() if self.reads_images else []
+        return self.data("test") if self.trains else self.data() if self.reads_data else []
 
     @property
     def report(self) -> str:
@@ -633,7 +660,7 @@ class Plan:
                 own = step.variant(wildcards)
                 variant = " ".join(filter(None, (own, self.options(step, wildcards).get("family"))))
                 files = step.files(**wildcards)
-                if name == "data":
+                if step.folder == "data":
                     # what preparing the data cost is no result of one experiment
                     files.pop("cost")
                 made = found.get((name, variant))
@@ -658,8 +685,8 @@ class Plan:
 
     def listed(self) -> list[str]:
         """Return what the manifest is made from. The arrays are not among it: meta.json holds their checksums."""
-        files = [file for made in self.made() if made.rule != "data" for file in made.files]
-        return [*(self.data() if self.reads_images else []), *files]
+        files = [file for made in self.made() if made.step.folder != "data" for file in made.files]
+        return [*(self.data() if self.reads_data else []), *files]
 
     def fingerprints(self) -> dict[str, dict[str, str]]:
         """Return what each step's files are made with now, by `Made.name`: name of the settings, code, versions."""

@@ -22,6 +22,7 @@ from nas_steps.models.language.attention import attend
 from nas_steps.models.language.mixers import GatedConvolution, GatedLinearAttention, MinGruMixer
 from nas_steps.models.language.network import LanguageModel, build_language
 from nas_steps.models.language.scan import gated_linear_attention, scan
+from nas_steps.spaces.costs import Shape
 from nas_steps.spaces.language.baselines import baseline
 from nas_steps.spaces.language.blocks import LanguageBlocks
 from nas_steps.spaces.language.costs import count_architecture, flops_per_token, in_blocks
@@ -175,7 +176,7 @@ def test_blocks_sum_to_the_architecture(space: LanguageSpace) -> None:
     used = set()
     for architecture in members(space):
         used |= set(blocks.of(architecture))
-        counts = [blocks.count(name, 33) for name in blocks.of(architecture)]
+        counts = [blocks.count(name, Shape(1, 33, 256)) for name in blocks.of(architecture)]
         assert tuple(map(sum, zip(*counts, strict=True))) == count_architecture(architecture, 33)
     assert used == names
 
@@ -197,7 +198,7 @@ def test_presets_have_the_sizes_that_they_promise() -> None:
     small, large = (LanguageBlocks(PRESETS[name]) for name in ("language_small", "language_gpt2"))
 
     def largest(blocks: LanguageBlocks) -> int:
-        most = blocks.cheapest(lambda name: -blocks.count(name, 256)[0])
+        most = blocks.cheapest(lambda name: -blocks.count(name, Shape(1, 256, 256))[0])
         return count_architecture(most, 256)[0]
 
     assert largest(small) == 2_842_464

@@ -41,13 +41,16 @@ class Windows(NamedTuple):
 class Score(NamedTuple):
     """What a network's predictions of a part cost, float64 nats, and the int64 bytes that they are about.
 
-    Both are summed by document and by window. A process that scored a share of each batch has the sums of its share.
+    Both are summed by document and by window. `tokens` were predicted, and `right` of them as the likeliest, if the
+    network's likeliest tokens are known. A process that scored a share of each batch has the sums of its share.
     """
 
     document_nats: NDArray[np.float64]
     document_bytes: NDArray[np.int64]
     window_nats: NDArray[np.float64]
     window_bytes: NDArray[np.int64]
+    tokens: int = 0
+    right: int = 0
 
 
 class DeviceText:
@@ -83,6 +86,10 @@ class DeviceText:
     @property
     def documents(self) -> int:
         return len(self._starts)
+
+    @property
+    def vocabulary(self) -> int:
+        return self._tokens.size
 
     @property
     def windows_count(self) -> int:
@@ -127,7 +134,7 @@ class DeviceText:
 
     def score(
         self,
-        nats: Callable[[Tensor, Tensor], Tensor],
+        nats: Callable[[Tensor, Tensor], Tensor | tuple[Tensor, Tensor]],
         batch_size: int,
         *,
         rank: int = 0,
@@ -135,18 +142,24 @@ class DeviceText:
     ) -> Score:
         """Sum what the predictions of a network cost, over all windows.
 
-        `nats` gives the negative log-likelihoods (B, T) of targets from inputs, both int64 (B, T).
+        `nats` gives the negative log-likelihoods (B, T) of targets from inputs, both int64 (B, T). With them it may
+        give whether each target is the likeliest token, bool (B, T).
         """
         documents, windows = np.zeros((2, self.documents)), np.zeros((2, self.windows_count))
+        tokens = right = 0
         for batch in self.windows(batch_size, rank=rank, processes=processes):
             counted = batch.counted.cpu()
-            costs = nats(batch.inputs, batch.targets).detach().cpu().double().where(counted, 0.0).numpy()
+            found = nats(batch.inputs, batch.targets)
+            plain, likeliest = found if isinstance(found, tuple) else (found, torch.zeros_like(counted))
+            tokens, right = tokens + int(counted.sum()), right + int((likeliest.cpu() & counted).sum())
+            costs = plain.detach().cpu().double().where(counted, 0.0).numpy()
             sizes = (self._bytes_of[batch.targets].cpu() * counted).numpy()
             owners = np.searchsorted(self._starts, batch.positions.numpy().reshape(-1), side="right") - 1
             for place, values in enumerate((costs, sizes)):
                 documents[place] += np.bincount(owners, values.reshape(-1), minlength=self.documents)
                 windows[place, batch.first : batch.first + len(values)] = values.sum(axis=1)
-        return Score(documents[0], documents[1].astype(np.int64), windows[0], windows[1].astype(np.int64))
+        whole = [one[1].astype(np.int64) for one in (documents, windows)]
+        return Score(documents[0], whole[0], windows[0], whole[1], tokens, right)
 
     def _places(self, count: int, seed: int, step: int) -> Tensor:
         generator = torch.Generator().manual_seed(derive_seed(seed, "contexts", step))

@@ -18,8 +18,9 @@ from nas_steps.data.splitting import missing_shares
 from nas_steps.data.store import META, SPLITS
 from nas_steps.data.text.dealing import deal_by_bytes, thin
 from nas_steps.data.text.documents import Documents, documents
+from nas_steps.data.text.files import TOKENIZER
 from nas_steps.data.text.settings import TextSettings
-from nas_steps.data.text.store import COLUMNS, TOKENIZER, part_file
+from nas_steps.data.text.store import COLUMNS, part_file
 from nas_steps.data.text.survey import Alike, Document, contents, find_alike, fingerprint_of, survey
 from nas_steps.data.text.tokens import START, Bytes, Tokens, check_tokenizers, train_bpe
 from nas_steps.data.writing import Hashed

@@ -6,6 +6,7 @@ document is predicted like any other, and no START is ever predicted.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_steps.data.store import MEND, META, SPLITS, disagrees, open_array
+from nas_steps.data.text.files import KINDS, TOKENIZER
 from nas_steps.data.text.tokens import Bytes, Tokens, read_bpe
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import read_csv, read_json
 
-#: the byte pairs, if tokens are not bytes
-TOKENIZER = "tokenizer.json"
 COLUMNS = ("document", "bytes", "tokens")
-#: by kind, what a part's file holds
-KINDS = {"tokens": "npy", "documents": "csv"}
 
 
 @dataclass(frozen=True)
@@ -66,6 +64,14 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+
+def is_text(folder: str | Path) -> bool:
+    """Return whether the prepared data are text. Raises UserError if there are none."""
+    path = Path(folder) / META
+    if not path.is_file():
+        raise UserError(f"{path} is missing: the data were not prepared; run snakemake")
+    return "vocabulary" in read_json(path)
 
 
 def part_file(folder: str | Path, part: str, kind: str = "tokens") -> Path:
@@ -126,6 +132,12 @@ def load_part(folder: str | Path, name: str) -> Part:
     if (len(rows), int(own.sum()), int(lengths.sum()) + len(rows)) != (size.documents, size.bytes, size.tokens):
         raise disagrees(table, f"{len(rows)} documents of {own.sum()} bytes", f"{size.documents} of {size.bytes}")
     return Part(tokens, ends - lengths - 1, own, names)
+
+
+def chance_level(meta: TextMeta, part: str) -> float:
+    """Return minus the bits per byte of a part for which all tokens are as likely."""
+    size = meta.parts[part]
+    return -math.log2(meta.vocabulary) * (size.tokens - size.documents) / size.bytes
 
 
 _SIZES = tuple(PartSize.__dataclass_fields__)

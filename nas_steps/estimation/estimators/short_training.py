@@ -23,7 +23,7 @@ class ShortTrainings(TrainingEstimator):
     settings: ShortTraining
 
     def units(self, proposal: Proposal) -> int:
-        return self.settings.seeds * (proposal.epochs or self.settings.epochs)
+        return self.settings.seeds * len(self.settings.rates) * (proposal.epochs or self.settings.epochs)
 
     def estimate(self, proposal: Proposal, progress: Progress, checkpoint: Checkpoint) -> Estimate:
         if self.settings.seeds == 1:
@@ -37,7 +37,11 @@ class ShortTrainings(TrainingEstimator):
         return mean(trainings)
 
     def _trained(self, proposal: Proposal, repetition: int, progress: Progress, checkpoint: Checkpoint) -> Estimate:
-        recipe = self.settings.model_copy(update={"epochs": proposal.epochs or self.settings.epochs})
+        epochs, whole = proposal.epochs or self.settings.epochs, self.settings.compute
+        update: dict[str, object] = {"epochs": epochs}
+        if whole is not None:
+            update["compute"] = whole * epochs / self.settings.epochs
+        recipe = self.settings.model_copy(update=update)
         trained = self.train(proposal, recipe, repetition, progress=progress, checkpoint=checkpoint)
         return estimate_of(proposal, trained, trained.last("valid_metric"))
 

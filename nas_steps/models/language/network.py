@@ -66,6 +66,7 @@ class LanguageModel(nn.Module):
 
     def __init__(self, architecture: LanguageArchitecture) -> None:
         super().__init__()
+        self.architecture = architecture
         frame = self.frame = architecture.frame
         self.embedding = nn.Embedding(frame.vocabulary, frame.width)
         self.positions = nn.Embedding(frame.positions, frame.width) if frame.positions else None

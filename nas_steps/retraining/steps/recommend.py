@@ -8,9 +8,12 @@ from safetensors.numpy import load_file
 from scipy import stats
 
 from nas_steps.data.store import load_split, read_meta
+from nas_steps.data.text.store import chance_level as text_chance_level
+from nas_steps.data.text.store import is_text, read_text_meta
 from nas_steps.metrics import ACCURACY, chance, contributions, metric_of, worth_of_an_image
 from nas_steps.provenance.files import number, read_csv, read_json, write_json
 from nas_steps.provenance.task import Task
+from nas_steps.retraining.predictions import text_contributions
 from nas_steps.retraining.recommend import BY_RANKING, BY_VALID, candidates, choose, recommendation
 from nas_steps.retraining.settings import RecommendSettings
 from nas_steps.retraining.summary import Metrics, by_entry, mean_of, sound
@@ -21,12 +24,17 @@ def main(task: Task) -> None:
     settings = task.read_settings(RecommendSettings)
     trainings = [read_json(path) for path in task.trainings]
     merged = any(metrics["train_on"] == "train+valid" for metrics in trainings)
-    metric, labels, classes = metric_of(trainings), load_split(task.data, "valid").labels, read_meta(task.data).classes
-    correct = {} if merged else validated(trainings, task.predictions, labels, metric, len(classes))
+    metric = metric_of(trainings)
     scores = {row["entry"]: number(row["score"]) for row in (read_csv(task.winners) if merged else ())}
-    counts = np.bincount(labels, minlength=len(classes))
-    worth = worth_of_an_image(metric, counts)
-    given = candidates(trainings, correct, scores, chance_level(counts, metric), worth)
+    if is_text(task.data):
+        correct = {} if merged else validated_texts(trainings, task.predictions)
+        least, worth = text_chance_level(read_text_meta(task.data), "valid"), 1.0
+    else:
+        labels, classes = load_split(task.data, "valid").labels, read_meta(task.data).classes
+        correct = {} if merged else validated(trainings, task.predictions, labels, metric, len(classes))
+        counts = np.bincount(labels, minlength=len(classes))
+        least, worth = chance_level(counts, metric), worth_of_an_image(metric, counts)
+    given = candidates(trainings, correct, scores, least, worth)
     choice = choose(given, BY_RANKING if merged else BY_VALID, settings.tolerance)
     # from here on nothing is chosen
     of_entry = by_entry(trainings)
@@ -67,3 +75,16 @@ def validated(
     files = {(metrics["entry"], metrics["seed"]): path for metrics, path in zip(trainings, predictions, strict=True)}
     known = [(metrics["entry"], metrics["seed"]) for metrics in sound(trainings)]
     return {key: contributions(metric, load_file(files[key])["valid"], labels, classes) for key in known}
+
+
+def validated_texts(
+    trainings: Sequence[Metrics], predictions: Sequence[str | Path]
+) -> dict[tuple[str, int], np.ndarray]:
+    """Return what each unit of the validation text contributes to minus the bits per byte, as `validated` does."""
+    files = {(metrics["entry"], metrics["seed"]): path for metrics, path in zip(trainings, predictions, strict=True)}
+    found = {}
+    for metrics in sound(trainings):
+        key = metrics["entry"], metrics["seed"]
+        if (correct := text_contributions(files[key], "valid")) is not None:
+            found[key] = correct
+    return found

@@ -13,7 +13,7 @@ from nas_steps.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from nas_steps.training.final import Start
-    from nas_steps.training.networks import Trained
+    from nas_steps.training.trained import Trained
 
 
 def main(task: Task) -> None:

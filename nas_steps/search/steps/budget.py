@@ -1,6 +1,6 @@
 """Count each strategy's training cost and match random search to it."""
 
-from nas_steps.data.store import read_meta
+from nas_steps.data.sizes import sizes_of
 from nas_steps.provenance.files import write_json
 from nas_steps.provenance.task import Task
 from nas_steps.search.settings import BudgetSettings
@@ -12,9 +12,7 @@ def main(task: Task) -> None:
     from nas_steps.search.budget import budget
 
     task.cost.loaded()
-    meta, settings = read_meta(task.data), task.read_settings(BudgetSettings)
-    channels, side, _ = meta.shape
+    sizes, settings = sizes_of(task.data), task.read_settings(BudgetSettings)
     space = constrained_space(declared(settings.space), settings.constraints, task.blocks)
-    shape = {"inputs": channels, "classes": len(meta.classes), "side": side}
-    counted = budget(settings, **shape, images=meta.size("train"), valid=meta.size("valid"), within=space)
+    counted = budget(settings, **sizes.arguments, images=sizes.train, valid=sizes.valid, within=space)
     write_json(task.output("budget"), counted)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import product
 
+from nas_steps.spaces.costs import Shape
 from nas_steps.spaces.language.architectures import Frame, LanguageArchitecture, Layer
 from nas_steps.spaces.language.costs import Count, check_context, count_frame, count_layer
 from nas_steps.spaces.language.declarations import Size
+from nas_steps.spaces.language.memory import peak_of_frame, peak_of_layer
 from nas_steps.spaces.language.space import Chosen, LanguageSpace
 
 
@@ -34,14 +36,22 @@ class LanguageBlocks:
         """Name the blocks of all architectures, each once."""
         return [*self._frames, *self._layers]
 
-    def count(self, name: str, context: int) -> Count:
-        """Count a block's parameters, and its multiply-accumulates for one sequence of `context` tokens."""
+    def count(self, name: str, shape: Shape) -> Count:
+        """Count a block's parameters, and its multiply-accumulates for one sequence of `shape.side` tokens."""
+        context = shape.side
         if name in self._frames:
             frame, depth = self._frames[name]
             check_context(frame, context)
             return count_frame(frame, depth, context)
         frame, layer = self._layers[name]
         return count_layer(layer, frame, context)
+
+    def peak(self, name: str, shape: Shape) -> int:
+        """Estimate the numbers that a block needs at once for one sequence of `shape.side` tokens."""
+        if name in self._frames:
+            return peak_of_frame(self._frames[name][0], shape.side)
+        frame, layer = self._layers[name]
+        return peak_of_layer(layer, frame, shape.side)
 
     def cheapest(self, price: Callable[[str], float]) -> LanguageArchitecture:
         """Return the architecture with the smallest sum of its blocks' prices, exactly."""

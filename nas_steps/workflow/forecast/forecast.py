@@ -20,7 +20,7 @@ from nas_steps.workflow.plan import Plan
 
 #: rules by what they are for, in the order of a run
 STAGES: dict[str, tuple[str, ...]] = {
-    "data": ("data", "weights"),
+    "data": ("data", "text", "weights"),
     "search": (
         *(
             "measure_blocks",

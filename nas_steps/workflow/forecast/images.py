@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile, is_zipfile
 
 from nas_steps.config.data import Data
+from nas_steps.config.text import TextData
 from nas_steps.data.layout import arrange, named_as_image, opened
 from nas_steps.errors import UserError
 from nas_steps.facts import FOLDER_RESOLUTION, NATIVE_CLASSES, NATIVE_SHAPE
@@ -54,6 +55,8 @@ def images_of(plan: Plan) -> Images | None:
         except (KeyError, TypeError, ValueError, UserError):
             return None  # of another version, or damaged: the run itself says so
     data = plan.config.data
+    if isinstance(data, TextData):
+        return None
     if data.source in NATIVE_COUNTS:
         side, channels = NATIVE_SHAPE[data.source]
         return counted(data, NATIVE_COUNTS[data.source], NATIVE_CLASSES[data.source], channels, side)

@@ -17,7 +17,7 @@ from nas_steps.spaces.cells.costs import BASE
 from nas_steps.spaces.cells.space import CellSpace
 from nas_steps.spaces.constraints import blocks_of
 from nas_steps.spaces.costs import Shape, divided
-from nas_steps.spaces.declare import declared
+from nas_steps.spaces.declare import declared_on_images
 from nas_steps.spaces.families.resnet import STAGES, with_small_stem
 from nas_steps.spaces.mobile.architectures import MobileArchitecture, is_mobile, parse_mobile
 from nas_steps.spaces.mobile.costs import count_architecture
@@ -38,7 +38,7 @@ class Sizes:
     def __init__(self, config: Config, images: Images) -> None:
         self.config = config
         self.images = images
-        self.space = declared(filled(config.space))
+        self.space = declared_on_images(filled(config.space))
         self._counts: dict[tuple[int, int], dict[str, int]] = {}
         self._blocks: dict[int, Any] = {}
         self._means: dict[tuple[int, int], float] = {}

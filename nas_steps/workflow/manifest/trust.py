@@ -34,8 +34,10 @@ def check_trust(plan: Plan, snakemake_folder: str | Path = ".snakemake") -> None
         return
     with contents_of(plan, state) as contents:
         # the name of their folder says what they were made from, and meta.json what they hold
-        _check_data([file for file, made in unknown.items() if made.rule == "data"], contents)
-        _check_results(plan, {file: made.name for file, made in unknown.items() if made.rule != "data"}, contents)
+        _check_data([file for file, made in unknown.items() if made.step.folder == "data"], contents)
+        _check_results(
+            plan, {file: made.name for file, made in unknown.items() if made.step.folder != "data"}, contents
+        )
 
 
 def contents_of(plan: Plan, state: Path) -> Contents:
@@ -46,7 +48,7 @@ def contents_of(plan: Plan, state: Path) -> Contents:
 def _check_data(files: list[str], contents: Contents) -> None:
     for file in files:
         path = Path(file)
-        if path.suffix == ".npy" and path.with_name("meta.json").is_file():
+        if path.name != "meta.json" and path.with_name("meta.json").is_file():
             wanted = read_json(path.with_name("meta.json"))["checksums"].get(path.name)
             if contents.of(path) != wanted:
                 raise UserError(f"{file} is not what meta.json beside it says; delete {path.parent} to prepare it anew")

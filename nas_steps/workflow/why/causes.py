@@ -38,7 +38,7 @@ class Causes:
         """Return the causes of one job, the nearest first; never empty."""
         record = self._record(job.output[0])
         # each setting of the data has files of its own name: compare with those that were read before
-        reader = self._record(self.plan.budgeted) if job.rule == "data" else None
+        reader = self._record(self.plan.budgeted) if job.rule in ("data", "text") else None
         found = [] if reader is None else self._data(reader["input"] or [])
         if record is not None:
             found += dict.fromkeys(self._changes(job, record))
@@ -110,7 +110,8 @@ class Causes:
 
     def _data(self, inputs: list[str]) -> list[str]:
         """Return how the prepared data differ from those that the job read last time."""
-        new, now = Path(self.plan.data_folder), Path(self.plan.settings("data")).stem
+        step = "text" if self.plan.reads_text else "data"
+        new, now = Path(self.plan.data_folder), Path(self.plan.settings(step)).stem
         old = {Path(file).parent for file in inputs if Path(file).parent.parent == new.parent} - {new}
-        names = [f"data-{folder.name.rpartition('-')[2]}" for folder in sorted(old)]
+        names = [f"{step}-{folder.name.rpartition('-')[2]}" for folder in sorted(old)]
         return [line for name in names for line in self._settings(name, now)]
