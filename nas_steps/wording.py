@@ -5,10 +5,9 @@ For language models they speak of bits per byte, of which fewer are better, of F
 
 import re
 
-from nas_steps.metrics import ACCURACY, WORDS
+from nas_steps.facts import ACCURACY, NEG_BITS_PER_BYTE
+from nas_steps.metrics import WORDS
 
-#: the metric of language models
-OF_TEXT = "neg_bits_per_byte"
 #: pattern and replacement, in the order in which they are applied
 _PHRASES: tuple[tuple[str, str], ...] = (
     (r"\bmultiply-accumulates \(MACs\)", "FLOPs"),
@@ -46,7 +45,7 @@ def in_words(text: str, metric: str) -> str:
     """Return a text that speaks of accuracy in the words of another metric."""
     if metric == ACCURACY:
         return text
-    if metric == OF_TEXT:
+    if metric == NEG_BITS_PER_BYTE:
         return of_text(text)
     one = WORDS[metric]
     several = "balanced accuracies" if metric == "balanced_accuracy" else "macro-F1 figures"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from nas_steps.facts import NEG_BITS_PER_BYTE
 from nas_steps.retraining.recommend import AT_MOST, BY_RANKING, BY_VALID, RULES
-from nas_steps.wording import OF_TEXT, in_words
+from nas_steps.wording import in_words
 
 
 @pytest.mark.parametrize(
@@ -35,16 +36,16 @@ def test_texts_of_accuracy_speak_of_the_metric(text: str, expected: str) -> None
     ],
 )
 def test_texts_of_images_speak_of_language_models(text: str, expected: str) -> None:
-    assert in_words(text, OF_TEXT) == expected
+    assert in_words(text, NEG_BITS_PER_BYTE) == expected
 
 
 def test_the_rule_of_the_recommendation_holds_for_bits() -> None:
-    rule = in_words(RULES[BY_VALID] + AT_MOST.format(points="0.5"), OF_TEXT)
+    rule = in_words(RULES[BY_VALID] + AT_MOST.format(points="0.5"), NEG_BITS_PER_BYTE)
     assert rule == (
         "Of the networks that may be the best, the one with the fewest FLOPs a token. A network may be if the 95 % "
         "interval of its difference to the best validation bits per byte holds 0. It may be at most 0.005 bits per "
         "byte above."
     )
     assert "learnt the validation text, so the ranking's validation bits per byte choose" in in_words(
-        RULES[BY_RANKING], OF_TEXT
+        RULES[BY_RANKING], NEG_BITS_PER_BYTE
     )

@@ -223,6 +223,10 @@ class Bits(Measure):
     def differences(self, value: float) -> float:
         return value
 
+    def training(self, macs: float | None) -> str:
+        """Spell the FLOPs of a training, of which files hold the multiply-accumulates."""
+        return numbers.macs(None if macs is None else 2 * macs)
+
     def difference_axis(self, intervals: str) -> str:
         return f"bits per byte saved on test text{intervals}"
 
