@@ -17,6 +17,7 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"\bMACs\b", "FLOPs"),
     # the better figure is the lower one
     (r"\bhighest (mean )?validation accuracy\b", r"lowest \1validation bits per byte"),
+    (r"\ba validation accuracy\b", "validation bits per byte"),
     (r"\bno accuracy above the sample's best\b", "no bits per byte below the sample's best"),
     (r"\bat or above the median accuracy\b", "at or below the median bits per byte"),
     (r"\bmore accurate\b", "better"),

@@ -29,6 +29,7 @@ def test_texts_of_accuracy_speak_of_the_metric(text: str, expected: str) -> None
         ("An accuracy, the accuracies; Accuracy.", "Bits per byte, the bits per byte; Bits per byte."),
         ("the most accurate is more accurate", "the best is better"),
         ("the highest mean validation accuracy", "the lowest mean validation bits per byte"),
+        ("no network has a validation accuracy", "no network has validation bits per byte"),
         ("1 M multiply-accumulates an image, the fewest MACs", "1 M FLOPs a token, the fewest FLOPs"),
         ("a finite number of test images", "a finite amount of test text"),
         ("500 multiply-accumulates of a context", "500 multiply-accumulates of a context"),

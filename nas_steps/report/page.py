@@ -120,17 +120,20 @@ def all_figures(results: Results) -> dict[str, Markup | None]:
 def estimated(results: Results) -> str:
     """Tell how the search evaluates."""
     estimator, screen = results.config.search.estimator, results.config.search.screen
+    whole = trained_text(estimator) if results.text and isinstance(estimator, Training) else ""
     if isinstance(estimator, ShortTraining):
-        text = f"{numbers.plural(estimator.epochs, 'epoch')} an evaluation"
-        if results.text:
-            text = f"{trained_text(estimator)} an evaluation"
+        text = f"{whole or numbers.plural(estimator.epochs, 'epoch')} an evaluation"
         if estimator.halving is not None:
-            text = f"{numbers.listed([str(one) for one in results.rungs])} epochs by successive halving"
+            rungs = numbers.listed([str(one) for one in results.rungs])
+            spent = f"{rungs} of {estimator.epochs} parts of {whole}" if whole else f"{rungs} epochs"
+            text = f"{spent} by successive halving"
         text += f", the mean of {estimator.seeds} seeds" if estimator.seeds > 1 else ""
     elif isinstance(estimator, Extrapolation):
-        text = f"{estimator.observe} of {estimator.epochs} epochs an evaluation, the curve extrapolated"
+        unit = f"parts of {whole}" if whole else "epochs"
+        text = f"{estimator.observe} of {estimator.epochs} {unit} an evaluation, the curve extrapolated"
     elif isinstance(estimator, ZeroCost):
-        text = f"scored untrained by {estimator.proxy} on {numbers.plural(estimator.batch_size, 'image')}"
+        one = "context" if results.text else "image"
+        text = f"scored untrained by {estimator.proxy} on {numbers.plural(estimator.batch_size, one)}"
     elif isinstance(estimator, SharedWeights):
         trained, sampling = numbers.plural(estimator.supernet.epochs, "epoch"), estimator.supernet.sampling
         text = f"scored by the weights of a supernet, trained for {trained} with {sampling} sampling"

@@ -76,6 +76,12 @@ def test_what_is_not_known_is_not_shown_as_a_number(missing: float | None) -> No
     assert "Times are medians" not in found
 
 
+def test_an_alternative_is_better_not_more_accurate() -> None:
+    whole = {"entry": "llama", "rule": "", "alternatives": [{"entry": "evolution-1", "role": "more accurate"}]}
+    found = card(NETWORK, whole, METRICS, Recipe(), META, LINE, [])
+    assert "recommends another network, `llama`; this is the alternative that is better." in found
+
+
 def test_byte_pairs_are_named() -> None:
     found = written([], {**META, "tokens": "bpe", "vocabulary": 4096})
     assert "4,096 byte pairs, learnt from the training part (`tokenizer.json`)" in found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import pytest
 from made_up import MadeUp, loaded, report, write
 from test_report_page import Page, check_sound, read
 
+from nas_steps.config.estimators import Extrapolation, ShortTraining, ZeroCost
 from nas_steps.provenance.files import read_csv
 from nas_steps.report.cautions import few_documents
 from nas_steps.report.clock import by_the_clock
 from nas_steps.report.figures import accuracy_against
 from nas_steps.report.forest import forest
+from nas_steps.report.page import estimated
 from nas_steps.report.recommendation import recommend
 from nas_steps.report.results import Results
 from nas_steps.report.verdict import decide
@@ -144,6 +147,27 @@ def test_the_clock_says_where_the_slower_network_stood(results: Results) -> None
     }
     assert float(ended) == pytest.approx(-figures[fast], abs=0.0006)
     assert float(stood) == pytest.approx(-figures[slow] + 0.1 * (4 - parts), abs=0.0006)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "words"),
+    [
+        (ShortTraining(compute=5e11, seeds=2), "500 G FLOPs an evaluation, the mean of 2 seeds"),
+        (
+            ShortTraining(compute=5e11, epochs=4, warmup_epochs=0, halving={"epochs": 1, "eta": 4}),
+            "1 and 4 of 4 parts of 500 G FLOPs by successive halving",
+        ),
+        (
+            Extrapolation(kind="extrapolation", compute=5e11, epochs=8, observe=4),
+            "4 of 8 parts of 500 G FLOPs an evaluation, the curve extrapolated",
+        ),
+        (ZeroCost(kind="zero_cost", proxy="snip", batch_size=8), "scored untrained by snip on 8 contexts"),
+    ],
+)
+def test_evaluations_are_told_in_flops(results: Results, estimator: Any, words: str) -> None:
+    search = results.config.search.model_copy(update={"estimator": estimator, "screen": None})
+    changed = replace(results, config=results.config.model_copy(update={"search": search}), rungs=(1, 4))
+    assert estimated(changed).translate(SPACES) == words
 
 
 def test_images_have_no_clock() -> None:
