@@ -109,7 +109,7 @@ WORLDS: dict[str, dict[str, Any]] = {
         "data": {"source": "stdlib"},
         "search": {
             "estimator": {"compute": 1e12, "epochs": 4, "halving": {}},
-            "strategies": {"random": {"rounds": 2, "evaluations": 8}, "bayesian": {}, "reinforce": {}},
+            "strategies": {"random": {"rounds": 2}, "bayesian": {}, "reinforce": {}},
             "screen": {"proxy": "params"},
             "constraints": {"macs": 1e12},
         },
