@@ -19,7 +19,7 @@ from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTrain
 from nas_steps.config.text import TextData
 from nas_steps.errors import UserError
 from nas_steps.metrics import ACCURACY
-from nas_steps.report import factorial, figures, fronts, numbers, predictions, reproduced, signals, tables, thumbnails
+from nas_steps.report import factorial, figures, fronts, numbers, predictions, reproduced, signals, spending, thumbnails
 from nas_steps.report.cells import draw_cell
 from nas_steps.report.columns import Table
 from nas_steps.report.corpus import corpus, language_space, trained_text
@@ -85,7 +85,7 @@ def render(results: Results, made: Mapping[str, Table], verdict: Verdict, tested
         squares=predictions.matrix(tested) if tested is not None and small else [],
         pairs=predictions.confused_pairs(made["confusion"]),
         thumbnails=thumbnails.mistakes(tested, config.report.mistakes),
-        energy_note=tables.energy_note(results),
+        energy_note=spending.energy_note(results),
         links=links,
         versions={package: _version(package) for package in PACKAGES},
         n=numbers,
