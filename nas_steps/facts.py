@@ -17,6 +17,8 @@ NATIVE_SHAPE: dict[str, tuple[int, int]] = {
 }
 #: and their classes
 NATIVE_CLASSES: dict[str, int] = {"digits": 10, "cifar10": 10, "cifar100": 100, "fashion_mnist": 10, "svhn": 10}
+#: tokens of a text that is read byte by byte
+BYTES = 256
 #: side in pixels of the stored images of a folder, unless data.resolution says another one
 FOLDER_RESOLUTION = 128
 

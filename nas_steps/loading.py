@@ -20,6 +20,7 @@ from nas_steps.errors import UserError, known
 from nas_steps.models.saved import saved_network
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.regular import irregular
+from nas_steps.spaces.language.parsing import is_language
 
 RECOMMENDED, METRICS, WEIGHTS, MANIFEST = "recommended.json", "metrics.json", "weights.safetensors", "manifest.json"
 #: a larger image is not decoded
@@ -128,6 +129,11 @@ def load(path: str | Path, entry: str | None = None, seed: int | None = None) ->
     if (reason := irregular(folder / METRICS)) is not None:
         raise UserError(f"{folder / METRICS} {reason}; {_WANTED}")
     metrics = read_json(folder / METRICS)
+    if is_language(metrics["architecture"] or ""):
+        raise UserError(
+            f"the training {folder} is of a language model, but nas_steps.load reads classifiers of images; continue a "
+            "text with `python -m nas_steps.predict`"
+        )
     if metrics["status"] != "ok":
         raise UserError(f"the training {folder} has no usable network: {metrics['status']} {metrics['reason']}".strip())
     if (reason := irregular(folder / WEIGHTS)) is not None:

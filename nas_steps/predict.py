@@ -1,14 +1,19 @@
-"""Classify images with an exported model: `python -m nas_steps.predict MODEL IMAGES...`.
+"""Classify images with an exported model: `python -m nas_steps.predict MODEL IMAGES...`, or go on with a text.
 
 MODEL is an ONNX file, float32 or INT8, or an experiment's folder, whose recommended network is taken. IMAGES are files
 and folders, of which all pictures are taken, sorted. If their subfolders have the names of classes, the accuracy is
-printed at the end. Needs Pillow, NumPy and onnxruntime alone: no torch, no training data.
+printed at the end. A language model takes `--continue TEXT` or `--score FILE` instead.
+
+Needs Pillow, NumPy and onnxruntime alone, and tokenizers for byte pairs: no torch, no training data.
 """
 
 import argparse
+import codecs
 import csv
 import json
 import math
+import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -23,6 +28,7 @@ import onnxruntime
 from nas_steps.data.layout import named_as_image, printable, visible_files
 from nas_steps.data.photos import DEPTHS, TooLargeError, UnreadableError, decode, is_image
 from nas_steps.errors import UserError
+from nas_steps.generation import LanguageSession, content_of, is_language, open_language, windows_of_text
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.regular import FOLDER, MISSING, irregular
 from nas_steps.provenance.task import parser, run
@@ -32,7 +38,15 @@ MODULE = "nas_steps.predict"
 MAX_PIXELS = 200_000_000
 #: images that the network gets at once
 BATCH = 32
+#: classes that are told, and tokens that a text is continued by
+TOP, COUNT = 3, 200
 COLUMNS = ("image", "rank", "class", "probability", "label")
+#: options of the two kinds of models, by the name of the argument
+OF_IMAGES = {"images": "the images", "top": "--top", "batch": "--batch", "csv": "--csv"}
+OF_SAMPLES = {"tokens": "--tokens", "temperature": "--temperature", "seed": "--seed"}
+OF_TEXT = {"prompt": "--continue", "score": "--score", **OF_SAMPLES}
+#: what a terminal could take for a command
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 class Picture(NamedTuple):
@@ -43,19 +57,78 @@ class Picture(NamedTuple):
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print a line or an error for each image. Raises UserError at the end if there was an error."""
+    """Print a line or an error for each image, or a text. Raises UserError at the end if there was an error."""
     options = parser(MODULE, __doc__ or "")
     options.add_argument("model", help="an ONNX file of the export stage, or the folder of an experiment or entry")
-    options.add_argument("images", nargs="+", help="image files, and folders of them")
-    options.add_argument("--top", type=_positive, default=3, help="how many classes to tell, the likeliest first")
-    options.add_argument("--batch", type=_positive, default=BATCH, help="images that the network gets at once")
+    options.add_argument("images", nargs="*", help="image files, and folders of them")
+    options.add_argument(
+        "--top", type=_positive, help=f"how many classes to tell, the likeliest first (default: {TOP})"
+    )
+    options.add_argument("--batch", type=_positive, help=f"images that the network gets at once (default: {BATCH})")
     options.add_argument("--csv", metavar="FILE", help=f"also write them there: {', '.join(COLUMNS)}")
-    given = options.parse_args(arguments)
-    classes, session = load(recommended(given.model))
+    task = options.add_mutually_exclusive_group()
+    task.add_argument("--continue", dest="prompt", metavar="TEXT", help="go on with this text, a document's start")
+    task.add_argument("--score", metavar="FILE", help="tell the bits per byte of a text file, a document")
+    options.add_argument("--tokens", type=_positive, help=f"how many tokens to go on for (default: {COUNT})")
+    options.add_argument(
+        "--temperature", type=_temperature, help="divides the logits; 0: always the likeliest token (default: 1)"
+    )
+    options.add_argument("--seed", type=_natural, help="of the drawn tokens (default: 0)")
+    given = options.parse_intermixed_args(arguments)
+    path = recommended(given.model)
+    session = opened(path)
+    check_options(given, path, language := is_language(session.get_modelmeta().custom_metadata_map))
+    if language:
+        tell_text(open_language(path, session), given)
+    else:
+        tell_classes(classes_of(path, session), session, given)
+
+
+def check_options(given: argparse.Namespace, path: Path, language: bool) -> None:
+    """Raise UserError if an option is for the other kind of model, or if there is nothing to do."""
+    told = {name for name, value in vars(given).items() if value not in (None, [])}
+    kind, missing, foreign, wanted = (
+        ("is a language model", "give --continue TEXT or --score FILE", OF_IMAGES, told & {"prompt", "score"})
+        if language
+        else ("classifies images", "name image files or folders", OF_TEXT, told & {"images"})
+    )
+    if others := [words for name, words in foreign.items() if name in told]:
+        raise UserError(f"{path} {kind}; leave out {' and '.join(others)}{'' if wanted else f', and {missing}'}")
+    if not wanted:
+        raise UserError(f"{path} {kind}; {missing}")
+    if "score" in told and (lone := [words for name, words in OF_SAMPLES.items() if name in told]):
+        raise UserError(f"--score draws no tokens; leave out {' and '.join(lone)}, or give --continue TEXT")
+
+
+def tell_text(language: LanguageSession, given: argparse.Namespace) -> None:
+    """Print a text with its continuation, as it grows, or what a file costs. Raises UserError."""
+    if given.score is not None:
+        found = language.score(windows_of_text(language.tokens, content_of(given.score), language.context))
+        print(
+            f"{printable(given.score)}: {found.bits_per_byte:.4f} bits per byte over {found.bytes:,} bytes; "
+            f"{100 * found.accuracy:.1f} % of {found.tokens:,} tokens are the likeliest"
+        )
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def show(content: bytes, final: bool = False) -> None:
+        print(CONTROL.sub("\ufffd", decoder.decode(content, final)), end="", flush=True)
+
+    prompt = os.fsencode(given.prompt)
+    show(prompt)
+    heat = 1.0 if given.temperature is None else given.temperature
+    for number in language.continued(prompt, given.tokens or COUNT, temperature=heat, seed=given.seed or 0):
+        show(language.tokens.decode(np.array([number])))
+    show(b"", final=True)
+    print()
+
+
+def tell_classes(classes: Sequence[str], session: onnxruntime.InferenceSession, given: argparse.Namespace) -> None:
+    """Print a line or an error for each image. Raises UserError at the end if there was an error."""
     rows: list[tuple[str, int, str, float, str]] = []
     tried = failed = labelled = right = 0
     pictures = found_in(given.images, classes)
-    while group := list(islice(pictures, given.batch)):
+    while group := list(islice(pictures, given.batch or BATCH)):
         tried += len(group)
         for picture, shares in classified(session, group):
             if isinstance(shares, UserError):
@@ -63,7 +136,7 @@ def main(arguments: Sequence[str]) -> None:
                 print(f"error: {shares}", file=sys.stderr)
                 continue
             name = printable(picture.path)
-            best = np.argsort(-shares, kind="stable")[: given.top]
+            best = np.argsort(-shares, kind="stable")[: given.top or TOP]
             print(f"{name}: " + ", ".join(f"{classes[index]} {100 * shares[index]:.1f} %" for index in best))
             labelled += bool(picture.label)
             right += picture.label == classes[best[0]]
@@ -154,7 +227,13 @@ def recommended(path: str | Path) -> Path:
 
 
 def load(path: str | Path) -> tuple[list[str], onnxruntime.InferenceSession]:
-    """Return the class names and a session of an exported model. Raises UserError for any other file."""
+    """Return the class names and a session of an exported classifier. Raises UserError for any other file."""
+    session = opened(path)
+    return classes_of(path, session), session
+
+
+def opened(path: str | Path) -> onnxruntime.InferenceSession:
+    """Return a session of an ONNX file. Raises UserError if there is none."""
     reason = irregular(path)
     if reason == FOLDER:
         raise UserError(
@@ -164,10 +243,16 @@ def load(path: str | Path) -> tuple[list[str], onnxruntime.InferenceSession]:
     if reason is not None:
         raise UserError(f"there is no model {path}" if reason == MISSING else f"the model {path} {reason}")
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 (onnxruntime's exceptions have no common class of their own)
         raise UserError(f"{path} cannot be loaded as an ONNX model: {error}") from None
+
+
+def classes_of(path: str | Path, session: onnxruntime.InferenceSession) -> list[str]:
+    """Return the class names of an exported classifier. Raises UserError if the file is none."""
     properties = session.get_modelmeta().custom_metadata_map
+    if is_language(properties):
+        raise UserError(f"{path} is a language model, which has no classes; continue a text with it")
     if "classes" not in properties:
         raise UserError(f"{path} holds no class names; it was not exported by nas-steps")
     classes: Any = None
@@ -182,7 +267,7 @@ def load(path: str | Path) -> tuple[list[str], onnxruntime.InferenceSession]:
             f"{path} does not take square uint8 images (batch, 1 or 3, side, side), or does not tell apart as many "
             "classes as it names; it was not exported by nas-steps"
         )
-    return [str(name) for name in classes], session
+    return [str(name) for name in classes]
 
 
 def predict(session: onnxruntime.InferenceSession, path: str | Path) -> np.ndarray:
@@ -239,6 +324,19 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no number; give 1 or more")
     return int(text)
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number; give 0 or more")
+    return int(text)
+
+
+def _temperature(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (value := float(text)) < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is no temperature; give 0 or more")
 
 
 if __name__ == "__main__":

@@ -93,6 +93,7 @@ localrules:
     gather_recipes,
     gather_family,
     gather_factorial,
+    gather_rungs,
     gather_exports,
 
 
@@ -106,6 +107,8 @@ wildcard_constraints:
     entry=r"[A-Za-z0-9_.-]+?",
     base="[a-z_]+",
     scaling="[a-z]+",
+    network="[A-Za-z0-9_]+",
+    factor=r"[0-9.]+",
 
 
 onstart:

@@ -146,3 +146,40 @@ rule gather_factorial:
         **step("gather_factorial"),
     shell:
         RUN
+
+
+# Does it last? Language models at several sizes with the compute of each rung; a job for each network, rung and seed.
+if plan.climbs:
+
+    rule train_rung:
+        """Train one network at all its sizes with the compute of one rung."""
+        input:
+            data=DATA("train", "valid"),
+            winners=lambda w: plan.climber(w.network),
+        output:
+            **step("train_rung").outputs,
+        log:
+            step("train_rung").log,
+        threads: THREADS
+        resources:
+            **TRAINING,
+        params:
+            **step("train_rung"),
+        shell:
+            RUN
+
+
+    rule gather_rungs:
+        """Estimate the best loss of each network at each compute, and the compute multipliers of the searched ones."""
+        input:
+            trained=every("train_rung", "trained"),
+        output:
+            **step("gather_rungs").outputs,
+        log:
+            step("gather_rungs").log,
+        resources:
+            **GATHERING,
+        params:
+            **step("gather_rungs"),
+        shell:
+            RUN

@@ -32,6 +32,7 @@ FLOOR = {
     "ranking": 9,
     "retraining": 10,
     "scaling": 10,
+    "generation": 9,
     "export": 10,
     "predict": 10,
     "loading": 10,
@@ -91,6 +92,7 @@ def test_no_modules_import_each_other() -> None:
         "nas_steps.report.steps.report",
         "nas_steps.data.__main__",
         "nas_steps.predict",
+        "nas_steps.generation",
         "nas_steps.workflow.manifest.write",
     ],
 )

@@ -17,6 +17,7 @@ import onnxruntime
 import pytest
 import torch
 from exported_world import exported, recommended
+from language_world import language_training
 from PIL import Image
 from tiny_world import MIXED, prepared, retrained
 
@@ -92,6 +93,11 @@ def test_a_network_that_is_not_there_is_refused_in_words(experiment: Path, tmp_p
     refused("recommends no network: every training diverged; name an entry")
     shutil.rmtree(tmp_path / "results" / "data")
     refused("the prepared data of .* are not there", experiment / "retraining" / "darts-0-s0")
+
+
+def test_a_language_model_is_refused_in_words() -> None:
+    with pytest.raises(UserError, match="is of a language model, but nas_steps.load reads classifiers of images; cont"):
+        nas_steps.load(Path(language_training()).parent)
 
 
 def test_of_several_prepared_data_the_manifest_names_the_right_one(experiment: Path) -> None:

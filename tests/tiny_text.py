@@ -32,11 +32,16 @@ TINY: dict[str, Any] = {
         "feed_forward": ["gelu_e4", "relu2_e2"],
     },
     "search": {
-        "estimator": SHORT,
+        "estimator": {**SHORT},
         "strategies": {"random": {}, "evolution": {"population": 2, "sample": 1, "children": 1, "rounds": 2}},
     },
-    "ranking": {"shortlist": 1, "uniform": 2, "recipe": SHORT},
-    "retrain": {"recipe": {**SHORT, "epochs": 2, "learning_rates": [1e-3, 1e-2]}, "seeds": 2, "uniform": 1},
+    "ranking": {"shortlist": 1, "uniform": 2, "recipe": {**SHORT}},
+    "retrain": {
+        "recipe": {**SHORT, "epochs": 2, "learning_rates": [1e-3, 1e-2]},
+        "seeds": 2,
+        "uniform": 1,
+        "baselines": ["gpt2", "llama_d16_l2"],
+    },
 }
 ATTENTION = "lm_v256_d16_rope_rms/2x_attn_h2+gelu_e4"
 CONVOLUTION = "lm_v256_d8_rope_rms_tied/conv_k3+relu2_e2"

@@ -13,6 +13,8 @@ from nas_steps.config.strategies import SUPERNET_KINDS, Random
 from nas_steps.facts import FILE, NORMALISATIONS
 from nas_steps.spaces.constraints import given
 from nas_steps.spaces.declare import declared
+from nas_steps.spaces.language.sizing import heads_of
+from nas_steps.spaces.language.space import LanguageSpace
 from nas_steps.spaces.mobile.space import MobileSpace
 
 #: the value of a path in settings: an option of the command gives the path itself
@@ -124,6 +126,20 @@ def ranking_estimator(config: Config, _: str) -> Json:
 def factorial_recipe(config: Config) -> str:
     """Return the path of the factorial's recipe."""
     return "retrain.recipe" if config.scaling.factorial.recipe is None else "scaling.factorial.recipe"
+
+
+def rungs_recipe(config: Config) -> str:
+    """Return the path of the recipe of the rungs."""
+    return "retrain.recipe" if config.scaling.rungs.recipe is None else "scaling.rungs.recipe"
+
+
+def head_width(config: Config, _: str) -> int | None:
+    """Return the width of a head in most of the space's language models, of the middle width; None for images."""
+    space = declared(filled(config.space))
+    if not isinstance(space, LanguageSpace):
+        return None
+    widths = space.choices.widths
+    return 2 * max(1, widths[len(widths) // 2] // heads_of(space) // 2)
 
 
 def inherited(config: Config, _: str) -> Json | None:

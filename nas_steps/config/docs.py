@@ -16,6 +16,7 @@ from nas_steps.config.schema import Config
 from nas_steps.config.section import Augment, Jitter, ResizedCrop
 from nas_steps.config.space import Network
 from nas_steps.config.strategies import STRATEGIES, Gradient
+from nas_steps.config.text import TextData
 from nas_steps.config.walk import alternatives, sections
 from nas_steps.errors import exact
 
@@ -44,6 +45,7 @@ differs there, and a key that has a row of its own below is as that row says.
 | `ofa_subnets.yaml` | the same among once-for-all subnets, within a budget of MACs |
 | `nasbench201_weight_sharing.yaml` | RSPS, DARTS, GDAS, SETN, ENAS against their published rows of NAS-Bench-201 |
 | `one_shot.yaml` | a supernet trained once and searched by several strategies: stages of MBConv blocks on CIFAR-10 |
+| `language.yaml` | language models at matched compute, against GPT-2's, Llama's, Primer's and nanoGPT's blocks |
 | `factorial.yaml` | what is search and what is scaling: three bases scaled in five ways at matched MACs, on CIFAR-10 |
 | `verdict_cifar10.yaml` | is searching worth it? Two strategies, three searches each, on a part of CIFAR-10 |
 | `cifar10.yaml` | CIFAR-10 as in the DARTS paper, for a GPU |
@@ -59,7 +61,8 @@ def page() -> str:
     parts = [HEAD, *_table("The experiment", _rows(Config, inside=False))]
     for name, field in Config.model_fields.items():
         for _, section in sections(field.annotation):
-            parts += _table(f"`{name}`", _rows(section, f"{name}."))
+            title = f"`{name}` of text" if section is TextData else f"`{name}`"
+            parts += _table(title, _rows(section, f"{name}."))
         if name == "search":
             parts += _table("Kinds of `search.estimator`", _kinds("search.estimator.", ESTIMATORS))
             parts += _table("Kinds of `search.strategies`", _kinds("search.strategies.{kind}.", STRATEGIES))

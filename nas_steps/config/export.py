@@ -32,7 +32,9 @@ class Performance(Section):
 class Export(Section):
     opset: int = Field(18, ge=18, le=24, description="ONNX operator set.")
     tolerance: float = Field(1e-3, gt=0, description="Largest difference of torch's and onnxruntime's logits.")
-    images: Positive | None = Field(None, description="Test images to compare on; null: all.")
+    images: Positive | None = Field(
+        None, description="Test images, or windows of text, to compare on; null: all images, or 256 windows."
+    )
     int8: Int8 = Field(default_factory=Int8, description="Quantised files.")
     performance: Performance = Field(default_factory=Performance, description="Latency and memory.")
     formats: list[Literal["openvino", "litert"]] = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nas_steps.config.estimators import ShortTraining, ZeroCost
+from nas_steps.config.estimators import SharedWeights, ShortTraining, ZeroCost
 from nas_steps.config.export import Export
 from nas_steps.config.ranking import Ranking, ranking_recipe
 from nas_steps.config.recipe import Recipe
@@ -23,7 +23,7 @@ from nas_steps.spaces.costs import Shape, counted
 from nas_steps.spaces.language.baselines import NAMES
 from nas_steps.spaces.language.blocks import LanguageBlocks
 from nas_steps.spaces.language.presets import DECLARED
-from nas_steps.spaces.language.sizing import is_named, parse_named, sized
+from nas_steps.spaces.language.sizing import check_within, fitted, is_named, parse_named, sized
 from nas_steps.spaces.language.space import LanguageSpace
 
 #: a forward and a backward pass cost three forward passes
@@ -40,6 +40,8 @@ RECIPE: Mapping[str, Any] = {
 }
 #: in a search the last validation counts alone
 SHORT: Mapping[str, Any] = {**RECIPE, "epochs": 1, "warmup_epochs": 0.05}
+#: how a supernet is trained; there are no batch norms to calibrate
+SUPERNET: Mapping[str, Any] = {**RECIPE, "epochs": 1, "warmup_epochs": 0.05, "sampling": "sandwich"}
 #: keys of recipes that images alone have
 OF_IMAGES = (
     "momentum", "label_smoothing", "augment", "drop_path", "auxiliary_weight", "mixup", "cutmix", "layer_decay",
@@ -69,12 +71,23 @@ def with_text_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
         "scaling": {"enabled": False},
         "export": {"int8": {"enabled": False}},
     }
-    if not isinstance(estimator, dict) or estimator.get("kind", "short_training") == "short_training":
+    kind = estimator.get("kind", "short_training") if isinstance(estimator, dict) else "short_training"
+    if kind == "short_training":
         defaults["search"]["estimator"] = SHORT
+    if kind == "shared_weights":
+        defaults["search"]["estimator"] = {"calibration_images": 0, "supernet": SUPERNET}
+    if _has_rung_recipe(raw.get("scaling")):
+        defaults["scaling"]["rungs"] = {"recipe": RECIPE}
     preset = space.get("preset", next(iter(DECLARED))) if isinstance(space, dict) else None
     if space is None or preset in DECLARED:
         defaults["space"]["vocabulary"] = data.get("vocabulary") or (BPE if data.get("tokens") == "bpe" else BYTES)
     return _filled(dict(raw), defaults, whole=("strategies", "baselines", "budget"))
+
+
+def _has_rung_recipe(scaling: Any) -> bool:
+    """Return whether the rungs have a recipe of their own, as it is written."""
+    rungs = scaling.get("rungs") if isinstance(scaling, dict) else None
+    return isinstance(rungs, dict) and isinstance(rungs.get("recipe"), dict)
 
 
 def _filled(given: dict[str, Any], defaults: Mapping[str, Any], whole: tuple[str, ...]) -> dict[str, Any]:
@@ -133,6 +146,11 @@ def check_text(
         problem = f"space.vocabulary is {space.choices.vocabulary}, but the data has {size} tokens"
         raise ValueError(f"{problem} (data.tokens, data.vocabulary); leave space.vocabulary out")
     _check_positions(space, data.context)
+    if isinstance(search.estimator, SharedWeights):
+        try:
+            space.common_settings()
+        except ValueError as error:
+            raise ValueError(f"search.estimator.kind is shared_weights, but {error}") from None
     for key, why in _of_images(weights, search, retrain, scaling, export, report):
         raise ValueError(f"{key}, {source}{why}")
     recipes = {"ranking.recipe": ranking.recipe} if ranking.final_share is None else {}
@@ -146,13 +164,16 @@ def check_text(
                 f"{key}.learning_rates are chosen by validation text, but retrain.train_on is train+valid, which "
                 "leaves none; give learning_rate alone, or set train_on: train"
             )
+    if (own := scaling.rungs.recipe) is not None:
+        _check_recipe("scaling.rungs.recipe", own.model_copy(update={"compute": scaling.rungs.compute}), source)
     if ranking.final_share is not None:
         recipes["ranking.final_share of retrain.recipe"] = ranking_recipe(ranking, retrain)
     table = counted(LanguageBlocks(space), Shape(1, data.context, size))
     _check_budgets(recipes, search, table.costs(table.largest("macs")).macs, data.context)
     _check_baselines(space, retrain, data.context)
     try:
-        smallest_within(table, constrained(search), space.name)
+        if constraints := constrained(search):
+            smallest_within(table, constraints, space.name)
     except UserError as error:
         raise ValueError(str(error)) from None
 
@@ -170,11 +191,10 @@ def _of_images(
                 why = "it trains a supernet of networks for images"
             yield f"search.strategies.{name} is of kind {strategy.kind}", f": {why}; take it out, or another kind"
     estimator, screen = search.estimator, search.screen
-    if not isinstance(estimator, ShortTraining | ZeroCost):
-        yield (
-            f"search.estimator.kind is {estimator.kind}",
-            "; take short_training or zero_cost",
-        )
+    if not isinstance(estimator, ShortTraining | ZeroCost | SharedWeights):
+        yield f"search.estimator.kind is {estimator.kind}", "; take short_training, shared_weights or zero_cost"
+    if isinstance(estimator, SharedWeights):
+        yield from _of_supernets(estimator)
     proxies = {"search.screen": None if screen is None else screen.proxy}
     proxies["search.estimator"] = estimator.proxy if isinstance(estimator, ZeroCost) else None
     for key, proxy in proxies.items():
@@ -203,8 +223,23 @@ def _of_images(
         yield f"retrain.start is {retrain.start}", ": there is no supernet of language models; leave it out"
     if export.int8.enabled:
         yield "export.int8.enabled is true", ", and there are no calibration images; set it to false"
+    if export.formats:
+        named = ", ".join(export.formats)
+        yield f"export.formats is {named}", ": a language model is an ONNX file alone; leave it out"
     if report.published:
         yield "report.published is given", ": it counts the skip connections of cells; leave it out"
+
+
+def _of_supernets(estimator: SharedWeights) -> Iterator[tuple[str, str]]:
+    key, supernet = "search.estimator", estimator.supernet
+    if estimator.calibration_images:
+        problem = f"{key}.calibration_images is {estimator.calibration_images}"
+        yield problem, ", and there are no batch norms to calibrate; set it to 0"
+    for name in ("augment", "resolution", "label_smoothing", "momentum"):
+        if getattr(supernet, name) != type(supernet).model_fields[name].get_default(call_default_factory=True):
+            yield f"{key}.supernet.{name} is given", ": it trains networks for images; leave it out"
+    if supernet.optimizer != "adamw":
+        yield f"{key}.supernet.optimizer is {supernet.optimizer}", ", which is learnt by adamw; leave it out"
 
 
 def _check_recipe(key: str, recipe: Recipe, source: str) -> None:
@@ -247,17 +282,24 @@ def _check_positions(space: LanguageSpace, context: int) -> None:
 
 
 def _check_baselines(space: LanguageSpace, retrain: Retrain, context: int) -> None:
+    """Refuse networks for images, sizes that cannot be built, and sizes above a budget in numbers."""
     for name in retrain.baselines:
         if not is_named(name):
             raise ValueError(
                 f"retrain.baselines has {name}, a network for images, but the data is text; take "
                 f"{', '.join(NAMES)}, or one of a size, as llama_d128_l4"
             )
-        if not parse_named(name).is_fitted:
-            try:
-                sized(name, space, context)
-            except ValueError as error:
-                raise ValueError(f"retrain.baselines: {error}") from None
-        elif retrain.budget is None:
+        budget, is_fitted = retrain.budget, parse_named(name).is_fitted
+        if is_fitted and budget is None:
             problem = f"retrain.baselines: {name} takes its size from a budget, and there is none"
             raise ValueError(f"{problem}; set retrain.budget: winner, or name a size, as {name}_d128_l4")
+        try:
+            limits = (None, None) if budget is None else (budget.macs, budget.parameters)
+            if not is_fitted:
+                check_within(name, sized(name, space, context), context, *limits)
+            elif limits != (None, None):
+                fitted(name, space, context, macs=limits[0], parameters=limits[1])
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        except ValueError as error:
+            raise ValueError(f"retrain.baselines: {error}") from None

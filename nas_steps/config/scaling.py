@@ -1,15 +1,21 @@
-"""The keys `scaling` and `scaling.factorial`: the winner's family, and search against scaling."""
+"""The keys `scaling`, `scaling.factorial` and `scaling.rungs`: the winner's family, search against scaling, and
+language models at several computes."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.section import EachOnce, Positive, Section
-from nas_steps.errors import UserError, known
+from nas_steps.errors import UserError, exact, known
 from nas_steps.spaces.baselines import parse_baseline, scalable_names
+from nas_steps.spaces.language.baselines import NAMES
+from nas_steps.spaces.language.sizing import parse_named
 from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
 from nas_steps.spaces.mobile.efficientnet import PUBLISHED, triples
 
@@ -64,6 +70,109 @@ class Factorial(Section):
         return self
 
 
+def _rising_from_one(value: list[float]) -> list[float]:
+    if value[0] != 1 or any(later <= earlier for earlier, later in pairwise(value)):
+        raise ValueError(f"given {[exact(one) for one in value]}, but they rise from 1; give for instance [1, 4, 16]")
+    return value
+
+
+class Rungs(Section):
+    """Does it last? Language models at several computes, at several sizes each (Hoffmann et al. 2022, section 3.2)."""
+
+    enabled: bool = Field(False, description="Whether to compare blocks over several computes; of text alone.")
+    compute: float | None = Field(None, gt=0, description="Training FLOPs of the first rung; there is no default.")
+    factors: Annotated[list[float], Field(min_length=3), AfterValidator(_rising_from_one)] = Field(
+        [1.0, 4.0, 16.0], description="Rungs: multiples of `compute`, from 1 on."
+    )
+    searched: Literal["winner", "strategies"] = Field(
+        "winner", description="Whose block is compared: the best ranked winner's, or that of each strategy's best one."
+    )
+    sizes: int = Field(
+        3, ge=3, le=9, description="Sizes of each network at each rung: its layers repeated, its width changed."
+    )
+    spread: float = Field(
+        2.0,
+        gt=1,
+        le=16,
+        description="FLOPs a token of the largest size over the middle one, and of that over the smallest.",
+    )
+    tokens_per_parameter: float = Field(
+        20.0, gt=0, description="Of the middle size, two FLOPs a token counting as a parameter (Hoffmann et al.: 20)."
+    )
+    aspect: float = Field(32.0, gt=0, description="Width per layer of all sizes, about.")
+    seeds: Positive = Field(1, description="Trainings of each size.")
+    recipe: Recipe | None = Field(None, description="The recipe but for its compute; null: `retrain.recipe`.")
+
+    def compute_of(self, factor: float) -> float:
+        """Return the training FLOPs of a rung."""
+        assert self.compute is not None
+        return self.compute * factor
+
+    @model_validator(mode="after")
+    def _has_compute(self) -> Rungs:
+        if self.enabled and self.compute is None:
+            raise ValueError(
+                "enabled is true, but no compute is given; set it to the training FLOPs of the first rung, for "
+                "instance compute: 1e12, of which one CPU core does about 1e10 a second"
+            )
+        return self
+
+
+#: the largest real size may cost so much more than the wanted one
+LARGER = 1.5
+#: the network of the rungs that is no strategy's and no baseline
+WINNER = "winner"
+
+
+def middle_flops(compute: float, tokens_per_parameter: float) -> float:
+    """Return the forward FLOPs a token F of the middle size: C = 3 F tokens, and tokens = ratio F / 2."""
+    return math.sqrt(2 * compute / (3 * tokens_per_parameter))
+
+
+def rung_networks(rungs: Rungs, strategies: Iterable[str], baselines: Iterable[str]) -> dict[str, str]:
+    """Return the networks that are compared, each with its kind: `searched` or `baseline`; none without rungs.
+
+    Of a baseline with a size, such as `llama_d128_l4`, the block counts.
+    """
+    if not rungs.enabled:
+        return {}
+    searched = [WINNER] if rungs.searched == "winner" else list(strategies)
+    return dict.fromkeys(searched, "searched") | {parse_named(name).base: "baseline" for name in baselines}
+
+
+def refuse_rungs(rungs: Rungs, source: str) -> None:
+    """Refuse rungs of images. Raises ValueError."""
+    if rungs.enabled:
+        problem = f"scaling.rungs.enabled is true, but data.source is {source}: rungs compare language models"
+        raise ValueError(f"{problem}; take data.source stdlib or text, or set scaling.rungs.enabled: false")
+
+
+def check_rungs(rungs: Rungs, *, context: int, recipe: Recipe, strategies: Iterable[str]) -> None:
+    """Refuse rungs that cannot be climbed. Raises ValueError.
+
+    `recipe` is `retrain.recipe`. The sizes are only about known here.
+    """
+    if not rungs.enabled or rungs.compute is None:
+        return
+    if rungs.recipe is not None and rungs.recipe.compute is not None:
+        problem = f"scaling.rungs.recipe.compute is {exact(rungs.recipe.compute)}, but each rung has a compute"
+        raise ValueError(f"{problem} of its own (scaling.rungs.compute times its factor); leave it out")
+    for name in strategies:
+        if name in (WINNER, *NAMES):
+            problem = f"search.strategies.{name} has the name of another network of scaling.rungs"
+            raise ValueError(f"{problem}; rename the strategy")
+    step = LARGER * context * max((rungs.recipe or recipe).batch_size, (rungs.recipe or recipe).epochs)
+    tokens = rungs.compute / (3 * middle_flops(rungs.compute, rungs.tokens_per_parameter) * rungs.spread)
+    if tokens < step:
+        # tokens grow with the root of the compute
+        least = rungs.compute * (step / tokens) ** 2
+        problem = (
+            f"scaling.rungs.compute is {exact(rungs.compute)}, which trains the largest size on {tokens:,.0f} tokens"
+        )
+        advice = f"one step takes up to {step:,.0f}; give at least {least:.2g}, or a smaller batch_size or data.context"
+        raise ValueError(f"{problem}, but {advice}")
+
+
 class Scaling(Section):
     """Compound scaling (Tan & Le 2019, section 3.3): depth alpha^phi, width beta^phi, resolution gamma^phi."""
 
@@ -100,6 +209,7 @@ class Scaling(Section):
     drop_path_growth: float = Field(0.0, ge=0, lt=1, description="Linear growth of `drop_path` to B7; published: 0.")
     warm_start: bool = Field(False, description="Start each member from the next smaller one's weights (same seed).")
     factorial: Factorial = Field(default_factory=Factorial, description="Search against scaling, at matched MACs.")
+    rungs: Rungs = Field(default_factory=Rungs, description="Language models at several computes: does it last?")
 
     @model_validator(mode="after")
     def _grid_has_a_triple(self) -> Scaling:

@@ -37,7 +37,7 @@ from nas_steps.config.ranking import Ranking
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.report import Report
 from nas_steps.config.retrain import Retrain, all_recipes
-from nas_steps.config.scaling import Scaling
+from nas_steps.config.scaling import Scaling, check_rungs, refuse_rungs
 from nas_steps.config.search import Search
 from nas_steps.config.section import Natural, PathText, Positive, Section, Text, as_path
 from nas_steps.config.space import Space, check_network, filled
@@ -169,6 +169,12 @@ class Config(Section):
             report=self.report,
         )
         check_names(self.search, self.retrain, self.weights)
+        check_rungs(
+            self.scaling.rungs,
+            context=data.context,
+            recipe=self.retrain.recipe,
+            strategies=self.search.strategies,
+        )
         check_estimator(self.search, space)
         check_objectives(self.search)
         check_ranking(self.ranking, self.search, self.retrain, space)
@@ -178,6 +184,7 @@ class Config(Section):
     def _check_on_images(self, data: Data, space: AnySpace, recipes: dict[str, Recipe]) -> None:
         search = self.search
         check_images(data, self.metric, space, self.retrain, recipes | _trained(search))
+        refuse_rungs(self.scaling.rungs, data.source)
         assert not isinstance(space, LanguageSpace)  # it was refused
         if isinstance(space, MobileSpace):
             check_skeleton(search, "search", space)

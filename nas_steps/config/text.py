@@ -9,11 +9,12 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from nas_steps.config.data import Data
 from nas_steps.config.section import Fraction, PathText, Positive, Section, Text
 from nas_steps.errors import exact
+from nas_steps.facts import BYTES
 
 TextSource = Literal["stdlib", "text"]
 TEXT_SOURCES: tuple[str, ...] = get_args(TextSource)
-#: tokens of `bytes`, and of `bpe` unless `vocabulary` says another number
-BYTES, BPE = 256, 4096
+#: tokens of `bpe`, unless `vocabulary` says another number
+BPE = 4096
 #: the start of a document, 256 bytes and one pair of them
 SMALLEST_BPE = 258
 

@@ -11,8 +11,8 @@ from nas_steps.spaces.costs import Shape
 class Sizes(NamedTuple):
     """The shape of the data, and the images of the training and the validation set.
 
-    Text has 1 channel, contexts of `side` tokens and `classes` tokens in its vocabulary. What counts as its images is
-    one context of `train`, since a training is as long as its compute says, and the windows of `valid`.
+    Text has 1 channel, contexts of `side` tokens and `classes` tokens in its vocabulary. Its images are the contexts
+    that the training part fills, and the windows that score the validation part.
     """
 
     shape: Shape
@@ -29,8 +29,11 @@ def sizes_of(folder: str | Path) -> Sizes:
     """Read the sizes of prepared data. Raises UserError if meta.json is missing or invalid."""
     if is_text(folder):
         text = read_text_meta(folder)
-        windows = -(-(text.parts["valid"].tokens - 1) // text.context)
-        return Sizes(Shape(1, text.context, text.vocabulary), 1, windows)
+        train, windows = (
+            text.parts["train"].tokens // text.context,
+            -(-(text.parts["valid"].tokens - 1) // text.context),
+        )
+        return Sizes(Shape(1, text.context, text.vocabulary), train, windows)
     meta = read_meta(folder)
     return Sizes(Shape(meta.shape[0], meta.side, len(meta.classes)), meta.size("train"), meta.size("valid"))
 

@@ -58,19 +58,42 @@ def write_onnx(path: str | Path, deployed: Deployed, meta: Meta, opset: int, pro
 
     Raises UnsupportedError for an operator that ONNX lacks, onnx.checker.ValidationError if the checker refuses it.
     """
-    example = torch.zeros((2, *meta.shape), dtype=torch.uint8)
+    model = converted(
+        deployed,
+        (torch.zeros((2, *meta.shape), dtype=torch.uint8),),
+        inputs=[INPUT],
+        outputs=[OUTPUT],
+        dynamic={INPUT: {0: torch.export.Dim("batch")}},
+        opset=opset,
+    )
+    save(path, model, properties)
+
+
+def converted(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    *,
+    inputs: list[str],
+    outputs: list[str],
+    dynamic: dict[str, Any],
+    opset: int,
+) -> onnx.ModelProto:
+    """Return the ONNX model of a module; `dynamic` has the dynamic dimensions of `forward`'s arguments by name.
+
+    Raises UnsupportedError for an operator that ONNX lacks.
+    """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore")  # the exporter's own deprecations; what it makes is checked below
         try:
             program = torch.onnx.export(
-                deployed,
-                (example,),
-                input_names=[INPUT],
-                output_names=[OUTPUT],
+                module,
+                example,
+                input_names=inputs,
+                output_names=outputs,
                 opset_version=opset,
                 dynamo=True,
-                dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
+                dynamic_shapes=dynamic,
                 verbose=False,
             )
         except torch.onnx.errors.OnnxExporterError as error:
@@ -83,7 +106,7 @@ def write_onnx(path: str | Path, deployed: Deployed, meta: Meta, opset: int, pro
     made = opset_of(model)
     if made != opset:
         raise UnsupportedError(f"an operator of it needs ONNX opset {made}; export.opset is {opset}")
-    save(path, model, properties)
+    return model
 
 
 def missing_operator(error: BaseException | None) -> str | None:

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from nas_steps.data.store import Meta, load_split, read_meta
+from nas_steps.data.text.store import TOKENIZER
 from nas_steps.errors import exact
 from nas_steps.export.card import normalisation, pretrained
 from nas_steps.export.check import compare, fitted_temperature, some_of
 from nas_steps.export.convert import UnsupportedError, trained_network, write_onnx
 from nas_steps.export.formats import export_format
+from nas_steps.export.language import export_language
 from nas_steps.export.packages import FORMATS
 from nas_steps.export.performance import measure
 from nas_steps.export.quantise import export_int8
@@ -18,6 +20,7 @@ from nas_steps.export.tables import EXPORTS
 from nas_steps.metrics import ACCURACY, figure_of, metric_of
 from nas_steps.provenance.files import read_json
 from nas_steps.provenance.fingerprint import file_hash
+from nas_steps.spaces.language.parsing import is_language
 from nas_steps.training.devices import prepare
 
 #: the files of an exported network
@@ -47,7 +50,7 @@ def int8_file(path: Path) -> Path:
 def remove(path: Path) -> None:
     """Remove the float32 file `path` of an earlier run, and what lies beside it: files of other kinds and its card."""
     others = [path.with_suffix(suffix) for one in FORMATS.values() for suffix in one.suffixes]
-    for old in (path, int8_file(path), *others, path.with_name(CARD)):
+    for old in (path, int8_file(path), *others, path.with_name(CARD), path.with_name(TOKENIZER)):
         old.unlink(missing_ok=True)
 
 
@@ -68,6 +71,9 @@ def export(
     prepare("cpu", 1)
     int8_path, name = int8_file(path), path.relative_to(below).as_posix()
     remove(path)
+    if is_language(training[1]["architecture"] or ""):
+        found, speed, reason = export_language(settings, data, training, path, below)
+        return (not_exported(training[1], reason), []) if found is None else (found, speed)
     (folder, metrics), wanted, meta = training, settings.export, read_meta(data)
     deployed = trained_network(metrics, folder / "weights.safetensors", meta)
     # images that were trained on would say that every confidence is right
@@ -80,8 +86,7 @@ def export(
         check = compare(path, deployed, test.images, test.labels, heat)
     except UnsupportedError as error:
         path.unlink(missing_ok=True)
-        print(f"{metrics['entry']} cannot be exported: {error}", flush=True)
-        return without_model({**metrics, "status": f"not exported: {error}"}), []
+        return not_exported(metrics, str(error)), []
     agrees = check["largest_difference"] <= wanted.tolerance
     int8: dict[str, Any] | None = None
     if wanted.int8.enabled and agrees:
@@ -162,6 +167,12 @@ def _weights(metrics: Mapping[str, Any], meta: Meta, source: Mapping[str, Any] |
     spelled = normal and normalisation(normal, meta.mean, meta.std)
     told = {"": started["source"], "_licence": started["licence"], "_normalisation": spelled}
     return {f"weights{name}": value for name, value in told.items() if value}
+
+
+def not_exported(metrics: dict[str, Any], reason: str) -> dict[str, Any]:
+    """Print why a network cannot be exported, and return its line."""
+    print(f"{metrics['entry']} cannot be exported: {reason}", flush=True)
+    return without_model({**metrics, "status": f"not exported: {reason}"})
 
 
 def without_model(metrics: dict[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,13 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from nas_steps.generation import Past, is_language, open_language
 
 MODULE = "nas_steps.export.performance"
 BATCHES = (1, 32)
@@ -46,16 +48,16 @@ def run(path: str | Path, repeats: int, threads: int) -> dict[str, Any]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    entry = session.get_inputs()[0]
-    dice = np.random.default_rng(0)
+    properties = session.get_modelmeta().custom_metadata_map
+    call = next_token(path, session) if is_language(properties) else images(session)
     for batch in BATCHES:  # in this order: a peak is never forgotten
-        images = dice.integers(0, 256, (batch, *entry.shape[1:]), dtype=np.uint8)
+        one = call(batch)
         for _ in range(WARM_UP):
-            session.run(None, {entry.name: images})
+            one()
         times: list[float] = []
         while len(times) < repeats and (len(times) < FEWEST or sum(times) < SECONDS):
             start = time.perf_counter()
-            session.run(None, {entry.name: images})
+            one()
             times.append(time.perf_counter() - start)
         low, median, high = (1e3 * np.quantile(times, [0.25, 0.5, 0.75])).round(4).tolist()
         figures |= {
@@ -66,6 +68,35 @@ def run(path: str | Path, repeats: int, threads: int) -> dict[str, Any]:
             f"memory_{batch}_mb": peak_memory_mb(),
         }
     return figures
+
+
+def images(session: Any) -> Callable[[int], Callable[[], Any]]:
+    """Return what makes, for a batch size, the forward pass of random images."""
+    entry, dice = session.get_inputs()[0], np.random.default_rng(0)
+
+    def of_batch(batch: int) -> Callable[[], Any]:
+        feed = {entry.name: dice.integers(0, 256, (batch, *entry.shape[1:]), dtype=np.uint8)}
+        return lambda: session.run(None, feed)
+
+    return of_batch
+
+
+def next_token(path: str | Path, session: Any) -> Callable[[int], Callable[[], Any]]:
+    """Return what makes, for a batch size, the reading of one token of each sequence, half of the context being read.
+
+    All sequences of a batch are the same one.
+    """
+    language = open_language(path, session)
+    past = language.start(1)
+    dice = np.random.default_rng(0)
+    for token in dice.integers(0, language.tokens.size, language.context // 2):
+        _, past = language.step(np.array([token]), past)
+
+    def of_batch(batch: int) -> Callable[[], Any]:
+        repeated = {name: np.repeat(tensor, batch, axis=0) for name, tensor in past.state.items()}
+        return lambda: language.step(np.zeros(batch, np.int64), Past(past.position, repeated))
+
+    return of_batch
 
 
 def peak_memory_mb() -> float:

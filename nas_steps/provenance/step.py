@@ -156,13 +156,14 @@ def trained(folder: str) -> dict[str, tuple[str, str]]:
         "history": (
             f"{folder}/history.csv",
             "epoch, learning_rate, train_loss, train_accuracy, valid_loss, valid_accuracy, seconds; by another "
-            "`metric` than accuracy also valid_metric",
+            "`metric` than accuracy also valid_metric; of text also tokens, flops (so far)",
         ),
         "weights": (f"{folder}/weights.safetensors", "the state of the network"),
         "predictions": (
             f"{folder}/predictions.safetensors",
             "by image: valid, test (int64 classes), valid_confidence, test_confidence (float32 softmax); empty if the "
-            "training did not end soundly, without valid if it trained on these images",
+            "training did not end soundly, without valid if it trained on these images; of text valid_nats, test_nats "
+            "(float64), valid_bytes, test_bytes by document, or by block of windows if there are few documents",
         ),
         "cost": (f"{folder}/cost.json", COST),
     }

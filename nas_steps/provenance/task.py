@@ -42,6 +42,8 @@ WILDCARDS = {
     "member": "the number of a scaled member: 0, 1, ...",
     "base": "what is scaled",
     "scaling": "how it is scaled",
+    "network": "whose block is trained: `winner`, a strategy's name or a baseline's",
+    "factor": "the rung's compute over that of the first one: 1, 4, ...",
 }
 
 

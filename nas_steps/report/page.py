@@ -19,7 +19,18 @@ from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTrain
 from nas_steps.config.text import TextData
 from nas_steps.errors import UserError
 from nas_steps.metrics import ACCURACY
-from nas_steps.report import factorial, figures, fronts, numbers, predictions, reproduced, signals, spending, thumbnails
+from nas_steps.report import (
+    factorial,
+    figures,
+    fronts,
+    numbers,
+    predictions,
+    reproduced,
+    rungs,
+    signals,
+    spending,
+    thumbnails,
+)
 from nas_steps.report.cells import draw_cell
 from nas_steps.report.columns import Table
 from nas_steps.report.corpus import corpus, language_space, trained_text
@@ -78,6 +89,7 @@ def render(results: Results, made: Mapping[str, Table], verdict: Verdict, tested
         timing=timing(results),
         factorial=factorial.sentences(results),
         factorial_rules=factorial.RULES,
+        rungs=rungs.section(folder) if config.scaling.rungs.enabled else None,
         reproduced=reproduced.sentences(results),
         reproduced_rules=reproduced.RULES,
         tested=tested,

@@ -62,6 +62,7 @@ class Side:
       their metric, shape (n, images); None if unknown
     - `interaction`: of units and images, as in `Pool`
     - `worth`: the most that one image can change a figure, in images; 1 for accuracy
+    - `image_df`: degrees of freedom of the variance over images; text has few units, so that it is not known
     """
 
     units: Array
@@ -71,6 +72,7 @@ class Side:
     correct: Array | None = None
     interaction: float = 0.0
     worth: float = 1.0
+    image_df: float = math.inf
 
     @property
     def n(self) -> int:
@@ -90,22 +92,33 @@ class Difference(NamedTuple):
 FIGURES = Difference._fields
 
 
-def replicated(units: ArrayLike, correct: Array | None = None, source: str = "", worth: float = 1.0) -> Side:
+def replicated(
+    units: ArrayLike,
+    correct: Array | None = None,
+    source: str = "",
+    worth: float = 1.0,
+    image_df: float = math.inf,
+) -> Side:
     """Return the side of several searches or networks: their own sample variance counts."""
     values = np.asarray(units, dtype=float)
     n = values.shape[-1]
     variance = values.var(axis=-1, ddof=1) if n > 1 else np.full(values.shape[:-1], math.nan)
-    return Side(values, variance, n - 1, source, correct, _interaction(correct), worth)
+    return Side(values, variance, n - 1, source, correct, _interaction(correct), worth, image_df)
 
 
 def network(
-    trainings: ArrayLike, pool: Pool | None, correct: Array | None = None, source: str = "pool", worth: float = 1.0
+    trainings: ArrayLike,
+    pool: Pool | None,
+    correct: Array | None = None,
+    source: str = "pool",
+    worth: float = 1.0,
+    image_df: float = math.inf,
 ) -> Side:
     """Return the side of one network: its units are its trainings, whose variance is that of `pool`."""
     values = np.asarray(trainings, dtype=float)
     if pool is None:
-        return Side(values, math.nan, 0, source, correct, worth=worth)
-    return Side(values, pool.variance, pool.df, source, correct, pool.interaction, worth)
+        return Side(values, math.nan, 0, source, correct, worth=worth, image_df=image_df)
+    return Side(values, pool.variance, pool.df, source, correct, pool.interaction, worth, image_df)
 
 
 def has_images(first: Side, second: Side) -> bool:
@@ -190,7 +203,7 @@ def images_error(first: Side, second: Side, ratio: float = 1.0) -> Term | None:
     interaction = first.interaction / len(first.correct) + ratio**2 * second.interaction / len(second.correct)
     images = len(per_image)
     variance = (float(per_image.var(ddof=1)) if images > 1 else 1.0) - interaction
-    return Term(max(variance, 0.0) / images, math.inf)
+    return Term(max(variance, 0.0) / images, min(first.image_df, second.image_df))
 
 
 def interval(difference: Any, terms: Sequence[Term], cautious: bool = False) -> Difference:
@@ -246,9 +259,10 @@ def accuracy(side: Side, smoothing: Smoothing | None = None) -> tuple[float, flo
         terms.append(Term(side.variance / side.n, side.df))
     if side.correct is not None and smoothing is not None:
         per_image = side.correct.mean(axis=0)
-        plain = (float(per_image.var()) - side.interaction / side.n) / len(per_image)
+        spread = float(per_image.var() if math.isinf(side.image_df) else per_image.var(ddof=1))
+        plain = (spread - side.interaction / side.n) / len(per_image)
         mean += smoothing.shift
-        terms.append(Term(max(0.0, plain + smoothing.variance), math.inf))
+        terms.append(Term(max(0.0, plain + smoothing.variance), side.image_df))
     elif side.correct is not None:
         per_image = np.concatenate([side.correct.mean(axis=0), [0.0, 0.0, 1.0, 1.0]])
         variance = max(0.0, float(per_image.var()) - side.interaction / side.n)

@@ -38,6 +38,7 @@ from nas_steps.retraining.summary import (
     Metrics,
     chance_trainings,
     correct_of,
+    image_df_of,
     needed,
     network_of,
     pool_of,
@@ -274,6 +275,7 @@ def _group(units: Sequence[Sequence[Metrics]], source: str) -> Side:
         np.stack(known) if len(known) == len(units) else None,
         source,
         max(map(worth_of, units)),
+        min(map(image_df_of, units)),
     )
 
 

@@ -32,7 +32,8 @@ def read_trainings(
     chance_level: 1 / classes; of text minus the bits per byte if all tokens are as likely
     smoothing, image_worth: of another metric than accuracy with predictions, see `metrics`
 
-    Of text the contributions are those of units of text to minus the bits per byte, float64 (units,).
+    Of text the contributions are those of units of text to minus the bits per byte, float64 (units,), and `image_df` is
+    one less than the units.
 
     `predictions` are files predictions.safetensors, each in the folder of its record; `data` is the folder of the
     prepared images. Raises UserError if a file does not have a prediction for each test image.
@@ -63,7 +64,7 @@ def read_trainings(
 def _of_text(path: Path, files: Mapping[Path, Path], data: str | Path) -> Mapping[str, Any]:
     more: dict[str, Any] = {"correct": None, "chance_level": chance_level(read_text_meta(data), "test")}
     if path.parent in files and (correct := text_contributions(files[path.parent], "test")) is not None:
-        more |= {"correct": correct, "smoothing": OF_BITS}
+        more |= {"correct": correct, "smoothing": OF_BITS, "image_df": len(correct) - 1}
     return {**read_json(path), **more}
 
 

@@ -54,6 +54,7 @@ class Candidate:
     valid_accuracy: float = math.nan
     worth: float = 1.0
     weights: str | None = None
+    image_df: float = math.inf
 
     @property
     def all_sound(self) -> bool:
@@ -101,12 +102,13 @@ def candidates(
     scores: Mapping[str, float],
     chance: float = 0.0,
     worth: float = 1.0,
+    image_df: float = math.inf,
 ) -> list[Candidate]:
     """Return a candidate for each entry that was to be trained, in the order given.
 
     `correct` are contributions (validation images,) by entry and seed; `scores` are figures of the ranking by entry;
-    `worth` is the most that one image can change a figure, in images. A training whose validation figure is not above
-    `chance` counts as unsound if another one of the network is.
+    `worth` and `image_df` are those of `comparison.Side`. A training whose validation figure is not above `chance`
+    counts as unsound if another one of the network is.
     """
 
     def above(metrics: Metrics) -> bool:
@@ -133,6 +135,7 @@ def candidates(
                 valid_accuracy=mean_of(ok, "valid_accuracy"),
                 worth=worth,
                 weights=first.get("weights"),
+                image_df=image_df,
             )
         )
     return found
@@ -210,7 +213,7 @@ def difference(first: Candidate, second: Candidate, pool: Pool | None) -> dict[s
         # what is judged by validation has predictions of it
         assert one.correct is not None
         correct = one.correct.astype(float)
-        return network(correct.mean(axis=1), pool, correct, worth=one.worth)
+        return network(correct.mean(axis=1), pool, correct, worth=one.worth, image_df=one.image_df)
 
     found = contrast(side(first), side(second))
     return {"difference": found.difference, "low": found.low, "high": found.high}

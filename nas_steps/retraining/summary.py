@@ -142,8 +142,8 @@ def side_of(mine: Sequence[Metrics], pool: Pool | None) -> Side:
     """
     if chance_trainings(mine) > 0 and len(mine) > 1:
         pool = pooled([(tested(mine), correct_of(mine))])
-        return network(tested(mine), pool, correct_of(mine), unit_of(mine[0]), worth_of(mine))
-    return network(tested(mine), pool, correct_of(mine), worth=worth_of(mine))
+        return network(tested(mine), pool, correct_of(mine), unit_of(mine[0]), worth_of(mine), image_df_of(mine))
+    return network(tested(mine), pool, correct_of(mine), worth=worth_of(mine), image_df=image_df_of(mine))
 
 
 def correct_of(trainings: Sequence[Metrics]) -> Array | None:
@@ -158,6 +158,11 @@ def correct_of(trainings: Sequence[Metrics]) -> Array | None:
 def worth_of(trainings: Sequence[Metrics]) -> float:
     """Return the most that one test image can change the figure, in images."""
     return max((metrics["image_worth"] for metrics in trainings if metrics.get("image_worth")), default=1.0)
+
+
+def image_df_of(trainings: Sequence[Metrics]) -> float:
+    """Return the degrees of freedom of a variance over test images; infinite if they are many."""
+    return min((metrics["image_df"] for metrics in trainings if "image_df" in metrics), default=math.inf)
 
 
 def smoothing_of(trainings: Sequence[Metrics]) -> Smoothing | None:

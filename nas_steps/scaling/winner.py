@@ -5,10 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nas_steps.config.scaling import WINNER
 from nas_steps.config.space import Network
 from nas_steps.data.store import Meta
 from nas_steps.facts import FEWEST_SEARCHES
-from nas_steps.provenance.files import read_csv
+from nas_steps.provenance.files import number, read_csv
 from nas_steps.scaling.compound import Design, Measure
 
 NO_WINNER = "there is no winner to scale: no shortlisted architecture could be trained"
@@ -21,6 +22,19 @@ def winner(ranked: str | Path) -> str:
     """Return the first architecture of ranked.csv; empty if none could be trained."""
     rows = read_csv(ranked)
     return rows[0]["architecture"] if rows and rows[0]["status"] == "ok" else ""
+
+
+def best_of(network: str, winners: Sequence[Mapping[str, str]]) -> str:
+    """Return the architecture of the best ranked winner of a strategy, of all searches if `network` is WINNER.
+
+    `winners` are rows of winners.csv. Of all searches a searched winner goes before a random one. Empty without one.
+    """
+    if network == WINNER:
+        mine = [row for row in winners if row["kind"] == "searched"] or list(winners)
+    else:
+        mine = [row for row in winners if row["strategy"] == network]
+    mine = [row for row in mine if row["architecture"]]
+    return max(mine, key=lambda row: number(row["score"]))["architecture"] if mine else ""
 
 
 def searches_of(architecture: str, winners: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:

@@ -37,7 +37,7 @@ DRAWS = 64
 FEWEST_EVALUATIONS = 2
 
 UNIT = "training multiply-accumulates for each image of the training set"
-#: an image of text is one context: what is counted is the whole training
+#: of text the whole training is counted, not for each context
 UNIT_OF_TEXT = "training multiply-accumulates, each of which is two FLOPs"
 
 
@@ -59,10 +59,14 @@ def budget(
     as many evaluations as the strategy with the most. `evaluation` and the strategies' `prices` are what
     `nas_steps.search.spent` counts a finished search by.
 
-    A training on text costs its compute, whatever the network; `images` is 1 and `valid` the windows that are scored.
+    Of text the costs are those of whole trainings. One with a compute costs that, whatever the network; `images` are
+    the contexts of an epoch, which a supernet learns by, and `valid` the windows that are scored.
     """
     space, network, shared = declared(settings.space), settings.network, settings.supernet
     shape: dict[str, Any] = {"inputs": inputs, "classes": classes}
+    epoch = 1
+    if isinstance(space, LanguageSpace):
+        epoch, images = images, 1
     supernets: dict[int, int] = {}
     if isinstance(space, CellSpace):
         counted_ones = settings.strategies.values()
@@ -97,7 +101,8 @@ def budget(
         paths = evaluated
         if within is not None and settings.constraints is not None:
             paths = mean_macs(shared.resolution, [str(space.sample(random)) for _ in range(DRAWS)])
-        prices["supernet"] = _supernet_training(shared, space, network, paths, **shape, side=shared.resolution or side)
+        learnt = _supernet_training(shared, space, network, paths, **shape, side=shared.resolution or side)
+        prices["supernet"] = epoch * learnt
         scored = valid if shared.valid_images is None else min(valid, shared.valid_images)
         prices["untrained"] = (scored + _calibrating(shared.calibration_images, images)) / images
 

@@ -14,6 +14,7 @@ from typing import Any
 from nas_steps.config import derive
 from nas_steps.config.estimators import SharedWeights, Table
 from nas_steps.config.load import load, read_yaml
+from nas_steps.config.scaling import rung_networks
 from nas_steps.config.search import constrained, measured_latency, needs_costs
 from nas_steps.config.space import filled
 from nas_steps.config.strategies import SAMPLING, Enas, Gradient
@@ -23,7 +24,7 @@ from nas_steps.config.weights import is_file, pretrains
 from nas_steps.data.content import content_fingerprint, same_outcome
 from nas_steps.data.text.content import text_fingerprint
 from nas_steps.data.text.files import KINDS, TOKENIZER
-from nas_steps.errors import UserError
+from nas_steps.errors import UserError, exact
 from nas_steps.estimation.table import check_table
 from nas_steps.export.packages import packages_of
 from nas_steps.provenance.fingerprint import code_fingerprint, module_hashes, transitive_imports
@@ -434,6 +435,11 @@ class Plan:
         return self.trains and self.config.scaling.factorial.enabled
 
     @property
+    def climbs(self) -> bool:
+        """Whether language models are compared over rungs of compute."""
+        return self.trains and self.config.scaling.rungs.enabled
+
+    @property
     def latency_threads(self) -> int:
         """CPU threads of the job that measures latency."""
         latency = measured_latency(self.config.search)
@@ -474,6 +480,9 @@ class Plan:
             "bases": config.scaling.factorial.bases,
             "scalings": config.scaling.factorial.scalings,
             "factorial_seeds": range(config.scaling.factorial.seeds),
+            "rung_networks": list(rung_networks(config.scaling.rungs, strategies, config.retrain.baselines)),
+            "rung_factors": [exact(factor) for factor in config.scaling.rungs.factors],
+            "rung_seeds": range(config.scaling.rungs.seeds),
         }
 
     def has(self, name: str) -> bool:
@@ -620,6 +629,11 @@ class Plan:
         merged = self.config.retrain.train_on == "train+valid"
         return [f"{self.folder}/ranking/winners.csv"] if merged else []
 
+    def climber(self, network: str) -> list[str]:
+        """Return where a network of the rungs stands; a hand-designed one waits for no search."""
+        kinds = rung_networks(self.config.scaling.rungs, self.config.search.strategies, self.config.retrain.baselines)
+        return [f"{self.folder}/ranking/winners.csv"] if kinds[network] == "searched" else []
+
     def smaller(self, output: str, member: str, seed: str | int) -> list[str]:
         """Return an output of the training whose weights a member starts from; none if they are random."""
         if not self.config.scaling.warm_start or int(member) == 0:
@@ -727,6 +741,7 @@ REPORTED = {
     "choose_scaling": ("chosen",),
     "gather_family": ("family",),
     "gather_factorial": ("factorial", "effects"),
+    "gather_rungs": ("rungs", "curves", "multipliers"),
     "gather_exports": ("exports", "performance"),
 }
 

@@ -18,9 +18,9 @@ from nas_steps.spaces.language.space import LanguageSpace
 COMPUTE = {"compute": 1e12}
 TEXT: dict[str, Any] = {
     "data": {"source": "stdlib"},
-    "search": {"estimator": COMPUTE},
-    "ranking": {"recipe": COMPUTE},
-    "retrain": {"recipe": COMPUTE},
+    "search": {"estimator": {**COMPUTE}},
+    "ranking": {"recipe": {**COMPUTE}},
+    "retrain": {"recipe": {**COMPUTE}},
 }
 
 
@@ -108,7 +108,11 @@ def test_a_filled_space_is_the_same_when_it_is_filled_again() -> None:
         ("search.strategies", {"random": {}, "enas": {}}, ["search.strategies.enas", "supernet"]),
         ("search.strategies", {"random": {}, "milp": {}}, ["search.strategies.milp", "blocks"]),
         ("search.estimator", {"kind": "extrapolation"}, ["estimator.kind is extrapolation", "short_training"]),
-        ("search.estimator", {"kind": "shared_weights"}, ["estimator.kind is shared_weights", "zero_cost"]),
+        (
+            "search.estimator",
+            {"kind": "shared_weights"},
+            ["position (rope, pos256)", "one value"],
+        ),
         ("search.estimator", {"kind": "zero_cost", "proxy": "naswot"}, ["proxy is naswot", "params, macs, grad_norm"]),
         ("search.screen", {"proxy": "synflow"}, ["search.screen.proxy is synflow", "not defined for tokens"]),
         ("search.estimator.images", 0.5, ["search.estimator.images is 0.5", "compute"]),
@@ -126,6 +130,7 @@ def test_a_filled_space_is_the_same_when_it_is_filled_again() -> None:
         ("retrain.baselines", ["resnet20", "llama"], ["resnet20", "llama_d128_l4"]),
         ("retrain.baselines", ["llama_d0_l2", "gpt2"], ["llama_d0_l2"]),
         ("retrain.budget", None, ["gpt2 takes its size from a budget", "winner"]),
+        ("retrain.budget", {"macs": 10}, ["gpt2 is to have 10 MACs", "raise retrain.budget"]),
         ("scaling", {"enabled": True}, ["scaling.enabled is true", "false"]),
         ("weights", "imagenet", ["weights is imagenet", "weights: none"]),
         ("metric", "macro_f1", ["metric is macro_f1", "bits per byte"]),
@@ -137,6 +142,7 @@ def test_a_filled_space_is_the_same_when_it_is_filled_again() -> None:
         ("data.source", "text", ["data.source is text", "no path", "data.path"]),
         ("data.resolution", 8, ["data.resolution", "unknown key", "context"]),
         ("export.int8", {"enabled": True}, ["export.int8.enabled", "calibration"]),
+        ("export.formats", ["openvino"], ["export.formats is openvino", "ONNX file alone", "leave it out"]),
     ],
 )
 def test_what_makes_no_sense_with_text_is_refused(path: str, value: Any, words: list[str]) -> None:
@@ -162,6 +168,13 @@ def test_what_makes_no_sense_with_text_is_refused(path: str, value: Any, words: 
 def test_keys_of_text_are_refused_for_images(path: str, value: Any, words: list[str]) -> None:
     message = refusal(changed(path, value, {}))
     assert all(word in message for word in words), message
+
+
+def test_a_size_above_the_budget_is_refused() -> None:
+    raw = changed("retrain.baselines", ["llama_d64_l2", "gpt2_d128_l4"], changed("retrain.budget", {"macs": 1e8}))
+    message = refusal(raw)
+    assert "the budget is 100,000,000 MACs, but gpt2_d128_l4 has" in message
+    assert "fitted by the name gpt2" in message
 
 
 def test_rates_differ() -> None:

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_text
 from safetensors.numpy import load_file
+from tiny_text import ATTENTION
 from tiny_world import CONVOLUTION, prepared, settings
 
 from nas_steps.provenance.files import read_csv, read_json, write_csv
@@ -72,6 +74,26 @@ def test_a_final_network_is_the_same_from_two_processes(tmp_path: Path) -> None:
     for key in ("train_loss", "valid_loss", "test_loss"):
         assert second[key] == pytest.approx(first[key], rel=1e-3)
     assert read_json(tmp_path / "two" / "cost.json")["extra"] == {"processes": 2}
+
+
+def test_a_language_model_is_the_same_from_two_processes(tmp_path: Path) -> None:
+    """They share the contexts of each step, and the windows that are scored."""
+    found = []
+    for processes in (1, 2):
+        folder = tmp_path / str(processes)
+        folder.mkdir()
+        write_csv(folder / "winners.csv", [{"entry": "mine-0", "architecture": ATTENTION}], ("entry", "architecture"))
+        changes: dict[str, Any] = {"retrain__recipe__batch_size": 5, "retrain__processes": processes}
+        where = ["--settings", tiny_text.settings(**changes)["retrain"], "--data", tiny_text.prepared()]
+        what = ["--entry", "mine-0", "--kind", "searched", "--winners", folder / "winners.csv", "--seed", 0]
+        ran(command("nas_steps.retraining retrain", processes, *where, *what, "--output", folder))
+        found.append((read_json(folder / "metrics.json"), load_file(folder / "predictions.safetensors")))
+    (one, first), (two, second) = found
+    for key in ("train_loss", "valid_metric", "test_metric", "test_accuracy"):
+        assert two[key] == pytest.approx(one[key], rel=1e-3)
+    assert two["flops"] == one["flops"]
+    assert second["test_bytes"].tolist() == first["test_bytes"].tolist()
+    np.testing.assert_allclose(second["test_nats"], first["test_nats"], rtol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["darts", "gdas", "sdarts_adv", "early_stop_eigenvalue"])

@@ -42,6 +42,14 @@ CONFIGS = {
         search__estimator={"kind": "shared_weights", "supernet": {"sampling": "uniform"}},
     ),
 }
+CONFIGS["text"] = {
+    "experiment": "tiny",
+    "data": {"source": "stdlib", "tokens": "bpe"},
+    "search": {"strategies": SAMPLERS, "estimator": {"compute": 1e12}, "constraints": {"macs": 1e12}},
+    "ranking": {"recipe": {"compute": 1e12}},
+    "retrain": {"recipe": {"compute": 1e12}},
+    "scaling": {"rungs": {"enabled": True, "compute": 1e12}},
+}
 if installed("lite0"):
     CONFIGS["pretrained"] = {
         "experiment": "tiny",
@@ -71,7 +79,7 @@ def test_each_command_is_understood_by_its_declaration(tmp_path: Path) -> None:
     for number, (config, raw) in enumerate(CONFIGS.items()):
         for command in commands(raw, tmp_path / str(number)):
             words = shlex.split(command)
-            package = next(word for word in words if re.fullmatch(r"nas_steps\.(?!training)\w+", word))
+            package = next(word for word in words if re.fullmatch(r"nas_steps\.(?!training)[\w.]+", word))
             name, *arguments = words[words.index(package) + 1 :]
             if name in STEPS:
                 assert STEPS[name].package == package
@@ -81,7 +89,7 @@ def test_each_command_is_understood_by_its_declaration(tmp_path: Path) -> None:
                 assert ("nas_steps.training.launch" in words) == together
     in_tables = {name for name, step in STEPS.items() if {"in_table", "reproduces"} & set(step.when)}
     absent = set() if "pretrained" in CONFIGS else {"weights"}
-    assert set(STEPS) - in_tables - absent - {"data", "manifest"} <= checked
+    assert set(STEPS) - in_tables - absent - {"data", "text", "manifest"} <= checked
 
 
 def options(step: Step) -> list[str]:

@@ -105,6 +105,18 @@ WORLDS: dict[str, dict[str, Any]] = {
         "retrain": {"recipes": {"short": {"epochs": 9}, "mixed": {"mixup": 0.2, "augment": {"crop": 1}}}}
     },
     "augmentation of photos": {"retrain": {"recipe": {"augment": {"resized_crop": {}, "jitter": {"contrast": 0.2}}}}},
+    "text": {
+        "data": {"source": "stdlib"},
+        "search": {
+            "estimator": {"compute": 1e12, "epochs": 4, "halving": {}},
+            "strategies": {"random": {"rounds": 2, "evaluations": 8}, "bayesian": {}, "reinforce": {}},
+            "screen": {"proxy": "params"},
+            "constraints": {"macs": 1e12},
+        },
+        "ranking": {"recipe": {"compute": 1e12}},
+        "retrain": {"recipe": {"compute": 1e12, "learning_rates": [1e-3, 1e-2]}, "budget": {"macs": 1e8}},
+        "scaling": {"rungs": {"enabled": True, "compute": 1e12, "recipe": {"epochs": 3}}},
+    },
     "a factorial": {"scaling": {"factorial": {"enabled": True}}},
     "a factorial by a recipe of its own": {"scaling": {"factorial": {"enabled": True, "recipe": {"epochs": 3}}}},
 }

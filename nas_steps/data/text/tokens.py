@@ -5,13 +5,17 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_steps.config.text import BYTES, TextData
 from nas_steps.errors import UserError
+from nas_steps.facts import BYTES
+
+if TYPE_CHECKING:
+    # a continued text needs no pydantic
+    from nas_steps.config.text import TextData
 
 #: the token before each document; of `bytes` it is the byte 0, of `bpe` a token of its own
 START = 0

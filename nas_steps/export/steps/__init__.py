@@ -26,7 +26,7 @@ STEPS = steps(
                 "export/exports.json",
                 "a line a network: how its files agree with it, and their names and hashes: <entry>/model.onnx, "
                 "model_int8.onnx if it was accepted, model.xml and .bin (OpenVINO) or model.tflite (LiteRT) if wanted, "
-                "README.md (the model card)",
+                "tokenizer.json if its tokens are byte pairs, README.md (the model card)",
             ),
             "performance": ("export/performance.json", PERFORMANCE),
             "cost": ("export/cost.json", COST),
@@ -68,8 +68,8 @@ STEPS = steps(
             "performance": (
                 "export/performance.csv",
                 "one row a file: name, file, precision, bytes, threads; for batches of 1 and of 32 "
-                "repeats, latency in ms "
-                "(median, p25, p75), memory in MB; memory_idle_mb",
+                "repeats, latency in ms (median, p25, p75; of a language model, that of one token, half of the context "
+                "being read), memory in MB; memory_idle_mb",
             ),
         },
     ),

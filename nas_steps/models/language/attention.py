@@ -46,13 +46,20 @@ class CausalAttention(nn.Module):
         return self._joined(attend(q, self._repeated(k), self._repeated(v), self.part.window))
 
     def step(self, x: Tensor, shared: Pass, past: State) -> Tensor:
-        """Attend from one token (N, 1, width) to itself and those in `past`, which gets its key and value."""
+        """Attend from one token (N, 1, width) to itself and those in `past`, which gets its key and value.
+
+        With a window, `past` may be full from the start, as in an exported graph: what came before the first token is
+        not seen.
+        """
         q, k, v = self._heads(x, shared, past)
+        window = self.part.window
         for name, one in (("keys", k), ("values", v)):
             whole = torch.cat([past[name], one], 2) if name in past else one
-            past[name] = whole[:, :, -self.part.window :]
+            past[name] = whole[:, :, 1:] if 0 < window < whole.shape[2] else whole
         k, v = self._repeated(past["keys"]), self._repeated(past["values"])
-        return self._joined(F.scaled_dot_product_attention(q, k, v))
+        ages = torch.arange(k.shape[2] - 1, -1, -1, device=k.device) if window else None
+        seen = None if ages is None else (ages <= shared.places)[None]
+        return self._joined(F.scaled_dot_product_attention(q, k, v, attn_mask=seen))
 
     def _heads(self, x: Tensor, shared: Pass, past: State | None) -> tuple[Tensor, Tensor, Tensor]:
         """Return Q (N, heads, T, head width), K and V (N, kv_heads, T, head width)."""

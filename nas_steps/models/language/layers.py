@@ -97,10 +97,10 @@ class FeedForwardNetwork(nn.Module):
 
 
 class Pass:
-    """What the layers share in one forward pass over tokens from position `start`."""
+    """What the layers share in one forward pass over tokens at `places`, int64 (T,)."""
 
-    def __init__(self, frame: Frame, start: int, length: int, device: torch.device) -> None:
-        self.base, self.start, self.length, self.device = frame.base, start, length, device
+    def __init__(self, frame: Frame, places: Tensor) -> None:
+        self.base, self.places = frame.base, places
         #: the values that later layers mix with theirs, by `value_shape`
         self.values: dict[tuple[int, int], Tensor] = {}
         self._angles: dict[int, tuple[Tensor, Tensor]] = {}
@@ -116,9 +116,8 @@ class Pass:
     def _cos_sin(self, width: int) -> tuple[Tensor, Tensor]:
         """Return cosines and sines (T, width / 2): channel i turns with channel i + width / 2, as in Llama."""
         if width not in self._angles:
-            channels = torch.arange(0, width, 2, device=self.device, dtype=torch.float32)
+            channels = torch.arange(0, width, 2, device=self.places.device, dtype=torch.float32)
             frequencies = torch.exp(channels * (-math.log(self.base) / width))
-            tokens = torch.arange(self.start, self.start + self.length, device=self.device, dtype=torch.float32)
-            angles = tokens[:, None] * frequencies
+            angles = self.places[:, None].float() * frequencies
             self._angles[width] = angles.cos(), angles.sin()
         return self._angles[width]

@@ -20,9 +20,12 @@ DEVIATION, POSITION_DEVIATION, ZERO_DEVIATION = 0.02, 0.01, 1.0
 
 
 class Past(NamedTuple):
-    """What `LanguageModel.step` keeps: the number of tokens so far, and each layer's tensors."""
+    """What `LanguageModel.step` keeps: the number of tokens so far, and each layer's tensors.
 
-    position: int
+    In an exported graph the number is a tensor, int64 (). It is not checked there.
+    """
+
+    position: int | Tensor
     layers: tuple[State, ...]
 
 
@@ -98,12 +101,14 @@ class LanguageModel(nn.Module):
     def _logits(self, tokens: Tensor, past: Past) -> Tensor:
         """Return the logits of tokens from position `past.position`; its layers' states change in place."""
         length = tokens.shape[1]
-        check_context(self.frame, past.position + length)
+        if isinstance(past.position, int):
+            check_context(self.frame, past.position + length)
+        places = past.position + torch.arange(length, device=tokens.device)
         x = self.embedding(tokens)
         if self.positions is not None:
-            x = x + self.positions.weight[past.position : past.position + length]
+            x = x + self.positions(places)
         embedded = x = self.embedding_norm(x)
-        shared = Pass(self.frame, past.position, length, tokens.device)
+        shared = Pass(self.frame, places)
         left: list[Tensor] = []
         skips = 0 if self.skip_weights is None else len(self.skip_weights)
         for number, layer in enumerate(self.layers):

@@ -1,5 +1,6 @@
 """Recommend a network by validation figures, and list what is exported."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,17 +25,18 @@ def main(task: Task) -> None:
     settings = task.read_settings(RecommendSettings)
     trainings = [read_json(path) for path in task.trainings]
     merged = any(metrics["train_on"] == "train+valid" for metrics in trainings)
-    metric = metric_of(trainings)
+    metric, image_df = metric_of(trainings), math.inf
     scores = {row["entry"]: number(row["score"]) for row in (read_csv(task.winners) if merged else ())}
     if is_text(task.data):
         correct = {} if merged else validated_texts(trainings, task.predictions)
         least, worth = text_chance_level(read_text_meta(task.data), "valid"), 1.0
+        image_df = min((len(one) - 1.0 for one in correct.values()), default=math.inf)
     else:
         labels, classes = load_split(task.data, "valid").labels, read_meta(task.data).classes
         correct = {} if merged else validated(trainings, task.predictions, labels, metric, len(classes))
         counts = np.bincount(labels, minlength=len(classes))
         least, worth = chance_level(counts, metric), worth_of_an_image(metric, counts)
-    given = candidates(trainings, correct, scores, least, worth)
+    given = candidates(trainings, correct, scores, least, worth, image_df)
     choice = choose(given, BY_RANKING if merged else BY_VALID, settings.tolerance)
     # from here on nothing is chosen
     of_entry = by_entry(trainings)

@@ -1,14 +1,14 @@
-"""The declarations of compound scaling, and of search against scaling (the factorial)."""
+"""The declarations of compound scaling, of search against scaling (the factorial), and of the rungs."""
 
 from nas_steps.config import derive
-from nas_steps.config.reads import CONSTRAINTS, FINAL, RETRAINED
+from nas_steps.config.reads import COMPUTE, CONSTRAINTS, FINAL, RETRAINED, SEED
 from nas_steps.provenance.step import COST, FAMILY, Reads, Step, steps, trained
 from nas_steps.provenance.versions import TRAINS
 
 DATA = {"data": "folder of the prepared data"}
 RANKED = {"ranked": "ranked.csv; its first row is scaled"}
 #: the number of seeds is the number of jobs
-JOBS = ("recipe", "seeds", "factorial")
+JOBS = ("recipe", "seeds", "factorial", "rungs")
 #: the members' keys are no part of the grid
 OF_MEMBERS = ("members", "mac_budget", "dropout_growth", "drop_path_growth", "warm_start")
 GRID = {
@@ -22,6 +22,13 @@ FACTORIAL = {
     **CONSTRAINTS,
     "recipe": Reads(derive.factorial_recipe),
     "factorial": Reads("scaling.factorial", leave_out=("recipe", "seeds")),
+}
+#: what a rung's compute is multiplied with, and the number of jobs, are in the files' names
+RUNGS = {
+    **COMPUTE,
+    "recipe": Reads(derive.rungs_recipe, leave_out=("compute",)),
+    "rungs": Reads("scaling.rungs", leave_out=("enabled", "factors", "searched", "seeds", "recipe")),
+    "head_width": Reads("space", derive.head_width),
 }
 
 STEPS = steps(
@@ -167,6 +174,51 @@ STEPS = steps(
                 "kind (search, scaling, interaction, gain), effect, base, way, unit (search: the searched bases are "
                 "winners of several searches; network: of one), seeds (searches if they are the unit), difference, "
                 "low, high (95 % t interval), p_value, p_holm, share (of the gain if its interval excludes 0), note",
+            ),
+        },
+    ),
+    Step(
+        "train_rung",
+        "Train one network at all its sizes with the compute of one rung.",
+        jobs={"network": "rung_networks", "factor": "rung_factors", "seed": "rung_seeds"},
+        when=("climbs",),
+        packages=TRAINS,
+        device=True,
+        takes={**DATA, "winners?": "winners.csv: whose block is searched; a hand-designed one waits for no search"},
+        reads=RUNGS,
+        writes={
+            "trained": (
+                "scaling/rungs/{network}-x{factor}-s{seed}.csv",
+                "one row a size: network, kind (searched, baseline), compute (training FLOPs), size (0 is the "
+                "smallest), seed, architecture, depth, width, parameters, flops_per_token (forward), tokens, loss "
+                "(bits per byte of validation text), status, reason, seconds",
+            ),
+            "cost": ("scaling/rungs/{network}-x{factor}-s{seed}.cost.json", COST),
+        },
+    ),
+    Step(
+        "gather_rungs",
+        "Estimate the best loss of each network at each compute, and the compute multipliers of the searched ones.",
+        when=("climbs",),
+        packages=("numpy",),
+        takes={"trained+": "<network>-x<factor>-s<seed>.csv of all networks, rungs and seeds"},
+        reads={**SEED},
+        writes={
+            "rungs": ("scaling/rungs.csv", "the rows of all trainings"),
+            "curves": (
+                "scaling/rung_curves.csv",
+                "one row a network and rung: network, kind, compute, points (sizes with a sound training), loss (of "
+                "the best size, by a parabola in log parameters), low, high (95 % over trainings), parameters (of the "
+                "best size), parameters_low, parameters_high, minimum (within the sizes; below or above them: the best "
+                "tried size is taken), floor and power (E and a of L = E + A C^-a), law_points (losses that it stands "
+                "on), noise (standard deviation of one training), degrees (of freedom of the noise)",
+            ),
+            "multipliers": (
+                "scaling/multipliers.csv",
+                "one row a searched network, baseline and rung: searched, baseline, compute, multiplier (the share of "
+                "that compute with which the searched network has the baseline's loss), low, high (95 % over "
+                "trainings), change (the last rung's multiplier over the first one's), change_low, change_high, p_holm "
+                "(of no change, of all pairs), outcome (shrinks, grows, rises, falls, no change found unknown), note",
             ),
         },
     ),

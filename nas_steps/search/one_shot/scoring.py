@@ -13,18 +13,22 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from nas_steps.data.batches import DeviceImages
+from nas_steps.data.sizes import sizes_of
 from nas_steps.data.store import load_split, part_of, read_meta
+from nas_steps.data.text.store import is_text, read_tokens
 from nas_steps.errors import UserError
 from nas_steps.estimation.estimates import Estimate
 from nas_steps.facts import CALIBRATION_BATCH
 from nas_steps.models.build import size
 from nas_steps.provenance.files import atomic
 from nas_steps.provenance.seeds import derive_seed
-from nas_steps.search.one_shot.networks import SharedNetwork, shared_network, sharing
+from nas_steps.search.one_shot.contexts import Contexts
+from nas_steps.search.one_shot.networks import LanguagePaths, SharedNetwork, shared_network, sharing
 from nas_steps.search.settings import SharedSettings
 from nas_steps.spaces.declare import declared
 from nas_steps.spaces.protocol import Architecture
 from nas_steps.training.loop import Batch
+from nas_steps.training.texts import load_text
 
 #: images at once while architectures are scored
 SCORING_BATCH = 128
@@ -44,13 +48,23 @@ class Scorer:
         known: dict[str, float] | None = None,
     ) -> None:
         """Load the supernet's weights from a file. Raises UserError if they are not this space's."""
-        meta, estimator, supernet = read_meta(data), settings.estimator, settings.estimator.supernet
-        shape: dict[str, Any] = {"inputs": meta.shape[0], "classes": len(meta.classes)}
+        sizes, estimator, supernet = sizes_of(data), settings.estimator, settings.estimator.supernet
+        shape: dict[str, Any] = {"inputs": sizes.shape.inputs, "classes": sizes.shape.classes}
         how: dict[str, Any] = {**shape, **sharing(supernet), "metric": settings.metric}
         network = shared_network(declared(settings.space), settings.network, **how)
         read_weights(network, weights)
+        if isinstance(network, LanguagePaths):
+            network.bytes_of = torch.from_numpy(read_tokens(data).bytes_of)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        valid, train = load_split(data, "valid"), load_split(data, "train")
+        self.network, self.known = network.eval(), {} if known is None else known
+        self._shape = {"network": settings.network, **shape, "side": sizes.shape.side}
+        self.calibration: list[Tensor] = []
+        self.valid: DeviceImages | Contexts
+        if is_text(data):
+            scored = sizes.valid if estimator.valid_images is None else min(sizes.valid, estimator.valid_images)
+            self.valid = Contexts(load_text(data, device, "valid"), scored)
+            return
+        meta, valid, train = read_meta(data), load_split(data, "valid"), load_split(data, "train")
         if estimator.valid_images is not None and estimator.valid_images < len(valid):
             share = estimator.valid_images / len(valid)
             valid = part_of(valid, share, meta.classes, derive_seed(settings.seed, "scored on"))
@@ -60,8 +74,6 @@ class Scorer:
         )
         seed = derive_seed(settings.seed, "calibration")
         self.calibration = calibration_batches(train_images, estimator.calibration_images, seed)
-        self.network, self.known = network.eval(), {} if known is None else known
-        self._shape = {"network": settings.network, **shape, "side": meta.side}
 
     def __call__(self, architectures: Sequence[Architecture]) -> list[float]:
         """Compute the accuracy of each, or other metric, with batch norms re-estimated on the calibration images."""

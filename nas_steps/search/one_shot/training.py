@@ -10,8 +10,11 @@ from torch import Tensor, nn
 
 from nas_steps.config.supernet import SupernetTraining
 from nas_steps.data.batches import DeviceImages
+from nas_steps.data.sizes import sizes_of
 from nas_steps.data.store import load_split, part_of, read_meta
+from nas_steps.data.text.store import is_text
 from nas_steps.provenance.seeds import derive_seed
+from nas_steps.search.one_shot.contexts import Contexts
 from nas_steps.search.one_shot.networks import SharedNetwork, shared_network, sharing
 from nas_steps.search.one_shot.sampling import Sampling, sampling
 from nas_steps.search.settings import SupernetSettings
@@ -23,6 +26,7 @@ from nas_steps.training.loop import Batch, Learner, Row, fit
 from nas_steps.training.micro_batches import Loss, MicroBatches
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import cosine, decay_groups, optimizer_of
+from nas_steps.training.texts import load_text
 
 
 class OneShotLearner(Learner):
@@ -47,7 +51,7 @@ class OneShotLearner(Learner):
         self.steps_per_epoch = steps_per_epoch
         self.number = 0  # of the next step of the whole training
 
-    def batches(self, images: DeviceImages, seed: int) -> Callable[[int, int], Iterator[Batch]]:
+    def batches(self, images: DeviceImages | Contexts, seed: int) -> Callable[[int, int], Iterator[Batch]]:
         """Return the function of `fit` that goes on in an epoch with its batch `start`."""
         settings = self.settings
 
@@ -112,9 +116,11 @@ class OneShotLearner(Learner):
                 value = F.cross_entropy(logits, labels[numbers], label_smoothing=settings.label_smoothing)
             if settings.sampling == "sandwich" and not distilled:
                 if not predicted:
-                    predicted.append(logits.new_empty(len(labels), logits.shape[1]))
+                    predicted.append(logits.new_empty(len(labels), *logits.shape[1:]))
                 predicted[0][numbers] = logits.detach().softmax(1)
-            return value, value, (logits.detach().argmax(1) == labels[numbers]).sum()
+            right = logits.detach().argmax(1) == labels[numbers]
+            # of the tokens of a context, the share that is right
+            return value, value, right.sum() if right.ndim == 1 else right.float().mean(1).sum()
 
         return loss
 
@@ -126,8 +132,13 @@ class OneShotLearner(Learner):
 
 def training_images(
     folder: str | Path, device: torch.device, *, share: float = 1.0, side: int | None = None, seed: int = 0
-) -> DeviceImages:
-    """Load the training images at `side` pixels (None: as stored), of each class a `share` drawn by `seed`."""
+) -> DeviceImages | Contexts:
+    """Load the training images at `side` pixels (None: as stored), of each class a `share` drawn by `seed`.
+
+    Of text: as many contexts as the share of its tokens fills.
+    """
+    if is_text(folder):
+        return Contexts(load_text(folder, device, "train"), max(1, round(share * sizes_of(folder).train)))
     meta, split = read_meta(folder), load_split(folder, "train")
     if share < 1:
         split = part_of(split, share, meta.classes, seed)
@@ -136,7 +147,7 @@ def training_images(
 
 def train_supernet(
     settings: SupernetSettings,
-    images: DeviceImages,
+    images: DeviceImages | Contexts,
     *,
     inputs: int,
     classes: int,

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from nas_steps.facts import NEG_BITS_PER_BYTE
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
 from nas_steps.search.protocol import Prediction
@@ -27,7 +28,9 @@ def main(task: Task) -> None:
         def after_round(number: int) -> None:
             if checkpoint.due:
                 checkpoint.write(scorer.known)
-            scored = f"{len(scorer.known)} architectures scored, the best {max(scorer.known.values()):.1%}"
+            best = max(scorer.known.values())
+            spelled = f"{-best:.3f} bits per byte" if settings.metric == NEG_BITS_PER_BYTE else f"{best:.1%}"
+            scored = f"{len(scorer.known)} architectures scored, the best {spelled}"
             print(f"round {number} of {settings.strategy.rounds}: {scored}", flush=True)
 
         space = constrained_space(declared(settings.space), settings.constraints, task.blocks)

@@ -14,7 +14,7 @@ HISTORY = ("epoch", "learning_rate", "paths", "train_loss", "train_accuracy", "s
 
 def main(task: Task) -> None:
     """Write the weights and the history. Raises UserError if the training diverges."""
-    from nas_steps.data.store import read_meta
+    from nas_steps.data.sizes import sizes_of
     from nas_steps.models.cells.kernels.library import code_for
     from nas_steps.models.pretrained import pretrained
     from nas_steps.search.one_shot.scoring import write_weights
@@ -32,10 +32,10 @@ def main(task: Task) -> None:
     ):
         if supernet.processes == 1:
             job.trained_by(code_for(declared(settings.space), job.device))
-        meta, drawn = read_meta(task.data), derive_seed(settings.seed, "images")
+        shape, drawn = sizes_of(task.data).shape, derive_seed(settings.seed, "images")
         images = training_images(task.data, job.device, share=supernet.images, side=supernet.resolution, seed=drawn)
         seed = derive_seed(settings.seed, "supernet", task.seed)
-        how: dict[str, Any] = {"inputs": meta.shape[0], "classes": len(meta.classes), "seed": seed}
+        how: dict[str, Any] = {"inputs": shape.inputs, "classes": shape.classes, "seed": seed}
         how |= {"progress": progress, "checkpoint": job.checkpoints.of("supernet")}
         if start is not None:
             how["initial"] = start.start_supernet

@@ -79,6 +79,21 @@ def fitted(
     return min(each, key=lambda one: count_architecture(one, context)[1])
 
 
+def check_within(
+    name: str, architecture: LanguageArchitecture, context: int, macs: float | None, parameters: float | None
+) -> None:
+    """Raise UserError if the baseline `name`, which is this architecture, is above a budget; None is no limit."""
+    counts = count_architecture(architecture, context)
+    limits = (parameters, macs)
+    if any(limit is not None and count > limit for count, limit in zip(counts, limits, strict=True)):
+        words = ("parameters", "MACs")
+        given = " and ".join(f"{limit:,.0f} {word}" for limit, word in zip(limits, words, strict=True) if limit)
+        raise UserError(
+            f"retrain.baselines: the budget is {given}, but {name} has {counts[1]:,} MACs and {counts[0]:,} "
+            f"parameters; raise retrain.budget, or let the size be fitted by the name {parse_named(name).base}"
+        )
+
+
 def aspect_of(space: LanguageSpace) -> float:
     """Return the width over the depth, the geometric mean over the space's sizes."""
     sizes = space.choices.sizes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from nas_steps.errors import UserError
 from nas_steps.spaces.language.architectures import LanguageArchitecture, Layer
+from nas_steps.spaces.language.costs import count_layer
 from nas_steps.spaces.language.declarations import SETTINGS, Choices, Size, declared_choices, named, settings_of
 from nas_steps.spaces.language.description import described
 from nas_steps.spaces.language.parsing import parse_language
@@ -19,6 +20,9 @@ from nas_steps.spaces.protocol import Decision, Sites
 #: kinds of decisions, in their order; the last two are those of each layer
 DEPTH, WIDTH, MIXER, FEED_FORWARD = "depth", "width", "mixer", "feed_forward"
 KINDS = (DEPTH, WIDTH, *SETTINGS, MIXER, FEED_FORWARD)
+
+#: tokens of the sequence for which layers of as many parameters are compared
+COMPARED_AT = 1024
 
 
 class Chosen(NamedTuple):
@@ -149,6 +153,36 @@ class LanguageSpace:
             return self.made(Chosen(size, settings, every[: choices.layers(size.depth)]))
 
         return Sites(tuple(counts), made)
+
+    def common_settings(self) -> tuple[str, ...]:
+        """Return the settings that all networks have. Raises ValueError if there is a choice."""
+        for key, values in zip(SETTINGS, self.choices.settings, strict=True):
+            if len(values) > 1:
+                raise ValueError(
+                    f"the networks of space {self.name} differ in {key} ({', '.join(values)}): they can share weights "
+                    f"over depth, width, mixers and feed-forward networks only; give {key} one value"
+                )
+        return tuple(values[0] for values in self.choices.settings)
+
+    def largest(self) -> LanguageArchitecture:
+        """Return the deepest and widest network of the layer with most parameters. Raises ValueError without one."""
+        return self._extreme(max)
+
+    def smallest(self) -> LanguageArchitecture:
+        """Return the shallowest and narrowest network of the layer with fewest parameters; as `largest`."""
+        return self._extreme(min)
+
+    def _extreme(self, most: Callable[..., Any]) -> LanguageArchitecture:
+        choices, settings = self.choices, self.common_settings()
+        size = Size(most(choices.depths), most(choices.widths))
+        if size not in choices.sizes:
+            raise ValueError(
+                f"space {self.name} has no network of {size.depth} layers and width {size.width}, which would be its "
+                f"{'largest' if most is max else 'smallest'}; give depth and width instead of sizes"
+            )
+        frame = choices.frame(size.width, settings)
+        layer = most(choices.places, key=lambda one: count_layer(one, frame, COMPARED_AT))
+        return self.made(Chosen(size, settings, (layer,) * choices.layers(size.depth)))
 
     def made(self, chosen: Chosen) -> LanguageArchitecture:
         """Make the architecture of choices, unchecked."""

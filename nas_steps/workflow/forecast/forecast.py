@@ -42,7 +42,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "final trainings": ("retrain", "retrain_by_recipe", "gather_retraining", "recommend", "gather_recipes", "lookup"),
     "scaling": (
         *("describe_grid", "train_grid", "choose_scaling", "train_member", "gather_family", "describe_designs"),
-        *("train_design", "gather_factorial"),
+        *("train_design", "gather_factorial", "train_rung", "gather_rungs"),
     ),
 }
 OTHERS = "export, report"

@@ -1,0 +1,224 @@
+"""Does it last? What the rungs say of searched blocks at growing compute: sentences, a figure, a table."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from nas_steps.provenance.files import number, read_csv
+from nas_steps.report import numbers
+from nas_steps.report.columns import Table, figure, known, text
+from nas_steps.report.signals import Sentence, Tone
+from nas_steps.report.svg import COLOURS, CYCLE, inline_svg, new_figure, style
+from nas_steps.scaling.rungs import ALPHA, CURVES, MULTIPLIERS
+
+Row = Mapping[str, Any]
+
+RULES = (
+    "Each network was trained at several sizes with the same compute. A parabola in the logarithm of its parameters "
+    "gives the best loss there. The parabolas of one rung share their curvature.",
+    "The multiplier is the share of the baseline's compute with which the searched network has the baseline's loss. "
+    "Its own curve E + A C^−a says how much compute a difference of losses is worth. E is shared by all networks.",
+    "Intervals are 95 % over trainings: of seeds, and of sizes about the parabolas. They do not hold the choice of the "
+    "text. Losses are of the validation text, from which the search chose the block, too.",
+    f"A change from the first rung to the last is claimed if its p, adjusted by Holm over all pairs, is below "
+    f"{ALPHA:.2f} and its interval excludes 1. An advantage shrinks if the multiplier rises from an interval below 1.",
+)
+#: what the outcomes of `nas_steps.scaling.rungs.outcome` say
+WORDS: dict[str, tuple[str, Tone]] = {
+    "shrinks": ("The advantage shrinks", "loss"),
+    "grows": ("The advantage grows", "win"),
+    "rises": ("The multiplier rises", "loss"),
+    "falls": ("The multiplier falls", "win"),
+    "no change found": ("No change with compute was found", "plain"),
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page shows of the rungs."""
+
+    sentences: Sequence[Sentence]
+    figure: Markup | None
+    multipliers: Table
+    curves: Table
+    rules: Sequence[str] = RULES
+
+
+def section(folder: Path) -> Section | None:
+    """Read the tables of the rungs below an experiment's folder; None if there are none."""
+    if not (folder / "scaling/multipliers.csv").is_file():
+        return None
+    multipliers, curves = (read(folder / f"scaling/{name}.csv") for name in ("multipliers", "rung_curves"))
+    drawing = draw(multipliers, curves)
+    return Section(
+        list(sentences(multipliers, curves)),
+        None if drawing is None else Markup(drawing),
+        table_of_multipliers(multipliers),
+        table_of_curves(curves),
+    )
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Read a table; a cell of a figure that is empty is None."""
+    texts = {"network", "kind", "minimum", "searched", "baseline", "outcome", "note"}
+    rows = read_csv(path)
+    return [{key: cell if key in texts else _figure(cell) for key, cell in row.items()} for row in rows]
+
+
+def _figure(cell: str) -> float | None:
+    value = number(cell)
+    return None if math.isnan(value) else value
+
+
+def sentences(multipliers: Sequence[Row], curves: Sequence[Row]) -> Iterator[Sentence]:
+    """Tell what each searched network needs of each baseline's compute, and whether that changes."""
+    if not multipliers:
+        yield Sentence("There is no searched network to follow over the rungs: no search has a winner.", "warning")
+    for (searched, baseline), rows in pairs(multipliers).items():
+        if rows[0]["multiplier"] is None:
+            yield Sentence(f"{searched} was not compared with {baseline}: {rows[0]['note']}.", "warning")
+            continue
+        shown = [rows[0], rows[-1]]
+        needs = ", and ".join(f"{_multiplier(row)} at {flops(row['compute'])}" for row in shown)
+        text = f"{searched} needs {needs.replace(' at', f' of {baseline}’s compute at', 1)} FLOPs."
+        change = f"the last multiplier is {_estimate(rows[0], 'change', 'change_low', 'change_high')} times the first"
+        words, tone = WORDS.get(rows[0]["outcome"], ("There is no interval", "warning"))
+        yield Sentence(f"{text} {words}: {change}.", tone)
+    notes = dict.fromkeys(part for row in multipliers if row["multiplier"] is not None for part in _notes(row))
+    for note in notes:
+        yield Sentence(note, "warning")
+    if curves and curves[0]["law_points"]:
+        first = curves[0]
+        text = f"The curves stand on {numbers.count(first['law_points'])} best losses; the shared floor E is "
+        yield Sentence(f"{text}{numbers.plain(first['floor'])} bits per byte.")
+
+
+def pairs(multipliers: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+    """Group rows by searched network and baseline, the smallest compute first."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in multipliers:
+        found.setdefault((row["searched"], row["baseline"]), []).append(row)
+    return {pair: sorted(rows, key=lambda row: row["compute"] or 0.0) for pair, rows in found.items()}
+
+
+def _notes(row: Row) -> Iterator[str]:
+    for note in filter(None, str(row["note"]).split("; ")):
+        yield f"At {flops(row['compute'])} FLOPs: {note}."
+
+
+def flops(value: float | None) -> str:
+    """`1.6e14`."""
+    if value is None:
+        return numbers.NO_FIGURE
+    digits, _, exponent = f"{value:.2g}".partition("e")
+    return f"{digits}e{int(exponent)}" if exponent else digits
+
+
+def _estimate(row: Row, value: str, low: str, high: str) -> str:
+    """`0.83 [0.74, 0.95]`."""
+    return f"{numbers.plain(row[value])} {numbers.bracket(row[low], row[high])}"
+
+
+def _multiplier(row: Row) -> str:
+    return _estimate(row, "multiplier", "low", "high")
+
+
+def draw(multipliers: Sequence[Row], curves: Sequence[Row], prefix: str = "rungs") -> str | None:
+    """Draw the best losses and the multipliers against compute; None without any multiplier."""
+    known_ones = [row for row in multipliers if row["multiplier"] is not None]
+    if not known_ones:
+        return None
+    names = list(dict.fromkeys(row["network"] for row in curves))
+    colours = {name: COLOURS[CYCLE[place % len(CYCLE)]] for place, name in enumerate(names)}
+    marks = {row["network"]: "o" if row["kind"] == "searched" else "s" for row in curves}
+    with style():
+        made = new_figure(760, 380)
+        left, right = made.subplots(1, 2)
+        for name in names:
+            mine = sorted((row for row in curves if row["network"] == name), key=lambda row: row["compute"])
+            x, y = [row["compute"] for row in mine], [row["loss"] for row in mine]
+            left.plot(x, y, marker=marks[name], ms=5, color=colours[name], label=name)
+            _bars(left, x, mine, colours[name])
+        left.set(title="Best loss of each network", xlabel="training FLOPs", ylabel="bits per byte (validation)")
+        several = len({row["searched"] for row in known_ones}) > 1
+        for place, ((searched, baseline), rows) in enumerate(pairs(known_ones).items()):
+            # bars of several pairs at one compute lie side by side
+            x = [row["compute"] * 1.05 ** (place - len(pairs(known_ones)) / 2 + 0.5) for row in rows]
+            colour = colours[baseline]
+            dashes = ("-", "--", ":", "-.")[names.index(searched) % 4] if several else "-"
+            right.plot(x, [row["multiplier"] for row in rows], dashes, marker="s", ms=5, color=colour)
+            _bars(right, x, rows, colour)
+        right.axhline(1, color=COLOURS["muted"], linewidth=1)
+        right.set_yscale("log")
+        title = "Compute needed for the baseline’s loss"
+        right.set(title=title, xlabel="training FLOPs", ylabel="share of the baseline’s compute")
+        right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        right.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        right.yaxis.set_minor_formatter(NullFormatter())
+        for axes in (left, right):
+            axes.set_xscale("log")
+            axes.set_xticks(sorted({row["compute"] for row in curves}))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: flops(value)))
+            axes.xaxis.set_minor_locator(NullLocator())
+        made.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5, columnspacing=1.2)
+        return inline_svg(made, prefix, _label(known_ones))
+
+
+def _bars(axes: Axes, x: Sequence[float], rows: Sequence[Row], colour: str) -> None:
+    for place, row in zip(x, rows, strict=True):
+        if row["low"] is not None and row["high"] is not None:
+            axes.plot([place, place], [row["low"], row["high"]], color=colour, linewidth=1.2)
+
+
+def _label(multipliers: Sequence[Row]) -> str:
+    """Say for screen readers what the figure shows."""
+    said = [
+        f"{searched} against {baseline}: "
+        + numbers.listed([f"{numbers.plain(row['multiplier'])} at {flops(row['compute'])}" for row in rows])
+        for (searched, baseline), rows in pairs(multipliers).items()
+    ]
+    return f"Compute multipliers by training FLOPs. {'; '.join(said)}"
+
+
+def table_of_multipliers(rows: Sequence[Row]) -> Table:
+    """One row a searched network, baseline and rung."""
+    columns = [
+        text("searched", "searched"),
+        text("baseline", "baseline"),
+        figure("compute", "FLOPs", flops),
+        figure("multiplier", "multiplier", numbers.plain),
+        figure("low", "low", numbers.plain),
+        figure("high", "high", numbers.plain),
+        known("change", "last / first", numbers.plain),
+        known("change_low", "low", numbers.plain),
+        known("change_high", "high", numbers.plain),
+        known("p_holm", "p (Holm)", numbers.small),
+        text("outcome", "outcome"),
+        text("note", "note"),
+    ]
+    caption = "The share of a baseline's compute that gives the searched network the same loss"
+    return Table("multipliers", caption, MULTIPLIERS, columns, [dict(row) for row in rows]).without_empty()
+
+
+def table_of_curves(rows: Sequence[Row]) -> Table:
+    """One row a network and rung."""
+    columns = [
+        text("network", "network"),
+        figure("compute", "FLOPs", flops),
+        figure("loss", "bits per byte", lambda value: numbers.plain(value, 3)),
+        figure("low", "low", lambda value: numbers.plain(value, 3)),
+        figure("high", "high", lambda value: numbers.plain(value, 3)),
+        figure("parameters", "best size, parameters", numbers.count),
+        figure("parameters_low", "low", numbers.count),
+        figure("parameters_high", "high", numbers.count),
+        text("minimum", "minimum"),
+        figure("power", "a", numbers.plain),
+    ]
+    caption = "The best loss at each compute, at the best size"
+    return Table("rung_curves", caption, CURVES, columns, [dict(row) for row in rows]).without_empty()
