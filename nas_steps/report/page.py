@@ -136,8 +136,8 @@ def estimated(results: Results) -> str:
     if isinstance(estimator, ShortTraining):
         text = f"{whole or numbers.plural(estimator.epochs, 'epoch')} an evaluation"
         if estimator.halving is not None:
-            rungs = numbers.listed([str(one) for one in results.rungs])
-            spent = f"{rungs} of {estimator.epochs} parts of {whole}" if whole else f"{rungs} epochs"
+            trained = numbers.listed([str(one) for one in results.rungs])
+            spent = f"{trained} of {estimator.epochs} parts of {whole}" if whole else f"{trained} epochs"
             text = f"{spent} by successive halving"
         text += f", the mean of {estimator.seeds} seeds" if estimator.seeds > 1 else ""
     elif isinstance(estimator, Extrapolation):
