@@ -28,7 +28,7 @@ from nas_steps.report import (
     reproduced,
     rungs,
     signals,
-    tables,
+    spending,
     thumbnails,
 )
 from nas_steps.report.cells import draw_cell
@@ -97,7 +97,7 @@ def render(results: Results, made: Mapping[str, Table], verdict: Verdict, tested
         squares=predictions.matrix(tested) if tested is not None and small else [],
         pairs=predictions.confused_pairs(made["confusion"]),
         thumbnails=thumbnails.mistakes(tested, config.report.mistakes),
-        energy_note=tables.energy_note(results),
+        energy_note=spending.energy_note(results),
         links=links,
         versions={package: _version(package) for package in PACKAGES},
         n=numbers,
@@ -136,8 +136,8 @@ def estimated(results: Results) -> str:
     if isinstance(estimator, ShortTraining):
         text = f"{whole or numbers.plural(estimator.epochs, 'epoch')} an evaluation"
         if estimator.halving is not None:
-            rungs = numbers.listed([str(one) for one in results.rungs])
-            spent = f"{rungs} of {estimator.epochs} parts of {whole}" if whole else f"{rungs} epochs"
+            trained = numbers.listed([str(one) for one in results.rungs])
+            spent = f"{trained} of {estimator.epochs} parts of {whole}" if whole else f"{trained} epochs"
             text = f"{spent} by successive halving"
         text += f", the mean of {estimator.seeds} seeds" if estimator.seeds > 1 else ""
     elif isinstance(estimator, Extrapolation):

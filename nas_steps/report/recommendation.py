@@ -54,7 +54,7 @@ class Recommendation:
     """The answer of the experiment.
 
     `card` is None if no network can be recommended: `rule` then says why. `architecture` is empty if it has none, as
-    hand-designed networks.
+    hand-designed image classifiers.
     """
 
     answer: str
@@ -75,7 +75,9 @@ def recommend(results: Results, links: Mapping[str, str]) -> Recommendation:
         return Recommendation("No network can be recommended", f"{reason[0].upper()}{reason[1:]}.")
     card = _card(results, chosen, "Take this network", links)
     others = [_card(results, one, title, links, chosen) for title, one in _alternatives(chosen["alternatives"])]
-    architecture = "" if card.kind == "baseline" else str(chosen["architecture"])
+    # a hand-designed image classifier is its name
+    named = card.kind == "baseline" and not results.text
+    architecture = "" if named else str(chosen["architecture"])
     return Recommendation(
         f"Take {card.entry}", str(chosen["rule"]), card, tuple(others), _behind(results, chosen), architecture
     )

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.ranking import calibrate, given_macs
 from nas_steps.ranking.rank import AGREEMENT
 from nas_steps.report import evidence, numbers
 from nas_steps.report.columns import Column, Table, figure, figures, known, text, texts
+from nas_steps.report.exported import exports, performance
 from nas_steps.report.factorial import reading
 from nas_steps.report.forest import FOREST, forest_rows
 from nas_steps.report.fronts import fronts
@@ -19,16 +19,13 @@ from nas_steps.report.limits import constraints
 from nas_steps.report.measures import Measure
 from nas_steps.report.names import TABLES
 from nas_steps.report.predictions import Tested, confusion, per_class
-from nas_steps.report.records import Cells, Compared, Comparison, Contest, JobCost
+from nas_steps.report.records import Cells, Compared, Comparison, Contest
 from nas_steps.report.reproduced import found, reproduction
 from nas_steps.report.results import Results
-from nas_steps.report.signals import energy, one_training
+from nas_steps.report.spending import costs, search_costs
 from nas_steps.report.surrogates import surrogates
 from nas_steps.scaling.factorial import CELLS
 from nas_steps.scaling.family import FAMILY
-
-#: the order in which stages run; any other follows by name
-STAGES = ("data", "supernet", "search", "ranking", "retraining", "scaling", "export")
 
 
 def _interval(
@@ -124,10 +121,6 @@ def search(results: Results) -> Table:
 def _evaluations(row: Cells) -> str:
     one_supernet = row["evaluations"] is None and row["trains_supernet"]
     return "one supernet" if one_supernet else numbers.count(row["evaluations"])
-
-
-def _times(value: float | None) -> str:
-    return numbers.NO_FIGURE if value is None else f"{numbers.ratio(value)} ×"
 
 
 def estimators(results: Results) -> Table:
@@ -496,170 +489,6 @@ def _named_effect(row: Cells) -> str:
         return str(row["effect"]).replace("_", "-")
     over = f"over {row['base']} unscaled".replace("_", "-")
     return f"both, {over}" if row["effect"] == "both" else f"{row['effect']}'s part, {over}"
-
-
-def exports(results: Results) -> Table:
-    """One row a network: its files, and how they agree with torch."""
-    label, right = ("token", "tokens right") if results.text else ("class", "test accuracy")
-    columns = [
-        text("file", "file", "no file"),
-        text("name", "network"),
-        text("kind", "kind"),
-        text("status", "check"),
-        figure("bytes", "size", numbers.size),
-        figure("largest_difference", "largest difference of logits", numbers.scientific),
-        *figures(numbers.share, top1_agreement=f"same top {label}", test_accuracy=right),
-    ]
-    if any(row["int8_status"] for row in results.exports):
-        columns += [
-            text("int8_status", "INT8 file"),
-            figure("int8_bytes", "INT8 size", numbers.size),
-            figure("int8_test_accuracy", "INT8 test accuracy", numbers.share),
-            Column("int8_test_loss", "points lost by INT8 on test (95 %)", _loss),
-        ]
-    if any(row.get("formats") for row in results.exports):
-        columns.append(text("formats", "other formats"))
-    return Table("exports", "ONNX files, checked in onnxruntime against torch", EXPORTS, columns, results.exports)
-
-
-def _loss(row: Cells) -> str:
-    """`0.4 [-0.1, 0.9]`, in points."""
-    loss, low, high = (row[key] for key in _with_ends("int8_test_loss"))
-    return numbers.NO_FIGURE if loss is None else f"{numbers.points(loss)} {numbers.interval(low, high)}"
-
-
-def performance(results: Results) -> Table:
-    """One row an ONNX file: how fast it is, and what memory it takes."""
-    one, many = results.measure.timed
-    floats = {row["name"]: row for row in results.performance if row["precision"] == "float32"}
-    rows = [
-        {**row, **{f"times_{batch}": _speedup(floats.get(row["name"]), row, batch) for batch in (1, 32)}}
-        for row in results.performance
-    ]
-    columns = (
-        *texts("file", "precision"),
-        figure("bytes", "size", numbers.size),
-        Column("latency_1_ms", f"{one}, ms (quartiles)", lambda row: _latency(row, 1)),
-        Column("latency_32_ms", f"{many}, ms (quartiles)", lambda row: _latency(row, 32)),
-        *figures(_faster, times_1=f"{one}, times as fast as float32", times_32=f"{many}, times as fast"),
-        figure("memory_idle_mb", "memory before loading", numbers.megabytes),
-        *figures(numbers.megabytes, memory_1_mb=f"with {one}", memory_32_mb=f"with {many}"),
-        figure("threads", "threads", numbers.count),
-    )
-    place = PERFORMANCE.index("memory_idle_mb")
-    keys = (*PERFORMANCE[:place], "times_1", "times_32", *PERFORMANCE[place:])
-    return Table("performance", "Speed and memory of the ONNX files, on this machine's CPU", keys, columns, rows)
-
-
-def _speedup(base: Cells | None, row: Cells, batch: int) -> float | None:
-    """Divide the latency of the float32 file by that of an INT8 file; None for the float32 file itself."""
-    if base is None or row is base:
-        return None
-    before, after = base[f"latency_{batch}_ms"], row[f"latency_{batch}_ms"]
-    return before / after if before and after else None
-
-
-def _latency(row: Cells, batch: int) -> str:
-    """`1.23 (1.20 to 1.31)`, in milliseconds."""
-    cells = [row[f"latency_{batch}_{name}"] for name in ("ms", "p25_ms", "p75_ms")]
-    if None in cells:
-        return numbers.NO_FIGURE
-    median, low, high = (f"{cell:.3g}" if cell < 1000 else f"{cell:,.0f}" for cell in cells)
-    return f"{median} ({low} to {high})"
-
-
-def _faster(times: float | None) -> str:
-    """`1.42`, and `0.55 (slower)`; nothing for the float32 file itself."""
-    return "" if times is None else f"{numbers.ratio(times)}{' (slower)' if times < 1 else ''}"
-
-
-def costs(results: Results) -> Table:
-    """One row a stage and a last one for all: jobs, summed times, largest memory."""
-    stages = {cost.stage for cost in results.costs}
-    rows = []
-    for stage in [*(stage for stage in STAGES if stage in stages), *sorted(stages - set(STAGES))]:
-        spent = [cost for cost in results.costs if cost.stage == stage]
-        rows.append(_sum(stage, spent))
-        parts = sorted({cost.part for cost in spent} - {""})
-        rows += [_sum(f"{stage}: {part}", [cost for cost in spent if cost.part == part]) for part in parts]
-    if rows:
-        rows.append(_sum("all stages", results.costs))
-    columns = (
-        text("stage", "stage"),
-        figure("jobs", "jobs", numbers.count),
-        figure("seconds", "time of all jobs", numbers.seconds),
-        *figures(numbers.seconds, device_seconds="device time", cpu_seconds="processor time"),
-        figure("peak_memory_mb", "largest memory of a job", numbers.megabytes),
-        figure("peak_gpu_memory_mb", "largest GPU memory", lambda mb: numbers.megabytes(mb) if mb else "none used"),
-        Column("energy_joules", "energy", _energy, numeric=False),
-        text("devices", "devices"),
-    )
-    keys = ("stage", "jobs", "seconds", "device_seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb",
-            "energy_joules", "energy_shared", "devices")  # fmt: skip
-    return Table("costs", "Cost by stage", keys, columns, rows)
-
-
-def _sum(stage: str, spent: Sequence[JobCost]) -> dict[str, Any]:
-    joules, bound = energy(spent)
-    return {
-        "stage": stage,
-        "jobs": len(spent),
-        **{key: sum(getattr(cost, key) for cost in spent) for key in ("seconds", "device_seconds", "cpu_seconds")},
-        **{key: max(getattr(cost, key) for cost in spent) for key in ("peak_memory_mb", "peak_gpu_memory_mb")},
-        "energy_joules": joules,
-        "energy_shared": int(bound),
-        "devices": ", ".join(sorted({cost.device for cost in spent if cost.device})),
-    }
-
-
-def _energy(row: Cells) -> str:
-    if row["energy_joules"] is None:
-        return "not measured by this device"
-    return f"{'at most ' if row['energy_shared'] else ''}{row['energy_joules'] / 3600:,.1f} Wh"
-
-
-def energy_note(results: Results) -> str:
-    """Tell why energies are upper bounds; empty if they are none."""
-    if not energy(results.costs)[1]:
-        return ""
-    return (
-        "A job's energy is that of its whole device. Jobs that ran at the same time may have shared one, so that their "
-        "sum is an upper bound."
-    )
-
-
-def search_costs(results: Results) -> Table:
-    """One row a search: its jobs, and what it took without the start of its processes."""
-    counted = {f"{one.strategy}-{one.search_seed}": one for one in results.search_costs}
-    rows = []
-    for one in results.searches:
-        spent = [cost for cost in results.costs if cost.search == one.name]
-        own = counted.get(one.name)
-        training = one_training(results, one.strategy)
-        row = {
-            "search": one.name,
-            "kind": one.kind,
-            "jobs": len(spent),
-            "job_seconds": sum(cost.seconds for cost in spent) if spent else None,
-            "cpu_seconds": sum(cost.cpu_seconds for cost in spent) if spent else None,
-            "search_seconds": own and own.search_seconds,
-            "ranking_seconds": own and own.ranking_seconds,
-            "final_trainings": own.seconds / training if own and own.seconds and training else None,
-            "note": own.note if own else "",
-        }
-        rows.append(row)
-    columns = (
-        *texts("search", "kind"),
-        figure("jobs", "jobs", numbers.count),
-        *figures(numbers.seconds, job_seconds="time of all jobs", cpu_seconds="processor time"),
-        known("search_seconds", "searching, without starts", numbers.seconds),
-        known("ranking_seconds", "ranking its candidates", numbers.seconds),
-        known("final_trainings", "both, in final trainings", _times),
-        text("note", "note"),
-    )
-    keys = ("search", "kind", "jobs", "job_seconds", "cpu_seconds", "search_seconds", "ranking_seconds",
-            "final_trainings", "note")  # fmt: skip
-    return Table("search_costs", "Cost of each search", keys, columns, rows)
 
 
 MAKERS = (

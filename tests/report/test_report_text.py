@@ -17,9 +17,10 @@ from nas_steps.report.cautions import few_documents
 from nas_steps.report.clock import by_the_clock
 from nas_steps.report.figures import accuracy_against
 from nas_steps.report.forest import forest
-from nas_steps.report.page import estimated
+from nas_steps.report.page import drawn, estimated, render
 from nas_steps.report.recommendation import recommend
 from nas_steps.report.results import Results
+from nas_steps.report.tables import all_tables
 from nas_steps.report.verdict import decide
 
 SPACES = str.maketrans({"\N{NO-BREAK SPACE}": " ", "\N{MINUS SIGN}": "-"})
@@ -56,6 +57,7 @@ def test_the_page_speaks_of_text_alone(page: Page) -> None:
         "bytes; a network sees 256 at once",
         "2, 3, 4, 6 layers of width 64, 96, 128, 192, each layer chosen by itself",
         "test text was read only by the final trainings",
+        "and the multiply-accumulates of a context",
     ):
         assert words in page.text.translate(SPACES), words
 
@@ -84,6 +86,17 @@ def test_the_headline_and_the_recommendation_are_in_bits(results: Results) -> No
     assert first.note == f"[{-(entry.test_high or 0):.3f}, {-(entry.test_low or 0):.3f}]"
     assert figures["FLOPs a token"].value == results.measure.cost(entry.macs)
     assert "MACs" not in figures
+
+
+def test_a_recommended_baseline_has_layers_to_draw(results: Results) -> None:
+    llama = results.entry("llama")
+    assert llama is not None
+    chosen = {**(results.recommended or {}), "entry": "llama", "kind": "baseline", "architecture": llama.architecture}
+    pick = recommend(replace(results, recommended=chosen), {})
+    assert pick.architecture == llama.architecture
+    first = drawn(results, pick)[0]
+    assert (first.entry, first.open, first.problem) == ("llama", True, "")
+    assert ">SwiGLU</text>" in first.cells[0][1]
 
 
 def test_a_loss_is_told_as_a_size() -> None:
@@ -168,6 +181,15 @@ def test_evaluations_are_told_in_flops(results: Results, estimator: Any, words: 
     search = results.config.search.model_copy(update={"estimator": estimator, "screen": None})
     changed = replace(results, config=results.config.model_copy(update={"search": search}), rungs=(1, 4))
     assert estimated(changed).translate(SPACES) == words
+
+
+def test_a_supernet_of_language_models_has_no_batch_norms(results: Results, tmp_path: Path) -> None:
+    running = {"mean": -2.3, "spearman_with_macs": 0.4}
+    supernet = {"architectures": 20, "running": running, "reestimated": {"mean": None}, "spearman": None}
+    changed = replace(results, supernets=(supernet,))
+    text = Page(render(changed, all_tables(changed, None), decide(changed), None, tmp_path)).text.translate(SPACES)
+    told = "20 architectures drawn at random have a mean bits per byte of 2.300 by its weights; Spearman's correlation"
+    assert f"{told} with FLOPs is 0.40." in text
 
 
 def test_images_have_no_clock() -> None:
