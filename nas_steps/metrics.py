@@ -12,7 +12,6 @@ files have minus the bits per byte (`neg_bits_per_byte`): the larger is the bett
 """
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, get_args
 
@@ -178,21 +177,6 @@ def figure_of(record: Mapping[str, Any], split: str) -> Any:
 def metric_of(records: Any) -> str:
     """Return the metric of an experiment's records, which all have the same."""
     return next((record["metric"] for record in records if record.get("metric")), ACCURACY)
-
-
-def in_words(text: str, metric: str) -> str:
-    """Return a text that speaks of accuracy in the words of another metric."""
-    if metric == ACCURACY:
-        return text
-    one = WORDS[metric]
-    several = "balanced accuracies" if metric == "balanced_accuracy" else "macro-F1 figures"
-    text = re.sub(r"\b([Aa])n (?=accurac)", r"\1 ", text)
-    text = re.sub(r"\b([Mm])ore accurate\b", lambda found: "Better" if found[1] == "M" else "better", text)
-    text = re.sub(r"\b([Mm])ost accurate\b", lambda found: "Best" if found[1] == "M" else "best", text)
-    for old, new in (("accuracy", one), ("accuracies", several)):
-        text = re.sub(rf"(?<![\w-])(?<!balanced ){old}(?![\w-])", new, text)
-        text = re.sub(rf"(?<![\w-]){old.capitalize()}(?![\w-])", new[0].upper() + new[1:], text)
-    return text
 
 
 def _counted(

@@ -21,6 +21,7 @@ FLOOR = {
     "calibration": 1,
     "provenance": 2,
     "spaces": 3,
+    "wording": 3,
     "config": 4,
     "data": 5,
     "models": 5,

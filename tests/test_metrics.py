@@ -15,7 +15,6 @@ from nas_steps.metrics import (
     contributions,
     figure_of,
     from_counts,
-    in_words,
     metric_of,
     smoothing,
     undefined,
@@ -128,17 +127,3 @@ def test_records_without_a_metric_are_judged_by_accuracy() -> None:
     assert [figure_of(old, "test"), figure_of(new, "test")] == [0.9, 0.5]
     assert metric_of([{"metric": None}, new]) == "macro_f1"
     assert metric_of([old]) == "accuracy"
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("An accuracy; accuracies of test_accuracy.", "A macro-F1; macro-F1 figures of test_accuracy."),
-        ("Accuracy: the most accurate is more accurate.", "Macro-F1: the best is better."),
-        ("balanced_accuracy", "balanced_accuracy"),
-    ],
-)
-def test_texts_of_accuracy_speak_of_the_metric(text: str, expected: str) -> None:
-    assert in_words(text, "macro_f1") == expected
-    assert in_words(text, "accuracy") == text
-    assert in_words("balanced accuracy, accuracy", "balanced_accuracy") == "balanced accuracy, balanced accuracy"

@@ -172,7 +172,8 @@ def check_text(
     _check_budgets(recipes, search, table.costs(table.largest("macs")).macs, data.context)
     _check_baselines(space, retrain, data.context)
     try:
-        smallest_within(table, constrained(search), space.name)
+        if constraints := constrained(search):
+            smallest_within(table, constraints, space.name)
     except UserError as error:
         raise ValueError(str(error)) from None
 

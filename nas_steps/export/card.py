@@ -13,6 +13,7 @@ from nas_steps.export.markdown import table
 from nas_steps.facts import FILE, PROBE, SUPERNET
 from nas_steps.metrics import ACCURACY, WORDS
 from nas_steps.provenance.files import read_json
+from nas_steps.wording import of_text
 
 #: what a network is, by its kind
 KINDS = {
@@ -61,7 +62,7 @@ def card(
     if "context" in meta:
         what = _what(network, recommended, metrics, f"{2 * metrics['macs'] / meta['context']:,.0f} FLOPs a token")
         own = language_card.sections(network, metrics, recipe, meta, line, performance)
-        return _joined(network, language_card.KIND, {"What it is": what, **own})
+        return _joined(network, language_card.KIND, {"What it is": [*map(of_text, what)], **own})
     started = pretrained(metrics, source)
     sections = {
         "What it is": _what(network, recommended, metrics, f"{metrics['macs']:,} multiply-accumulates (MACs) an image"),

@@ -36,14 +36,13 @@ def _gap(results: Results, scored: list[HistoryRow]) -> str:
     gaps = [(row.score or 0.0) - (row.predicted or 0.0) for row in scored]
     mean, error = sum(gaps) / len(gaps), math.sqrt(sum(gap**2 for gap in gaps) / len(gaps))
     score = results.spelled_score(sum(row.score or 0.0 for row in scored) / len(scored))
-    unit = "" if results.proxy else " points"
+    unit = "" if results.proxy else f" {results.measure.unit}"
 
     def spelled(value: float) -> str:
-        return numbers.digits(value) if results.proxy else numbers.points(value)
+        return numbers.digits(value) if results.proxy else results.measure.difference(value)
 
-    text = (
-        f"they scored {score} in the mean, {spelled(abs(mean))}{unit} {'less' if mean < 0 else 'more'} than predicted"
-    )
+    word = results.measure.less if mean < 0 else results.measure.more
+    text = f"they scored {score} in the mean, {spelled(abs(mean))}{unit} {word} than predicted"
     text += f" (root mean square error {spelled(error)})"
     left_out = scored[-1].prediction_rmse
     if left_out is None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from nas_steps.facts import FEWEST_SEARCHES
 from nas_steps.metrics import ACCURACY
@@ -12,19 +13,29 @@ from nas_steps.report.signals import Sentence
 
 #: the page shows this number of cautions above all else
 SHOWN = 3
+#: an interval over fewer documents says little of other ones
+FEWEST_DOCUMENTS = 30
 #: a validation accuracy's error, half of its 95 % interval, above this is a caution
 LARGE_ERROR = 0.015
 #: a mean test accuracy of all networks above this leaves no room for differences
 CEILING = 0.995
 
-RULES = (
+_ORDER = (
     f"Of the cautions that apply the first {SHOWN} are shown, in this order: the outcome changes with the recipe; "
     "trainings failed; too few searches; a surrogate predicts; budgets "
     "not matched, in MACs or in seconds; sizes not matched; a training at "
-    "chance level; one training seed; the score does not rank; a collapsed search; undecided alphas; few validation "
-    "images; accuracies near 100 %. The others are folded.",
+    "chance level; one training seed; the score does not rank; "
+)
+RULES = (
+    f"{_ORDER}a collapsed search; undecided alphas; few validation images; accuracies near 100 %. The others are "
+    "folded.",
     f"Few validation images: chance alone moves an accuracy on them by more than {numbers.points(LARGE_ERROR)} points "
     f"(half of a 95 % interval). Near 100 %: the networks' mean test accuracy is above {numbers.share(CEILING)}.",
+)
+RULES_OF_TEXT = (
+    f"{_ORDER}few documents. The others are folded.",
+    f"Few documents: the test part has fewer than {FEWEST_DOCUMENTS}. The interval is then over blocks of neighbouring "
+    "windows, which are alike within a document.",
 )
 
 
@@ -45,6 +56,7 @@ def ranked(results: Results) -> list[Sentence]:
         *signals.undecided(results),
         *few_validation_images(results),
         *ceiling(results),
+        *few_documents(results),
     ]
 
 
@@ -76,7 +88,7 @@ def failures(results: Results) -> Iterator[Sentence]:
     if not text:
         return
     counted = [
-        f"{row.strategy} against {row.against} {_at_chance(row)}"
+        f"{row.strategy} against {row.against} {_at_chance(results, row)}"
         for row in results.contests
         if row.role == "random"
         and (row.failed or row.against_failed)
@@ -86,9 +98,9 @@ def failures(results: Results) -> Iterator[Sentence]:
     yield Sentence(text + more, "warning")
 
 
-def _at_chance(row: Contest) -> str:
-    text = f"{numbers.points(row.failures_difference, sign=True)} points"
-    return text if row.failures_low is None else f"{text} {numbers.interval(row.failures_low, row.failures_high)}"
+def _at_chance(results: Results, row: Contest) -> str:
+    counted = replace(row, difference=row.failures_difference, low=row.failures_low, high=row.failures_high)
+    return results.measure.signed(counted, results.measure.decimals(None, None))
 
 
 def few_searches(results: Results) -> Iterator[Sentence]:
@@ -111,7 +123,10 @@ def at_chance(results: Results) -> Iterator[Sentence]:
     for entry in results.entries:
         own = [one for one in results.trainings if one.entry == entry.entry and one.figure is not None]
         own.sort(key=lambda one: one.figure or 0.0)
-        named += [f"{one.entry} with seed {one.seed} ({numbers.share(one.figure)})" for one in own[: entry.chance or 0]]
+        named += [
+            f"{one.entry} with seed {one.seed} ({results.measure.level(one.figure)})"
+            for one in own[: entry.chance or 0]
+        ]
     if named:
         trainings = f"{numbers.plural(len(named), 'training')} ended at chance level: {numbers.shortened(named)}"
         yield Sentence(f"{trainings}. The mean of such a network is not that of a trained one.", "warning")
@@ -157,3 +172,11 @@ def ceiling(results: Results) -> Iterator[Sentence]:
     if known and sum(known) / len(known) > CEILING:
         text = f"The networks' mean test accuracy is {numbers.share(sum(known) / len(known), 2)}: harder data are"
         yield Sentence(f"{text} needed to tell strategies apart.", "warning")
+
+
+def few_documents(results: Results) -> Iterator[Sentence]:
+    """Warn if the interval of a language model is over blocks of a few documents."""
+    documents = (results.meta or {}).get("parts", {}).get("test", {}).get("documents", FEWEST_DOCUMENTS)
+    if documents < FEWEST_DOCUMENTS:
+        text = f"The test part has {numbers.plural(documents, 'document')}, so that intervals are over blocks of text"
+        yield Sentence(f"{text}: of other documents they say little.", "warning")

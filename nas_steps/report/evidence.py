@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 from nas_steps.facts import FEWEST_SEARCHES, MAIN_RECIPE
-from nas_steps.report import numbers
 from nas_steps.report.records import Comparison, Contest, Effect, Entry
 from nas_steps.report.results import Results
 from nas_steps.retraining.comparison import ALPHA
@@ -127,41 +126,6 @@ def best(results: Results, entries: Sequence[Entry]) -> Entry | None:
     return next(iter(entries), None)
 
 
-def measured(row: Contest | Comparison | Effect) -> str:
-    """`1.2 points [0.4, 2.0]`, or `1.2 points` without an interval."""
-    decimals = numbers.decimals_for(row.low, row.high)
-    text = f"{numbers.points(row.difference, decimals)} points"
-    return text if row.low is None else f"{text} {numbers.interval(row.low, row.high, decimals)}"
-
-
-def signed(row: Contest | Comparison | Effect) -> str:
-    """`+1.2 points [0.4, 2.0]`; `no figure` if there is none."""
-    if row.difference is None:
-        return numbers.NO_FIGURE
-    decimals = numbers.decimals_for(row.low, row.high)
-    text = f"{numbers.points(row.difference, decimals, sign=True)} points"
-    return text if row.low is None else f"{text} {numbers.interval(row.low, row.high, decimals)}"
-
-
-def loss(row: Contest | Comparison) -> str:
-    """Spell a loss as a size: `1.2 points [0.4, 2.0]` for a difference of -1.2."""
-    decimals = numbers.decimals_for(row.low, row.high)
-    if row.difference is None or row.low is None or row.high is None:
-        return f"{numbers.points(None if row.difference is None else -row.difference)} points"
-    return f"{numbers.points(-row.difference, decimals)} points {numbers.interval(-row.high, -row.low, decimals)}"
-
-
 def adjusted(row: Contest | Comparison) -> str:
     """` after Holm's adjustment` if a tie's interval excludes 0; else empty."""
     return "" if row.low is None or row.high is None or row.low <= 0 <= row.high else " after Holm's adjustment"
-
-
-def between(row: Contest | Comparison) -> str:
-    """`between −2.2 and +2.1 points`; the difference alone if it has no interval, or one without a width."""
-    if row.low is None or row.high is None:
-        return f"{numbers.points(row.difference, sign=True)} points, without an interval"
-    if row.low == row.high:
-        return f"{numbers.points(row.difference, sign=True)} points"
-    decimals = numbers.decimals_for(row.low, row.high)
-    low, high = (numbers.points(end, decimals, sign=True) for end in (row.low, row.high))
-    return f"between {low} and {high} points"

@@ -1,9 +1,11 @@
 """What the factorial says of search and of scaling, in sentences. The page prints `RULES`."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from nas_steps.report import numbers
-from nas_steps.report.evidence import Outcome, measured, outcome
+from nas_steps.report.evidence import Outcome, outcome
+from nas_steps.report.measures import Measure
 from nas_steps.report.records import Cells, Effect
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence, Tone
@@ -57,20 +59,20 @@ def reading(row: Effect) -> str:
 
 def sentences(results: Results) -> list[Sentence]:
     """Tell what the factorial shows; empty if there was none."""
-    rows = results.effects
+    rows, measure = results.effects, results.measure
     if not rows:
         return []
     return [
-        *(gain(rows, row) for row in rows if (row.kind, row.effect) == ("gain", "both")),
-        *(compared(row) for row in rows if row.kind == "search"),
-        *(compared(row) for row in rows if row.kind == "scaling" and row.way == "compound"),
-        *(compared(row) for row in rows if row.kind == "interaction"),
+        *(gain(measure, rows, row) for row in rows if (row.kind, row.effect) == ("gain", "both")),
+        *(compared(measure, row) for row in rows if row.kind == "search"),
+        *(compared(measure, row) for row in rows if row.kind == "scaling" and row.way == "compound"),
+        *(compared(measure, row) for row in rows if row.kind == "interaction"),
         *matched(results.factorial),
         *one_dimensional(results),
     ]
 
 
-def gain(rows: Sequence[Effect], whole: Effect) -> Sentence:
+def gain(measure: Measure, rows: Sequence[Effect], whole: Effect) -> Sentence:
     """Tell how much of the family's gain over a base came from search, and how much from scaling."""
     parts = {row.effect: row for row in rows if row.kind == "gain" and row.base == whole.base}
     search, scaling = parts["search"], parts["scaling"]
@@ -78,14 +80,14 @@ def gain(rows: Sequence[Effect], whole: Effect) -> Sentence:
     result = reading(whole)
     if result == "not measured":
         return Sentence(f"{what}: no figure, {whole.note or 'a training is missing'}.", "warning")
-    figures = f"{_figure(search)} from search and {_figure(scaling)} from scaling"
+    figures = f"{measure.measured(search)} from search and {measure.measured(scaling)} from scaling"
     if result == "too few seeds":
-        return _too_few(what, whole, f", of it {figures}")
+        return _too_few(measure, what, whole, f", of it {figures}")
     if result == "no effect found":
-        return Sentence(f"{what}: no gain found, {_figure(whole)}, of it {figures}.")
+        return Sentence(f"{what}: no gain found, {measure.measured(whole)}, of it {figures}.")
     if result == "less":
-        return Sentence(f"{what} is a loss: {_figure(whole)}, of it {figures}.", "loss")
-    text = f"{what} is {_figure(whole)}: {figures}"
+        return Sentence(f"{what} is a loss: {measure.measured(whole)}, of it {figures}.", "loss")
+    text = f"{what} is {measure.measured(whole)}: {figures}"
     if search.difference is None or scaling.difference is None:
         return Sentence(f"{text}.", "warning")
     if search.difference < 0 or scaling.difference < 0:
@@ -117,7 +119,7 @@ def one_dimensional(results: Results) -> Iterator[Sentence]:
         yield Sentence(text, "warning")
 
 
-def compared(row: Effect) -> Sentence:
+def compared(measure: Measure, row: Effect) -> Sentence:
     """Judge an effect of search, of compound scaling, or of both on each other."""
     if row.kind == "search":
         who = f"Over all ways of scaling at matched MACs, {_name(row, 'searched')} against {_name(row)}"
@@ -129,22 +131,17 @@ def compared(row: Effect) -> Sentence:
         who = "Over all bases at matched MACs, compound scaling against the mean of scaling one dimension alone"
     result = reading(row)
     if result == "not measured":
-        figure = "" if row.difference is None else f" (measured {numbers.points(row.difference, sign=True)} points)"
+        figure = "" if row.difference is None else f" (measured {measure.signed(replace(row, low=None, high=None))})"
         return Sentence(f"{who}: no claim, {row.note or 'a figure is missing'}{figure}.", "warning")
     if result == "too few seeds":
-        return _too_few(who, row)
+        return _too_few(measure, who, row)
     tones: dict[str, Tone] = {"more": "win", "less": "loss"}
     words = {} if row.kind == "interaction" else {"more": "better", "less": "worse"}
     word = words.get(result, result) if result in tones else "no difference found"
-    return Sentence(f"{who}: {word}, {_figure(row)}.", tones.get(result, "plain"))
+    return Sentence(f"{who}: {word}, {measure.measured(row)}.", tones.get(result, "plain"))
 
 
-def _too_few(who: str, row: Effect, more: str = "") -> Sentence:
+def _too_few(measure: Measure, who: str, row: Effect, more: str = "") -> Sentence:
     unit = "search" if row.unit == "search" else "seed"
     had = f"{numbers.plural(row.seeds or 0, unit)} of {FEWEST[row.unit or 'network']}"
-    return Sentence(f"{who}: too few for a claim ({had}). Measured are {_figure(row)}{more}.", "warning")
-
-
-def _figure(row: Effect) -> str:
-    """`1.2 points [0.4, 2.0]`."""
-    return f"{numbers.points(row.difference)} points" if row.low is None else measured(row)
+    return Sentence(f"{who}: too few for a claim ({had}). Measured are {measure.measured(row)}{more}.", "warning")

@@ -1,7 +1,7 @@
 """The figures of the report as inline SVG. A figure without anything to show is None; bars are 95 % intervals."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -53,7 +53,7 @@ def sampling_curves(results: Results, prefix: str = "sampling") -> str | None:
         axes.set(title="Best so far, by evaluation", xlabel="evaluation", ylabel=results.proxy or "validation accuracy")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if not results.proxy:
-            percent(axes.yaxis)
+            results.measure.axis(axes.yaxis)
         axes.margins(x=0.04, y=0.08)
         for name in ends:
             axes.plot([], [], color=colours[name], label=name)
@@ -121,8 +121,13 @@ def accuracy_against(results: Results, size: str, prefix: str = "size") -> str |
     shown = [one for one in networks if one.test_mean is not None and getattr(one, size)]
     if not shown:
         return None
-    words = {"parameters": "parameters", "macs": "multiply-accumulates an image"}[size]
+    measure = results.measure
+    words = {"parameters": "parameters", "macs": measure.cost_axis}[size]
     best = pareto([one for one in shown if one.kind != "scaled"])
+
+    def at(one: Entry) -> float:
+        return measure.costs(one.macs or 0) if size == "macs" else float(one.parameters or 0)
+
     named = _notable(results, shown, best)
     with style():
         figure = new_figure(500, 420)
@@ -130,12 +135,12 @@ def accuracy_against(results: Results, size: str, prefix: str = "size") -> str |
         for kind, (mark, _, spelled) in KINDS.items():
             group = [one for one in shown if one.kind == kind]
             for one in group:
-                _marked(axes, getattr(one, size), one)
+                _marked(axes, at(one), one)
             if group:
                 axes.plot([], [], mark, color=_colour(kind), label=spelled)
         line: list[Segment] = []
         if size == "macs" and len(best) > 1:
-            corners = [(float(one.macs or 0), one.test_mean or 0.0) for one in best]
+            corners = [(at(one), one.test_mean or 0.0) for one in best]
             for (start, y), (end, above) in pairwise(corners):
                 line += [((start, y), (end, y)), ((end, y), (end, above))]
             axes.step(
@@ -145,22 +150,16 @@ def accuracy_against(results: Results, size: str, prefix: str = "size") -> str |
         for one in shown:
             if one.entry == (results.recommended or {}).get("entry"):
                 ring: dict[str, Any] = {"mfc": "none", "mec": COLOURS["ink"], "mew": 1.6, "zorder": 4}
-                axes.plot([getattr(one, size)], [one.test_mean or 0.0], "o", ms=14, **ring)
+                axes.plot([at(one)], [one.test_mean or 0.0], "o", ms=14, **ring)
                 axes.plot([], [], "o", ms=10, label="recommended", **ring)
-        labels = [
-            (float(getattr(one, size)), one.test_mean or 0.0, one.entry, _colour(one.kind))
-            for one in shown
-            if one.entry in named
-        ]
-        _log_axis(axes, [float(getattr(one, size)) for one in shown])
-        percent(axes.yaxis)
+        labels = [(at(one), one.test_mean or 0.0, one.entry, _colour(one.kind)) for one in shown if one.entry in named]
+        _log_axis(axes, [at(one) for one in shown])
+        measure.axis(axes.yaxis)
         axes.margins(y=0.14)
         axes.set(title=f"Accuracy against {words.split(' ')[0]}", xlabel=words, ylabel="test accuracy")
         figure.legend(loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.2)
-        place_labels(axes, labels, [*_bars(shown, size), *line])
-        figures = "; ".join(
-            f"{one.entry} {numbers.share(one.test_mean)} at {numbers.macs(getattr(one, size))}" for one in shown
-        )
+        place_labels(axes, labels, [*_bars(shown, at), *line])
+        figures = "; ".join(f"{one.entry} {measure.named(one.test_mean)} at {numbers.macs(at(one))}" for one in shown)
         return inline_svg(figure, prefix, f"Test accuracy against {words}: {figures}")
 
 
@@ -176,7 +175,7 @@ def _notable(results: Results, shown: Sequence[Entry], best: Sequence[Entry]) ->
 
 def dots(results: Results, prefix: str = "dots") -> str | None:
     """Draw each final training as a dot, with mean and interval, one row an entry, the best on top."""
-    rows = sorted(results.entries, key=lambda one: one.test_mean if one.test_mean is not None else -1.0)
+    rows = sorted(results.entries, key=lambda one: one.test_mean if one.test_mean is not None else -math.inf)
     if not any(row.test_mean is not None for row in rows):
         return None
     with style():
@@ -204,9 +203,9 @@ def dots(results: Results, prefix: str = "dots") -> str | None:
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        percent(axes.xaxis)
+        results.measure.axis(axes.xaxis)
         axes.set_xlabel("test accuracy: dots are trainings, the tick their mean, the bar its 95 % interval")
-        means = "; ".join(f"{row.entry} {numbers.share(row.test_mean)}" for row in reversed(rows))
+        means = "; ".join(f"{row.entry} {results.measure.named(row.test_mean)}" for row in reversed(rows))
         return inline_svg(figure, prefix, f"Test accuracy of every final training: {means}")
 
 
@@ -244,14 +243,14 @@ def family_curve(results: Results, prefix: str = "family") -> str | None:
         percent(axes.yaxis)
         axes.set(xlabel="multiply-accumulates an image (hollow: described, not trained)", ylabel="test accuracy")
         labels = [(x, y, one.entry, COLOURS["scaled"]) for (x, y), one in zip(points, trained, strict=True)]
-        place_labels(axes, labels, _bars(trained, "macs"))
+        place_labels(axes, labels, _bars(trained, lambda one: one.macs or 0))
         figures = "; ".join(f"{name} {numbers.share(y)} at {numbers.macs(x)}" for x, y, name, _ in labels)
         return inline_svg(figure, prefix, f"Test accuracy of the scaled family: {figures}")
 
 
-def _bars(group: Sequence[Entry], size: str) -> list[Segment]:
+def _bars(group: Sequence[Entry], at: Callable[[Entry], float]) -> list[Segment]:
     return [
-        ((getattr(one, size), one.test_low), (getattr(one, size), one.test_high))
+        ((at(one), one.test_low), (at(one), one.test_high))
         for one in group
         if one.test_low is not None and one.test_high is not None
     ]

@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from nas_steps.report import evidence, gains, numbers
+from nas_steps.report.measures import Measure
 from nas_steps.report.results import Results
 from nas_steps.report.svg import COLOURS, inline_svg, new_figure, style
 
@@ -63,6 +64,7 @@ def forest(results: Results, prefix: str = "forest") -> str | None:
     rows = [row for row in forest_rows(results) if row["difference"] is not None]
     if not rows:
         return None
+    measure, at = results.measure, results.measure.differences
     strategies = list(dict.fromkeys(row["strategy"] for row in rows))
     lines: list[dict[str, Any] | str] = []
     for strategy in strategies:
@@ -75,18 +77,18 @@ def forest(results: Results, prefix: str = "forest") -> str | None:
         for line in lines:
             if isinstance(line, str):
                 place -= 28
-                _written(axes, place + 8, f"{_short(line)} minus ...", weight="bold", size=13)
+                _written(axes, place + 8, f"{_short(line)} {measure.versus} ...", weight="bold", size=13)
                 continue
             place -= HEIGHT
-            figures = _figures(line)
+            figures = _figures(measure, line)
             _written(axes, place + 24, f"{_short(line['opponent'], LONGEST_LINE - len(figures))}: {figures}")
             mark = _MARKS[_mark(line)]
             colour = COLOURS[mark.colour]
             if line["low"] is not None and line["high"] is not None:
-                axes.plot([100 * line["low"], 100 * line["high"]], [place + 10] * 2, color=colour, linewidth=2.4)
+                axes.plot([at(line["low"]), at(line["high"])], [place + 10] * 2, color=colour, linewidth=2.4)
             face = colour if mark.filled else COLOURS["surface"]
             axes.plot(
-                [100 * line["difference"]], [place + 10], mark.shape, color=colour, ms=9, mfc=face, mew=1.8, zorder=4
+                [at(line["difference"])], [place + 10], mark.shape, color=colour, ms=9, mfc=face, mew=1.8, zorder=4
             )
         axes.axvline(0, color=COLOURS["muted"], linestyle=(0, (4, 3)), linewidth=1, zorder=1)
         axes.set_ylim(place - 4, 0)
@@ -96,13 +98,15 @@ def forest(results: Results, prefix: str = "forest") -> str | None:
         axes.margins(x=0.06)
         axes.xaxis.set_major_formatter(lambda value, _: "0" if not value else f"{value:+g}".replace("-", MINUS))
         intervals = ", with 95 % intervals" if any(row["low"] is not None for row in rows) else ""
-        axes.set_xlabel(f"points of test accuracy{intervals}")
+        axes.set_xlabel(measure.difference_axis(intervals))
         for name in used:
             mark = _MARKS[name]
             face = COLOURS[mark.colour] if mark.filled else COLOURS["surface"]
             axes.plot([], [], mark.shape, color=COLOURS[mark.colour], mfc=face, mew=1.8, ms=8, label=mark.words)
         figure.legend(loc="outside lower center", ncols=2, handletextpad=0.4, columnspacing=1.2)
-        told = "; ".join(f"{row['strategy']} minus {row['opponent']}: {_spelled(row)}" for row in rows)
+        told = "; ".join(
+            f"{row['strategy']} {measure.versus} {row['opponent']}: {_spelled(measure, row)}" for row in rows
+        )
         drawing = inline_svg(figure, prefix, f"Forest plot. {told}")
     head, bracket, rest = drawing.partition(">")
     return f"{head}{bracket}<title>{escape('What searching won, by opponent')}</title>{rest}"
@@ -127,17 +131,17 @@ def _mark(row: dict[str, Any]) -> str:
     return standing if standing in _MARKS else "few" if standing == "missing" else "refused"
 
 
-def _figures(row: dict[str, Any]) -> str:
+def _figures(measure: Measure, row: dict[str, Any]) -> str:
     """`+1.2 [0.4, 2.0], 4 v 4`; with Holm's p if a tie's own interval excludes 0."""
-    decimals = numbers.decimals_for(row["low"], row["high"])
-    text = numbers.points(row["difference"], decimals, sign=True)
+    decimals = measure.decimals(row["low"], row["high"])
+    text = measure.difference(row["difference"], decimals, sign=True)
     if row["low"] is not None:
-        text += f" {numbers.interval(row['low'], row['high'], decimals)}"
+        text += f" {measure.interval(row['low'], row['high'], decimals)}"
     counts = [row[key] for key in ("searches", "against_searches")]
     text += "" if None in counts else f", {counts[0]} v {counts[1]}"
     excludes = row["low"] is not None and not row["low"] <= 0 <= row["high"]
     return f"{text}, Holm p {numbers.small(row['p_holm'])}" if row["standing"] == "tie" and excludes else text
 
 
-def _spelled(row: dict[str, Any]) -> str:
-    return f"{_figures(row)} ({_MARKS[_mark(row)].words})"
+def _spelled(measure: Measure, row: dict[str, Any]) -> str:
+    return f"{_figures(measure, row)} ({_MARKS[_mark(row)].words})"

@@ -11,7 +11,7 @@ from nas_steps.report import numbers
 from nas_steps.report.columns import Table, figure, known, text
 from nas_steps.report.records import HistoryRow, Search
 from nas_steps.report.results import Results
-from nas_steps.report.svg import COLOURS, CYCLE, inline_svg, new_figure, percent, style
+from nas_steps.report.svg import COLOURS, CYCLE, inline_svg, new_figure, style
 from nas_steps.search.pareto import non_dominated_fronts
 
 WORDS = {"macs": "multiply-accumulates an image", "parameters": "parameters", "latency": "latency, ms (predicted)"}
@@ -41,7 +41,7 @@ def fronts(results: Results) -> Table:
     columns = (
         text("search", "search"),
         figure("score", results.proxy or "score", results.spelled_score),
-        known("macs", "multiply-accumulates", numbers.macs),
+        known("macs", results.measure.cost_column, results.measure.cost),
         known("parameters", "parameters", numbers.count),
         known("latency", "latency, ms", numbers.milliseconds),
         *(known(name, name, numbers.digits) for name in words if name not in WORDS),
@@ -69,11 +69,13 @@ def fronts_figure(results: Results, prefix: str = "fronts") -> str | None:
                 if name not in objectives:
                     continue
                 colour = COLOURS[CYCLE[number % len(CYCLE)]]
-                axes.plot(*_scores(points, name), "o", color=colour, ms=4, alpha=0.35, mew=0)
+                axes.plot(*_scores(results, points, name), "o", color=colour, ms=4, alpha=0.35, mew=0)
                 # a front of several objectives has no line in two dimensions
                 mark = "o-" if len(objectives) == 1 else "o"
                 best = sorted(best, key=lambda point: point.costs[name])
-                axes.plot(*_scores(best, name), mark, color=colour, ms=6, label=search.name, drawstyle="steps-post")
+                axes.plot(
+                    *_scores(results, best, name), mark, color=colour, ms=6, label=search.name, drawstyle="steps-post"
+                )
             axes.set_xlabel(words[name])
             axes.xaxis.set_major_locator(MaxNLocator(4))
             if name in COUNTED:
@@ -83,7 +85,7 @@ def fronts_figure(results: Results, prefix: str = "fronts") -> str | None:
         legend = {name: handle for handles, names in labelled for handle, name in zip(handles, names, strict=True)}
         panels[0].set(ylabel=results.proxy or "the search's score", title="Score and costs of what was evaluated")
         if not results.proxy:
-            percent(panels[0].yaxis)
+            results.measure.axis(panels[0].yaxis)
         canvas.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=4)
         counts = [f"{search.name} has {numbers.plural(len(best), 'network')}" for search, _, _, best in drawn]
         return inline_svg(canvas, prefix, f"Score against costs; fronts: {numbers.listed(counts)}")
@@ -93,7 +95,8 @@ def _words(results: Results) -> dict[str, str]:
     """Return what each objective is called; columns of a table have their own names."""
     columns = {} if results.table is None else results.table.columns
     better = {name: "more" if one.goal == "maximise" else "less" for name, one in columns.items()}
-    return WORDS | {name: f"{name} ({end} is better)" for name, end in better.items()}
+    own = {"macs": results.measure.cost_axis}
+    return WORDS | own | {name: f"{name} ({end} is better)" for name, end in better.items()}
 
 
 def _maximised(results: Results) -> list[str]:
@@ -102,8 +105,9 @@ def _maximised(results: Results) -> list[str]:
     return [name for name, one in columns.items() if one.goal == "maximise"]
 
 
-def _scores(points: list[Point], name: str) -> tuple[list[float], list[float]]:
-    return [point.costs[name] for point in points], [point.score for point in points]
+def _scores(results: Results, points: list[Point], name: str) -> tuple[list[float], list[float]]:
+    costs = [point.costs[name] for point in points]
+    return [results.measure.costs(cost) for cost in costs] if name == "macs" else costs, [one.score for one in points]
 
 
 def _searches(results: Results) -> list[tuple[Search, list[str]]]:

@@ -16,17 +16,21 @@ SLACK = 0.001
 #: if there are more ratios of sizes than this, the sentence gives their range
 MOST_RATIOS = 3
 
+_RELATIVE = (
+    "The relative improvement divides the difference to the mean of uniformly drawn networks by that mean "
+    "(Yang et al. 2020)."
+)
 RULES = (
     "Searching paid if a strategy beat random search and lost neither to the mean of uniformly drawn networks nor to "
     "the best baseline. Of several strategies the sentence is about the one with the best outcome against random "
     "search, then against the other opponents, then the largest difference.",
-    "The relative improvement divides the difference to the mean of uniformly drawn networks by that mean "
-    "(Yang et al. 2020).",
+    _RELATIVE,
     "The best baseline has the highest mean validation accuracy, so that the test set does not choose. If no baseline "
     "has a validation accuracy, all baselines are opponents.",
     "Sizes are not matched if networks exceed the budget of the baselines. Nor are they if the mean MACs of a "
     f"strategy's networks differ from those of the best baseline by more than a factor of {signals.COST_FACTOR}.",
 )
+RULES_OF_TEXT = tuple(rule for rule in RULES if rule != _RELATIVE)
 
 _ORDER: tuple[Standing, ...] = ("beat", "mixed", "recipe", "failures", "tie", "few", "lost", "missing")
 _ROLES = ("random", "uniform", "baseline", "pretrained")
@@ -70,7 +74,9 @@ def weighed(results: Results, strategy: str) -> Sentence:
     for role in _ROLES:
         for row in contests_of(results, strategy, role):
             if row.difference is not None:
-                parts.setdefault(_apart(row), []).append(f"{opponent(results, row)}{_improvement(row)}")
+                parts.setdefault(_apart(results, row), []).append(
+                    f"{opponent(results, row)}{_improvement(results, row)}"
+                )
     if not parts:
         return Sentence(f"{answer}: {strategy} has no figure to compare.", "warning")
     subject = _UNDER.get(judged["random"], "") + _subject(results, strategy, contests_of(results, strategy, "random"))
@@ -89,15 +95,14 @@ def _subject(results: Results, strategy: str, rows: list[Contest]) -> str:
     return f"the network {winners[0].entry}" if len(winners) == 1 else f"the mean of {strategy}'s networks"
 
 
-def _apart(row: Contest) -> str:
+def _apart(results: Results, row: Contest) -> str:
     """`is above`, `shows no difference to`; `is 3.0 points above` if nothing is claimed."""
     if row.outcome == "tie":
         return "shows no difference to"
-    side = "below" if (row.difference or 0.0) < 0 else "above"
+    measure, difference = results.measure, row.difference or 0.0
     if row.outcome in ("beat", "lost"):
-        return f"is {side}"
-    size = numbers.points(abs(row.difference or 0.0))
-    return f"is {size} points {'from' if not float(size) else side}"
+        return f"is {measure.worse if difference < 0 else measure.better}"
+    return f"is {measure.apart(difference)}"
 
 
 def _answer(judged: dict[str, Standing]) -> tuple[str, signals.Tone]:
@@ -145,9 +150,9 @@ def drawn(row: Contest) -> str:
     return "one random network" if networks == 1 else f"the mean of {networks} random networks"
 
 
-def _improvement(row: Contest) -> str:
+def _improvement(results: Results, row: Contest) -> str:
     """` (relative improvement 3.4 %)`; empty if it is not known, or says nothing."""
-    if row.relative_improvement is None or row.outcome in ("few", "tie"):
+    if not results.measure.relative or row.relative_improvement is None or row.outcome in ("few", "tie"):
         return ""
     return f" (relative improvement {numbers.share(row.relative_improvement)})"
 
@@ -199,7 +204,10 @@ def fitted(results: Results) -> Iterator[Sentence]:
     found = _limits(results)
     made = [one for one in results.entries if one.kind == "baseline" and one.architecture not in ("", one.entry)]
     if found is not None and made:
-        named = [f"{one.entry} is {one.architecture} ({numbers.macs(one.macs)} MACs)" for one in made]
+        named = [
+            f"{one.entry} is {one.architecture} ({results.measure.cost(one.macs)} {results.measure.cost_head})"
+            for one in made
+        ]
         yield Sentence(f"Fitted to the budget ({found[1]}): {numbers.listed(named)}.")
 
 

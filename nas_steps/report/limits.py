@@ -26,6 +26,7 @@ RESIDENT = "measured: the process above an idle one, onnxruntime's own about 20 
 
 def constraints(results: Results) -> Table:
     """One row a constraint; what is not known, such as the cost of a baseline's blocks, stays empty."""
+    names = NAMES | ({"macs": "multiply-accumulates of a context"} if results.text else {})
     limits, chosen = given(results.config.search.constraints), results.recommended
     rows: list[Cells] = []
     if limits and chosen is not None and chosen.get("entry"):
@@ -42,7 +43,7 @@ def constraints(results: Results) -> Table:
             for what, limit in limits.items()
         ]
     columns = (
-        Column("constraint", "constraint", lambda row: NAMES[row["constraint"]], numeric=False),
+        Column("constraint", "constraint", lambda row: names[row["constraint"]], numeric=False),
         *(
             Column(key, head, lambda row, key=key: _spelled(row[key], row["constraint"]))  # type: ignore[misc]
             for key, head in (("limit", "budget"), ("predicted", "predicted"), ("measured", "measured"))

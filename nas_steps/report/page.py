@@ -1,5 +1,6 @@
 """The page: figures, tables and sentences in one self-contained HTML file."""
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ from nas_steps.config.data import Data
 from nas_steps.config.estimators import Extrapolation, SharedWeights, ShortTraining, Training, ZeroCost
 from nas_steps.config.text import TextData
 from nas_steps.errors import UserError
-from nas_steps.metrics import ACCURACY, in_words
+from nas_steps.metrics import ACCURACY
 from nas_steps.report import (
     factorial,
     figures,
@@ -32,15 +33,20 @@ from nas_steps.report import (
 )
 from nas_steps.report.cells import draw_cell
 from nas_steps.report.columns import Table
+from nas_steps.report.corpus import corpus, language_space, trained_text
 from nas_steps.report.forest import forest
+from nas_steps.report.language import draw_language, of_frame
 from nas_steps.report.mobile import draw_mobile
 from nas_steps.report.predictions import LARGEST_MATRIX, Tested
 from nas_steps.report.recommendation import Recommendation, recommend
 from nas_steps.report.results import Results
 from nas_steps.report.verdict import Verdict
 from nas_steps.spaces.cells.space import parse_architecture
+from nas_steps.spaces.language.parsing import is_language, parse_language
+from nas_steps.spaces.language.space import LanguageSpace
 from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
 from nas_steps.spaces.mobile.space import MobileSpace
+from nas_steps.wording import in_words
 
 PACKAGES = ("nas-steps", "torch", "torchvision", "snakemake", "numpy", "scipy", "pandas", "onnx", "onnxruntime")
 CELL_TITLES = {"normal": "Normal cell", "reduce": "Reduction cell", "cell": "Cell"}
@@ -67,9 +73,12 @@ def render(results: Results, made: Mapping[str, Table], verdict: Verdict, tested
         verdict=verdict,
         pick=pick,
         tables=made,
-        images=None if results.meta is None else images(results.meta, config.data),
+        images=None if results.meta is None or results.text else images(results.meta, config.data),
+        corpus=corpus(results.meta, config.data) if results.meta is not None and results.text else None,
         space=results.space,
         mobile=isinstance(results.space, MobileSpace),
+        language=language_space(results.space) if isinstance(results.space, LanguageSpace) else None,
+        trained_text=trained_text(config.retrain.recipe),
         space_size=spelled_size(results.space.size()),
         results=results,
         estimated=estimated(results),
@@ -123,15 +132,20 @@ def all_figures(results: Results) -> dict[str, Markup | None]:
 def estimated(results: Results) -> str:
     """Tell how the search evaluates."""
     estimator, screen = results.config.search.estimator, results.config.search.screen
+    whole = trained_text(estimator) if results.text and isinstance(estimator, Training) else ""
     if isinstance(estimator, ShortTraining):
-        text = f"{numbers.plural(estimator.epochs, 'epoch')} an evaluation"
+        text = f"{whole or numbers.plural(estimator.epochs, 'epoch')} an evaluation"
         if estimator.halving is not None:
-            text = f"{numbers.listed([str(one) for one in results.rungs])} epochs by successive halving"
+            rungs = numbers.listed([str(one) for one in results.rungs])
+            spent = f"{rungs} of {estimator.epochs} parts of {whole}" if whole else f"{rungs} epochs"
+            text = f"{spent} by successive halving"
         text += f", the mean of {estimator.seeds} seeds" if estimator.seeds > 1 else ""
     elif isinstance(estimator, Extrapolation):
-        text = f"{estimator.observe} of {estimator.epochs} epochs an evaluation, the curve extrapolated"
+        unit = f"parts of {whole}" if whole else "epochs"
+        text = f"{estimator.observe} of {estimator.epochs} {unit} an evaluation, the curve extrapolated"
     elif isinstance(estimator, ZeroCost):
-        text = f"scored untrained by {estimator.proxy} on {numbers.plural(estimator.batch_size, 'image')}"
+        one = "context" if results.text else "image"
+        text = f"scored untrained by {estimator.proxy} on {numbers.plural(estimator.batch_size, one)}"
     elif isinstance(estimator, SharedWeights):
         trained, sampling = numbers.plural(estimator.supernet.epochs, "epoch"), estimator.supernet.sampling
         text = f"scored by the weights of a supernet, trained for {trained} with {sampling} sampling"
@@ -186,7 +200,7 @@ def drawn(results: Results, pick: Recommendation) -> list[Drawn]:
     fold."""
     winners = [winner for winner in results.winners if winner.kind != "baseline"]
     best = {}
-    for winner in sorted(winners, key=lambda one: -1.0 if one.score is None else one.score):
+    for winner in sorted(winners, key=lambda one: -math.inf if one.score is None else one.score):
         best[winner.strategy] = winner.entry
     words = {entry: f"best ranked winner of {strategy}" for strategy, entry in best.items()}
     networks = {winner.entry: winner.architecture for winner in winners}
@@ -201,6 +215,10 @@ def _drawing(entry: str, text: str) -> Drawn:
     if not text:
         return Drawn(entry, text, problem="The search found no architecture that could be trained.")
     try:
+        if is_language(text):
+            found = parse_language(text)
+            drawing = draw_language(found, f"Layers of {entry}")
+            return Drawn(entry, text, ((f"Layers: {of_frame(found.frame)}", Markup(drawing)),))
         if is_mobile(text):
             title = "Stages of MBConv blocks"
             drawing = draw_mobile(parse_mobile(text), f"{title} of {entry}")

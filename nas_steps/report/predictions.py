@@ -65,10 +65,11 @@ class Tested:
 def load_tested(results: Results, folder: str | Path, data: str | Path | None) -> Tested | None:
     """Read the predictions of the training that is shipped, and the test images that they are of.
 
-    None if nothing is recommended, or if that training has no predictions. Raises UserError if the two disagree.
+    None if nothing is recommended, if that training has no predictions, or for text, which has no classes. Raises
+    UserError if the two disagree.
     """
     recommended = results.recommended
-    if data is None or recommended is None or recommended.get("entry") is None:
+    if data is None or results.text or recommended is None or recommended.get("entry") is None:
         return None
     entry, seed = str(recommended["entry"]), int(recommended["seed"])
     path = Path(folder) / f"retraining/{entry}-s{seed}/predictions.safetensors"

@@ -76,7 +76,9 @@ def recommend(results: Results, links: Mapping[str, str]) -> Recommendation:
     card = _card(results, chosen, "Take this network", links)
     others = [_card(results, one, title, links, chosen) for title, one in _alternatives(chosen["alternatives"])]
     architecture = "" if card.kind == "baseline" else str(chosen["architecture"])
-    return Recommendation(f"Take {card.entry}", str(chosen["rule"]), card, tuple(others), _behind(chosen), architecture)
+    return Recommendation(
+        f"Take {card.entry}", str(chosen["rule"]), card, tuple(others), _behind(results, chosen), architecture
+    )
 
 
 def _alternatives(found: Sequence[Cells]) -> list[tuple[str, Cells]]:
@@ -87,12 +89,13 @@ def _alternatives(found: Sequence[Cells]) -> list[tuple[str, Cells]]:
     return [(" and ".join(one["role"] for one in ones).capitalize(), ones[0]) for ones in by_entry.values()]
 
 
-def _behind(chosen: Cells) -> str:
+def _behind(results: Results, chosen: Cells) -> str:
     best = chosen.get("behind_best")
     if best is None:
         return ""
-    decimals = numbers.decimals_for(best["low"], best["high"])
-    figures = f"{numbers.points(best['difference'], decimals)} points {numbers.interval(best['low'], best['high'])}"
+    measure = results.measure
+    size = measure.difference(best["difference"], measure.decimals(best["low"], best["high"]))
+    figures = f"{size} {measure.unit} {measure.interval(best['low'], best['high'])}"
     return f"On validation images it is {figures} behind the best, {best['entry']}."
 
 
@@ -100,16 +103,17 @@ def _card(results: Results, one: Cells, title: str, links: Mapping[str, str], ba
     """Make the card of a network; `base` is the recommended one, to which an alternative's size is compared."""
     entry, kind = str(one["entry"]), str(one["kind"])
     name = f"{entry}/model.onnx"
-    accuracy = numbers.interval(one["test_low"], one["test_high"], 1)
+    measure = results.measure
+    span = measure.span(one["test_low"], one["test_high"], 1)
     trained = f"mean of {one['sound']} trainings" if one["sound"] > 1 else "of one training"
     facts = [
         Fact(
             f"Test accuracy, {trained}, {INTERVAL}",
-            numbers.share(one.get("test_metric", one["test_accuracy"])),
-            accuracy,
+            measure.level(one.get("test_metric", one["test_accuracy"])),
+            span,
         )
     ]
-    for key, head, spell in (("parameters", "Parameters", numbers.macs), ("macs", "MACs", numbers.macs)):
+    for key, head, spell in (("parameters", "Parameters", numbers.macs), ("macs", measure.cost_head, measure.cost)):
         times = one[key] / base[key] if base is not None and one[key] and base[key] else None
         facts.append(Fact(head, spell(one[key]), "" if times is None else f"×\N{NO-BREAK SPACE}{numbers.ratio(times)}"))
     facts += [fact for fact in (_latency(results, name),) if fact is not None]
@@ -127,13 +131,12 @@ def _missing(results: Results, entry: str) -> str:
 
 
 def _latency(results: Results, file: str) -> Fact | None:
-    """Tell how long one image takes on this CPU; None if it was not measured."""
+    """Tell how long one image, or one token, takes on this CPU; None if it was not measured."""
     for row in results.performance:
         if row["file"] == file and row["latency_1_ms"] is not None:
             threads = numbers.plural(row["threads"] or 1, "CPU thread")
-            return Fact(
-                "Latency", f"{numbers.milliseconds(row['latency_1_ms'])}\N{NO-BREAK SPACE}ms", f"one image, {threads}"
-            )
+            time = f"{numbers.milliseconds(row['latency_1_ms'])}\N{NO-BREAK SPACE}ms"
+            return Fact("Latency", time, f"{results.measure.timed[0]}, {threads}")
     return None
 
 

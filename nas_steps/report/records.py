@@ -261,6 +261,15 @@ class Effect(WithInterval):
 
 
 @dataclass(frozen=True)
+class Stage:
+    """The end of a part of a language model's final training: seconds so far, and its figure on validation text."""
+
+    part: int
+    seconds: float
+    figure: float
+
+
+@dataclass(frozen=True)
 class JobCost:
     """One cost.json. `search` is the search's name, such as `darts-0`, if the job belongs to one."""
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from nas_steps.export.tables import EXPORTS, PERFORMANCE
 from nas_steps.provenance.files import read_csv, read_json
 from nas_steps.ranking import calibrate
 from nas_steps.report import numbers, records
+from nas_steps.report.measures import SHARES, Bits, Measure
 from nas_steps.report.records import (
     Cells,
     Comparison,
@@ -23,6 +26,7 @@ from nas_steps.report.records import (
     Record,
     Search,
     SearchCost,
+    Stage,
     Winner,
 )
 from nas_steps.report.settings import ReportSettings
@@ -70,6 +74,8 @@ class Results:
     recipe_contests: tuple[Contest, ...] = ()
     recipe_agreement: tuple[Cells, ...] = ()
     test_files: tuple[str, ...] = ()
+    #: of language models, by entry: the parts of each final training that ended well
+    curves: Mapping[str, tuple[tuple[Stage, ...], ...]] = field(default_factory=dict)
     chosen: Cells | None = None
     family: tuple[Cells, ...] = ()
     factorial: tuple[Cells, ...] = ()  # empty if there was none
@@ -97,6 +103,16 @@ class Results:
         estimator = self.config.search.estimator
         return estimator.proxy if isinstance(estimator, ZeroCost) else ""
 
+    @property
+    def text(self) -> bool:
+        """Whether the networks are language models."""
+        return self.meta is not None and "context" in self.meta
+
+    @cached_property
+    def measure(self) -> Measure:
+        """How the page spells the figures."""
+        return Bits(int(self.meta["context"])) if self.meta is not None and self.text else SHARES
+
     def matched_by_evaluations(self, strategy: str) -> bool:
         """Say if a strategy's budget is a number of evaluations, which all cost alike: in a table, by shared weights.
 
@@ -114,7 +130,7 @@ class Results:
 
     def spelled_score(self, score: float | None) -> str:
         """Spell a score of sampling strategies as a share if it is an accuracy, as a number if it is a proxy's."""
-        return numbers.digits(score) if self.proxy else numbers.share(score)
+        return numbers.digits(score) if self.proxy else self.measure.named(score)
 
     def entry(self, name: str) -> Entry | None:
         """Find the entry called `name`, if it was to be retrained."""
@@ -166,6 +182,7 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
     in_table = isinstance(config.search.estimator, Table)
     factorial = folder / "scaling" if config.scaling.factorial.enabled else None
     ranking, retraining = folder / "ranking", folder / "retraining"
+    trainings = _records(_there(retraining / "retrained.csv"), records.Training)
     return Results(
         config=config,
         space=space,
@@ -186,7 +203,7 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
         calibration=_json(ranking / "calibration.json") if sampled else None,
         winners=_records(_there(ranking / "winners.csv"), Winner),
         entries=_records(_there(retraining / "summary.csv"), Entry),
-        trainings=_records(_there(retraining / "retrained.csv"), records.Training),
+        trainings=trainings,
         comparisons=_records(_there(retraining / "comparisons.csv"), Comparison),
         contests=_records(_there(retraining / "contests.csv"), Contest),
         opponents=_cells(ranking / "opponents.csv"),
@@ -199,6 +216,7 @@ def load_results(settings: ReportSettings, folder: str | Path, data: str | Path 
         recipe_contests=_records(retraining / "recipe_contests.csv", Contest) if by_recipes else (),
         recipe_agreement=_cells(retraining / "recipe_agreement.csv") if by_recipes else (),
         test_files=_test_files(retraining),
+        curves=_curves(retraining, trainings),
         chosen=_json(folder / "scaling/chosen.json") if scaled else None,
         family=_cells(folder / "scaling/family.csv", FAMILY) if scaled else (),
         factorial=_cells(factorial / "factorial.csv", CELLS) if factorial else (),
@@ -245,6 +263,25 @@ def _test_files(folder: Path) -> tuple[str, ...]:
     files = [read_json(path).get("test_file") for path in folder.glob("*/metrics.json")]
     parts = [file.values() if isinstance(file, Mapping) else [file] for file in files]
     return tuple(sorted({", ".join(str(part) for part in one if part) for one in parts} - {""}))
+
+
+def _curves(folder: Path, trainings: Iterable[records.Training]) -> dict[str, tuple[tuple[Stage, ...], ...]]:
+    """Read how the sound final trainings of language models went; those of images have no such columns."""
+    found: dict[str, tuple[tuple[Stage, ...], ...]] = {}
+    for one in trainings:
+        path = folder / f"{one.entry}-s{one.seed}" / "history.csv"
+        if one.status != "ok" or not path.is_file():
+            continue
+        rows = read_csv(path)
+        if not rows or not {"tokens", "valid_metric", "seconds"} <= rows[0].keys():
+            continue
+        spent = accumulate(float(row["seconds"]) for row in rows)
+        stages = [
+            Stage(int(row["epoch"]), seconds, float(row["valid_metric"]))
+            for row, seconds in zip(rows, spent, strict=True)
+        ]
+        found[one.entry] = (*found.get(one.entry, ()), tuple(stages))
+    return found
 
 
 def _costs(folder: Path, data: Path | None, strategies: set[str]) -> list[JobCost]:

@@ -10,6 +10,7 @@ from nas_steps.config.strategies import Enas, Gradient
 from nas_steps.ranking import given_macs
 from nas_steps.ranking.pool import BASELINES
 from nas_steps.report import numbers
+from nas_steps.report.measures import Measure
 from nas_steps.report.records import Agreement, Cells, Compared, Entry, HistoryRow, JobCost, Search
 from nas_steps.report.results import Results
 from nas_steps.spaces.cells.operations import OPERATIONS
@@ -26,13 +27,16 @@ UNDECIDED_PERCENT = 95
 #: a tau of fewer architectures has no interval and is left out
 FEWEST_ARCHITECTURES = 7
 
+_SUPERNETS = (
+    f"A search is collapsed if at least {COLLAPSED_PERCENT} % of the kept edges of its normal cell have no weights "
+    "(skip connections and pooling). Alphas have hardly decided if their mean entropy is at least "
+    f"{UNDECIDED_PERCENT} % of the largest possible one. Both compare rounded percentages."
+)
 RULES = (
     "A search's cost is its time and that of the trainings that picked its winner, without the start of processes. "
     "Random search within its budget had the same training MACs within 10 %; in tables and with shared weights it had "
     f"the same number of evaluations. Times agree within a factor of {COST_FACTOR}.",
-    f"A search is collapsed if at least {COLLAPSED_PERCENT} % of the kept edges of its normal cell have no weights "
-    "(skip connections and pooling). Alphas have hardly decided if their mean entropy is at least "
-    f"{UNDECIDED_PERCENT} % of the largest possible one. Both compare rounded percentages.",
+    _SUPERNETS,
     "A score ranks if the 95 % interval of Kendall's tau lies above 0 and a test of tau has p < 0.05. The uniform "
     f"sample speaks for the space. A tau of fewer than {FEWEST_ARCHITECTURES} architectures is left out.",
     "A score says more than MACs alone if the 95 % interval of Spearman's correlation given MACs (a partial one) lies "
@@ -40,6 +44,7 @@ RULES = (
     "A network is a best trade-off if no other is better in test accuracy or MACs and at least as good in the other. "
     "Networks equal in both are all named. These are point estimates.",
 )
+RULES_OF_TEXT = tuple(rule for rule in RULES if rule != _SUPERNETS)
 
 
 @dataclass(frozen=True)
@@ -335,7 +340,7 @@ def calibrated(results: Results) -> list[Sentence]:
         text = "a supernet of its own" if len(own) == 1 else "supernets of their own"
         text = f"The scores of {numbers.listed(own)} come from {text}: the sample says nothing of them."
         sentences.append(Sentence(text))
-    return [*sentences, _enough(results.calibration)]
+    return [*sentences, _enough(results.measure, results.calibration)]
 
 
 def _taus(results: Results) -> list[Compared]:
@@ -360,7 +365,7 @@ def _bracketed(value: float | None, low: float | None, high: float | None, decim
     return f"{text} [{numbers.plain(low, decimals)}, {numbers.plain(high, decimals)}]"
 
 
-def _enough(calibration: Mapping[str, Any]) -> Sentence:
+def _enough(measure: Measure, calibration: Mapping[str, Any]) -> Sentence:
     """Tell how likely the shortlist, with its number of seeds, holds a network within the tolerance of the best."""
     size, auto, why = calibration["shortlist"], calibration["given"] == "auto", calibration["why"]
     taken = f"The shortlist has {numbers.plural(size, 'candidate')} of each search"
@@ -372,9 +377,10 @@ def _enough(calibration: Mapping[str, Any]) -> Sentence:
     ends = (100 * calibration["within_low"], 100 * calibration["within_high"])
     chance = f"{numbers.share(calibration['within'], 0)} [{numbers.plain(ends[0], 0)}, {numbers.plain(ends[1], 0)}]"
     seeds = numbers.plural(calibration["seeds"], "seed")
+    within = f"{measure.fine(calibration['tolerance'])} {measure.unit}"
     text = (
-        f"{taken}. With {seeds} each, its pick is within {numbers.points(calibration['tolerance'], 2)} points of the "
-        f"best of {calibration['candidates']} candidates with a probability of {chance}."
+        f"{taken}. With {seeds} each, its pick is within {within} of the best of {calibration['candidates']} "
+        f"candidates with a probability of {chance}."
     )
     best = calibration["best"]
     if _keeps(calibration) or best is None:
@@ -412,7 +418,8 @@ def failed_evaluations(results: Results) -> Iterator[Sentence]:
 def trade_off(results: Results) -> Iterator[Sentence]:
     """List the networks that no other beats in both accuracy and MACs."""
     best = pareto(results.entries)
-    named = [f"{one.entry} ({numbers.share(one.test_mean)} at {numbers.macs(one.macs)})" for one in best]
+    spell, cost = results.measure.named, results.measure.cost
+    named = [f"{one.entry} ({spell(one.test_mean)} at {cost(one.macs)})" for one in best]
     if named:
         what = "Best trade-offs of mean test accuracy and multiply-accumulates among all entries"
         yield Sentence(f"{what}: {numbers.listed(named)}.")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from nas_steps.facts import MOST, MOST_IN_TABLE
-from nas_steps.report import evidence, numbers, surrogates
+from nas_steps.report import numbers, surrogates
 from nas_steps.report.evidence import contests_of
 from nas_steps.report.records import Contest
 from nas_steps.report.results import Results
@@ -30,14 +30,14 @@ def by_size(results: Results) -> Iterator[Sentence]:
             won = {row.outcome for row in rows}
             answer = "Yes" if won == {"beat"} else "Some do" if "beat" in won else "No"
             answer = "Not known (too few searches)" if won <= {"few", "missing"} else answer
-            clauses = [_clause(row) for row in rows]
+            clauses = [_clause(results, row) for row in rows]
             tone: Tone = "win" if answer == "Yes" else "plain" if answer == "Some do" else "warning"
             yield Sentence(f"Better than {_whom(results, rows[0])}? {answer}: {'; '.join(clauses)}.", tone)
 
 
-def _clause(row: Contest) -> str:
+def _clause(results: Results, row: Contest) -> str:
     did = f"{row.strategy} {_DID[row.outcome]} it" if row.outcome in _DID else f"{row.strategy} against it"
-    return f"{did} ({evidence.signed(row)})"
+    return f"{did} ({results.measure.signed(row)})"
 
 
 def _whom(results: Results, row: Contest) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas_steps.facts import PROBE
-from nas_steps.report import evidence
 from nas_steps.report.records import Comparison, Contest
 from nas_steps.report.results import Results
 from nas_steps.report.signals import Sentence
@@ -26,7 +25,7 @@ def brought(results: Results) -> Sentence | None:
     first = pairs[0] if pairs else None
     pretraining = "Pretraining: no figure"
     if first is not None and first.difference is not None:
-        pretraining = f"Pretraining brought {evidence.signed(first)} ({first.entry} against itself from nothing)"
+        pretraining = f"Pretraining brought {results.measure.signed(first)} ({first.entry} against itself from nothing)"
     searching, lost = _searching(results, first)
     return Sentence(f"{pretraining}; {searching}.", "warning" if lost else "plain")
 
@@ -53,7 +52,7 @@ def _searching(results: Results, first: Comparison | None) -> tuple[str, bool]:
     best = max(hardest.values(), key=lambda row: row.difference or 0.0)
     which = "the pretrained network with a new last layer" if best.against == PROBE else "the pretrained network whole"
     end = {"lost": ", a loss", "tie": ", no difference found", "few": ", too few trainings to judge"}
-    text = f"searching brought {evidence.signed(best)} ({_subject(best)} against {best.against}, {which}"
+    text = f"searching brought {results.measure.signed(best)} ({_subject(best)} against {best.against}, {which}"
     return f"{text}{end.get(best.outcome, '')})", best.outcome == "lost"
 
 

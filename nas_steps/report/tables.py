@@ -1,6 +1,8 @@
 """The tables of the report, in the order of the page; each topic's module has its own: latencies, fronts and gaps."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from nas_steps.export.tables import EXPORTS, PERFORMANCE
@@ -14,6 +16,7 @@ from nas_steps.report.fronts import fronts
 from nas_steps.report.gaps import gaps
 from nas_steps.report.latencies import latencies
 from nas_steps.report.limits import constraints
+from nas_steps.report.measures import Measure
 from nas_steps.report.names import TABLES
 from nas_steps.report.predictions import Tested, confusion, per_class
 from nas_steps.report.records import Cells, Compared, Comparison, Contest, JobCost
@@ -28,10 +31,12 @@ from nas_steps.scaling.family import FAMILY
 STAGES = ("data", "supernet", "search", "ranking", "retraining", "scaling", "export")
 
 
-def _interval(prefix: str = "", head: str = "95 % interval", decimals: int | None = None) -> Column:
-    """Make a column of an interval in points, from the columns `<prefix>low` and `<prefix>high`."""
+def _interval(
+    spell: Callable[..., str], prefix: str = "", head: str = "95 % interval", decimals: int | None = None
+) -> Column:
+    """Make a column of an interval, from the columns `<prefix>low` and `<prefix>high`."""
     low, high = f"{prefix}low", f"{prefix}high"
-    return Column(low, head, lambda row: numbers.interval(row[low], row[high], decimals))
+    return Column(low, head, lambda row: spell(row[low], row[high], decimals))
 
 
 def _correlation(key: str, head: str, prefix: str) -> list[Column]:
@@ -41,21 +46,24 @@ def _correlation(key: str, head: str, prefix: str) -> list[Column]:
     return [figure(key, head, numbers.plain), spelled]
 
 
-def _difference(head: str) -> list[Column]:
-    """Make columns of a signed difference in points, with the decimals of its interval, and of that interval."""
+def _difference(measure: Measure, head: str = "") -> list[Column]:
+    """Make columns of a signed difference, with the decimals of its interval, and of that interval."""
 
     def spell(row: Cells) -> str:
-        return numbers.points(row["difference"], numbers.decimals_for(row["low"], row["high"]), sign=True)
+        return measure.difference(row["difference"], measure.decimals(row["low"], row["high"]), sign=True)
 
-    return [Column("difference", head, spell), _interval("", "95 % interval, points")]
+    return [
+        Column("difference", head or measure.difference_head, spell),
+        _interval(measure.interval, "", measure.interval_head),
+    ]
 
 
-def _accuracy(key: str, head: str, status: str = "status") -> Column:
-    """Make a column of an accuracy in per cent, or of its status, such as `diverged`, if there is none."""
+def _level(measure: Measure, key: str, head: str, status: str = "status") -> Column:
+    """Make a column of a figure without its unit, or of its status, such as `diverged`, if there is none."""
 
     def spell(row: Cells) -> str:
         absent = row[key] is None and row[status] not in ("", "ok")
-        return str(row[status]) if absent else numbers.points(row[key])
+        return str(row[status]) if absent else measure.number(row[key])
 
     return Column(key, head, spell)
 
@@ -104,7 +112,7 @@ def search(results: Results) -> Table:
     columns = (
         *texts("search", "kind"),
         Column("evaluations", "evaluations", _evaluations),
-        known("training_macs_per_image", "training MACs per image", numbers.macs),
+        known("training_macs_per_image", results.measure.training_head, results.measure.training),
         figure("relative_to_random", "relative to random", numbers.ratio),
         *figures(numbers.count, candidates="candidates passed on", without_score="without a score"),
     )
@@ -173,6 +181,7 @@ def beyond_macs(results: Results) -> Table:
 
 def top(results: Results) -> Table:
     """One row for each estimator, pool and k: what the k best scored are worth."""
+    measure = results.measure
     compared = [one for one in results.compared if one.k is not None and one.part == "all"]
     rows = _joined(compared, "k")
     for one in compared:
@@ -183,9 +192,9 @@ def top(results: Results) -> Table:
         text("pool", "pool"),
         *figures(numbers.count, k="k", architectures="architectures"),
         figure("precision", "of them among the k best", numbers.share),
-        _interval("precision_", "of other pools, 95 %", 1),
-        figure("regret", "behind the best, points", _hundredths),
-        _interval("regret_", "of other pools, 95 %", 2),
+        _interval(numbers.interval, "precision_", "of other pools, 95 %", 1),
+        figure("regret", f"behind the best, {measure.unit}", measure.fine),
+        _interval(measure.interval, "regret_", "of other pools, 95 %", measure.fine_decimals),
         text("note", "note"),
     )
     keys = ("estimator", "pool", "k", "architectures", *_with_ends("precision", "regret"), "note")
@@ -202,21 +211,18 @@ def _joined(compared: Iterable[Compared], key: str) -> dict[tuple[Any, ...], dic
     return rows
 
 
-def _hundredths(value: float | None) -> str:
-    return numbers.points(value, 2)
-
-
 def sufficiency(results: Results) -> Table:
     """One row for each predictor, k and number of seeds: what training the k best scored candidates costs."""
+    measure = results.measure
     columns = (
         Column("predictor", "foretold by", lambda row: f"{row['predictor']}{', read' if row['read'] else ''}", False),
         *figures(numbers.count, k="k", seeds="seeds"),
-        figure("regret", "behind the best, points, mean", _hundredths),
-        _interval("regret_", decimals=2),
-        figure("regret_95", "not exceeded in 95 %", _hundredths),
-        _interval("regret_95_", decimals=2),
+        figure("regret", f"behind the best, {measure.unit}, mean", measure.fine),
+        _interval(measure.interval, "regret_", decimals=measure.fine_decimals),
+        figure("regret_95", "not exceeded in 95 %", measure.fine),
+        _interval(measure.interval, "regret_95_", decimals=measure.fine_decimals),
         figure("holds_top", "holds one of the best 1 %", numbers.share),
-        _interval("holds_top_", decimals=1),
+        _interval(numbers.interval, "holds_top_", decimals=1),
     )
     candidates = (results.calibration or {}).get("candidates")
     among = f"the best of {candidates} candidates" if candidates else "the candidates"
@@ -242,10 +248,11 @@ def agreement(results: Results) -> Table:
 
 def retrained(results: Results) -> Table:
     """One row an entry, with one column a training seed; best mean test accuracy first."""
+    measure = results.measure
     seeds = sorted({one.seed for one in results.trainings if one.seed is not None})
     trainings = {(one.entry, one.seed): one for one in results.trainings}
     rows: list[dict[str, Any]] = []
-    for entry in sorted(results.entries, key=lambda one: 1.0 if one.test_mean is None else -one.test_mean):
+    for entry in sorted(results.entries, key=lambda one: math.inf if one.test_mean is None else -one.test_mean):
         rows.append(vars(entry).copy())
         for seed in seeds:
             one = trainings.get((entry.entry, seed))
@@ -254,19 +261,19 @@ def retrained(results: Results) -> Table:
     columns = (
         *texts("entry", "kind"),
         figure("parameters", "parameters", numbers.count),
-        figure("macs", "MACs", numbers.macs),
-        figure("test_mean", "test mean", numbers.points),
-        figure("test_std", "std", _hundredths),
-        _interval("test_"),
-        figure("valid_mean", "valid mean", numbers.points),
-        *(_accuracy(f"test_seed_{seed}", f"seed {seed}", f"status_seed_{seed}") for seed in seeds),
+        figure("macs", measure.cost_head, measure.cost),
+        figure("test_mean", "test mean", measure.number),
+        figure("test_std", "std", measure.fine),
+        _interval(measure.span, "test_"),
+        figure("valid_mean", "valid mean", measure.number),
+        *(_level(measure, f"test_seed_{seed}", f"seed {seed}", f"status_seed_{seed}") for seed in seeds),
         figure("train_seconds", "one training", numbers.seconds),
     )
     keys = ("entry", "kind", "strategy", "architecture", "parameters", "macs", "trainings", "diverged",
             *(f"{what}_seed_{seed}" for seed in seeds for what in ("test", "status")),
             "test_mean", "test_std", "test_low", "test_high", "valid_mean", "train_seconds")  # fmt: skip
     what = "Final trainings: accuracy" if results.table is None else f"{results.table.report} of the winners"
-    return Table("retrained", f"{what} in per cent, best test mean first", keys, columns, rows)
+    return Table("retrained", f"{what}{measure.caption}, best test mean first", keys, columns, rows)
 
 
 _CONTESTS = ("strategy", "against", "role", "searches", "against_searches", "matched", "difference", "low", "high",
@@ -274,20 +281,29 @@ _CONTESTS = ("strategy", "against", "role", "searches", "against_searches", "mat
              "failures_difference", "failures_low", "failures_high", "failures_outcome", "note")  # fmt: skip
 
 
-def _contested() -> list[Column]:
+def _contested(measure: Measure) -> list[Column]:
     return [
         text("reading", "outcome"),
         *texts("against", "role"),
         Column("searches", "n", lambda row: f"{_units(row['searches'])} against {_units(row['against_searches'])}"),
         Column("matched", "same budget", _same_budget, numeric=False),
-        *_difference("difference, points"),
+        *_difference(measure),
         *figures(numbers.small, p_value="p", p_holm="p, Holm"),
-        known("relative_improvement", "relative improvement", lambda value: f"{numbers.points(value, sign=True)} %"),
-        Column("ri_low", "95 % interval, %", lambda row: _interval_if_known(row, "ri_"), optional=True),
+        *(_RELATIVE if measure.relative else ()),
         Column("failed", "failed", _failed, optional=True),
-        Column("failures_difference", "with failures, points", _with_failures, optional=True),
+        Column("failures_difference", measure.failures_head, partial(_with_failures, measure), optional=True),
         text("note", "note"),
     ]
+
+
+def _interval_if_known(row: Cells) -> str:
+    return "" if row["ri_low"] is None or row["ri_high"] is None else numbers.interval(row["ri_low"], row["ri_high"])
+
+
+_RELATIVE = (
+    known("relative_improvement", "relative improvement", lambda value: f"{numbers.points(value, sign=True)} %"),
+    Column("ri_low", "95 % interval, %", _interval_if_known, optional=True),
+)
 
 
 def _units(number: int | None) -> str:
@@ -298,26 +314,22 @@ def _same_budget(row: Cells) -> str:
     return {1: "yes", 0: "no"}.get(row["matched"], "")
 
 
-def _interval_if_known(row: Cells, prefix: str) -> str:
-    low, high = row[f"{prefix}low"], row[f"{prefix}high"]
-    return "" if low is None or high is None else numbers.interval(low, high)
-
-
 def _failed(row: Cells) -> str:
     failed, other = row["failed"], row["against_failed"]
     return f"{failed or 0} against {other or 0}" if failed or other else ""
 
 
-def _with_failures(row: Cells) -> str:
+def _with_failures(measure: Measure, row: Cells) -> str:
     if not _failed(row) or row["failures_difference"] is None:
         return ""
-    difference = numbers.points(row["failures_difference"], sign=True)
-    return " ".join(filter(None, (difference, _interval_if_known(row, "failures_"))))
+    low, high = row["failures_low"], row["failures_high"]
+    difference = measure.difference(row["failures_difference"], sign=True)
+    return difference if low is None or high is None else f"{difference} {measure.interval(low, high)}"
 
 
 def contests(results: Results) -> Table:
     """One row for each strategy and opponent, over searches."""
-    columns = (text("strategy", "strategy"), *_contested())
+    columns = (text("strategy", "strategy"), *_contested(results.measure))
     caption = "Strategies against their opponents; n counts searches (networks where no search chose them)"
     return Table("contests", caption, _CONTESTS, columns, _judged(results.contests))
 
@@ -326,10 +338,10 @@ def forest(results: Results) -> Table:
     """One row for each line of the forest plot."""
     columns = (
         text("strategy", "strategy"),
-        text("opponent", "minus"),
+        text("opponent", results.measure.versus),
         Column("searches", "n", lambda row: f"{_units(row['searches'])} against {_units(row['against_searches'])}"),
         Column("matched", "same budget", _same_budget, numeric=False),
-        *_difference("difference, points"),
+        *_difference(results.measure),
         text("standing", "outcome"),
         text("note", "note"),
     )
@@ -342,13 +354,15 @@ def opponents(results: Results) -> Table:
         Column("strategy", "search", lambda row: f"{row['strategy']}-{row['search_seed']}", numeric=False),
         text("entry", "opponent", "none"),
         Column("evaluations", "evaluations", lambda row: f"{_units(row['evaluations'])} of {_units(row['of'])}"),
-        figure("cost", "cost of the search", numbers.macs),
-        figure("random_cost", "cost of these evaluations", numbers.macs),
+        figure("cost", "cost of the search", results.measure.training),
+        figure("random_cost", "cost of these evaluations", results.measure.training),
         Column("matched", "same budget", _same_budget, numeric=False),
         text("note", "note"),
     )
     keys = ("strategy", "search_seed", "random", "entry", "evaluations", "of", "cost", "random_cost", "matched", "note")
-    caption = "What each search met: random search within the search's own budget (costs: training MACs per image)"
+    caption = (
+        f"What each search met: random search within the search's own budget (costs: {results.measure.training_head})"
+    )
     return Table("opponents", caption, keys, columns, results.opponents)
 
 
@@ -359,7 +373,7 @@ def comparisons(results: Results) -> Table:
         text("reading", "outcome"),
         *texts("against", "role"),
         text("seeds", "trainings"),
-        *_difference("difference, points"),
+        *_difference(results.measure),
         *figures(numbers.small, p_value="p", p_holm="p, Holm"),
         text("note", "note"),
     )
@@ -375,12 +389,13 @@ def _judged(rows: Sequence[Contest | Comparison]) -> list[dict[str, Any]]:
 
 def recipes(results: Results) -> Table:
     """One row for each recipe of training and network."""
+    measure = results.measure
     columns = (
         *texts("recipe", "entry", "kind"),
         *figures(numbers.count, trainings="trainings", diverged="diverged"),
-        figure("test_mean", "test mean, %", numbers.points),
-        figure("test_std", "std", _hundredths),
-        _interval("test_"),
+        figure("test_mean", f"test mean{measure.level_head}", measure.number),
+        figure("test_std", "std", measure.fine),
+        _interval(measure.span, "test_"),
     )
     keys = ("recipe", "entry", "kind", "strategy", "trainings", "diverged", "test_mean", "test_std", "test_low",
             "test_high")  # fmt: skip
@@ -389,7 +404,7 @@ def recipes(results: Results) -> Table:
 
 def recipe_contests(results: Results) -> Table:
     """One row for each recipe, strategy and opponent."""
-    columns = (*texts("recipe", "strategy"), *_contested())
+    columns = (*texts("recipe", "strategy"), *_contested(results.measure))
     caption = "Strategies against their opponents, by recipe of training"
     return Table("recipe_contests", caption, ("recipe", *_CONTESTS), columns, _judged(results.recipe_contests))
 
@@ -410,6 +425,7 @@ def recipe_agreement(results: Results) -> Table:
 
 def family(results: Results) -> Table:
     """One row a member of the scaled family."""
+    measure = results.measure
     columns = (
         *texts("member", "factors"),
         known("phi", "φ", lambda value: numbers.plain(value, 0)),
@@ -420,40 +436,41 @@ def family(results: Results) -> Table:
         known("dropout", "dropout", numbers.plain),
         known("drop_path", "drop path", lambda value: numbers.plain(value) if value else ""),
         figure("parameters", "parameters", numbers.count),
-        figure("macs", "MACs", numbers.macs),
+        figure("macs", measure.cost_head, measure.cost),
         known("activation_bytes", "activations", numbers.size),
-        *_TESTED,
+        *_tested(measure),
         known("train_seconds", "one training", numbers.seconds),
         known("predicted_seconds", "predicted", numbers.seconds),
         text("warm_start", "started from"),
     )
     keys = [key for key in FAMILY if key != "reductions"]
-    return Table("family", "The scaled family, accuracy in per cent", keys, columns, results.family)
+    return Table("family", f"The scaled family, accuracy{measure.caption}", keys, columns, results.family)
 
 
 def factorial(results: Results) -> Table:
     """One row a cell: a base in one way of scaling."""
+    measure = results.measure
     columns = (
         *texts("base", "scaling"),
         figure("parameters", "parameters", numbers.count),
-        figure("macs", "MACs", numbers.macs),
+        figure("macs", measure.cost_head, measure.cost),
         figure("mismatch", "off the target", lambda value: f"{numbers.points(value, sign=True)} %"),
-        *_TESTED,
+        *_tested(measure),
         figure("train_seconds", "one training", numbers.seconds),
     )
-    caption = "Every base in every way of scaling, at matched MACs; accuracy in per cent"
+    caption = f"Every base in every way of scaling, at matched MACs; accuracy{measure.caption}"
     return Table("factorial", caption, CELLS, columns, results.factorial)
 
 
-def _interval_or_nothing(row: Cells) -> str:
-    return "" if row["test_mean"] is None else numbers.interval(row["test_low"], row["test_high"])
+def _tested(measure: Measure) -> list[Column]:
+    def interval(row: Cells) -> str:
+        return "" if row["test_mean"] is None else measure.span(row["test_low"], row["test_high"])
 
-
-_TESTED = (
-    _accuracy("test_mean", "test mean"),
-    Column("test_low", "95 % interval", _interval_or_nothing),
-    figure("trainings", "trainings", lambda value: numbers.count(value or 0)),
-)
+    return [
+        _level(measure, "test_mean", "test mean"),
+        Column("test_low", "95 % interval", interval),
+        figure("trainings", "trainings", lambda value: numbers.count(value or 0)),
+    ]
 
 
 def effects(results: Results) -> Table:
@@ -464,7 +481,7 @@ def effects(results: Results) -> Table:
         Column("effect", "effect", _named_effect, numeric=False),
         text("reading", "reading"),
         figure("seeds", "paired seeds", numbers.count),
-        *_difference("points"),
+        *_difference(results.measure, results.measure.unit),
         *figures(numbers.small, p_value="p", p_holm="p, Holm"),
         known("share", "of the gain", lambda value: numbers.share(value, 0)),
         text("note", "note"),
@@ -483,6 +500,7 @@ def _named_effect(row: Cells) -> str:
 
 def exports(results: Results) -> Table:
     """One row a network: its files, and how they agree with torch."""
+    label, right = ("token", "tokens right") if results.text else ("class", "test accuracy")
     columns = [
         text("file", "file", "no file"),
         text("name", "network"),
@@ -490,7 +508,7 @@ def exports(results: Results) -> Table:
         text("status", "check"),
         figure("bytes", "size", numbers.size),
         figure("largest_difference", "largest difference of logits", numbers.scientific),
-        *figures(numbers.share, top1_agreement="same top class", test_accuracy="test accuracy"),
+        *figures(numbers.share, top1_agreement=f"same top {label}", test_accuracy=right),
     ]
     if any(row["int8_status"] for row in results.exports):
         columns += [
@@ -512,6 +530,7 @@ def _loss(row: Cells) -> str:
 
 def performance(results: Results) -> Table:
     """One row an ONNX file: how fast it is, and what memory it takes."""
+    one, many = results.measure.timed
     floats = {row["name"]: row for row in results.performance if row["precision"] == "float32"}
     rows = [
         {**row, **{f"times_{batch}": _speedup(floats.get(row["name"]), row, batch) for batch in (1, 32)}}
@@ -520,11 +539,11 @@ def performance(results: Results) -> Table:
     columns = (
         *texts("file", "precision"),
         figure("bytes", "size", numbers.size),
-        Column("latency_1_ms", "one image, ms (quartiles)", lambda row: _latency(row, 1)),
-        Column("latency_32_ms", "32 images, ms (quartiles)", lambda row: _latency(row, 32)),
-        *figures(_faster, times_1="one image, times as fast as float32", times_32="32 images, times as fast"),
+        Column("latency_1_ms", f"{one}, ms (quartiles)", lambda row: _latency(row, 1)),
+        Column("latency_32_ms", f"{many}, ms (quartiles)", lambda row: _latency(row, 32)),
+        *figures(_faster, times_1=f"{one}, times as fast as float32", times_32=f"{many}, times as fast"),
         figure("memory_idle_mb", "memory before loading", numbers.megabytes),
-        *figures(numbers.megabytes, memory_1_mb="with one image", memory_32_mb="with 32 images"),
+        *figures(numbers.megabytes, memory_1_mb=f"with {one}", memory_32_mb=f"with {many}"),
         figure("threads", "threads", numbers.count),
     )
     place = PERFORMANCE.index("memory_idle_mb")

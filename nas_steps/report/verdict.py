@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from nas_steps.report import (
     additive,
     cautions,
+    clock,
     evidence,
     gains,
     gaps,
@@ -22,15 +23,11 @@ from nas_steps.report import (
 from nas_steps.report.evidence import (
     Standing,
     adjusted,
-    between,
     by_recipe,
     contests_of,
     enough_searches,
     failures_matter,
-    loss,
-    measured,
     networks,
-    signed,
     standing,
 )
 from nas_steps.report.records import Comparison, Contest
@@ -49,6 +46,7 @@ _RULE_OF_SUPERNETS = (
     "for each architecture. Random search looked its evaluations up, so that its budget is not the supernets'."
 )
 RULES = (*evidence.RULES, *gains.RULES, *cautions.RULES, *gaps.RULES, *signals.RULES)
+RULES_OF_TEXT = (*evidence.RULES, *gains.RULES_OF_TEXT, *cautions.RULES_OF_TEXT, *signals.RULES_OF_TEXT)
 
 
 @dataclass(frozen=True)
@@ -75,6 +73,8 @@ class Verdict:
     origin: Sentence | None = None
     #: what taking the most parameters finds without a search; none if networks are trained
     by_size: tuple[Sentence, ...] = ()
+    #: how long language models took beside each other; None for images
+    clock: Sentence | None = None
 
 
 def decide(results: Results) -> Verdict:
@@ -87,7 +87,7 @@ def decide(results: Results) -> Verdict:
         # the strategy that `paid` is about is not weighed twice
         weighed = gains.weighed(results, strategy)
         sentences = [] if weighed == paid else [weighed]
-        sentences += [largest(row) for row in contests_of(results, strategy, "largest")]
+        sentences += [largest(results, row) for row in contests_of(results, strategy, "largest")]
         sentences += [*signals.cost(results, strategy), *gaps.gap_sentences(results, strategy)]
         for row in results.agreement:
             sentences += signals.ranking(row, truth) if row.strategy == strategy else ()
@@ -99,7 +99,7 @@ def decide(results: Results) -> Verdict:
     general += [*signals.out_of_the_table(results), *latencies.foretold(results), *gains.fitted(results)]
     general += additive.gaps(results)
     general += [*signals.failed_evaluations(results), *signals.saved_epochs(results), *signals.trade_off(results)]
-    rules: tuple[str, ...] = (_first_rule(results), *RULES)
+    rules: tuple[str, ...] = (_first_rule(results), *(RULES_OF_TEXT if results.text else RULES))
     if results.latency is not None:
         rules += (latencies.RULE,)
     origin = starts.brought(results)
@@ -108,8 +108,10 @@ def decide(results: Results) -> Verdict:
     by_size = tuple(sizes.by_size(results))
     rules += (sizes.RULE,) if by_size else ()
     rules += (surrogates.RULE,) if results.surrogate else ()
+    timed = clock.by_the_clock(results)
+    rules += (clock.RULE,) if timed is not None else ()
     shown = tuple(ranked[: cautions.SHOWN])
-    return Verdict(headline, tone, paid, shown, tuple(strategies), tuple(general), rules, origin, by_size)
+    return Verdict(headline, tone, paid, shown, tuple(strategies), tuple(general), rules, origin, by_size, timed)
 
 
 def _first_rule(results: Results) -> str:
@@ -118,11 +120,11 @@ def _first_rule(results: Results) -> str:
     return _RULE_OF_SUPERNETS if results.trains_supernets else _RULE_OF_A_TABLE
 
 
-def largest(row: Contest) -> Sentence:
+def largest(results: Results, row: Contest) -> Sentence:
     """Compare a strategy with the space's largest network."""
     claim = {"beat": "beat it", "lost": "lost to it", "tie": "no difference found", "few": "too few searches to judge"}
     end = claim.get(row.outcome, row.note or "no figure")
-    return Sentence(f"{row.strategy} against the space's largest network: {evidence.signed(row)}; {end}.")
+    return Sentence(f"{row.strategy} against the space's largest network: {results.measure.signed(row)}; {end}.")
 
 
 def head(results: Results) -> tuple[str, signals.Tone]:
@@ -144,10 +146,10 @@ def head(results: Results) -> tuple[str, signals.Tone]:
         ((strategy, one),) = judged.items()
         text = _joined([*_alone(results, strategy, one)])
         # the subject of a win and a loss is the strategy already
-        lost = numbers.listed([_baseline(row) for row in behind])
+        lost = numbers.listed([_baseline(results, row) for row in behind])
         text += f"{_AND.get(one, f'; {strategy} lost to')} {lost}" if behind else ""
     else:
-        text = _joined([*_several(results, judged), *_behind(behind)])
+        text = _joined([*_several(results, judged), *_behind(results, behind)])
     tone = _tone(results)
     return f"{text}.", "warning" if behind and tone != "loss" else tone
 
@@ -162,8 +164,8 @@ WORDS = {"baseline": "baseline", "pretrained": "pretrained network"}
 _AND: Mapping[Standing, str] = {"beat": ", but lost to", "lost": ", and to"}
 
 
-def _baseline(row: Contest) -> str:
-    return f"the {WORDS[row.role]} {row.against} by {loss(row)}"
+def _baseline(results: Results, row: Contest) -> str:
+    return f"the {WORDS[row.role]} {row.against} by {results.measure.loss(row)}"
 
 
 def _tone(results: Results) -> signals.Tone:
@@ -184,7 +186,7 @@ def _alone(results: Results, strategy: str, judged: Standing) -> Iterator[str]:
         yield from (f"no verdict on {strategy}: {_with_failures(results, row)}" for row in rows if failures_matter(row))
     else:
         for row in rows:
-            yield _clause(row, _whom(results, row, budget=True)) + _despite_failures(results, row)
+            yield _clause(results, row, _whom(results, row, budget=True)) + _despite_failures(results, row)
 
 
 def _despite_failures(results: Results, row: Contest) -> str:
@@ -201,14 +203,15 @@ def _whom(results: Results, row: Contest, *, budget: bool = False) -> str:
     return "random search" if len(results.strategies(searched=False)) < 2 else row.against
 
 
-def _clause(row: Contest, whom: str) -> str:
+def _clause(results: Results, row: Contest, whom: str) -> str:
     """Tell one comparison with its size."""
+    measure = results.measure
     if row.outcome == "beat":
-        return f"{row.strategy} beat {whom} by {measured(row)}"
+        return f"{row.strategy} beat {whom} by {measure.measured(row)}"
     if row.outcome == "lost":
-        return f"{row.strategy} lost to {whom} by {loss(row)}"
+        return f"{row.strategy} lost to {whom} by {measure.loss(row)}"
     if row.outcome == "tie":
-        return f"no difference found between {row.strategy} and {whom}{adjusted(row)}: {between(row)}"
+        return f"no difference found between {row.strategy} and {whom}{adjusted(row)}: {measure.between(row)}"
     if row.outcome == "few":
         return f"too few searches to judge {row.strategy} against {whom}"
     return f"no figure of {row.strategy} against {whom}{f' ({row.note})' if row.note else ''}"
@@ -223,14 +226,16 @@ def _with_failures(results: Results, row: Contest) -> str:
         row, difference=row.failures_difference, low=row.failures_low, high=row.failures_high,
         outcome=row.failures_outcome,
     )  # fmt: skip
-    text = f"{numbers.listed(whose)} had failed trainings. Without these {_clause(row, whom)}"
-    return f"{text}; with them at chance level {_clause(counted, whom)}"
+    text = f"{numbers.listed(whose)} had failed trainings. Without these {_clause(results, row, whom)}"
+    return f"{text}; with them at chance level {_clause(results, counted, whom)}"
 
 
 def _by_recipe(results: Results, row: Contest) -> str:
     """Tell the outcome under each recipe."""
     whom = _whom(results, row)
-    return ", ".join(f"with {recipe} {_clause(other, whom)}" for recipe, other in by_recipe(results, row).items())
+    return ", ".join(
+        f"with {recipe} {_clause(results, other, whom)}" for recipe, other in by_recipe(results, row).items()
+    )
 
 
 def _several(results: Results, judged: Mapping[str, Standing]) -> Iterator[str]:
@@ -245,7 +250,7 @@ def _several(results: Results, judged: Mapping[str, Standing]) -> Iterator[str]:
     if ties := groups.get("tie"):
         rows = [row for name in ties for row in contests_of(results, name, "random")]
         ends = [abs(end) for row in rows for end in (row.low, row.high) if end is not None]
-        most = f" (at most {numbers.points(max(ends))} points either way)" if ends else ""
+        most = f" (at most {results.measure.amount(max(ends))} either way)" if ends else ""
         yield f"no difference found{max(map(adjusted, rows), default='')} for {numbers.shortened(ties)}{most}"
     reasons: dict[Standing, str] = {
         "mixed": "the random searches disagree on {}",
@@ -268,31 +273,31 @@ def _claims(results: Results, rows: Sequence[Contest]) -> Iterator[str]:
     for place, ((outcome, whom, *_), own) in enumerate(groups.items()):
         called = "it" if place and whom == "random search" else whom
         if len(own) == 1:
-            yield _clause(own[0], called) + _despite_failures(results, own[0])
+            yield _clause(results, own[0], called) + _despite_failures(results, own[0])
             continue
         own.sort(key=lambda row: -abs(row.difference or 0.0))
         did = "beat" if outcome == "beat" else "lost to"
         failed = sum(bool(row.failed) for row in own) if outcome == "beat" else 0
         although = f", although {failed} of them had failed trainings" if failed else ""
-        yield f"{numbers.shortened([row.strategy for row in own])} {did} {called} by {_sizes(own)}{although}"
+        yield f"{numbers.shortened([row.strategy for row in own])} {did} {called} by {_sizes(results, own)}{although}"
 
 
-def _sizes(rows: Sequence[Contest | Comparison]) -> str:
+def _sizes(results: Results, rows: Sequence[Contest | Comparison]) -> str:
     """Spell the smallest and the largest difference, without sign: `0.4 to 1.6 points`."""
     sizes = sorted(abs(row.difference or 0.0) for row in rows)
-    ends = dict.fromkeys(numbers.points(size) for size in (sizes[0], sizes[-1]))
-    return f"{' to '.join(ends)} points"
+    ends = dict.fromkeys(results.measure.difference(size) for size in (sizes[0], sizes[-1]))
+    return f"{' to '.join(ends)} {results.measure.unit}"
 
 
-def _behind(rows: Sequence[Contest]) -> Iterator[str]:
+def _behind(results: Results, rows: Sequence[Contest]) -> Iterator[str]:
     """Yield the losses to the best baseline with their sizes."""
     for against in dict.fromkeys(row.against for row in rows):
         own = [row for row in rows if row.against == against]
         if len(own) == 1:
-            yield f"{own[0].strategy} lost to {_baseline(own[0])}"
+            yield f"{own[0].strategy} lost to {_baseline(results, own[0])}"
             continue
         names = numbers.shortened([row.strategy for row in own])
-        yield f"{names} lost to the {WORDS[own[0].role]} {against} by {_sizes(own)}"
+        yield f"{names} lost to the {WORDS[own[0].role]} {against} by {_sizes(results, own)}"
 
 
 def _networks(results: Results, strategies: Sequence[str]) -> str:
@@ -308,27 +313,29 @@ def _networks(results: Results, strategies: Sequence[str]) -> str:
     if met and all(enough_searches(row) for row, _ in met):
         end = f"searches that ended in one network, trained once, cannot judge the {word}"
     if len(met) > MOST_CLAUSES:
-        return _joined([*_grouped([row for _, row in met if row is not None]), end])
+        return _joined([*_grouped(results, [row for _, row in met if row is not None]), end])
     clauses = []
     for contest, row in met:
         if row is None:
             whom = _whom(results, contest)
-            clauses.append(f"the winners of {contest.strategy} have {signed(contest)} against those of {whom}")
+            clauses.append(
+                f"the winners of {contest.strategy} have {results.measure.signed(contest)} against those of {whom}"
+            )
             continue
-        clauses.append(_of_networks(row))
+        clauses.append(_of_networks(results, row))
         rivals = [*contests_of(results, contest.strategy, "baseline")]
         rivals += contests_of(results, contest.strategy, "pretrained")
         baselines = {one.against for one in rivals}
         lost = [one for one in results.comparisons if one.entry == row.entry and one.against in baselines]
         clauses += [
-            f"{one.entry}'s network lost to the {WORDS[one.role]} {one.against} by {loss(one)}"
+            f"{one.entry}'s network lost to the {WORDS[one.role]} {one.against} by {results.measure.loss(one)}"
             for one in lost
             if one.outcome == "lost"
         ]
     return _joined([*clauses, end])
 
 
-def _grouped(rows: Sequence[Comparison]) -> Iterator[str]:
+def _grouped(results: Results, rows: Sequence[Comparison]) -> Iterator[str]:
     """Yield the networks by their outcome against those of random search, wins and losses with their sizes."""
     for outcome in ("beat", "lost", "tie", "few", "missing"):
         own = [row for row in rows if row.outcome == outcome]
@@ -338,7 +345,8 @@ def _grouped(rows: Sequence[Comparison]) -> Iterator[str]:
         which, that = (f"the network {names}", "that") if len(own) == 1 else (f"the networks {names}", "those")
         if outcome in ("beat", "lost"):
             did = "beat" if outcome == "beat" else "lost to"
-            size = _sizes(own) if len(own) > 1 else measured(own[0]) if outcome == "beat" else loss(own[0])
+            alone = results.measure.measured if outcome == "beat" else results.measure.loss
+            size = _sizes(results, own) if len(own) > 1 else alone(own[0])
             yield f"{which} {did} {that} of random search by {size}"
         elif outcome == "tie":
             between_them = f"between {which} and {that} of random search"
@@ -347,20 +355,21 @@ def _grouped(rows: Sequence[Comparison]) -> Iterator[str]:
             yield f"{'too few trainings to judge' if outcome == 'few' else 'no figure of'} {which}"
 
 
-def _of_networks(row: Comparison) -> str:
+def _of_networks(results: Results, row: Comparison) -> str:
     """Tell the comparison of two networks with its size."""
+    measure = results.measure
     if row.outcome == "beat":
-        return f"{row.entry}'s network beat {row.against}'s by {measured(row)}"
+        return f"{row.entry}'s network beat {row.against}'s by {measure.measured(row)}"
     if row.outcome == "lost":
-        return f"{row.entry}'s network lost to {row.against}'s by {loss(row)}"
+        return f"{row.entry}'s network lost to {row.against}'s by {measure.loss(row)}"
     if row.outcome == "tie":
         pair = f"{row.entry} and {row.against}{adjusted(row)}"
-        return f"no difference found between the networks of {pair}: {between(row)}"
+        return f"no difference found between the networks of {pair}: {measure.between(row)}"
     if row.difference is None:
         return f"the networks of {row.entry} and {row.against} have no difference to show ({row.note or 'no figure'})"
-    side = "below" if row.difference < 0 else "above"
     trained = "one training each" if row.seeds == "1 against 1" else f"{row.seeds} trainings".strip()
-    apart = f"{numbers.points(abs(row.difference))} points {side} {row.against}'s"
+    side = measure.worse if row.difference < 0 else measure.better
+    apart = f"{measure.amount(row.difference)} {side} {row.against}'s"
     return f"{row.entry}'s network is {apart} after {trained}, too few to judge it"
 
 

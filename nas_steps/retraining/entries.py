@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from nas_steps.data.sizes import sizes_of
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import number, read_csv
-from nas_steps.retraining.fitting import Constraints, HandDesigned
-from nas_steps.retraining.fitting_text import LanguageBaselines
+from nas_steps.retraining.baselines import HandDesigned, LanguageBaselines
+from nas_steps.retraining.fitting import Constraints
 from nas_steps.retraining.names import takes_a_budget
 from nas_steps.retraining.rivals import pretrained_entry
 from nas_steps.search.slots import slot_of

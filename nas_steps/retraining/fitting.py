@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from nas_steps.data.sizes import sizes_of
 from nas_steps.errors import UserError
-from nas_steps.spaces.baselines import parse_baseline, to_be_fitted
+from nas_steps.spaces.baselines import parse_baseline
 
 #: (parameters, macs) of the network that a string names
 Measure = Callable[[str], tuple[int, int]]
@@ -78,20 +76,3 @@ def refuse_larger(names: Sequence[str], constraints: Constraints, counted: Measu
             f"retrain.baselines: the budget is {constraints}, but {sizes}; raise retrain.budget, or let the width be "
             f"fitted to it by the name {parse_baseline(names[0])._replace(width=1.0, depth=1.0)}_auto"
         )
-
-
-class HandDesigned:
-    """Networks for the prepared images in the folder `data`, by their names."""
-
-    def __init__(self, data: str | Path) -> None:
-        shape = sizes_of(data).shape
-        self.counted = measure(shape.inputs, shape.classes, shape.side)
-
-    def within(self, name: str, constraints: Constraints) -> str:
-        """Return a network of fixed width. Raises UserError if it is above the budget."""
-        refuse_larger([name], constraints, self.counted)
-        return name
-
-    def fitted(self, name: str, constraints: Constraints) -> str:
-        """Return the widest network within the budget. Raises UserError if none is."""
-        return widest(to_be_fitted(name) or name, constraints, self.counted)

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from nas_steps.errors import exact
-from nas_steps.metrics import ACCURACY, figure_of, in_words
+from nas_steps.metrics import ACCURACY, figure_of
 from nas_steps.retraining.comparison import Pool, Side, contrast, network, pooled
 from nas_steps.retraining.summary import Metrics, by_entry, mean_of, needed, network_of, sound, strategy_of
+from nas_steps.wording import in_words
 
 BY_VALID, BY_RANKING = "valid", "ranking"
 RULES = {

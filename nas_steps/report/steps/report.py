@@ -1,6 +1,5 @@
 """Write `report/tables/*.csv`, and last `report/report.html`, from the files of all other stages."""
 
-from nas_steps.metrics import in_words
 from nas_steps.provenance.files import write_csv, write_text
 from nas_steps.provenance.task import Task
 from nas_steps.report.page import render
@@ -9,6 +8,7 @@ from nas_steps.report.results import load_results
 from nas_steps.report.settings import ReportSettings
 from nas_steps.report.tables import all_tables
 from nas_steps.report.verdict import decide
+from nas_steps.wording import in_words
 
 
 def main(task: Task) -> None:

@@ -1,11 +1,29 @@
-"""Spell out hand-designed language models, of the size that their name or a budget says. Loads no torch."""
+"""Make hand-designed networks of the size that a name or a budget says. Loads torch only to count those for images."""
 
 from pathlib import Path
 
 from nas_steps.data.sizes import sizes_of
-from nas_steps.retraining.fitting import Constraints
+from nas_steps.retraining.fitting import Constraints, measure, refuse_larger, widest
+from nas_steps.spaces.baselines import to_be_fitted
 from nas_steps.spaces.language.sizing import check_within, fitted, sized
 from nas_steps.spaces.language.space import LanguageSpace
+
+
+class HandDesigned:
+    """Networks for the prepared images in the folder `data`, by their names."""
+
+    def __init__(self, data: str | Path) -> None:
+        shape = sizes_of(data).shape
+        self.counted = measure(shape.inputs, shape.classes, shape.side)
+
+    def within(self, name: str, constraints: Constraints) -> str:
+        """Return a network of fixed width. Raises UserError if it is above the budget."""
+        refuse_larger([name], constraints, self.counted)
+        return name
+
+    def fitted(self, name: str, constraints: Constraints) -> str:
+        """Return the widest network within the budget. Raises UserError if none is."""
+        return widest(to_be_fitted(name) or name, constraints, self.counted)
 
 
 class LanguageBaselines:
