@@ -63,7 +63,9 @@ def language_training(architecture: str = WHOLE, name: str = "random-0", tokens:
     save_file(stirred(build_language(architecture)).state_dict(), folder / "weights.safetensors")
     known = {"status": "ok", "settings": "0" * 16, "train_on": "train", "parameters": 1, "macs": 2, "side": CONTEXT}
     figures = {"metric": "neg_bits_per_byte", "valid_metric": -7.5, "test_metric": -7.75, "test_accuracy": 0.125}
-    metrics = record(Entry(name, "searched", architecture), 0) | known | figures | {"valid_accuracy": 0.25}
+    test = {"name": "test_tokens.npy", "sha256": "0" * 64}
+    more = {"valid_accuracy": 0.25, "device": "cpu", "test_file": test}
+    metrics = record(Entry(name, "searched", architecture), 0) | known | figures | more
     write_json(folder / "metrics.json", metrics)
     return str(folder / "metrics.json")
 

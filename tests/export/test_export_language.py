@@ -22,7 +22,7 @@ from nas_steps.export.language import compare
 from nas_steps.export.tables import PERFORMANCE, flat
 from nas_steps.generation import open_language, windows_of
 from nas_steps.metrics import bits_per_byte
-from nas_steps.provenance.files import read_json
+from nas_steps.provenance.files import read_json, write_json
 
 #: a frame of 300 byte pairs
 PAIRS = "lm_v300_d16_tied/attn_h2+gelu_e2"
@@ -52,6 +52,26 @@ def test_a_training_is_exported_with_all_that_its_use_needs(tmp_path: Path) -> N
     assert set(speed) == set(PERFORMANCE)
     assert speed["latency_1_ms"] > 0
     assert flat(line)["test_accuracy"] == 0.125
+
+
+def test_the_recommended_one_has_a_card(tmp_path: Path) -> None:
+    trainings = [language_training(PLAIN, "llama"), language_training(WHOLE)]
+    rows = [read_json(path) for path in trainings]
+    considered = [
+        {key: row[key] for key in ("entry", "kind", "architecture", "seed", "valid_metric", "test_metric")}
+        | {"strategy": "random", "test_low": -7.9, "test_high": -7.6, "trainings": 1, "sound": 1}
+        for row in rows
+    ]
+    found = {**considered[1], "rule": "The rule.", "reason": "", "alternatives": [], "considered": considered}
+    write_json(tmp_path / "recommended.json", {**found, "export": ["random-0"]})
+    given = {"data": prepared_text("bytes"), "trainings": trainings, "output": tmp_path / "export"}
+    run("export_networks", settings=settings()["export_networks"], recommended=tmp_path / "recommended.json", **given)
+    (line,) = read_json(tmp_path / "export" / "exports.json")
+    assert (line["file"], line["card"]) == ("random-0/model.onnx", "random-0/README.md")
+    card = (tmp_path / "export" / "random-0" / "README.md").read_text(encoding="utf-8")
+    for words in ("A language model", "| test | this training | 7.7500 |", f"`{line['sha256']}`", WHOLE, "--continue"):
+        assert words in card
+    assert f"the file has {line['onnx_bits_per_byte']:.4f} bits per byte" in card
 
 
 def test_bits_per_byte_are_those_of_the_whole_test_part() -> None:
