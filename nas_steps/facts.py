@@ -65,3 +65,6 @@ SEARCH, REPORT, VALID, SECONDS = "search", "report", "valid", "seconds"
 
 #: the networks with the most parameters of random draws, and of a whole table: the kind, and the opponents' names
 MOST, MOST_IN_TABLE = "most_parameters", "most_parameters_in_table"
+
+#: the network of the rungs that is no strategy's and no baseline: the best ranked winner of all searches
+WINNER = "winner"

@@ -3,7 +3,6 @@ language models at several computes."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -13,8 +12,10 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from nas_steps.config.recipe import Recipe
 from nas_steps.config.section import EachOnce, Positive, Section
 from nas_steps.errors import UserError, exact, known
+from nas_steps.facts import WINNER
 from nas_steps.spaces.baselines import parse_baseline, scalable_names
 from nas_steps.spaces.language.baselines import NAMES
+from nas_steps.spaces.language.costs import middle_flops
 from nas_steps.spaces.language.sizing import parse_named
 from nas_steps.spaces.mobile.architectures import is_mobile, parse_mobile
 from nas_steps.spaces.mobile.efficientnet import PUBLISHED, triples
@@ -103,11 +104,6 @@ class Rungs(Section):
     seeds: Positive = Field(1, description="Trainings of each size.")
     recipe: Recipe | None = Field(None, description="The recipe but for its compute; null: `retrain.recipe`.")
 
-    def compute_of(self, factor: float) -> float:
-        """Return the training FLOPs of a rung."""
-        assert self.compute is not None
-        return self.compute * factor
-
     @model_validator(mode="after")
     def _has_compute(self) -> Rungs:
         if self.enabled and self.compute is None:
@@ -120,13 +116,6 @@ class Rungs(Section):
 
 #: the largest real size may cost so much more than the wanted one
 LARGER = 1.5
-#: the network of the rungs that is no strategy's and no baseline
-WINNER = "winner"
-
-
-def middle_flops(compute: float, tokens_per_parameter: float) -> float:
-    """Return the forward FLOPs a token F of the middle size: C = 3 F tokens, and tokens = ratio F / 2."""
-    return math.sqrt(2 * compute / (3 * tokens_per_parameter))
 
 
 def rung_networks(rungs: Rungs, strategies: Iterable[str], baselines: Iterable[str]) -> dict[str, str]:

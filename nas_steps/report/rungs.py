@@ -158,7 +158,7 @@ def draw(multipliers: Sequence[Row], curves: Sequence[Row], prefix: str = "rungs
         right.set_yscale("log")
         title = "Compute needed for the baseline’s loss"
         right.set(title=title, xlabel="training FLOPs", ylabel="share of the baseline’s compute")
-        right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
         right.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         right.yaxis.set_minor_formatter(NullFormatter())
         for axes in (left, right):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 
-from nas_steps.config.scaling import Rungs, middle_flops
+from nas_steps.config.scaling import Rungs
 from nas_steps.errors import UserError
 from nas_steps.spaces.language.architectures import (
     Attention,
@@ -18,7 +18,7 @@ from nas_steps.spaces.language.architectures import (
     Mixer,
 )
 from nas_steps.spaces.language.baselines import baseline
-from nas_steps.spaces.language.costs import count_architecture
+from nas_steps.spaces.language.costs import count_architecture, middle_flops
 from nas_steps.spaces.language.parsing import misfit
 
 #: widths are multiples of this

@@ -150,8 +150,10 @@ def _outside(kept: Ladder, one: Multiplier, fit: Fit) -> dict[float, str]:
         names = []
         for place in (one.searched, one.baseline):
             if not low[place, rung] <= turning[place, rung] <= high[place, rung]:
-                way = "smaller" if turning[place, rung] < low[place, rung] else "larger"
-                names.append(f"{kept.networks[place]} may be better {way} than the sizes tried")
+                small = turning[place, rung] < low[place, rung]
+                way, mend = ("smaller", "raise") if small else ("larger", "lower")
+                sizes = f"the sizes tried ({mend} scaling.rungs.tokens_per_parameter)"
+                names.append(f"{kept.networks[place]} may be better {way} than {sizes}")
         if names:
             found[compute] = f"{'; '.join(names)}: the best tried size is taken"
     return found

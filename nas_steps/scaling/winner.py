@@ -5,10 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nas_steps.config.scaling import WINNER
 from nas_steps.config.space import Network
 from nas_steps.data.store import Meta
-from nas_steps.facts import FEWEST_SEARCHES
+from nas_steps.facts import FEWEST_SEARCHES, WINNER
 from nas_steps.provenance.files import number, read_csv
 from nas_steps.scaling.compound import Design, Measure
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from made_up import MadeUp, report, write
+from markupsafe import escape
+from test_report_page import check_sound, read
 
 from nas_steps.provenance.files import write_csv
 from nas_steps.report import rungs
@@ -37,7 +39,7 @@ def trainings(worth: tuple[float, float, float], noise: float = 0.001) -> list[d
 
 def written(folder: Path, rows: list[dict[str, Any]]) -> Section:
     curves, multipliers = gather(rows, seed=0)
-    (folder / "scaling").mkdir()
+    (folder / "scaling").mkdir(exist_ok=True)
     write_csv(folder / "scaling" / "rung_curves.csv", curves, CURVES)
     write_csv(folder / "scaling" / "multipliers.csv", multipliers, MULTIPLIERS)
     found = section(folder)
@@ -128,16 +130,24 @@ def test_the_figure_names_what_it_shows_and_is_the_same_each_time(tmp_path: Path
         assert f">{text}<" in first
 
 
-def test_the_part_of_the_page_holds_all_of_it(tmp_path: Path) -> None:
-    found = written(tmp_path, trainings((1.3, 1.3, 1.3)))
-    loader = PackageLoader("nas_steps.report", ".")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
-    whole = loader.get_source(environment, "page.html.j2")[0]
-    macros = whole[: whole.index("{%- set table, budget")]
-    page = environment.from_string(macros + '{% include "rungs.html.j2" %}').render(
-        rungs=found, worried=[], results=None
-    )
-    assert "Does it last?" in page
-    assert "<svg" in page
-    assert page.count("<table>") == 2
-    assert all(rule.split("E + A")[0].split("'")[0] in page.replace("&#39;", "'") for rule in rungs.RULES)
+def test_the_page_of_an_experiment_holds_the_section(tmp_path: Path) -> None:
+    config = {"scaling": {"rungs": {"enabled": True, "compute": 1e13}}}
+    folder, settings = write(tmp_path, MadeUp(config=config, text=True))
+    found = written(folder, trainings((1.3, 1.3, 1.3)))
+    report(folder, settings)
+    page = read(folder)
+    check_sound(page)
+    assert '<a href="#rungs">Does it last?</a>' in page.source
+    start = page.source.index('<section id="rungs"')
+    part = page.source[start : page.source.index("</section>", start)]
+    assert part.count("<svg") == 1
+    assert part.count("<table>") == 2
+    assert all(str(escape(sentence.text)) in part for sentence in found.sentences)
+    assert all(str(escape(rule)) in part for rule in rungs.RULES)
+
+
+def test_tables_of_an_earlier_config_are_no_part_of_the_page(tmp_path: Path) -> None:
+    folder, settings = write(tmp_path, MadeUp(text=True))
+    written(folder, trainings((1.3, 1.3, 1.3)))
+    report(folder, settings)
+    assert "Does it last?" not in read(folder).source

@@ -6,12 +6,12 @@ from random import Random
 
 import pytest
 
-from nas_steps.config.scaling import Rungs, middle_flops
+from nas_steps.config.scaling import Rungs
 from nas_steps.errors import UserError
 from nas_steps.scaling.ladder import block_of, hand_designed, nearest, repeated, sizes
 from nas_steps.spaces.language.architectures import Attention
 from nas_steps.spaces.language.baselines import HEAD_WIDTHS, NAMES, baseline
-from nas_steps.spaces.language.costs import flops_per_token
+from nas_steps.spaces.language.costs import flops_per_token, middle_flops
 from nas_steps.spaces.language.parsing import parse_language
 from nas_steps.spaces.language.presets import PRESETS
 

@@ -55,14 +55,17 @@ def test_every_pair_and_rung_has_a_multiplier() -> None:
 
 @pytest.mark.parametrize(
     ("best", "where", "words"),
-    [(5e4, "below the sizes", "may be better smaller"), (8e5, "above the sizes", "may be better larger")],
+    [
+        (5e4, "below the sizes", "smaller than the sizes tried (raise scaling.rungs.tokens_per_parameter)"),
+        (8e5, "above the sizes", "larger than the sizes tried (lower scaling.rungs.tokens_per_parameter)"),
+    ],
 )
 def test_a_minimum_outside_the_sizes_is_named(best: float, where: str, words: str) -> None:
     curves, multipliers = gather(rows(best), seed=0)
     assert {row["minimum"] for row in curves} == {where}
     assert {row["parameters"] for row in curves} == {1e5 if best < 1e5 else 4e5}
     for row in multipliers:
-        assert f"winner {words} than the sizes tried" in row["note"]
+        assert f"winner may be better {words}" in row["note"]
         assert row["note"].endswith("the best tried size is taken")
 
 

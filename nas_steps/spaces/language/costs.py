@@ -16,6 +16,7 @@ FlopCounterMode has no formula for the CPU's fused attention. It counts the math
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from nas_steps.errors import UserError
@@ -51,6 +52,14 @@ def count_architecture(architecture: LanguageArchitecture, context: int) -> Coun
 def flops_per_token(architecture: LanguageArchitecture, context: int) -> float:
     """Return the FLOPs of a forward pass over `context` tokens, divided by `context`. Raises UserError."""
     return 2 * count_architecture(architecture, context)[1] / context
+
+
+def middle_flops(compute: float, tokens_per_parameter: float) -> float:
+    """Return the forward FLOPs a token of a network that `compute` FLOPs train on so many tokens for each parameter.
+
+    C = 3 F tokens, and tokens = ratio F / 2: two FLOPs a token count as a parameter.
+    """
+    return math.sqrt(2 * compute / (3 * tokens_per_parameter))
 
 
 def check_context(frame: Frame, context: int) -> None:
