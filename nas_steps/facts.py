@@ -68,3 +68,17 @@ MOST, MOST_IN_TABLE = "most_parameters", "most_parameters_in_table"
 
 #: the network of the rungs that is no strategy's and no baseline: the best ranked winner of all searches
 WINNER = "winner"
+#: a forward and a backward pass cost three forward passes
+TRAINING_FACTOR = 3
+#: tokens of byte pairs, unless `data.vocabulary` says another number
+BPE = 4096
+
+
+def vocabulary_of(tokens: str, vocabulary: int | None) -> int:
+    """Return the number of tokens of `data.tokens` and `data.vocabulary`."""
+    return BYTES if tokens == "bytes" else vocabulary or BPE
+
+
+def shortened(epochs: int, compute: float | None, share: float) -> dict[str, float]:
+    """Return the keys of a recipe that trains for a share of it: fewer epochs, or with a compute less of that."""
+    return {"epochs": max(1, round(share * epochs))} if compute is None else {"compute": share * compute}

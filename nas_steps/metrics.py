@@ -36,19 +36,14 @@ Labels = NDArray[Any]
 
 
 class Smoothing(NamedTuple):
-    """What the interval of a single figure adds to the plain one: to its centre, and to its variance over images.
-
-    The interval is cut off at `least` and `most`.
-    """
+    """What the interval of a single figure adds to the plain one: to its centre, and to its variance over images."""
 
     shift: float = 0.0
     variance: float = 0.0
-    least: float = 0.0
-    most: float = 1.0
 
 
-#: the interval of minus the bits per byte, of which nothing is known beforehand but the sign
-OF_BITS = Smoothing(least=-math.inf, most=0.0)
+#: the interval of minus the bits per byte adds nothing
+OF_BITS = Smoothing()
 
 
 def value(metric: str, predicted: Labels, labels: Labels, classes: int) -> float:

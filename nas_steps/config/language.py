@@ -14,10 +14,10 @@ from nas_steps.config.retrain import Retrain, all_recipes
 from nas_steps.config.scaling import Scaling
 from nas_steps.config.search import Search, constrained, measured_latency
 from nas_steps.config.strategies import Enas, Gradient, Milp
-from nas_steps.config.text import BPE, BYTES, TEXT_SOURCES, TextData, vocabulary_size
+from nas_steps.config.text import TEXT_SOURCES, TextData, vocabulary_size
 from nas_steps.config.weights import Weights, pretrains
 from nas_steps.errors import UserError, exact
-from nas_steps.facts import NEG_BITS_PER_BYTE
+from nas_steps.facts import BPE, BYTES, NEG_BITS_PER_BYTE, TRAINING_FACTOR
 from nas_steps.spaces.constraints import smallest_within
 from nas_steps.spaces.costs import Shape, counted
 from nas_steps.spaces.language.baselines import NAMES
@@ -26,8 +26,6 @@ from nas_steps.spaces.language.presets import DECLARED
 from nas_steps.spaces.language.sizing import check_within, fitted, is_named, parse_named, sized
 from nas_steps.spaces.language.space import LanguageSpace
 
-#: a forward and a backward pass cost three forward passes
-TRAINING_FACTOR = 3
 #: how language models are trained, where a recipe does not say it
 RECIPE: Mapping[str, Any] = {
     "epochs": 4,

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from nas_steps.config.recipe import Recipe, shortened
+from nas_steps.config.recipe import Recipe
 from nas_steps.config.retrain import Retrain
 from nas_steps.config.section import Natural, Positive, Section
-from nas_steps.facts import FEWEST_FOR_INTERVAL
+from nas_steps.facts import FEWEST_FOR_INTERVAL, shortened
 
 
 class Ranking(Section):
@@ -45,4 +45,6 @@ def ranking_recipe(ranking: Ranking, retrain: Retrain) -> Recipe:
     """Return the recipe of the shortlist and the uniform sample."""
     if ranking.final_share is None:
         return ranking.recipe
-    return retrain.recipe.model_copy(update=shortened(retrain.recipe, ranking.final_share))
+    return retrain.recipe.model_copy(
+        update=shortened(retrain.recipe.epochs, retrain.recipe.compute, ranking.final_share)
+    )

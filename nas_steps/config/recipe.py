@@ -111,15 +111,3 @@ class Recipe(Optimisation):
         if self.learning_rates is not None and len(set(self.learning_rates)) < len(self.learning_rates):
             raise ValueError(f"learning_rates: one stands twice in {self.learning_rates}; name each once")
         return self
-
-    @property
-    def rates(self) -> list[float]:
-        """The peak learning rates that are tried."""
-        return self.learning_rates or [self.learning_rate]
-
-
-def shortened(recipe: Recipe, share: float) -> dict[str, Any]:
-    """Return the keys of a recipe that trains for a share of it: fewer epochs, or with `compute` less of that."""
-    if recipe.compute is not None:
-        return {"compute": share * recipe.compute}
-    return {"epochs": max(1, round(share * recipe.epochs))}

@@ -150,67 +150,69 @@ class Config(Section):
         recipes = {"ranking.recipe": self.ranking.recipe} | all_recipes(self.retrain)
         recipes |= {"scaling.recipe": self.scaling.recipe}
         if isinstance(self.data, TextData):
-            self._check_on_text(self.data, space, recipes)
+            _check_on_text(self, self.data, space, recipes)
         else:
-            self._check_on_images(self.data, space, recipes)
+            _check_on_images(self, self.data, space, recipes)
         return self
 
-    def _check_on_text(self, data: TextData, space: AnySpace, recipes: dict[str, Recipe]) -> None:
-        check_text(
-            data,
-            self.metric,
-            space,
-            weights=self.weights,
-            search=self.search,
-            ranking=self.ranking,
-            retrain=self.retrain,
-            scaling=self.scaling,
-            export=self.export,
-            report=self.report,
-        )
-        check_names(self.search, self.retrain, self.weights)
-        check_rungs(
-            self.scaling.rungs,
-            context=data.context,
-            recipe=self.retrain.recipe,
-            strategies=self.search.strategies,
-        )
-        check_estimator(self.search, space)
-        check_objectives(self.search)
-        check_ranking(self.ranking, self.search, self.retrain, space)
-        check_precision(recipes | _trained(self.search), self.device)
-        check_strategies(self.search, space)
 
-    def _check_on_images(self, data: Data, space: AnySpace, recipes: dict[str, Recipe]) -> None:
-        search = self.search
-        check_images(data, self.metric, space, self.retrain, recipes | _trained(search))
-        refuse_rungs(self.scaling.rungs, data.source)
-        assert not isinstance(space, LanguageSpace)  # it was refused
-        if isinstance(space, MobileSpace):
-            check_skeleton(search, "search", space)
-            check_skeleton(self.retrain, "retrain", space)
-            check_mobile(space, data, search, recipes)
-        else:
-            check_network(search.network, space, "search.network")
-            check_network(self.retrain.network, space, "retrain.network")
-        check_weights(self.weights, space, data, self.scaling)
-        check_names(search, self.retrain, self.weights)
-        check_paper(search, data)
-        check_estimator(search, space)
-        check_metric(self.metric, search)
-        check_objectives(search)
-        check_published(self.report, search, space)
-        check_constraints(search, data, space, self.retrain.network)
-        check_start(self.retrain, search, space)
-        check_factorial(self.scaling, data)
-        check_ranking(self.ranking, search, self.retrain, space)
-        if not isinstance(search.estimator, Table):
-            check_zero_cost(search, data)
-        check_batches(search, self.ranking, self.retrain, self.scaling, space, known_side(data))
-        check_precision(recipes | _trained(search), self.device)
-        check_strategies(search, space)
-        trains = {"search": search, "ranking": self.ranking, "retrain": self.retrain, "scaling": self.scaling}
-        check_colours(trains, data)
+def _check_on_text(config: Config, data: TextData, space: AnySpace, recipes: dict[str, Recipe]) -> None:
+    check_text(
+        data,
+        config.metric,
+        space,
+        weights=config.weights,
+        search=config.search,
+        ranking=config.ranking,
+        retrain=config.retrain,
+        scaling=config.scaling,
+        export=config.export,
+        report=config.report,
+    )
+    check_names(config.search, config.retrain, config.weights)
+    check_rungs(
+        config.scaling.rungs,
+        context=data.context,
+        recipe=config.retrain.recipe,
+        strategies=config.search.strategies,
+    )
+    check_estimator(config.search, space)
+    check_objectives(config.search)
+    check_ranking(config.ranking, config.search, config.retrain, space)
+    check_precision(recipes | _trained(config.search), config.device)
+    check_strategies(config.search, space)
+
+
+def _check_on_images(config: Config, data: Data, space: AnySpace, recipes: dict[str, Recipe]) -> None:
+    search = config.search
+    check_images(data, config.metric, space, config.retrain, recipes | _trained(search))
+    refuse_rungs(config.scaling.rungs, data.source)
+    assert not isinstance(space, LanguageSpace)  # it was refused
+    if isinstance(space, MobileSpace):
+        check_skeleton(search, "search", space)
+        check_skeleton(config.retrain, "retrain", space)
+        check_mobile(space, data, search, recipes)
+    else:
+        check_network(search.network, space, "search.network")
+        check_network(config.retrain.network, space, "retrain.network")
+    check_weights(config.weights, space, data, config.scaling)
+    check_names(search, config.retrain, config.weights)
+    check_paper(search, data)
+    check_estimator(search, space)
+    check_metric(config.metric, search)
+    check_objectives(search)
+    check_published(config.report, search, space)
+    check_constraints(search, data, space, config.retrain.network)
+    check_start(config.retrain, search, space)
+    check_factorial(config.scaling, data)
+    check_ranking(config.ranking, search, config.retrain, space)
+    if not isinstance(search.estimator, Table):
+        check_zero_cost(search, data)
+    check_batches(search, config.ranking, config.retrain, config.scaling, space, known_side(data))
+    check_precision(recipes | _trained(search), config.device)
+    check_strategies(search, space)
+    trains = {"search": search, "ranking": config.ranking, "retrain": config.retrain, "scaling": config.scaling}
+    check_colours(trains, data)
 
 
 def _trained(search: Search) -> dict[str, Recipe]:

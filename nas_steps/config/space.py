@@ -121,7 +121,7 @@ class Space(Section):
 
     @model_validator(mode="after")
     def _builds(self) -> Space:
-        own = "mobile" if self.preset in MOBILE else "of language models" if self.is_language else "of cells"
+        own = "mobile" if self.preset in MOBILE else "of language models" if self.preset in LANGUAGE else "of cells"
         kinds: list[tuple[str, list[str], tuple[str, ...]]] = [
             ("cells", [*CELLS], OF_CELLS),
             ("a mobile space", [*MOBILE], OF_MOBILE),
@@ -135,17 +135,13 @@ class Space(Section):
         filled(self)
         return self
 
-    @property
-    def is_language(self) -> bool:
-        return self.preset in LANGUAGE
-
 
 def filled(space: Space) -> Space:
     """Fill the keys of the section from its preset. Idempotent. Raises ValueError if there is nothing to search.
 
     Values that follow from other keys, such as all edges of the nodes, stay null: equal spaces have equal sections.
     """
-    if space.is_language:
+    if space.preset in LANGUAGE:
         return _filled_language(space)
     given = {key: value for key in (*OF_CELLS, *OF_MOBILE) if (value := getattr(space, key)) is not None}
     if space.preset in MOBILE:

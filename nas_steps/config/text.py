@@ -9,12 +9,10 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from nas_steps.config.data import Data
 from nas_steps.config.section import Fraction, PathText, Positive, Section, Text
 from nas_steps.errors import exact
-from nas_steps.facts import BYTES
+from nas_steps.facts import BPE, BYTES, vocabulary_of
 
 TextSource = Literal["stdlib", "text"]
 TEXT_SOURCES: tuple[str, ...] = get_args(TextSource)
-#: tokens of `bpe`, unless `vocabulary` says another number
-BPE = 4096
 #: the start of a document, 256 bytes and one pair of them
 SMALLEST_BPE = 258
 
@@ -79,7 +77,7 @@ class TextData(Section):
 
 def vocabulary_size(data: TextData) -> int:
     """Return the number of tokens."""
-    return BYTES if data.tokens == "bytes" else data.vocabulary or BPE
+    return vocabulary_of(data.tokens, data.vocabulary)
 
 
 def _kind(value: Any) -> str:

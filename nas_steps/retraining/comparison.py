@@ -248,7 +248,7 @@ def _two_sided(ratio: Array, weights: Sequence[Array], dfs: Sequence[float]) -> 
 def accuracy(side: Side, smoothing: Smoothing | None = None) -> tuple[float, float]:
     """Return the 95 % interval of one network's accuracy over trainings and test images, cut off at 0 and 1.
 
-    Of another metric it is cut off as `smoothing` says.
+    That of text is cut off at 0 alone.
 
     With predictions it is Agresti & Coull's (1998): two images that all trainings have right and two that all have
     wrong are added, since the plain interval covers too little near 1. Of another metric, `smoothing` says what as many
@@ -273,7 +273,8 @@ def accuracy(side: Side, smoothing: Smoothing | None = None) -> tuple[float, flo
     if all(term.variance == 0 for term in terms):
         return mean, mean
     found = interval(mean, terms)
-    least, most = (0.0, 1.0) if smoothing is None else (smoothing.least, smoothing.most)
+    # of minus the bits per byte, whose units are few, nothing is known beforehand but the sign
+    least, most = (0.0, 1.0) if math.isinf(side.image_df) else (-math.inf, 0.0)
     return max(least, float(found.low)), min(most, float(found.high))
 
 

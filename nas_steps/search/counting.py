@@ -31,8 +31,9 @@ def evaluation(config: Config, _: str) -> Json:
     if isinstance(estimator, Training):
         found = found.model_copy(update={"images": estimator.images, "resolution": estimator.resolution})
         if estimator.compute is not None:
-            of_a_part = len(estimator.rates) * estimator.compute / estimator.epochs
-            found = found.model_copy(update={"compute": of_a_part, "rates": len(estimator.rates)})
+            rates = len(estimator.learning_rates or [estimator.learning_rate])
+            of_a_part = rates * estimator.compute / estimator.epochs
+            found = found.model_copy(update={"compute": of_a_part, "rates": rates})
     return found.model_dump(mode="json")
 
 

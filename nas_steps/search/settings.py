@@ -6,7 +6,6 @@ from pydantic import Field
 
 from nas_steps.config.constraints import Constraints, Latency
 from nas_steps.config.estimators import SharedWeights
-from nas_steps.config.recipe import is_none
 from nas_steps.config.space import FilledSpace, Network
 from nas_steps.config.strategies import Enas, GradientStrategy, SamplingStrategy
 from nas_steps.config.supernet import SupernetTraining
@@ -75,8 +74,8 @@ class Evaluated(Settings):
     batch: int = 0
     resolution: int | None = None
     #: of text: FLOPs of one of the equal parts of a training, by all learning rates that are tried, and their number
-    compute: float | None = Field(None, exclude_if=is_none)
-    rates: int | None = Field(None, exclude_if=is_none)
+    compute: float | None = Field(None, exclude_if=lambda value: value is None)
+    rates: int | None = Field(None, exclude_if=lambda value: value is None)
 
 
 class CountedSupernet(Settings):

@@ -25,6 +25,7 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
 from nas_steps.training.devices import describe
 from nas_steps.training.job import Job, training_job
+from nas_steps.training.language import rates_of
 from nas_steps.training.loop import judge, predict
 from nas_steps.training.networks import Images, load_data, train_network
 from nas_steps.training.parking import block_of, leave, park, take
@@ -201,7 +202,7 @@ def final_job(task: Task, entry: Entry, settings: TrainingSettings, **how: Any) 
     with training_job(task, settings, processes=settings.processes, seed=task.seed, **final.what) as job:
         images = final.images(job)
         with Progress(
-            settings.recipe.epochs * len(settings.recipe.rates), f"{entry.name}, seed {task.seed}"
+            settings.recipe.epochs * len(rates_of(settings.recipe)), f"{entry.name}, seed {task.seed}"
         ) as progress:
             trained = train_network(
                 **final.arguments(images),

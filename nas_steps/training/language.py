@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas_steps.config.language import TRAINING_FACTOR
 from nas_steps.config.recipe import Recipe
 from nas_steps.errors import UserError
+from nas_steps.facts import TRAINING_FACTOR
 from nas_steps.models.language.network import build_language
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.spaces.language.costs import count_architecture
@@ -94,6 +94,11 @@ class LanguageLearner(SupervisedLearner):
         return self.scaler.scale(loss), loss, right
 
 
+def rates_of(recipe: Recipe) -> list[float]:
+    """Return the peak learning rates that are tried."""
+    return recipe.learning_rates or [recipe.learning_rate]
+
+
 def train_language(
     architecture: str,
     recipe: Recipe,
@@ -114,8 +119,8 @@ def train_language(
     """
     check_precision(recipe, texts.train.device)
     tried: list[Trained] = []
-    finished = _Finished(checkpoint, len(recipe.rates))
-    for number, rate in enumerate(recipe.rates):
+    finished = _Finished(checkpoint, len(rates_of(recipe)))
+    for number, rate in enumerate(rates_of(recipe)):
         known = finished.read(number)
         own = None if checkpoint is None else finished.of(number)
         how: dict[str, Any] = {"seed": seed, "progress": progress, "stop": stop, "initial": initial}
@@ -125,7 +130,7 @@ def train_language(
     best = max(range(len(tried)), key=lambda number: (_figure(tried[number]), -number))
     rows = [
         {"learning_rate": rate, "valid_metric": one.last("valid_metric"), "seconds": one.seconds, "status": one.status}
-        for rate, one in zip(recipe.rates, tried, strict=True)
+        for rate, one in zip(rates_of(recipe), tried, strict=True)
     ]
     return replace(tried[best], tried=rows) if len(tried) > 1 else tried[best]
 

@@ -64,7 +64,7 @@ def test_what_is_given_stays() -> None:
     raw = changed("retrain.baselines", ["llama_d64_l2", "gpt2"], raw)
     config = load(raw)
     assert config.retrain.recipe.epochs == 2
-    assert config.retrain.recipe.rates == [1e-3, 1e-2]
+    assert config.retrain.recipe.learning_rates == [1e-3, 1e-2]
     assert config.retrain.recipe.weight_decay == 0.1
     assert list(config.search.strategies) == ["random"]
     assert config.retrain.baselines == ["llama_d64_l2", "gpt2"]

@@ -29,7 +29,7 @@ from nas_steps.spaces.language.costs import count_architecture
 from nas_steps.spaces.language.parsing import parse_language
 from nas_steps.training.checkpoint import Checkpoints, Interrupted
 from nas_steps.training.final import final_job
-from nas_steps.training.language import LanguageLearner, Schedule
+from nas_steps.training.language import LanguageLearner, Schedule, rates_of
 from nas_steps.training.networks import load_data, train_network
 from nas_steps.training.progress import Progress
 from nas_steps.training.record import Entry
@@ -54,7 +54,7 @@ def texts() -> Texts:
 
 
 def train(texts: Texts, recipe: Recipe = RECIPE, architecture: str = ATTENTION, **how: Any) -> Trained:
-    with Progress(recipe.epochs * len(recipe.rates), "test") as progress:
+    with Progress(recipe.epochs * len(rates_of(recipe)), "test") as progress:
         return train_network(architecture, Network(), recipe, texts, seed=0, progress=progress, **how)
 
 

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from nas_steps.config.text import TextData, vocabulary_size
+from nas_steps.config.text import TextData
 from nas_steps.data.layout import printable
 from nas_steps.data.splitting import missing_shares
 from nas_steps.data.store import META, SPLITS
@@ -25,6 +25,7 @@ from nas_steps.data.text.survey import Alike, Document, contents, find_alike, fi
 from nas_steps.data.text.tokens import START, Bytes, Tokens, check_tokenizers, train_bpe
 from nas_steps.data.writing import Hashed
 from nas_steps.errors import UserError
+from nas_steps.facts import vocabulary_of
 from nas_steps.provenance.files import atomic, write_csv, write_json, write_text
 from nas_steps.provenance.seeds import derive_seed
 
@@ -59,7 +60,7 @@ def prepare_text(settings: TextSettings, output: Path, leave_out: Path | None = 
             "source": settings.data.source,
             "seed": settings.seed,
             "tokens": settings.data.tokens,
-            "vocabulary": vocabulary_size(settings.data),
+            "vocabulary": vocabulary_of(settings.data.tokens, settings.data.vocabulary),
             "context": settings.data.context,
             "own_parts": sorted(found.parts, key=SPLITS.index) if len(found.parts) > 1 else [],
             "read": {
@@ -158,7 +159,7 @@ def _write(
 
         tokens: Tokens = Bytes()
         if data.tokens == "bpe":
-            learnt = train_bpe(_texts(found, parts["train"]), vocabulary_size(data))
+            learnt = train_bpe(_texts(found, parts["train"]), vocabulary_of(data.tokens, data.vocabulary))
             text, path = learnt.text(), announce(output / TOKENIZER)
             write_text(path, text)
             checksums[TOKENIZER] = hashlib.sha256(text.encode()).hexdigest()

@@ -9,6 +9,7 @@ from nas_steps.estimation.estimates import Estimate
 from nas_steps.estimation.proposals import Proposal
 from nas_steps.estimation.shard import TrainingEstimator, estimate_of
 from nas_steps.training.checkpoint import Checkpoint
+from nas_steps.training.language import rates_of
 from nas_steps.training.progress import Progress
 
 
@@ -23,7 +24,7 @@ class ShortTrainings(TrainingEstimator):
     settings: ShortTraining
 
     def units(self, proposal: Proposal) -> int:
-        return self.settings.seeds * len(self.settings.rates) * (proposal.epochs or self.settings.epochs)
+        return self.settings.seeds * len(rates_of(self.settings)) * (proposal.epochs or self.settings.epochs)
 
     def estimate(self, proposal: Proposal, progress: Progress, checkpoint: Checkpoint) -> Estimate:
         if self.settings.seeds == 1:

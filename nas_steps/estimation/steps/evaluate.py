@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from nas_steps.config.estimators import ShortTraining
-from nas_steps.config.recipe import shortened
 from nas_steps.estimation.estimates import write_estimates
 from nas_steps.estimation.proposals import read_proposals
 from nas_steps.estimation.settings import EstimationSettings
+from nas_steps.facts import shortened
 from nas_steps.provenance.files import canonical_json
 from nas_steps.provenance.task import Task
 
@@ -29,7 +29,8 @@ def main(task: Task) -> None:
     from nas_steps.training.job import training_job
 
     if settings.share is not None and isinstance(settings.estimator, ShortTraining):
-        estimator = settings.estimator.model_copy(update=shortened(settings.estimator, settings.share))
+        given = settings.estimator
+        estimator = given.model_copy(update=shortened(given.epochs, given.compute, settings.share))
         settings = settings.model_copy(update={"estimator": estimator})
     # the sample is scored as in search seed 0
     stage, seed = STAGES.get(task.step.name, "search"), getattr(task.given, "seed", 0)
