@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._device import _device_constructors
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
@@ -105,6 +106,8 @@ def _forget_tensors() -> None:
 def without_float64(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
     """Yield the device, which exists in the block."""
     autocast = torch.autocast
+    # torch remembers its functions that make tensors, and shall remember its own
+    _device_constructors()
 
     def known(device: str, *given: Any, **named: Any) -> Any:
         # torch's autocast knows no device `meta`, not even to leave its tensors alone
