@@ -5,6 +5,8 @@ what a CPU computes. A float64 tensor cannot be made there, and tensors of two d
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._device import _device_constructors
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
@@ -91,10 +94,20 @@ def _moved(make: Any, data: Any, *, device: Any = None, **named: Any) -> Tensor:
     return made if device is None else made.to(device)
 
 
+def _forget_tensors() -> None:
+    """Forget what functions remember by device: tensors of torch's `meta` are no tensors of this one."""
+    for name, module in list(sys.modules.items()):
+        for function in vars(module).values() if name.startswith("nas_steps.") else ():
+            if hasattr(function, "cache_clear") and "device" in inspect.signature(function).parameters:
+                function.cache_clear()
+
+
 @contextmanager
 def without_float64(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
     """Yield the device, which exists in the block."""
     autocast = torch.autocast
+    # torch remembers its functions that make tensors, and shall remember its own
+    _device_constructors()
 
     def known(device: str, *given: Any, **named: Any) -> Any:
         # torch's autocast knows no device `meta`, not even to leave its tensors alone
@@ -107,6 +120,10 @@ def without_float64(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
     monkeypatch.setattr(torch, "Generator", lambda device="cpu": generator("cpu" if device == DEVICE else device))
     for name in ("tensor", "as_tensor"):
         monkeypatch.setattr(torch, name, partial(_moved, getattr(torch, name)))
+    _forget_tensors()
     # oneDNN's strided convolutions write out of bounds (nas_steps.models.convolutions), which is mended on CPUs alone
-    with torch.backends.mkldnn.flags(enabled=False), _Factories():
-        yield DEVICE
+    try:
+        with torch.backends.mkldnn.flags(enabled=False), _Factories():
+            yield DEVICE
+    finally:
+        _forget_tensors()

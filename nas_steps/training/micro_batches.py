@@ -107,6 +107,7 @@ class MicroBatches:
             gradients.add(parameter)
         return gradients.finish(*scalars)
 
+    @torch.no_grad()
     def forward(self, images: Tensor, labels: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
         """Return a batch's summed loss and hits, without gradients; the batch is split as that of `backward`."""
         return self.backward([], images, labels, loss)
