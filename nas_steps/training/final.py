@@ -184,7 +184,7 @@ class Final:
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return the figures on the test set, and the predictions of an unbroken training that this process writes."""
         if isinstance(images, Texts):
-            return read_text(trained, self.task.data, images)
+            return read_test_text(trained, self.task.data, images)
         judged, tested = {} if images.valid is None else {"valid": images.valid}, {}
         if trained.status == "ok":
             judged["test"] = test_images(self.task.data, images)
@@ -290,7 +290,7 @@ def read_test(trained: Trained, data: str | Path, images: Images, test: DeviceIm
     }
 
 
-def read_text(trained: Trained, data: str | Path, texts: Texts) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_test_text(trained: Trained, data: str | Path, texts: Texts) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the figures on the test part, how long the training was, and the predictions of valid and test.
 
     Predictions are nats (float64) and bytes (int64) by unit of text, see `texts.units_of`: `valid_nats`, `valid_bytes`

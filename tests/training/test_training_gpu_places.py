@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from nas_steps.errors import UserError
+from nas_steps.provenance.locks import Held
 from nas_steps.training import gpu_places
 from nas_steps.training.gpu_places import MOST, VARIABLE, Gpu, Place, Sharing, asked_for, claim, place, takes
 
@@ -118,26 +119,25 @@ def test_who_joins_whom(holders: list[dict[str, Any]], sharing: Sharing, joins: 
 
 
 def test_many_that_choose_at_once_take_no_place_twice(tmp_path: Path) -> None:
-    found: list[int] = []
-    done, held = threading.Event(), threading.Barrier(9)
+    found: list[tuple[int, Held]] = []
 
     def take() -> None:
-        with claim(tmp_path, TWO, 4, wait=0.01) as mine:
-            found.append(mine.number)
-            held.wait(30)
-            done.wait(30)
+        while (one := gpu_places._choose(tmp_path, TWO, 4)) is None:
+            time.sleep(0.01)
+        found.append(one)
 
     threads = [threading.Thread(target=take) for _ in range(8)]
     for thread in threads:
         thread.start()
-    held.wait(30)
+    for thread in threads:
+        thread.join(60)
     try:
-        assert sorted(found) == [0] * 4 + [1] * 4
+        assert sorted(number for number, _ in found) == [0] * 4 + [1] * 4
+        assert len({lock.path for _, lock in found}) == 8
         assert is_full(tmp_path, TWO, 4)
     finally:
-        done.set()
-        for thread in threads:
-            thread.join()
+        for _, lock in found:
+            lock.close()
 
 
 def test_time_and_energy_are_shared_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
