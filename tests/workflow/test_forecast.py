@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tiny_workflow import ROOT, TINY, change, snakemake, write_images
 
+from nas_steps.config.text import TextData
 from nas_steps.config.weights import installed
 from nas_steps.data.prepare import prepare
 from nas_steps.data.settings import DataSettings
@@ -26,6 +27,7 @@ from nas_steps.workflow.forecast.forecast import Forecast
 from nas_steps.workflow.forecast.images import Images, images_of
 from nas_steps.workflow.forecast.speeds import Speed, Speeds, assumed_seconds, kind_of, measured_since
 from nas_steps.workflow.forecast.telling import told_of
+from nas_steps.workflow.forecast.text import training_flops
 from nas_steps.workflow.forecast.words import lines
 from nas_steps.workflow.forecast.work import Work, Workload
 from nas_steps.workflow.plan import Plan, merged
@@ -218,6 +220,25 @@ def test_ledgers_of_this_run_alone_are_read(tmp_path: Path) -> None:
     assert kind_of("NVIDIA H200") == "cuda"
 
 
+def check_text(plan: Plan, told: list[str]) -> None:
+    """Language models: the config says the compute of each training."""
+    jobs, recipe, rungs = all_jobs(plan), plan.config.retrain.recipe, plan.config.scaling.rungs
+    assert told[0].startswith(f"Estimate for {plan.folder}: {len(jobs)} jobs, of which ")
+    assert told[1].startswith("Time: unknown until a run here has measured it; about ")
+    assert len(told) == 2
+    assert recipe.compute is not None
+    assert recipe.learning_rates is not None
+    assert rungs.compute is not None
+    assert training_flops(plan, "retrain", {}) == recipe.compute * len(recipe.learning_rates)
+    first, last = (training_flops(plan, "train_rung", {"factor": factor}) for factor in ("1", "16"))
+    assert last == 16 * first > 0
+    for rule in ("evaluate", "train_sample", "train_shortlist"):
+        assert all(training_flops(plan, rule, job) > 0 for job in plan.jobs(rule))
+    assert training_flops(plan, "report", {}) == 0
+    total = sum(training_flops(plan, *job) for job in jobs)
+    assert f"{total:.2g} FLOPs in all" in told[0]
+
+
 @pytest.mark.parametrize("file", sorted((ROOT / "config").glob("*.yaml")), ids=lambda file: file.name)
 def test_every_shipped_config_has_an_estimate(tmp_path: Path, file: Path) -> None:
     raw = merged([file])
@@ -231,6 +252,9 @@ def test_every_shipped_config_has_an_estimate(tmp_path: Path, file: Path) -> Non
         raw["images"] = str(tmp_path / "a.npz")
     plan = planned(tmp_path, raw)
     told = told_of(plan, all_jobs(plan), "cpu", 2)
+    if isinstance(plan.config.data, TextData):
+        check_text(plan, told)
+        return
     assert told[0].startswith("Profile of the space ")
     assert sum(line.startswith("Estimate for ") for line in told) == 1
     later = told_of(plan, [job for job in all_jobs(plan) if job[0] == "retrain"], "cpu", 2)

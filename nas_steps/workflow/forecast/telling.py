@@ -9,6 +9,7 @@ from typing import Any
 from nas_steps.config.constraints import Constraints
 from nas_steps.config.search import constrained
 from nas_steps.config.space import filled
+from nas_steps.config.text import TextData
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.spaces.costs import Shape
 from nas_steps.spaces.declare import declared
@@ -16,6 +17,7 @@ from nas_steps.spaces.profile import profile_lines
 from nas_steps.workflow.forecast.forecast import Forecast, networks_of
 from nas_steps.workflow.forecast.images import Images, images_of
 from nas_steps.workflow.forecast.speeds import FILE, Speeds, measured_since
+from nas_steps.workflow.forecast.text import text_lines
 from nas_steps.workflow.forecast.words import lines
 from nas_steps.workflow.forecast.work import Workload
 from nas_steps.workflow.machine import cores
@@ -37,6 +39,8 @@ def tell(workflow: Any, plan: Plan, gpu: int) -> None:
 
 def told_of(plan: Plan, jobs: list[tuple[str, Any]], device: str, slots: int) -> list[str]:
     """Return the lines for some jobs, given as (rule, wildcards)."""
+    if jobs and isinstance(plan.config.data, TextData):
+        return text_lines(plan, jobs, slots)
     if not jobs or not plan.reads_images:
         return []
     images = images_of(plan)
