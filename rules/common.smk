@@ -93,7 +93,6 @@ localrules:
     gather_recipes,
     gather_family,
     gather_factorial,
-    gather_rungs,
     gather_exports,
 
 

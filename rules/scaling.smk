@@ -151,6 +151,9 @@ rule gather_factorial:
 # Does it last? Language models at several sizes with the compute of each rung; a job for each network, rung and seed.
 if plan.climbs:
 
+    localrules:
+        gather_rungs,
+
     rule train_rung:
         """Train one network at all its sizes with the compute of one rung."""
         input:
@@ -167,7 +170,6 @@ if plan.climbs:
             **step("train_rung"),
         shell:
             RUN
-
 
     rule gather_rungs:
         """Estimate the best loss of each network at each compute, and the compute multipliers of the searched ones."""
