@@ -150,7 +150,7 @@ def drawn(logits: Numbers, temperature: float, dice: np.random.Generator) -> int
 def windows_of(stream: Numbers, starts: Sequence[int] | Numbers, context: int, limit: int | None = None) -> Windows:
     """Cut a stream of tokens (M,) into windows, as `DeviceText.windows` does; `starts` are the places of START.
 
-    With `limit`, at most so many of the full windows, spread over all of it, are returned.
+    `limit` is the largest number of full windows; they are spread over the whole text.
     """
     count = -(-(len(stream) - 1) // context)
     chosen = np.arange(count)
