@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import torch
@@ -56,9 +56,8 @@ def stirred(network: LanguageModel, seed: int = 0) -> LanguageModel:
 
 @cache
 def language_training(architecture: str = WHOLE, name: str = "random-0", tokens: str = "bytes") -> str:
-    """metrics.json of a made-up training, with its weights, made once a session."""
-    folder = Path(ROOT.name) / f"trained-{name}-{tokens}"
-    folder.mkdir()
+    """metrics.json of a made-up training, with its weights, made once a session for each way to ask for it."""
+    folder = Path(mkdtemp(prefix=f"trained-{name}-", dir=ROOT.name))
     torch.manual_seed(0)
     save_file(stirred(build_language(architecture)).state_dict(), folder / "weights.safetensors")
     known = {"status": "ok", "settings": "0" * 16, "train_on": "train", "parameters": 1, "macs": 2, "side": CONTEXT}
@@ -73,8 +72,7 @@ def language_training(architecture: str = WHOLE, name: str = "random-0", tokens:
 @cache
 def language_file(architecture: str = PLAIN, context: int = CONTEXT) -> tuple[Path, LanguageModel]:
     """An ONNX file of a network on bytes, and the network."""
-    folder = Path(ROOT.name) / f"file-{len(list(Path(ROOT.name).iterdir()))}"
-    folder.mkdir()
+    folder = Path(mkdtemp(prefix="file-", dir=ROOT.name))
     torch.manual_seed(0)
     save_file(stirred(build_language(architecture)).state_dict(), folder / "weights.safetensors")
     empty = dict.fromkeys(("entry", "metric", "valid_metric", "test_metric", "test_accuracy", "settings"), "")
