@@ -16,10 +16,6 @@ from nas_steps.scaling.isoflop import FEWEST_SIZES, Fit, Point, fit_parabolas
 from nas_steps.scaling.multipliers import FARTHEST, Compared, Estimate, Law, Multiplier, compare
 from nas_steps.scaling.rung_effects import EFFECTS
 
-TRAINED = (
-    "network", "kind", "compute", "size", "seed", "architecture", "depth", "width", "parameters", "flops_per_token",
-    "tokens", "loss", "status", "reason", "seconds",
-)  # fmt: skip
 CURVES = (
     "network", "kind", "compute", "points", "loss", "low", "high", "parameters", "parameters_low", "parameters_high",
     "minimum", "floor", "power", "law_points", "noise", "degrees",
@@ -76,7 +72,7 @@ class Ladder:
 
 
 def ladder(rows: Sequence[Row]) -> Ladder:
-    """Read rows of `TRAINED`, as text or numbers. A training that is not sound is left out; a compute is a rung."""
+    """Read rows of `ladder.TRAINED`, as text or numbers. Only sound trainings count; a compute is a rung."""
     kinds = {row["network"]: row["kind"] for row in rows}
     networks, compute = list(kinds), sorted({float(row["compute"]) for row in rows})
     losses: dict[tuple[int, int, float], list[float]] = {}
@@ -104,7 +100,7 @@ class Tables:
 
 
 def gather(rows: Sequence[Row], seed: int) -> Tables:
-    """Return the rows of all tables that are made of `TRAINED`. `seed` draws the intervals."""
+    """Return the rows of all tables that are made of `ladder.TRAINED`. `seed` draws the intervals."""
     whole = ladder(rows)
     complete = whole.complete()
     kept = whole.of(complete)

@@ -12,7 +12,8 @@ from tiny_text import prepared, settings
 
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import number, read_csv, read_json, write_csv
-from nas_steps.scaling.rungs import CURVES, GAINS, MULTIPLIERS, TRAINED
+from nas_steps.scaling.ladder import TRAINED
+from nas_steps.scaling.rungs import CURVES, GAINS, MULTIPLIERS
 from nas_steps.spaces.language.costs import count_architecture
 from nas_steps.spaces.language.parsing import parse_language
 from nas_steps.training.checkpoint import Checkpoint

@@ -3,7 +3,8 @@
 from nas_steps.provenance.files import read_csv, write_csv
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
-from nas_steps.scaling.rungs import CURVES, GAINS, MULTIPLIERS, TRAINED, gather
+from nas_steps.scaling.ladder import TRAINED
+from nas_steps.scaling.rungs import CURVES, GAINS, MULTIPLIERS, gather
 from nas_steps.scaling.settings import GatherSettings
 
 
