@@ -15,13 +15,14 @@ from nas_steps.report import numbers
 from nas_steps.report.columns import Table, figure, known, text
 from nas_steps.report.signals import Sentence, Tone
 from nas_steps.report.svg import COLOURS, CYCLE, inline_svg, new_figure, style
-from nas_steps.scaling.rungs import ALPHA, CURVES, GAINS, MULTIPLIERS
+from nas_steps.scaling.rungs import ALPHA, CURVES, GAINS, MULTIPLIERS, OUTSIDE, outside
 
 Row = Mapping[str, Any]
 
 RULES = (
-    "Each network was trained at several sizes with the same compute. A parabola in the logarithm of its parameters "
-    "gives the best loss there. The parabolas of one rung share their curvature.",
+    "The winner is the block of the best ranked winner of all searches. Each network was trained at several sizes with "
+    "the same compute. A parabola in the logarithm of its parameters gives the best loss there. The parabolas of one "
+    "rung share their curvature.",
     "The multiplier is the share of the baseline's compute with which the searched network has the baseline's loss. "
     "Its own curve E + A C^−a says how much compute a difference of losses is worth. E is shared by all networks.",
     "Intervals are 95 % over trainings: of seeds, and of sizes about the parabolas. They do not hold the choice of the "
@@ -103,7 +104,7 @@ def sentences(multipliers: Sequence[Row], curves: Sequence[Row], effects: Sequen
         yield Sentence(f"{text} {words}: {change}.", tone)
     yield from gains(effects)
     notes = dict.fromkeys(part for row in multipliers if row["multiplier"] is not None for part in _notes(row))
-    for note in notes:
+    for note in (*_beyond(curves), *notes):
         yield Sentence(note, "warning")
     if curves and curves[0]["law_points"]:
         first = curves[0]
@@ -136,9 +137,19 @@ def pairs(multipliers: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
     return {pair: sorted(rows, key=lambda row: row["compute"] or 0.0) for pair, rows in found.items()}
 
 
+def _beyond(curves: Sequence[Row]) -> Iterator[str]:
+    """Name at each compute the networks that may be best at a size that was not tried."""
+    for compute in dict.fromkeys(row["compute"] for row in curves):
+        for minimum in ("below the sizes", "above the sizes"):
+            there = [row["network"] for row in curves if (row["compute"], row["minimum"]) == (compute, minimum)]
+            if there:
+                yield f"At {flops(compute)} FLOPs: {outside(there, minimum.startswith('below'))}."
+
+
 def _notes(row: Row) -> Iterator[str]:
     for note in filter(None, str(row["note"]).split("; ")):
-        yield f"At {flops(row['compute'])} FLOPs: {note}."
+        if not note.endswith(OUTSIDE):  # see _beyond
+            yield f"At {flops(row['compute'])} FLOPs: {note}."
 
 
 def flops(value: float | None) -> str:

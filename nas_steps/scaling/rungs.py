@@ -28,6 +28,9 @@ GAINS = ("searched", "baseline", "compute", "scaled", "effect", "difference", "l
 #: a claim about the change needs a Holm-adjusted p below this
 ALPHA = 1 - CONFIDENCE
 
+#: how `outside` ends
+OUTSIDE = ": the best tried size is taken"
+
 Row = Mapping[str, Any]
 
 
@@ -191,16 +194,20 @@ def _outside(kept: Ladder, one: Multiplier, fit: Fit) -> dict[float, str]:
     turning, low, high = fit.parabolas.turning(), fit.parabolas.low, fit.parabolas.high
     found = {}
     for rung, compute in enumerate(kept.compute):
-        names = []
-        for place in (one.searched, one.baseline):
-            if not low[place, rung] <= turning[place, rung] <= high[place, rung]:
-                small = turning[place, rung] < low[place, rung]
-                way, mend = ("smaller", "raise") if small else ("larger", "lower")
-                sizes = f"the sizes tried ({mend} scaling.rungs.tokens_per_parameter)"
-                names.append(f"{kept.networks[place]} may be better {way} than {sizes}")
-        if names:
-            found[compute] = f"{'; '.join(names)}: the best tried size is taken"
+        places = [one.searched, one.baseline]
+        below = [kept.networks[place] for place in places if turning[place, rung] < low[place, rung]]
+        above = [kept.networks[place] for place in places if turning[place, rung] > high[place, rung]]
+        notes = [outside(names, smaller) for names, smaller in ((below, True), (above, False)) if names]
+        if notes:
+            found[compute] = "; ".join(notes)
     return found
+
+
+def outside(names: Sequence[str], smaller: bool) -> str:
+    """Say that networks may be best at a size beyond those that were tried, and how to mend it."""
+    way, mend = ("smaller", "raise") if smaller else ("larger", "lower")
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"{listed} may be better {way} than the sizes tried ({mend} scaling.rungs.tokens_per_parameter){OUTSIDE}"
 
 
 def outcome(one: Multiplier) -> str:

@@ -126,7 +126,8 @@ def test_a_minimum_outside_the_sizes_is_a_caution_once(tmp_path: Path) -> None:
         row["loss"] += 0.2 * (row["network"] == "winner") * row["size"]
     texts = [one.text for one in written(tmp_path, rows).sentences if one.tone == "warning"]
     assert len(texts) == len(set(texts)) == 3
-    assert texts[0].startswith("At 1e13 FLOPs: winner may be better smaller than the sizes tried")
+    sizes = "than the sizes tried (raise scaling.rungs.tokens_per_parameter): the best tried size is taken."
+    assert texts[0] == f"At 1e13 FLOPs: winner may be better smaller {sizes}"
 
 
 def test_without_a_winner_the_section_says_so(tmp_path: Path) -> None:

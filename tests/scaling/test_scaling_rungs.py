@@ -75,8 +75,8 @@ def test_a_minimum_outside_the_sizes_is_named(best: float, where: str, words: st
     assert {row["minimum"] for row in curves} == {where}
     assert {row["parameters"] for row in curves} == {1e5 if best < 1e5 else 4e5}
     for row in multipliers:
-        assert f"winner may be better {words}" in row["note"]
-        assert row["note"].endswith("the best tried size is taken")
+        wanted = f"winner and {row['baseline']} may be better {words}: the best tried size is taken"
+        assert row["note"] == wanted
 
 
 def test_a_network_that_lacks_trainings_is_left_out_and_named() -> None:
