@@ -149,7 +149,7 @@ LANGUAGE: dict[str, Any] = {
         "uniform": 0,
         "baselines": ["gpt2", "llama_d16_l2"],
     },
-    "scaling": {"rungs": {"enabled": True, "compute": 1e9, "recipe": {"epochs": 2, "batch_size": 2}}},
+    "scaling": {"rungs": {"enabled": True, "compute": 4e9, "recipe": {"epochs": 2, "batch_size": 64}}},
 }
 SPACE = PRESETS["nasbench201"].replace(nodes=2)
 TABLE: dict[str, Any] = {
