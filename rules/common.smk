@@ -115,10 +115,9 @@ onstart:
 
 
 onsuccess:
-    session.end()
-    if Path(session.placed(plan.report)).exists():
-        print(f"The report is at {session.placed(plan.report)}")
+    session.end(True)
+    session.conclude()
 
 
 onerror:
-    session.end()
+    session.end(False)

@@ -41,6 +41,7 @@ FLOOR = {
     "latency": 13,
     "manifest": 13,
     "why": 13,
+    "status": 13,
     "start": 13,
 }
 MODULES = sorted(

@@ -44,7 +44,7 @@ class Run:
         _check_writable(self.state, Path(self.folder).parent)
         _check_writable(*filter(Path.exists, (Path(self.folder), Path(self.data))))
         with _alone(self.state):
-            path = _lock_file(self.folder, self.state)
+            path = lock_file(self.folder, self.state)
             self._held = locks.hold(path, folder=self.folder, data=self.data)
             if self._held is None:
                 holder = locks.read(path)
@@ -181,7 +181,7 @@ def _in_words(error: Exception, run: Run) -> str | None:
         return in_words(error) if error.errno in MENDABLE else None
     # Snakemake could not lock its files. Its advice is to unlock, which would hurt a run that lives
     with _alone(run.state):
-        others = [holder for path, holder in _living(run.state) if path != _lock_file(run.folder, run.state)]
+        others = [holder for path, holder in _living(run.state) if path != lock_file(run.folder, run.state)]
     if not others:
         return None
     names = ", ".join(f"{holder['folder']} ({locks.name(holder)})" for holder in others)
@@ -209,11 +209,17 @@ def _alone(state: Path) -> Iterator[None]:
         yield
 
 
-def _lock_file(folder: str, state: Path) -> Path:
+def lock_file(folder: str, state: Path = STATE) -> Path:
+    """Return the lock of the experiment in `folder`, relative to the working directory."""
     name = folder.replace("/", "-")
     if len(os.fsencode(name)) > SHOWN:
         name = f"{name[:100]}-{fingerprint(name)}"
     return state / f"run-{name}.lock"
+
+
+def progress_file(folder: str, state: Path = STATE) -> Path:
+    """Return the file that tells others how far the run of an experiment is; it is no part of the results."""
+    return lock_file(folder, state).with_suffix(".progress.json")
 
 
 def _known(state: Path) -> list[tuple[Path, locks.Holder]]:

@@ -13,10 +13,12 @@ from nas_steps.export.packages import check_installed
 from nas_steps.provenance.died import SHELL
 from nas_steps.provenance.files import MENDABLE, in_words
 from nas_steps.provenance.forkserver import SOCKET, Forkserver
-from nas_steps.provenance.runs import Run, claim_while_executing
+from nas_steps.provenance.runs import Run, claim_while_executing, progress_file
 from nas_steps.retraining.refusing import check_baselines
 from nas_steps.training.gpu_places import MOST, VARIABLE
 from nas_steps.workflow.blocks import one_at_a_time
+from nas_steps.workflow.console.answer import answer_lines
+from nas_steps.workflow.console.console import follow
 from nas_steps.workflow.machine import count_gpus, gpus_of_a_job, let_jobs_find_the_package
 from nas_steps.workflow.manifest.devices import check_device
 from nas_steps.workflow.manifest.left import Left
@@ -81,6 +83,9 @@ class Session:
         # files that a run made and that are gone: nothing stale reads them, so they must be asked for
         self.lost = self.left.lost() if self.left is not None else []
         self.gpu = self._gpus_of_a_job()
+        # as a module, the terminal is not this workflow's
+        follows = alone and workflow.is_main_process
+        self.follower = follow(workflow, progress_file(self.placed(self.plan.folder))) if follows else None
 
     def placed(self, file: str) -> str:
         """Return where a file of the rules lies: a module's prefix goes before it."""
@@ -97,6 +102,10 @@ class Session:
         self.run.planned(self.workflow)
         one_at_a_time(self.workflow, self.plan)
         self.tell()
+        if self.follower is not None:
+            from nas_steps.workflow.forecast.telling import expected
+
+            self.follower.progress.expect(expected(self.workflow, self.plan, self.gpu))
         self.preload()
 
     def tell(self) -> None:
@@ -117,8 +126,10 @@ class Session:
             steps = [(job.rule.name, dict(job.wildcards.items())) for job in jobs]
             self._forkserver = Forkserver(self.plan.loaded(steps))
 
-    def end(self) -> None:
+    def end(self, succeeded: bool) -> None:
         """Write down what the jobs left, so that it is noticed if their files are replaced later, and their seconds."""
+        if self.follower is not None:
+            self.follower.tell(ended="done" if succeeded else "failed")
         if self.left is not None:
             Left(self.plan)
         if self._forkserver is not None:
@@ -127,6 +138,12 @@ class Session:
             from nas_steps.workflow.forecast.telling import keep_speeds
 
             keep_speeds(self.plan, self._since)
+
+    def conclude(self) -> None:
+        """Say what came out, if the run made the report."""
+        report = Path(self.placed(self.plan.report))
+        if report.exists():
+            print("\n".join(answer_lines(report)), flush=True)
 
     def _gpus_of_a_job(self) -> int:
         """Return the GPUs of a training. A submitting Snakemake cannot tell its executor here: jobs and

@@ -349,7 +349,7 @@ def test_the_records_can_be_read_by_whom_the_umask_lets() -> None:
 
 def test_a_name_of_any_length_has_a_lock() -> None:
     long = [run_of("n" * 238), run_of("n" * 300), run_of("n" * 299 + "m")]
-    places = {runs._lock_file(run.folder, run.state) for run in long}
+    places = {runs.lock_file(run.folder, run.state) for run in long}
     assert len(places) == 3
     assert max(len(place.name) for place in places) <= 255
-    assert runs._lock_file("results/a", Path(".snakemake")) == Path(".snakemake/run-results-a.lock")
+    assert runs.lock_file("results/a", Path(".snakemake")) == Path(".snakemake/run-results-a.lock")

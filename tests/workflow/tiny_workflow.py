@@ -105,7 +105,7 @@ def snakemake(
     return subprocess.run(
         [*command, "--cores", "2", "--configfile", str(file), *flags],
         cwd=root,
-        env=os.environ | {"PYTHONPATH": str(root)} | environment,
+        env=os.environ | {"PYTHONPATH": str(root), "NAS_STEPS_CONSOLE": "snakemake"} | environment,
         capture_output=True,
         text=True,
         check=False,

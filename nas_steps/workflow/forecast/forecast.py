@@ -33,7 +33,7 @@ STAGES: dict[str, tuple[str, ...]] = {
             "screen",
             "evaluate",
         ),
-        *("gather_search", "darts", "enas", "replay"),
+        *("gather_search", "darts", "enas", "fit_surrogate", "replay"),
     ),
     "ranking": (
         *("sample", "train_sample", "score_sample", "score_by_supernet", "screen_sample", "calibrate", "match"),
@@ -95,7 +95,7 @@ class Forecast:
         for rule, wildcards in jobs:
             if rule == "all":
                 continue
-            one = self._one(rule, wildcards)
+            one = self.of(rule, wildcards)
             stage = next((name for name, rules in STAGES.items() if rule in rules), OTHERS)
             self.stages[stage] = self.stages.get(stage, Total()) + one
             longest[rule] = max(longest.get(rule, 0.0), one.seconds)
@@ -117,7 +117,7 @@ class Forecast:
         """The share of the seconds that is predicted from measured ones."""
         return self.total.measured / self.total.seconds if self.total.seconds else 0.0
 
-    def _one(self, rule: str, wildcards: Mapping[str, Any]) -> Total:
+    def of(self, rule: str, wildcards: Mapping[str, Any]) -> Total:
         """Return the forecast of one job."""
         work = self.workload.of(rule, wildcards)
         threads = self.plan.config.threads if rule in TRAINING_RULES else 1

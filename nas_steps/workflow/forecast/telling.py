@@ -17,7 +17,7 @@ from nas_steps.spaces.profile import profile_lines
 from nas_steps.workflow.forecast.forecast import Forecast, networks_of
 from nas_steps.workflow.forecast.images import Images, images_of
 from nas_steps.workflow.forecast.speeds import FILE, Speeds, measured_since
-from nas_steps.workflow.forecast.text import text_lines
+from nas_steps.workflow.forecast.text import seconds_of, text_lines
 from nas_steps.workflow.forecast.words import lines
 from nas_steps.workflow.forecast.work import Workload
 from nas_steps.workflow.machine import cores
@@ -31,10 +31,26 @@ def tell(workflow: Any, plan: Plan, gpu: int) -> None:
     """Print profile and forecast of the jobs that Snakemake would run; nothing if there are none, or by `--quiet`."""
     if workflow.output_settings.quiet:
         return
-    jobs = [(job.rule.name, job.wildcards_dict) for job in workflow.dag.needrun_jobs(exclude_finished=False)]
-    told = told_of(plan, [job for job in jobs if job[0] != "all"], *_slots(workflow, plan, gpu))
+    told = told_of(plan, _jobs(workflow), *_slots(workflow, plan, gpu))
     if told:
         print("\n" + "\n".join(told), flush=True, file=sys.stdout)
+
+
+def expected(workflow: Any, plan: Plan, gpu: int) -> list[tuple[str, Any, float]]:
+    """Return rule, wildcards and foreseen seconds of the jobs that Snakemake is going to run; none if all are alike."""
+    jobs = _jobs(workflow)
+    if isinstance(plan.config.data, TextData):
+        return [(rule, wildcards, seconds_of(plan, rule, wildcards)) for rule, wildcards in jobs]
+    images = images_of(plan) if plan.reads_images else None
+    if images is None:
+        return []
+    forecast = Forecast(plan, Workload(plan, images), [], speeds_of(plan), *_slots(workflow, plan, gpu))
+    return [(rule, wildcards, forecast.of(rule, wildcards).seconds) for rule, wildcards in jobs]
+
+
+def _jobs(workflow: Any) -> list[tuple[str, Any]]:
+    jobs = workflow.dag.needrun_jobs(exclude_finished=False)
+    return [(job.rule.name, job.wildcards_dict) for job in jobs if job.rule.name != "all"]
 
 
 def told_of(plan: Plan, jobs: list[tuple[str, Any]], device: str, slots: int) -> list[str]:

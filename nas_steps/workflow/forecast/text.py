@@ -32,6 +32,11 @@ def text_lines(plan: Plan, jobs: Iterable[tuple[str, Mapping[str, Any]]], slots:
     ]
 
 
+def seconds_of(plan: Plan, rule: str, wildcards: Mapping[str, Any]) -> float:
+    """Return the seconds of a job on one thread, by its FLOPs."""
+    return STARTING_SECONDS + training_flops(plan, rule, wildcards) / FLOPS_PER_SECOND
+
+
 def training_flops(plan: Plan, rule: str, wildcards: Mapping[str, Any]) -> float:
     """Return the training FLOPs of a job: what its networks get, by each learning rate. 0 if it trains none."""
     config = plan.config

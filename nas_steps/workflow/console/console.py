@@ -1,0 +1,218 @@
+"""What a run prints on the terminal: stages, time left, failures with the end of their logs.
+
+Snakemake prints some 200 kB for an experiment, file lists of all inputs among them. That output stays in
+`.snakemake/log`. In its place the terminal gets a line when a stage is done, and now and then how far the run is.
+Dry runs, `--verbose`, `--quiet`, other loggers (`--logger`) and `NAS_STEPS_CONSOLE=snakemake` keep Snakemake's own.
+
+A logger plugin would have to be installed beside Snakemake and be named in each profile. A workflow that takes the
+place of Snakemake's own handler works in a checkout, in an installed wheel and with any profile.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from nas_steps.provenance.files import write_json
+from nas_steps.workflow.console.progress import Job, Progress, in_words
+from nas_steps.workflow.why.costs import spelled
+
+VARIABLE = "NAS_STEPS_CONSOLE"
+#: its value that keeps Snakemake's output
+SNAKEMAKE = "snakemake"
+#: seconds between two lines on progress, and the share of the time so far that they are apart at least
+SECONDS, SHARE = 15.0, 0.1
+#: seconds between two files for others to read
+TELL = 1.0
+#: lines of a failed job's log; jobs named as running
+LAST_LINES, NAMED = 12, 2
+#: what Snakemake says of itself
+NOISE = (
+    "Using workflow specific profile",
+    "Assuming unrestricted shared filesystem",
+    "Building DAG of jobs",
+    "Using shell:",
+    "Provided ",
+    "Rules claiming more threads",
+    "Conda environments: ignored",
+    "Singularity containers: ignored",
+    "Select jobs to execute",
+    "Execute ",
+    "Group jobs: inactive",
+    "Removing temporary output",
+    "Touching output",
+    "Job counts:",
+    "Reasons:",
+    "Elapsed time:",
+    "Exiting because a job execution failed",
+    "Shutting down, this might",
+    "Will exit after finishing currently running jobs",
+    "Trying to restart job",
+)
+
+
+class Follower(logging.Handler):
+    """Follow a run by Snakemake's records, and keep a file, `place`, that tells others how far it is."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__()
+        self.place = place
+        self.progress = Progress()
+        self._told = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.follow(str(getattr(record, "event", None) or ""), record)
+        except (KeyboardInterrupt, SystemExit, BrokenPipeError):
+            raise
+        except Exception:  # noqa: BLE001 - as logging has it: what cannot be printed does not end the run
+            self.handleError(record)
+
+    def follow(self, event: str, record: logging.LogRecord) -> None:
+        """Take one of Snakemake's records; `event` is its kind, empty for plain text."""
+        told: Any = record.__dict__
+        if event == "run_info":
+            self.progress.plan(told["stats"])
+            self.planned()
+        elif event == "job_info":
+            self.progress.running[told["jobid"]] = _job(told)
+            self.moved()
+        elif event == "job_finished":
+            stage = self.progress.finish(told["job_id"])
+            self.ended(stage) if stage else self.moved()
+        elif event == "job_error":
+            self.failed(self.progress.fail(told["jobid"], _job(told)), told["log"] or [])
+        else:
+            return
+        if time.monotonic() - self._told >= TELL:
+            self.tell()
+
+    def tell(self, **more: Any) -> None:
+        """Write how far the run is. A place that cannot be written, for a moment or at all, does not end the run."""
+        with suppress(OSError):
+            write_json(self.place, self.progress.told(**more))
+        self._told = time.monotonic()
+
+    def planned(self) -> None:
+        """Take notice that the jobs are known."""
+
+    def moved(self) -> None:
+        """Take notice that a job has begun or ended."""
+
+    def ended(self, stage: str) -> None:
+        """Take notice that a stage has ended."""
+
+    def failed(self, job: Job, logs: list[str]) -> None:
+        """Take notice that a job has failed."""
+
+
+class Console(Follower):
+    """Print what a user wants to know of a run. `live` rewrites the last line of a terminal."""
+
+    def __init__(self, place: Path, stream: TextIO, formatter: logging.Formatter, *, live: bool) -> None:
+        super().__init__(place)
+        self.setFormatter(formatter)
+        self.stream, self.live = stream, live
+        self._printed = time.monotonic()
+        self._rewritten = False
+
+    def follow(self, event: str, record: logging.LogRecord) -> None:
+        super().follow(event, record)
+        if event in ("", "error", "group_error") and (record.levelno >= logging.WARNING or not _is_noise(record)):
+            self.say(self.format(record))
+
+    def planned(self) -> None:
+        stages = ", ".join(f"{name} {count:,}" for name, count in self.progress.planned.items())
+        self.say(f"{self.progress.planned.total():,} jobs to do: {stages}")
+
+    def ended(self, stage: str) -> None:
+        count = self.progress.planned[stage]
+        time_left = in_words(self.progress.left())
+        self.say(f"[{spelled(self.progress.elapsed)}] {stage}: done, {count:,} of {count:,}{time_left}")
+
+    def moved(self) -> None:
+        """Print how far the run is if that was not told for a while; rewrite a terminal's last line at each time."""
+        progress, elapsed = self.progress, self.progress.elapsed
+        begun = [name for name, count in progress.planned.items() if 0 < progress.done[name] < count]
+        stages = ", ".join(f"{name} {progress.done[name]:,} of {progress.planned[name]:,}" for name in begun)
+        line = f"[{spelled(elapsed)}] {stages or 'at work'}{in_words(progress.left())}"
+        names = [str(job) for job in progress.running.values()]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        line += f"; running: {', '.join(names[:NAMED])}{more}" if names else ""
+        if self.live:
+            self.stream.write(f"\r\x1b[2K{line[: _width(self.stream) - 1]}")
+            self.stream.flush()
+            self._rewritten = True
+        elif time.monotonic() - self._printed >= max(SECONDS, SHARE * elapsed):
+            self.say(line)
+
+    def failed(self, job: Job, logs: list[str]) -> None:
+        self.say(f"FAILED: {job}")
+        for log in logs:
+            self.say(f"  the end of {log}:")
+            for line in last_lines(Path(log)):
+                self.say(f"    {line}")
+        self.say(
+            "  Jobs that do not need it go on. Mend the cause and run the same command again: what is done is kept."
+        )
+
+    def say(self, text: str) -> None:
+        """Print lines, above a terminal's line of progress."""
+        if self._rewritten:
+            self.stream.write("\r\x1b[2K")
+            self._rewritten = False
+        self.stream.write(text + "\n")
+        self.stream.flush()
+        self._printed = time.monotonic()
+
+
+def _job(told: Mapping[str, Any]) -> Job:
+    return Job(told["rule_name"], dict(told.get("wildcards") or {}), list(told.get("log") or []), time.time())
+
+
+def _is_noise(record: logging.LogRecord) -> bool:
+    text = record.getMessage().strip()
+    return text in ("", "None") or text.startswith(NOISE)
+
+
+def _width(stream: TextIO) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except OSError:
+        return 80
+
+
+def last_lines(path: Path, count: int = LAST_LINES) -> list[str]:
+    """Return the last lines of a log that are not empty; what a progress bar has overwritten is left out."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        return [f"(it cannot be read: {error.strerror})"]
+    lines = [line.rpartition("\r")[2].rstrip() for line in text.split("\n") if line.strip()]
+    return lines[-count:] or ["(it is empty)"]
+
+
+def follow(workflow: Any, place: Path) -> Follower | None:
+    """Follow the run of Snakemake's `workflow`; print in the place of Snakemake's own output unless that is to stay.
+
+    Return None for a dry run, which keeps no file either.
+    """
+    from snakemake.logging import ColorizingTextHandler, logger
+
+    settings = workflow.output_settings
+    if settings.dryrun:
+        return None
+    stays = settings.verbose or settings.debug_dag or settings.quiet or os.environ.get(VARIABLE) == SNAKEMAKE
+    follower = Follower(place)
+    for handler in [] if stays else list(logger.handlers):
+        if isinstance(handler, ColorizingTextHandler) and handler.formatter is not None:
+            live = handler.is_tty and os.environ.get("TERM") != "dumb"
+            follower = Console(place, handler.stream, handler.formatter, live=live)
+            logger.removeHandler(handler)
+    logger.addHandler(follower)
+    return follower
