@@ -305,6 +305,7 @@ def start(experiment: Experiment, folder: Path, place: Path, log: Path, *flags: 
     environment = {
         "PYTHONPATH": os.pathsep.join([str(STRIKING), str(ROOT)]),
         "NAS_STEPS_CHAOS": str(place),
+        "NAS_STEPS_CONSOLE": "snakemake",  # whose errors are read
         # each epoch's state is kept, so that even short trainings are gone on with
         "NAS_STEPS_CHECKPOINT_SECONDS": "0",
     }

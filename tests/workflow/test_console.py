@@ -104,6 +104,7 @@ def test_a_pipe_gets_no_control_characters(made: Made) -> None:
 def test_what_snakemake_says_of_itself_is_left_out_and_all_else_is_not(made: Made) -> None:
     for text in ("Building DAG of jobs...", "Provided cores: 2", "Execute 2 jobs...", "", "Select jobs to execute..."):
         made.record("", text)
+    made.record("", "Job 3 has been submitted with SLURM jobid 12 (log: x).")
     assert made.lines == []
     made.record("", "Nothing to be done (all requested files are present and up to date).")
     made.record("", "Building DAG of jobs is hard", level=logging.WARNING)

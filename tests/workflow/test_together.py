@@ -31,7 +31,7 @@ def start(folder: Path, config: dict[str, Any], *flags: str, **environment: str)
     return subprocess.Popen(
         [*command, budget(config), "--cores", "1", *flags, "--configfile", str(file)],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "NAS_STEPS_CONSOLE": "snakemake"} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

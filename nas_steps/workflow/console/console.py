@@ -53,7 +53,11 @@ NOISE = (
     "Shutting down, this might",
     "Will exit after finishing currently running jobs",
     "Trying to restart job",
+    "SLURM run ID:",
+    "Submitted job ",
 )
+#: what executors say of each job
+SUBMITTED = " has been submitted with "
 
 
 class Follower(logging.Handler):
@@ -177,7 +181,7 @@ def _job(told: Mapping[str, Any]) -> Job:
 
 def _is_noise(record: logging.LogRecord) -> bool:
     text = record.getMessage().strip()
-    return text in ("", "None") or text.startswith(NOISE)
+    return text in ("", "None") or text.startswith(NOISE) or SUBMITTED in text
 
 
 def _width(stream: TextIO) -> int:
