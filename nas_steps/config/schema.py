@@ -39,7 +39,7 @@ from nas_steps.config.report import Report
 from nas_steps.config.retrain import Retrain, all_recipes
 from nas_steps.config.scaling import Scaling, check_rungs, refuse_rungs
 from nas_steps.config.search import Search
-from nas_steps.config.section import Natural, PathText, Positive, Section, Text, as_path
+from nas_steps.config.section import EXPERIMENT, Natural, PathText, Positive, Section, Text, as_path
 from nas_steps.config.space import Space, check_network, filled
 from nas_steps.config.text import AnyData, TextData
 from nas_steps.config.weights import Weights, as_weights
@@ -59,7 +59,7 @@ class Config(Section):
 
     experiment: Text = Field(
         "digits",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        pattern=EXPERIMENT,
         max_length=LONGEST_EXPERIMENT,
         description="Its name; results are in `results/<experiment>/`.",
     )
