@@ -80,8 +80,8 @@ class Config(Section):
     threads: Positive = Field(1, description="CPU threads of a training, which change the last bits of results.")
     deterministic: Annotated[bool, Strict()] = Field(
         True,
-        description="Whether a CUDA GPU gives the same results in each run; false lets its libraries take the fastest "
-        "kernels, and the last digits of results differ. A CPU always gives the same.",
+        description="Whether a CUDA GPU gives the same results in each run. If false, its libraries take the fastest "
+        "kernels, and last digits of results differ. A CPU always gives the same.",
     )
     trainings_per_gpu: Positive | Literal["auto"] = Field(
         1,
