@@ -1,4 +1,4 @@
-"""Write config/README.md from the schema: `python -m nas_steps.config.docs > config/README.md`."""
+"""Write docs/reference/configuration.md from the schema: `python -m nas_steps.config.docs > FILE`."""
 
 import json
 import sys
@@ -57,7 +57,7 @@ SHARED |= {Recipe: "a recipe", Augment: "an augmentation", ResizedCrop: "a resiz
 
 
 def page() -> str:
-    """Return the whole of config/README.md."""
+    """Return the whole of docs/reference/configuration.md."""
     parts = [HEAD, *_table("The experiment", _rows(Config, inside=False))]
     for name, field in Config.model_fields.items():
         for _, section in sections(field.annotation):

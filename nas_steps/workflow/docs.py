@@ -1,4 +1,4 @@
-"""Write docs/results.md from the declarations of the steps: `python -m nas_steps.workflow.docs > docs/results.md`."""
+"""Write docs/reference/results.md from the declarations of the steps: `python -m nas_steps.workflow.docs > FILE`."""
 
 import sys
 
