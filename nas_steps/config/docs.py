@@ -58,7 +58,8 @@ SHARED |= {Recipe: "a recipe", Augment: "an augmentation", ResizedCrop: "a resiz
 
 def page() -> str:
     """Return the whole of docs/reference/configuration.md."""
-    parts = [HEAD, *_table("The experiment", _rows(Config, inside=False))]
+    # the site's style sheet stacks the columns of these tables on a phone
+    parts = [HEAD, '<div class="keys" markdown>\n', *_table("The experiment", _rows(Config, inside=False))]
     for name, field in Config.model_fields.items():
         for _, section in sections(field.annotation):
             title = f"`{name}` of text" if section is TextData else f"`{name}`"
@@ -68,7 +69,7 @@ def page() -> str:
             parts += _table("Kinds of `search.strategies`", _kinds("search.strategies.{kind}.", STRATEGIES))
     for section, title in SHARED.items():
         parts += _table(f"Keys of {title}", _rows(section, "search.strategies.<name>." if section is Gradient else ""))
-    return "\n".join(parts)
+    return "\n".join([*parts, "</div>\n"])
 
 
 def _table(title: str, rows: Iterable[str]) -> list[str]:

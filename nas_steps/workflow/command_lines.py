@@ -120,10 +120,13 @@ def step_names(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def _section(level: str, command: str, parser: argparse.ArgumentParser) -> str:
-    lines = ["", f"{level} {command}", "", *_description(parser.description or ""), ""]
-    named = command.split()[-1]
-    if named in STEPS and level == "###":
-        lines += [f"It writes [these files](results.md#{named}).", ""]
+    inner = level == "###"
+    title = command.removeprefix("nas_steps.") if inner else command
+    lines = ["", f"{level} {title}", "", *_description(parser.description or ""), ""]
+    if inner:
+        step = command.split()[-1]
+        files = f" writes [these files](results.md#{step})" if step in STEPS else ""
+        lines += [f"`python -m {command}`{files}", ""]
     rows = list(_rows(parser))
     table = ["| argument | meaning | default |", "|---|---|---|", *rows] if rows else []
     return "\n".join([*lines, *table]) + "\n"
@@ -146,10 +149,11 @@ def _rows(parser: argparse.ArgumentParser, before: str = "") -> Iterator[str]:
                 yield from _rows(one, f"{before}{name} ")
         elif action.dest != "help":
             meaning = (action.help or "") % {**vars(action), "prog": parser.prog}
-            meaning = meaning.replace("<", "&lt;").replace("|", "\\|")
+            meaning, _, told = meaning.replace("<", "&lt;").replace("|", "\\|").partition(" (default: ")
             # whether a positional of any number counts as required depends on Python's version
             required = action.required and action.nargs not in ("*", "?")
-            default = "required" if required else f"`{action.default}`" if _tells(action.default) else ""
+            value = str(action.default) if _tells(action.default) else told.removesuffix(")")
+            default = "required" if required else f"`{value}`" if value else ""
             yield f"| `{before}{_spelling(action)}` | {meaning} | {default} |"
 
 

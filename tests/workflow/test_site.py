@@ -77,11 +77,12 @@ def test_the_page_of_commands_is_what_they_parse() -> None:
 def test_the_page_of_commands_has_every_module_and_every_step() -> None:
     text = COMMANDS.read_text(encoding="utf-8")
     for module in startable():
-        found = f"| `{module}` |" in text if module in INNER else re.search(rf"^##+ {re.escape(module)}\b", text, re.M)
+        wanted = rf"^## {re.escape(module)}\b|^`python -m {re.escape(module)}\b"
+        found = f"| `{module}` |" in text if module in INNER else re.search(wanted, text, re.M)
         assert found, module
     without_command = {"manifest", "data", "text"}
     for name in STEPS.keys() - without_command:
-        assert re.search(rf"^### nas_steps\.\w+ {name}$", text, re.M), name
+        assert re.search(rf"^### \w+ {name}$", text, re.M), name
 
 
 def test_a_module_that_parses_no_arguments_is_refused() -> None:
