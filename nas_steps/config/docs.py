@@ -24,15 +24,17 @@ HEAD = """# Every key of an experiment
 
 This page is generated from the schema in `nas_steps/config/` by `make docs`; a test holds the two together.
 
-An experiment is one YAML file; what it leaves out has the default below. Give it to Snakemake with
-`snakemake --configfile config/FILE.yaml`; single keys can be set on the command line, for instance
-`--config seed=3` or `--config 'retrain={seeds: 5}'`. Unknown keys, wrong types and impossible values are refused before
-any job starts. A file stands alone: it is not laid over `config.yaml`. YAML reads `yes`, `no`, `on` and `off` as true
-and false, which are no numbers. Where Snakemake only says that a file is not valid, `python -m nas_steps.why FILE`
-names the line.
+An experiment is one YAML file. A key that it leaves out has the default below. A file stands alone: it is not laid over
+`config.yaml`.
 
-A section that several keys have, such as a recipe, is described once, at the end. The default of such a key says what
-differs there, and a key that has a row of its own below is as that row says.
+- `snakemake --configfile config/FILE.yaml` runs it.
+- `--config seed=3` or `--config 'retrain={seeds: 5}'` sets single keys on the command line.
+- Unknown keys, wrong types and impossible values are refused before any job starts. If Snakemake only says that a file
+  is not valid, `python -m nas_steps.why FILE` names the line.
+- YAML reads `yes`, `no`, `on` and `off` as true and false.
+
+A section that several keys have, such as a recipe, is described once, at the end. The default of such a key shows what
+differs from that description. A key with a row of its own is as that row says.
 
 | file | what it searches |
 |---|---|

@@ -33,6 +33,8 @@ TESTED = {
     "python -m nas_steps.latency kit": "tests/latency/test_latency_kit.py",
     "python -m nas_steps.predict results/language": "tests/test_predict_text.py",
     "python -m nas_steps.why": "tests/workflow/test_why.py",
+    "python -m nas_steps.manifest --check": "tests/workflow/test_manifest.py",
+    "python -m nas_steps.manifest --adopt": "tests/workflow/test_manifest.py",
 }
 #: commands that no test runs, and why
 NOT_RUN = {
