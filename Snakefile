@@ -1,4 +1,4 @@
-# One YAML file says what to search; see README.md and config/README.md.
+# One YAML file says what to search; see README.md and docs/reference/configuration.md.
 from snakemake.utils import min_version
 
 min_version("9.6")

@@ -1,6 +1,6 @@
 """Every key of an experiment's YAML file: its type, default, limits and meaning. Imports no torch.
 
-The Snakefile validates configs against it, and `config/README.md` is generated from it.
+The Snakefile validates configs against it, and `docs/reference/configuration.md` is generated from it.
 """
 
 from __future__ import annotations
