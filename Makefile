@@ -25,9 +25,10 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH"; ruff check --fix . ; ruff format . ; snakefmt Snakefile workflow/Snakefile rules
 
-# config/README.md is generated from the schema, docs/results.md from the declarations of the steps
+# config/README.md and workflow/schemas/ are generated from the schema, docs/results.md from the declarations of the steps
 docs: $(INSTALLED)
 	@$(BIN)/python -m nas_steps.config.docs > config/README.md.new && mv config/README.md.new config/README.md
+	@$(BIN)/python -m nas_steps.config.json_schema > config.schema.yaml.new && mv config.schema.yaml.new workflow/schemas/config.schema.yaml
 	@$(BIN)/python -m nas_steps.workflow.docs > docs/results.md.new && mv docs/results.md.new docs/results.md
 
 $(INSTALLED): pyproject.toml
