@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -178,3 +179,46 @@ def test_conda_without_the_path_to_the_package_is_refused() -> None:
     settings.conda_not_block_search_path_envvars = True
     check_conda(settings)
     check_conda(SimpleNamespace(deployment_method=frozenset(), conda_not_block_search_path_envvars=False))
+
+
+PAGE = (ROOT / "docs" / "how_to" / "deploy.md").read_text(encoding="utf-8")
+#: the page's commands: the test that runs it, or why none does
+COMMANDS = {
+    "snakemake --cores 2 --dry-run": "test_a_module_from_github",
+    "snakemake --cores 2 --dry-run --snakefile git+file:///srv/nas-steps/workflow/Snakefile@main": (
+        "test_a_repository_is_named_on_the_command_line"
+    ),
+    "snakemake --software-deployment-method apptainer --config container=nas-steps.sif": (
+        "test_jobs_run_in_the_container_that_the_config_names"
+    ),
+    "snakemake --report report.zip": "tests/workflow/test_workflow.py",
+    "check-jsonschema --schemafile workflow/schemas/config.schema.yaml config/config.yaml": (
+        "tests/config/test_json_schema.py, by the library below that command"
+    ),
+    "pip install 'nas-steps @ git+https://github.com/OWNER/nas-steps@v0.2.0'": "the network is not for tests",
+    "snakedeploy deploy-workflow https://github.com/OWNER/nas-steps my-experiment --tag v0.2.0": (
+        "no dependency of this project; DEPLOYED above is what it writes"
+    ),
+    "docker build --tag nas-steps:0.2.0 .": "needs a daemon; the checks on GitHub run it",
+    "docker build --tag nas-steps:0.2.0-cuda --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu128 .": (
+        "needs a daemon"
+    ),
+    'docker run --rm --user "$(id -u):$(id -g)" --volume "$PWD:/work" nas-steps:0.2.0 snakemake --snakefile '
+    "/usr/local/share/nas-steps/Snakefile --configfile config/config.yaml": "needs a daemon",
+    "apptainer build nas-steps.sif docker-daemon://nas-steps:0.2.0": "needs a daemon and apptainer",
+    "snakemake --software-deployment-method conda --conda-not-block-search-path-envvars": (
+        "needs conda; test_conda_without_the_path_to_the_package_is_refused tests what this project adds"
+    ),
+}
+
+
+def test_each_command_of_the_page_is_known_here() -> None:
+    blocks = [text for language, text in re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, flags=re.S | re.M) if not language]
+    assert {line for block in blocks for line in block.splitlines()} == set(COMMANDS)
+    named = {reason for reason in COMMANDS.values() if reason.startswith("test_")}
+    assert named <= set(globals())
+
+
+def test_the_page_shows_the_module_that_is_tested() -> None:
+    shown = DEPLOYED.format(source='github("OWNER/nas-steps", path="workflow/Snakefile", tag="v0.2.0")')
+    assert shown.strip() in PAGE
