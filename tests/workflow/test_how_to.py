@@ -49,6 +49,7 @@ NOT_RUN = {
     "python -m pip install onnxruntime; python run.py": "on another device; tests/latency runs run.py itself",
     "snakemake --cores 2 --configfile config/nasbench201_weight_sharing.yaml": "it needs the benchmark's table; "
     "tests/workflow/test_reproduction.py runs a small one",
+    "docker": "it needs a builder of images and a registry",
     "python run.py": "in the unzipped kit; tests/latency runs it there",
     "snakemake --workflow-profile profiles/kubernetes": "it needs a cluster and a bucket",
 }
