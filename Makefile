@@ -25,8 +25,9 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH"; ruff check --fix . ; ruff format . ; snakefmt Snakefile workflow/Snakefile rules
 
-# the pages that are generated, from the schema, the declarations of the steps and the commands' parsers; then the site
+# what is generated from the schema, the declarations of the steps and the commands' parsers; then the site
 docs: $(INSTALLED)
+	@$(BIN)/python -m nas_steps.config.json_schema > config.schema.yaml.new && mv config.schema.yaml.new workflow/schemas/config.schema.yaml
 	@set -e; for page in config.docs:configuration workflow.docs:results workflow.command_lines:command_line; do \
 	$(BIN)/python -m nas_steps.$${page%:*} > docs/reference/$${page#*:}.md.new; \
 	mv docs/reference/$${page#*:}.md.new docs/reference/$${page#*:}.md; \

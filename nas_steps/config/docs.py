@@ -48,6 +48,7 @@ differs from that description. A key with a row of its own is as that row says.
 | `nasbench201_weight_sharing.yaml` | RSPS, DARTS, GDAS, SETN, ENAS against their published rows of NAS-Bench-201 |
 | `one_shot.yaml` | a supernet trained once and searched by several strategies: stages of MBConv blocks on CIFAR-10 |
 | `language.yaml` | language models at matched compute, against GPT-2's, Llama's, Primer's and nanoGPT's blocks |
+| `language_h200.yaml` | the same on one large GPU, with rungs up to 6.4e15 FLOPs; it has run on no GPU yet |
 | `factorial.yaml` | what is search and what is scaling: three bases scaled in five ways at matched MACs, on CIFAR-10 |
 | `verdict_cifar10.yaml` | is searching worth it? Two strategies, three searches each, on a part of CIFAR-10 |
 | `cifar10.yaml` | CIFAR-10 as in the DARTS paper, for a GPU |

@@ -88,6 +88,14 @@ class Config(Section):
         description="How many trainings share a CUDA GPU where Snakemake runs them itself; a cluster gives each its "
         "own. `auto`: as many as fit, at most 8, by the memory that each took in its first epoch.",
     )
+    container: Text | None = Field(
+        None,
+        pattern=r"^(\S+://)?[^\s:]\S*$",
+        exclude=True,
+        description="Image that jobs run in with `--software-deployment-method apptainer`: a file such as "
+        "`nas-steps.sif`, or an address such as `docker://registry.example.org/nas-steps:0.2.0`. See "
+        "docs/how_to/deploy.md.",
+    )
     shards: Positive = Field(2, description="Jobs per round, whatever the number of candidates.")
     metric: Metric = Field(
         "accuracy",

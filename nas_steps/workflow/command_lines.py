@@ -41,6 +41,7 @@ The package starts these modules itself.
 #: modules that can be started, but that no user needs to
 INNER = (
     "nas_steps.config.docs",
+    "nas_steps.config.json_schema",
     "nas_steps.export.performance",
     "nas_steps.provenance.died",
     "nas_steps.provenance.forkserver.client",

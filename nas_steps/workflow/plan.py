@@ -741,7 +741,7 @@ REPORTED = {
     "choose_scaling": ("chosen",),
     "gather_family": ("family",),
     "gather_factorial": ("factorial", "effects"),
-    "gather_rungs": ("rungs", "curves", "multipliers"),
+    "gather_rungs": ("rungs", "curves", "multipliers", "effects"),
     "gather_exports": ("exports", "performance"),
 }
 

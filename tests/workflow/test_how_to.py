@@ -24,7 +24,13 @@ from nas_steps.spaces.declare import declared
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 HOW_TO = DOCS / "how_to"
-PAGES = sorted([*HOW_TO.glob("*.md"), *(DOCS / "reference").glob("*.md"), *DOCS.glob("*.md")])
+#: pages whose commands another test reads and runs
+ELSEWHERE = {"deploy.md": "tests/workflow/test_deployed.py"}
+PAGES = sorted(
+    page
+    for page in [*HOW_TO.glob("*.md"), *(DOCS / "reference").glob("*.md"), *DOCS.glob("*.md")]
+    if page.name not in ELSEWHERE
+)
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.S | re.M)
 #: commands that other tests run, by the file that does
 TESTED = {
@@ -43,6 +49,7 @@ NOT_RUN = {
     "python -m pip install onnxruntime; python run.py": "on another device; tests/latency runs run.py itself",
     "snakemake --cores 2 --configfile config/nasbench201_weight_sharing.yaml": "it needs the benchmark's table; "
     "tests/workflow/test_reproduction.py runs a small one",
+    "docker": "it needs a builder of images and a registry",
     "python run.py": "in the unzipped kit; tests/latency runs it there",
     "snakemake --workflow-profile profiles/kubernetes": "it needs a cluster and a bucket",
 }
@@ -82,6 +89,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Image.fromarray(pixels).save(folder / "PHOTOS" / name / f"{number}.png")
     exec(block("own_data.md", "python", "import numpy").replace('"photos.npz"', repr(str(folder / "photos.npz"))), {})
     return folder
+
+
+@pytest.mark.parametrize("page", ELSEWHERE)
+def test_the_pages_left_out_here_are_read_by_another_test(page: str) -> None:
+    assert (HOW_TO / page).is_file()
+    assert page in (ROOT / ELSEWHERE[page]).read_text(encoding="utf-8")
 
 
 def test_every_command_is_run_or_named_with_a_reason() -> None:
