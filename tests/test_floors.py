@@ -41,6 +41,8 @@ FLOOR = {
     "latency": 13,
     "manifest": 13,
     "why": 13,
+    "compare": 13,
+    "console": 13,
     "start": 13,
 }
 MODULES = sorted(
