@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 EXPERIMENT_ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: run test test-long lint format docs clean
+.PHONY: run test test-long lint format docs dist clean
 
 run: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake $(EXPERIMENT_ARGS)
@@ -34,6 +34,13 @@ docs: $(INSTALLED)
 	done
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "site/index.html"
+
+# the wheel is built from the source archive, so that this one is complete
+dist: $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'build>=1.2,<2' 'twine>=6.1,<8'
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist
+	@$(BIN)/python -m twine check --strict dist/*
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("nas-steps needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'

@@ -42,6 +42,8 @@ FLOOR = {
     "manifest": 13,
     "why": 13,
     "status": 13,
+    "compare": 13,
+    "console": 13,
     "start": 13,
 }
 MODULES = sorted(
