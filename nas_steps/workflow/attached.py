@@ -4,6 +4,7 @@ A flag of Snakemake's marks the files; it is no part of what makes a result stal
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,20 @@ class Attached:
     def beside(self) -> list[Any]:
         """Return the figures and the model card of a finished experiment, marked; a file that is not there is none."""
         figures = f"{self.plan.folder}/report/figures"
-        found = [(figure.name, figure) for figure in sorted(Path(self.placed(figures)).glob("*.svg"))]
-        marked = [self._marked("figures", f"{figures}/{name}", {"figure": path.stem}) for name, path in found]
-        return marked + [self._marked("card", card, {"network": name, "file": "card"}) for name, card in self._cards()]
+        found = [
+            ("figures", f"{figures}/{figure.name}", {"figure": figure.stem})
+            for figure in sorted(Path(self.placed(figures)).glob("*.svg"))
+        ]
+        found += [("card", card, {"network": name, "file": "card"}) for name, card in self._cards()]
+        return [self._marked(*one) for one in found if one[0] in self.kinds]
 
     def _cards(self) -> Iterator[tuple[str, str]]:
         recommended = Path(self.placed(f"{self.plan.folder}/recommended.json"))
-        if not self.plan.trains or not recommended.is_file():
-            return
-        entry = read_json(recommended).get("entry")
+        found: Any = None
+        # a file that someone damaged: the steps that read it say so
+        with suppress(OSError, ValueError):
+            found = read_json(recommended)
+        entry = found.get("entry") if isinstance(found, Mapping) and self.plan.trains else None
         card = f"{self.plan.folder}/export/{entry}/README.md"
         if entry is not None and Path(self.placed(card)).is_file():
             yield entry, card
@@ -62,7 +68,8 @@ class Attached:
 
 
 def _is_empty(table: Path) -> bool:
-    return table.is_file() and not read_csv(table)
+    """Return whether a table was written and is its header alone; not decoded, since someone may have damaged it."""
+    return table.is_file() and table.read_bytes().count(b"\n") <= 1
 
 
 def _labels(name: str, file: Path) -> Any:
