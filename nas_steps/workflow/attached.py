@@ -21,9 +21,11 @@ CATEGORIES = {"page": "Report", "figures": "Figures", "tables": "Tables", "card"
 class Attached:
     """The files of an experiment that Snakemake's report holds; `report.attached` says which kinds of them."""
 
-    def __init__(self, plan: Plan, placed: Callable[[str], str]) -> None:
+    def __init__(self, plan: Plan, placed: Callable[[str], str], rules: Any) -> None:
+        """`placed` says where a file of the rules lies; `rules` is their folder, Snakemake's own object."""
         self.plan = plan
         self.placed = placed
+        self.rules = rules
         self.kinds = plan.config.report.attached
 
     def flagged(self, outputs: Mapping[str, str]) -> dict[str, Any]:
@@ -38,15 +40,21 @@ class Attached:
             marked[name] = file if empty else self._marked(kind, file, _labels(name, Path(self.placed(file))))
         return marked
 
-    def beside(self) -> list[Any]:
-        """Return the figures and the model card of a finished experiment, marked; a file that is not there is none."""
+    def beside(self, workflow: Any) -> list[Any]:
+        """Return the figures and the model card of a finished experiment, marked; a file that is not there is none.
+
+        Whoever executes jobs gets none: the jobs may remove them.
+        """
+        if workflow.execution_settings is not None:
+            return []
         figures = f"{self.plan.folder}/report/figures"
         found = [
             ("figures", f"{figures}/{figure.name}", {"figure": figure.stem})
             for figure in sorted(Path(self.placed(figures)).glob("*.svg"))
         ]
         found += [("card", card, {"network": name, "file": "card"}) for name, card in self._cards()]
-        return [self._marked(*one) for one in found if one[0] in self.kinds]
+        # what a function returns has its captions beside no file of rules
+        return [self._marked(*one, beside=self.rules.join) for one in found if one[0] in self.kinds]
 
     def _cards(self) -> Iterator[tuple[str, str]]:
         recommended = Path(self.placed(f"{self.plan.folder}/recommended.json"))
@@ -59,12 +67,12 @@ class Attached:
         if entry is not None and Path(self.placed(card)).is_file():
             yield entry, card
 
-    def _marked(self, kind: str, file: str, labels: Any) -> Any:
+    def _marked(self, kind: str, file: str, labels: Any, *, beside: Callable[[str], Any] = str) -> Any:
         if kind not in self.kinds:
             return file
         from snakemake.io import report
 
-        return report(file, caption=f"{CAPTIONS}/{kind}.rst", category=CATEGORIES[kind], labels=labels)
+        return report(file, caption=beside(f"{CAPTIONS}/{kind}.rst"), category=CATEGORIES[kind], labels=labels)
 
 
 def _is_empty(table: Path) -> bool:

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 from snakemake.io import get_flag_value, is_flagged
+from snakemake.sourcecache import LocalSourceFile
 
 from nas_steps.provenance.files import write_json, write_text
 from nas_steps.workflow.attached import Attached
 
 OUTPUTS = {"report": "x/report/report.html", "costs": "x/report/tables/costs.csv", "gaps": "x/report/tables/gaps.csv"}
+#: a Snakemake that executes no job
+READS = SimpleNamespace(execution_settings=None)
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 def attached(folder: Path, *kinds: str) -> Attached:
     config = SimpleNamespace(report=SimpleNamespace(attached=kinds or ("page", "figures", "tables", "card")))
     plan: Any = SimpleNamespace(folder="x", config=config, trains=True)
-    return Attached(plan, lambda file: str(folder / file))
+    return Attached(plan, lambda file: str(folder / file), LocalSourceFile("rules"))
 
 
 def categories(files: Any) -> dict[str, str]:
@@ -50,10 +53,12 @@ def test_every_kind_has_a_category_and_an_empty_table_none(folder: Path) -> None
         "x/report/report.html": "Report",
         "x/report/tables/costs.csv": "Tables",
     }
-    assert categories(held.beside()) == {
+    assert categories(held.beside(READS)) == {
         "x/report/figures/dots.svg": "Figures",
         "x/export/darts-0/README.md": "Recommended network",
     }
+    # jobs may remove a figure that an earlier run has drawn
+    assert held.beside(SimpleNamespace(execution_settings="any")) == []
 
 
 def test_labels_are_made_when_the_report_is(folder: Path) -> None:
@@ -65,12 +70,12 @@ def test_labels_are_made_when_the_report_is(folder: Path) -> None:
 def test_the_config_chooses(folder: Path) -> None:
     held = attached(folder, "tables")
     assert set(categories(held.flagged(OUTPUTS).values()).values()) == {"Tables"}
-    assert held.beside() == []
+    assert held.beside(READS) == []
 
 
 def test_before_a_run_there_is_nothing_beside_the_outputs(tmp_path: Path) -> None:
     held = attached(tmp_path)
-    assert held.beside() == []
+    assert held.beside(READS) == []
     assert set(categories(held.flagged(OUTPUTS).values())) == set(OUTPUTS.values())
 
 
@@ -79,4 +84,4 @@ def test_damaged_files_stop_no_plan(folder: Path) -> None:
     (folder / "x/report/tables/costs.csv").write_bytes(b"stage\n\xff\n")
     held = attached(folder)
     assert "x/report/tables/costs.csv" in categories(held.flagged(OUTPUTS).values())
-    assert categories(held.beside()) == {"x/report/figures/dots.svg": "Figures"}
+    assert categories(held.beside(READS)) == {"x/report/figures/dots.svg": "Figures"}
