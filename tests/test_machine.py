@@ -130,17 +130,27 @@ def test_a_torch_without_cuda_sees_no_gpu(
     assert count_gpus() == (3 if seen else 0)
 
 
+#: loads torch once and asks it in a new child for each value, since it remembers its answer
+ASKED = """
+import os, sys, torch
+from nas_steps.workflow.machine import count_gpus
+
+for visible in (None, "", "0", "none", "0,0"):
+    if not os.fork():
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+        if visible is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = visible
+        print(count_gpus(), torch.cuda.device_count(), flush=True)
+        os._exit(0)
+    assert os.wait()[1] == 0
+"""
+
+
 def test_here_it_is_as_torch_says() -> None:
-    for visible in (None, "", "0", "none", "0,0"):
-        environment = {key: value for key, value in os.environ.items() if key != "CUDA_VISIBLE_DEVICES"}
-        environment |= {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
-        code = (
-            "import torch; from nas_steps.workflow.machine import count_gpus; "
-            "print(count_gpus(), torch.cuda.device_count())"
-        )
-        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-        ours, torchs = done.stdout.split()
-        assert ours == torchs
+    done = subprocess.run([sys.executable, "-c", ASKED], capture_output=True, text=True, check=True)
+    answers = [line.split() for line in done.stdout.splitlines()]
+    assert len(answers) == 5
+    assert all(ours == torchs for ours, torchs in answers)
 
 
 # ------------------------------------------------------------------------------------------------ what jobs inherit

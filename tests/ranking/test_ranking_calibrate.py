@@ -39,12 +39,22 @@ def sample(n: int, error: float, noise: float = 0.1, seeds: int = 2, spread: flo
     ]
 
 
+@pytest.fixture
+def few_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An eighth of the simulated searches: enough where a test asks which of two is larger."""
+    for module in ("calibrate", "sufficiency"):
+        monkeypatch.setattr(f"nas_steps.ranking.{module}.REPEATS_A_WORLD", 32)
+    monkeypatch.setattr("nas_steps.ranking.sufficiency.RESAMPLES", 25)
+
+
+@pytest.mark.usefixtures("few_repeats")
 def test_a_good_score_needs_fewer_trainings_than_a_poor_one() -> None:
     sizes = [calibrate(sample(50, error), 24, step(most=24))[0]["shortlist"] for error in (0, 0.5, 2)]
     assert sizes[0] <= 2
     assert sizes[0] < sizes[1] < sizes[2]
 
 
+@pytest.mark.usefixtures("few_repeats")
 def test_where_nothing_is_lost_one_is_enough() -> None:
     told, _ = calibrate(sample(30, 2), 24, step(tolerance=0.5))
     assert (told["shortlist"], told["within"], told["best"]["trainings"]) == (1, 1, 1)
@@ -96,6 +106,7 @@ def test_noise_makes_more_seeds_the_answer() -> None:
     assert calmer["within"] >= 0.95
 
 
+@pytest.mark.usefixtures("few_repeats")
 def test_where_no_split_is_enough_the_best_is_named() -> None:
     told, _ = calibrate(sample(8, 2, 1.5), 25, step(tolerance=0.002))
     assert not told["best"]["keeps"]
@@ -104,6 +115,7 @@ def test_where_no_split_is_enough_the_best_is_named() -> None:
     assert "fewest" not in told["why"]
 
 
+@pytest.mark.usefixtures("few_repeats")
 def test_a_better_split_of_as_many_trainings_is_named() -> None:
     """Hardly any noise and a poor score: one training each lets more candidates in."""
     told, _ = calibrate(sample(50, 1.5, 0.02), 25, step(most=10, tolerance=0.015))
@@ -114,6 +126,7 @@ def test_a_better_split_of_as_many_trainings_is_named() -> None:
     assert f"{same['k']} candidates x 1 seed: " in told["why"]
 
 
+@pytest.mark.usefixtures("few_repeats")
 def test_no_more_candidates_are_trained_than_there_are() -> None:
     told, rows = calibrate(sample(20, 3, 0.5), 4, step(tolerance=0.0001))
     assert told["shortlist"] <= 4
@@ -123,6 +136,7 @@ def test_no_more_candidates_are_trained_than_there_are() -> None:
     assert fixed["within"] is not None
 
 
+@pytest.mark.usefixtures("few_repeats")
 def test_most_bounds_it_and_the_reason_says_so() -> None:
     told, _ = calibrate(sample(30, 3), 24, step(most=2))
     assert told["shortlist"] == 2
@@ -130,6 +144,7 @@ def test_most_bounds_it_and_the_reason_says_so() -> None:
     assert "ranking.most allows 2" in told["why"]
 
 
+@pytest.mark.usefixtures("few_repeats")
 def test_a_number_stays_and_is_judged() -> None:
     told, rows = calibrate(sample(30, 2), 24, step(shortlist=5))
     assert (told["shortlist"], told["why"]) == (5, "the config says so")
@@ -138,6 +153,7 @@ def test_a_number_stays_and_is_judged() -> None:
     assert (row["within"], row["within_low"]) == (told["within"], told["within_low"])
 
 
+@pytest.mark.usefixtures("few_repeats")
 def test_the_pool_of_a_small_sample_is_shown_but_not_read() -> None:
     """The best of few is drawn again and again, so that the pool says one is enough."""
     told, rows = calibrate(sample(8, 1), 500, step())
@@ -147,6 +163,7 @@ def test_the_pool_of_a_small_sample_is_shown_but_not_read() -> None:
     assert {row["predictor"] for row in rows if row["read"]} == {"copula"}
 
 
+@pytest.mark.usefixtures("few_repeats")
 def test_figures_that_do_not_exist_are_empty_and_not_infinite() -> None:
     told, rows = calibrate(sample(8, 1, 2.0), 25, step())
     assert told["enough"] is None

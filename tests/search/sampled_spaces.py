@@ -20,6 +20,8 @@ SMALLEST = CellSpace("smallest", ("skip_connect", "nor_conv_1x1"), nodes=1)
 ONE_INPUT = CellSpace(
     "one input", ("none", "skip_connect", "nor_conv_1x1"), nodes=3, inputs=1, edges_per_node=None, none_is_choice=True
 )
+#: 64 strings, 20 of them different
+TWO_OPERATIONS = ONE_INPUT.replace(operations=["none", "nor_conv_1x1"])
 ROOMY = CellSpace("roomy", ("skip_connect", "max_pool_3x3", "nor_conv_1x1"), nodes=2)
 
 #: five rounds each
