@@ -97,7 +97,7 @@ def _of_paper(kind: str, section: type[BaseModel]) -> str:
     changed = {name: value for name, value in paper.keys.items() if not _is_default(value, defaults[name])}
     keys = json.dumps(changed).replace('"', "")
     network = f"The paper's supernet has {paper.network}"
-    return f"`paper: true` is `{keys}` and wants `data.valid: {exact(paper.valid)}`. {network} ({paper.source})."
+    return f"`paper: true` is `{keys}` and wants `data.valid: {exact(paper.valid)}`. {network}. Source: {paper.source}."
 
 
 def _is_default(value: Any, default: Any) -> bool:

@@ -32,8 +32,8 @@ RULES = (
     "The gain over a baseline is its best loss at the least compute less the searched network's at the most. Its two "
     "parts are averaged over both orders, search first or scaling first, and add up to it. Percentages are given if "
     "the interval of the gain is above 0 and neither part is below 0.",
-    f"A change from the first rung to the last is claimed if its p, adjusted by Holm over all pairs, is below "
-    f"{ALPHA:.2f} and its interval excludes 1. An advantage shrinks if the multiplier rises from an interval below 1.",
+    "A change from the first rung to the last is claimed if its interval excludes 1 and its p, adjusted by Holm over "
+    f"all pairs, is below {ALPHA:.2f}. An advantage shrinks if the multiplier rises from an interval below 1.",
 )
 #: what the outcomes of `nas_steps.scaling.rungs.outcome` say
 WORDS: dict[str, tuple[str, Tone]] = {
