@@ -1,4 +1,4 @@
-"""What a run prints in the place of Snakemake's output, and what it tells others of how far it is."""
+"""What a run prints in the place of Snakemake's output, and what `nas_steps.status` tells of it from outside."""
 
 from __future__ import annotations
 
@@ -108,6 +108,8 @@ def test_what_snakemake_says_of_itself_is_left_out_and_all_else_is_not(made: Mad
     assert made.lines == []
     made.record("", "Nothing to be done (all requested files are present and up to date).")
     made.record("", "Building DAG of jobs is hard", level=logging.WARNING)
+    made.record("error", "RuleException:\nCalledProcessError in file x", level=logging.ERROR)
+    made.record("", "Exiting because a job execution failed. Look above", level=logging.ERROR)
     made.record("error", "a WorkflowError", level=logging.ERROR)
     assert made.lines[0].startswith("Nothing to be done")
     assert made.lines[1:] == ["Building DAG of jobs is hard", "a WorkflowError"]
@@ -191,7 +193,7 @@ def test_a_run_is_told_in_few_lines_and_a_failure_in_its_own_words(tmp_path: Pat
     result = snakemake(tmp_path, TINY, "--until", "data", "sample", NAS_STEPS_CONSOLE="")
     output = result.stdout + result.stderr
     assert result.returncode == 0, output
-    assert "jobs to do: data 1" in output
+    assert " to do: data 1" in output
     assert "data: done, 1 of 1" in output
     for noise in ("Shell command", "rule data:", "reason:", "input:"):
         assert noise not in output
@@ -213,6 +215,7 @@ def test_what_cannot_be_done_is_told_with_the_end_of_its_log(tmp_path: Path) -> 
     output = result.stdout + result.stderr
     assert result.returncode == 1, output
     assert "FAILED: data\n  the end of results/" in output
+    assert "CalledProcessError" not in output
     assert "error: " in output.split("FAILED: data")[1]
     assert "what is done is kept" in output
     told = run_module(tmp_path, "status", "results/tiny")

@@ -39,6 +39,7 @@ TESTED = {
     "python -m nas_steps.latency kit": "tests/latency/test_latency_kit.py",
     "python -m nas_steps.predict results/language": "tests/test_predict_text.py",
     "python -m nas_steps.why": "tests/workflow/test_why.py",
+    "python -m nas_steps.status": "tests/workflow/test_console.py",
     "python -m nas_steps.manifest --check": "tests/workflow/test_manifest.py",
     "python -m nas_steps.manifest --adopt": "tests/workflow/test_manifest.py",
 }

@@ -49,13 +49,14 @@ NOISE = (
     "Job counts:",
     "Reasons:",
     "Elapsed time:",
-    "Exiting because a job execution failed",
     "Shutting down, this might",
     "Will exit after finishing currently running jobs",
     "Trying to restart job",
     "SLURM run ID:",
     "Submitted job ",
 )
+#: what it says of a failed job, which has been told
+FAILED = ("Exiting because a job execution failed", "RuleException:\nCalledProcessError in file")
 #: what executors say of each job
 SUBMITTED = " has been submitted with "
 
@@ -127,12 +128,13 @@ class Console(Follower):
 
     def follow(self, event: str, record: logging.LogRecord) -> None:
         super().follow(event, record)
-        if event in ("", "error", "group_error") and (record.levelno >= logging.WARNING or not _is_noise(record)):
+        if event in ("", "error", "group_error") and not _is_noise(record):
             self.say(self.format(record))
 
     def planned(self) -> None:
         stages = ", ".join(f"{name} {count:,}" for name, count in self.progress.planned.items())
-        self.say(f"{self.progress.planned.total():,} jobs to do: {stages}")
+        count = self.progress.planned.total()
+        self.say(f"{count:,} job{'s' * (count != 1)} to do: {stages}")
 
     def ended(self, stage: str) -> None:
         count = self.progress.planned[stage]
@@ -181,6 +183,8 @@ def _job(told: Mapping[str, Any]) -> Job:
 
 def _is_noise(record: logging.LogRecord) -> bool:
     text = record.getMessage().strip()
+    if record.levelno >= logging.WARNING:
+        return text.startswith(FAILED)
     return text in ("", "None") or text.startswith(NOISE) or SUBMITTED in text
 
 
