@@ -55,7 +55,7 @@ if ALONE and not workflow.config_settings.configfiles:
 
 session = Session(workflow, config, origin, HOME, ALONE)
 plan = session.plan
-attached = Attached(plan, session.placed)
+attached = Attached(plan, session.placed, PLACE)
 # a job that dies of a signal says so in its log; as a module of another workflow, its shell is not ours to set
 if ALONE:
     shell.prefix(shell_prefix(shell.get_executable()))

@@ -4,6 +4,7 @@ A flag of Snakemake's marks the files; it is no part of what makes a result stal
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ CATEGORIES = {"page": "Report", "figures": "Figures", "tables": "Tables", "card"
 class Attached:
     """The files of an experiment that Snakemake's report holds; `report.attached` says which kinds of them."""
 
-    def __init__(self, plan: Plan, placed: Callable[[str], str]) -> None:
+    def __init__(self, plan: Plan, placed: Callable[[str], str], rules: Any) -> None:
+        """`placed` says where a file of the rules lies; `rules` is their folder, Snakemake's own object."""
         self.plan = plan
         self.placed = placed
+        self.rules = rules
         self.kinds = plan.config.report.attached
 
     def flagged(self, outputs: Mapping[str, str]) -> dict[str, Any]:
@@ -37,32 +40,44 @@ class Attached:
             marked[name] = file if empty else self._marked(kind, file, _labels(name, Path(self.placed(file))))
         return marked
 
-    def beside(self) -> list[Any]:
-        """Return the figures and the model card of a finished experiment, marked; a file that is not there is none."""
+    def beside(self, workflow: Any) -> list[Any]:
+        """Return the figures and the model card of a finished experiment, marked; a file that is not there is none.
+
+        Whoever executes jobs gets none: the jobs may remove them.
+        """
+        if workflow.execution_settings is not None:
+            return []
         figures = f"{self.plan.folder}/report/figures"
-        found = [(figure.name, figure) for figure in sorted(Path(self.placed(figures)).glob("*.svg"))]
-        marked = [self._marked("figures", f"{figures}/{name}", {"figure": path.stem}) for name, path in found]
-        return marked + [self._marked("card", card, {"network": name, "file": "card"}) for name, card in self._cards()]
+        found = [
+            ("figures", f"{figures}/{figure.name}", {"figure": figure.stem})
+            for figure in sorted(Path(self.placed(figures)).glob("*.svg"))
+        ]
+        found += [("card", card, {"network": name, "file": "card"}) for name, card in self._cards()]
+        # what a function returns has its captions beside no file of rules
+        return [self._marked(*one, beside=self.rules.join) for one in found if one[0] in self.kinds]
 
     def _cards(self) -> Iterator[tuple[str, str]]:
         recommended = Path(self.placed(f"{self.plan.folder}/recommended.json"))
-        if not self.plan.trains or not recommended.is_file():
-            return
-        entry = read_json(recommended).get("entry")
+        found: Any = None
+        # a file that someone damaged: the steps that read it say so
+        with suppress(OSError, ValueError):
+            found = read_json(recommended)
+        entry = found.get("entry") if isinstance(found, Mapping) and self.plan.trains else None
         card = f"{self.plan.folder}/export/{entry}/README.md"
         if entry is not None and Path(self.placed(card)).is_file():
             yield entry, card
 
-    def _marked(self, kind: str, file: str, labels: Any) -> Any:
+    def _marked(self, kind: str, file: str, labels: Any, *, beside: Callable[[str], Any] = str) -> Any:
         if kind not in self.kinds:
             return file
         from snakemake.io import report
 
-        return report(file, caption=f"{CAPTIONS}/{kind}.rst", category=CATEGORIES[kind], labels=labels)
+        return report(file, caption=beside(f"{CAPTIONS}/{kind}.rst"), category=CATEGORIES[kind], labels=labels)
 
 
 def _is_empty(table: Path) -> bool:
-    return table.is_file() and not read_csv(table)
+    """Return whether a table was written and is its header alone; not decoded, since someone may have damaged it."""
+    return table.is_file() and table.read_bytes().count(b"\n") <= 1
 
 
 def _labels(name: str, file: Path) -> Any:

@@ -64,7 +64,7 @@ class Session:
         in_a_database = "DB" in str(getattr(workflow.workflow_settings, "persistence_backend", ""))
         with in_one_line():
             deployment = workflow.deployment_settings
-            let_jobs_find_the_package(home, alone, elsewhere=bool(deployment and deployment.deployment_method))
+            let_jobs_find_the_package(home, alone, elsewhere=bool(deployment.deployment_method))
             if workflow.is_main_process:
                 check_conda(deployment)
             self.plan = Plan(config, origin, placed=self.placed, warn=workflow.is_main_process)

@@ -172,6 +172,29 @@ def test_an_image_is_one_word(tmp_path: Path) -> None:
     assert "container: given 'two words'" in result.stdout + result.stderr
 
 
+#: a conda that knows itself and makes nothing
+CONDA = """#!/bin/sh
+case "$*" in
+  "info --json") echo '{"conda_prefix": "/nowhere", "conda_version": "24.9.0", "platform": "linux-64"}';;
+  --version) echo "conda 24.9.0";;
+  *) echo '{"get": {"channel_priority": "strict"}}';;
+esac
+"""
+
+
+def test_the_conda_environment_is_the_repositorys(world: SimpleNamespace, tmp_path: Path) -> None:
+    source = f"git+file://{world.repository}/workflow/Snakefile@main"
+    deploy(tmp_path, f'"{source}"')
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "conda").write_text(CONDA, encoding="utf-8")
+    (tmp_path / "bin" / "conda").chmod(0o755)
+    environment = world.environment | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    flags = ("data", "--dry-run", "--sdm", "conda", "--conda-not-block-search-path-envvars")
+    output = succeeds(snakemake(tmp_path, *flags, **environment))
+    made = source.replace("Snakefile", "envs/nas-steps.yaml")
+    assert f"Conda environment {made} will be created." in output
+
+
 def test_conda_without_the_path_to_the_package_is_refused() -> None:
     settings = SimpleNamespace(deployment_method={"conda"}, conda_not_block_search_path_envvars=False)
     with pytest.raises(UserError, match=r"jobs find the package nas_steps by PYTHONPATH.*add --conda-not-block"):
