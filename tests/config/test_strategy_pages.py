@@ -82,9 +82,7 @@ def test_the_linked_keys_have_headings_in_the_reference() -> None:
 
 
 def test_a_page_without_a_place_for_the_keys_is_refused() -> None:
-    with pytest.raises(
-        UserError, match=r"darts\.md has no place for what is generated: write the lines <!--"
-    ):
+    with pytest.raises(UserError, match=r"darts\.md has no place for what is generated: write the lines <!--"):
         written("# DARTS\n", "keys", "darts.md")
     assert written(f"a\n{BEGIN}\nold\n{END}\nb\n", "new", "x.md") == f"a\n{BEGIN}\n\nnew\n\n{END}\nb\n"
 
