@@ -32,6 +32,7 @@ docs: $(INSTALLED)
 	$(BIN)/python -m nas_steps.$${page%:*} > docs/reference/$${page#*:}.md.new; \
 	mv docs/reference/$${page#*:}.md.new docs/reference/$${page#*:}.md; \
 	done
+	@$(BIN)/python -m nas_steps.config.strategy_pages docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "site/index.html"
 

@@ -87,6 +87,14 @@ def _kinds(prefix: str, kinds: Mapping[str, type[BaseModel]]) -> Iterator[str]:
         yield from _rows(section, prefix.format(kind=kind))
 
 
+def keys_of_kind(prefix: str, kind: str, section: type[BaseModel], page: str) -> tuple[list[str], str]:
+    """Return the rows of a kind's own keys and what `page`, a link to this reference, says of its further keys."""
+    below = list(_rows(section, prefix))
+    further = _origin(section).replace("](#", f"]({page}#").removesuffix(" and below")
+    further = f"It also has the keys {further}." if further != "below" else ""
+    return below, " ".join(filter(None, (further, _of_paper(kind, section))))
+
+
 def _of_paper(kind: str, section: type[BaseModel]) -> str:
     """Say which defaults `paper: true` changes; empty for a kind without it."""
     if kind not in PAPERS:
