@@ -16,18 +16,6 @@ ROOT = Path(__file__).resolve().parents[1]
 EXCEPTIONS = {
     "docs/measurements.md": "figures with all of their conditions",
     "docs/reproduction.md": "settings of publications as lists",
-    **{
-        f"docs/strategies/{name}.md": "settings of a paper as one list"
-        for name in (
-            "bayesian",
-            "darts",
-            "darts_plus",
-            "darts_second_order",
-            "early_stop_eigenvalue",
-            "milp",
-            "sdarts_adv",
-        )
-    },
     "docs/reference/results.md": "the columns of a table as one list",
 }
 PAGES = sorted(

@@ -42,6 +42,7 @@ The package starts these modules itself.
 INNER = (
     "nas_steps.config.docs",
     "nas_steps.config.json_schema",
+    "nas_steps.config.strategy_pages",
     "nas_steps.export.performance",
     "nas_steps.provenance.died",
     "nas_steps.provenance.forkserver.client",

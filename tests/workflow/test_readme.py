@@ -74,7 +74,11 @@ def test_the_files_that_the_readme_names_exist() -> None:
     assert named
     assert linked
     for name in [*named, *linked]:
-        assert (ROOT / name).exists(), name
+        page, _, anchor = name.partition("#")
+        assert (ROOT / page).exists(), name
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", (ROOT / page).read_text(encoding="utf-8"), flags=re.M)
+            assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}, name
 
 
 def test_a_reader_of_forty_lines_sees_what_it_is_a_result_and_the_commands() -> None:
