@@ -1,0 +1,1 @@
+"""Show finished experiments beside each other: their configs, data, figures, costs and verdicts."""
