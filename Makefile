@@ -25,10 +25,15 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH"; ruff check --fix . ; ruff format . ; snakefmt Snakefile workflow/Snakefile rules
 
-# config/README.md is generated from the schema, docs/results.md from the declarations of the steps
+# what is generated from the schema, the declarations of the steps and the commands' parsers; then the site
 docs: $(INSTALLED)
-	@$(BIN)/python -m nas_steps.config.docs > config/README.md.new && mv config/README.md.new config/README.md
-	@$(BIN)/python -m nas_steps.workflow.docs > docs/results.md.new && mv docs/results.md.new docs/results.md
+	@$(BIN)/python -m nas_steps.config.json_schema > config.schema.yaml.new && mv config.schema.yaml.new workflow/schemas/config.schema.yaml
+	@set -e; for page in config.docs:configuration workflow.docs:results workflow.command_lines:command_line; do \
+	$(BIN)/python -m nas_steps.$${page%:*} > docs/reference/$${page#*:}.md.new; \
+	mv docs/reference/$${page#*:}.md.new docs/reference/$${page#*:}.md; \
+	done
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("nas-steps needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'

@@ -127,6 +127,30 @@ MOBILE: dict[str, Any] = {
         },
     },
 }
+COMPUTE = {"compute": 1e8, "batch_size": 2}
+LANGUAGE: dict[str, Any] = {
+    **COMMON,
+    "experiment": "language",
+    "data": {"source": "stdlib", "context": 16, "max_train": 60_000, "max_valid": 6_000, "max_test": 6_000},
+    "space": {
+        "depth": [1, 2],
+        "width": [8, 16],
+        "mixer": ["attn_h2", "conv_k3"],
+        "feed_forward": ["gelu_e4", "relu2_e2"],
+    },
+    "search": {
+        "estimator": COMPUTE,
+        "strategies": {"random": {}, "evolution": {"population": 2, "sample": 1, "children": 1, "rounds": 2}},
+    },
+    "ranking": {"shortlist": 1, "uniform": 2, "recipe": COMPUTE},
+    "retrain": {
+        "recipe": {**COMPUTE, "epochs": 2, "learning_rates": [1e-3, 1e-2]},
+        "seeds": 1,
+        "uniform": 0,
+        "baselines": ["gpt2", "llama_d16_l2"],
+    },
+    "scaling": {"rungs": {"enabled": True, "compute": 4e9, "recipe": {"epochs": 2, "batch_size": 64}}},
+}
 SPACE = PRESETS["nasbench201"].replace(nodes=2)
 TABLE: dict[str, Any] = {
     "experiment": "table",
@@ -169,6 +193,7 @@ EXPERIMENTS = [
     ),
     Experiment(MOBILE),
     Experiment(CELLS),
+    Experiment(LANGUAGE),
 ]
 
 #: what can strike a job, as often as each other

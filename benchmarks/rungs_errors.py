@@ -20,6 +20,11 @@ another floor, against the shared E of the law, and needs 0.83 of the compute, t
 - `says change`: runs in which the change from the first baseline is claimed, Holm-adjusted p below 0.05
 - `any change`: the same of any of the baselines
 - `first wins`: runs in which the interval of the first rung and the first baseline is below 1
+- `time covers`: intervals of the multipliers of time that hold the truth. The searched network takes 1.3 times the
+  seconds of the first baseline, and each next baseline 1.1 times those of the one before. Seconds grow with the power
+  0.2 of the size; ln seconds of a training have a normal error of 0.05.
+- `gain covers`: intervals of the gain from the first rung to the last, and of its parts and their interaction, that
+  hold the truth
 """
 
 from __future__ import annotations
@@ -36,8 +41,10 @@ import numpy as np
 
 from nas_steps.provenance.files import write_text
 from nas_steps.retraining.comparison import ALPHA
+from nas_steps.scaling.clock import fit_clock, times
 from nas_steps.scaling.isoflop import Fit, Floats, Point, fit_parabolas
 from nas_steps.scaling.multipliers import Compared, compare
+from nas_steps.scaling.rung_effects import effects
 
 ALPHA_N, BETA_D, FLOOR = 0.34, 0.28, 0.8
 FIRST, FACTORS = 1e12, (1.0, 4.0, 16.0)
@@ -51,6 +58,8 @@ TRUTHS = {"equal": (1.0, 1.0), "parallel": (0.7, 0.7), "converging": (0.5, 0.95)
 NOISES, SIZES, SEEDS, BASELINES = (0.005, 0.01, 0.02), (3, 4), (1, 3), (1, 4)
 #: with this truth the searched network has the first baseline's losses less BELOW: another floor, against the law
 LOWER, BELOW = "lower floor", 0.02
+#: by the clock: the searched network against the first baseline, a baseline against the one before, sizes, a training
+SLOWER, NEXT, GROWTH, DISTURBED = 1.3, 1.1, 0.2, 0.05
 #: draws of one comparison; the product takes more
 DRAWS = 400
 
@@ -91,6 +100,16 @@ class Cell:
         first = TRUTHS[self.truth][0]
         return np.asarray(FIRST * (np.array(self.factors) / first) ** (1 / (1 + self.power)), dtype=float)
 
+    def best_losses(self) -> Floats:
+        """Return the true best losses (1 + baselines, rungs); the searched network is the first."""
+        mine = lowest(self.equal()) - BELOW * (self.truth == LOWER)
+        return np.stack([mine, *(lowest(self.compute * WORSE**number) for number in range(self.baselines))])
+
+    def best_sizes(self) -> Floats:
+        """Return ln of the true best sizes (1 + baselines, rungs)."""
+        several = [self.equal(), *(self.compute * WORSE**number for number in range(self.baselines))]
+        return np.log(np.stack([best_size(equal) for equal in several]))
+
 
 def surface(size: Floats, compute: Floats) -> Floats:
     """Return the loss of the first baseline: both terms are LEFT / 2 at the first rung and its reference size."""
@@ -130,6 +149,36 @@ def draw(cell: Cell, generator: np.random.Generator) -> list[Point]:
     return points
 
 
+def seconds(cell: Cell, points: list[Point], generator: np.random.Generator) -> list[Point]:
+    """Return the same trainings with ln seconds in place of losses."""
+    pace = [math.log(SLOWER), *(math.log(NEXT) * number for number in range(cell.baselines))]
+    timed = []
+    for one in points:
+        mean = pace[one.network] + GROWTH * one.log_size
+        errors = DISTURBED * generator.standard_normal(cell.seeds)
+        timed.append(Point(one.network, one.rung, one.log_size, tuple((mean + errors).tolist())))
+    return timed
+
+
+def covered(cell: Cell, run: int, found: Compared) -> tuple[float, float]:
+    """Return the shares of intervals of time, and of gains, that hold the truth."""
+    generator = np.random.default_rng([run, *map(ord, repr(cell))])
+    points = draw(cell, generator)  # the same ones as in `analysed`
+    clock = fit_clock(seconds(cell, points, generator), 1 + cell.baselines, len(cell.factors))
+    sizes, losses = cell.best_sizes(), cell.best_losses()
+    of_time, of_gains = [], []
+    for number, one in enumerate(found.multipliers):
+        for rung, value in enumerate(cell.multipliers(number)):
+            best = found.sizes[0, rung].value, found.sizes[1 + number, rung].value
+            told = times(one.rungs[rung], clock.ratio(rung, 0, 1 + number, best))
+            # at the true best sizes
+            truth = value * SLOWER / NEXT**number * math.exp(GROWTH * (sizes[0, rung] - sizes[1 + number, rung]))
+            of_time.append(told.low <= truth <= told.high)
+        pairs = zip(one.effects, effects(losses, 0, 1 + number), strict=True)
+        of_gains += [told.low <= truth <= told.high for told, truth in pairs]
+    return float(np.mean(of_time)), float(np.mean(of_gains))
+
+
 def analysed(cell: Cell, run: int) -> tuple[Fit, Compared]:
     generator = np.random.default_rng([run, *map(ord, repr(cell))])
     networks = 1 + cell.baselines
@@ -151,7 +200,8 @@ def one_run(cell: Cell, run: int) -> list[float]:
     covers = np.mean([one.change.low <= change <= one.change.high for change, one in both])
     says = [one.p_holm < ALPHA for one in found.multipliers]
     first = found.multipliers[0].rungs[0].high < 1
-    return [float(np.mean(holds)), float(np.median(widths)), float(covers), float(says[0]), float(any(says)), first]
+    figures = [float(np.mean(holds)), float(np.median(widths)), float(covers), float(says[0]), float(any(says)), first]
+    return [*figures, *covered(cell, run, found)]
 
 
 def measured(given: tuple[Cell, int]) -> str:
@@ -160,7 +210,7 @@ def measured(given: tuple[Cell, int]) -> str:
     table = np.array([one_run(cell, run) for run in range(runs)])
     means = table.mean(axis=0)
     wide = math.exp(float(np.median(table[:, 1])))
-    shares = [f"{100 * means[place]:.1f}" for place in (0, 2, 3, 4, 5)]
+    shares = [f"{100 * means[place]:.1f}" for place in (0, 2, 3, 4, 5, 6, 7)]
     figures = [cell.truth, f"{cell.noise:g}", cell.sizes, cell.seeds, cell.baselines, shares[0], f"{wide:.2f}"]
     return " | ".join(map(str, [*figures, *shares[1:]]))
 
@@ -177,7 +227,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="file of the table")
     given = parser.parse_args()
     heads = "truth | noise | sizes | seeds | baselines | covers | wide | change covers | says change | any change"
-    lines = [f"{heads} | first wins", " | ".join(["---"] * 11)]
+    heads += " | first wins | time covers | gain covers"
+    lines = [heads, " | ".join(["---"] * 13)]
     with ProcessPoolExecutor(given.workers) as pool:
         lines += pool.map(measured, [(cell, given.runs) for cell in cells()])
     text = "\n".join(f"| {line} |" for line in lines) + "\n"

@@ -28,6 +28,8 @@ MEASURED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("*/search/blocks.csv", ("latency_ms",)),
     ("*/search/latency.json", ("call_ms", "load", "validation")),
     ("*/report/tables/fronts.csv", ("latency",)),
+    # the seconds of the rungs' trainings
+    ("*/scaling/multipliers.csv", ("time",)),
     # latency and memory of exported files; slow ones are timed less often
     ("*/performance.*", ("latency", "memory", "repeats", "times")),
 )

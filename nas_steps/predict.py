@@ -241,7 +241,8 @@ def opened(path: str | Path) -> onnxruntime.InferenceSession:
             f"results/digits, or an ONNX file, such as {Path(path) / 'model.onnx'}"
         )
     if reason is not None:
-        raise UserError(f"there is no model {path}" if reason == MISSING else f"the model {path} {reason}")
+        problem = f"there is no model {path}" if reason == MISSING else f"the model {path} {reason}"
+        raise UserError(f"{problem}; name the folder of a finished experiment, such as results/digits, or an ONNX file")
     try:
         return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 (onnxruntime's exceptions have no common class of their own)

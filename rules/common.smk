@@ -7,10 +7,22 @@ from snakemake.exceptions import WorkflowError
 # as a module of another workflow: the config is what that workflow hands over
 ALONE = workflow.modifier.is_main_snakefile()
 
-# the package lies beside this workflow in a checkout, and is installed where the workflow came with a wheel
-HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parent
+# where this file lies: on a disk, or in a git repository that another workflow names
+PLACE = workflow.current_basedir
+# the package lies beside this workflow in a checkout, and is installed where the workflow came with a wheel or by git
+HOME = Path(PLACE.get_path_or_uri(secret_free=True)).parent
 if (HOME / "nas_steps").is_dir():
     sys.path.insert(0, str(HOME))
+
+
+def requirement():
+    """What pip installs that brings the package of this very workflow."""
+    if hasattr(PLACE, "repo_path"):
+        return f"nas-steps @ git+file://{PLACE.repo_path}@{PLACE.ref}"
+    if hasattr(PLACE, "repo"):
+        return f"nas-steps @ git+https://{PLACE.host}/{PLACE.repo}@{PLACE.ref}"
+    return "nas-steps"
+
 
 try:
     import nas_steps
@@ -18,20 +30,23 @@ try:
     # the package is found; what lies beside it, such as a random.py, is not to go before Python's own
     while ALONE and str(HOME) in sys.path:
         sys.path.remove(str(HOME))
+    from nas_steps.workflow.attached import Attached
     from nas_steps.workflow.session import Session, origin_of, shell_prefix
     from nas_steps.workflow.wiring import RUN, wired
-except ModuleNotFoundError as error:
+except ImportError as error:
     raise WorkflowError(
-        f"{error}: the package nas_steps lies neither beside the Snakefile ({HOME}) nor in this Python ({sys.executable}); "
-        "run the Snakefile of a checkout, or install nas-steps here with pip"
+        f"{error}: the package nas_steps lies neither beside the Snakefile ({HOME if HOME.is_dir() else PLACE}) nor, in "
+        f"this version, in this Python ({sys.executable}); run the Snakefile of a checkout, or install the package where "
+        f"Snakemake is: {sys.executable} -m pip install '{requirement()}'"
     ) from None
 
 # an experiment's file stands alone: it is not laid over the default one
-DEFAULT = (
-    "config/config.yaml"
-    if Path("config/config.yaml").exists()
-    else str(HOME / "config" / "config.yaml")
-)
+if Path("config/config.yaml").exists():
+    DEFAULT = "config/config.yaml"
+elif HOME.is_dir():
+    DEFAULT = str(HOME / "config" / "config.yaml")
+else:
+    DEFAULT = str(workflow.source_path("../config/config.yaml"))
 origin = origin_of(workflow, DEFAULT)
 if ALONE and not workflow.config_settings.configfiles:
 
@@ -40,6 +55,7 @@ if ALONE and not workflow.config_settings.configfiles:
 
 session = Session(workflow, config, origin, HOME, ALONE)
 plan = session.plan
+attached = Attached(plan, session.placed)
 # a job that dies of a signal says so in its log; as a module of another workflow, its shell is not ours to set
 if ALONE:
     shell.prefix(shell_prefix(shell.get_executable()))
@@ -51,9 +67,14 @@ every = plan.every
 DATA = plan.data
 BLOCKS = plan.every("measure_blocks", "blocks")
 THREADS = plan.config.threads
-# where the rules lie, and the environment that all of them run in; set at the end of the Snakefile
-RULES = workflow.current_basedir
+# the environment that all rules run in, set at the end of the Snakefile; and their image, for
+# --software-deployment-method apptainer
 ENVIRONMENT = "../workflow/envs/nas-steps.yaml"
+if plan.config.container is not None:
+
+    container: plan.config.container
+
+
 # the cache between workflows, for who asks for it by --cache; without it Snakemake would warn at each start
 CACHE = workflow.workflow_settings.cache is not None
 # what jobs ask of a cluster: seconds without torch; counting; scoring networks; training one for hours

@@ -4,7 +4,8 @@ rule report:
         data=plan.images_reported(),
         results=plan.reported(),
     output:
-        **step("report").outputs,
+        # marked for `snakemake --report`
+        **attached.flagged(step("report").outputs),
     log:
         step("report").log,
     resources:

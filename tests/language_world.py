@@ -55,7 +55,7 @@ def stirred(network: LanguageModel, seed: int = 0) -> LanguageModel:
 
 
 @cache
-def language_training(architecture: str = WHOLE, name: str = "random-0", tokens: str = "bytes") -> str:
+def language_training(architecture: str = WHOLE, name: str = "random-0") -> str:
     """metrics.json of a made-up training, with its weights, made once a session for each way to ask for it."""
     folder = Path(mkdtemp(prefix=f"trained-{name}-", dir=ROOT.name))
     torch.manual_seed(0)

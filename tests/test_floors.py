@@ -116,12 +116,12 @@ def test_nothing_is_unpickled() -> None:
         assert "allow_pickle=True" not in text, file
 
 
-def test_config_readme_is_what_the_schema_says() -> None:
-    assert (ROOT / "config" / "README.md").read_text(encoding="utf-8") == page(), "run `make docs`"
+def test_configuration_page_is_what_the_schema_says() -> None:
+    assert (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8") == page(), "run `make docs`"
 
 
 def test_results_page_is_what_the_steps_declare() -> None:
-    assert (ROOT / "docs" / "results.md").read_text(encoding="utf-8") == steps_page(), "run `make docs`"
+    assert (ROOT / "docs" / "reference" / "results.md").read_text(encoding="utf-8") == steps_page(), "run `make docs`"
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "config").glob("*.yaml")), ids=lambda file: Path(file).name)

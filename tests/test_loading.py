@@ -32,7 +32,7 @@ from nas_steps.predict import predict
 from nas_steps.provenance.files import read_json, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs" / "use.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how_to" / "use_the_network.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture

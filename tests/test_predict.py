@@ -294,7 +294,9 @@ def test_what_is_no_model_of_ours_is_refused(model: Path, digit: Path, tmp_path:
         with pytest.raises(UserError, match=words):
             predict([str(path), str(digit)])
 
-    refused(tmp_path / "none.onnx", "there is no model")
+    refused(
+        tmp_path / "none.onnx", r"there is no model .*; name the folder of a finished experiment, .* or an ONNX file"
+    )
     refused(tmp_path, r"is a folder without recommended\.json; .* or an ONNX file, such as .*model\.onnx")
     (tmp_path / "text.onnx").write_text("no model")
     refused(tmp_path / "text.onnx", "cannot be loaded as an ONNX model")

@@ -105,7 +105,7 @@ def test_too_little_time_names_the_least(folder: Path, tmp_path: Path, machine: 
     speeds.add(machine.speeds())
     sizing = Sizing(photos.look(folder), machine, speeds)
     with pytest.raises(
-        UserError, match=r"--time is 0\.5 min, too short for 85 photos .* give --time (\d+)m or more"
+        UserError, match=r"--time is 30 s, too short for 85 photos here; .* give --time (\d+)m or more"
     ) as told:
         sizing.choose(30)
     least = int(str(told.value).rpartition("--time ")[2].split("m")[0])

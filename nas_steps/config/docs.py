@@ -1,4 +1,4 @@
-"""Write config/README.md from the schema: `python -m nas_steps.config.docs > config/README.md`."""
+"""Write docs/reference/configuration.md from the schema: `python -m nas_steps.config.docs > FILE`."""
 
 import json
 import sys
@@ -24,15 +24,17 @@ HEAD = """# Every key of an experiment
 
 This page is generated from the schema in `nas_steps/config/` by `make docs`; a test holds the two together.
 
-An experiment is one YAML file; what it leaves out has the default below. Give it to Snakemake with
-`snakemake --configfile config/FILE.yaml`; single keys can be set on the command line, for instance
-`--config seed=3` or `--config 'retrain={seeds: 5}'`. Unknown keys, wrong types and impossible values are refused before
-any job starts. A file stands alone: it is not laid over `config.yaml`. YAML reads `yes`, `no`, `on` and `off` as true
-and false, which are no numbers. Where Snakemake only says that a file is not valid, `python -m nas_steps.why FILE`
-names the line.
+An experiment is one YAML file. A key that it leaves out has the default below. A file stands alone: it is not laid over
+`config.yaml`.
 
-A section that several keys have, such as a recipe, is described once, at the end. The default of such a key says what
-differs there, and a key that has a row of its own below is as that row says.
+- `snakemake --configfile config/FILE.yaml` runs it.
+- `--config seed=3` or `--config 'retrain={seeds: 5}'` sets single keys on the command line.
+- Unknown keys, wrong types and impossible values are refused before any job starts. If Snakemake only says that a file
+  is not valid, `python -m nas_steps.why FILE` names the line.
+- YAML reads `yes`, `no`, `on` and `off` as true and false.
+
+A section that several keys have, such as a recipe, is described once, at the end. The default of such a key shows what
+differs from that description. A key with a row of its own is as that row says.
 
 | file | what it searches |
 |---|---|
@@ -46,6 +48,7 @@ differs there, and a key that has a row of its own below is as that row says.
 | `nasbench201_weight_sharing.yaml` | RSPS, DARTS, GDAS, SETN, ENAS against their published rows of NAS-Bench-201 |
 | `one_shot.yaml` | a supernet trained once and searched by several strategies: stages of MBConv blocks on CIFAR-10 |
 | `language.yaml` | language models at matched compute, against GPT-2's, Llama's, Primer's and nanoGPT's blocks |
+| `language_h200.yaml` | the same on one large GPU, with rungs up to 6.4e15 FLOPs; it has run on no GPU yet |
 | `factorial.yaml` | what is search and what is scaling: three bases scaled in five ways at matched MACs, on CIFAR-10 |
 | `verdict_cifar10.yaml` | is searching worth it? Two strategies, three searches each, on a part of CIFAR-10 |
 | `cifar10.yaml` | CIFAR-10 as in the DARTS paper, for a GPU |
@@ -57,8 +60,9 @@ SHARED |= {Recipe: "a recipe", Augment: "an augmentation", ResizedCrop: "a resiz
 
 
 def page() -> str:
-    """Return the whole of config/README.md."""
-    parts = [HEAD, *_table("The experiment", _rows(Config, inside=False))]
+    """Return the whole of docs/reference/configuration.md."""
+    # the site's style sheet stacks the columns of these tables on a phone
+    parts = [HEAD, '<div class="keys" markdown>\n', *_table("The experiment", _rows(Config, inside=False))]
     for name, field in Config.model_fields.items():
         for _, section in sections(field.annotation):
             title = f"`{name}` of text" if section is TextData else f"`{name}`"
@@ -68,7 +72,7 @@ def page() -> str:
             parts += _table("Kinds of `search.strategies`", _kinds("search.strategies.{kind}.", STRATEGIES))
     for section, title in SHARED.items():
         parts += _table(f"Keys of {title}", _rows(section, "search.strategies.<name>." if section is Gradient else ""))
-    return "\n".join(parts)
+    return "\n".join([*parts, "</div>\n"])
 
 
 def _table(title: str, rows: Iterable[str]) -> list[str]:
@@ -93,7 +97,7 @@ def _of_paper(kind: str, section: type[BaseModel]) -> str:
     changed = {name: value for name, value in paper.keys.items() if not _is_default(value, defaults[name])}
     keys = json.dumps(changed).replace('"', "")
     network = f"The paper's supernet has {paper.network}"
-    return f"`paper: true` is `{keys}` and wants `data.valid: {exact(paper.valid)}`. {network} ({paper.source})."
+    return f"`paper: true` is `{keys}` and wants `data.valid: {exact(paper.valid)}`. {network}. Source: {paper.source}."
 
 
 def _is_default(value: Any, default: Any) -> bool:

@@ -127,8 +127,8 @@ class Table(Section):
     spelling: Literal["string", "ofa"] = Field(
         "string",
         description="How a row names its architecture. `string`: in the column `architecture`. `ofa`: in the columns "
-        "`kernels` and `expansions` (of 4 layers a stage, also of those beyond its depth, which do not count) and "
-        "`depths`, as once-for-all subnets are published.",
+        "`kernels`, `expansions` and `depths`, as once-for-all subnets are published. The first two name 4 layers a "
+        "stage; layers beyond its depth do not count.",
     )
     search: Text = Field(description="The column that strategies see, such as an accuracy after few epochs.")
     report: Text = Field(description="The column that the report uses, such as the final test accuracy.")

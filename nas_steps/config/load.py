@@ -2,6 +2,7 @@
 
 import re
 import sys
+import typing
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,11 +18,13 @@ from nas_steps.config.estimators import ESTIMATORS, Table
 from nas_steps.config.renamed import in_old_names, with_new_names, with_numbers
 from nas_steps.config.schema import Config
 from nas_steps.config.search import measured_latency
+from nas_steps.config.section import EXPERIMENT
+from nas_steps.config.section import NAME as SIMPLE_NAME
 from nas_steps.config.sizes import sized
 from nas_steps.config.strategies import STRATEGIES
 from nas_steps.config.text import TextData
 from nas_steps.config.truth import Place, misplaced
-from nas_steps.config.walk import alternatives, below
+from nas_steps.config.walk import NAME, alternatives, below, keys
 from nas_steps.errors import UserError, exact
 from nas_steps.provenance.regular import FOLDER, MISSING, irregular, text_of
 
@@ -35,6 +38,29 @@ OCTAL = re.compile(r"[-+]?0[0-9_]+")
 MOST_VALUES = 100_000
 #: keys whose value is a name or a path, which may look like a number
 NAMES = ("experiment", "images", "path")
+#: an unknown key that is known in more places than this is not looked for
+MOST_PLACES = 3
+#: words for pydantic's kinds of errors; names in braces are those of its context
+WORDS = {
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be {le} or less",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number is expected"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number is expected"),
+    "finite_number": "a finite number is expected",
+    "string_type": "a text is expected",
+    "string_too_long": "use {max_length} characters or fewer",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "write true or false"),
+    "list_type": "a list is expected, such as [a, b]",
+    "too_short": "give {min_length} or more",
+    "too_long": "give {max_length} or fewer",
+}
+#: words for the patterns of names
+PATTERNS = {
+    EXPERIMENT: "use letters, digits, '_', '.' and '-', and begin with a letter or a digit",
+    SIMPLE_NAME: "use letters, digits and '_', and begin with a letter or a digit",
+}
 #: shortens values in messages
 _shown = Repr()
 _shown.maxlevel, _shown.maxlist, _shown.maxdict, _shown.maxstring, _shown.maxother = 4, 20, 20, 200, 200
@@ -118,7 +144,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     """Return the mapping in a YAML file. Raises UserError if it is missing or is no YAML mapping."""
     path = Path(path)
     if (reason := irregular(path)) is not None:
-        raise UserError(f"there is no config file {path}" if reason == MISSING else f"the config file {path} {reason}")
+        problem = f"there is no config file {path}" if reason == MISSING else f"the config file {path} {reason}"
+        raise UserError(f"{problem}; name a YAML file, such as config/config.yaml")
     text = text_of(path)
     try:
         value = _Loader(text).checked()
@@ -219,7 +246,8 @@ def _lines(error: ValidationError, known: Sequence[Place] = ()) -> list[str]:
     lines = []
     for location, problems in places.items():
         first, *others = [_explain({**problem, "loc": location}) for problem in problems]
-        lines.append("; or ".join([first, *(line.split("; ", 1)[-1] for line in others)]))
+        # the place and the value are said once
+        lines.append("; or ".join([first, *(re.split(r"given .*?[;,] ", line, maxsplit=1)[-1] for line in others)]))
     return lines
 
 
@@ -244,7 +272,7 @@ def _explain(problem: Any) -> str:
     given, kind = problem["input"], problem["type"]
     if kind == "extra_forbidden":
         names = _names_at(location[:-1], tag)
-        hint = _nearest(location[-1], names, cutoff=0.5) or ";"
+        hint = _elsewhere(location) or _nearest(location[-1], names) or ";"
         return f"{where}: unknown key (given {_shown.repr(given)}){hint} allowed here: {', '.join(names)}"
     if kind == "value_error":
         return f"{where}: {problem['ctx']['error']!s}"
@@ -258,16 +286,31 @@ def _explain(problem: Any) -> str:
     if kind == "literal_error":
         allowed = problem["ctx"]["expected"]
         options = [option.strip("' ") for option in allowed.replace(" or ", ", ").split(", ")]
+        if where == "data.source":
+            texts = typing.get_args(TextData.model_fields["source"].annotation)
+            allowed, options = f"{allowed}, and for text {' or '.join(map(repr, texts))}", [*options, *texts]
         return f"{where}: given {_shown.repr(given)}, allowed is {allowed}{_nearest(given, options)}"
-    message = problem["msg"][0].lower() + problem["msg"][1:]
+    message = WORDS.get(kind, problem["msg"][0].lower() + problem["msg"][1:])
+    if kind == "string_pattern_mismatch":
+        message = PATTERNS.get(problem["ctx"]["pattern"], message)
+    for name, value in problem.get("ctx", {}).items():
+        message = message.replace(f"{{{name}}}", exact(value) if isinstance(value, int | float) else str(value))
     if kind == "string_type" and isinstance(given, int | float):
         message += "; put it into quotes if it is a name"
     return f"{where}: given {_shown.repr(given)}; {message}"
 
 
-def _nearest(given: Any, names: Iterable[str], cutoff: float = 0.6) -> str:
-    near = get_close_matches(str(given), names, n=1, cutoff=cutoff)
+def _nearest(given: Any, names: Iterable[str]) -> str:
+    near = get_close_matches(str(given), names, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _elsewhere(location: Sequence[Any]) -> str:
+    """Return where else the config has a key of this name; empty if nowhere, or in too many places to help."""
+    same = {key.path for key in keys() if key.path[-1] == location[-1] and NAME not in key.path}
+    inside = {path for path in same if path[: len(location) - 1] == tuple(location[:-1])}
+    places = sorted(map(".".join, inside if len(location) > 1 and inside else same))
+    return f"; did you mean {' or '.join(places)}?" if 0 < len(places) <= MOST_PLACES else ""
 
 
 def _names_at(location: Sequence[Any], tag: type[BaseModel] | None) -> list[str]:

@@ -162,8 +162,8 @@ class OfPaper(Section):
     paper: Annotated[bool, Strict()] = Field(
         False,
         exclude=True,
-        description="Whether the keys that are left out have the values of the paper (told beside each kind) instead "
-        "of these defaults, which are for short searches. The paper's `data.valid` must be given, too, or another one.",
+        description="Whether keys that are left out have the paper's values, which stand beside each kind. Defaults "
+        "are for short searches. `data.valid` must be given, too.",
     )
 
     @model_validator(mode="before")

@@ -43,8 +43,8 @@ class Recipe(Optimisation):
         0.0,
         ge=0,
         lt=1,
-        description="Drop-path probability: of a cell's edge, to which it rises over the epochs; of the last block of "
-        "a mobile network, the same in all epochs (blocks before it have less).",
+        description="Drop-path probability. Of a cell's edge: it rises to this over the epochs. Of a mobile network: "
+        "that of the last block, the same in all epochs; blocks before it have less.",
     )
     auxiliary_weight: float = Field(0.0, ge=0, description="Weight of the auxiliary head's loss; 0: no such head.")
     mixup: float = Field(
@@ -68,7 +68,7 @@ class Recipe(Optimisation):
         1.0,
         gt=0,
         le=1,
-        description="Factor of the learning rate from each stage (or cell) to the one before; the classifier has the "
+        description="Factor of the learning rate from each stage (or cell) to the one before. The classifier has the "
         "full rate (Clark et al. 2020, section 3.1). 1: one rate for all, as for random initial weights.",
     )
     frozen_stages: Natural = Field(

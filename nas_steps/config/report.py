@@ -1,10 +1,10 @@
 """The report's page: the key `report`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from nas_steps.config.section import LONGEST_ENTRY, NAME, Section, Text
+from nas_steps.config.section import LONGEST_ENTRY, NAME, EachOnce, Section, Text
 from nas_steps.errors import exact
 
 
@@ -46,6 +46,13 @@ class Report(Section):
     deviations: list[Text] = Field(
         default_factory=list,
         description="In what the searches differ from the published ones; the page says so beside the comparison.",
+    )
+
+    attached: Annotated[list[Literal["page", "figures", "tables", "card"]], EachOnce] = Field(
+        default=["page", "figures", "tables", "card"],
+        exclude=True,
+        description="What `snakemake --report` holds: the page, its figures, its tables, the model card of the "
+        "recommended network. It makes nothing stale.",
     )
 
     @model_validator(mode="after")

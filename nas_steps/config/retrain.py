@@ -69,8 +69,8 @@ class Retrain(Section):
     baselines: Annotated[list[Annotated[str, Field(max_length=LONGEST_ENTRY)]], EachOnce] = Field(
         default_factory=lambda: ["resnet20", "mobilenet_v2_x0.5"],
         min_length=2,
-        description="At least two hand-designed networks. Suffixes: `_x0.5` scales the width, `_d1.5` the depth, "
-        "`_r96` resizes images to 96 pixels and keeps all strides, of which small images otherwise lose the first; "
+        description="At least two hand-designed networks. Suffixes: `_x0.5` scales the width, `_d1.5` the depth. "
+        "`_r96` resizes images to 96 pixels and keeps all strides; small images otherwise lose the first ones. "
         "`_auto` takes the largest width within `budget`. With text they are `gpt2`, `llama`, `primer_ez` and "
         "`nanogpt_speedrun`, of a size that fits `budget`, or of that in the name: `llama_d128_l4` (width, layers).",
     )

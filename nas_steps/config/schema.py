@@ -1,6 +1,6 @@
 """Every key of an experiment's YAML file: its type, default, limits and meaning. Imports no torch.
 
-The Snakefile validates configs against it, and `config/README.md` is generated from it.
+The Snakefile validates configs against it, and `docs/reference/configuration.md` is generated from it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from nas_steps.config.report import Report
 from nas_steps.config.retrain import Retrain, all_recipes
 from nas_steps.config.scaling import Scaling, check_rungs, refuse_rungs
 from nas_steps.config.search import Search
-from nas_steps.config.section import Natural, PathText, Positive, Section, Text, as_path
+from nas_steps.config.section import EXPERIMENT, Natural, PathText, Positive, Section, Text, as_path
 from nas_steps.config.space import Space, check_network, filled
 from nas_steps.config.text import AnyData, TextData
 from nas_steps.config.weights import Weights, as_weights
@@ -59,7 +59,7 @@ class Config(Section):
 
     experiment: Text = Field(
         "digits",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        pattern=EXPERIMENT,
         max_length=LONGEST_EXPERIMENT,
         description="Its name; results are in `results/<experiment>/`.",
     )
@@ -80,13 +80,21 @@ class Config(Section):
     threads: Positive = Field(1, description="CPU threads of a training, which change the last bits of results.")
     deterministic: Annotated[bool, Strict()] = Field(
         True,
-        description="Whether a CUDA GPU gives the same results in each run; false lets its libraries take the fastest "
-        "kernels, and the last digits of results differ. A CPU always gives the same.",
+        description="Whether a CUDA GPU gives the same results in each run. If false, its libraries take the fastest "
+        "kernels, and last digits of results differ. A CPU always gives the same.",
     )
     trainings_per_gpu: Positive | Literal["auto"] = Field(
         1,
         description="How many trainings share a CUDA GPU where Snakemake runs them itself; a cluster gives each its "
         "own. `auto`: as many as fit, at most 8, by the memory that each took in its first epoch.",
+    )
+    container: Text | None = Field(
+        None,
+        pattern=r"^(\S+://)?[^\s:]\S*$",
+        exclude=True,
+        description="Image that jobs run in with `--software-deployment-method apptainer`: a file such as "
+        "`nas-steps.sif`, or an address such as `docker://registry.example.org/nas-steps:0.2.0`. See "
+        "docs/how_to/deploy.md.",
     )
     shards: Positive = Field(2, description="Jobs per round, whatever the number of candidates.")
     metric: Metric = Field(

@@ -58,6 +58,8 @@ EachOnce = AfterValidator(_each_once)
 
 #: what a name of the user's looks like, which is a part of files' names
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_]*$"
+#: names of experiments, which are folders
+EXPERIMENT = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 #: letters of a strategy's or baseline's name: a file's name has 255 at most, and the longest that holds one, the
 #: temporary file of a strategy's settings, has 49 more and the machine's name of at most 64
 LONGEST_ENTRY = 142

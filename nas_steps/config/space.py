@@ -35,8 +35,8 @@ class Space(Section):
 
     preset: str = Field(
         "small",
-        description=f"Declared space to start from: of cells ({', '.join(CELLS)}), mobile ({', '.join(MOBILE)}) or of "
-        f"language models ({', '.join(LANGUAGE)}; the first is the default with text).",
+        description=f"Declared space to start from. Of cells: {', '.join(CELLS)}. Mobile: {', '.join(MOBILE)}. Of "
+        f"language models: {', '.join(LANGUAGE)}; the first is the default with text.",
     )
     inputs: int | None = Field(
         None, description="Inputs of a cell: 2 (DARTS: normal and reduction cells) or 1 (NAS-Bench-201: one `cell`)."
@@ -59,9 +59,9 @@ class Space(Section):
     none_is_choice: bool | None = Field(None, description="Whether an edge may be `none`; null: if all edges are kept.")
     stem: dict[str, Any] | None = Field(
         None,
-        description="Mobile: `width`, `kernel`, `stride`, `activation` of the first layer; `epsilon` and "
-        "`momentum` (share of a batch in the running statistics) of batch norms; "
-        "`padding` of convolutions of stride 2: `symmetric` or TensorFlow's `same`.",
+        description="Mobile spaces. `width`, `kernel`, `stride` and `activation` are those of the first layer. "
+        "`epsilon` and `momentum` (share of a batch in the running statistics) are those of batch norms. "
+        "`padding` of convolutions of stride 2 is `symmetric` or TensorFlow's `same`.",
     )
     stages: list[dict[str, Any]] | None = Field(
         None,

@@ -169,7 +169,7 @@ class Gradient(OfPaper):
     augment: Augment = Field(default_factory=Augment, description="Augmentation of both halves.")
     graphs: Annotated[bool, Strict()] = Field(
         True,
-        description="Whether a CUDA GPU replays steps as CUDA graphs, which compute the same in less time; `gdas`, "
+        description="Whether a CUDA GPU replays steps as CUDA graphs, which compute the same in less time. `gdas`, "
         "`rsws`, `setn`, drop path and several processes do not.",
     )
     processes: Processes = 1

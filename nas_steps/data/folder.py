@@ -41,7 +41,7 @@ def read_folder(data: Data, leave_out: Path | None = None, place: str | Path | N
         for name in layout.loose:
             if _readable(tree, name):
                 loose = f"the image {printable(name)} outside of any class folder"
-                raise UserError(f"{tree.label} holds {loose}; {WANTED}: put it into the subfolder of its class")
+                raise UserError(f"{tree.label} holds {loose}; {WANTED}")
         source = Source([], {}, ignored=len(tree.names) - len(images))
         source.classes = _agreed_classes(tree, layout)
         check_classes(source.classes, data)

@@ -17,7 +17,7 @@ from nas_steps.provenance.regular import irregular
 #: folder names of splits, in lower case
 SPLITS = {"training": "train", "val": "valid", "validation": "valid", "testing": "test"}
 SPLITS |= {split: split for split in ("train", "valid", "test")}
-WANTED = "wanted is one subfolder a class with its images, or train/, valid/ (or val/) and test/ with such subfolders"
+WANTED = "give each class a subfolder of its images, with or without train/, valid/ (or val/) and test/ above them"
 
 
 @dataclass
@@ -105,7 +105,7 @@ def arrange(names: Iterable[str], label: str) -> Layout:
     given = ", ".join(split_folders)
     if split_folders and len(split_folders) == len(tops):
         if "train" not in split_folders.values():
-            raise UserError(f"{label} has {given} but no train/; {WANTED}: train/ cannot be left out")
+            raise UserError(f"{label} has {given} but no train/; add train/ with a subfolder a class")
         if len(set(split_folders.values())) < len(split_folders):
             raise UserError(f"{label} has several folders for one split among {given}; keep one of each")
         for name, parts in inner.items():
@@ -116,11 +116,11 @@ def arrange(names: Iterable[str], label: str) -> Layout:
         return found
     if split_folders and any(parts[0] in split_folders and len(parts) > 2 for parts in inner.values()):
         others = printable(", ".join(sorted(tops - set(split_folders))))
-        raise UserError(f"{label} has split folders ({given}) beside others ({others}); {WANTED}: move these away")
+        raise UserError(f"{label} has split folders ({given}) beside others ({others}); move these away")
     for name, parts in inner.items():
         if len(parts) > 2 and parts[1].lower() in SPLITS:
             below = f"{label} has {parts[1]}/ below {printable(parts[0])}/"
-            raise UserError(f"{below}; {WANTED}: put the splits above the classes")
+            raise UserError(f"{below}; put the splits above the classes, as in train/cat/")
         _put(found, "train", parts[0], name)
     return found
 

@@ -1,7 +1,8 @@
 """The declaration of a step: everything that is said of it outside its rule and its function. Imports no torch.
 
 From a declaration come the settings file and what makes it stale, the command line, the manifest's list of files, what
-`nas_steps.why` prints, and `docs/results.md`. Each stage has its declarations in `nas_steps/<stage>/steps/__init__.py`.
+`nas_steps.why` prints, and `docs/reference/results.md`. Each stage has its declarations in
+`nas_steps/<stage>/steps/__init__.py`.
 """
 
 import os

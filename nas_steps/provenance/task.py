@@ -31,6 +31,8 @@ Settings = TypeVar("Settings", bound="BaseModel")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 #: wildcards and options that are numbers; all others are text
 NUMBERS = {"seed": int, "round": int, "shard": int, "shards": int, "macs": float, "parameters": float}
+#: files that a help text names of a step that writes more
+MOST_NAMED = 8
 #: what the wildcards of file names are
 WILDCARDS = {
     "strategy": "its name in the config",
@@ -135,7 +137,8 @@ def command_line(step: Step, command: str) -> argparse.ArgumentParser:
         options.add_argument(f"--{name}", type=kind, nargs=nargs, default=default, required=required, help=text)
     if step.device:
         options.add_argument("--device", default="auto", help="auto (the default), cpu, cuda or mps")
-    files = ", ".join(Path(path).name for path, _ in step.writes.values())
+    names = [Path(path).name for path, _ in step.writes.values()]
+    files = ", ".join(names[:MOST_NAMED]) + f" and {len(names) - MOST_NAMED} more" * (len(names) > MOST_NAMED)
     options.add_argument("--output", required=True, help=f"the folder of {files}")
     return options
 

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.special import ndtr
 
+from nas_steps.errors import exact
 from nas_steps.intervals import CONFIDENCE
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.ranking.correlation import FEWEST_FOR_TAU, Array, paired
@@ -251,7 +252,7 @@ def from_pool(
 def copula(tau: float, quantile: Callable[[Array], Array]) -> Sampler:
     """Return a sampler of accuracies `quantile(g)`: normal g correlate with the scores by sin(pi tau / 2)."""
     if not -1 <= tau <= 1:
-        raise ValueError(f"tau is {tau}, but Kendall's tau lies between -1 and 1")
+        raise ValueError(f"tau is {exact(tau)}, but Kendall's tau lies from -1 to 1; give --tau a value between them")
     rho = math.sin(math.pi / 2 * tau)
     other = math.sqrt(max(0.0, 1 - rho * rho))
     return lambda z, noise: quantile(rho * z + other * noise)

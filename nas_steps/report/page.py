@@ -55,8 +55,15 @@ SPLITS = ("train", "valid", "test")
 VERBATIM = re.compile(r"(<style>.*?</style>|<pre.*?</pre>|<code>.*?</code>|<!--plain-->.*?<!--/plain-->)", re.DOTALL)
 
 
-def render(results: Results, made: Mapping[str, Table], verdict: Verdict, tested: Tested | None, folder: Path) -> str:
-    """Make the text of report.html, to be written into `folder`/report/."""
+def render(
+    results: Results,
+    made: Mapping[str, Table],
+    verdict: Verdict,
+    tested: Tested | None,
+    folder: Path,
+    drawn_figures: Mapping[str, Markup | None] | None = None,
+) -> str:
+    """Make the text of report.html, to be written into `folder`/report/; `drawn_figures` are those of `all_figures`."""
     loader = PackageLoader("nas_steps.report", ".")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -83,7 +90,7 @@ def render(results: Results, made: Mapping[str, Table], verdict: Verdict, tested
         results=results,
         estimated=estimated(results),
         cells=drawn(results, pick),
-        figures=all_figures(results),
+        figures=all_figures(results) if drawn_figures is None else drawn_figures,
         calibrated=signals.calibrated(results),
         chosen=dict(chosen(results.chosen or {})),
         timing=timing(results),

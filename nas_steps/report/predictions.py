@@ -100,8 +100,8 @@ def calibration(tested: Tested | None, results: Results) -> str:
     if row["temperature"] == 1 and results.config.retrain.train_on != "train":
         return f"{text}; no validation images are left to calibrate them on."
     return (
-        f"{text}; by {numbers.points(row['calibrated_error'])} points in the exported file, whose temperature "
-        f"{numbers.plain(row['temperature'])} was fitted on validation images."
+        f"{text}. In the exported file, whose temperature {numbers.plain(row['temperature'])} was fitted on validation "
+        f"images, they are off by {numbers.points(row['calibrated_error'])} points."
     )
 
 

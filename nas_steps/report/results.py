@@ -1,4 +1,4 @@
-"""Read the files of one experiment. `results/README.md` says what each file holds."""
+"""Read the files of one experiment. `docs/reference/reading_results.md` says what files hold."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -41,7 +41,7 @@ RULES = (
     f"sample speaks for the space. A tau of fewer than {FEWEST_ARCHITECTURES} architectures is left out.",
     "A score says more than MACs alone if the 95 % interval of Spearman's correlation given MACs (a partial one) lies "
     f"above 0. Of fewer than {given_macs.FEWEST_FOR_CLAIM} networks nothing is said.",
-    "A network is a best trade-off if no other is better in test accuracy or MACs and at least as good in the other. "
+    "A network is a best trade-off if no other is as good in test accuracy and MACs and better in one of them. "
     "Networks equal in both are all named. These are point estimates.",
 )
 RULES_OF_TEXT = tuple(rule for rule in RULES if rule != _SUPERNETS)

@@ -21,6 +21,11 @@ from nas_steps.spaces.language.baselines import baseline
 from nas_steps.spaces.language.costs import count_architecture, middle_flops
 from nas_steps.spaces.language.parsing import misfit
 
+#: the columns of a training's row
+TRAINED = (
+    "network", "kind", "compute", "size", "seed", "architecture", "depth", "width", "parameters", "flops_per_token",
+    "tokens", "loss", "status", "reason", "seconds",
+)  # fmt: skip
 #: widths are multiples of this
 MULTIPLE = 8
 #: of two shapes, the one whose cost is off by this factor is as good as the one whose aspect is off by the other

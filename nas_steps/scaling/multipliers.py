@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from nas_steps.intervals import holm, percentile_interval
 from nas_steps.scaling.isoflop import Fit, Floats
+from nas_steps.scaling.rung_effects import effects
 
 #: fewest rungs: E, A and a are three numbers
 FEWEST_RUNGS = 3
@@ -106,7 +107,8 @@ class Estimate:
 class Multiplier:
     """What a searched network needs of a baseline's compute, at each rung, and by which factor that changes.
 
-    `change` is the last rung's multiplier over the first one's; `p_change` is of no change.
+    `change` is the last rung's multiplier over the first one's; `p_change` is of no change. `effects` are those of
+    `rung_effects.EFFECTS`, in losses saved.
     """
 
     searched: int
@@ -115,6 +117,7 @@ class Multiplier:
     change: Estimate
     p_change: float
     p_holm: float
+    effects: tuple[Estimate, ...]
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,13 @@ def compare(
         low, high = (math.nan, math.nan) if several is None else percentile_interval(several)
         return Estimate(*(math.exp(one) if exponential else one for one in (value, low, high)))
 
+    def gains(one: int, other: int) -> tuple[Estimate, ...]:
+        several = effects(losses_drawn, searched[one], baselines[other]) if known else None
+        return tuple(
+            estimate(float(value), None if several is None else several[:, place])
+            for place, value in enumerate(effects(losses, searched[one], baselines[other]))
+        )
+
     def table(values: Floats, several: Floats | None, *, exponential: bool = False) -> NDArray[np.object_]:
         found = np.empty(values.shape, dtype=object)
         for place in np.ndindex(*values.shape):
@@ -163,7 +173,15 @@ def compare(
     pairs = [(one, other) for one in range(len(searched)) for other in range(len(baselines))]
     p_values = [_p_value(changes_drawn[:, one, other]) if known else math.nan for one, other in pairs]
     multipliers = tuple(
-        Multiplier(searched[one], baselines[other], tuple(rungs[one, other]), changed[one, other], p_value, adjusted)
+        Multiplier(
+            searched[one],
+            baselines[other],
+            tuple(rungs[one, other]),
+            changed[one, other],
+            p_value,
+            adjusted,
+            gains(one, other),
+        )
         for (one, other), p_value, adjusted in zip(pairs, p_values, holm(p_values), strict=True)
     )
     return Compared(

@@ -11,23 +11,25 @@ import numpy as np
 
 from nas_steps.intervals import CONFIDENCE
 from nas_steps.provenance.files import number
+from nas_steps.scaling.clock import Clock, fit_clock, times
 from nas_steps.scaling.isoflop import FEWEST_SIZES, Fit, Point, fit_parabolas
 from nas_steps.scaling.multipliers import FARTHEST, Compared, Estimate, Law, Multiplier, compare
+from nas_steps.scaling.rung_effects import EFFECTS
 
-TRAINED = (
-    "network", "kind", "compute", "size", "seed", "architecture", "depth", "width", "parameters", "flops_per_token",
-    "tokens", "loss", "status", "reason", "seconds",
-)  # fmt: skip
 CURVES = (
     "network", "kind", "compute", "points", "loss", "low", "high", "parameters", "parameters_low", "parameters_high",
     "minimum", "floor", "power", "law_points", "noise", "degrees",
 )  # fmt: skip
 MULTIPLIERS = (
-    "searched", "baseline", "compute", "multiplier", "low", "high", "change", "change_low", "change_high", "p_holm",
-    "outcome", "note",
+    "searched", "baseline", "compute", "multiplier", "low", "high", "time", "time_low", "time_high", "change",
+    "change_low", "change_high", "p_holm", "outcome", "note",
 )  # fmt: skip
+GAINS = ("searched", "baseline", "compute", "scaled", "effect", "difference", "low", "high", "share")
 #: a claim about the change needs a Holm-adjusted p below this
 ALPHA = 1 - CONFIDENCE
+
+#: how `outside` ends
+OUTSIDE = ": the best tried size is taken"
 
 Row = Mapping[str, Any]
 
@@ -40,6 +42,8 @@ class Ladder:
     kinds: Mapping[str, str]
     compute: tuple[float, ...]
     points: tuple[Point, ...]
+    #: the same with ln seconds in place of losses
+    timed: tuple[Point, ...]
 
     def complete(self) -> list[str]:
         """Return the networks with sound trainings of `FEWEST_SIZES` sizes or more at every rung."""
@@ -57,41 +61,63 @@ class Ladder:
     def of(self, names: Sequence[str]) -> Ladder:
         """Return the ladder of some networks alone."""
         places = {self.networks.index(name): new for new, name in enumerate(names)}
-        mine = [one for one in self.points if one.network in places]
-        points = tuple(replace(one, network=places[one.network]) for one in mine)
-        return Ladder(tuple(names), self.kinds, self.compute, points)
+        points, timed = (
+            tuple(replace(one, network=places[one.network]) for one in several if one.network in places)
+            for several in (self.points, self.timed)
+        )
+        return Ladder(tuple(names), self.kinds, self.compute, points, timed)
 
     def fitted(self) -> Fit:
         return fit_parabolas(self.points, len(self.networks), len(self.compute))
 
+    def clock(self) -> Clock:
+        return fit_clock(self.timed, len(self.networks), len(self.compute))
+
 
 def ladder(rows: Sequence[Row]) -> Ladder:
-    """Read rows of `TRAINED`, as text or numbers. A training that is not sound is left out; a compute is a rung."""
+    """Read rows of `ladder.TRAINED`, as text or numbers. Only sound trainings count; a compute is a rung."""
     kinds = {row["network"]: row["kind"] for row in rows}
     networks, compute = list(kinds), sorted({float(row["compute"]) for row in rows})
     losses: dict[tuple[int, int, float], list[float]] = {}
+    seconds: dict[tuple[int, int, float], list[float]] = {}
     for row in rows:
         if row["status"] == "ok" and math.isfinite(number(row["loss"])):
             place = networks.index(row["network"]), compute.index(float(row["compute"]))
-            losses.setdefault((*place, math.log(float(row["parameters"]))), []).append(number(row["loss"]))
-    points = tuple(Point(*place, tuple(values)) for place, values in losses.items())
-    return Ladder(tuple(networks), kinds, tuple(compute), points)
+            size = (*place, math.log(float(row["parameters"])))
+            losses.setdefault(size, []).append(number(row["loss"]))
+            if number(row["seconds"]) > 0:
+                seconds.setdefault(size, []).append(math.log(number(row["seconds"])))
+    points, timed = (
+        tuple(Point(*place, tuple(values)) for place, values in several.items()) for several in (losses, seconds)
+    )
+    return Ladder(tuple(networks), kinds, tuple(compute), points, timed)
 
 
-def gather(rows: Sequence[Row], seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the rows of rung_curves.csv and of multipliers.csv. `seed` draws the intervals."""
+@dataclass(frozen=True)
+class Tables:
+    """The rows of rung_curves.csv, multipliers.csv and rung_effects.csv."""
+
+    curves: list[dict[str, Any]]
+    multipliers: list[dict[str, Any]]
+    effects: list[dict[str, Any]]
+
+
+def gather(rows: Sequence[Row], seed: int) -> Tables:
+    """Return the rows of all tables that are made of `ladder.TRAINED`. `seed` draws the intervals."""
     whole = ladder(rows)
     complete = whole.complete()
     kept = whole.of(complete)
     # without a third size somewhere at each rung, nothing shows the curvature
     fit = kept.fitted()
     if not complete or bool(np.isnan(fit.parabolas.curvature).any()):
-        return [], _without(whole, complete=[])
+        return Tables([], _without(whole, complete=[]), [])
     searched = [place for place, name in enumerate(complete) if whole.kinds[name] == "searched"]
     others = [place for place, name in enumerate(complete) if whole.kinds[name] == "baseline"]
     found = compare(fit, np.log(kept.compute), searched, others, seed=seed)
-    multipliers = [row for one in found.multipliers for row in _described(kept, one, fit)]
-    return _curves(kept, fit, found), multipliers + _without(whole, complete)
+    clock = kept.clock()
+    multipliers = [row for one in found.multipliers for row in _described(kept, one, fit, found, clock)]
+    gains = [row for one in found.multipliers for row in _gains(kept, one)]
+    return Tables(_curves(kept, fit, found), multipliers + _without(whole, complete), gains)
 
 
 def _curves(kept: Ladder, fit: Fit, found: Compared) -> list[dict[str, Any]]:
@@ -123,12 +149,14 @@ def _law(law: Law, place: int, kept: Ladder) -> dict[str, Any]:
     return {"floor": float(law.floor), "power": float(law.power[place]), "law_points": points}
 
 
-def _described(kept: Ladder, one: Multiplier, fit: Fit) -> list[dict[str, Any]]:
+def _described(kept: Ladder, one: Multiplier, fit: Fit, found: Compared, clock: Clock) -> list[dict[str, Any]]:
     """Return a row for each rung of one pair."""
     pair = {"searched": kept.networks[one.searched], "baseline": kept.networks[one.baseline]}
     outside = _outside(kept, one, fit)
     rows = []
-    for compute, estimate in zip(kept.compute, one.rungs, strict=True):
+    for rung, (compute, estimate) in enumerate(zip(kept.compute, one.rungs, strict=True)):
+        sizes = found.sizes[one.searched, rung].value, found.sizes[one.baseline, rung].value
+        time = times(estimate, clock.ratio(rung, one.searched, one.baseline, sizes))
         notes = [outside[compute]] if compute in outside else []
         if not fit.degrees:
             notes.append("no interval: too few trainings to know their noise")
@@ -136,8 +164,27 @@ def _described(kept: Ladder, one: Multiplier, fit: Fit) -> list[dict[str, Any]]:
             notes.append("an end is open: the curve of the searched network is too flat to say")
         rows.append(
             {**pair, "compute": compute, "multiplier": estimate.value, "low": estimate.low, "high": estimate.high}
+            | {"time": time.value, "time_low": time.low, "time_high": time.high}
             | {"change": one.change.value, "change_low": one.change.low, "change_high": one.change.high}
             | {"p_holm": one.p_holm, "outcome": outcome(one), "note": "; ".join(notes)}
+        )
+    return rows
+
+
+def _gains(kept: Ladder, one: Multiplier) -> list[dict[str, Any]]:
+    """Return a row for each effect of search and scaling in one pair, in bits per byte saved.
+
+    `share` is a part of a whole whose interval is above 0, if neither part is below 0.
+    """
+    whole, search, scaling, _ = one.effects
+    shared = whole.low > 0 and min(search.value, scaling.value) >= 0
+    rows = []
+    for name, effect in zip(EFFECTS, one.effects, strict=True):
+        share = effect.value / whole.value if shared and name != "interaction" else math.nan
+        rows.append(
+            {"searched": kept.networks[one.searched], "baseline": kept.networks[one.baseline]}
+            | {"compute": kept.compute[0], "scaled": kept.compute[-1], "effect": name}
+            | {"difference": effect.value, "low": effect.low, "high": effect.high, "share": share}
         )
     return rows
 
@@ -147,16 +194,20 @@ def _outside(kept: Ladder, one: Multiplier, fit: Fit) -> dict[float, str]:
     turning, low, high = fit.parabolas.turning(), fit.parabolas.low, fit.parabolas.high
     found = {}
     for rung, compute in enumerate(kept.compute):
-        names = []
-        for place in (one.searched, one.baseline):
-            if not low[place, rung] <= turning[place, rung] <= high[place, rung]:
-                small = turning[place, rung] < low[place, rung]
-                way, mend = ("smaller", "raise") if small else ("larger", "lower")
-                sizes = f"the sizes tried ({mend} scaling.rungs.tokens_per_parameter)"
-                names.append(f"{kept.networks[place]} may be better {way} than {sizes}")
-        if names:
-            found[compute] = f"{'; '.join(names)}: the best tried size is taken"
+        places = [one.searched, one.baseline]
+        below = [kept.networks[place] for place in places if turning[place, rung] < low[place, rung]]
+        above = [kept.networks[place] for place in places if turning[place, rung] > high[place, rung]]
+        notes = [outside(names, smaller) for names, smaller in ((below, True), (above, False)) if names]
+        if notes:
+            found[compute] = "; ".join(notes)
     return found
+
+
+def outside(names: Sequence[str], smaller: bool) -> str:
+    """Say that networks may be best at a size beyond those that were tried, and how to mend it."""
+    way, mend = ("smaller", "raise") if smaller else ("larger", "lower")
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"{listed} may be better {way} than the sizes tried ({mend} scaling.rungs.tokens_per_parameter){OUTSIDE}"
 
 
 def outcome(one: Multiplier) -> str:

@@ -128,9 +128,8 @@ def smallest_within(table: CostTable, constraints: Mapping[str, float], name: st
         found = getattr(table.costs(smallest), what)
         if found > limit:
             raise UserError(
-                f"search.constraints.{what} is {exact(limit)}, but the smallest of space {name} has "
-                f"{spelled(found, what)}: {smallest}; raise the limit to that or more, or search a space with smaller "
-                "architectures"
+                f"search.constraints.{what} is {exact(limit)}, but the smallest network of space {name} has "
+                f"{spelled(found, what)}; raise the limit, or search a space of smaller networks"
             )
     if not constraints:
         return table.smallest("macs")

@@ -117,7 +117,7 @@ def _check(tree: Tree, layout: Layout, images: int) -> None:
         raise UserError(f"{tree.label} holds no images ({len(tree.names)} other files); {WANTED}")
     if layout.loose:
         loose = f"{len(layout.loose)} images outside of any class folder, such as {printable(layout.loose[0])}"
-        raise UserError(f"{tree.label} holds {loose}; {WANTED}: put each into the subfolder of its class")
+        raise UserError(f"{tree.label} holds {loose}; {WANTED}")
     train = layout.splits.get("train", {})
     if len(train) < 2:
         found = f"only one class ({next(iter(train))})" if train else "no class"

@@ -78,7 +78,7 @@ def notes(look: Look, machine: Machine, chosen: Chosen, path: str, seconds: floa
         f"Written by python -m nas_steps.start for {look.images:,} photos of {len(look.classes)} classes in {path},",
         f"{machine.slots} {unit}{'s' * (machine.slots > 1)} and --time {spelled(seconds)}.",
         sentence(chosen.forecast),
-        "Every key is explained in config/README.md. More time: raise epochs, seeds and resolutions.",
+        "Every key is explained in docs/reference/configuration.md. More time: raise epochs, seeds and resolutions.",
     ]
 
 

@@ -50,10 +50,10 @@ class Sizing:
                 return best
         assert best is not None  # the table is not empty
         least = round(best.seconds / FILLED / 60 + 0.5)
-        given = f"{seconds / 60:.3g} min"
+        given = f"{seconds / 60:.3g} min" if seconds >= 60 else f"{seconds:.3g} s"
         raise UserError(
-            f"--time is {given}, too short for {self.look.images:,} photos on this machine: the smallest experiment "
-            f"that tells anything takes about {least} min; give --time {least}m or more"
+            f"--time is {given}, too short for {self.look.images:,} photos here; the smallest useful experiment takes "
+            f"about {least} min: give --time {least}m or more"
         )
 
     def forecast(self, size: templates.Size) -> Chosen:

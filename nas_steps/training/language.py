@@ -23,7 +23,7 @@ from nas_steps.provenance.seeds import derive_seed
 from nas_steps.spaces.language.costs import count_architecture
 from nas_steps.spaces.language.parsing import parse_language
 from nas_steps.training.checkpoint import Checkpoint
-from nas_steps.training.loop import Batch, DivergedError, Row, fit
+from nas_steps.training.loop import Batch, Row
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import SupervisedLearner, check_precision
 from nas_steps.training.texts import Texts, judge_text, score_text
@@ -210,23 +210,18 @@ def _train(
             row |= {f"valid_{name}": figure for name, figure in zip(JUDGED, judged, strict=True)}
         return row
 
-    try:
-        trained.history = fit(
-            learner,
-            _batches(texts, schedule, seed),
-            epochs=schedule.parts,
-            images=schedule.contexts,
-            seed=seed,
-            end_of_epoch=end_of_part,
-            progress=progress,
-            checkpoint=checkpoint,
-            stop=stop,
-        )
-    except DivergedError as error:
-        trained.history = error.history
-        trained.status, trained.reason = "diverged", str(error)
-        progress.skip(recipe.epochs - len(error.history))
-    trained.model, trained.micro_batches = learner.evaluated, learner.micro_batches.count
+    trained.learn(
+        learner,
+        _batches(texts, schedule, seed),
+        planned=recipe.epochs,
+        epochs=schedule.parts,
+        images=schedule.contexts,
+        seed=seed,
+        end_of_epoch=end_of_part,
+        progress=progress,
+        checkpoint=checkpoint,
+        stop=stop,
+    )
     return trained
 
 

@@ -22,7 +22,7 @@ from nas_steps.training.batch_norms import synchronise
 from nas_steps.training.checkpoint import Checkpoint
 from nas_steps.training.language import train_language
 from nas_steps.training.layer_decay import stage_of
-from nas_steps.training.loop import Batch, DivergedError, Row, fit, judge
+from nas_steps.training.loop import Batch, Row, judge
 from nas_steps.training.progress import Progress
 from nas_steps.training.supervised import SupervisedLearner, check_precision
 from nas_steps.training.texts import Texts, load_texts
@@ -117,23 +117,18 @@ def train_network(
             row |= {f"valid_{name}": figure for name, figure in zip(JUDGED, judged, strict=True)}
         return row
 
-    try:
-        trained.history = fit(
-            learner,
-            epoch_of(images, recipe, seed),
-            epochs=recipe.epochs,
-            images=len(images.train),
-            seed=seed,
-            end_of_epoch=end_of_epoch,
-            progress=progress,
-            checkpoint=checkpoint,
-            stop=stop,
-        )
-    except DivergedError as error:
-        trained.history = error.history
-        trained.status, trained.reason = "diverged", str(error)
-        progress.skip(recipe.epochs - len(error.history))
-    trained.model, trained.micro_batches = learner.evaluated, learner.micro_batches.count
+    trained.learn(
+        learner,
+        epoch_of(images, recipe, seed),
+        planned=recipe.epochs,
+        epochs=recipe.epochs,
+        images=len(images.train),
+        seed=seed,
+        end_of_epoch=end_of_epoch,
+        progress=progress,
+        checkpoint=checkpoint,
+        stop=stop,
+    )
     return trained
 
 

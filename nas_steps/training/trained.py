@@ -2,10 +2,13 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import nn
 
-from nas_steps.training.loop import Row
+from nas_steps.training.loop import DivergedError, Row, fit
+from nas_steps.training.progress import Progress
+from nas_steps.training.supervised import SupervisedLearner
 
 #: the figures of `judge` as columns of a split
 JUDGED = ("loss", "accuracy", "metric")
@@ -24,6 +27,16 @@ class Trained:
     micro_batches: int = 1  # of a batch, in the end
     #: of several peak learning rates, what each came to and took: learning_rate, valid_metric, seconds, status
     tried: list[Row] = field(default_factory=list)
+
+    def learn(self, learner: SupervisedLearner, batches: Any, *, planned: int, progress: Progress, **how: Any) -> None:
+        """Train by `fit`, with `how`; a divergence becomes the status. `planned` epochs are those of the progress."""
+        try:
+            self.history = fit(learner, batches, progress=progress, **how)
+        except DivergedError as error:
+            self.history = error.history
+            self.status, self.reason = "diverged", str(error)
+            progress.skip(planned - len(error.history))
+        self.model, self.micro_batches = learner.evaluated, learner.micro_batches.count
 
     @property
     def seconds(self) -> float:

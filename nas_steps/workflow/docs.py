@@ -1,4 +1,4 @@
-"""Write docs/results.md from the declarations of the steps: `python -m nas_steps.workflow.docs > docs/results.md`."""
+"""Write docs/reference/results.md from the declarations of the steps: `python -m nas_steps.workflow.docs > FILE`."""
 
 import sys
 
@@ -9,7 +9,7 @@ from nas_steps.workflow.steps import STEPS
 HEAD = """# Every step and every file
 
 This page is generated from the declarations of the steps (`nas_steps/<stage>/steps/__init__.py`) by `make docs`; a test
-holds the two together. `results/README.md` says how to read the files.
+holds the two together. [Reading the results](reading_results.md) says how to read the files.
 
 Files lie below `results/<experiment>/`, those of the step `data` below `results/data/<source>-<fingerprint>/`, where
 experiments share them. A step runs again if a key of the config that it reads, its code, a version of its packages or a

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from nas_steps.errors import UserError
 from nas_steps.provenance.fingerprint import PACKAGE, fingerprint
@@ -16,12 +17,15 @@ from nas_steps.provenance.fingerprint import PACKAGE, fingerprint
 ASKED = "NAS_STEPS_GPUS_ASKED"
 
 
-def let_jobs_find_the_package(home: Path, alone: bool = True, state: Path = Path(".snakemake")) -> None:
+def let_jobs_find_the_package(
+    home: Path, alone: bool = True, state: Path = Path(".snakemake"), *, elsewhere: bool = False
+) -> None:
     """Make `python -m nas_steps...` of jobs, which inherit this environment, run this Python and this package alone.
 
     A `random.py` in the working directory or beside the package is not imported. `home` is the folder of the Snakefile.
     If this workflow is a module of another one (not `alone`), jobs may need their working directory: Python's own rule
-    stays. Raises UserError if jobs would run another nas_steps.
+    stays. `elsewhere`: jobs run in an environment of their own, in which an installed package is not. Raises UserError
+    if jobs would run another nas_steps.
     """
     beside = home / PACKAGE.name
     if beside.is_dir() and beside.resolve() != PACKAGE:
@@ -33,13 +37,27 @@ def let_jobs_find_the_package(home: Path, alone: bool = True, state: Path = Path
         os.environ["PYTHONSAFEPATH"] = "1"
     elif "PYTHONSAFEPATH" not in os.environ:
         _check_working_directory()
-    if beside.is_dir():
-        _put_first("PYTHONPATH", str(_only_the_package(beside, state)))
+    if beside.is_dir() or elsewhere:
+        _put_first("PYTHONPATH", str(_only_the_package(PACKAGE, state)))
     # Snakemake may be called by its full path without an activated environment
     python = shutil.which("python")
     folder = Path(sys.executable).parent
     if python is None or Path(python).parent != folder:
         _put_first("PATH", str(folder))
+
+
+def check_conda(settings: Any) -> None:
+    """Raise UserError if jobs would run in a conda environment of their own, where no path leads to the package.
+
+    `settings` are Snakemake's of how software is deployed.
+    """
+    methods = {str(method) for method in settings.deployment_method}
+    if "conda" in methods and not settings.conda_not_block_search_path_envvars:
+        raise UserError(
+            "with --software-deployment-method conda, jobs find the package nas_steps by PYTHONPATH, which Snakemake "
+            "takes from them; add --conda-not-block-search-path-envvars to the command, or "
+            "`conda-not-block-search-path-envvars: true` to the profile"
+        )
 
 
 def _check_working_directory() -> None:

@@ -741,7 +741,7 @@ REPORTED = {
     "choose_scaling": ("chosen",),
     "gather_family": ("family",),
     "gather_factorial": ("factorial", "effects"),
-    "gather_rungs": ("rungs", "curves", "multipliers"),
+    "gather_rungs": ("rungs", "curves", "multipliers", "effects"),
     "gather_exports": ("exports", "performance"),
 }
 
@@ -764,6 +764,8 @@ def merged(paths: Iterable[str | Path], overrides: Sequence[str] = ()) -> dict[s
     try:
         update_config(raw, parse_config(overrides))
     except ValueError as error:
+        if bare := [one for one in overrides if "=" not in one]:
+            raise UserError(f"--config {bare[0]}: give each key a value, as in --config seed=3") from None
         raise UserError(f"--config {' '.join(overrides)}: {error}; write for instance --config seed=3") from None
     return raw
 

@@ -17,7 +17,7 @@ from nas_steps.provenance.runs import Run, claim_while_executing
 from nas_steps.retraining.refusing import check_baselines
 from nas_steps.training.gpu_places import MOST, VARIABLE
 from nas_steps.workflow.blocks import one_at_a_time
-from nas_steps.workflow.machine import count_gpus, gpus_of_a_job, let_jobs_find_the_package
+from nas_steps.workflow.machine import check_conda, count_gpus, gpus_of_a_job, let_jobs_find_the_package
 from nas_steps.workflow.manifest.devices import check_device
 from nas_steps.workflow.manifest.left import Left
 from nas_steps.workflow.manifest.trust import check_trust, records
@@ -63,7 +63,10 @@ class Session:
         self._forkserver: Forkserver | None = None
         in_a_database = "DB" in str(getattr(workflow.workflow_settings, "persistence_backend", ""))
         with in_one_line():
-            let_jobs_find_the_package(home, alone)
+            deployment = workflow.deployment_settings
+            let_jobs_find_the_package(home, alone, elsewhere=bool(deployment and deployment.deployment_method))
+            if workflow.is_main_process:
+                check_conda(deployment)
             self.plan = Plan(config, origin, placed=self.placed, warn=workflow.is_main_process)
             if workflow.is_main_process:
                 if not in_a_database:

@@ -1,4 +1,4 @@
-"""config/README.md tells every key of the schema, its default and its type, each once."""
+"""docs/reference/configuration.md tells every key of the schema, its default and its type, each once."""
 
 from __future__ import annotations
 

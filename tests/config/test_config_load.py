@@ -153,5 +153,5 @@ def test_a_name_is_as_long_as_its_files_can_be(
         f"run-results-{'n' * 238}.lock",
     ):
         (tmp_path / name).touch()
-    with pytest.raises(UserError, match=rf"should have at most {length} characters"):
+    with pytest.raises(UserError, match=rf"use {length} characters or fewer"):
         load(digits | config("n" * (length + 1)), "x.yaml")

@@ -45,7 +45,7 @@ MOBILE = {
     [
         ({"b": {"epocs": 9}}, {}, "retrain.recipes.b.epocs: unknown key (given 9); did you mean 'epochs'?"),
         ({"b": {"augment": {"flop": 1}}}, {}, "retrain.recipes.b.augment.flop: unknown key (given 1); did you mean"),
-        ({"b": {"epochs": 0}}, {}, "retrain.recipes.b.epochs: given 0; input should be greater than 0"),
+        ({"b": {"epochs": 0}}, {}, "retrain.recipes.b.epochs: given 0; must be more than 0"),
         ({"b": {"epochs": True}}, {}, "retrain.recipes.b.epochs: given True, but a whole number is wanted"),
         ({"b": {"epochs": 2}}, {}, "retrain.recipes.b: warmup_epochs (2) must be below epochs (2)"),
         ({"b": 3}, {}, "retrain.recipes.b: keys and values are expected here, given 3"),
@@ -53,7 +53,7 @@ MOBILE = {
         ({"b": None}, {}, "retrain.recipes: b is the same recipe as retrain.recipe; change a key, or leave it out"),
         ({"b": {"epochs": 9}, "c": {"epochs": 9}}, {}, "retrain.recipes: c is the same recipe as b; change a key"),
         ({"main": {"epochs": 9}}, {}, "retrain.recipes: main is what retrain.recipe is called beside the others"),
-        ({"b-1": {"epochs": 9}}, {}, "retrain.recipes.b-1: given 'b-1'; string should match pattern"),
+        ({"b-1": {"epochs": 9}}, {}, "retrain.recipes.b-1: given 'b-1'; use letters, digits and '_', and begin"),
         ({"n" * 41: {"epochs": 9}}, {}, f"retrain.recipes.{'n' * 41}: given"),
         ({True: {"epochs": 9}}, {}, "retrain.recipes: the name True is no text; put it into quotes"),
         ({3: {"epochs": 9}, "3": {"epochs": 8}}, {}, "retrain.recipes: the name 3 stands twice; keep one"),

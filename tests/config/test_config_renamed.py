@@ -58,10 +58,10 @@ def search_of(given: dict[str, Any]) -> dict[str, Any]:
             {"limits": None, "constraints": {"macs": 1e9}},
             "search.limits: it is called search.constraints now, and both are given; remove search.limits",
         ),
-        ({"limits": {"macs": -1}}, "search.limits.macs: given -1; input should be greater than 0"),
+        ({"limits": {"macs": -1}}, "search.limits.macs: given -1; must be more than 0"),
         ({"limits": 3}, "search.limits: keys and values are expected here, given 3"),
         ({"screen": {"of": True}}, "search.screen.of: given True, but a whole number is wanted"),
-        ({"screen": {"of": 1}}, "search.screen.of: given 1; input should be greater than or equal to 2"),
+        ({"screen": {"of": 1}}, "search.screen.of: given 1; must be 2 or more"),
         ({"screen": 3}, "search.screen: keys and values are expected here, given 3"),
     ],
 )
@@ -94,5 +94,5 @@ def test_every_such_key_is_a_number(key: str) -> None:
 def test_the_others_are_refused() -> None:
     with pytest.raises(UserError, match=r"retrain\.seeds: given True, but a whole number is wanted"):
         load({"retrain": {"seeds": True, "uniform": True}}, warn=False)
-    with pytest.raises(UserError, match=r"retrain\.uniform: given -1; input should be greater than or equal to 0"):
+    with pytest.raises(UserError, match=r"retrain\.uniform: given -1; must be 0 or more"):
         load({"retrain": {"uniform": -1}})

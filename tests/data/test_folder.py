@@ -148,7 +148,7 @@ def test_members_of_a_zip_that_are_damaged_or_encrypted(photos: Make, photo: Mak
 def test_folders_that_hold_no_classes(tmp_path: Path, photos: Make) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(UserError, match="is empty; wanted is one subfolder a class"):
+    with pytest.raises(UserError, match="is empty; give each class a subfolder of its images"):
         read_folder(data(empty))
     (empty / "sub").mkdir()
     (empty / "sub" / "notes.txt").write_text("x")

@@ -1,4 +1,4 @@
-"""docs/onnx.md: its lines run, and it names every key of the metadata."""
+"""docs/reference/onnx.md: its lines run, and it names every key of the metadata."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nas_steps.export.packages import FORMATS
 from nas_steps.predict import load, predict
 from nas_steps.provenance.files import read_json
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "onnx.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "onnx.md").read_text(encoding="utf-8")
 LINES, LETTERBOX = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.S | re.M)
 
 

@@ -1,4 +1,4 @@
-"""docs/onnx_text.md: its lines run, and it names every key of the metadata."""
+"""docs/reference/onnx_text.md: its lines run, and it names every key of the metadata."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from language_world import language_file
 
 from nas_steps.generation import open_language
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "onnx_text.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "onnx_text.md").read_text(encoding="utf-8")
 (LINES,) = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.S | re.M)
 #: full attention, a window, a convolution and both kinds of recurrences
 MIXED = "lm_v256_d16_rope_rms/attn_h2+gelu_e2/attn_h4_w5+none/conv_k3+none/gla_h2+none/gru_e1+none"

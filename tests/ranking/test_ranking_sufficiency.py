@@ -396,7 +396,7 @@ def test_the_command_counts_noise_and_seeds(capsys: pytest.CaptureFixture[str]) 
     ("arguments", "told"),
     [
         (["--candidates", "10"], "give either --tau"),
-        (["--tau", "2"], "tau is 2.0"),
+        (["--tau", "2"], "tau is 2, .* give --tau"),
         (["--tau", "0.2", "--noise", "-1"], "noise is -1.0"),
         (["--tau", "0.2", "--seeds", "0"], "seeds is 0"),
         (["--tau", "0.3", "--repeats", "5"], "--repeats is 5"),

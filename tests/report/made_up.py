@@ -1,4 +1,4 @@
-"""A made-up results tree that follows results/README.md: every figure in it is invented."""
+"""A made-up results tree that follows docs/reference/reading_results.md: every figure in it is invented."""
 
 from __future__ import annotations
 

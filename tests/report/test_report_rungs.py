@@ -15,7 +15,7 @@ from test_report_page import check_sound, read
 from nas_steps.provenance.files import write_csv
 from nas_steps.report import rungs
 from nas_steps.report.rungs import Section, section
-from nas_steps.scaling.rungs import CURVES, MULTIPLIERS, gather
+from nas_steps.scaling.rungs import CURVES, GAINS, MULTIPLIERS, gather
 
 COMPUTE = (1e13, 4e13, 1.6e14)
 
@@ -33,15 +33,18 @@ def trainings(worth: tuple[float, float, float], noise: float = 0.001) -> list[d
                 loss = 0.8 + 0.7 * (times[rung] * compute / 1e13) ** -0.15 + 0.03 * (size - 1.1) ** 2
                 loss += noise * math.sin(7 * rung + 5 * size + 3 * len(network))
                 row = {"network": network, "kind": kind, "compute": compute, "size": size, "seed": 0, "status": "ok"}
-                rows.append(row | {"parameters": 10**5 * 2**size, "loss": loss})
+                # the searched network is slower, the more so with a little noise
+                seconds = (1.5 if kind == "searched" else 1.0) * compute / 1e12 * (1 + 0.01 * math.sin(rung + 2 * size))
+                rows.append(row | {"parameters": 10**5 * 2**size, "loss": loss, "seconds": seconds})
     return rows
 
 
 def written(folder: Path, rows: list[dict[str, Any]]) -> Section:
-    curves, multipliers = gather(rows, seed=0)
+    tables = gather(rows, seed=0)
     (folder / "scaling").mkdir(exist_ok=True)
-    write_csv(folder / "scaling" / "rung_curves.csv", curves, CURVES)
-    write_csv(folder / "scaling" / "multipliers.csv", multipliers, MULTIPLIERS)
+    write_csv(folder / "scaling" / "rung_curves.csv", tables.curves, CURVES)
+    write_csv(folder / "scaling" / "multipliers.csv", tables.multipliers, MULTIPLIERS)
+    write_csv(folder / "scaling" / "rung_effects.csv", tables.effects, GAINS)
     found = section(folder)
     assert found is not None
     return found
@@ -55,13 +58,14 @@ def test_an_advantage_that_shrinks_is_said_with_its_intervals(tmp_path: Path) ->
     first, *_ = written(tmp_path, trainings((2.0, 1.4, 1.0))).sentences
     figure = r"(\d\.\d\d) \[\d\.\d\d, \d\.\d\d\]"
     said = re.fullmatch(
-        rf"winner needs {figure} of llama’s compute at 1e13, and {figure} at 1\.6e14 FLOPs\. The advantage shrinks: "
-        rf"the last multiplier is {figure} times the first\.",
+        rf"winner needs {figure} of llama’s compute at 1e13, and {figure} at 1\.6e14 FLOPs\. By the clock "
+        rf"it needs {figure} and {figure} of the time\. The advantage shrinks: the last multiplier is "
+        rf"{figure} times the first\.",
         first.text,
     )
     assert said is not None, first.text
     # below the first rung the block is worth still more than twice the compute: half of it to the power of 4 / 3
-    assert [float(one) for one in said.groups()] == pytest.approx([0.397, 1.0, 2.52], rel=0.05)
+    assert [float(one) for one in said.groups()] == pytest.approx([0.397, 1.0, 0.596, 1.5, 2.52], rel=0.05)
     assert first.tone == "loss"
 
 
@@ -76,8 +80,29 @@ def test_an_advantage_that_shrinks_is_said_with_its_intervals(tmp_path: Path) ->
 )
 def test_the_words_for_each_outcome(tmp_path: Path, worth: tuple[float, float, float], words: str, tone: str) -> None:
     first, *_ = written(tmp_path, trainings(worth)).sentences
-    assert f" FLOPs. {words}: the last multiplier is" in first.text
+    assert f" of the time. {words}: the last multiplier is" in first.text
     assert first.tone == tone
+
+
+def test_the_gain_is_divided_between_search_and_scaling(tmp_path: Path) -> None:
+    _, _, against_llama, against_gpt2, _ = written(tmp_path, trainings((1.3, 1.3, 1.3))).sentences
+    figure = r"(\d\.\d\d) \[\d\.\d\d, \d\.\d\d\]"
+    said = re.fullmatch(
+        rf"The gain of winner at 1\.6e14 FLOPs over llama at 1e13 is {figure} bits per byte: {figure} from search and "
+        rf"{figure} from scaling, that is (\d+)\u00a0% from search and (\d+)\u00a0% from scaling\.",
+        against_llama.text,
+    )
+    assert said is not None, against_llama.text
+    both, search, scaling, of_search, of_scaling = (float(one) for one in said.groups())
+    assert search + scaling == pytest.approx(both, abs=0.011)
+    assert of_search + of_scaling == pytest.approx(100, abs=1)
+    assert against_gpt2.text.startswith("The gain of winner at 1.6e14 FLOPs over gpt2 at 1e13 is")
+
+
+def test_without_seconds_nothing_is_said_by_the_clock(tmp_path: Path) -> None:
+    found = written(tmp_path, [row | {"seconds": ""} for row in trainings((1.3, 1.3, 1.3))])
+    assert "By the clock" not in found.sentences[0].text
+    assert "by the clock" not in [column.head for column in found.multipliers.columns]
 
 
 def test_the_law_says_on_how_many_points_it_stands(tmp_path: Path) -> None:
@@ -101,7 +126,8 @@ def test_a_minimum_outside_the_sizes_is_a_caution_once(tmp_path: Path) -> None:
         row["loss"] += 0.2 * (row["network"] == "winner") * row["size"]
     texts = [one.text for one in written(tmp_path, rows).sentences if one.tone == "warning"]
     assert len(texts) == len(set(texts)) == 3
-    assert texts[0].startswith("At 1e13 FLOPs: winner may be better smaller than the sizes tried")
+    sizes = "than the sizes tried (raise scaling.rungs.tokens_per_parameter): the best tried size is taken."
+    assert texts[0] == f"At 1e13 FLOPs: winner may be better smaller {sizes}"
 
 
 def test_without_a_winner_the_section_says_so(tmp_path: Path) -> None:
@@ -141,7 +167,7 @@ def test_the_page_of_an_experiment_holds_the_section(tmp_path: Path) -> None:
     start = page.source.index('<section id="rungs"')
     part = page.source[start : page.source.index("</section>", start)]
     assert part.count("<svg") == 1
-    assert part.count("<table>") == 2
+    assert part.count("<table>") == 3
     assert all(str(escape(sentence.text)) in part for sentence in found.sentences)
     assert all(str(escape(rule)) in part for rule in rungs.RULES)
 

@@ -94,10 +94,12 @@ def test_without_a_degree_of_freedom_there_is_no_interval() -> None:
 
 def test_intervals_cover_what_they_promise_and_equal_curves_change_rarely() -> None:
     table = np.array([one_run(Cell("equal", 0.01, 3, 1, 2), run) for run in range(80)])
-    covers, _, change_covers, _, any_change, wins = table.mean(axis=0)
+    covers, _, change_covers, _, any_change, wins, time_covers, gain_covers = table.mean(axis=0)
     # 95 %, within four standard errors of 80 runs
     assert covers > 0.85
     assert change_covers > 0.85
+    assert time_covers > 0.85
+    assert gain_covers > 0.85
     assert any_change < 0.15
     assert wins < 0.15
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nas_steps.scaling.multipliers import Estimate, Multiplier
-from nas_steps.scaling.rungs import CURVES, MULTIPLIERS, gather, ladder, outcome
+from nas_steps.scaling.rungs import CURVES, GAINS, MULTIPLIERS, Tables, gather, ladder, outcome
 
 COMPUTE = (1e12, 4e12, 1.6e13)
 SIZES = (1e5, 2e5, 4e5)
@@ -26,13 +26,23 @@ def rows(best: float = 2e5, **changes: Any) -> list[dict[str, Any]]:
                 loss += 0.03 * math.log(parameters / best) ** 2
                 loss += 0.001 * math.sin(7 * rung + 5 * size + 3 * len(network))
                 row = {"network": network, "kind": kind, "compute": f"{compute:g}", "size": size, "seed": 0}
+                # the searched network takes 1.3 times the seconds of a baseline of its size
+                seconds = (1.3 if kind == "searched" else 1.0) * compute / 1e12 * parameters**0.2
+                seconds *= 1 + 0.01 * math.sin(5 * rung + 3 * size + len(network))
                 row |= {"parameters": f"{parameters:g}", "loss": f"{loss:.6f}", "status": "ok"}
+                row |= {"seconds": f"{seconds:.6f}"}
                 made.append(row | changes)
     return made
 
 
+def gathered(made: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of the curves and of the multipliers."""
+    tables = gather(made, seed=0)
+    return tables.curves, tables.multipliers
+
+
 def test_every_pair_and_rung_has_a_multiplier() -> None:
-    curves, multipliers = gather(rows(), seed=0)
+    curves, multipliers = gathered(rows())
     assert [(row["baseline"], row["compute"]) for row in multipliers] == [
         (name, compute) for name in ("llama", "gpt2") for compute in COMPUTE
     ]
@@ -61,12 +71,12 @@ def test_every_pair_and_rung_has_a_multiplier() -> None:
     ],
 )
 def test_a_minimum_outside_the_sizes_is_named(best: float, where: str, words: str) -> None:
-    curves, multipliers = gather(rows(best), seed=0)
+    curves, multipliers = gathered(rows(best))
     assert {row["minimum"] for row in curves} == {where}
     assert {row["parameters"] for row in curves} == {1e5 if best < 1e5 else 4e5}
     for row in multipliers:
-        assert f"winner may be better {words}" in row["note"]
-        assert row["note"].endswith("the best tried size is taken")
+        wanted = f"winner and {row['baseline']} may be better {words}: the best tried size is taken"
+        assert row["note"] == wanted
 
 
 def test_a_network_that_lacks_trainings_is_left_out_and_named() -> None:
@@ -74,7 +84,7 @@ def test_a_network_that_lacks_trainings_is_left_out_and_named() -> None:
     for row in made:
         if row["network"] == "llama" and row["compute"] == "4e+12" and row["size"] > 0:
             row["status"] = "diverged"
-    curves, multipliers = gather(made, seed=0)
+    curves, multipliers = gathered(made)
     assert {row["network"] for row in curves} == {"winner", "gpt2"}
     (lacking,) = (row for row in multipliers if row["baseline"] == "llama")
     assert lacking["note"] == "llama has 1 sizes with a sound training at 4e+12 FLOPs"
@@ -85,20 +95,20 @@ def test_a_network_that_lacks_trainings_is_left_out_and_named() -> None:
 
 def test_two_of_three_sizes_are_enough_beside_whole_networks() -> None:
     made = [row for row in rows() if row["network"] != "llama" or row["size"] != 2]
-    _, multipliers = gather(made, seed=0)
+    _, multipliers = gathered(made)
     assert [row["multiplier"] for row in multipliers if row["baseline"] == "llama"] == pytest.approx(
         [0.8] * 3, rel=0.05
     )
 
 
 def test_without_a_winner_there_are_curves_and_no_multipliers() -> None:
-    curves, multipliers = gather([row for row in rows() if row["kind"] == "baseline"], seed=0)
+    curves, multipliers = gathered([row for row in rows() if row["kind"] == "baseline"])
     assert {row["network"] for row in curves} == {"llama", "gpt2"}
     assert multipliers == []
 
 
 def test_without_a_third_size_there_is_nothing_to_say() -> None:
-    curves, multipliers = gather([row for row in rows() if row["size"] < 2], seed=0)
+    curves, multipliers = gathered([row for row in rows() if row["size"] < 2])
     assert curves == []
     assert {row["note"] for row in multipliers} == {"no network has three sizes with a sound training at every rung"}
 
@@ -108,8 +118,54 @@ def test_seeds_of_a_size_are_one_point() -> None:
     made = rows() + other
     assert all(len(one.losses) == 2 for one in ladder(made).points)
     # 27 pairs of seeds differ more than sizes do, so that the degrees of both are pooled
-    assert gather(rows(), seed=0)[0][0]["degrees"] == 6
-    assert gather(made, seed=0)[0][0]["degrees"] == 27 + 6
+    assert gathered(rows())[0][0]["degrees"] == 6
+    assert gathered(made)[0][0]["degrees"] == 27 + 6
+
+
+def test_a_multiplier_of_time_is_that_of_compute_times_the_ratio_of_seconds() -> None:
+    for row in gathered(rows())[1]:
+        assert row["time"] == pytest.approx(1.3 * row["multiplier"], rel=0.02)
+        truth = 1.3 * NETWORKS[row["baseline"]][1] / 1.25
+        assert row["time_low"] < truth < row["time_high"]
+        # two sources of noise are more than one
+        assert row["time_high"] / row["time_low"] > row["high"] / row["low"]
+
+
+def test_without_seconds_there_is_no_multiplier_of_time() -> None:
+    _, multipliers = gathered(rows(seconds=""))
+    assert all(math.isnan(row["time"]) and math.isnan(row["time_low"]) for row in multipliers)
+    assert all(row["low"] < row["multiplier"] < row["high"] for row in multipliers)
+
+
+def effects_of(tables: Tables, baseline: str) -> dict[str, dict[str, Any]]:
+    return {row["effect"]: row for row in tables.effects if row["baseline"] == baseline}
+
+
+def test_search_and_scaling_add_up_to_the_gain() -> None:
+    tables = gather(rows(), seed=0)
+    assert [row["effect"] for row in tables.effects] == ["both", "search", "scaling", "interaction"] * 2
+    for name, worth in (("llama", 1.0), ("gpt2", 0.8)):
+        found = effects_of(tables, name)
+        best = {times: 0.7 * times**-0.15 for times in (worth, 16 * worth, 1.25, 20)}
+        search = (best[worth] - best[1.25] + best[16 * worth] - best[20]) / 2
+        assert found["both"]["difference"] == pytest.approx(best[worth] - best[20], abs=0.002)
+        assert found["search"]["difference"] == pytest.approx(search, abs=0.002)
+        parts = found["search"]["difference"] + found["scaling"]["difference"]
+        assert parts == pytest.approx(found["both"]["difference"])
+        assert found["search"]["share"] + found["scaling"]["share"] == pytest.approx(1)
+        assert math.isnan(found["interaction"]["share"])
+        assert all(row["low"] < row["difference"] < row["high"] for row in found.values())
+        assert {(row["compute"], row["scaled"]) for row in found.values()} == {(1e12, 1.6e13)}
+        assert all(set(row) == set(GAINS) for row in found.values())
+
+
+def test_a_search_that_takes_from_the_gain_has_no_share() -> None:
+    made = rows()
+    for row in made:
+        row["kind"] = "searched" if row["network"] == "gpt2" else "baseline"
+    found = effects_of(gather(made, seed=0), "llama")
+    assert found["search"]["difference"] < 0 < found["scaling"]["difference"]
+    assert all(math.isnan(row["share"]) for row in found.values())
 
 
 def multiplier(first: tuple[float, float], last: tuple[float, float], change: float, p_holm: float) -> Multiplier:
@@ -117,7 +173,7 @@ def multiplier(first: tuple[float, float], last: tuple[float, float], change: fl
         return Estimate(math.sqrt(low * high), low, high)
 
     rungs = (estimate(*first), estimate(0.8, 1.2), estimate(*last))
-    return Multiplier(0, 1, rungs, estimate(change / 1.1, change * 1.1), p_holm, p_holm)
+    return Multiplier(0, 1, rungs, estimate(change / 1.1, change * 1.1), p_holm, p_holm, ())
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from tiny_text import prepared, settings
 
 from nas_steps.errors import UserError
 from nas_steps.provenance.files import number, read_csv, read_json, write_csv
-from nas_steps.scaling.rungs import CURVES, MULTIPLIERS, TRAINED
+from nas_steps.scaling.ladder import TRAINED
+from nas_steps.scaling.rungs import CURVES, GAINS, MULTIPLIERS
 from nas_steps.spaces.language.costs import count_architecture
 from nas_steps.spaces.language.parsing import parse_language
 from nas_steps.training.checkpoint import Checkpoint
@@ -124,10 +125,12 @@ def test_the_tables_are_made_of_all_trainings(tmp_path: Path) -> None:
         files.append(tmp_path / f"{name}.csv")
         write_csv(files[-1], rows_of(name, kind, worth), TRAINED)
     run("gather_rungs", settings=settings(**RUNGS)["gather_rungs"], trained=files, output=tmp_path / "scaling")
-    tables = {name: read_csv(tmp_path / "scaling" / f"{name}.csv") for name in ("rungs", "rung_curves", "multipliers")}
+    names = ("rungs", "rung_curves", "multipliers", "rung_effects")
+    tables = {name: read_csv(tmp_path / "scaling" / f"{name}.csv") for name in names}
     assert len(tables["rungs"]) == 18
     assert list(tables["rung_curves"][0]) == list(CURVES)
     assert list(tables["multipliers"][0]) == list(MULTIPLIERS)
+    assert list(tables["rung_effects"][0]) == list(GAINS)
     assert [number(row["multiplier"]) for row in tables["multipliers"]] == pytest.approx([0.5] * 3, rel=0.05)
 
 

@@ -67,7 +67,9 @@ def test_a_strategy_searches_language_models(name: str, limits: dict[str, float]
 
 
 def test_a_limit_that_nothing_keeps_is_refused_with_the_smallest() -> None:
-    with pytest.raises(UserError, match=r"search.constraints.macs is 100, but the smallest of space small has .* macs"):
+    with pytest.raises(
+        UserError, match=r"search.constraints.macs is 100, but the smallest network of space small has .* macs"
+    ):
         Limited(SPACE, TABLE, {"macs": 100.0})
 
 

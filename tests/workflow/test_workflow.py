@@ -7,9 +7,10 @@ import re
 import shutil
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
-from tiny_workflow import RECIPE, TINY, change, finish, jobs_to_run, snakemake
+from tiny_workflow import RECIPE, TINY, change, exported, finish, jobs_to_run, snakemake
 
 from nas_steps.provenance.files import read_csv, read_json
 
@@ -56,6 +57,28 @@ def test_only_open_formats_are_written(finished: Path) -> None:
 def test_nothing_is_to_be_done_after_the_folder_was_moved(finished: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(finished, tmp_path / "moved elsewhere")
     assert jobs_to_run(moved, TINY) == []
+
+
+def test_snakemakes_report_holds_the_results_that_the_config_names(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, symlinks=True)
+    card = Path(exported(folder)).with_name("README.md")
+    held = attached(folder, TINY)
+    assert {"report.html", "dots.svg", "costs.csv", "README.md"} <= set(held)
+    assert held["README.md"] == (folder / "results" / "tiny" / card).read_bytes()
+    assert "reproduction.csv" not in held  # it has no row
+    chosen = change(TINY, report={"attached": ["page"]})
+    assert jobs_to_run(folder, chosen) == []
+    assert list(attached(folder, chosen)) == ["report.html"]
+
+
+def attached(folder: Path, config: dict[str, Any]) -> dict[str, bytes]:
+    """The files that `snakemake --report` lays into its archive, by name."""
+    result = snakemake(folder, config, "--report", "report.zip")
+    assert result.returncode == 0, result.stderr[-3000:]
+    with ZipFile(folder / "report.zip") as archive:
+        names = [name for name in archive.namelist() if name.startswith("report/data/raw/")]
+        return {name.rpartition("/")[2]: archive.read(name) for name in names}
 
 
 def test_a_second_run_from_scratch_is_identical(finished: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ these trainings are noisy, and each candidate is trained --seeds times. All figu
 over training seeds. Accuracies, spread, noise and tolerance are in one unit, such as percentage points.
 
 Without --pool, score and accuracy follow a Gaussian copula with normal accuracies. --pool names a CSV file with the
-columns `score` and `accuracy` of architectures for which both are known, the accuracy as the mean of --seeds trainings.
+columns `score` and `accuracy`, the mean of --seeds trainings, of architectures for which both are known.
 Then tau and the distribution of accuracies come from it, and the pool itself predicts too. If the file also has a
 column `macs`, a sentence tells whether the score says more than MACs alone.
 """

@@ -217,8 +217,15 @@ STEPS = steps(
                 "scaling/multipliers.csv",
                 "one row a searched network, baseline and rung: searched, baseline, compute, multiplier (the share of "
                 "that compute with which the searched network has the baseline's loss), low, high (95 % over "
-                "trainings), change (the last rung's multiplier over the first one's), change_low, change_high, p_holm "
-                "(of no change, of all pairs), outcome (shrinks, grows, rises, falls, no change found unknown), note",
+                "trainings), time, time_low, time_high (the share of the baseline's seconds), change (the last rung's "
+                "multiplier over the first one's), change_low, change_high, p_holm (of no change, of all pairs), "
+                "outcome (shrinks, grows, rises, falls, no change found, unknown), note",
+            ),
+            "effects": (
+                "scaling/rung_effects.csv",
+                "the factorial over the first and the last rung: searched, baseline, compute, scaled (the most "
+                "compute), effect (both, and its parts search and scaling; interaction), difference (bits per byte "
+                "saved), low, high (95 % over trainings), share (of both, if its interval is above 0)",
             ),
         },
     ),

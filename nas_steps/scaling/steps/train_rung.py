@@ -4,8 +4,7 @@ from nas_steps.data.text.store import read_text_meta
 from nas_steps.provenance.files import read_csv, write_csv
 from nas_steps.provenance.seeds import derive_seed
 from nas_steps.provenance.task import Task
-from nas_steps.scaling.ladder import Make, hand_designed, repeated, sizes
-from nas_steps.scaling.rungs import TRAINED
+from nas_steps.scaling.ladder import TRAINED, Make, hand_designed, repeated, sizes
 from nas_steps.scaling.settings import RungSettings
 from nas_steps.scaling.winner import best_of
 from nas_steps.spaces.language.baselines import NAMES
