@@ -127,7 +127,7 @@ def test_a_network_that_cannot_be_held_is_told_in_words(
 
 def test_byte_pairs_travel_with_the_file(tmp_path: Path) -> None:
     pytest.importorskip("tokenizers")
-    line = exported(tmp_path, language_training(PAIRS, "pairs", "bpe"), data="bpe")["pairs"]
+    line = exported(tmp_path, language_training(PAIRS, "pairs"), data="bpe")["pairs"]
     assert line["status"] == "ok"
     session = onnxruntime.InferenceSession(str(tmp_path / "pairs.onnx"), providers=["CPUExecutionProvider"])
     opened = open_language(tmp_path / "pairs.onnx", session)
@@ -135,7 +135,7 @@ def test_byte_pairs_travel_with_the_file(tmp_path: Path) -> None:
     assert opened.tokens.encode(b"katomi ren").tolist() == theirs.encode(b"katomi ren").tolist()
     # a token of several bytes counts as these
     part = load_part(prepared_text("bpe"), "test")
-    assert compare(tmp_path / "pairs.onnx", _trained("pairs", "bpe"), windows_of(part.tokens, part.starts, 12), theirs)[
+    assert compare(tmp_path / "pairs.onnx", _trained("pairs"), windows_of(part.tokens, part.starts, 12), theirs)[
         "bits_per_byte"
     ] * part.bytes.sum() == pytest.approx(_nats(part, theirs) / np.log(2), rel=1e-5)
     # without them, the next export leaves none behind
@@ -143,13 +143,13 @@ def test_byte_pairs_travel_with_the_file(tmp_path: Path) -> None:
     assert not (tmp_path / "tokenizer.json").exists()
 
 
-def _trained(name: str, tokens: str) -> Any:
-    record = Path(language_training(PAIRS, name, tokens))
+def _trained(name: str) -> Any:
+    record = Path(language_training(PAIRS, name))
     return language.trained_language(read_json(record), record.with_name("weights.safetensors"), CONTEXT)
 
 
 def _nats(part: Any, tokens: Any) -> float:
-    network = _trained("pairs", "bpe")
+    network = _trained("pairs")
 
     def nats(inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
