@@ -51,8 +51,8 @@ def activation_bytes(build: Callable[[], nn.Module], *, inputs: int, side: int) 
     return total
 
 
-def _unchanged(x: Tensor) -> Tensor:
-    return x
+def _unchanged(input: Tensor) -> Tensor:
+    return input
 
 
 def _on_meta(build: Callable[[], nn.Module], inputs: int, side: int) -> tuple[nn.Module, Tensor]:

@@ -8,7 +8,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import asdict, replace
+from io import StringIO
 from pathlib import Path
 from statistics import fmean
 
@@ -243,13 +245,20 @@ def command(*arguments: object) -> str:
     return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
+def told(*arguments: object) -> str:
+    """What the same command prints, without a process of its own."""
+    with redirect_stdout(StringIO()) as printed:
+        search_tools.main(list(map(str, arguments)))
+    return printed.getvalue()
+
+
 def test_a_run_goes_on_where_one_stopped_and_files_are_merged(file: Path, tmp_path: Path) -> None:
     same = [file, "--tools", "random", "evolution", "--data", "c10valid", "--evaluations", 20, "--processes", 1]
     whole = command(*same, "--runs", 4, "--output", tmp_path / "whole.csv")
-    command(*same, "--runs", 2, "--output", tmp_path / "parts.csv")
+    told(*same, "--runs", 2, "--output", tmp_path / "parts.csv")
     before = (tmp_path / "parts.csv").read_text()
-    command(*same, "--seeds", 3, 4, "--output", tmp_path / "other.csv")
-    merged = command(*same, "--runs", 4, "--output", tmp_path / "parts.csv", "--merge", tmp_path / "other.csv")
+    told(*same, "--seeds", 3, 4, "--output", tmp_path / "other.csv")
+    merged = told(*same, "--runs", 4, "--output", tmp_path / "parts.csv", "--merge", tmp_path / "other.csv")
     assert (tmp_path / "parts.csv").read_text().startswith(before)
 
     def without_seconds(*paths: Path) -> list[str]:
@@ -267,7 +276,7 @@ def test_a_run_goes_on_where_one_stopped_and_files_are_merged(file: Path, tmp_pa
     assert rows[0] == rows[1]
     assert len(rows[0]) == 2
     # other numbers of evaluations are not mixed; nothing starts after 0 minutes
-    text = command(*same[:-3], 30, "--runs", 4, "--merge", tmp_path / "whole.csv", "--minutes", 0)
+    text = told(*same[:-3], 30, "--runs", 4, "--merge", tmp_path / "whole.csv", "--minutes", 0)
     assert "left out, of other tools, versions, settings or tables: 8 runs" in text
     assert "verdict" not in text
 

@@ -173,25 +173,31 @@ ALONE = """
 include: {snakefile!r}
 
 rule wait:
-    output: "{{number}}.txt"
-    resources: gpu=session.gpus(int("{processes}"), alone={alone})
+    output: "{{processes}}-{{alone}}.txt"
+    resources: gpu=lambda w: session.gpus(int(w.processes), alone=w.alone == "alone")
     shell: "echo $NAS_STEPS_TRAININGS_PER_GPU {{resources.gpu}} > {{output}}"
 """
 
 
 @pytest.mark.parametrize(
-    ("sharing", "processes", "alone", "expected"),
-    [(1, 1, False, 1), (1, 2, False, 2), (3, 1, False, 1), (3, 2, False, 6), (3, 1, True, 3), ("auto", 1, True, 8)],
+    ("sharing", "expected"),
+    [
+        (1, {"1-shared": 1, "2-shared": 2}),
+        (3, {"1-shared": 1, "2-shared": 6, "1-alone": 3}),
+        ("auto", {"1-alone": 8}),
+    ],
 )
 def test_who_needs_whole_gpus_asks_for_all_their_places(
-    sharing: int | str, processes: int, alone: bool, expected: int, tmp_path: Path
+    sharing: int | str, expected: dict[str, int], tmp_path: Path
 ) -> None:
-    text = ALONE.format(snakefile=str(ROOT / "Snakefile"), processes=processes, alone=alone)
+    text = ALONE.format(snakefile=str(ROOT / "Snakefile"))
     (tmp_path / "Snakefile").write_text(text, encoding="utf-8")
     profile = ["--workflow-profile", ROOT / "profiles" / "default", "--config", f"trainings_per_gpu={sharing}"]
-    result = run(tmp_path, "-m", "snakemake", "0.txt", *profile, **made_up_gpus(tmp_path))
+    targets = [f"{name}.txt" for name in expected]
+    result = run(tmp_path, "-m", "snakemake", *targets, *profile, **made_up_gpus(tmp_path))
     assert result.returncode == 0, result.stderr[-3000:]
-    assert (tmp_path / "0.txt").read_text(encoding="utf-8").split() == [str(sharing), str(expected)]
+    for name, places in expected.items():
+        assert (tmp_path / f"{name}.txt").read_text(encoding="utf-8").split() == [str(sharing), str(places)]
 
 
 def test_the_generic_profile_hands_a_job_to_the_queue_with_what_it_needs(tmp_path: Path) -> None:
