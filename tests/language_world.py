@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import torch
 from made_up_text import prose
+from once import once
 from safetensors.torch import save_file
 
 from nas_steps.config.text import TextData
@@ -31,7 +31,7 @@ WHOLE = (
 PLAIN = "lm_v256_d16_pos12_ln_tied_bias/2x_attn_h2+gelu_e2"
 
 
-@cache
+@once
 def prepared_text(tokens: str) -> str:
     """The folder of prepared prose, made once a session."""
     source, output = Path(ROOT.name) / f"prose-{tokens}", Path(ROOT.name) / f"data-{tokens}"
@@ -54,9 +54,9 @@ def stirred(network: LanguageModel, seed: int = 0) -> LanguageModel:
     return network.eval()
 
 
-@cache
+@once
 def language_training(architecture: str = WHOLE, name: str = "random-0") -> str:
-    """metrics.json of a made-up training, with its weights, made once a session for each way to ask for it."""
+    """metrics.json of a made-up training, with its weights, made once a session."""
     folder = Path(mkdtemp(prefix=f"trained-{name}-", dir=ROOT.name))
     torch.manual_seed(0)
     save_file(stirred(build_language(architecture)).state_dict(), folder / "weights.safetensors")
@@ -69,7 +69,7 @@ def language_training(architecture: str = WHOLE, name: str = "random-0") -> str:
     return str(folder / "metrics.json")
 
 
-@cache
+@once
 def language_file(architecture: str = PLAIN, context: int = CONTEXT) -> tuple[Path, LanguageModel]:
     """An ONNX file of a network on bytes, and the network."""
     folder = Path(mkdtemp(prefix="file-", dir=ROOT.name))

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from made_up_text import prose
+from once import once
 from stepping import settings_files
 
 from nas_steps.config.load import load
@@ -79,7 +80,7 @@ def settings(**changes: Any) -> dict[str, str]:
     return settings_files(tiny_config(**changes), ROOT.name)
 
 
-@cache
+@once
 def prepared(**data: Any) -> str:
     """The folder of the prepared text, made once a session for each change of `data`."""
     name = "-".join(f"{key}{value}" for key, value in sorted(data.items()))

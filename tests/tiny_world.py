@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
+from once import once
 from stepping import run, settings_files
 
 from nas_steps.config.load import load
@@ -79,11 +80,11 @@ def prepared() -> str:
     return str(folder)
 
 
-@cache
+@once
 def retrained(entry: str, architecture: str = "", seed: int = 0) -> str:
     """metrics.json of a final training by the tiny recipe, made once a session. A baseline has no architecture."""
-    output = Path(ROOT.name) / "retraining" / f"{entry}-s{seed}"
-    winners = Path(ROOT.name) / f"winners-{entry}.csv"
+    folder = Path(mkdtemp(prefix="retraining-", dir=ROOT.name))
+    output, winners = folder / f"{entry}-s{seed}", folder / "winners.csv"
     write_csv(winners, [{"entry": entry, "architecture": architecture}] if architecture else [], WINNERS)
     kind = "searched" if architecture else "baseline"
     where = {"settings": settings()["retrain"], "data": prepared(), "winners": winners, "output": output}

@@ -179,7 +179,7 @@ def test_an_orphan_is_asked_to_leave_and_gone_on_from(
     tmp_path: Path, holder: subprocess.Popen[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with opened(tmp_path / "target", {}, Cost("s", "t")) as mine:
-        assert holder.wait(10) == 143
+        assert holder.wait(120) == 143
         assert mine.of("training").read() == {"who": "the first"}
     assert f"process {holder.pid} on {socket.gethostname()} already trains for" in capsys.readouterr().out
 
@@ -272,7 +272,7 @@ def test_a_training_that_is_asked_to_leave_saves_and_goes_on(
         while not file.exists():
             time.sleep(0.01)
         process.send_signal(number)
-        assert process.wait(30) == status
+        assert process.wait(120) == status
         assert f"interrupted by {number.name}" in process.stderr.read()
     assert file.exists()
     again = subprocess.run(command, capture_output=True, text=True, check=True)
