@@ -248,7 +248,7 @@ def sentences(experiments: Sequence[Experiment]) -> Iterator[Sentence]:
     if largest > 1:
         yield Sentence(
             "Nothing is claimed about a difference between two experiments: intervals stand beside each other, and no "
-            "test was made. An experiment is one search seed or a few. Run several values of `seed` and see the spread."
+            "test was made. An experiment is one search seed or a few; run several values of `seed` and see the spread."
         )
         yield Sentence(
             f"If you pick the best of {largest} experiments by its test figure, that figure is too good: luck helped "
