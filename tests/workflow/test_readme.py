@@ -55,14 +55,16 @@ def test_snakemake_commands_make_a_plan(command: str, photos: Path, tmp_path: Pa
 
 
 def test_all_commands_are_known_to_the_tests() -> None:
-    """`make run` and `make test` are what CI runs; predict is tested with the export stage, start, why and
-    manifest have tests of their own."""
+    """`make run` and `make test` are what CI runs; predict is tested with the export stage, start, why,
+    status, compare and manifest have tests of their own."""
     others = [line for line in COMMANDS if not line.startswith("snakemake")]
     assert others == [
         "make run",
         "make test",
         "python -m nas_steps.start PHOTOS --time 30m",
         "python -m nas_steps.why config/config.yaml",
+        "python -m nas_steps.status results/digits",
+        "python -m nas_steps.compare results/a results/b",
         "python -m nas_steps.manifest --check results/digits",
         "python -m nas_steps.predict results/own_images PHOTO.jpg",
     ]
