@@ -168,7 +168,7 @@ def test_a_config_of_another_version_is_a_marked_row_with_its_config(three: list
     [
         (["{0}", "{0}/../first"], "is the same folder as .*; name each experiment once"),
         (["{0}", "{0}/nothing"], "nothing does not exist; name folders such as results/digits"),
-        (["{0}/../../data"], "data holds no experiment; name folders such as results/digits"),
+        (["{0}/../data"], "data holds no experiment; name folders such as results/digits"),
         (["{0}", "--output", "{0}/compare.html"], "compare.html lies in .*first, a folder of results; name a file out"),
     ],
 )
