@@ -42,6 +42,7 @@ from nas_steps.config.search import Search
 from nas_steps.config.section import EXPERIMENT, Natural, PathText, Positive, Section, Text, as_path
 from nas_steps.config.space import Space, check_network, filled
 from nas_steps.config.text import AnyData, TextData
+from nas_steps.config.tracking import Tracking
 from nas_steps.config.weights import Weights, as_weights
 from nas_steps.facts import Metric
 from nas_steps.spaces.declare import declared
@@ -95,6 +96,9 @@ class Config(Section):
         description="Image that jobs run in with `--software-deployment-method apptainer`: a file such as "
         "`nas-steps.sif`, or an address such as `docker://registry.example.org/nas-steps:0.2.0`. See "
         "docs/how_to/deploy.md.",
+    )
+    tracking: Tracking | None = Field(
+        None, exclude=True, description="Logs each finished training to MLflow or TensorBoard, too. Null: nowhere."
     )
     shards: Positive = Field(2, description="Jobs per round, whatever the number of candidates.")
     metric: Metric = Field(

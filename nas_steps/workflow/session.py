@@ -24,6 +24,7 @@ from nas_steps.workflow.manifest.devices import check_device
 from nas_steps.workflow.manifest.left import Left
 from nas_steps.workflow.manifest.trust import check_trust, records
 from nas_steps.workflow.plan import Plan, check_files
+from nas_steps.workflow.tracking import Tracker, check_tracking
 
 
 @contextmanager
@@ -76,6 +77,7 @@ class Session:
                     self.left = Left(self.plan)
                     self.left.check()
                 check_device(self.plan)
+                check_tracking(self.plan.config.tracking)
                 check_baselines(self.plan.config, self.plan.store)
                 if self.plan.trains:
                     check_installed(self.plan.config.export.formats)
@@ -89,6 +91,7 @@ class Session:
         # as a module, the terminal is not this workflow's
         follows = alone and workflow.is_main_process
         self.follower = follow(workflow, progress_file(self.placed(self.plan.folder))) if follows else None
+        self._tracker: Tracker | None = None
 
     def placed(self, file: str) -> str:
         """Return where a file of the rules lies: a module's prefix goes before it."""
@@ -109,6 +112,9 @@ class Session:
             from nas_steps.workflow.forecast.telling import expected
 
             self.follower.progress.expect(expected(self.workflow, self.plan, self.gpu))
+            if self.plan.config.tracking is not None:
+                self._tracker = Tracker(self.plan.config.tracking, self.plan.config.experiment)
+                self.follower.done.append(self._tracker)
         self.preload()
 
     def tell(self) -> None:
@@ -131,6 +137,8 @@ class Session:
 
     def end(self, succeeded: bool) -> None:
         """Write down what the jobs left, so that it is noticed if their files are replaced later, and their seconds."""
+        if self._tracker is not None:
+            self._tracker.close()
         if self.follower is not None:
             self.follower.tell(ended="done" if succeeded else "failed")
         if self.left is not None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -68,6 +68,8 @@ class Follower(logging.Handler):
         super().__init__()
         self.place = place
         self.progress = Progress()
+        #: what is told of each job that is done
+        self.done: list[Callable[[Job], object]] = []
         self._told = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -88,8 +90,12 @@ class Follower(logging.Handler):
             self.progress.running[told["jobid"]] = _job(told)
             self.moved()
         elif event == "job_finished":
-            stage = self.progress.finish(told["job_id"])
-            self.ended(stage) if stage else self.moved()
+            job = self.progress.running.pop(told["job_id"], None)
+            if job is not None and job.rule != "all":
+                for listener in self.done:
+                    listener(job)
+                stage = self.progress.finish(job)
+                self.ended(stage) if stage else self.moved()
         elif event == "job_error":
             self.failed(self.progress.fail(told["jobid"], _job(told)), told["log"] or [])
         else:
@@ -178,7 +184,8 @@ class Console(Follower):
 
 
 def _job(told: Mapping[str, Any]) -> Job:
-    return Job(told["rule_name"], dict(told.get("wildcards") or {}), list(told.get("log") or []), time.time())
+    logs, outputs = (list(told.get(key) or []) for key in ("log", "output"))
+    return Job(told["rule_name"], dict(told.get("wildcards") or {}), logs, time.time(), outputs)
 
 
 def _is_noise(record: logging.LogRecord) -> bool:

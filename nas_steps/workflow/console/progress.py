@@ -36,6 +36,7 @@ class Job:
     wildcards: Mapping[str, Any]
     logs: list[str]
     since: float
+    outputs: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         """`evaluate strategy random seed 0`."""
@@ -75,11 +76,8 @@ class Progress:
         """Take the seconds that jobs are thought to take: rule, wildcards, seconds."""
         self.expected = {key_of(rule, wildcards): seconds for rule, wildcards, seconds in jobs}
 
-    def finish(self, jobid: int) -> str:
+    def finish(self, job: Job) -> str:
         """Count a job as done; return the stage that it has ended, if it was the last one of it."""
-        job = self.running.pop(jobid, None)
-        if job is None or job.rule == "all":
-            return ""
         stage = stage_of(job.rule)
         self.done[stage] += 1
         self.spent += self.expected.get(key_of(job.rule, job.wildcards), 0.0)
