@@ -39,6 +39,7 @@ TESTED = {
     "python -m nas_steps.latency kit": "tests/latency/test_latency_kit.py",
     "python -m nas_steps.predict results/language": "tests/test_predict_text.py",
     "python -m nas_steps.why": "tests/workflow/test_why.py",
+    "python -m nas_steps.compare": "tests/report/test_compare_experiments.py",
     "python -m nas_steps.status": "tests/workflow/test_console.py",
     "python -m nas_steps.manifest --check": "tests/workflow/test_manifest.py",
     "python -m nas_steps.manifest --adopt": "tests/workflow/test_manifest.py",
@@ -50,6 +51,10 @@ NOT_RUN = {
     "python -m pip install onnxruntime; python run.py": "on another device; tests/latency runs run.py itself",
     "snakemake --cores 2 --configfile config/nasbench201_weight_sharing.yaml": "it needs the benchmark's table; "
     "tests/workflow/test_reproduction.py runs a small one",
+    "make dist": "tests/test_archives.py builds both archives by the same library",
+    "python -m venv venv": "tests/test_archives.py builds the wheel, test_paths.py runs an installed one",
+    "venv/bin/pip install": "as above",
+    "venv/bin/nas-steps": "as above",
     "docker": "it needs a builder of images and a registry",
     "python run.py": "in the unzipped kit; tests/latency runs it there",
     "snakemake --workflow-profile profiles/kubernetes": "it needs a cluster and a bucket",
