@@ -67,4 +67,4 @@ def test_the_source_archive_holds_the_repository_and_the_wheel_the_package_and_t
     assert workflow == {name for name in files if name.startswith(OF_THE_WORKFLOW) and not name.endswith(PAGES)}
     with ZipFile(wheel) as archive:
         entries = next(name for name in names if name.endswith("entry_points.txt"))
-        assert "nas-steps = nas_steps.console:main" in archive.read(entries).decode()
+        assert "nas-steps = nas_steps.launch:main" in archive.read(entries).decode()

@@ -43,7 +43,7 @@ FLOOR = {
     "why": 13,
     "status": 13,
     "compare": 13,
-    "console": 13,
+    "launch": 13,
     "start": 13,
 }
 MODULES = sorted(

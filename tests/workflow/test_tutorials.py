@@ -223,7 +223,7 @@ def test_a_comparison_on_slurm_makes_a_plan(tmp_path: Path) -> None:
     np.savez(tmp_path / "cifar10.npz", images=images, labels=np.arange(400) % 10)
     (dry,) = [line for line in HERE if "slurm" in line]
     plan = call(dry, tmp_path)
-    assert "profiles/slurm" in plan.splitlines()[0]
+    assert re.search(r"^Using workflow specific profile \S*profiles/slurm ", plan, flags=re.M)
     assert re.search(r"^darts +5$", plan, flags=re.M)
     partitions = read_yaml(str(ROOT / "profiles" / "slurm" / "partitions.yaml"))
     assert partitions in [yaml.safe_load(block) for block in blocks(SLURM, "yaml")]

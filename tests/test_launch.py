@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nas_steps import console
+from nas_steps import launch
 from nas_steps.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,14 +15,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def test_in_a_checkout_it_is_the_one_beside_the_package() -> None:
     own = ["--snakefile", str(ROOT / "Snakefile")]
-    assert console.command(["-n", "--configfile", "a.yaml"]) == [
+    assert launch.command(["-n", "--configfile", "a.yaml"]) == [
         sys.executable, "-m", "snakemake", *own, "-n", "--configfile", "a.yaml",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("given", [["-s", "mine"], ["--snakefile", "mine"], ["--snakefile=mine"]])
 def test_the_users_own_snakefile_goes_first(given: list[str]) -> None:
-    assert console.command(given) == [sys.executable, "-m", "snakemake", *given]
+    assert launch.command(given) == [sys.executable, "-m", "snakemake", *given]
 
 
 def test_of_an_installed_package_it_is_the_one_that_the_wheel_brought(
@@ -30,10 +30,10 @@ def test_of_an_installed_package_it_is_the_one_that_the_wheel_brought(
 ) -> None:
     package = tmp_path / "lib" / "nas_steps"
     home = tmp_path / "share" / "nas-steps"
-    monkeypatch.setattr(console, "__file__", str(package / "console.py"))
-    monkeypatch.setattr(console.sysconfig, "get_path", lambda name: str(tmp_path) if name == "data" else "")
+    monkeypatch.setattr(launch, "__file__", str(package / "launch.py"))
+    monkeypatch.setattr(launch.sysconfig, "get_path", lambda name: str(tmp_path) if name == "data" else "")
     with pytest.raises(UserError, match="there is no Snakefile of nas-steps in .*; install its wheel, or name one"):
-        console.find()
+        launch.find()
     (home / "rules").mkdir(parents=True)
     (home / "Snakefile").touch()
-    assert console.find() == home / "Snakefile"
+    assert launch.find() == home / "Snakefile"
