@@ -171,6 +171,10 @@ def run(main: Callable[[Sequence[str]], Any], module: str, arguments: Sequence[s
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except BrokenPipeError:
+        # who read the output has seen enough, as `head` does; what is left in the buffer goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
     except OSError as error:
         if error.errno not in MENDABLE:
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -134,3 +135,20 @@ def test_every_signal_that_ends_a_process_has_words() -> None:
         said = words(128 + number, ["-m", "nas_steps.data"])
         assert said is not None
         assert f"nas_steps.data ended by {number.name} (signal {int(number)}" in said
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_without_a_traceback(tmp_path: Path) -> None:
+    script = tmp_path / "talks.py"
+    script.write_text(
+        "from nas_steps.provenance.task import run\n"
+        "def main(_):\n"
+        "    for number in range(100_000):\n"
+        "        print(number)\n"
+        "run(main, 'talks', [])\n",
+        encoding="utf-8",
+    )
+    command = f"{shlex.quote(sys.executable)} {shlex.quote(str(script))} | head -n 2"
+    environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
+    found = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.startswith("$ python -m talks")
+    assert found.stderr == ""
