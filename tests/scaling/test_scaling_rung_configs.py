@@ -59,7 +59,7 @@ def test_a_recipe_of_the_rungs_has_the_defaults_of_text() -> None:
             rungs(compute=None),
             "enabled is true, but no compute is given; set it to the training FLOPs of the first rung",
         ),
-        (rungs(factors=[1, 4]), "at least 3 items"),
+        (rungs(factors=[1, 4]), "give 3 or more"),
         (rungs(factors=[1, 16, 4]), "given ['1', '16', '4'], but they rise from 1; give for instance [1, 4, 16]"),
         (rungs(factors=[2, 4, 8]), "but they rise from 1"),
         (
@@ -68,8 +68,8 @@ def test_a_recipe_of_the_rungs_has_the_defaults_of_text() -> None:
             "(scaling.rungs.compute times its factor); leave it out",
         ),
         (rungs(recipe={"optimizer": "sgd"}), "scaling.rungs.recipe.optimizer is sgd, but data.source is stdlib"),
-        (rungs(sizes=2), "greater than or equal to 3"),
-        (rungs(spread=1), "greater than 1"),
+        (rungs(sizes=2), "must be 3 or more"),
+        (rungs(spread=1), "must be more than 1"),
         (
             {**rungs(), "search": {**TEXT["search"], "strategies": {"winner": {"kind": "random"}, "evolution": {}}}},
             "search.strategies.winner has the name of another network of scaling.rungs; rename the strategy",

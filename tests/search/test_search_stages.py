@@ -330,7 +330,7 @@ def test_the_divergence_is_the_only_regulariser_of_the_alphas() -> None:
         ({"stages": [{"epochs": 2, "parts": 2}, {"epochs": 2, "parts": 4}]}, ["stages[1].parts is 4", "lower it"]),
         ({"stages": STAGES, "selection": "perturbation"}, ["selection is perturbation", "set selection: argmax"]),
         ({"stages": [{"epochs": 2, "parts": 3}]}, ["stages[0].parts is 3", "channels is 4", "choose a divisor"]),
-        ({"stages": [{"epochs": 2}, {"epochs": 2, "operations": 1}]}, ["stages.1.operations", "equal to 2"]),
+        ({"stages": [{"epochs": 2}, {"epochs": 2, "operations": 1}]}, ["stages.1.operations", "must be 2 or more"]),
         ({"stages": [{"operations": 4}]}, ["stages.0.epochs", "epochs"]),
     ],
 )

@@ -128,7 +128,9 @@ def test_a_package_that_is_missing_or_of_another_version(
 ) -> None:
     deploy(tmp_path, source.format(repository=world.repository))
     (tmp_path / "other" / "nas_steps").mkdir(parents=True)
-    (tmp_path / "other" / "nas_steps" / "__init__.py").touch()
+    # the finder of an editable install would find the modules of an empty package
+    text = "raise ModuleNotFoundError(\"No module named 'nas_steps.workflow.attached'\")\n"
+    (tmp_path / "other" / "nas_steps" / "__init__.py").write_text(text, encoding="utf-8")
     result = snakemake(tmp_path, "--dry-run", **world.environment | {"PYTHONPATH": str(tmp_path / "other")})
     told = result.stdout + result.stderr
     assert result.returncode == 1

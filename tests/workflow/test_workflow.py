@@ -189,7 +189,7 @@ def test_a_run_in_which_no_search_succeeds_still_ends_in_a_report(tmp_path: Path
             {"data": {"source": "digits"}, "retrain": {"budget": {"macs": 1e6}}},
             ["retrain.baselines", "the budget is 1,000,000 MACs, but resnet20 has", "resnet20_auto"],
         ),
-        ({"retrain": {"seeds": 0}}, ["retrain.seeds", "greater than or equal to 1"]),
+        ({"retrain": {"seeds": 0}}, ["retrain.seeds", "must be 1 or more"]),
     ],
 )
 def test_a_bad_config_is_refused_before_any_job(tmp_path: Path, change: dict[str, Any], words: list[str]) -> None:
