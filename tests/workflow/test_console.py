@@ -15,7 +15,7 @@ from tiny_workflow import TINY, run_module, snakemake
 
 from nas_steps.workflow.console.answer import answer_lines
 from nas_steps.workflow.console.console import Console, last_lines
-from nas_steps.workflow.console.progress import Job, Progress, stage_of
+from nas_steps.workflow.console.progress import Job, Progress, in_words, stage_of
 from nas_steps.workflow.steps import STEPS
 
 STATS = {"all": 1, "data": 1, "evaluate": 3, "retrain": 2, "report": 1, "total": 8}
@@ -57,9 +57,10 @@ def made(tmp_path: Path) -> Made:
 def test_the_jobs_are_counted_by_stage_and_a_stage_that_ends_is_told(made: Made) -> None:
     made.record("run_info", stats=STATS)
     assert made.lines == ["7 jobs to do: data 1, search 3, final trainings 2, export, report 1"]
+    made.console.progress.began -= 100
     made.begin(1, "data")
     made.end(1)
-    assert re.fullmatch(r"\[[\d.]+ s\] data: done, 1 of 1, about [\d.]+ s left", made.lines[1])
+    assert re.fullmatch(r"\[10\d s\] data: done, 1 of 1, about 10 min \d+ s left", made.lines[1])
     for jobid in (2, 3):
         made.begin(jobid, "evaluate", strategy="random", seed=0)
         made.end(jobid)
@@ -148,6 +149,7 @@ def test_nothing_is_predicted_at_the_beginning_and_at_the_end() -> None:
     assert progress.left() is None
     progress.done["search"] = 100
     assert progress.left() is None
+    assert (in_words(None), in_words(0.3), in_words(200.0)) == ("", "", ", about 3 min 20 s left")
 
 
 def test_every_step_has_its_stage() -> None:

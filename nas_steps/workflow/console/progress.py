@@ -109,5 +109,5 @@ class Progress:
 
 
 def in_words(left: float | None) -> str:
-    """Return `, about 3 min 20 s left`, or nothing while that is unknown."""
-    return "" if left is None else f", about {spelled(left)} left"
+    """Return `, about 3 min 20 s left`, or nothing if that is unknown or no time at all."""
+    return "" if left is None or left < 1 else f", about {spelled(left)} left"
