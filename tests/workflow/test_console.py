@@ -136,9 +136,8 @@ def test_the_time_left_goes_by_the_work_and_not_by_the_number_of_jobs() -> None:
     progress = Progress(began=time.time() - 100)
     progress.plan({"evaluate": 2, "retrain": 2, "total": 4})
     progress.expect([("evaluate", {"seed": n}, 1.0) for n in (0, 1)] + [("retrain", {"seed": n}, 9.0) for n in (0, 1)])
-    for jobid, (rule, seed) in enumerate([("evaluate", 0), ("evaluate", 1), ("retrain", 0)]):
-        progress.running[jobid] = Job(rule, {"seed": seed}, [], 0.0)
-        progress.finish(jobid)
+    for rule, seed in [("evaluate", 0), ("evaluate", 1), ("retrain", 0)]:
+        progress.finish(Job(rule, {"seed": seed}, [], 0.0))
     # 11 of 20 are done in 100 seconds
     assert progress.left() == pytest.approx(100 * 9 / 11, rel=0.01)
 
