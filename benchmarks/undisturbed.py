@@ -23,7 +23,7 @@ MEASURED: tuple[tuple[str, tuple[str, ...]], ...] = (
     # of a remembered estimate, its seconds among all else
     ("results/estimates/*", ("fingerprint",)),
     # the seconds of a search, in final trainings
-    ("*/report/tables/search.csv", ("final_trainings",)),
+    ("*/report/tables/search_costs.csv", ("final_trainings",)),
     # the latency of blocks and networks
     ("*/search/blocks.csv", ("latency_ms",)),
     ("*/search/latency.json", ("call_ms", "load", "validation")),
@@ -34,8 +34,8 @@ MEASURED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("*/performance.*", ("latency", "memory", "repeats", "times")),
 )
 #: not compared with the other run: what a log says goes by the attempt, file_hashes.json holds times of modification,
-#: the page is full of times in figures and sentences, and latencies.csv in their order: see `made_again`
-ASIDE = ("*.log", "*/file_hashes.json", "*/report.html", "*/report/tables/latencies.csv")
+#: the page and the model cards are full of times, and latencies.csv is in their order: see `made_again` for the page
+ASIDE = ("*.log", "*/file_hashes.json", "*/report.html", "*/report/tables/latencies.csv", "*/export/*/README.md")
 
 
 def files(folder: Path) -> dict[str, Path]:
@@ -103,15 +103,7 @@ def made_again(folder: Path, scratch: Path) -> tuple[int, list[str]]:
         if not (scratch / report).is_dir():
             continue
         shutil.rmtree(scratch / report)
-        command = [
-            sys.executable,
-            "-m",
-            "nas_steps.report",
-            "--settings",
-            str(settings),
-            "--results",
-            f"results/{name}",
-        ]
+        command = [sys.executable, "-m", "nas_steps.report", "report", "--settings", str(settings), "--output", report]
         for data in (scratch / "results" / "data").glob("*"):
             command += ["--data", str(data.relative_to(scratch))]
         subprocess.run(command, cwd=scratch, check=True, stdout=subprocess.DEVNULL)
