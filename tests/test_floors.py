@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,11 @@ def test_a_module_imports_only_from_lower_floors_or_its_own_room(module: str) ->
     for imported in _imports(module) - {"nas_steps"}:
         other = imported.split(".")[1]
         assert other == room or FLOOR[other] < FLOOR[room], f"{module}: {imported}"
+
+
+def test_the_floors_are_those_of_the_page_for_contributors() -> None:
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), flags=re.M)
+    assert {name: int(floor) for floor, names in rows for name in re.findall(r"`(\w+)`", names)} == FLOOR
 
 
 def test_no_modules_import_each_other() -> None:
