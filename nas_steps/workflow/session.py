@@ -140,7 +140,7 @@ class Session:
         if self._tracker is not None:
             self._tracker.close()
         if self.follower is not None:
-            self.follower.tell(ended="done" if succeeded else "failed")
+            self.follower.end("done" if succeeded else "failed")
         if self.left is not None:
             Left(self.plan)
         if self._forkserver is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import re
 import time
 from pathlib import Path
@@ -92,6 +93,28 @@ def test_a_terminal_gets_one_line_that_is_rewritten(tmp_path: Path) -> None:
     made.end(0)
     made.record("", "Something to know")
     assert made.stream.getvalue().endswith("\r\x1b[2KSomething to know\n")
+
+
+def test_a_terminals_line_of_progress_is_gone_when_the_run_ends(tmp_path: Path) -> None:
+    made = Made(tmp_path, live=True)
+    made.record("run_info", stats=STATS)
+    made.begin(1, "report")
+    made.begin(2, "all")  # no job of ours
+    assert made.stream.getvalue().count("\r\x1b[2K") == 1
+    made.console.end("done")
+    assert made.stream.getvalue().endswith("\r\x1b[2K")
+    assert made.told["ended"] == "done"
+
+
+@pytest.mark.parametrize(("columns", "width"), [(0, 79), (40, 39)])
+def test_a_line_of_progress_fits_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int, width: int
+) -> None:
+    made = Made(tmp_path, live=True)
+    monkeypatch.setattr(made.stream, "fileno", lambda: 1, raising=False)
+    monkeypatch.setattr("os.get_terminal_size", lambda *_: os.terminal_size((columns, 24)))
+    made.begin(1, "evaluate", strategy="s" * 200)
+    assert len(made.stream.getvalue().removeprefix("\r\x1b[2K")) == width
 
 
 def test_a_pipe_gets_no_control_characters(made: Made) -> None:

@@ -87,8 +87,9 @@ class Follower(logging.Handler):
             self.progress.plan(told["stats"])
             self.planned()
         elif event == "job_info":
-            self.progress.running[told["jobid"]] = _job(told)
-            self.moved()
+            begun = self.progress.running[told["jobid"]] = _job(told)
+            if begun.rule != "all":
+                self.moved()
         elif event == "job_finished":
             job = self.progress.running.pop(told["job_id"], None)
             if job is not None and job.rule != "all":
@@ -108,6 +109,10 @@ class Follower(logging.Handler):
         with suppress(OSError):
             write_json(self.place, self.progress.told(**more))
         self._told = time.monotonic()
+
+    def end(self, how: str) -> None:
+        """Tell that the run has ended, and `how`."""
+        self.tell(ended=how)
 
     def planned(self) -> None:
         """Take notice that the jobs are known."""
@@ -173,11 +178,20 @@ class Console(Follower):
             "  Jobs that do not need it go on. Mend the cause and run the same command again: what is done is kept."
         )
 
-    def say(self, text: str) -> None:
-        """Print lines, above a terminal's line of progress."""
+    def end(self, how: str) -> None:
+        super().end(how)
+        self._clear()  # what is printed next begins a line
+
+    def _clear(self) -> None:
+        """Take a terminal's line of progress away."""
         if self._rewritten:
             self.stream.write("\r\x1b[2K")
+            self.stream.flush()
             self._rewritten = False
+
+    def say(self, text: str) -> None:
+        """Print lines, above a terminal's line of progress."""
+        self._clear()
         self.stream.write(text + "\n")
         self.stream.flush()
         self._printed = time.monotonic()
@@ -197,9 +211,10 @@ def _is_noise(record: logging.LogRecord) -> bool:
 
 def _width(stream: TextIO) -> int:
     try:
-        return os.get_terminal_size(stream.fileno()).columns
-    except OSError:
-        return 80
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        columns = 0
+    return columns or 80  # a terminal without a size says 0
 
 
 def last_lines(path: Path, count: int = LAST_LINES) -> list[str]:
