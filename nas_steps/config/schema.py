@@ -86,8 +86,8 @@ class Config(Section):
     )
     trainings_per_gpu: Positive | Literal["auto"] = Field(
         1,
-        description="How many trainings share a CUDA GPU where Snakemake runs them itself; a cluster gives each its "
-        "own. `auto`: as many as fit, at most 8, by the memory that each took in its first epoch.",
+        description="Trainings that share a CUDA GPU of this machine. On a cluster each has its own. `auto`: as many "
+        "as the memory of their first epochs allows, at most 8.",
     )
     container: Text | None = Field(
         None,

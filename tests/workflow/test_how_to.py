@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from tiny_workflow import planned
 
 from nas_steps.config.load import load, read_yaml
 from nas_steps.config.space import filled
@@ -120,18 +121,10 @@ def test_every_command_is_run_or_named_with_a_reason() -> None:
 @pytest.mark.workflow
 def test_a_command_of_snakemake_makes_a_plan(command: str, place: Path, tmp_path: Path) -> None:
     words = shlex.split(command)
-    words = [str(ROOT / word) if word.startswith(("config/", "profiles/")) else word for word in words]
     words = [
         word.replace("PHOTOS", str(place / "PHOTOS")).replace("photos.npz", str(place / "photos.npz")) for word in words
     ]
-    if "--configfile" not in words:
-        words += ["--configfile", str(ROOT / "config" / "config.yaml")]
-    flags = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(tmp_path), "--dry-run"]
-    result = subprocess.run(
-        [sys.executable, "-m", *words, *flags], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    output = result.stdout + result.stderr
-    assert result.returncode == 0, output[-3000:]
+    output = planned(words, tmp_path)
     assert re.search(r"^total +\d+$", output, flags=re.M), output[-3000:]
 
 

@@ -112,6 +112,20 @@ def snakemake(
     )
 
 
+def planned(words: list[str], folder: Path) -> str:
+    """What a dry run prints in `folder` by a page's command, given as words; its configs are the repository's."""
+    words = [str(ROOT / word) if word.startswith(("config/", "profiles/")) else word for word in words]
+    if "--configfile" not in words:
+        words += ["--configfile", str(ROOT / "config" / "config.yaml")]
+    flags = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), "--dry-run"]
+    result = subprocess.run(
+        [sys.executable, "-m", *words, *flags], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output[-3000:]
+    return output
+
+
 def exported(folder: Path) -> str:
     """The name of the recommended network's file, such as `export/darts-0/model.onnx`, in a finished folder."""
     return str(read_json(folder / "results" / "tiny" / "recommended.json")["file"])
